@@ -1,0 +1,550 @@
+//! The audit: the final documents against the promises, whatever rendered them.
+//!
+//! Everything that the documents allow is looked up in the operation table and must be there, must be about a thing
+//! of this deployment, must follow from a grant of the stack, and must be of an effect that the layer may have. The
+//! effects of a grant's permission sets are judged again here: a set that held a data permission would not pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::documents::{Documents, Layers};
+use super::names::{Index, Thing};
+use super::{Allowed, Cloud, Deployed, Effect, Escalation, Guard, Operation, Permission, Scope};
+use crate::lifecycle::Lifecycle;
+use crate::permission::{Holder, Holding, Layer, Reach, Set, Sets, Subject, Topic, Why, reach};
+use crate::resource::Kind;
+use crate::stack::Stack;
+
+/// The promises that documents can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Promise {
+    /// Each layer holds what is derived for it, and nothing else.
+    P1,
+    /// The vendor never touches customer data and gets no credential.
+    P2,
+    /// The vendor never creates or deletes, unless the stack extends its rights.
+    P3,
+    /// A frozen resource can be observed and nothing more; nothing of anyone else's can be touched.
+    P4,
+    /// Nobody can widen their own rights.
+    P5,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A promise that the documents break, and the statement that breaks it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Breach {
+    /// The promise.
+    pub promise: Promise,
+    /// The layer of the principal.
+    pub layer: Layer,
+    /// The principal.
+    pub principal: String,
+    /// The statement that causes it: as the document names it.
+    pub statement: String,
+    /// The permission, or pattern; empty where the trust is wrong.
+    pub permission: String,
+    /// What it is allowed on; empty where the trust is wrong.
+    pub on: String,
+    /// Why that breaks the promise.
+    pub what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { promise, layer, principal, statement, permission, on, what } = self;
+        write!(f, "{promise}: {layer} `{principal}`, {statement}: ")?;
+        if !permission.is_empty() {
+            write!(f, "`{permission}` on `{on}`: ")?;
+        }
+        f.write_str(what)
+    }
+}
+
+/// Something that breaks no promise and should be known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Disclosure {
+    /// What sort.
+    pub kind: DisclosureKind,
+    /// The resource it is about; none where it is the account, project or group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The permission.
+    pub permission: &'static str,
+    /// What it shows or does.
+    pub what: &'static str,
+}
+
+/// What sort of disclosure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DisclosureKind {
+    /// A call that is needed shows more than health and settings.
+    Reveals,
+    /// The stack extends the vendor's rights by it.
+    Extended,
+    /// The stack extends the vendor's rights by it, and it can move or destroy data.
+    Indirect,
+    /// The cloud has no narrower place to give it than one that others share.
+    Wide,
+}
+
+/// What the audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The cloud's name.
+    pub cloud: &'static str,
+    /// How many permissions on how many things were judged.
+    pub checked: usize,
+    /// The promises that are broken, with the statement that breaks each. Empty where all are kept.
+    pub breaches: Vec<Breach>,
+    /// What should be known all the same.
+    pub disclosures: Vec<Disclosure>,
+    /// The data that a vendor can reach by pushing code.
+    pub reach: Reach,
+}
+
+/// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
+/// are absent are not judged.
+#[must_use]
+pub fn audit<C: Cloud>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
+    let permissions = stack.permissions();
+    let names = C::names(stack, &permissions, target);
+    report(&Deployed::<C> { stack, permissions: &permissions, target, names: &names }, layers)
+}
+
+pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::Principal>) -> Report {
+    let Deployed { stack, permissions, names, .. } = *deployment;
+    let index = Index::new(names);
+    let mut findings = Findings::default();
+    for layer in Layer::ALL {
+        let holdings: Vec<&Holding> =
+            permissions.holdings().filter(|holding| holding.holder.layer() == layer).collect();
+        for principal in layers.principals(layer) {
+            let label = C::label(principal);
+            let Ok(position) = holdings.binary_search_by(|holding| holding.holder.label().cmp(label)) else {
+                findings.breach(Breach {
+                    promise: Promise::P1,
+                    layer,
+                    principal: label.to_owned(),
+                    statement: "principal".to_owned(),
+                    permission: String::new(),
+                    on: String::new(),
+                    what: "the stack has no such principal".to_owned(),
+                });
+                continue;
+            };
+            let Some(holding) = holdings.get(position) else { continue };
+            for what in C::misplaced_trust(deployment, &holding.holder, principal) {
+                findings.breach(Breach {
+                    promise: if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 },
+                    layer,
+                    principal: label.to_owned(),
+                    statement: "trust".to_owned(),
+                    permission: String::new(),
+                    on: String::new(),
+                    what,
+                });
+            }
+            if layer != Layer::Provisioning {
+                Judge::<C>::new(deployment, &index, holding, &mut findings).judge(principal);
+            }
+        }
+    }
+    let Findings { checked, mut breaches, disclosures } = findings;
+    breaches.sort();
+    breaches.dedup();
+    let disclosures = disclosures.into_iter().collect();
+    Report { cloud: C::NAME, checked, breaches, disclosures, reach: reach(stack, permissions) }
+}
+
+#[derive(Default)]
+struct Findings {
+    checked: usize,
+    breaches: Vec<Breach>,
+    disclosures: BTreeSet<Disclosure>,
+}
+
+impl Findings {
+    fn breach(&mut self, breach: Breach) {
+        self.breaches.push(breach);
+    }
+}
+
+/// What a holding gives on one subject.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    sets: Sets,
+    extended: Sets,
+}
+
+impl Held {
+    fn add(&mut self, set: Set, why: Why) {
+        if why == Why::Extended {
+            self.extended.insert(set);
+        } else {
+            self.sets.insert(set);
+        }
+    }
+}
+
+/// How a permission follows from the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Derived {
+    No,
+    /// By `management.extend` alone.
+    Extended,
+    Yes,
+}
+
+/// Judges one principal.
+struct Judge<'a, C: Cloud> {
+    deployment: &'a Deployed<'a, C>,
+    index: &'a Index<'a, C::Place>,
+    holder: &'a Holder,
+    layer: Layer,
+    /// What is held, by resource.
+    held: Vec<Held>,
+    /// What is held on anything that resources of a kind share.
+    shared: BTreeMap<Kind, Held>,
+    /// What is held on the code that runs under each runtime identity, by its kind.
+    identities: BTreeMap<(usize, Kind), Held>,
+    /// Every permission that is allowed, and whether each time it followed from the stack.
+    allowed: BTreeMap<&'a str, bool>,
+    patterns: Vec<&'a str>,
+    findings: &'a mut Findings,
+}
+
+impl<'a, C: Cloud> Judge<'a, C> {
+    fn new(
+        deployment: &'a Deployed<'a, C>,
+        index: &'a Index<'a, C::Place>,
+        holding: &'a Holding,
+        findings: &'a mut Findings,
+    ) -> Self {
+        let stack = deployment.stack;
+        let mut held = vec![Held::default(); stack.resources().len()];
+        let mut shared = BTreeMap::<Kind, Held>::new();
+        let mut identities = BTreeMap::<(usize, Kind), Held>::new();
+        for grant in &holding.grants {
+            let Subject::Resource(position) = grant.subject else { continue };
+            let (Some(resource), Some(own)) = (stack.at(position), held.get_mut(position)) else { continue };
+            own.add(grant.set, grant.why);
+            shared.entry(resource.kind()).or_default().add(grant.set, grant.why);
+            if let Some(compute) = resource.settings().compute()
+                && let Some(identity) = deployment.permissions.runtime_position(compute.profile)
+            {
+                identities.entry((identity, resource.kind())).or_default().add(grant.set, grant.why);
+            }
+        }
+        let holder = &holding.holder;
+        let (allowed, patterns) = (BTreeMap::new(), Vec::new());
+        Self { deployment, index, holder, layer: holder.layer(), held, shared, identities, allowed, patterns, findings }
+    }
+
+    fn judge(mut self, principal: &'a C::Principal) {
+        C::allowed(principal, &mut |allowed| self.allow(&allowed));
+        for escalation in C::escalations() {
+            self.escalation(escalation);
+        }
+    }
+
+    fn allow(&mut self, allowed: &Allowed<'a, C>) {
+        match allowed.permission {
+            Permission::Named(name) => {
+                let table = C::operations();
+                let rows = table.needing(name);
+                if !rows.is_empty() {
+                    self.judge_rows(name, rows, allowed);
+                    return;
+                }
+                // Some clouds compare names without case.
+                let rows: Vec<_> = table.rows().iter().copied().filter(|row| C::covers(name, row.permission)).collect();
+                if rows.is_empty() {
+                    let what = "it is not in the operation table, so nobody can say what it does";
+                    self.breach(Promise::P1, name, allowed, what.to_owned());
+                    self.note(name, false);
+                } else {
+                    self.judge_rows(name, &rows, allowed);
+                }
+            }
+            Permission::Pattern(pattern) => {
+                let what = "it is a pattern, and what a pattern covers cannot be proved";
+                self.breach(Promise::P1, pattern, allowed, what.to_owned());
+                self.patterns.push(pattern);
+                let mut by_name = BTreeMap::<&'static str, Vec<&'static Operation<C::Place>>>::new();
+                for row in C::operations().rows().iter().filter(|row| C::covers(pattern, row.permission)) {
+                    by_name.entry(row.permission).or_default().push(row);
+                }
+                for (name, rows) in by_name {
+                    self.judge_rows(name, &rows, allowed);
+                }
+            }
+        }
+    }
+
+    /// Judges a permission on everything that the scope means for it.
+    fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Place>], allowed: &Allowed<'a, C>) {
+        let mut direct = false;
+        let mut below_own = false;
+        if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) = allowed.scope {
+            for thing in self.index.named(text) {
+                below_own |= matches!(allowed.scope, Scope::Tree(_)) && !C::is_shared(thing.place);
+                for row in rows.iter().filter(|row| row.on == thing.place) {
+                    direct = true;
+                    self.judge_thing(name, row, *thing, allowed);
+                }
+            }
+        }
+        if direct {
+            return;
+        }
+        // The scope is none of the things that the permission is checked on: it is about all of them within it.
+        let within: Vec<Thing<'a, C::Place>> = self
+            .index
+            .within(allowed.scope)
+            .filter(|thing| rows.iter().any(|row| row.on == thing.place))
+            .copied()
+            .collect();
+        for thing in within {
+            for row in rows.iter().filter(|row| row.on == thing.place) {
+                self.judge_thing(name, row, thing, allowed);
+            }
+        }
+        if !below_own {
+            let worst = rows.iter().map(|row| row.effect).max_by_key(|effect| severity(*effect));
+            let worst = worst.unwrap_or(Effect::Control);
+            let what = format!("it {}, and the scope is not exactly a thing of this deployment", worst.describe());
+            self.breach(promise(worst, true), name, allowed, what);
+            self.note(name, false);
+        }
+    }
+
+    fn judge_thing(
+        &mut self,
+        name: &'a str,
+        row: &'static Operation<C::Place>,
+        thing: Thing<'a, C::Place>,
+        allowed: &Allowed<'a, C>,
+    ) {
+        self.findings.checked += 1;
+        let guard = C::guard(self.deployment.names, thing.place, thing.subject, allowed.condition);
+        if guard == Guard::Elsewhere {
+            return;
+        }
+        let derived = self.derived(row, thing.subject);
+        self.note(name, derived != Derived::No);
+        let resource = match thing.subject {
+            Subject::Resource(position) => self.deployment.stack.at(position),
+            _ => None,
+        };
+        let frozen = resource.is_none_or(|resource| resource.lifecycle() == Lifecycle::Frozen);
+        let named = || resource.map_or_else(String::new, |r| format!(" ({} {} `{}`)", r.lifecycle(), r.kind(), r.id()));
+        let does = row.effect.describe();
+        if guard == Guard::Missing {
+            let what = format!("it {does}{}, without the condition that belongs to it", named());
+            self.breach(promise(row.effect, frozen), name, allowed, what);
+            return;
+        }
+        if derived == Derived::No {
+            let what = format!("it {does}{}, and no grant of the stack asks for it", named());
+            self.breach(promise(row.effect, frozen), name, allowed, what);
+            return;
+        }
+        let broken = match self.layer {
+            Layer::Provisioning => None,
+            Layer::Management => never_for_the_vendor(row.effect, derived, resource.map(|r| r.lifecycle())),
+            Layer::Runtime => never_for_code(row.effect),
+        };
+        if let Some(promise) = broken {
+            let what = format!("it {does}{}, which {} never does", named(), self.layer);
+            self.breach(promise, name, allowed, what);
+            return;
+        }
+        if self.layer == Layer::Management {
+            self.disclose(row, derived, thing, resource.map(|resource| resource.id().as_str()));
+        }
+    }
+
+    fn disclose(
+        &mut self,
+        row: &'static Operation<C::Place>,
+        derived: Derived,
+        thing: Thing<'a, C::Place>,
+        resource: Option<&str>,
+    ) {
+        let mut disclose = |kind, what| {
+            let resource = resource.map(str::to_owned);
+            self.findings.disclosures.insert(Disclosure { kind, resource, permission: row.permission, what });
+        };
+        if !row.reveals.is_empty() {
+            disclose(DisclosureKind::Reveals, row.reveals);
+        }
+        if derived == Derived::Extended {
+            let indirect = row.effect == Effect::Redirect;
+            disclose(if indirect { DisclosureKind::Indirect } else { DisclosureKind::Extended }, row.effect.describe());
+        }
+        if C::is_shared(thing.place) {
+            disclose(DisclosureKind::Wide, row.effect.describe());
+        }
+    }
+
+    /// Whether a row on a subject follows from a grant of the stack.
+    fn derived(&self, row: &'static Operation<C::Place>, subject: Subject) -> Derived {
+        let given = |kind: Kind, held: Held| {
+            let gives = |sets: Sets| {
+                sets.iter().any(|set| C::set(Topic::Kind(kind), set).iter().any(|given| std::ptr::eq(*given, row)))
+            };
+            if gives(held.sets) {
+                Derived::Yes
+            } else if gives(held.extended) {
+                Derived::Extended
+            } else {
+                Derived::No
+            }
+        };
+        let best = |of: &mut dyn Iterator<Item = (Kind, Held)>| {
+            of.map(|(kind, held)| given(kind, held)).fold(Derived::No, |best, one| match (best, one) {
+                (Derived::Yes, _) | (_, Derived::Yes) => Derived::Yes,
+                (Derived::Extended, _) | (_, Derived::Extended) => Derived::Extended,
+                _ => Derived::No,
+            })
+        };
+        match subject {
+            Subject::Resource(position) => match (self.deployment.stack.at(position), self.held.get(position)) {
+                (Some(resource), Some(held)) => given(resource.kind(), *held),
+                _ => Derived::No,
+            },
+            Subject::Deployment => best(&mut self.shared.iter().map(|(kind, held)| (*kind, *held))),
+            Subject::RuntimeIdentity(identity) => best(
+                &mut self
+                    .identities
+                    .range((identity, Kind::Function)..=(identity, Kind::Network))
+                    .map(|((_, kind), held)| (*kind, *held)),
+            ),
+            Subject::ManagementIdentity => Derived::No,
+        }
+    }
+
+    /// Remembers that a permission is allowed somewhere, for the paths of escalation.
+    fn note(&mut self, name: &'a str, derived: bool) {
+        self.allowed.entry(name).and_modify(|all| *all &= derived).or_insert(derived);
+    }
+
+    /// A path of escalation is open where all it takes is allowed, and some of it not by a grant of the stack. Where
+    /// all of it is derived, it is the update of live code under its own identity, and `Reach` says what it reaches.
+    fn escalation(&mut self, escalation: &Escalation) {
+        let mut all_derived = true;
+        for required in escalation.required {
+            let mut held = false;
+            if let Some(derived) = self.allowed.get(required) {
+                held = true;
+                all_derived &= derived;
+            } else if self.allowed.keys().chain(&self.patterns).any(|pattern| C::covers(pattern, required)) {
+                held = true;
+                all_derived = false;
+            }
+            if !held {
+                return;
+            }
+        }
+        if !all_derived {
+            self.findings.breach(Breach {
+                promise: Promise::P5,
+                layer: self.layer,
+                principal: self.holder.label().to_owned(),
+                statement: "all statements together".to_owned(),
+                permission: escalation.required.join(" + "),
+                on: "what they are allowed on".to_owned(),
+                what: format!("together they open a known path of escalation: {}", escalation.name),
+            });
+        }
+    }
+
+    fn breach(&mut self, promise: Promise, name: &str, allowed: &Allowed<'a, C>, what: String) {
+        self.findings.breach(Breach {
+            promise,
+            layer: self.layer,
+            principal: self.holder.label().to_owned(),
+            statement: allowed.statement.to_owned(),
+            permission: name.to_owned(),
+            on: allowed.scope.to_string(),
+            what,
+        });
+    }
+}
+
+/// What the vendor may never have, though a set gave it. `lifecycle` is none for what is no resource.
+fn never_for_the_vendor(effect: Effect, derived: Derived, lifecycle: Option<Lifecycle>) -> Option<Promise> {
+    let extended = derived == Derived::Extended;
+    let frozen = lifecycle == Some(Lifecycle::Frozen);
+    match effect {
+        Effect::ReadData | Effect::WriteData | Effect::Credential | Effect::WriteLogs => Some(Promise::P2),
+        Effect::Control => Some(Promise::P5),
+        Effect::Redirect if !extended => Some(Promise::P2),
+        Effect::Create | Effect::Delete if !extended => Some(Promise::P3),
+        Effect::Update | Effect::Invoke | Effect::ReadLogs | Effect::ReadCode | Effect::Bind if frozen && !extended => {
+            Some(Promise::P4)
+        }
+        _ => None,
+    }
+}
+
+/// What deployed code may never have, though a set gave it.
+fn never_for_code(effect: Effect) -> Option<Promise> {
+    match effect {
+        Effect::Observe
+        | Effect::ReadData
+        | Effect::WriteData
+        | Effect::Invoke
+        | Effect::WriteLogs
+        | Effect::ReadCode => None,
+        Effect::Update
+        | Effect::Create
+        | Effect::Delete
+        | Effect::ReadLogs
+        | Effect::Redirect
+        | Effect::Bind
+        | Effect::Control
+        | Effect::Credential => Some(Promise::P5),
+    }
+}
+
+/// The promise that an effect breaks where it is not derived.
+fn promise(effect: Effect, frozen: bool) -> Promise {
+    match effect {
+        Effect::ReadData | Effect::WriteData | Effect::Credential | Effect::Redirect => Promise::P2,
+        Effect::Create | Effect::Delete => Promise::P3,
+        Effect::Bind | Effect::Control => Promise::P5,
+        Effect::Observe => Promise::P1,
+        _ if frozen => Promise::P4,
+        _ => Promise::P1,
+    }
+}
+
+/// Which effect to name where a permission has several.
+fn severity(effect: Effect) -> u8 {
+    match promise(effect, true) {
+        Promise::P5 => 4,
+        Promise::P2 => 3,
+        Promise::P3 => 2,
+        Promise::P4 => 1,
+        Promise::P1 => 0,
+    }
+}
+
+/// For documents that came with their target.
+impl<C: Cloud> Documents<C> {
+    /// Audits these documents against the stack they are said to be for.
+    #[must_use]
+    pub fn audit(&self, stack: &Stack) -> Report {
+        audit::<C>(stack, &self.target, &self.layers)
+    }
+}

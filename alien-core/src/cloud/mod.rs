@@ -1,0 +1,253 @@
+//! What a cloud is to this library: names, an operation table, typed documents, and how to read them.
+//!
+//! Each cloud implements [`Cloud`]; everything that is the same for all of them is here, once: [`render`], [`audit`]
+//! and [`review`](review()).
+
+mod audit;
+mod documents;
+mod names;
+mod operation;
+mod review;
+
+use std::fmt;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use audit::{Breach, Disclosure, DisclosureKind, Promise, Report, audit};
+pub use documents::{
+    Documents, LayerDocuments, Layers, Physical, RenderError, Rendered, Size, render, render_beyond_limits, rows,
+};
+pub use names::{Names, Thing};
+pub use operation::{Effect, Escalation, Operation, Table};
+pub use review::{Review, ReviewRow, review};
+
+use crate::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use crate::problem::Problem;
+use crate::stack::Stack;
+
+/// One cloud: what the library must know to render and audit its documents. Nothing here calls the network.
+pub trait Cloud: Sized + 'static {
+    /// The word used in documents and on the command line.
+    const NAME: &'static str;
+
+    /// What a permission can be checked on.
+    type Place: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
+
+    /// Where a deployment goes and whom it trusts.
+    type Target: Serialize + Clone + fmt::Debug;
+
+    /// One identity and all that it may do, as the cloud's own documents.
+    type Principal: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug;
+
+    /// A condition under which a document allows something.
+    type Condition;
+
+    /// The operation table.
+    fn operations() -> &'static Table<Self::Place>;
+
+    /// The operations of a permission set; none where the cloud has no narrow way to give it.
+    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Self::Place>];
+
+    /// Whether things of others can be at or below the place: an account, a project.
+    fn is_shared(place: Self::Place) -> bool;
+
+    /// The known ways to widen one's own rights.
+    fn escalations() -> &'static [Escalation];
+
+    /// Whether a permission pattern covers a permission, as the cloud compares them.
+    fn covers(pattern: &str, permission: &str) -> bool;
+
+    /// What this cloud does not take of a stack, and what should be known about it.
+    fn check(stack: &Stack, target: &Self::Target) -> Vec<Problem>;
+
+    /// Names everything.
+    fn names(stack: &Stack, permissions: &Permissions, target: &Self::Target) -> Names<Self::Place>;
+
+    /// Renders one holding.
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Self::Principal;
+
+    /// The name of a principal: the [label](crate::permission::Holder::label) of its holder.
+    fn label(principal: &Self::Principal) -> &str;
+
+    /// The sizes of the documents, each with the cloud's limit.
+    fn sizes(documents: &Documents<Self>) -> Vec<Size>;
+
+    /// Calls `visit` with everything that the documents allow, denials already taken out where they certainly apply.
+    fn allowed<'d>(principal: &'d Self::Principal, visit: &mut dyn FnMut(Allowed<'d, Self>));
+
+    /// Whether a condition is the one under which alone a permission may be held at a place. Places that need none
+    /// are always guarded.
+    fn guard(
+        names: &Names<Self::Place>,
+        place: Self::Place,
+        subject: Subject,
+        condition: Option<&Self::Condition>,
+    ) -> Guard;
+
+    /// Who may become this principal and should not be able to: a sentence each.
+    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Self::Principal) -> Vec<String>;
+
+    /// Whether some request for the permission on the resource could be allowed: conditions that cannot be decided
+    /// from this alone count as met. Gives the statement that allows it.
+    fn may_allow(principal: &Self::Principal, permission: &str, resource: &str) -> Option<String>;
+}
+
+/// Whether a condition keeps a permission where it belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The place needs no condition, or has the one it needs.
+    Met,
+    /// The condition that the place needs is missing or says more than it should.
+    Missing,
+    /// The condition keeps the permission away from this subject.
+    Elsewhere,
+}
+
+/// A deployment whose documents are being rendered.
+#[derive(Debug, Clone, Copy)]
+pub struct Deployed<'a, C: Cloud> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// Its permissions.
+    pub permissions: &'a Permissions,
+    /// Where it goes.
+    pub target: &'a C::Target,
+    /// What everything is called there.
+    pub names: &'a Names<C::Place>,
+}
+
+/// Something that documents allow.
+pub struct Allowed<'d, C: Cloud> {
+    /// The permission, by name or as a pattern.
+    pub permission: Permission<'d>,
+    /// What on.
+    pub scope: Scope<'d>,
+    /// Under which condition; none where always.
+    pub condition: Option<&'d C::Condition>,
+    /// The statement that allows it, for people.
+    pub statement: &'d str,
+}
+
+impl<C: Cloud> fmt::Debug for Allowed<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Allowed")
+            .field("permission", &self.permission)
+            .field("scope", &self.scope)
+            .field("conditional", &self.condition.is_some())
+            .field("statement", &self.statement)
+            .finish()
+    }
+}
+
+/// A permission, as documents name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission<'d> {
+    /// Exactly this one.
+    Named(&'d str),
+    /// Every one that the pattern covers.
+    Pattern(&'d str),
+}
+
+/// What a statement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'d> {
+    /// Exactly this thing.
+    Exact(&'d str),
+    /// This thing and all that is below it.
+    Tree(&'d str),
+    /// Every thing that a pattern of `*` and `?` covers.
+    Glob(&'d str),
+    /// Everything.
+    Anything,
+}
+
+impl Scope<'_> {
+    /// Whether the thing of this full name is within the scope.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => name == *exact,
+            Self::Tree(root) => name.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Glob(pattern) => glob(pattern, name),
+            Self::Anything => true,
+        }
+    }
+}
+
+impl fmt::Display for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) | Self::Glob(name) => f.write_str(name),
+            Self::Tree(root) => write!(f, "{root} and below"),
+            Self::Anything => f.write_str("everything"),
+        }
+    }
+}
+
+/// Whether a pattern, in which `*` stands for any characters and `?` for one, covers the text.
+///
+/// ```
+/// use alien_core::cloud::glob;
+/// assert!(glob("log-group:api:*", "log-group:api:log-stream:1"));
+/// assert!(!glob("acme-?", "acme-12"));
+/// ```
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut read) = (0, 0);
+    // Where to go on after the last star, and how much of the text it has taken so far.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&byte) = text.get(read) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at + 1, read));
+                at += 1;
+            }
+            Some(&expected) if expected == b'?' || expected == byte => {
+                at += 1;
+                read += 1;
+            }
+            _ => match &mut star {
+                Some((after, taken)) => {
+                    *taken += 1;
+                    (at, read) = (*after, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_and_a_question_mark_for_one() {
+        for (pattern, text, covered) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*", "a", true),
+            ("a*c", "abc", true),
+            ("a*c", "abcd", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("?", "", false),
+            ("a**b", "ab", true),
+            ("*ab", "aab", true),
+        ] {
+            assert_eq!(glob(pattern, text), covered, "`{pattern}` over `{text}`");
+        }
+    }
+
+    #[test]
+    fn a_tree_covers_whole_segments_only() {
+        let tree = Scope::Tree("/groups/acme");
+        assert!(tree.contains("/groups/acme") && tree.contains("/groups/acme/apps/api"));
+        assert!(!tree.contains("/groups/acme-prod"));
+    }
+}

@@ -1,0 +1,122 @@
+//! What everything of a deployment is called, and the way back from a full name to the thing.
+
+use std::collections::HashMap;
+
+use super::Scope;
+use crate::permission::{Permissions, Subject};
+use crate::stack::Stack;
+
+/// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of places.
+#[derive(Debug, Clone)]
+pub struct Names<P> {
+    resources: Vec<(Vec<(P, String)>, Option<usize>)>,
+    deployment: Vec<(P, String)>,
+    management: Vec<(P, String)>,
+    runtime: Vec<Vec<(P, String)>>,
+}
+
+/// One thing of a deployment, under its full name.
+#[derive(Debug, Clone, Copy)]
+pub struct Thing<'n, P> {
+    /// Its full name; a pattern where the cloud names sub-resources by one that can cover nothing else.
+    pub name: &'n str,
+    /// What it is.
+    pub place: P,
+    /// What it belongs to.
+    pub subject: Subject,
+}
+
+impl<P: Copy + Eq> Names<P> {
+    /// Names every subject of a stack. The first name that `name` gives for a resource is the resource's id.
+    pub fn new(stack: &Stack, permissions: &Permissions, mut name: impl FnMut(Subject, &mut Vec<(P, String)>)) -> Self {
+        let mut named = |subject| {
+            let mut things = Vec::new();
+            name(subject, &mut things);
+            things
+        };
+        let resources = stack.resources().iter().enumerate().map(|(position, resource)| {
+            let profile = resource.settings().compute().map(|compute| compute.profile);
+            let identity = profile.and_then(|profile| permissions.runtime_position(profile));
+            (named(Subject::Resource(position)), identity)
+        });
+        Self {
+            resources: resources.collect(),
+            deployment: named(Subject::Deployment),
+            management: named(Subject::ManagementIdentity),
+            runtime: (0..permissions.runtime.len()).map(|position| named(Subject::RuntimeIdentity(position))).collect(),
+        }
+    }
+
+    /// The cloud's full name of a resource.
+    #[must_use]
+    pub fn id(&self, position: usize) -> &str {
+        self.resources.get(position).and_then(|(things, _)| things.first()).map_or("", |(_, name)| name.as_str())
+    }
+
+    /// The full names that `place` means for a subject: its own; those of the identity its code runs under; those
+    /// that all share.
+    pub fn at(&self, place: P, subject: Subject) -> impl Iterator<Item = &str> {
+        let none: (&[(P, String)], Option<usize>) = (&[], None);
+        let (own, identity) = match subject {
+            Subject::Resource(position) => {
+                self.resources.get(position).map_or(none, |(things, identity)| (things.as_slice(), *identity))
+            }
+            Subject::Deployment => none,
+            Subject::ManagementIdentity => (self.management.as_slice(), None),
+            Subject::RuntimeIdentity(position) => (none.0, Some(position)),
+        };
+        let identity = identity.and_then(|position| self.runtime.get(position)).map_or(&[][..], Vec::as_slice);
+        own.iter()
+            .chain(identity)
+            .chain(&self.deployment)
+            .filter(move |(candidate, _)| *candidate == place)
+            .map(|(_, name)| name.as_str())
+    }
+
+    /// Everything, in order of subjects.
+    pub fn things(&self) -> impl Iterator<Item = Thing<'_, P>> {
+        let resources = self.resources.iter().enumerate().map(|(n, (things, _))| (Subject::Resource(n), things));
+        let runtime = self.runtime.iter().enumerate().map(|(n, things)| (Subject::RuntimeIdentity(n), things));
+        resources
+            .chain([(Subject::Deployment, &self.deployment), (Subject::ManagementIdentity, &self.management)])
+            .chain(runtime)
+            .flat_map(|(subject, things)| {
+                things.iter().map(move |(place, name)| Thing { name, place: *place, subject })
+            })
+    }
+}
+
+/// The way back: from a full name in a document to what it is.
+pub(super) struct Index<'n, P> {
+    first: HashMap<&'n str, u32>,
+    /// Each thing, and where the next one of the same full name stands.
+    things: Vec<(Thing<'n, P>, Option<u32>)>,
+}
+
+impl<'n, P: Copy + Eq> Index<'n, P> {
+    pub(super) fn new(names: &'n Names<P>) -> Self {
+        let expected = names.resources.len() * 4;
+        let mut index = Self { first: HashMap::with_capacity(expected), things: Vec::with_capacity(expected) };
+        for thing in names.things() {
+            let Ok(position) = u32::try_from(index.things.len()) else { break };
+            let next = index.first.insert(thing.name, position);
+            index.things.push((thing, next));
+        }
+        index
+    }
+
+    /// The things of this full name.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Thing<'n, P>> {
+        let mut next = self.first.get(name).copied();
+        std::iter::from_fn(move || {
+            let (thing, after) = self.things.get(usize::try_from(next?).ok()?)?;
+            next = *after;
+            Some(thing)
+        })
+    }
+
+    /// The things within a scope.
+    pub(super) fn within<'s>(&'s self, scope: Scope<'s>) -> impl Iterator<Item = &'s Thing<'n, P>> {
+        self.things.iter().map(|(thing, _)| thing).filter(move |thing| scope.contains(thing.name))
+    }
+}

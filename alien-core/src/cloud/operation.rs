@@ -1,0 +1,196 @@
+//! The operation table: what an adapter may call, the permission each call needs, where it is checked, what it does.
+//!
+//! Each cloud has one such table. Permission sets are lists of its rows, documents are rendered from those lists, the
+//! audit looks up what a permission does in it, and the code that calls names the row it is about to use.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a permission lets its holder do, at the place where it is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// See health and settings, no data.
+    Observe,
+    /// Change code or configuration of something that exists.
+    Update,
+    /// Create something.
+    Create,
+    /// Delete something, and what it holds.
+    Delete,
+    /// Read the customer's data, or names in it.
+    ReadData,
+    /// Write or delete the customer's data.
+    WriteData,
+    /// Run deployed code.
+    Invoke,
+    /// Read logs.
+    ReadLogs,
+    /// Write logs.
+    WriteLogs,
+    /// Read program code.
+    ReadCode,
+    /// Change a setting that can hand data to someone, or destroy it, with no data action involved.
+    Redirect,
+    /// Give an identity to code.
+    Bind,
+    /// Change who may do what.
+    Control,
+    /// Get, make or use a credential.
+    Credential,
+}
+
+impl Effect {
+    /// Every effect.
+    pub const ALL: [Self; 14] = [
+        Self::Observe,
+        Self::Update,
+        Self::Create,
+        Self::Delete,
+        Self::ReadData,
+        Self::WriteData,
+        Self::Invoke,
+        Self::ReadLogs,
+        Self::WriteLogs,
+        Self::ReadCode,
+        Self::Redirect,
+        Self::Bind,
+        Self::Control,
+        Self::Credential,
+    ];
+
+    /// What it does, as a verb phrase.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Observe => "sees health and settings",
+            Self::Update => "changes code or configuration",
+            Self::Create => "creates",
+            Self::Delete => "deletes",
+            Self::ReadData => "reads data",
+            Self::WriteData => "writes or deletes data",
+            Self::Invoke => "runs deployed code",
+            Self::ReadLogs => "reads logs",
+            Self::WriteLogs => "writes logs",
+            Self::ReadCode => "reads program code",
+            Self::Redirect => "changes a setting that can move or destroy data",
+            Self::Bind => "gives an identity to code",
+            Self::Control => "changes who may do what",
+            Self::Credential => "gets, makes or uses a credential",
+        }
+    }
+}
+
+/// One row: one permission that one API operation needs. An operation that needs several has several rows.
+///
+/// `P` is the cloud's own list of places, the things a permission can be checked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation<P: 'static> {
+    /// The API operation, as the cloud's API reference names it.
+    pub call: &'static str,
+    /// The permission it needs.
+    pub permission: &'static str,
+    /// What the permission is checked on.
+    pub on: P,
+    /// What the permission lets its holder do there.
+    pub effect: Effect,
+    /// What the answer shows beside health and settings; empty where nothing.
+    pub reveals: &'static str,
+    /// Where the cloud says so.
+    pub source: &'static str,
+}
+
+impl<P> fmt::Display for Operation<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (needs {})", self.call, self.permission)
+    }
+}
+
+/// A cloud's operation table, and where each permission stands in it.
+#[derive(Debug)]
+pub struct Table<P: 'static> {
+    rows: &'static [&'static Operation<P>],
+    by_permission: HashMap<&'static str, Vec<&'static Operation<P>>>,
+}
+
+impl<P> Table<P> {
+    /// The table of these rows.
+    #[must_use]
+    pub fn new(rows: &'static [&'static Operation<P>]) -> Self {
+        let mut by_permission: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            by_permission.entry(row.permission).or_default().push(*row);
+        }
+        Self { rows, by_permission }
+    }
+
+    /// Every row, in the order they were written.
+    #[must_use]
+    pub const fn rows(&self) -> &'static [&'static Operation<P>] {
+        self.rows
+    }
+
+    /// The rows that need a permission.
+    #[must_use]
+    pub fn needing(&self, permission: &str) -> &[&'static Operation<P>] {
+        self.by_permission.get(permission).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A known way to widen one's own rights: whoever holds all of these permissions can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Escalation {
+    /// What it is called.
+    pub name: &'static str,
+    /// The permissions it takes, all of them.
+    pub required: &'static [&'static str],
+}
+
+/// Declares a cloud's operation table: a `static` a row, and `TABLE`, all of them.
+///
+/// ```
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// pub enum Place { Box }
+///
+/// mod operations {
+///     alien_core::operations! {
+///         on super::Place;
+///         source "https://example.com/boxes" {
+///             LOOK = "box:Look" on Box, Observe;
+///             PEEK = "box:Peek" on Box, Observe, reveals "the colour of the contents";
+///             OPEN = "boxes.open" needs "box:Open" on Box, ReadData;
+///         }
+///     }
+/// }
+/// assert_eq!(operations::TABLE.rows().len(), 3);
+/// assert_eq!(operations::OPEN.permission, "box:Open");
+/// ```
+#[macro_export]
+macro_rules! operations {
+    (
+        on $place:ty;
+        $(source $source:literal {
+            $($name:ident = $call:literal $(needs $permission:literal)? on $on:ident, $effect:ident $(, reveals $reveals:literal)?;)*
+        })*
+    ) => {
+        $($(
+            #[doc = concat!("`", $call, "`")]
+            pub static $name: $crate::cloud::Operation<$place> = $crate::cloud::Operation {
+                call: $call,
+                permission: $crate::operations!(@last $call $($permission)?),
+                on: <$place>::$on,
+                effect: $crate::cloud::Effect::$effect,
+                reveals: concat!($($reveals)?),
+                source: $source,
+            };
+        )*)*
+
+        /// Every row.
+        pub static TABLE: std::sync::LazyLock<$crate::cloud::Table<$place>> =
+            std::sync::LazyLock::new(|| $crate::cloud::Table::new(&[$($(&$name),*),*]));
+    };
+    (@last $call:literal) => { $call };
+    (@last $call:literal $permission:literal) => { $permission };
+}

@@ -1,0 +1,137 @@
+//! The table that a security reviewer reads: for each resource, what the vendor can and cannot do.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::documents::Rendered;
+use super::{Cloud, DisclosureKind};
+use crate::lifecycle::Lifecycle;
+use crate::permission::{Access, DataReach, Set, Subject, Topic, Why};
+use crate::resource::{Kind, Resource};
+use crate::stack::Stack;
+
+/// What the vendor can and cannot do, by resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Review {
+    /// The cloud's name.
+    pub cloud: &'static str,
+    /// The stack's name.
+    pub stack: String,
+    /// One row a resource, sorted by id.
+    pub rows: Vec<ReviewRow>,
+    /// What should be known besides: permissions that the cloud cannot give more narrowly.
+    pub notes: Vec<String>,
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReviewRow {
+    /// Its id in the stack.
+    pub resource: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Frozen or live.
+    pub lifecycle: Lifecycle,
+    /// ARN, full resource name or resource id.
+    pub id: String,
+    /// What the vendor can do.
+    pub can: Vec<String>,
+    /// What the vendor cannot do.
+    pub cannot: Vec<String>,
+    /// What the vendor can reach by replacing its code; empty where it may not, or the code reaches nothing.
+    pub reach: Vec<String>,
+}
+
+/// Says in words what rendered documents let the vendor do.
+#[must_use]
+pub fn review<C: Cloud>(stack: &Stack, rendered: &Rendered<C>) -> Review {
+    let permissions = stack.permissions();
+    let mut grants = permissions.management.grants.as_slice();
+    let rows = stack.resources().iter().enumerate().map(|(position, resource)| {
+        // Grants are sorted by resource, as resources are.
+        let own = grants.partition_point(|grant| grant.subject <= Subject::Resource(position));
+        let (mine, rest) = grants.split_at(own);
+        grants = rest;
+        let held: Vec<(Set, Why)> = mine.iter().map(|grant| (grant.set, grant.why)).collect();
+        let id = rendered.documents.resources.get(resource.id()).map_or("", |physical| physical.id.as_str());
+        row::<C>(resource, id, &held, rendered)
+    });
+    let rows = rows.collect();
+    let wide = |kind: &DisclosureKind| *kind == DisclosureKind::Wide;
+    let notes = rendered.report.disclosures.iter().filter(|disclosure| wide(&disclosure.kind)).map(|disclosure| {
+        format!("`{}` cannot be given more narrowly here: it {}", disclosure.permission, disclosure.what)
+    });
+    Review { cloud: C::NAME, stack: stack.name().to_string(), rows, notes: notes.collect() }
+}
+
+fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &Rendered<C>) -> ReviewRow {
+    let kind = resource.kind();
+    let works = |set: Set| {
+        let held = held.iter().find(|(candidate, _)| *candidate == set)?;
+        (!C::set(Topic::Kind(kind), set).is_empty()).then_some(held.1)
+    };
+    let (mut can, mut cannot) = (Vec::new(), Vec::new());
+    for (set, phrase) in PHRASES {
+        if !set.fits(kind) {
+            continue;
+        }
+        let phrase = phrase(kind);
+        match works(set) {
+            Some(Why::Extended) => can.push(format!("{phrase} (extended)")),
+            Some(_) => can.push(phrase.to_owned()),
+            None if set == Set::Dispatch && !resource.settings().takes_commands() => {}
+            None if set == Set::Management && kind.runs_code() => cannot.push(phrase.to_owned()),
+            None if set == Set::Management => {}
+            None => cannot.push(phrase.to_owned()),
+        }
+    }
+    for disclosure in &rendered.report.disclosures {
+        if disclosure.kind == DisclosureKind::Reveals && disclosure.resource.as_deref() == Some(resource.id().as_str())
+        {
+            can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
+        }
+    }
+    if kind.holds_data() {
+        cannot.push("read or write its data".to_owned());
+    }
+    let reach = rendered.report.reach.of(resource.id()).unwrap_or_default().iter().map(reach_phrase).collect();
+    ReviewRow {
+        resource: resource.id().to_string(),
+        kind,
+        lifecycle: resource.lifecycle(),
+        id: id.to_owned(),
+        can,
+        cannot,
+        reach,
+    }
+}
+
+/// What each set lets the vendor do, in words.
+const PHRASES: [(Set, fn(Kind) -> &'static str); 6] = [
+    (Set::Heartbeat, |_| "see its health and settings"),
+    (Set::Management, |kind| if kind.runs_code() { "push code and settings" } else { "change its settings" }),
+    (Set::Logs, |_| "read its logs"),
+    (Set::Dispatch, |_| "send it commands"),
+    (Set::Provision, |_| "create or delete it"),
+    (Set::Reconfigure, |kind| {
+        if kind.holds_data() { "change settings that can move or destroy its data" } else { "change its settings" }
+    }),
+];
+
+fn reach_phrase(data: &DataReach) -> String {
+    let mut phrase = String::new();
+    for access in &data.access {
+        if !phrase.is_empty() {
+            phrase.push_str(" and ");
+        }
+        phrase.push_str(access.name());
+    }
+    // Writing to a string cannot fail.
+    let _ = write!(phrase, " `{}`", data.resource);
+    if data.access == [Access::Invoke] {
+        phrase.push_str(" (and what its code lets callers reach)");
+    }
+    phrase
+}

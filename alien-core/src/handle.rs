@@ -1,0 +1,65 @@
+//! Typed references to the resources of a stack that is being built.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::lifecycle::State;
+use crate::resource::ResourceKind;
+
+/// A resource of a stack that is being built: its kind and its lifecycle are in the type.
+///
+/// Only a [`Builder`](crate::stack::Builder) makes one. A reference given to another builder is refused by
+/// [`build`](crate::stack::Builder::build), even where that builder has a resource of the same id.
+pub struct Ref<K, L> {
+    pub(crate) id: String,
+    pub(crate) origin: Origin,
+    kind: PhantomData<fn() -> (K, L)>,
+}
+
+impl<K: ResourceKind, L: State> Ref<K, L> {
+    pub(crate) fn new(id: String, origin: Origin) -> Self {
+        Self { id, origin, kind: PhantomData }
+    }
+
+    /// The id the resource was given.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<K, L> Clone for Ref<K, L> {
+    fn clone(&self) -> Self {
+        Self { id: self.id.clone(), origin: self.origin.clone(), kind: PhantomData }
+    }
+}
+
+impl<K: ResourceKind, L: State> fmt::Debug for Ref<K, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ref({} {} `{}`)", L::LIFECYCLE, K::KIND, self.id)
+    }
+}
+
+/// Which builder a reference came from: equal only to itself and its clones.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin(Arc<()>);
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A reference whose kind no longer matters, with the builder it came from.
+#[derive(Debug, Clone)]
+pub struct Mention {
+    pub(crate) id: String,
+    pub(crate) origin: Origin,
+}
+
+impl<K, L> From<&Ref<K, L>> for Mention {
+    fn from(reference: &Ref<K, L>) -> Self {
+        Self { id: reference.id.clone(), origin: reference.origin.clone() }
+    }
+}

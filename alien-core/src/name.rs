@@ -1,0 +1,156 @@
+//! Names: parsed once at the edge, right everywhere after.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name: it says the rule, so that the reader can mend the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not {what}: use 1 to {max} characters, words of `a-z` and `0-9` joined by single hyphens, \
+     the first character a letter"
+)]
+pub struct NameError {
+    text: String,
+    what: &'static str,
+    max: usize,
+}
+
+/// Words of lower-case letters and digits, joined by single hyphens, beginning with a letter. Every cloud takes
+/// such a name for most things; what it does not take is encoded in [`naming`](crate::naming).
+fn check(text: &str, what: &'static str, max: usize) -> Result<(), NameError> {
+    let words_are_plain = text
+        .split('-')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    if text.len() <= max && words_are_plain && text.starts_with(|first: char| first.is_ascii_lowercase()) {
+        Ok(())
+    } else {
+        Err(NameError { text: text.to_owned(), what, max })
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal) => {
+        $(#[$doc])*
+        ///
+        #[doc = concat!("1 to ", $max, " characters: words of `a-z` and `0-9` joined by single hyphens, the first character a letter.")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The longest name, in characters.
+            pub const MAX: usize = $max;
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                check(text, $what, $max).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                check(&text, $what, $max).map(|()| Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+                    "maxLength": $max,
+                })
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a stack: the vendor's product.
+    StackName, "a stack name", 63
+}
+name! {
+    /// The id of a resource, unique in its stack.
+    ResourceId, "a resource id", 63
+}
+name! {
+    /// The name of a permission profile.
+    ProfileName, "a profile name", 63
+}
+name! {
+    /// The name of one deployment: it begins the name of everything the deployment makes in the customer's account.
+    Prefix, "a prefix", 32
+}
+
+impl ResourceId {
+    /// The environment variable through which linked code learns this resource's address: `ALIEN_` and the id in
+    /// capitals, hyphens as underscores. Two ids never share one.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        let mut name = String::from(VARIABLE_PREFIX);
+        name.extend(self.0.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_uppercase() }));
+        name
+    }
+}
+
+/// Environment variables that begin so are set by the platform.
+pub(crate) const VARIABLE_PREFIX: &str = "ALIEN_";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_words_joined_by_single_hyphens() {
+        for good in ["a", "api", "prod-api", "a1-2"] {
+            assert_eq!(good.parse::<ResourceId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", "a-", "a--b", "1a", "A", "a_b", "a.b", "ä", "a b", "a\n", &"a".repeat(64)] {
+            assert!(bad.parse::<ResourceId>().is_err(), "`{bad}` should be refused");
+        }
+        assert!("a".repeat(32).parse::<Prefix>().is_ok());
+        assert!("a".repeat(33).parse::<Prefix>().is_err());
+    }
+
+    #[test]
+    fn a_link_is_handed_over_in_a_variable_of_its_own() {
+        assert_eq!("my-data-2".parse::<ResourceId>().unwrap().variable(), "ALIEN_MY_DATA_2");
+    }
+}

@@ -1,0 +1,105 @@
+//! From a stack to its permissions. Pure, total and short: this file is what a reviewer reads first.
+
+use std::collections::BTreeMap;
+
+use super::grant::{Grant, Holder, Holding, Permissions, Subject, Why};
+use super::set::Set;
+use crate::lifecycle::Lifecycle;
+use crate::resource::Resource;
+use crate::stack::{ProfileScope, Stack};
+
+/// Derives the three layers of permissions of a stack.
+///
+/// * *Provisioning*, the customer's admin: `provision`, `reconfigure` and `setup` of everything, and the identities
+///   and shared things below it.
+/// * *Management*, the vendor: `heartbeat` of everything; `management` and `logs` of what is live; `dispatch` of
+///   live functions with commands on; and what `management.extend` adds.
+/// * *Runtime*, one identity a profile that code runs under: what the profile asks for, and `run` of the code itself.
+#[must_use]
+pub fn derive(stack: &Stack) -> Permissions {
+    let runtime = runtime(stack);
+    Permissions { provisioning: provisioning(stack, runtime.len()), management: management(stack), runtime }
+}
+
+fn provisioning(stack: &Stack, identities: usize) -> Holding {
+    let mut grants = Vec::with_capacity(stack.resources().len() * 4 + identities + 2);
+    for (position, resource) in stack.resources().iter().enumerate() {
+        for set in [Set::Heartbeat, Set::Provision, Set::Reconfigure, Set::Setup] {
+            // A network of the customer's own is used, never changed.
+            let wanted = set == Set::Heartbeat || !resource.is_adopted();
+            if wanted && set.fits(resource.kind()) {
+                grants.push(Grant { subject: Subject::Resource(position), set, why: Why::SetUp });
+            }
+        }
+    }
+    let subjects = [Subject::Deployment, Subject::ManagementIdentity]
+        .into_iter()
+        .chain((0..identities).map(Subject::RuntimeIdentity));
+    for subject in subjects {
+        grants.push(Grant { subject, set: Set::Setup, why: Why::Foundation });
+    }
+    holding(Holder::Admin, grants)
+}
+
+fn management(stack: &Stack) -> Holding {
+    let mut grants = Vec::with_capacity(stack.resources().len() * 3);
+    for (position, resource) in stack.resources().iter().enumerate() {
+        let kind = resource.kind();
+        let mut grant = |set: Set, why| {
+            if set.fits(kind) {
+                grants.push(Grant { subject: Subject::Resource(position), set, why });
+            }
+        };
+        grant(Set::Heartbeat, Why::Watch);
+        if resource.lifecycle() == Lifecycle::Live {
+            grant(Set::Management, Why::Live);
+            grant(Set::Logs, Why::Live);
+            if resource.settings().takes_commands() {
+                grant(Set::Dispatch, Why::Commands);
+            }
+        }
+        for set in stack.extensions(resource.id()) {
+            grant(*set, Why::Extended);
+        }
+    }
+    holding(Holder::Vendor, grants)
+}
+
+fn runtime(stack: &Stack) -> Vec<Holding> {
+    let mut code = BTreeMap::<&str, Vec<Grant>>::new();
+    for (position, resource) in stack.resources().iter().enumerate() {
+        if let Some(compute) = resource.settings().compute() {
+            let subject = Subject::Resource(position);
+            code.entry(compute.profile).or_default().push(Grant { subject, set: Set::Run, why: Why::Runs });
+        }
+    }
+    let mut holdings = Vec::with_capacity(code.len());
+    for (profile, scopes) in stack.profiles() {
+        // No code runs under an unused profile: there is no identity that could hold its grants.
+        let Some(mut grants) = code.remove(profile.as_str()) else { continue };
+        for (scope, sets) in scopes {
+            let (why, positions) = match scope {
+                ProfileScope::All => (Why::ProfileForAll, 0..stack.resources().len()),
+                ProfileScope::Resource(id) => match stack.position(id.as_str()) {
+                    Some(position) => (Why::Profile, position..position + 1),
+                    None => continue,
+                },
+            };
+            for position in positions {
+                let kind = stack.at(position).map(Resource::kind);
+                for name in sets.iter().filter(|name| Some(name.kind) == kind) {
+                    grants.push(Grant { subject: Subject::Resource(position), set: name.set, why });
+                }
+            }
+        }
+        holdings.push(holding(Holder::Profile(profile.clone()), grants));
+    }
+    holdings
+}
+
+/// Sorts grants and keeps the first reason where two give the same set on the same subject.
+fn holding(holder: Holder, mut grants: Vec<Grant>) -> Holding {
+    grants.sort_unstable();
+    grants.dedup_by_key(|grant| (grant.subject, grant.set));
+    Holding { holder, grants }
+}

@@ -1,0 +1,254 @@
+//! Grants: who may do what with what, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::set::{Set, Sets};
+use crate::name::ProfileName;
+use crate::resource::Kind;
+use crate::stack::Stack;
+
+/// The three layers of permissions, each apart from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// What the customer's admin needs, once. The vendor never holds it.
+    Provisioning,
+    /// What the vendor holds, day to day.
+    Management,
+    /// What the deployed code holds.
+    Runtime,
+}
+
+impl Layer {
+    /// Every layer, in the order of documents.
+    pub const ALL: [Self; 3] = [Self::Provisioning, Self::Management, Self::Runtime];
+
+    /// The word used in documents: `provisioning`, `management`, `runtime`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provisioning => "provisioning",
+            Self::Management => "management",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The position of a resource in its stack, in order of ids.
+pub type Position = usize;
+
+/// What a grant is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A resource of the stack.
+    Resource(Position),
+    /// What the resources of a deployment share: a cluster, a namespace.
+    Deployment,
+    /// The identity that the vendor impersonates.
+    ManagementIdentity,
+    /// The identity of a profile that is in use, by its position among [`Permissions::runtime`].
+    RuntimeIdentity(usize),
+}
+
+/// Why a grant exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// The vendor watches every resource.
+    Watch,
+    /// The resource is live.
+    Live,
+    /// The function takes commands.
+    Commands,
+    /// The stack's `management.extend` asks for it.
+    Extended,
+    /// The admin sets the resource up.
+    SetUp,
+    /// The admin makes the identities and what the resources share.
+    Foundation,
+    /// The profile asks for it, for this resource by name.
+    Profile,
+    /// The profile asks for it, for all of the kind.
+    ProfileForAll,
+    /// The code runs under this identity.
+    Runs,
+}
+
+/// One permission set on one subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grant {
+    /// What it is about.
+    pub subject: Subject,
+    /// What may be done.
+    pub set: Set,
+    /// Why.
+    pub why: Why,
+}
+
+impl Grant {
+    /// The name of the set, `queue/data-read`; `deployment/setup` and `identity/setup` where the subject is no
+    /// resource.
+    #[must_use]
+    pub fn set_name(&self, stack: &Stack) -> String {
+        let subject = match self.subject {
+            Subject::Resource(position) => stack.at(position).map_or("resource", |resource| resource.kind().name()),
+            Subject::Deployment => "deployment",
+            Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => "identity",
+        };
+        format!("{subject}/{}", self.set.name())
+    }
+
+    /// Why it exists, in a sentence.
+    #[must_use]
+    pub fn reason(&self, stack: &Stack) -> String {
+        let what = match self.subject {
+            Subject::Resource(position) => stack.at(position).map_or_else(String::new, |resource| {
+                format!("{} {} `{}`", resource.lifecycle(), resource.kind(), resource.id())
+            }),
+            Subject::Deployment => "what the resources share".to_owned(),
+            Subject::ManagementIdentity => "the identity that the vendor impersonates".to_owned(),
+            Subject::RuntimeIdentity(_) => "the identity of a profile".to_owned(),
+        };
+        match self.why {
+            Why::Watch => format!("the vendor watches the health of {what}"),
+            Why::Live => format!("the vendor looks after {what}, because it is live"),
+            Why::Commands => format!("the vendor sends commands to {what}, because it has `commands` on"),
+            Why::Extended => format!("the stack asks for it by `management.extend`, for {what}"),
+            Why::SetUp => format!("the customer's admin sets up {what}"),
+            Why::Foundation => format!("the customer's admin makes {what}"),
+            Why::Profile => format!("the profile asks for it, for {what} by name"),
+            Why::ProfileForAll => format!("the profile asks for it for all of the kind, so for {what} too"),
+            Why::Runs => format!("{what} runs under this identity"),
+        }
+    }
+}
+
+/// Whose grants they are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// The customer's admin.
+    Admin,
+    /// The vendor, through the identity in the customer's account that trusts it.
+    Vendor,
+    /// The deployed code of a profile.
+    Profile(ProfileName),
+}
+
+impl Holder {
+    /// The layer the holder belongs to.
+    #[must_use]
+    pub const fn layer(&self) -> Layer {
+        match self {
+            Self::Admin => Layer::Provisioning,
+            Self::Vendor => Layer::Management,
+            Self::Profile(_) => Layer::Runtime,
+        }
+    }
+
+    /// The word used in documents: the layer, or the name of the profile.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Admin | Self::Vendor => self.layer().name(),
+            Self::Profile(profile) => profile.as_str(),
+        }
+    }
+
+    /// The word used in physical names: `provisioning`, `management`, `runtime-…`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Admin => Layer::Provisioning.name().to_owned(),
+            Self::Vendor => Layer::Management.name().to_owned(),
+            Self::Profile(profile) => format!("{}-{profile}", Layer::Runtime.name()),
+        }
+    }
+}
+
+/// All grants of one holder, sorted by subject and set, no two alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// Whose they are.
+    pub holder: Holder,
+    /// The grants.
+    pub grants: Vec<Grant>,
+}
+
+impl Holding {
+    /// The sets held on a subject.
+    #[must_use]
+    pub fn sets_on(&self, subject: Subject) -> Sets {
+        self.grants.iter().filter(|grant| grant.subject == subject).map(|grant| grant.set).collect()
+    }
+}
+
+/// What a stack asks for, in three layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// What the customer's admin needs, once.
+    pub provisioning: Holding,
+    /// What the vendor holds, day to day.
+    pub management: Holding,
+    /// What the deployed code holds: one holding a profile that code runs under, sorted by name.
+    pub runtime: Vec<Holding>,
+}
+
+impl Permissions {
+    /// The holdings of all layers.
+    pub fn holdings(&self) -> impl Iterator<Item = &Holding> {
+        [&self.provisioning, &self.management].into_iter().chain(&self.runtime)
+    }
+
+    /// The position among [`runtime`](Self::runtime) of a profile that is in use.
+    #[must_use]
+    pub fn runtime_position(&self, profile: &str) -> Option<usize> {
+        self.runtime
+            .binary_search_by(|holding| match &holding.holder {
+                Holder::Profile(name) => name.as_str().cmp(profile),
+                Holder::Admin | Holder::Vendor => std::cmp::Ordering::Less,
+            })
+            .ok()
+    }
+}
+
+/// A kind, or one of the two subjects that are no resource: what a cloud's catalogue of sets is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// A resource of the kind.
+    Kind(Kind),
+    /// What resources share.
+    Deployment,
+    /// A service identity.
+    Identity,
+}
+
+impl Topic {
+    /// The word used in documents: the kind, `deployment` or `identity`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.name(),
+            Self::Deployment => "deployment",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+impl Subject {
+    /// The topic a subject belongs to; none where the stack has no such resource.
+    #[must_use]
+    pub fn topic(self, stack: &Stack) -> Option<Topic> {
+        match self {
+            Self::Resource(position) => stack.at(position).map(|resource| Topic::Kind(resource.kind())),
+            Self::Deployment => Some(Topic::Deployment),
+            Self::ManagementIdentity | Self::RuntimeIdentity(_) => Some(Topic::Identity),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What cannot be prevented is said: whoever may push code can reach what that code can reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::grant::{Holder, Permissions, Subject};
+use super::set::{Set, Sets};
+use crate::name::{ProfileName, ResourceId};
+use crate::stack::Stack;
+
+/// The data that a vendor can reach by pushing code, though it holds no right on the data itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The code the vendor may replace, sorted by id.
+    pub through: Vec<Through>,
+    /// What the code of each profile can do with data, by profile.
+    pub profiles: BTreeMap<ProfileName, Vec<DataReach>>,
+}
+
+/// Code that the vendor may replace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Through {
+    /// The function or container.
+    pub resource: ResourceId,
+    /// The profile it runs under.
+    pub profile: ProfileName,
+    /// Why the vendor may replace it: because it is live, or because `management.extend` says so.
+    pub extended: bool,
+}
+
+/// What code can do with the data of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataReach {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What it can do.
+    pub access: Vec<Access>,
+}
+
+/// What code can do with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Read its data.
+    Read,
+    /// Write and delete its data.
+    Write,
+    /// Call it, and so whatever its own code lets a caller reach.
+    Invoke,
+}
+
+impl Access {
+    /// The verb used in documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Invoke => "invoke",
+        }
+    }
+}
+
+impl Reach {
+    /// What the code of a resource can reach, where the vendor may replace that code.
+    #[must_use]
+    pub fn of(&self, resource: &ResourceId) -> Option<&[DataReach]> {
+        let position = self.through.binary_search_by(|through| through.resource.cmp(resource)).ok()?;
+        let through = self.through.get(position)?;
+        self.profiles.get(&through.profile).map(Vec::as_slice)
+    }
+}
+
+/// Computes what a vendor can reach by pushing code: which code it may replace, and what that code may do with data.
+#[must_use]
+pub fn reach(stack: &Stack, permissions: &Permissions) -> Reach {
+    let mut sets: BTreeMap<usize, Sets> = BTreeMap::new();
+    for grant in &permissions.management.grants {
+        if let Subject::Resource(position) = grant.subject {
+            sets.entry(position).or_default().insert(grant.set);
+        }
+    }
+    let mut through = Vec::new();
+    for (position, resource) in stack.resources().iter().enumerate() {
+        let held = sets.get(&position).copied().unwrap_or_default();
+        let replaceable = held.contains(Set::Management) || held.contains(Set::Provision);
+        let profile = resource.settings().compute().and_then(|compute| compute.profile.parse().ok());
+        if let (true, Some(profile)) = (replaceable, profile) {
+            let extended = resource.lifecycle() == crate::Lifecycle::Frozen;
+            through.push(Through { resource: resource.id().clone(), profile, extended });
+        }
+    }
+    let used: BTreeSet<&ProfileName> = through.iter().map(|through| &through.profile).collect();
+    let mut profiles = BTreeMap::new();
+    for holding in &permissions.runtime {
+        let Holder::Profile(profile) = &holding.holder else { continue };
+        if !used.contains(profile) {
+            continue;
+        }
+        let mut data: Vec<DataReach> = Vec::new();
+        for grant in &holding.grants {
+            let access = match grant.set {
+                Set::DataRead => Access::Read,
+                Set::DataWrite => Access::Write,
+                Set::Invoke => Access::Invoke,
+                _ => continue,
+            };
+            let Subject::Resource(position) = grant.subject else { continue };
+            let Some(resource) = stack.at(position) else { continue };
+            match data.last_mut() {
+                Some(last) if last.resource == *resource.id() => last.access.push(access),
+                _ => data.push(DataReach { resource: resource.id().clone(), access: vec![access] }),
+            }
+        }
+        profiles.insert(profile.clone(), data);
+    }
+    Reach { through, profiles }
+}

@@ -1,0 +1,149 @@
+//! What is wrong with an input: every problem at once, each with what to do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::ResourceId;
+
+/// The rule that an input breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// The document is not of the form the schema gives.
+    Form,
+    /// A name is not of the pattern, or too long.
+    Name,
+    /// Two resources have the same id.
+    Duplicate,
+    /// A kind of resource that does not exist.
+    UnknownKind,
+    /// A permission set that does not exist.
+    UnknownSet,
+    /// A profile that is not defined.
+    UnknownProfile,
+    /// A resource that is not in the stack.
+    UnknownResource,
+    /// A permission set of another kind than the resource, or one that may not stand there.
+    SetFit,
+    /// Resources that need each other.
+    Cycle,
+    /// A reference that came from another stack's builder.
+    ForeignReference,
+    /// An image or zip that cannot be trusted to stay what it is.
+    Code,
+    /// A setting outside its bounds.
+    Setting,
+    /// Something defined and never used.
+    Unused,
+    /// A document over one of the cloud's limits.
+    Limit,
+    /// Something the chosen cloud does not take.
+    Cloud,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing is done until it is mended.
+    Error,
+    /// It is done, but should be known.
+    Warning,
+}
+
+/// One thing that is wrong: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Problem {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The rule it breaks.
+    pub rule: Rule,
+    /// The resource, profile or field it is found at; none where it is the whole.
+    #[serde(rename = "at", skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl Problem {
+    /// A problem that stops everything.
+    #[must_use]
+    pub fn error(rule: Rule, what: String, help: String) -> Self {
+        Self { severity: Severity::Error, rule, subject: None, what, help }
+    }
+
+    /// A problem that should be known.
+    #[must_use]
+    pub fn warning(rule: Rule, what: String, help: String) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(rule, what, help) }
+    }
+
+    /// Found at this resource.
+    #[must_use]
+    pub fn on(self, id: &ResourceId) -> Self {
+        self.at(id.as_str())
+    }
+
+    /// Found at this resource, profile or field.
+    #[must_use]
+    pub fn at(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Whether nothing is done until it is mended.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.severity {
+            Severity::Error => f.write_str("error: ")?,
+            Severity::Warning => f.write_str("warning: ")?,
+        }
+        if let Some(subject) = &self.subject {
+            write!(f, "`{subject}`: ")?;
+        }
+        write!(f, "{}; {}", self.what, self.help)
+    }
+}
+
+/// Everything that is wrong with an input. At least one of them is an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub(crate) Vec<Problem>);
+
+impl Problems {
+    /// The problems, errors and warnings, in the order they were found.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// Nothing, where no problem is an error: the warnings are then given back.
+    ///
+    /// # Errors
+    ///
+    /// All of them, where one is an error.
+    pub fn none(problems: Vec<Problem>) -> Result<Vec<Problem>, Self> {
+        if problems.iter().any(Problem::is_error) { Err(Self(problems)) } else { Ok(problems) }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, problem) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! `container`: code that always runs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::function::{Code, Mentions};
+use super::{Sealed, check_environment, check_range};
+use crate::handle::{Mention, Ref};
+use crate::lifecycle::State;
+use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
+use crate::problem::{Problem, Rule};
+
+/// Code that always runs.
+///
+/// ```
+/// use alien_core::{Code, Container, Replicas};
+/// let image = format!("registry.example.com/worker@sha256:{}", "0".repeat(64));
+/// let worker = Container::new(Code::image(image), "execution")
+///     .cpu_millis(500)
+///     .memory_mib(1024)
+///     .replicas(Replicas { min: 2, max: 4 })
+///     .port(8080);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Container {
+    pub(crate) code: Code,
+    /// The permission profile whose identity the code runs under.
+    pub(crate) profile: String,
+    /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
+    #[serde(default = "default_cpu", skip_serializing_if = "is_default_cpu")]
+    pub(crate) cpu_millis: u32,
+    /// Memory in MiB, 512 to 30,720.
+    #[serde(default = "default_memory", skip_serializing_if = "is_default_memory")]
+    #[schemars(range(min = 512, max = 30720))]
+    pub(crate) memory_mib: u32,
+    /// How many run at once.
+    #[serde(default, skip_serializing_if = "is_default_replicas")]
+    pub(crate) replicas: Replicas,
+    /// The port it listens on, reachable inside its network; none where it only works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) port: Option<u16>,
+    /// Environment variables. Whoever may watch the container can read them: put no secret here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The network it runs in; the cloud's default where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    mentions: Mentions,
+}
+
+/// How many copies run at once: from `min` (at least 1) to `max` (at most 100).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replicas {
+    /// The fewest, at least 1.
+    pub min: u32,
+    /// The most, at most 100.
+    pub max: u32,
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self { min: 1, max: 1 }
+    }
+}
+
+fn default_cpu() -> u32 {
+    250
+}
+
+fn is_default_cpu(cpu: &u32) -> bool {
+    *cpu == default_cpu()
+}
+
+fn default_memory() -> u32 {
+    512
+}
+
+fn is_default_memory(memory: &u32) -> bool {
+    *memory == default_memory()
+}
+
+fn is_default_replicas(replicas: &Replicas) -> bool {
+    *replicas == Replicas::default()
+}
+
+impl Container {
+    /// See health: for profiles that watch.
+    pub const WATCH: SetOf<Self, ForProfiles> = SetOf::new(Set::Heartbeat);
+    /// Read and update code and configuration: for `management.extend`.
+    pub const MANAGEMENT: SetOf<Self, ForManagement> = SetOf::new(Set::Management);
+    /// Create and delete: for `management.extend`.
+    pub const PROVISION: SetOf<Self, ForManagement> = SetOf::new(Set::Provision);
+    /// Read logs: for `management.extend`.
+    pub const LOGS: SetOf<Self, ForManagement> = SetOf::new(Set::Logs);
+
+    /// Code that runs under the identity of a permission profile, with a quarter of a processor and 512 MiB.
+    #[must_use]
+    pub fn new(code: Code, profile: impl Into<String>) -> Self {
+        Self {
+            code,
+            profile: profile.into(),
+            cpu_millis: default_cpu(),
+            memory_mib: default_memory(),
+            replicas: Replicas::default(),
+            port: None,
+            environment: BTreeMap::new(),
+            network: None,
+            mentions: Mentions::default(),
+        }
+    }
+
+    /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
+    #[must_use]
+    pub fn cpu_millis(mut self, cpu: u32) -> Self {
+        self.cpu_millis = cpu;
+        self
+    }
+
+    /// Memory in MiB, 512 to 30,720.
+    #[must_use]
+    pub fn memory_mib(mut self, memory: u32) -> Self {
+        self.memory_mib = memory;
+        self
+    }
+
+    /// How many run at once.
+    #[must_use]
+    pub fn replicas(mut self, replicas: Replicas) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// The port it listens on, reachable inside its network.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Runs it in a network of the stack's.
+    #[must_use]
+    pub fn network<L: State>(mut self, network: &Ref<super::Network, L>) -> Self {
+        self.network = Some(network.id.clone());
+        self.mentions.0.push(network.into());
+        self
+    }
+
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        self.code.check(problems);
+        if let Code::Zip(_) = self.code {
+            problems.push(Problem::error(
+                Rule::Code,
+                "a container cannot run a zip".to_owned(),
+                "give it an image, or make it a function".to_owned(),
+            ));
+        }
+        if ![250, 500, 1000, 2000, 4000].contains(&self.cpu_millis) {
+            problems.push(Problem::error(
+                Rule::Setting,
+                format!("cpu in thousandths is {}", self.cpu_millis),
+                "set it to 250, 500, 1000, 2000 or 4000".to_owned(),
+            ));
+        }
+        check_range(problems, "memory in MiB", self.memory_mib, 512..=30_720);
+        let Replicas { min, max } = self.replicas;
+        check_range(problems, "the fewest replicas", min, 1..=100);
+        check_range(problems, "the most replicas", max, min.clamp(1, 100)..=100);
+        if self.port == Some(0) {
+            problems.push(Problem::error(Rule::Setting, "port is 0".to_owned(), "set it to 1 to 65535".to_owned()));
+        }
+        check_environment(problems, &self.environment);
+    }
+}
+
+impl Sealed for Container {
+    fn take_mentions(&mut self) -> Vec<Mention> {
+        std::mem::take(&mut self.mentions.0)
+    }
+}

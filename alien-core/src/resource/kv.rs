@@ -1,0 +1,65 @@
+//! `kv`: records, by key.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Sealed;
+use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
+use crate::problem::{Problem, Rule};
+
+/// Records, by key.
+///
+/// ```
+/// use alien_core::Kv;
+/// let cache = Kv::new().time_to_live("expires");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Kv {
+    /// The attribute that holds the second (Unix time) after which a record may be deleted; none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ttl_attribute: Option<String>,
+}
+
+impl Kv {
+    /// Read records: for profiles.
+    pub const DATA_READ: SetOf<Self, ForProfiles> = SetOf::new(Set::DataRead);
+    /// Write and delete records: for profiles.
+    pub const DATA_WRITE: SetOf<Self, ForProfiles> = SetOf::new(Set::DataWrite);
+    /// See health: for profiles that watch.
+    pub const WATCH: SetOf<Self, ForProfiles> = SetOf::new(Set::Heartbeat);
+    /// Create and delete: for `management.extend`.
+    pub const PROVISION: SetOf<Self, ForManagement> = SetOf::new(Set::Provision);
+    /// Change settings that can move or destroy data: for `management.extend`.
+    pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
+
+    /// Records that never expire.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The attribute that holds the second (Unix time) after which a record may be deleted: 1 to 255 letters,
+    /// digits and underscores, beginning with a letter.
+    #[must_use]
+    pub fn time_to_live(mut self, attribute: impl Into<String>) -> Self {
+        self.ttl_attribute = Some(attribute.into());
+        self
+    }
+
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        let Some(attribute) = &self.ttl_attribute else { return };
+        let plain = attribute.len() <= 255
+            && attribute.starts_with(|c: char| c.is_ascii_alphabetic())
+            && attribute.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !plain {
+            problems.push(Problem::error(
+                Rule::Setting,
+                format!("time-to-live attribute `{attribute}` is not one that every cloud takes"),
+                "use 1 to 255 letters, digits and underscores, the first a letter".to_owned(),
+            ));
+        }
+    }
+}
+
+impl Sealed for Kv {}

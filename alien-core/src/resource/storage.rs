@@ -1,0 +1,67 @@
+//! `storage`: objects, by name.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Sealed, check_range};
+use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
+use crate::problem::Problem;
+
+/// Objects, by name. Private, encrypted, reached over TLS only.
+///
+/// ```
+/// use alien_core::Storage;
+/// let data = Storage::new().versioned().expire_after_days(365);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Storage {
+    /// Whether replaced and deleted objects are kept as versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) versioning: bool,
+    /// Days after which objects are deleted, 1 to 3,650; never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub(crate) expire_after_days: Option<u32>,
+}
+
+impl Storage {
+    /// Read and list objects: for profiles.
+    pub const DATA_READ: SetOf<Self, ForProfiles> = SetOf::new(Set::DataRead);
+    /// Write and delete objects: for profiles.
+    pub const DATA_WRITE: SetOf<Self, ForProfiles> = SetOf::new(Set::DataWrite);
+    /// See health: for profiles that watch.
+    pub const WATCH: SetOf<Self, ForProfiles> = SetOf::new(Set::Heartbeat);
+    /// Create and delete: for `management.extend`.
+    pub const PROVISION: SetOf<Self, ForManagement> = SetOf::new(Set::Provision);
+    /// Change settings that can move or destroy data: for `management.extend`.
+    pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
+
+    /// Unversioned, never expiring.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps replaced and deleted objects as versions.
+    #[must_use]
+    pub fn versioned(mut self) -> Self {
+        self.versioning = true;
+        self
+    }
+
+    /// Deletes objects after so many days, 1 to 3,650.
+    #[must_use]
+    pub fn expire_after_days(mut self, days: u32) -> Self {
+        self.expire_after_days = Some(days);
+        self
+    }
+
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        if let Some(days) = self.expire_after_days {
+            check_range(problems, "expiry in days", days, 1..=3650);
+        }
+    }
+}
+
+impl Sealed for Storage {}

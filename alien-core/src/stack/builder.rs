@@ -1,0 +1,166 @@
+//! A stack in Rust: references carry kind and lifecycle, so that most mistakes do not compile.
+
+use std::collections::BTreeMap;
+
+use super::Stack;
+use super::draft::{Draft, DraftResource};
+use crate::handle::{Mention, Origin, Ref};
+use crate::lifecycle::{Frozen, Live, State};
+use crate::permission::{ForManagement, ForProfiles, SetName, SetOf};
+use crate::problem::{Problem, Problems, Rule};
+use crate::resource::ResourceKind;
+
+/// Builds a [`Stack`]. The order of calls changes nothing.
+///
+/// A set of another kind does not compile:
+///
+/// ```compile_fail
+/// # use alien_core::{Profile, Queue, Stack, Storage};
+/// # let mut stack = Stack::builder("my-app");
+/// let data = stack.frozen("data", Storage::new());
+/// stack.profile("execution", Profile::new().on(&data, [Queue::DATA_READ]));
+/// ```
+///
+/// nor does data for the vendor:
+///
+/// ```compile_fail
+/// # use alien_core::{Stack, Storage};
+/// # let mut stack = Stack::builder("my-app");
+/// let data = stack.frozen("data", Storage::new());
+/// stack.extend(&data, [Storage::DATA_READ]);
+/// ```
+#[derive(Debug)]
+pub struct Builder {
+    draft: Draft,
+    origin: Origin,
+    problems: Vec<Problem>,
+}
+
+impl Builder {
+    pub(super) fn new(name: impl Into<String>) -> Self {
+        let draft = Draft { name: Some(name.into()), ..Draft::default() };
+        Self { draft, origin: Origin::default(), problems: Vec::new() }
+    }
+
+    /// Adds a resource that the vendor may only watch after set-up.
+    pub fn frozen<K: ResourceKind>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Frozen> {
+        self.add(id.into(), settings)
+    }
+
+    /// Adds a resource that the vendor may update.
+    pub fn live<K: ResourceKind>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Live> {
+        self.add(id.into(), settings)
+    }
+
+    fn add<K: ResourceKind, L: State>(&mut self, id: String, mut settings: K) -> Ref<K, L> {
+        for mention in settings.take_mentions() {
+            self.own(&id, &mention);
+        }
+        self.draft.resources.push(DraftResource {
+            id: Some(id.clone()),
+            lifecycle: Some(L::LIFECYCLE),
+            links: Vec::new(),
+            settings: Some(settings.into()),
+        });
+        Ref::new(id, self.origin.clone())
+    }
+
+    /// Sets `to` up before `from`, and tells the code of `from` the address of `to` in the environment variable
+    /// [`variable`](crate::ResourceId::variable). It grants nothing: profiles do.
+    pub fn link<K: ResourceKind, L: State, K2: ResourceKind, L2: State>(
+        &mut self,
+        from: &Ref<K, L>,
+        to: &Ref<K2, L2>,
+    ) -> &mut Self {
+        self.own(to.id(), &from.into());
+        self.own(from.id(), &to.into());
+        if let Some(resource) =
+            self.draft.resources.iter_mut().find(|resource| resource.id.as_deref() == Some(from.id()))
+        {
+            resource.links.push(to.id.clone());
+        }
+        self
+    }
+
+    /// Defines a profile; calls for the same name add up.
+    pub fn profile(&mut self, name: impl Into<String>, profile: Profile) -> &mut Self {
+        let name = name.into();
+        for mention in &profile.mentions {
+            self.own(&format!("profile {name}"), mention);
+        }
+        let scopes = self.draft.profiles.entry(name).or_default();
+        for (scope, sets) in profile.scopes {
+            scopes.entry(scope).or_default().extend(sets);
+        }
+        self
+    }
+
+    /// Adds to what the vendor may do with a resource (`management.extend`). The customer sees it as an extension.
+    pub fn extend<K: ResourceKind, L: State>(
+        &mut self,
+        resource: &Ref<K, L>,
+        sets: impl IntoIterator<Item = SetOf<K, ForManagement>>,
+    ) -> &mut Self {
+        self.own("management.extend", &resource.into());
+        let names = sets.into_iter().map(|set| SetName { kind: K::KIND, set: set.set() }.to_string());
+        self.draft.extend.entry(resource.id.clone()).or_default().extend(names);
+        self
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once: ids and names that are not of the pattern or given twice, unknown sets, profiles and
+    /// resources, sets that do not fit, circles, settings outside their bounds, references of another builder.
+    pub fn build(self) -> Result<Stack, Problems> {
+        self.draft.check(self.problems)
+    }
+
+    /// Refuses a reference that another builder made.
+    fn own(&mut self, at: &str, mention: &Mention) {
+        if mention.origin != self.origin {
+            let what = format!("the reference to `{}` comes from another stack", mention.id);
+            let help = "use the reference that this stack's builder gave".to_owned();
+            self.problems.push(Problem::error(Rule::ForeignReference, what, help).at(at));
+        }
+    }
+}
+
+/// What the code of a profile may do, by resource.
+#[derive(Debug, Default)]
+pub struct Profile {
+    scopes: BTreeMap<String, Vec<String>>,
+    mentions: Vec<Mention>,
+}
+
+impl Profile {
+    /// Nothing yet. Writing its own logs needs no mention.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds sets on one resource.
+    #[must_use]
+    pub fn on<K: ResourceKind, L: State>(
+        mut self,
+        resource: &Ref<K, L>,
+        sets: impl IntoIterator<Item = SetOf<K, ForProfiles>>,
+    ) -> Self {
+        self.mentions.push(resource.into());
+        self.add(resource.id.clone(), sets)
+    }
+
+    /// Adds sets on every resource of their kind.
+    #[must_use]
+    pub fn on_all<K: ResourceKind>(self, sets: impl IntoIterator<Item = SetOf<K, ForProfiles>>) -> Self {
+        self.add("*".to_owned(), sets)
+    }
+
+    fn add<K: ResourceKind>(mut self, scope: String, sets: impl IntoIterator<Item = SetOf<K, ForProfiles>>) -> Self {
+        let names = sets.into_iter().map(|set| SetName { kind: K::KIND, set: set.set() }.to_string());
+        self.scopes.entry(scope).or_default().extend(names);
+        self
+    }
+}

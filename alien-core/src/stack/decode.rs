@@ -1,0 +1,270 @@
+//! The JSON form → a draft, and every problem of form on the way.
+//!
+//! Serde stops at the first error. Here a resource that does not decode is decoded again field by field, each beside
+//! the least that its kind needs, so that every wrong field is named.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+use super::draft::{Draft, DraftResource};
+use crate::problem::{Problem, Rule};
+use crate::resource::{Kind, Settings};
+
+pub(super) fn decode(text: &str) -> (Draft, Vec<Problem>) {
+    let mut draft = Draft::default();
+    let mut problems = Findings::default();
+    let value = match serde_json::from_str::<Tree>(text) {
+        Ok(tree) => {
+            for path in tree.repeated {
+                problems.form(&path, "the field is written twice".to_owned(), "keep one of them");
+            }
+            tree.value
+        }
+        Err(error) => {
+            problems.form("stack", format!("not JSON: {error}"), "write a JSON object as `alien schema` describes it");
+            return (draft, problems.0);
+        }
+    };
+    let Some(mut fields) = problems.object("stack", value) else { return (draft, problems.0) };
+
+    match fields.remove("name") {
+        Some(Value::String(name)) => draft.name = Some(name),
+        Some(_) => problems.form("name", "not a text".to_owned(), "write the stack's name in quotes"),
+        None => problems.form("name", "missing".to_owned(), "give the stack a name"),
+    }
+    match fields.remove("resources") {
+        Some(Value::Array(resources)) => {
+            for (position, resource) in resources.into_iter().enumerate() {
+                let path = format!("resources[{position}]");
+                if let Some(resource) = problems.object(&path, resource) {
+                    draft.resources.push(problems.resource(&path, resource));
+                }
+            }
+        }
+        Some(_) => problems.form("resources", "not a list".to_owned(), "write `[…]`"),
+        None => problems.form("resources", "missing".to_owned(), "list the stack's resources, `[]` where it has none"),
+    }
+    if let Some(permissions) = fields.remove("permissions")
+        && let Some(mut permissions) = problems.object("permissions", permissions)
+    {
+        if let Some(profiles) = permissions.remove("profiles")
+            && let Some(profiles) = problems.object("permissions.profiles", profiles)
+        {
+            for (profile, scopes) in profiles {
+                let path = format!("permissions.profiles.{profile}");
+                let scopes = problems.object(&path, scopes).unwrap_or_default();
+                let scopes = scopes.into_iter().map(|(scope, sets)| {
+                    let sets = problems.texts(&format!("{path}.{scope}"), sets);
+                    (scope, sets)
+                });
+                draft.profiles.insert(profile, scopes.collect());
+            }
+        }
+        match permissions.remove("management") {
+            None => {}
+            Some(Value::String(word)) if word == "automatic" => {}
+            Some(management) => {
+                let path = "permissions.management";
+                let mut management = problems.object(path, management).unwrap_or_default();
+                let extend = management.remove("extend").unwrap_or_else(|| json!({}));
+                for (id, sets) in problems.object("permissions.management.extend", extend).unwrap_or_default() {
+                    let sets = problems.texts(&format!("{path}.extend.{id}"), sets);
+                    draft.extend.insert(id, sets);
+                }
+                problems.unknown(path, &management, "extend");
+            }
+        }
+        problems.unknown("permissions", &permissions, "profiles, management");
+    }
+    problems.unknown("stack", &fields, "name, resources, permissions");
+    (draft, problems.0)
+}
+
+/// Problems of form, as they are found.
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn form(&mut self, path: &str, what: String, help: &str) {
+        self.0.push(Problem::error(Rule::Form, what, help.to_owned()).at(path));
+    }
+
+    fn object(&mut self, path: &str, value: Value) -> Option<Map<String, Value>> {
+        if let Value::Object(fields) = value {
+            return Some(fields);
+        }
+        self.form(path, "not an object".to_owned(), "write `{…}`");
+        None
+    }
+
+    fn texts(&mut self, path: &str, value: Value) -> Vec<String> {
+        if let Ok(texts) = Vec::<String>::deserialize(&value) {
+            return texts;
+        }
+        self.form(path, "not a list of texts".to_owned(), "write `[\"…\", \"…\"]`");
+        Vec::new()
+    }
+
+    fn unknown(&mut self, path: &str, fields: &Map<String, Value>, known: &str) {
+        for field in fields.keys() {
+            self.form(path, format!("unknown field `{field}`"), &format!("remove it; the fields here are {known}"));
+        }
+    }
+
+    fn resource(&mut self, path: &str, mut fields: Map<String, Value>) -> DraftResource {
+        let id = match fields.remove("id") {
+            Some(Value::String(id)) => Some(id),
+            Some(_) => {
+                self.form(path, "`id` is not a text".to_owned(), "write the resource's id in quotes");
+                None
+            }
+            None => {
+                self.form(path, "`id` is missing".to_owned(), "give the resource an id");
+                None
+            }
+        };
+        let path = id.as_deref().unwrap_or(path);
+        let lifecycle = match fields.remove("lifecycle").map(|word| serde_json::from_value(word)) {
+            Some(Ok(lifecycle)) => Some(lifecycle),
+            Some(Err(error)) => {
+                self.form(path, format!("`lifecycle`: {error}"), "write \"frozen\" or \"live\"");
+                None
+            }
+            None => {
+                self.form(path, "`lifecycle` is missing".to_owned(), "write \"frozen\" or \"live\"");
+                None
+            }
+        };
+        let links = fields.remove("links").map(|links| self.texts(path, links)).unwrap_or_default();
+        let kind = match fields.remove("type") {
+            Some(Value::String(kind)) => {
+                let known = Kind::named(&kind);
+                if known.is_none() {
+                    let kinds = Kind::ALL.map(Kind::name).join(", ");
+                    let what = format!("`{kind}` is not a kind of resource");
+                    self.0.push(Problem::error(Rule::UnknownKind, what, format!("use one of {kinds}")).at(path));
+                }
+                known
+            }
+            Some(_) => {
+                self.form(path, "`type` is not a text".to_owned(), "write the kind of resource in quotes");
+                None
+            }
+            None => {
+                self.form(path, "`type` is missing".to_owned(), "name the kind of resource");
+                None
+            }
+        };
+        let settings = kind.and_then(|kind| self.settings(path, kind, fields));
+        DraftResource { id, lifecycle, links, settings }
+    }
+
+    fn settings(&mut self, path: &str, kind: Kind, fields: Map<String, Value>) -> Option<Settings> {
+        if let Ok(settings) = Settings::decode(kind, Value::Object(fields.clone())) {
+            return Some(settings);
+        }
+        let least = match kind {
+            Kind::Function | Kind::Container => json!({ "code": { "image": "i" }, "profile": "p" }),
+            Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => json!({}),
+        };
+        let least = least.as_object().cloned().unwrap_or_default();
+        for field in least.keys().filter(|field| !fields.contains_key(*field)) {
+            self.form(path, format!("`{field}` is missing"), &format!("every {kind} has it"));
+        }
+        for (field, value) in fields {
+            let mut probe = least.clone();
+            probe.insert(field.clone(), value);
+            if let Err(error) = Settings::decode(kind, Value::Object(probe)) {
+                let help = format!("write it as `alien schema` describes a {kind}");
+                self.form(path, format!("`{field}`: {error}"), &help);
+            }
+        }
+        None
+    }
+}
+
+/// A JSON value, and the paths of fields that stand twice in one object: JSON readers silently keep one of them, and
+/// a reviewer may have read the other.
+struct Tree {
+    value: Value,
+    repeated: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut repeated = Vec::new();
+        let value = Node { path: "", repeated: &mut repeated }.deserialize(deserializer)?;
+        Ok(Self { value, repeated })
+    }
+}
+
+struct Node<'a> {
+    path: &'a str,
+    repeated: &'a mut Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        loop {
+            let path = format!("{}[{}]", self.path, list.len());
+            let Some(item) = items.next_element_seed(Node { path: &path, repeated: self.repeated })? else { break };
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let separator = if self.path.is_empty() { "" } else { "." };
+            let path = format!("{}{separator}{key}", self.path);
+            let value = entries.next_value_seed(Node { path: &path, repeated: self.repeated })?;
+            if map.insert(key, value).is_some() {
+                self.repeated.push(path);
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}

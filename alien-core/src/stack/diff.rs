@@ -1,0 +1,253 @@
+//! Two stacks: what changed, who may apply it, and which grants were gained and lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Stack;
+use crate::lifecycle::Lifecycle;
+use crate::permission::{Grant, Layer, Permissions, Subject};
+use crate::problem::{Problem, Rule};
+use crate::resource::{Kind, Resource};
+
+/// What changed from one stack to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// Resources that changed, sorted by id.
+    pub changes: Vec<Change>,
+    /// Grants that were gained and lost, sorted by layer, holder, resource and set.
+    pub grants: Vec<GrantChange>,
+}
+
+/// A resource that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Its id.
+    pub resource: String,
+    /// How it changed.
+    #[serde(flatten)]
+    pub kind: ChangeKind,
+    /// Who may apply it.
+    pub who: Who,
+}
+
+/// How a resource changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It is gone; or it is now of another kind, and then it is also new.
+    Removed,
+    /// It was frozen and is live.
+    Thawed,
+    /// It was live and is frozen.
+    Froze,
+    /// Its settings changed.
+    Settings {
+        /// The lifecycle it had and has.
+        lifecycle: Lifecycle,
+        /// The fields that changed, as the JSON form names them.
+        fields: Vec<String>,
+    },
+}
+
+/// Who may apply a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// The vendor, by an update.
+    Vendor,
+    /// The customer's admin, by setting up again.
+    Admin,
+}
+
+/// A grant that was gained or lost.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct GrantChange {
+    /// The layer it belongs to.
+    pub layer: Layer,
+    /// Whose it is: `provisioning`, `management`, `runtime-…`.
+    pub holder: String,
+    /// The resource it is about, or `deployment` or `identity`.
+    pub subject: String,
+    /// The permission set.
+    pub set: String,
+    /// `gained` or `lost`.
+    pub change: Gain,
+    /// Why it exists, or existed.
+    pub reason: String,
+}
+
+/// Whether a grant was gained or lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gain {
+    /// It is new.
+    Gained,
+    /// It is gone.
+    Lost,
+}
+
+impl Diff {
+    /// Why the new stack may not follow the previous one by itself: frozen resources that changed, resources that
+    /// were removed or thawed, and permissions that grew. Empty where the vendor may release it.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Problem> {
+        let mut refusals = self.frozen_changes();
+        refusals.extend(self.refusals_but_frozen_changes());
+        refusals
+    }
+
+    /// The same where the vendor means the changes of frozen resources (`--allow-frozen-changes`): they are then
+    /// the customer's admin's to apply.
+    #[must_use]
+    pub fn refusals_but_frozen_changes(&self) -> Vec<Problem> {
+        let mut refusals = Vec::new();
+        let mut refuse = |at: &str, what: String, help: &str| {
+            refusals.push(Problem::error(Rule::SetFit, what, help.to_owned()).at(at));
+        };
+        for change in &self.changes {
+            match change.kind {
+                ChangeKind::Removed => {
+                    refuse(&change.resource, "removed".to_owned(), "keep it, or let the customer's admin apply it");
+                }
+                ChangeKind::Thawed => {
+                    let what = "frozen before, live now: the vendor could update it".to_owned();
+                    refuse(&change.resource, what, "keep it frozen, or let the customer's admin approve it");
+                }
+                ChangeKind::Added | ChangeKind::Froze | ChangeKind::Settings { .. } => {}
+            }
+        }
+        for grant in &self.grants {
+            if grant.change == Gain::Gained && grant.layer != Layer::Provisioning {
+                let what = format!("{} gains `{}` ({})", grant.holder, grant.set, grant.reason);
+                refuse(&grant.subject, what, "take it back, or let the customer's admin approve it");
+            }
+        }
+        refusals
+    }
+
+    fn frozen_changes(&self) -> Vec<Problem> {
+        let frozen = |change: &Change| match &change.kind {
+            ChangeKind::Settings { lifecycle: Lifecycle::Frozen, fields } => {
+                let what = format!("frozen, but changed: {}", fields.join(", "));
+                let help = "take the change back, or pass --allow-frozen-changes and let the customer's admin apply it";
+                Some(Problem::error(Rule::SetFit, what, help.to_owned()).at(&change.resource))
+            }
+            _ => None,
+        };
+        self.changes.iter().filter_map(frozen).collect()
+    }
+}
+
+pub(super) fn diff(previous: &Stack, next: &Stack) -> Diff {
+    let ids: BTreeSet<&str> =
+        previous.resources.iter().chain(&next.resources).map(|resource| resource.id.as_str()).collect();
+    let mut changes = Vec::new();
+    for id in ids {
+        let mut change = |kind, who| changes.push(Change { resource: id.to_owned(), kind, who });
+        match (previous.resource(id), next.resource(id)) {
+            (Some(old), Some(new)) if old.kind() == new.kind() => {
+                match (old.lifecycle, new.lifecycle) {
+                    (Lifecycle::Frozen, Lifecycle::Live) => change(ChangeKind::Thawed, Who::Admin),
+                    (Lifecycle::Live, Lifecycle::Frozen) => change(ChangeKind::Froze, Who::Admin),
+                    _ => {}
+                }
+                let fields = changed_fields(old, new);
+                if !fields.is_empty() {
+                    let who = who_applies(old, new, &fields);
+                    change(ChangeKind::Settings { lifecycle: old.lifecycle, fields }, who);
+                }
+            }
+            (old, new) => {
+                if old.is_some() {
+                    change(ChangeKind::Removed, Who::Admin);
+                }
+                if new.is_some() {
+                    change(ChangeKind::Added, Who::Admin);
+                }
+            }
+        }
+    }
+    Diff { changes, grants: grant_changes(previous, next) }
+}
+
+/// The vendor's update reaches code and the settings beside it; identity, triggers, addresses and everything of the
+/// other kinds are the admin's.
+fn who_applies(old: &Resource, new: &Resource, fields: &[String]) -> Who {
+    let live = old.lifecycle == Lifecycle::Live && new.lifecycle == Lifecycle::Live;
+    let updatable = |field: &String| match new.kind() {
+        Kind::Function => matches!(field.as_str(), "code" | "memoryMib" | "timeoutSeconds" | "environment" | "links"),
+        Kind::Container => {
+            matches!(field.as_str(), "code" | "cpuMillis" | "memoryMib" | "replicas" | "environment" | "links")
+        }
+        Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => false,
+    };
+    if live && fields.iter().all(updatable) { Who::Vendor } else { Who::Admin }
+}
+
+/// The names of settings that differ, as the JSON form names them.
+fn changed_fields(old: &Resource, new: &Resource) -> Vec<String> {
+    let form = |resource: &Resource| match resource.settings.encode() {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (old_form, new_form) = (form(old), form(new));
+    let names: BTreeSet<&String> = old_form.keys().chain(new_form.keys()).collect();
+    let mut fields: Vec<String> =
+        names.into_iter().filter(|name| old_form.get(*name) != new_form.get(*name)).cloned().collect();
+    if old.links != new.links {
+        fields.push("links".to_owned());
+    }
+    fields
+}
+
+fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
+    let (old, new) = (held(previous), held(next));
+    let mut changes: Vec<GrantChange> = Vec::new();
+    for (mine, other, change) in [(&new, &old, Gain::Gained), (&old, &new, Gain::Lost)] {
+        for ((layer, holder, subject, set), reason) in mine {
+            let key = (*layer, holder.clone(), subject.clone(), set.clone());
+            if !other.contains_key(&key) {
+                let (layer, holder, subject, set) = key;
+                changes.push(GrantChange { layer, holder, subject, set, change, reason: reason.clone() });
+            }
+        }
+    }
+    changes.sort();
+    changes
+}
+
+/// Layer, holder, subject and set of every grant → its reason.
+fn held(stack: &Stack) -> BTreeMap<(Layer, String, String, String), String> {
+    let permissions = stack.permissions();
+    let mut all = BTreeMap::new();
+    for holding in permissions.holdings() {
+        let holder = holding.holder.name();
+        for grant in &holding.grants {
+            let key = (
+                holding.holder.layer(),
+                holder.clone(),
+                subject_name(stack, &permissions, grant),
+                grant.set_name(stack),
+            );
+            all.insert(key, grant.reason(stack));
+        }
+    }
+    all
+}
+
+fn subject_name(stack: &Stack, permissions: &Permissions, grant: &Grant) -> String {
+    match grant.subject {
+        Subject::Resource(position) => {
+            stack.at(position).map_or_else(String::new, |resource| resource.id.as_str().to_owned())
+        }
+        Subject::Deployment => "deployment".to_owned(),
+        Subject::ManagementIdentity => permissions.management.holder.name(),
+        Subject::RuntimeIdentity(position) => {
+            permissions.runtime.get(position).map_or_else(String::new, |holding| holding.holder.name())
+        }
+    }
+}

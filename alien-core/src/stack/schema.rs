@@ -1,0 +1,94 @@
+//! The JSON Schema of a stack's JSON form.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::lifecycle::Lifecycle;
+use crate::name::{ProfileName, ResourceId, StackName};
+use crate::permission::SetName;
+use crate::resource::{Kind, Settings};
+
+/// The JSON Schema (draft 2020-12) of the form that [`Stack::from_json`](crate::Stack::from_json) reads.
+///
+/// It says what a schema can say; [`Stack::from_json`](crate::Stack::from_json) checks the rest.
+#[must_use]
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let id = generator.subschema_for::<ResourceId>();
+    let lifecycle = generator.subschema_for::<Lifecycle>();
+    let name = generator.subschema_for::<StackName>();
+    let profile = generator.subschema_for::<ProfileName>();
+    let mut kinds = Vec::new();
+    for kind in Kind::ALL {
+        let Value::Object(mut schema) = Settings::schema(kind, &mut generator).into() else { continue };
+        let mut properties = take_object(&mut schema, "properties");
+        properties.insert("id".to_owned(), json!(id));
+        properties.insert("type".to_owned(), json!({ "const": kind.name() }));
+        properties.insert("lifecycle".to_owned(), json!(lifecycle));
+        let links = "Resources set up before it, whose addresses its code is told.";
+        properties.insert("links".to_owned(), json!({ "type": "array", "items": id, "description": links }));
+        schema.insert("properties".to_owned(), properties.into());
+        let own = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+        let required: Vec<Value> = ["id", "type", "lifecycle"].map(Value::from).into_iter().chain(own).collect();
+        schema.insert("required".to_owned(), required.into());
+        kinds.push(schema);
+    }
+    let sets = |wanted: fn(&SetName) -> bool| -> Value {
+        let names: Vec<String> = SetName::all().filter(wanted).map(|set| set.to_string()).collect();
+        json!({ "type": "array", "items": { "enum": names } })
+    };
+    let definitions = generator.take_definitions(true);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Stack",
+        "description": "A vendor's product: its resources, each frozen or live, and who may do what with them.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name", "resources"],
+        "properties": {
+            "name": name,
+            "resources": { "type": "array", "items": { "oneOf": kinds } },
+            "permissions": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "profiles": {
+                        "description": "What deployed code may do: profile, then a resource or `*`, then permission sets.",
+                        "type": "object",
+                        "propertyNames": profile,
+                        "additionalProperties": {
+                            "type": "object",
+                            "propertyNames": { "anyOf": [{ "const": "*" }, id] },
+                            "additionalProperties": sets(|name| name.set.is_for_profiles()),
+                        },
+                    },
+                    "management": {
+                        "description": "What the vendor may do: derived, or derived and extended.",
+                        "anyOf": [
+                            { "const": "automatic" },
+                            {
+                                "type": "object",
+                                "additionalProperties": false,
+                                "properties": {
+                                    "extend": {
+                                        "type": "object",
+                                        "propertyNames": id,
+                                        "additionalProperties": sets(|name| name.set.is_for_management()),
+                                    },
+                                },
+                            },
+                        ],
+                    },
+                },
+            },
+        },
+        "$defs": definitions,
+    })
+}
+
+fn take_object(schema: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+    match schema.remove(key) {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
