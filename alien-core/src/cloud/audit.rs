@@ -400,7 +400,11 @@ impl<'a, C: Cloud> Judge<'a, C> {
     fn derived(&self, row: &'static Operation<C::Place>, subject: Subject) -> Derived {
         let given = |kind: Kind, held: Held| {
             let gives = |sets: Sets| {
-                sets.iter().any(|set| C::set(Topic::Kind(kind), set).iter().any(|given| std::ptr::eq(*given, row)))
+                sets.iter().any(|set| {
+                    C::set(Topic::Kind(kind), set)
+                        .iter()
+                        .any(|given| given.on == row.on && given.permission == row.permission)
+                })
             };
             if gives(held.sets) {
                 Derived::Yes
@@ -490,7 +494,9 @@ fn never_for_the_vendor(effect: Effect, derived: Derived, lifecycle: Option<Life
         Effect::Control => Some(Promise::P5),
         Effect::Redirect if !extended => Some(Promise::P2),
         Effect::Create | Effect::Delete if !extended => Some(Promise::P3),
-        Effect::Update | Effect::Invoke | Effect::ReadLogs | Effect::ReadCode | Effect::Bind if frozen && !extended => {
+        Effect::Update | Effect::Invoke | Effect::ReadLogs | Effect::ReadCode | Effect::Attach | Effect::Bind
+            if frozen && !extended =>
+        {
             Some(Promise::P4)
         }
         _ => None,
@@ -505,6 +511,7 @@ fn never_for_code(effect: Effect) -> Option<Promise> {
         | Effect::WriteData
         | Effect::Invoke
         | Effect::WriteLogs
+        | Effect::Attach
         | Effect::ReadCode => None,
         Effect::Update
         | Effect::Create

@@ -34,6 +34,8 @@ pub enum Effect {
     ReadCode,
     /// Change a setting that can hand data to someone, or destroy it, with no data action involved.
     Redirect,
+    /// Place code in a network or an environment.
+    Attach,
     /// Give an identity to code.
     Bind,
     /// Change who may do what.
@@ -44,7 +46,7 @@ pub enum Effect {
 
 impl Effect {
     /// Every effect.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Observe,
         Self::Update,
         Self::Create,
@@ -56,6 +58,7 @@ impl Effect {
         Self::WriteLogs,
         Self::ReadCode,
         Self::Redirect,
+        Self::Attach,
         Self::Bind,
         Self::Control,
         Self::Credential,
@@ -76,6 +79,7 @@ impl Effect {
             Self::WriteLogs => "writes logs",
             Self::ReadCode => "reads program code",
             Self::Redirect => "changes a setting that can move or destroy data",
+            Self::Attach => "places code in a network or an environment",
             Self::Bind => "gives an identity to code",
             Self::Control => "changes who may do what",
             Self::Credential => "gets, makes or uses a credential",
@@ -148,15 +152,15 @@ pub struct Escalation {
     pub required: &'static [&'static str],
 }
 
-/// Declares a cloud's operation table: a `static` a row, and `TABLE`, all of them.
+/// Declares a cloud's operation table: a constant a row, and `TABLE`, all of them.
 ///
 /// ```
-/// #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-/// pub enum Place { Box }
-///
 /// mod operations {
+///     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///     pub enum Place { Box }
+///
 ///     alien_core::operations! {
-///         on super::Place;
+///         on Place;
 ///         source "https://example.com/boxes" {
 ///             LOOK = "box:Look" on Box, Observe;
 ///             PEEK = "box:Peek" on Box, Observe, reveals "the colour of the contents";
@@ -177,7 +181,7 @@ macro_rules! operations {
     ) => {
         $($(
             #[doc = concat!("`", $call, "`")]
-            pub static $name: $crate::cloud::Operation<$place> = $crate::cloud::Operation {
+            pub const $name: &$crate::cloud::Operation<$place> = &$crate::cloud::Operation {
                 call: $call,
                 permission: $crate::operations!(@last $call $($permission)?),
                 on: <$place>::$on,
@@ -189,7 +193,7 @@ macro_rules! operations {
 
         /// Every row.
         pub static TABLE: std::sync::LazyLock<$crate::cloud::Table<$place>> =
-            std::sync::LazyLock::new(|| $crate::cloud::Table::new(&[$($(&$name),*),*]));
+            std::sync::LazyLock::new(|| $crate::cloud::Table::new(&[$($($name),*),*]));
     };
     (@last $call:literal) => { $call };
     (@last $call:literal $permission:literal) => { $permission };

@@ -158,6 +158,18 @@ impl Container {
         self
     }
 
+    /// Thousandths of a processor.
+    #[must_use]
+    pub const fn cpu(&self) -> u32 {
+        self.cpu_millis
+    }
+
+    /// Memory in MiB.
+    #[must_use]
+    pub const fn memory(&self) -> u32 {
+        self.memory_mib
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
         if let Code::Zip(_) = self.code {

@@ -239,10 +239,22 @@ impl Function {
         self
     }
 
+    /// What runs.
+    #[must_use]
+    pub const fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Memory in MiB.
     #[must_use]
     pub const fn memory(&self) -> u32 {
         self.memory_mib
+    }
+
+    /// The network it runs in; none where the cloud's default.
+    #[must_use]
+    pub fn network_id(&self) -> Option<&str> {
+        self.network.as_deref()
     }
 
     /// Whether anyone may call it over HTTPS.

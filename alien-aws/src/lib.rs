@@ -1,0 +1,167 @@
+//! AWS for [`alien_core`]: from a stack to roles, trust policies and permission policies with exact ARNs; their audit;
+//! and an evaluator of what policies decide.
+//!
+//! ```
+//! use alien_aws::{Aws, Target};
+//! use alien_core::{Stack, Storage};
+//!
+//! let mut stack = Stack::builder("my-app");
+//! stack.frozen("data", Storage::new());
+//! let stack = stack.build()?;
+//! let target = Target {
+//!     account: "222222222222".parse()?,
+//!     region: "eu-central-1".parse()?,
+//!     prefix: "acme".parse()?,
+//!     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
+//!     external_id: "acme-7f3a".parse()?,
+//! };
+//! let rendered = alien_aws::render(&stack, &target)?;
+//! assert!(rendered.report.breaches.is_empty());
+//! assert_eq!(rendered.documents.resources["data"].id, "arn:aws:s3:::acme-data-4-222222222222");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate has no network code without the features that ask for it.
+
+mod identity;
+mod naming;
+pub mod operations;
+pub mod policy;
+mod resource;
+mod target;
+
+use alien_core::cloud::{
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
+    Size, Table,
+};
+use alien_core::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use alien_core::{Problem, Rule, Stack};
+
+use naming::Arns;
+pub use naming::RESOURCE_TAG;
+use operations::Place;
+use policy::{Condition, Principal};
+pub use target::{AccountId, ExternalId, Region, Target, TargetError, VendorPrincipal};
+
+/// AWS, as [`alien_core::cloud`] knows clouds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aws {}
+
+/// Renders all three layers of a stack, checks every size and audits the result. No network.
+///
+/// # Errors
+///
+/// As [`alien_core::cloud::render`].
+pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Aws>, RenderError> {
+    cloud::render(stack, target)
+}
+
+/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
+#[must_use]
+pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
+    cloud::audit::<Aws>(stack, target, layers)
+}
+
+pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    match topic {
+        Topic::Kind(kind) => resource::set(kind, set),
+        Topic::Deployment if set == Set::Setup => resource::cluster_set(),
+        Topic::Identity if set == Set::Setup => identity::set(),
+        Topic::Deployment | Topic::Identity => &[],
+    }
+}
+
+impl Cloud for Aws {
+    const NAME: &'static str = "aws";
+
+    type Place = Place;
+    type Target = Target;
+    type Principal = Principal;
+    type Condition = Condition;
+
+    fn operations() -> &'static Table<Place> {
+        &operations::TABLE
+    }
+
+    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+        crate::set(topic, set)
+    }
+
+    fn is_shared(place: Place) -> bool {
+        matches!(place, Place::Account | Place::EcsLinkedRole)
+    }
+
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        policy::covers_action(pattern, permission)
+    }
+
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if target.vendor.partition() != target.region.partition() {
+            let what = format!("the vendor `{}` is of another partition than {}", target.vendor, target.region);
+            let help = "name a vendor principal of the same partition: roles are not assumed across partitions";
+            problems.push(Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor"));
+        }
+        for resource in stack.resources() {
+            resource::check(Arns(target), resource, &mut problems);
+        }
+        problems
+    }
+
+    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
+        let arns = Arns(target);
+        let containers = stack.resources().iter().any(|resource| resource.kind() == alien_core::Kind::Container);
+        Names::new(stack, permissions, |subject, things| match subject {
+            Subject::Resource(position) => {
+                if let Some(resource) = stack.at(position) {
+                    resource::names(arns, resource, things);
+                }
+            }
+            Subject::Deployment => {
+                if containers {
+                    resource::cluster(arns, things);
+                }
+                things.push((Place::Account, "*".to_owned()));
+            }
+            Subject::ManagementIdentity => identity::names(arns, &permissions.management.holder, things),
+            Subject::RuntimeIdentity(position) => {
+                if let Some(holding) = permissions.runtime.get(position) {
+                    identity::names(arns, &holding.holder, things);
+                }
+            }
+        })
+    }
+
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+        policy::principal(deployment, holding)
+    }
+
+    fn label(principal: &Principal) -> &str {
+        &principal.name
+    }
+
+    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
+        policy::sizes(documents)
+    }
+
+    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
+        policy::allowed(principal, visit);
+    }
+
+    fn guard(names: &Names<Place>, place: Place, subject: Subject, condition: Option<&Condition>) -> Guard {
+        policy::guard(names, place, subject, condition)
+    }
+
+    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
+        identity::misplaced_trust(deployment, holder, principal)
+    }
+
+    fn may_allow(principal: &Principal, permission: &str, resource: &str) -> Option<String> {
+        let policies = principal.policies.iter().map(|policy| &policy.document);
+        policy::may_allow(policies, permission, resource).map(|statement| statement.sid.clone())
+    }
+}

@@ -1,0 +1,187 @@
+//! What policies decide, as IAM does: an explicit deny wins, then an allow, else nothing is allowed.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
+
+use std::collections::BTreeMap;
+
+use alien_core::cloud::{Allowed, Permission, Scope, glob};
+
+use super::{Condition, Effect, Policy, Principal, Statement, Text};
+use crate::Aws;
+
+/// A request to be decided.
+#[derive(Debug, Clone, Default)]
+pub struct Request<'a> {
+    /// The action, `s3:GetObject`.
+    pub action: &'a str,
+    /// The ARN of the resource, `*` where the action has none.
+    pub resource: &'a str,
+    /// The condition keys that AWS would know, in lower case, with their values.
+    pub context: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+/// What was decided, with the statement that did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// A statement allows it.
+    Allowed(String),
+    /// A statement denies it.
+    Denied(String),
+    /// No statement allows it.
+    NotAllowed,
+}
+
+impl Decision {
+    /// Whether the request goes through.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+}
+
+/// Decides a request by identity policies. A condition with an operator that is not known here does not allow and
+/// does deny.
+#[must_use]
+pub fn evaluate<'p>(policies: impl IntoIterator<Item = &'p Policy>, request: &Request<'_>) -> Decision {
+    let mut allowed = Decision::NotAllowed;
+    for statement in policies.into_iter().flat_map(|policy| &policy.statements) {
+        if !is_about(statement, request.action, request.resource) {
+            continue;
+        }
+        match (statement.effect, holds(&statement.condition, request)) {
+            (Effect::Deny, Some(true) | None) => return Decision::Denied(statement.sid.clone()),
+            (Effect::Allow, Some(true)) if !allowed.is_allowed() => allowed = Decision::Allowed(statement.sid.clone()),
+            _ => {}
+        }
+    }
+    allowed
+}
+
+/// Whether some request for the action on the resource could be allowed, whatever its context: conditions of allows
+/// count as met, conditions of denies as not met. Gives the statement that allows it.
+#[must_use]
+pub fn may_allow<'p>(
+    policies: impl IntoIterator<Item = &'p Policy> + Clone,
+    action: &str,
+    resource: &str,
+) -> Option<&'p Statement> {
+    let about = |statement: &&Statement| is_about(statement, action, resource);
+    let statements = || policies.clone().into_iter().flat_map(|policy| &policy.statements).filter(about);
+    let denied = statements().any(|statement| statement.effect == Effect::Deny && statement.condition.is_empty());
+    if denied {
+        return None;
+    }
+    statements().find(|statement| statement.effect == Effect::Allow)
+}
+
+/// Actions are compared without case, resources with it
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html>).
+fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
+    let acts = |patterns: &[Text]| patterns.iter().any(|pattern| covers_action(pattern, action));
+    let on = |patterns: &[Text]| patterns.iter().any(|pattern| glob(pattern, resource));
+    let action =
+        if statement.not_actions.is_empty() { acts(&statement.actions) } else { !acts(&statement.not_actions) };
+    let resource = if !statement.not_resources.is_empty() {
+        !on(&statement.not_resources)
+    } else {
+        statement.resources.is_empty() || on(&statement.resources)
+    };
+    action && resource
+}
+
+/// Whether an action pattern covers an action.
+pub(crate) fn covers_action(pattern: &str, action: &str) -> bool {
+    glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
+}
+
+/// Whether a condition holds; none where it cannot be said.
+fn holds(condition: &Condition, request: &Request<'_>) -> Option<bool> {
+    let mut unknown = false;
+    for (operator, keys) in &condition.0 {
+        let (operator, if_exists) =
+            operator.strip_suffix("IfExists").map_or((operator.as_ref(), false), |operator| (operator, true));
+        for (key, wanted) in keys {
+            let given = request.context.get(key.to_ascii_lowercase().as_str());
+            let any = |matches: fn(&str, &str) -> bool| {
+                given.map(|given| given.iter().any(|given| wanted.0.iter().any(|wanted| matches(wanted, given))))
+            };
+            let none = |matches: fn(&str, &str) -> bool| {
+                // A negated operator holds where the key is absent.
+                given
+                    .is_none_or(|given| !given.iter().any(|given| wanted.0.iter().any(|wanted| matches(wanted, given))))
+            };
+            let same = |wanted: &str, given: &str| wanted == given;
+            let same_ignoring_case = |wanted: &str, given: &str| wanted.eq_ignore_ascii_case(given);
+            let result = match operator {
+                "StringEquals" => any(same),
+                "StringEqualsIgnoreCase" | "Bool" => any(same_ignoring_case),
+                "StringLike" | "ArnEquals" | "ArnLike" => any(glob),
+                "StringNotEquals" => Some(none(same)),
+                "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => Some(none(glob)),
+                "Null" => Some(wanted.0.iter().any(|wanted| (wanted == "true") == given.is_none())),
+                _ => {
+                    unknown = true;
+                    continue;
+                }
+            };
+            if !result.unwrap_or(if_exists) {
+                return Some(false);
+            }
+        }
+    }
+    (!unknown).then_some(true)
+}
+
+/// Everything that a principal's policies allow.
+pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Aws>)) {
+    let statements =
+        || principal.policies.iter().flat_map(|policy| policy.document.statements.iter().map(move |s| (policy, s)));
+    // Only a denial without conditions certainly applies.
+    let denials: Vec<&Statement> = statements()
+        .map(|(_, statement)| statement)
+        .filter(|statement| statement.effect == Effect::Deny && statement.condition.is_empty())
+        .collect();
+    for (policy, statement) in statements().filter(|(_, statement)| statement.effect == Effect::Allow) {
+        let label = if statement.sid.is_empty() { policy.name.as_str() } else { statement.sid.as_str() };
+        let condition = (!statement.condition.is_empty()).then_some(&statement.condition);
+        let mut visit = |permission: Permission<'d>, resource: &'d str| {
+            let (Permission::Named(action) | Permission::Pattern(action)) = permission;
+            if denials.iter().any(|denial| denies_all(denial, action, resource)) {
+                return;
+            }
+            let scope = match resource {
+                "" => Scope::Anything,
+                pattern if pattern.contains(['*', '?']) => Scope::Glob(pattern),
+                exact => Scope::Exact(exact),
+            };
+            visit(Allowed { permission, scope, condition, statement: label });
+        };
+        let actions: &'d [Text] = if statement.not_actions.is_empty() { &statement.actions } else { EVERY_ACTION };
+        for action in actions {
+            let permission =
+                if action.contains(['*', '?']) { Permission::Pattern(action) } else { Permission::Named(action) };
+            if statement.resources.is_empty() || !statement.not_resources.is_empty() {
+                visit(permission, "");
+            } else {
+                for resource in &statement.resources {
+                    visit(permission, resource);
+                }
+            }
+        }
+    }
+}
+
+/// What `NotAction` allows is taken for everything.
+static EVERY_ACTION: &[Text] = &[Text::Borrowed("*")];
+
+/// Whether a denial covers all that an allowed pattern covers. A pattern is covered by another that covers it as a
+/// text, as long as a `?` of the other does not stand for a `*`.
+fn denies_all(denial: &Statement, action: &str, resource: &str) -> bool {
+    let covers = |pattern: &str, allowed: &str| {
+        (!allowed.contains('*') || !pattern.contains('?'))
+            && glob(pattern, if allowed.is_empty() { "*" } else { allowed })
+    };
+    denial.not_actions.is_empty()
+        && denial.not_resources.is_empty()
+        && denial.actions.iter().any(|pattern| covers(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+        && (denial.resources.is_empty() || denial.resources.iter().any(|pattern| covers(pattern, resource)))
+}

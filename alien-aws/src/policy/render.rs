@@ -1,0 +1,254 @@
+//! From a holding to a role and its policies.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use alien_core::cloud::{Deployed, Guard, Names, Operation};
+use alien_core::permission::{Holding, Sets, Subject, Topic};
+
+use super::limits::{self, STATEMENT_ENVELOPE, length};
+use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};
+use crate::Aws;
+use crate::identity;
+use crate::naming::{Arns, RESOURCE_TAG};
+use crate::operations::Place;
+
+/// The condition key, and the values, under which alone a permission may be held at a place.
+enum Requirement {
+    /// Always the same value.
+    Fixed(&'static str, &'static str),
+    /// The names that another place of the subject has.
+    Named(&'static str, Place),
+}
+
+/// The condition that belongs to a place; none for most.
+fn requirement(place: Place) -> Option<Requirement> {
+    match place {
+        Place::RoleForLambda => Some(Requirement::Fixed("iam:PassedToService", "lambda.amazonaws.com")),
+        Place::RoleForTasks => Some(Requirement::Fixed("iam:PassedToService", "ecs-tasks.amazonaws.com")),
+        Place::ServiceWithoutShell => Some(Requirement::Fixed("ecs:enable-execute-command", "false")),
+        Place::EcsLinkedRole => Some(Requirement::Fixed("iam:AWSServiceName", "ecs.amazonaws.com")),
+        Place::Mappings => Some(Requirement::Named("lambda:FunctionArn", Place::Function)),
+        Place::Vpc | Place::NetworkOwn => Some(Requirement::Named(OWN_TAG, Place::NetworkTag)),
+        Place::NetworkNew => Some(Requirement::Named(NEW_TAG, Place::NetworkTag)),
+        _ => None,
+    }
+}
+
+const OWN_TAG: &str = "aws:ResourceTag/alien-resource";
+const NEW_TAG: &str = "aws:RequestTag/alien-resource";
+const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
+
+/// Whether a condition is the one that belongs to a place, for this subject.
+pub(crate) fn guard(names: &Names<Place>, place: Place, subject: Subject, condition: Option<&Condition>) -> Guard {
+    let given = |key| condition.and_then(|condition| condition.equal_values(key)).unwrap_or_default();
+    match requirement(place) {
+        None => Guard::Met,
+        Some(Requirement::Fixed(key, value)) if given(key) == [value] => Guard::Met,
+        Some(Requirement::Fixed(..)) => Guard::Missing,
+        Some(Requirement::Named(key, named)) => {
+            let mut own = names.at(named, subject).peekable();
+            if own.peek().is_none() {
+                // The thing's own ARN is known, so nothing else need keep the permission there.
+                return Guard::Met;
+            }
+            let values = given(key);
+            let is_ours = |value: &String| names.things().any(|thing| thing.place == named && thing.name == value);
+            if values.is_empty() || !values.iter().all(is_ours) {
+                Guard::Missing
+            } else if own.any(|own| values.iter().any(|value| value == own)) {
+                Guard::Met
+            } else {
+                Guard::Elsewhere
+            }
+        }
+    }
+}
+
+/// Renders a holding.
+pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Principal {
+    let role = Arns(deployment.target).role(&holding.holder.name());
+    let policies = pack(statements(deployment, holding), &role);
+    let trust_policy = identity::trust(deployment, &holding.holder);
+    Principal {
+        name: holding.holder.label().to_owned(),
+        role: Role { name: role, trust_policy, max_session_duration: identity::MAX_SESSION },
+        policies,
+    }
+}
+
+/// Grants that give the same actions on the same sort of place are one statement.
+#[derive(Default)]
+struct Group<'a> {
+    rows: Vec<&'static Operation<Place>>,
+    resources: Vec<&'a str>,
+    values: Vec<&'a str>,
+}
+
+/// The topic, the place and the sets: what makes grants alike. `guarded` parts a network of the customer's, whose
+/// ARN is known, from new ones.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    topic: Topic,
+    place: Place,
+    sets: Sets,
+    guarded: bool,
+}
+
+fn statements(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Vec<Statement> {
+    let mut groups = BTreeMap::<Key, Group<'_>>::new();
+    for grants in holding.grants.chunk_by(|a, b| a.subject == b.subject) {
+        let Some(subject) = grants.first().map(|grant| grant.subject) else { continue };
+        let Some(topic) = subject.topic(deployment.stack) else { continue };
+        // Few sets and few places: a list is searched faster than a map.
+        let mut places: Vec<(Place, Sets, Vec<&'static Operation<Place>>)> = Vec::new();
+        for grant in grants {
+            for row in crate::set(topic, grant.set) {
+                match places.iter_mut().find(|(place, ..)| *place == row.on) {
+                    Some((_, sets, rows)) => {
+                        sets.insert(grant.set);
+                        rows.push(row);
+                    }
+                    None => places.push((row.on, [grant.set].into_iter().collect(), vec![row])),
+                }
+            }
+        }
+        for (place, sets, rows) in places {
+            group(deployment, subject, Key { topic, place, sets, guarded: false }, rows, &mut groups);
+        }
+    }
+    groups.into_iter().map(|(key, group)| statement(&key, group)).collect()
+}
+
+fn group<'a>(
+    deployment: &Deployed<'a, Aws>,
+    subject: Subject,
+    mut key: Key,
+    rows: Vec<&'static Operation<Place>>,
+    groups: &mut BTreeMap<Key, Group<'a>>,
+) {
+    let names = deployment.names;
+    let mut resources = names.at(key.place, subject).peekable();
+    if resources.peek().is_none() {
+        return;
+    }
+    let values = match requirement(key.place) {
+        Some(Requirement::Named(_, named)) => Some(names.at(named, subject)),
+        _ => None,
+    };
+    let mut values = values.into_iter().flatten().peekable();
+    key.guarded = values.peek().is_some();
+    let group = groups.entry(key).or_insert_with(|| Group { rows, ..Group::default() });
+    group.resources.extend(resources);
+    group.values.extend(values);
+}
+
+fn statement(key: &Key, mut group: Group<'_>) -> Statement {
+    let mut actions: Vec<Text> = group.rows.iter().map(|row| Text::Borrowed(row.permission)).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    for names in [&mut group.resources, &mut group.values] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    let condition = match requirement(key.place) {
+        Some(Requirement::Fixed(key, value)) => Condition::string_equals(key, [value.to_owned()]),
+        Some(Requirement::Named(name, _)) if key.guarded => {
+            Condition::string_equals(name, group.values.into_iter().map(str::to_owned))
+        }
+        _ => Condition::default(),
+    };
+    Statement {
+        sid: sid(key),
+        effect: Effect::Allow,
+        actions,
+        resources: group.resources.into_iter().map(|name| Text::Owned(name.to_owned())).collect(),
+        condition,
+        ..Statement::default()
+    }
+}
+
+/// The topic, the sets and the place in camel case: `FunctionHeartbeatManagementOnFunction`.
+fn sid(key: &Key) -> String {
+    let mut sid = String::with_capacity(48);
+    let words = [key.topic.name()].into_iter().chain(key.sets.iter().map(|set| set.name()));
+    for word in words.flat_map(|word| word.split('-')) {
+        let (first, rest) = word.split_at(1);
+        sid.push_str(&first.to_ascii_uppercase());
+        sid.push_str(rest);
+    }
+    sid.push_str("On");
+    // A place's name in code is its name for people.
+    let _ = write!(sid, "{:?}", key.place);
+    if key.place == Place::Vpc && !key.guarded {
+        sid.push_str("OfCustomer");
+    }
+    sid
+}
+
+/// Splits statements over an inline policy and managed policies, each within its limit. A statement that does not
+/// fit is parted between its resources. What fits nowhere makes one more policy, and its size is then refused.
+fn pack(statements: Vec<Statement>, role: &str) -> Vec<RolePolicy> {
+    let mut policies: Vec<RolePolicy> = Vec::new();
+    let mut room = Room { statements: Vec::new(), left: limits::INLINE - limits::POLICY_ENVELOPE };
+    let close = |statements: Vec<Statement>, policies: &mut Vec<RolePolicy>| {
+        let (name, kind) = match policies.len() {
+            0 => (role.to_owned(), PolicyKind::Inline),
+            number => (identity::managed_policy_name(role, number - 1), PolicyKind::Managed),
+        };
+        policies.push(RolePolicy { name, kind, document: Policy::new(statements) });
+    };
+    for mut statement in statements {
+        let sid = statement.sid.clone();
+        let mut part = 1;
+        while let Some(rest) = room.take(&mut statement) {
+            close(std::mem::take(&mut room.statements), &mut policies);
+            room.left = limits::MANAGED - limits::POLICY_ENVELOPE;
+            if rest.is_empty() {
+                continue;
+            }
+            part += 1;
+            statement.resources = rest;
+            statement.sid = format!("{sid}{part}");
+        }
+    }
+    if !room.statements.is_empty() {
+        close(room.statements, &mut policies);
+    }
+    policies
+}
+
+/// A policy that is being filled.
+struct Room {
+    statements: Vec<Statement>,
+    left: usize,
+}
+
+impl Room {
+    /// Takes a statement, or as many of its resources as fit. Gives what is left of the resources; nothing where all
+    /// of it was taken; an empty list where none of it was, and the policy has other statements to make room with.
+    fn take(&mut self, statement: &mut Statement) -> Option<Vec<Text>> {
+        let fixed = length(&Statement { resources: Vec::new(), ..statement.clone() }) + STATEMENT_ENVELOPE;
+        let mut used = fixed;
+        let fits = |used: &mut usize, resource: &Text| {
+            *used += resource.len() + 3;
+            *used <= self.left
+        };
+        let fitting = statement.resources.iter().take_while(|resource| fits(&mut used, resource)).count();
+        if fitting < statement.resources.len() && !self.statements.is_empty() && fitting == 0 {
+            return Some(Vec::new());
+        }
+        // A statement larger than an empty policy is taken whole: its size is refused later, by name.
+        let rest = statement.resources.split_off(fitting.max(1));
+        let taken: usize = statement.resources.iter().map(|resource| resource.len() + 3).sum();
+        self.left = self.left.saturating_sub(fixed + taken);
+        self.statements.push(std::mem::take(statement));
+        if rest.is_empty() {
+            return None;
+        }
+        // The next part says the same about the rest.
+        let last = self.statements.last();
+        *statement = last.map_or_else(Statement::default, |last| Statement { resources: Vec::new(), ..last.clone() });
+        Some(rest)
+    }
+}

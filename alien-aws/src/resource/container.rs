@@ -1,0 +1,109 @@
+//! `container`: a Fargate service on ECS, in the deployment's own cluster, and its log group.
+
+use alien_core::permission::Set;
+use alien_core::{Code, Container, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Arns;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Names of services and families have at most 255 characters
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
+const MAX: usize = 255;
+
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::DESCRIBE_SERVICES],
+        // A new revision names the runtime role, so the role must be passed.
+        Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
+        Set::Logs => &[op::FILTER_LOG_EVENTS],
+        Set::Provision => &[
+            op::REGISTER_TASK_DEFINITION,
+            op::CREATE_SERVICE,
+            op::UPDATE_SERVICE,
+            op::DELETE_SERVICE,
+            op::TAG_SERVICE,
+            op::TAG_TASK_DEFINITION,
+            op::CREATE_LOG_GROUP,
+            op::DELETE_LOG_GROUP,
+            op::PUT_LOG_RETENTION,
+            op::TAG_LOG_GROUP,
+            op::LIST_LOG_GROUP_TAGS,
+            op::PASS_ROLE_TO_TASKS,
+        ],
+        Set::Setup => &[op::DEREGISTER_TASK_DEFINITION, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
+        // The task's own role is its execution role too: it writes the logs and fetches the image.
+        Set::Run => &[
+            op::CREATE_LOG_STREAM,
+            op::PUT_LOG_EVENTS,
+            op::GET_REGISTRY_TOKEN,
+            op::BATCH_GET_IMAGE,
+            op::GET_IMAGE_LAYER,
+            op::CHECK_IMAGE_LAYERS,
+        ],
+        Set::Dispatch | Set::Invoke | Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
+    }
+}
+
+/// The cluster: made once for all containers of a deployment.
+pub(crate) fn cluster_set() -> Rows {
+    &[op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::DESCRIBE_CLUSTERS, op::TAG_CLUSTER, op::CREATE_ECS_LINKED_ROLE]
+}
+
+/// Names the cluster and the service-linked role.
+pub(crate) fn cluster(arns: Arns<'_>, things: &mut Vec<(Place, String)>) {
+    things.push((Place::Cluster, arns.regional("ecs", &["cluster/", &cluster_name(arns)])));
+    let linked = ["role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"];
+    things.push((Place::EcsLinkedRole, arns.iam(&linked)));
+}
+
+fn cluster_name(arns: Arns<'_>) -> String {
+    arns.physical("cluster", MAX)
+}
+
+pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let name = arns.physical(id, MAX);
+    let service = arns.regional("ecs", &["service/", &cluster_name(arns), "/", &name]);
+    things.push((Place::Service, service.clone()));
+    things.push((Place::ServiceWithoutShell, service));
+    things.push((Place::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
+    super::function::log_group(arns, &["/ecs/", &name], things);
+}
+
+/// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries
+/// and for repositories with a name that an ARN would read as a pattern.
+pub(super) fn repository(code: &Code) -> Option<String> {
+    let Code::Image(image) = code else { return None };
+    let (host, path) = image.split_once('/')?;
+    let (account, region) = host.split_once(".dkr.ecr.")?;
+    let (region, partition) = region
+        .strip_suffix(".amazonaws.com")
+        .map(|region| (region, "aws"))
+        .or_else(|| region.strip_suffix(".amazonaws.com.cn").map(|region| (region, "aws-cn")))?;
+    let name = path.split(['@', ':']).next()?;
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(&b));
+    let known = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    (plain && known && !name.is_empty()).then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{name}"))
+}
+
+/// Fargate takes only some pairs of processor and memory
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>).
+pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
+    let memory = container.memory();
+    let (smallest, largest, step) = match container.cpu() {
+        250 => (512, 2048, 512),
+        500 => (1024, 4096, 1024),
+        1000 => (2048, 8192, 1024),
+        2000 => (4096, 16_384, 1024),
+        _ => (8192, 30_720, 1024),
+    };
+    let odd = container.cpu() == 250 && memory == 1536;
+    if !(smallest..=largest).contains(&memory) || !memory.is_multiple_of(step) || odd {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Fargate has no task of {} thousandths of a processor and {memory} MiB", container.cpu()),
+            format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
+        ));
+    }
+}

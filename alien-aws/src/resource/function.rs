@@ -1,0 +1,95 @@
+//! `function`: a Lambda function, its log group and its event source mappings.
+
+use alien_core::permission::Set;
+use alien_core::{Code, Function, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Arns;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// A function name has at most 64 characters
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
+const MAX: usize = 64;
+
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
+        Set::Management => &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION],
+        Set::Logs => &[op::FILTER_LOG_EVENTS],
+        Set::Dispatch | Set::Invoke => &[op::INVOKE_FUNCTION],
+        Set::Provision => &[
+            op::CREATE_FUNCTION,
+            op::UPDATE_FUNCTION_CODE,
+            op::UPDATE_FUNCTION_CONFIGURATION,
+            op::DELETE_FUNCTION,
+            op::TAG_FUNCTION,
+            op::LIST_FUNCTION_TAGS,
+            op::CREATE_LOG_GROUP,
+            op::DELETE_LOG_GROUP,
+            op::PUT_LOG_RETENTION,
+            op::TAG_LOG_GROUP,
+            op::LIST_LOG_GROUP_TAGS,
+            op::PASS_ROLE_TO_LAMBDA,
+        ],
+        // A function's URL and its triggers decide whose data reaches it.
+        Set::Setup => &[
+            op::CREATE_FUNCTION_URL,
+            op::UPDATE_FUNCTION_URL,
+            op::DELETE_FUNCTION_URL,
+            op::GET_FUNCTION_URL,
+            op::ADD_FUNCTION_PERMISSION,
+            op::REMOVE_FUNCTION_PERMISSION,
+            op::CREATE_MAPPING,
+            op::UPDATE_MAPPING,
+            op::DELETE_MAPPING,
+            op::GET_MAPPING,
+            op::LIST_MAPPINGS,
+            op::DESCRIBE_VPCS,
+            op::DESCRIBE_SUBNETS,
+            op::DESCRIBE_SECURITY_GROUPS,
+        ],
+        Set::Run => &[
+            op::CREATE_LOG_STREAM,
+            op::PUT_LOG_EVENTS,
+            op::CREATE_INTERFACE,
+            op::DELETE_INTERFACE,
+            op::DESCRIBE_INTERFACES,
+            op::DESCRIBE_INTERFACE_SUBNETS,
+            op::ASSIGN_ADDRESSES,
+            op::UNASSIGN_ADDRESSES,
+        ],
+        Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
+    }
+}
+
+pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Place, String)>) {
+    let name = arns.physical(id, MAX);
+    let function = arns.regional("lambda", &["function:", &name]);
+    things.push((Place::Function, function));
+    log_group(arns, &["/aws/lambda/", &name], things);
+    things.push((Place::Mappings, "*".to_owned()));
+    if function.network_id().is_some() {
+        things.push((Place::Interfaces, "*".to_owned()));
+    }
+}
+
+/// The log group of compute, by the parts of its name.
+pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Place, String)>) {
+    let group = arns.regional("logs", &[&["log-group:"], name].concat());
+    let streams = [&group, ":*"].concat();
+    things.extend([(Place::LogGroup, group), (Place::LogGroup, streams.clone()), (Place::LogStreams, streams)]);
+}
+
+/// Lambda takes images from ECR only (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
+pub(super) fn check(function: &Function, problems: &mut Vec<Problem>) {
+    if let Code::Image(image) = function.code()
+        && super::container::repository(function.code()).is_none()
+    {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            format!("Lambda takes images from Amazon ECR only, and `{image}` is not there"),
+            "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
+        ));
+    }
+}

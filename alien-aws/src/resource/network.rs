@@ -1,0 +1,88 @@
+//! `network`: a VPC with a subnet in two zones, a route table and a security group; or a VPC of the customer's.
+
+use alien_core::permission::Set;
+use alien_core::{Network, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Arns;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Names of EC2 things are tags of at most 256 characters
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
+const MAX: usize = 255;
+
+/// The kinds of part a network is made of.
+const PARTS: [&str; 5] = ["vpc/*", "subnet/*", "security-group/*", "route-table/*", "internet-gateway/*"];
+
+/// Routes and rules redirect traffic: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::DESCRIBE_VPC_ATTRIBUTE],
+        Set::Provision => &[
+            op::CREATE_VPC,
+            op::CREATE_SUBNET,
+            op::CREATE_SUBNET_IN_VPC,
+            op::CREATE_SECURITY_GROUP,
+            op::CREATE_SECURITY_GROUP_IN_VPC,
+            op::CREATE_ROUTE_TABLE,
+            op::CREATE_ROUTE_TABLE_IN_VPC,
+            op::CREATE_INTERNET_GATEWAY,
+            op::TAG_NETWORK,
+            op::MODIFY_VPC,
+            op::ATTACH_INTERNET_GATEWAY,
+            op::DETACH_INTERNET_GATEWAY,
+            op::DELETE_VPC,
+            op::DELETE_SUBNET,
+            op::DELETE_SECURITY_GROUP,
+            op::DELETE_ROUTE_TABLE,
+            op::DELETE_INTERNET_GATEWAY,
+        ],
+        Set::Reconfigure => &[
+            op::CREATE_ROUTE,
+            op::DELETE_ROUTE,
+            op::ASSOCIATE_ROUTE_TABLE,
+            op::DISASSOCIATE_ROUTE_TABLE,
+            op::AUTHORIZE_INGRESS,
+            op::REVOKE_INGRESS,
+            op::AUTHORIZE_EGRESS,
+            op::REVOKE_EGRESS,
+        ],
+        Set::Setup => &[
+            op::DESCRIBE_VPCS,
+            op::DESCRIBE_SUBNETS,
+            op::DESCRIBE_SECURITY_GROUPS,
+            op::DESCRIBE_ROUTE_TABLES,
+            op::DESCRIBE_INTERNET_GATEWAYS,
+        ],
+        Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+    if let Some(vpc) = network.existing_name() {
+        things.push((Place::Vpc, arns.regional("ec2", &["vpc/", vpc])));
+        return;
+    }
+    // The id of a new VPC is AWS's to choose, so its ARN is known only up to there; its tag tells it apart.
+    things.push((Place::Vpc, arns.regional("ec2", &["vpc/*"])));
+    for part in PARTS {
+        let arn = arns.regional("ec2", &[part]);
+        things.extend([(Place::NetworkNew, arn.clone()), (Place::NetworkOwn, arn)]);
+    }
+    things.push((Place::NetworkTag, arns.physical(id, MAX)));
+}
+
+pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
+    let Some(vpc) = network.existing_name() else { return };
+    let is_id = vpc.strip_prefix("vpc-").is_some_and(|hex| {
+        matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    });
+    if !is_id {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("`{vpc}` is not the id of a VPC"),
+            "write `vpc-` and its 8 or 17 hexadecimal digits".to_owned(),
+        ));
+    }
+}

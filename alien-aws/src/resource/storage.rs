@@ -1,0 +1,51 @@
+//! `storage`: an S3 bucket, private, encrypted, reached over TLS only.
+
+use alien_core::permission::Set;
+use alien_core::{Problem, Rule};
+
+use super::Rows;
+use crate::naming::Arns;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// A bucket name has at most 63 characters and is unique in the partition, so it ends in the account
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
+const MAX: usize = 63 - 13;
+
+/// Every write to a bucket's settings can move or destroy data, so management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_BUCKET_LOCATION],
+        Set::Provision => &[op::CREATE_BUCKET, op::DELETE_BUCKET, op::PUT_BUCKET_TAGGING, op::GET_BUCKET_TAGGING],
+        Set::Reconfigure => {
+            &[op::PUT_BUCKET_VERSIONING, op::GET_BUCKET_VERSIONING, op::PUT_BUCKET_LIFECYCLE, op::GET_BUCKET_LIFECYCLE]
+        }
+        Set::Setup => &[
+            op::PUT_BUCKET_ENCRYPTION,
+            op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK,
+            op::PUT_BUCKET_POLICY,
+            op::PUT_BUCKET_OWNERSHIP,
+        ],
+        Set::DataRead => &[op::GET_OBJECT, op::LIST_BUCKET],
+        Set::DataWrite => &[op::PUT_OBJECT, op::DELETE_OBJECT, op::ABORT_MULTIPART_UPLOAD],
+        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let name = [&arns.physical(id, MAX), "-", arns.0.account.as_str()].concat();
+    things.push((Place::Bucket, arns.s3(&[&name])));
+    things.push((Place::Objects, arns.s3(&[&name, "/*"])));
+}
+
+/// S3 keeps some beginnings of names for itself.
+pub(super) fn check(arns: Arns<'_>, problems: &mut Vec<Problem>) {
+    let prefix = &arns.0.prefix;
+    if ["sthree-", "amzn-s3-demo-", "xn-"].iter().any(|kept| format!("{prefix}-").starts_with(kept)) {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("S3 refuses bucket names that begin with `{prefix}-`"),
+            "choose another prefix for the deployment".to_owned(),
+        ));
+    }
+}
