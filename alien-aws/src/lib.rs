@@ -41,7 +41,7 @@ use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Place;
 use policy::{Condition, Principal};
-pub use target::{AccountId, ExternalId, Region, Target, TargetError, VendorPrincipal};
+pub use target::{AccountId, ExternalId, Region, Target, VendorPrincipal};
 
 /// AWS, as [`alien_core::cloud`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,75 +1,15 @@
 //! Where a deployment goes and whom it trusts.
 
-use std::fmt;
-use std::str::FromStr;
-
-use alien_core::Prefix;
+use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not what it should be: it says the rule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {what}: {rule}")]
-pub struct TargetError {
-    text: String,
-    what: &'static str,
-    rule: &'static str,
-}
-
-macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
-        $(#[$doc])*
-        ///
-        #[doc = concat!("The rule: ", $rule, ".")]
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// As text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = TargetError;
-
-            fn try_from(text: String) -> Result<Self, TargetError> {
-                let check: fn(&str) -> bool = $check;
-                if check(&text) { Ok(Self(text)) } else { Err(TargetError { text, what: $what, rule: $rule }) }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = TargetError;
-
-            fn from_str(text: &str) -> Result<Self, TargetError> {
-                Self::try_from(text.to_owned())
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(text: $name) -> String {
-                text.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-text! {
+parsed_text! {
     /// An AWS account.
     AccountId, "an account", "write its 12 digits",
     |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-text! {
+parsed_text! {
     /// A region, `eu-central-1`.
     Region, "a region", "write it as in `eu-central-1`",
     |text| {
@@ -81,7 +21,7 @@ text! {
     }
 }
 
-text! {
+parsed_text! {
     /// The one principal of the vendor's that may assume the management role.
     VendorPrincipal, "a vendor principal",
     "write the ARN of exactly one role or user, `arn:aws:iam::111111111111:role/vendor`; a whole account or a pattern is not trusted",
@@ -99,7 +39,7 @@ text! {
     }
 }
 
-text! {
+parsed_text! {
     /// The external id that the vendor must present, made by the vendor, one a deployment. No secret.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html>
     ExternalId, "an external id", "use 2 to 1,224 letters, digits and `+=,.@:/-`",

@@ -21,7 +21,7 @@ pub mod stack;
 
 pub use handle::Ref;
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
-pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName};
+pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
 pub use problem::{Problem, Problems, Rule, Severity};
 pub use resource::{Code, Container, Function, Kind, Kv, Network, Queue, Replicas, Storage};
 pub use stack::{Profile, Stack};

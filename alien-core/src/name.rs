@@ -130,6 +130,86 @@ impl ResourceId {
     }
 }
 
+/// Why a text is not what it should be: it says the rule, so that the reader can mend the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {what}: {rule}")]
+pub struct TextError {
+    text: String,
+    what: &'static str,
+    rule: &'static str,
+}
+
+impl TextError {
+    /// The text, what it should have been, and the rule.
+    #[must_use]
+    pub const fn new(text: String, what: &'static str, rule: &'static str) -> Self {
+        Self { text, what, rule }
+    }
+}
+
+/// Declares a newtype over text that obeys a rule: parsed once, right everywhere after.
+///
+/// ```
+/// alien_core::parsed_text! {
+///     /// A colour.
+///     Colour, "a colour", "write `#` and six hexadecimal digits",
+///     |text| text.len() == 7 && text.starts_with('#')
+/// }
+/// assert_eq!("#102030".parse::<Colour>().unwrap().as_str(), "#102030");
+/// assert_eq!(
+///     "red".parse::<Colour>().unwrap_err().to_string(),
+///     "`red` is not a colour: write `#` and six hexadecimal digits",
+/// );
+/// ```
+#[macro_export]
+macro_rules! parsed_text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        ///
+        #[doc = concat!("The rule: ", $rule, ".")]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// As text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::TextError;
+
+            fn try_from(text: String) -> Result<Self, $crate::TextError> {
+                let check: fn(&str) -> bool = $check;
+                if check(&text) { Ok(Self(text)) } else { Err($crate::TextError::new(text, $what, $rule)) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::TextError;
+
+            fn from_str(text: &str) -> Result<Self, $crate::TextError> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> String {
+                text.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
 /// Environment variables that begin so are set by the platform.
 pub(crate) const VARIABLE_PREFIX: &str = "ALIEN_";
 

@@ -65,8 +65,7 @@ pub(super) fn set(set: Set) -> Rows {
 
 pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Place, String)>) {
     let name = arns.physical(id, MAX);
-    let function = arns.regional("lambda", &["function:", &name]);
-    things.push((Place::Function, function));
+    things.push((Place::Function, arns.regional("lambda", &["function:", &name])));
     log_group(arns, &["/aws/lambda/", &name], things);
     things.push((Place::Mappings, "*".to_owned()));
     if function.network_id().is_some() {

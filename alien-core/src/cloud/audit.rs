@@ -294,7 +294,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
     fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Place>], allowed: &Allowed<'a, C>) {
         let mut direct = false;
         let mut below_own = false;
-        if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) = allowed.scope {
+        if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) | Scope::Whole(text) = allowed.scope {
             for thing in self.index.named(text) {
                 below_own |= matches!(allowed.scope, Scope::Tree(_)) && !C::is_shared(thing.place);
                 for row in rows.iter().filter(|row| row.on == thing.place) {

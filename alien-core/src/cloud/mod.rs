@@ -159,6 +159,8 @@ pub enum Scope<'d> {
     Tree(&'d str),
     /// Every thing that a pattern of `*` and `?` covers.
     Glob(&'d str),
+    /// Everything in the account, project or subscription of this name.
+    Whole(&'d str),
     /// Everything.
     Anything,
 }
@@ -171,7 +173,7 @@ impl Scope<'_> {
             Self::Exact(exact) => name == *exact,
             Self::Tree(root) => name.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             Self::Glob(pattern) => glob(pattern, name),
-            Self::Anything => true,
+            Self::Whole(_) | Self::Anything => true,
         }
     }
 }
@@ -181,6 +183,7 @@ impl fmt::Display for Scope<'_> {
         match self {
             Self::Exact(name) | Self::Glob(name) => f.write_str(name),
             Self::Tree(root) => write!(f, "{root} and below"),
+            Self::Whole(name) => write!(f, "everything in {name}"),
             Self::Anything => f.write_str("everything"),
         }
     }

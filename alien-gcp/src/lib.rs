@@ -1,0 +1,158 @@
+//! GCP for [`alien_core`]: from a stack to service accounts, custom roles and bindings on the narrowest resource; their
+//! audit; and an evaluator of what they allow.
+//!
+//! ```
+//! use alien_core::{Stack, Storage};
+//! use alien_gcp::Target;
+//!
+//! let mut stack = Stack::builder("my-app");
+//! stack.frozen("data", Storage::new());
+//! let stack = stack.build()?;
+//! let target = Target {
+//!     project: "customer-project".parse()?,
+//!     project_number: "123456789012".parse()?,
+//!     location: "europe-west3".parse()?,
+//!     prefix: "acme".parse()?,
+//!     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
+//! };
+//! let rendered = alien_gcp::render(&stack, &target)?;
+//! assert!(rendered.report.breaches.is_empty());
+//! assert_eq!(
+//!     rendered.documents.resources["data"].id,
+//!     "//storage.googleapis.com/projects/_/buckets/acme-data-4-123456789012",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate has no network code without the features that ask for it.
+
+mod identity;
+mod naming;
+pub mod operations;
+pub mod policy;
+mod resource;
+mod target;
+
+use alien_core::cloud::{
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
+    Size, Table,
+};
+use alien_core::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use alien_core::{Problem, Stack};
+
+use naming::Paths;
+use operations::Place;
+use policy::Principal;
+pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
+
+/// GCP, as [`alien_core::cloud`] knows clouds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gcp {}
+
+/// Renders all three layers of a stack, checks every size and audits the result. No network.
+///
+/// # Errors
+///
+/// As [`alien_core::cloud::render`].
+pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Gcp>, RenderError> {
+    cloud::render(stack, target)
+}
+
+/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
+#[must_use]
+pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
+    cloud::audit::<Gcp>(stack, target, layers)
+}
+
+pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    match topic {
+        Topic::Kind(kind) => resource::set(kind, set),
+        Topic::Deployment if set == Set::Setup => identity::deployment_set(),
+        Topic::Identity if set == Set::Setup => identity::set(),
+        Topic::Deployment | Topic::Identity => &[],
+    }
+}
+
+impl Cloud for Gcp {
+    const NAME: &'static str = "gcp";
+
+    type Place = Place;
+    type Target = Target;
+    type Principal = Principal;
+    type Condition = ();
+
+    fn operations() -> &'static Table<Place> {
+        &operations::TABLE
+    }
+
+    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+        crate::set(topic, set)
+    }
+
+    fn is_shared(place: Place) -> bool {
+        place == Place::Project
+    }
+
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        pattern == "*" || pattern == permission
+    }
+
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for resource in stack.resources() {
+            resource::check(Paths(target), resource, &mut problems);
+        }
+        problems
+    }
+
+    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
+        let paths = Paths(target);
+        Names::new(stack, permissions, |subject, things| match subject {
+            Subject::Resource(position) => {
+                if let Some(resource) = stack.at(position) {
+                    resource::names(paths, resource, things);
+                }
+            }
+            Subject::Deployment => things.push((Place::Project, paths.project())),
+            Subject::ManagementIdentity => identity::names(paths, &permissions.management.holder, things),
+            Subject::RuntimeIdentity(position) => {
+                if let Some(holding) = permissions.runtime.get(position) {
+                    identity::names(paths, &holding.holder, things);
+                }
+            }
+        })
+    }
+
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+        policy::principal(deployment, holding)
+    }
+
+    fn label(principal: &Principal) -> &str {
+        &principal.name
+    }
+
+    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
+        policy::sizes(documents)
+    }
+
+    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
+        policy::allowed(principal, visit);
+    }
+
+    fn guard(_: &Names<Place>, _: Place, _: Subject, _: Option<&()>) -> Guard {
+        // A condition on the resource's name is part of what a binding is about.
+        Guard::Met
+    }
+
+    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
+        identity::misplaced_trust(deployment, holder, principal)
+    }
+
+    fn may_allow(principal: &Principal, permission: &str, resource: &str) -> Option<String> {
+        policy::may_allow(principal, permission, resource).map(str::to_owned)
+    }
+}

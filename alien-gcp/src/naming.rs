@@ -1,0 +1,50 @@
+//! Physical names and full resource names.
+//! <https://docs.cloud.google.com/iam/docs/full-resource-names>
+
+use alien_core::naming::hyphenated;
+
+use crate::target::Target;
+
+/// Names of one deployment's things.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paths<'a>(pub(crate) &'a Target);
+
+impl Paths<'_> {
+    /// The physical name of an id, at most `max` characters long.
+    pub(crate) fn physical(self, id: &str, max: usize) -> String {
+        hyphenated(&self.0.prefix, id, max)
+    }
+
+    /// `projects/{project}/` and the parts.
+    pub(crate) fn in_project(self, parts: &[&str]) -> String {
+        join(&["projects/", self.0.project.as_str(), "/"], parts)
+    }
+
+    /// `//{service}.googleapis.com/projects/{project}/` and the parts.
+    pub(crate) fn full(self, service: &str, parts: &[&str]) -> String {
+        join(&["//", service, ".googleapis.com/projects/", self.0.project.as_str(), "/"], parts)
+    }
+
+    /// The full resource name of the project.
+    pub(crate) fn project(self) -> String {
+        join(&["//cloudresourcemanager.googleapis.com/projects/"], &[self.0.project.as_str()])
+    }
+
+    /// The id of a service account, 6 to 30 characters
+    /// (<https://docs.cloud.google.com/iam/docs/service-accounts-create>).
+    pub(crate) fn account_id(self, holder: &str) -> String {
+        self.physical(holder, 30)
+    }
+
+    /// The email of a service account.
+    pub(crate) fn email(self, account_id: &str) -> String {
+        join(&[account_id, "@", self.0.project.as_str()], &[".iam.gserviceaccount.com"])
+    }
+}
+
+fn join(head: &[&str], tail: &[&str]) -> String {
+    let length = head.iter().chain(tail).map(|part| part.len()).sum();
+    let mut text = String::with_capacity(length);
+    text.extend(head.iter().chain(tail).copied());
+    text
+}

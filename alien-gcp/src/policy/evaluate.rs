@@ -1,0 +1,74 @@
+//! What bindings allow. There are no denials: a permission is allowed where some binding's role includes it.
+//! <https://docs.cloud.google.com/iam/docs/policies>
+
+use std::collections::HashMap;
+
+use alien_core::cloud::{Allowed, Permission, Scope};
+
+use super::{Binding, Principal, Text, exact_names};
+use crate::Gcp;
+
+/// The custom roles that the documents define, by id.
+fn roles(principal: &Principal) -> HashMap<&str, &[Text]> {
+    principal.custom_roles.iter().map(|role| (role.role_id.as_str(), role.included_permissions.as_slice())).collect()
+}
+
+/// What a binding's role permits: bindings name custom roles as `projects/{project}/roles/{id}`. None for any other.
+fn included<'d>(roles: &HashMap<&str, &'d [Text]>, binding: &Binding) -> Option<&'d [Text]> {
+    let (project, id) = binding.role.strip_prefix("projects/")?.split_once("/roles/")?;
+    if project.contains('/') {
+        return None;
+    }
+    roles.get(id).copied()
+}
+
+/// What a binding is about: several things where its condition names several. A condition that does anything but
+/// compare names counts as met.
+fn scopes(binding: &Binding) -> Vec<Scope<'_>> {
+    let named = binding.condition.as_ref().and_then(|condition| exact_names(&condition.expression));
+    match named {
+        Some(names) => names.into_iter().map(Scope::Tree).collect(),
+        None if binding.resource.starts_with("//cloudresourcemanager.googleapis.com/") => {
+            vec![Scope::Whole(&binding.resource)]
+        }
+        None => vec![Scope::Tree(&binding.resource)],
+    }
+}
+
+/// Everything that a principal's bindings allow.
+pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Gcp>)) {
+    let roles = roles(principal);
+    for binding in &principal.bindings {
+        let statement = binding.role.as_str();
+        let included = included(&roles, binding);
+        for scope in scopes(binding) {
+            match included {
+                Some(permissions) => {
+                    for permission in permissions {
+                        let permission = Permission::Named(permission);
+                        visit(Allowed { permission, scope, condition: None, statement });
+                    }
+                }
+                // What a role permits that the documents do not define is Google's to change.
+                None => visit(Allowed { permission: Permission::Pattern("*"), scope, condition: None, statement }),
+            }
+        }
+    }
+}
+
+/// Whether some request for the permission on the resource, by its full resource name, could be allowed. Gives the
+/// role that allows it.
+#[must_use]
+pub fn may_allow<'p>(principal: &'p Principal, permission: &str, resource: &str) -> Option<&'p str> {
+    let relative =
+        resource.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(resource, |(_, relative)| relative);
+    let roles = roles(principal);
+    principal
+        .bindings
+        .iter()
+        .filter(|binding| scopes(binding).iter().any(|scope| scope.contains(resource) || scope.contains(relative)))
+        .find(|binding| {
+            included(&roles, binding).is_none_or(|permissions| permissions.iter().any(|one| one == permission))
+        })
+        .map(|binding| binding.role.as_str())
+}

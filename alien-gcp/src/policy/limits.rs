@@ -1,0 +1,62 @@
+//! How much IAM lets roles and policies hold. <https://docs.cloud.google.com/iam/quotas>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alien_core::cloud::{Documents, Size};
+use alien_core::permission::Layer;
+
+use crate::Gcp;
+
+/// Custom roles of a project; soft-deleted ones count.
+const ROLES: usize = 300;
+/// Permissions of a custom role.
+const PERMISSIONS: usize = 3_000;
+/// Principals in all bindings of one resource's policy, each occurrence counted.
+const PRINCIPALS: usize = 1_500;
+/// Bindings of the same role and member that differ only in their conditions.
+const CONDITIONED: usize = 20;
+/// Names that one condition compares: it takes 12 logical operators, and one stands between two names.
+pub(super) const NAMES_PER_CONDITION: usize = 13;
+/// Service accounts of a project.
+const ACCOUNTS: usize = 100;
+
+const SOURCE: &str = "https://docs.cloud.google.com/iam/quotas";
+
+pub(crate) fn sizes(documents: &Documents<Gcp>) -> Vec<Size> {
+    let mut sizes = Vec::new();
+    let mut roles = BTreeMap::<&str, usize>::new();
+    let mut policies = BTreeMap::<&str, usize>::new();
+    let mut accounts = BTreeSet::new();
+    for layer in Layer::ALL {
+        let mut conditioned = BTreeMap::<(&str, &str), usize>::new();
+        for principal in documents.layers.principals(layer) {
+            accounts.insert(principal.service_account.email.as_str());
+            roles.extend(
+                principal.custom_roles.iter().map(|role| (role.role_id.as_str(), role.included_permissions.len())),
+            );
+            for binding in &principal.bindings {
+                *policies.entry(&binding.resource).or_default() += binding.members.len();
+                if binding.condition.is_some() {
+                    *conditioned.entry((&principal.service_account.account_id, &binding.role)).or_default() += 1;
+                }
+            }
+        }
+        if let Some(((account, role), count)) = conditioned.into_iter().max_by_key(|(_, count)| *count) {
+            let document = format!("{layer}: conditioned bindings of {role} to {account}");
+            sizes.push(size(document, "bindings", count, CONDITIONED));
+        }
+    }
+    if let Some((role, permissions)) = roles.iter().max_by_key(|(_, permissions)| **permissions) {
+        sizes.push(size(format!("custom role {role}"), "permissions", *permissions, PERMISSIONS));
+    }
+    if let Some((resource, principals)) = policies.iter().max_by_key(|(_, principals)| **principals) {
+        sizes.push(size(format!("policy of {resource}"), "principals", *principals, PRINCIPALS));
+    }
+    sizes.push(size("custom roles of the project".to_owned(), "roles", roles.len(), ROLES));
+    sizes.push(size("service accounts of the project".to_owned(), "service accounts", accounts.len(), ACCOUNTS));
+    sizes
+}
+
+fn size(document: String, unit: &'static str, size: usize, limit: usize) -> Size {
+    Size { document, unit, size, limit, source: SOURCE }
+}

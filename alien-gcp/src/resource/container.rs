@@ -1,0 +1,32 @@
+//! `container`: a Cloud Run service with at least one instance, and the view of its logs.
+//!
+//! Its names and most of its sets are those of a [function](super::function): both are services.
+
+use alien_core::permission::Set;
+use alien_core::{Container, Problem, Rule};
+
+use super::Rows;
+
+pub(super) fn set(set: Set) -> Rows {
+    super::function::service_set(set)
+}
+
+/// Memory that a service may have depends on its processors
+/// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
+pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
+    let (smallest, largest) = match container.cpu() {
+        250 => (512, 512),
+        500 => (512, 1024),
+        1000 => (512, 4096),
+        2000 => (512, 8192),
+        _ => (2048, 16_384),
+    };
+    let memory = container.memory();
+    if !(smallest..=largest).contains(&memory) {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Cloud Run has no service of {} thousandths of a processor and {memory} MiB", container.cpu()),
+            format!("set memory to {smallest} to {largest} MiB"),
+        ));
+    }
+}

@@ -1,0 +1,33 @@
+//! `kv`: a Firestore database of its own.
+
+use alien_core::permission::Set;
+
+use super::Rows;
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// A database id has 4 to 63 characters
+/// (<https://docs.cloud.google.com/firestore/docs/manage-databases#database_id>).
+const MAX: usize = 63;
+
+/// Writing a database's settings or a field's can destroy data: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_DATABASE],
+        Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
+        Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
+        Set::Setup => &[op::PATCH_DATABASE],
+        Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
+        // A write that depends on a read is a transaction.
+        Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
+        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+/// Databases have no policy of their own: a condition names them, in their relative form.
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let name = paths.physical(id, MAX);
+    things.push((Place::Id, paths.full("firestore", &["databases/", &name])));
+    things.push((Place::Database, paths.in_project(&["databases/", &name])));
+}

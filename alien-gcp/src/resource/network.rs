@@ -1,0 +1,65 @@
+//! `network`: a VPC network with one subnetwork in the region; or a network of the customer's.
+
+use alien_core::permission::Set;
+use alien_core::{Network, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Names of networks have at most 63 characters
+/// (<https://docs.cloud.google.com/compute/docs/naming-resources>).
+const MAX: usize = 63;
+
+/// Routes, rules and ranges redirect traffic: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNETWORK],
+        Set::Provision => &[
+            op::CREATE_NETWORK,
+            op::CREATE_SUBNETWORK,
+            op::DELETE_NETWORK,
+            op::DELETE_SUBNETWORK,
+            op::GET_GLOBAL_OPERATION,
+            op::GET_REGION_OPERATION,
+        ],
+        Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK, op::PATCH_NETWORK, op::PATCH_SUBNETWORK],
+        Set::Setup => &[
+            op::CREATE_FIREWALL,
+            op::GET_FIREWALL,
+            op::PATCH_FIREWALL,
+            op::DELETE_FIREWALL,
+            op::GET_SUBNETWORK_POLICY,
+            op::SET_SUBNETWORK_POLICY,
+        ],
+        Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
+    }
+}
+
+/// Networks have no policy of their own: a condition names them, in their relative form.
+pub(super) fn names(paths: Paths<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+    let own = paths.physical(id, MAX);
+    let name = network.existing_name().unwrap_or(&own);
+    things.push((Place::Id, paths.full("compute", &["global/networks/", name])));
+    things.push((Place::Network, paths.in_project(&["global/networks/", name])));
+    if network.existing_name().is_none() {
+        let region = paths.0.location.as_str();
+        things.push((Place::Subnetwork, paths.full("compute", &["regions/", region, "/subnetworks/", name])));
+    }
+}
+
+pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
+    let Some(name) = network.existing_name() else { return };
+    let plain = name.len() <= MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !plain {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("`{name}` is not the name of a network in the project"),
+            "write its name alone, 1 to 63 lower-case letters, digits and hyphens".to_owned(),
+        ));
+    }
+}

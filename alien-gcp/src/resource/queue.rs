@@ -1,0 +1,47 @@
+//! `queue`: a Pub/Sub topic with one subscription, and the same for dead letters where the stack asks for them.
+
+use alien_core::permission::Set;
+use alien_core::{Problem, Rule};
+
+use super::Rows;
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Names of topics and subscriptions have at most 255 characters; dead letters add a word
+/// (<https://docs.cloud.google.com/pubsub/docs/pubsub-basics#resource_names>).
+const MAX: usize = 240;
+
+/// An update may set a push endpoint: management is no more than heartbeat. Attaching a subscription hands messages
+/// to it, so that is not part of creating.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
+        Set::Provision => &[op::CREATE_TOPIC, op::CREATE_SUBSCRIPTION, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
+        Set::Reconfigure => &[op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION],
+        Set::Setup => {
+            &[op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY, op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY]
+        }
+        Set::DataRead => &[op::CONSUME],
+        Set::DataWrite => &[op::PUBLISH],
+        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let name = paths.physical(id, MAX);
+    things.push((Place::Topic, paths.full("pubsub", &["topics/", &name])));
+    things.push((Place::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
+}
+
+/// Pub/Sub keeps names that begin with `goog` for itself.
+pub(super) fn check(paths: Paths<'_>, problems: &mut Vec<Problem>) {
+    let prefix = paths.0.prefix.as_str();
+    if prefix.starts_with("goog") {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Pub/Sub refuses names like `{prefix}-…`"),
+            "choose a prefix that does not begin with `goog`".to_owned(),
+        ));
+    }
+}

@@ -1,0 +1,44 @@
+//! `storage`: a bucket with uniform access and public access prevented.
+
+use alien_core::permission::Set;
+use alien_core::{Problem, Rule};
+
+use super::Rows;
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// A bucket name has at most 63 characters and is unique in the world, so it ends in the project's number
+/// (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
+const MAX: usize = 63;
+
+/// One permission writes lifecycle rules and harmless settings alike: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_BUCKET],
+        Set::Provision => &[op::CREATE_BUCKET, op::DELETE_BUCKET],
+        Set::Reconfigure => &[op::PATCH_BUCKET],
+        Set::Setup => &[op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
+        Set::DataRead => &[op::GET_OBJECT, op::LIST_OBJECTS],
+        Set::DataWrite => &[op::CREATE_OBJECT, op::UPDATE_OBJECT, op::DELETE_OBJECT],
+        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let number = paths.0.project_number.as_str();
+    let name = paths.physical(id, MAX - 1 - number.len());
+    things.push((Place::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
+}
+
+/// Cloud Storage keeps names with Google's own for itself.
+pub(super) fn check(paths: Paths<'_>, problems: &mut Vec<Problem>) {
+    let prefix = paths.0.prefix.as_str();
+    if prefix.starts_with("goog") || prefix.contains("google") {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Cloud Storage refuses bucket names like `{prefix}-…`"),
+            "choose a prefix that does not begin with `goog` and has no `google` in it".to_owned(),
+        ));
+    }
+}
