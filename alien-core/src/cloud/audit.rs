@@ -295,11 +295,23 @@ impl<'a, C: Cloud> Judge<'a, C> {
         let mut direct = false;
         let mut below_own = false;
         if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) | Scope::Whole(text) = allowed.scope {
-            for thing in self.index.named(text) {
-                below_own |= matches!(allowed.scope, Scope::Tree(_)) && !C::is_shared(thing.place);
-                for row in rows.iter().filter(|row| row.on == thing.place) {
-                    direct = true;
-                    self.judge_thing(name, row, *thing, allowed);
+            let index = self.index;
+            below_own =
+                matches!(allowed.scope, Scope::Tree(_)) && index.named(text).any(|thing| !C::is_shared(thing.place));
+            for row in rows {
+                let mut things = index.named(text).filter(|thing| thing.place == row.on).peekable();
+                direct |= things.peek().is_some();
+                if row.effect == Effect::Attach {
+                    // Resources join what they share one by one: it is enough that one of them may.
+                    let derived = |thing: &&Thing<'a, C::Place>| self.derived(row, thing.subject) != Derived::No;
+                    let first = things.peek().copied();
+                    if let Some(thing) = things.find(derived).or(first) {
+                        self.judge_thing(name, row, *thing, allowed);
+                    }
+                } else {
+                    for thing in things {
+                        self.judge_thing(name, row, *thing, allowed);
+                    }
                 }
             }
         }

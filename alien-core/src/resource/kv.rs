@@ -47,6 +47,12 @@ impl Kv {
         self
     }
 
+    /// The attribute that says when a record may be deleted; none where records never expire.
+    #[must_use]
+    pub fn time_to_live_attribute(&self) -> Option<&str> {
+        self.ttl_attribute.as_deref()
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         let Some(attribute) = &self.ttl_attribute else { return };
         let plain = attribute.len() <= 255

@@ -1,0 +1,163 @@
+//! Azure for [`alien_core`]: from a stack to managed identities, roles and assignments at the very resource; their
+//! audit; and an evaluator of what they allow.
+//!
+//! ```
+//! use alien_core::{Stack, Storage};
+//! use alien_azure::Target;
+//!
+//! let mut stack = Stack::builder("my-app");
+//! stack.frozen("data", Storage::new());
+//! let stack = stack.build()?;
+//! let target = Target {
+//!     subscription: "00000000-0000-0000-0000-000000000001".parse()?,
+//!     resource_group: "customer-rg".parse()?,
+//!     location: "westeurope".parse()?,
+//!     prefix: "acme".parse()?,
+//!     issuer: "https://oidc.vendor.example.com".parse()?,
+//!     subject: "deployment:acme".parse()?,
+//! };
+//! let rendered = alien_azure::render(&stack, &target)?;
+//! assert!(rendered.report.breaches.is_empty());
+//! assert!(rendered.documents.resources["data"].id.ends_with("/blobServices/default/containers/acme-data-4"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate has no network code without the features that ask for it.
+
+mod identity;
+mod naming;
+pub mod operations;
+pub mod policy;
+mod resource;
+mod target;
+
+use alien_core::cloud::{
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
+    Size, Table,
+};
+use alien_core::permission::{Holder, Holding, Permissions, Set, Subject as About, Topic};
+use alien_core::resource::Resource;
+use alien_core::{Kind, Problem, Stack};
+
+pub use identity::AUDIENCE;
+use naming::Ids;
+use operations::Place;
+use policy::Principal;
+pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target};
+
+/// Azure, as [`alien_core::cloud`] knows clouds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Azure {}
+
+/// Renders all three layers of a stack, checks every size and audits the result. No network.
+///
+/// # Errors
+///
+/// As [`alien_core::cloud::render`].
+pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Azure>, RenderError> {
+    cloud::render(stack, target)
+}
+
+/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
+#[must_use]
+pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
+    cloud::audit::<Azure>(stack, target, layers)
+}
+
+pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    match topic {
+        Topic::Kind(kind) => resource::set(kind, set),
+        Topic::Deployment if set == Set::Setup => identity::deployment_set(),
+        Topic::Identity if set == Set::Setup => identity::set(),
+        Topic::Deployment | Topic::Identity => &[],
+    }
+}
+
+impl Cloud for Azure {
+    const NAME: &'static str = "azure";
+
+    type Place = Place;
+    type Target = Target;
+    type Principal = Principal;
+    type Condition = ();
+
+    fn operations() -> &'static Table<Place> {
+        &operations::TABLE
+    }
+
+    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+        crate::set(topic, set)
+    }
+
+    fn is_shared(place: Place) -> bool {
+        place == Place::Group
+    }
+
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        policy::covers(pattern, permission)
+    }
+
+    fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        resource::check(stack, &mut problems);
+        problems
+    }
+
+    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
+        let ids = Ids(target);
+        let uses_queue = |resource: &Resource| resource.kind() == Kind::Queue || resource.settings().takes_commands();
+        let queues = stack.resources().iter().any(uses_queue);
+        Names::new(stack, permissions, |subject, things| match subject {
+            About::Resource(position) => {
+                if let Some(resource) = stack.at(position) {
+                    resource::names(ids, resource, things);
+                }
+            }
+            About::Deployment => {
+                if queues {
+                    resource::namespace(ids, things);
+                }
+                things.push((Place::Group, ids.group()));
+            }
+            About::ManagementIdentity => identity::names(ids, &permissions.management.holder, things),
+            About::RuntimeIdentity(position) => {
+                if let Some(holding) = permissions.runtime.get(position) {
+                    identity::names(ids, &holding.holder, things);
+                }
+            }
+        })
+    }
+
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+        policy::principal(deployment, holding)
+    }
+
+    fn label(principal: &Principal) -> &str {
+        &principal.name
+    }
+
+    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
+        policy::sizes(documents)
+    }
+
+    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
+        policy::allowed(principal, visit);
+    }
+
+    fn guard(_: &Names<Place>, _: Place, _: About, _: Option<&()>) -> Guard {
+        // Assignments here have no conditions: one in a document is not even read.
+        Guard::Met
+    }
+
+    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
+        identity::misplaced_trust(deployment, holder, principal)
+    }
+
+    fn may_allow(principal: &Principal, permission: &str, resource: &str) -> Option<String> {
+        policy::may_allow(principal, permission, resource).map(str::to_owned)
+    }
+}

@@ -1,0 +1,51 @@
+//! Physical names and resource ids.
+//! <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
+
+use alien_core::naming::{compact, hyphenated};
+
+use crate::target::Target;
+
+/// Resource ids of one deployment's things.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ids<'a>(pub(crate) &'a Target);
+
+impl Ids<'_> {
+    /// The physical name of an id, at most `max` characters long.
+    pub(crate) fn physical(self, id: &str, max: usize) -> String {
+        hyphenated(&self.0.prefix, id, max)
+    }
+
+    /// The physical name of an id where names are unique in the world and have no hyphen, at most `max` characters.
+    pub(crate) fn global(self, id: &str, max: usize) -> String {
+        let Target { subscription, resource_group, prefix, .. } = self.0;
+        let realm = [subscription.as_str(), "/", &resource_group.as_str().to_ascii_lowercase()].concat();
+        compact(prefix, id, &realm, max)
+    }
+
+    /// The id of the resource group.
+    pub(crate) fn group(self) -> String {
+        let Target { subscription, resource_group, .. } = self.0;
+        ["/subscriptions/", subscription.as_str(), "/resourceGroups/", resource_group.as_str()].concat()
+    }
+
+    /// The id of a resource in the group: provider, type, name and so on.
+    pub(crate) fn resource(self, parts: &[&str]) -> String {
+        let Target { subscription, resource_group, .. } = self.0;
+        let head =
+            ["/subscriptions/", subscription.as_str(), "/resourceGroups/", resource_group.as_str(), "/providers/"];
+        let length = head.iter().chain(parts).map(|part| part.len()).sum();
+        let mut id = String::with_capacity(length);
+        id.extend(head.iter().chain(parts).copied());
+        id
+    }
+
+    /// The name of a managed identity, 3 to 128 characters.
+    pub(crate) fn identity_name(self, holder: &str) -> String {
+        self.physical(holder, 128)
+    }
+
+    /// The id of a managed identity.
+    pub(crate) fn identity(self, name: &str) -> String {
+        self.resource(&["Microsoft.ManagedIdentity/userAssignedIdentities/", name])
+    }
+}

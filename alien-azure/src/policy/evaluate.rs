@@ -1,0 +1,85 @@
+//! What assignments allow: actions without the excepted ones, at the assigned scope and below.
+//! <https://learn.microsoft.com/azure/role-based-access-control/role-definitions>
+
+use std::collections::HashMap;
+
+use alien_core::cloud::{Allowed, Cloud, Permission, Scope, glob};
+
+use super::{Principal, RoleAssignment, RoleDefinition, RolePermission, Text};
+use crate::Azure;
+
+/// Whether an action pattern covers an action. `*` stands for any characters, `/` among them; case does not count.
+pub(crate) fn covers(pattern: &str, action: &str) -> bool {
+    // A question mark is no wildcard here, and no action has one.
+    glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
+}
+
+/// The roles that the documents define, by GUID.
+fn roles(principal: &Principal) -> HashMap<&str, &RoleDefinition> {
+    principal.role_definitions.iter().map(|role| (role.name.as_str(), role)).collect()
+}
+
+/// The role of an assignment; none for a role that the documents do not define.
+fn role<'d>(roles: &HashMap<&str, &'d RoleDefinition>, assignment: &RoleAssignment) -> Option<&'d RoleDefinition> {
+    let guid = assignment.properties.role_definition_id.rsplit('/').next()?;
+    roles.get(guid).copied()
+}
+
+/// Both planes of a permission: what is allowed, and what is excepted from it.
+fn planes(permission: &RolePermission) -> [(&[Text], &[Text]); 2] {
+    [(&permission.actions, &permission.not_actions), (&permission.data_actions, &permission.not_data_actions)]
+}
+
+/// Everything that a principal's assignments allow.
+pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Azure>)) {
+    let roles = roles(principal);
+    for assignment in &principal.role_assignments {
+        let scope = Scope::Tree(assignment.scope.as_str());
+        let mut visit = |permission, statement: &'d str| {
+            visit(Allowed { permission, scope, condition: None, statement });
+        };
+        let Some(role) = role(&roles, assignment) else {
+            // What a role permits that the documents do not define is Microsoft's to change.
+            visit(Permission::Pattern("*"), &assignment.properties.role_definition_id);
+            continue;
+        };
+        let statement = role.properties.role_name.as_str();
+        for (actions, excepted) in role.properties.permissions.iter().flat_map(planes) {
+            let is_excepted = |action: &str| excepted.iter().any(|pattern| covers(pattern, action));
+            for action in actions {
+                if !action.contains('*') {
+                    if !is_excepted(action) {
+                        visit(Permission::Named(action), statement);
+                    }
+                } else if excepted.is_empty() {
+                    visit(Permission::Pattern(action), statement);
+                } else {
+                    // The pattern itself is in no table, and so is refused; what it leaves of the table is judged.
+                    visit(Permission::Named(action), statement);
+                    let left = Azure::operations().rows().iter().map(|row| row.permission);
+                    for left in left.filter(|left| covers(action, left) && !is_excepted(left)) {
+                        visit(Permission::Named(left), statement);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a request for the action at the scope is allowed. Gives the role that allows it.
+#[must_use]
+pub fn may_allow<'p>(principal: &'p Principal, action: &str, scope: &str) -> Option<&'p str> {
+    let roles = roles(principal);
+    let scope = scope.to_ascii_lowercase();
+    let at = |assignment: &&RoleAssignment| Scope::Tree(&assignment.scope.to_ascii_lowercase()).contains(&scope);
+    principal.role_assignments.iter().filter(at).find_map(|assignment| match role(&roles, assignment) {
+        None => Some(assignment.properties.role_definition_id.as_str()),
+        Some(role) => {
+            let permits = role.properties.permissions.iter().flat_map(planes).any(|(actions, excepted)| {
+                let covered = |patterns: &[Text]| patterns.iter().any(|pattern| covers(pattern, action));
+                covered(actions) && !covered(excepted)
+            });
+            permits.then_some(role.properties.role_name.as_str())
+        }
+    })
+}

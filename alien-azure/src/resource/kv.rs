@@ -1,0 +1,42 @@
+//! `kv`: a table in a storage account of its own; keys off, public access off.
+
+use alien_core::permission::Set;
+use alien_core::{Kv, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Ids;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// The name of a table has 3 to 63 letters and digits
+/// (<https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model>).
+const MAX: usize = 63;
+
+/// A table has no settings but access policies: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
+        Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
+        Set::Setup => &[op::PUT_ACCOUNT, op::DELETE_ACCOUNT, op::CHECK_ACCOUNT_NAME],
+        Set::DataRead => &[op::READ_ENTITY],
+        Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
+        Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let account = super::storage::account(ids, id);
+    let table = ["/tableServices/default/tables/", &ids.global(id, MAX)].concat();
+    things.push((Place::Table, [&account, table.as_str()].concat()));
+    things.push((Place::Account, account));
+}
+
+pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {
+    if let Some(attribute) = kv.time_to_live_attribute() {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Azure tables do not expire records, so `{attribute}` would have no effect"),
+            "leave `ttlAttribute` out and let the code delete what is old".to_owned(),
+        ));
+    }
+}

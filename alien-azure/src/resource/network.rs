@@ -1,0 +1,43 @@
+//! `network`: a virtual network with a subnet for apps; or one of the customer's.
+
+use alien_core::permission::Set;
+use alien_core::{Network, Problem, Rule};
+
+use super::Rows;
+use crate::naming::Ids;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// The name of a virtual network has 2 to 64 characters.
+const MAX: usize = 64;
+
+/// Routes, name servers and subnets redirect traffic: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
+        Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK, op::DELETE_SUBNET],
+        Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
+        Set::Setup => &[op::JOIN_SUBNET],
+        Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+    let own = ids.physical(id, MAX);
+    let name = network.existing_name().unwrap_or(&own);
+    things.push((Place::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
+}
+
+pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
+    let Some(name) = network.existing_name() else { return };
+    let plain = (2..=MAX).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !plain {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("`{name}` is not the name of a virtual network in the resource group"),
+            "write its name alone, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
+        ));
+    }
+}

@@ -1,0 +1,42 @@
+//! `storage`: a storage account of its own with one blob container; keys off, public access off.
+
+use alien_core::permission::Set;
+
+use super::Rows;
+use crate::naming::Ids;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// The name of a storage account has 3 to 24 lower-case letters and digits and is unique in the world.
+const ACCOUNT_MAX: usize = 24;
+/// The name of a blob container has 3 to 63 characters and no double hyphen.
+const CONTAINER_MAX: usize = 63;
+
+/// A container's write holds its public access setting: management is no more than heartbeat.
+pub(super) fn set(set: Set) -> Rows {
+    match set {
+        Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_CONTAINER],
+        Set::Provision => &[op::PUT_CONTAINER, op::DELETE_CONTAINER],
+        Set::Reconfigure => {
+            &[op::GET_BLOB_SERVICE, op::PUT_BLOB_SERVICE, op::GET_LIFECYCLE, op::PUT_LIFECYCLE, op::DELETE_LIFECYCLE]
+        }
+        Set::Setup => &[op::PUT_ACCOUNT, op::DELETE_ACCOUNT, op::CHECK_ACCOUNT_NAME],
+        Set::DataRead => &[op::READ_BLOB],
+        Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
+        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+    }
+}
+
+pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+    let account = account(ids, id);
+    let container = ["/blobServices/default/containers/", &ids.physical(id, CONTAINER_MAX)].concat();
+    things.push((Place::Container, [&account, container.as_str()].concat()));
+    things.push((Place::BlobService, [&account, "/blobServices/default"].concat()));
+    things.push((Place::LifecycleRules, [&account, "/managementPolicies/default"].concat()));
+    things.push((Place::Account, account));
+}
+
+/// The storage account of a resource.
+pub(super) fn account(ids: Ids<'_>, id: &str) -> String {
+    ids.resource(&["Microsoft.Storage/storageAccounts/", &ids.global(id, ACCOUNT_MAX)])
+}
