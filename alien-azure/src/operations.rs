@@ -83,16 +83,17 @@ alien_core::operations! {
         START_JOB = "POST jobs/start" needs "Microsoft.App/jobs/start/action" on Group, Invoke;
     }
 
-    source "https://learn.microsoft.com/azure/azure-monitor/logs/manage-access" {
+    // Granular access: the first lets a query run, the second lets it read tables.
+    source "https://learn.microsoft.com/azure/azure-monitor/logs/manage-table-access" {
         QUERY_LOGS = "POST workspaces/query" needs "Microsoft.OperationalInsights/workspaces/query/read" on Workspace, ReadLogs;
-        QUERY_CONSOLE_LOGS = "POST workspaces/query of console logs" needs "Microsoft.OperationalInsights/workspaces/query/ContainerAppConsoleLogs_CL/read" on Workspace, ReadLogs;
+        READ_LOG_TABLES = "POST workspaces/query of tables" needs "Microsoft.OperationalInsights/workspaces/tables/data/read" on Workspace, ReadLogs;
+        LOOK_UP_WORKSPACE = "GET workspaces of live apps" needs "Microsoft.OperationalInsights/workspaces/read" on Workspace, Observe;
         GET_WORKSPACE = "GET workspaces" needs "Microsoft.OperationalInsights/workspaces/read" on Group, Observe;
         PUT_WORKSPACE = "PUT workspaces" needs "Microsoft.OperationalInsights/workspaces/write" on Group, Create;
         DELETE_WORKSPACE = "DELETE workspaces" needs "Microsoft.OperationalInsights/workspaces/delete" on Group, Delete;
         GET_WORKSPACE_KEYS = "POST workspaces/sharedKeys" needs "Microsoft.OperationalInsights/workspaces/sharedKeys/action" on Group, Credential;
         READ_WORKSPACE_KEYS = "GET workspaces/sharedKeys" needs "Microsoft.OperationalInsights/workspaces/sharedKeys/read" on Workspace, Credential;
         SEARCH_LOGS = "POST workspaces/search" needs "Microsoft.OperationalInsights/workspaces/search/action" on Workspace, ReadLogs;
-        READ_LOG_TABLES = "a query of tables" needs "Microsoft.OperationalInsights/workspaces/tables/data/read" on Workspace, ReadLogs;
         PUT_LOG_EXPORT = "PUT workspaces/dataExports" needs "Microsoft.OperationalInsights/workspaces/dataExports/write" on Workspace, Redirect;
         PUT_DIAGNOSTICS = "PUT diagnosticSettings" needs "Microsoft.Insights/diagnosticSettings/write" on Group, Redirect;
     }

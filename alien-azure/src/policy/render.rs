@@ -14,8 +14,9 @@ use crate::identity;
 use crate::naming::Ids;
 use crate::operations::{Place, is_data};
 
-/// The namespace of the GUIDs made here: the GUID of `alien` in the namespace of URLs (RFC 9562, version 5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x6fa1_3c52_9d0e_5b7a_8e11_40c2_7ad3_95f6);
+/// The namespace of the GUIDs made here: that of `https://example.com/alien` in the namespace of URLs (RFC 9562,
+/// version 5).
+const NAMESPACE: Uuid = Uuid::from_u128(0x9402_c492_c39b_573f_9508_05a5_e367_518e);
 
 /// What a role is for. The admin sets things up before they are there, so its roles are assigned at the resource group,
 /// and one role a topic is enough; everyone else's are assigned at the very thing.

@@ -37,7 +37,7 @@ pub(super) fn app_set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_APP, op::LIST_REVISIONS, op::LIST_REPLICAS],
         Set::Management => &[op::PATCH_APP],
-        Set::Logs => &[op::QUERY_LOGS, op::QUERY_CONSOLE_LOGS],
+        Set::Logs => &[op::LOOK_UP_WORKSPACE, op::QUERY_LOGS, op::READ_LOG_TABLES],
         Set::Provision => {
             &[op::PATCH_APP, op::DELETE_APP, op::JOIN_ENVIRONMENT, op::GET_RUNTIME_IDENTITY, op::ASSIGN_IDENTITY]
         }

@@ -90,6 +90,17 @@ pub enum Gain {
     Lost,
 }
 
+impl Gain {
+    /// The word used in documents: `gained` or `lost`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gained => "gained",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 impl Diff {
     /// Why the new stack may not follow the previous one by itself: frozen resources that changed, resources that
     /// were removed or thawed, and permissions that grew. Empty where the vendor may release it.

@@ -14,7 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 pub use builder::{Builder, Profile};
-pub use diff::{Change, ChangeKind, Diff, GrantChange, Who};
+pub use diff::{Change, ChangeKind, Diff, Gain, GrantChange, Who};
 pub use schema::schema;
 
 use crate::name::{ProfileName, ResourceId, StackName};

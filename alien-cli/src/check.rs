@@ -1,0 +1,56 @@
+//! `alien check`: a stack against the one before it.
+
+use alien_core::stack::{ChangeKind, Diff, Who};
+use alien_core::{Problem, Problems};
+
+use crate::args::{CheckArgs, Format};
+use crate::output::{self, Failure};
+
+pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let (next, previous) = match (output::read_stack(&args.stack), output::read_stack(&args.previous)) {
+        (Ok(next), Ok(previous)) => (next, previous),
+        (Err(Failure::Refused(mut problems)), Err(Failure::Refused(more))) => {
+            problems.extend(more);
+            return Err(Failure::Refused(problems));
+        }
+        (Err(failure), _) | (_, Err(failure)) => return Err(failure),
+    };
+    output::warn(next.warnings());
+    let diff = next.diff(&previous);
+    match args.format {
+        Format::Json => output::json(&diff)?,
+        format => output::line(text(&diff, format))?,
+    }
+    let refusals = if args.allow_frozen_changes { diff.refusals_but_frozen_changes() } else { diff.refusals() };
+    Problems::none(refusals).map(|_: Vec<Problem>| ()).map_err(Failure::from)
+}
+
+fn text(diff: &Diff, format: Format) -> String {
+    if diff.changes.is_empty() && diff.grants.is_empty() {
+        return "Nothing changed.".to_owned();
+    }
+    let changes = diff.changes.iter().map(|change| {
+        let what = match &change.kind {
+            ChangeKind::Added => "added".to_owned(),
+            ChangeKind::Removed => "removed".to_owned(),
+            ChangeKind::Thawed => "was frozen, is live".to_owned(),
+            ChangeKind::Froze => "was live, is frozen".to_owned(),
+            ChangeKind::Settings { lifecycle, fields } => format!("{lifecycle}, changed: {}", fields.join(", ")),
+        };
+        let who = match change.who {
+            Who::Vendor => "the vendor, by an update",
+            Who::Admin => "the customer's admin, by setting up again",
+        };
+        vec![change.resource.clone(), what, who.to_owned()]
+    });
+    let mut text = output::table(format, &["resource", "change", "who may apply it"], changes.collect());
+    if !diff.grants.is_empty() {
+        let grants = diff.grants.iter().map(|grant| {
+            let change = grant.change.name().to_owned();
+            vec![grant.holder.clone(), change, grant.set.clone(), grant.subject.clone(), grant.reason.clone()]
+        });
+        text.push_str("\n\n");
+        text.push_str(&output::table(format, &["holder", "", "permission set", "on", "why"], grants.collect()));
+    }
+    text
+}

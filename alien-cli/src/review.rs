@@ -1,0 +1,104 @@
+//! Permissions and audit reports in words.
+
+use std::fmt::Write as _;
+
+use alien_core::Stack;
+use alien_core::cloud::{self, Cloud, DisclosureKind, Rendered, Report, Size};
+use alien_core::permission::Layer;
+
+use crate::args::Format;
+use crate::output::table;
+
+/// The reviewer's table, the grants of a layer with their reasons, and the sizes of documents.
+pub(crate) fn text<C: Cloud>(stack: &Stack, rendered: &Rendered<C>, layer: Option<Layer>, format: Format) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail, here and below.
+    if layer.is_none_or(|layer| layer == Layer::Management) {
+        let review = cloud::review(stack, rendered);
+        heading(&mut text, format, &format!("What the vendor can do with `{}` on {}", review.stack, review.cloud));
+        let rows = review.rows.into_iter().map(|row| {
+            let name = format!("{}\n{} {}", row.resource, row.lifecycle, row.kind);
+            vec![name, list(&row.can), list(&row.cannot), list(&row.reach)]
+        });
+        let header = ["resource", "the vendor can", "the vendor cannot", "code it may replace can"];
+        text.push_str(&table(format, &header, rows.collect()));
+        text.push('\n');
+        for note in review.notes {
+            let _ = writeln!(text, "\nNote: {note}.");
+        }
+    }
+    let permissions = stack.permissions();
+    for holding in permissions.holdings() {
+        let wanted = layer.unwrap_or(Layer::Management);
+        if holding.holder.layer() != wanted {
+            continue;
+        }
+        heading(&mut text, format, &format!("Grants of {}", holding.holder.name()));
+        let rows = holding.grants.iter().map(|grant| vec![grant.set_name(stack), grant.reason(stack)]);
+        text.push_str(&table(format, &["permission set", "why"], rows.collect()));
+        text.push('\n');
+    }
+    heading(&mut text, format, "Sizes");
+    let rows = rendered
+        .sizes
+        .iter()
+        .map(|Size { document, unit, size, limit, .. }| vec![document.clone(), format!("{size} of {limit} {unit}")]);
+    text.push_str(&table(format, &["document", "size"], rows.collect()));
+    text
+}
+
+/// The report of an audit.
+pub(crate) fn report(report: &Report, format: Format) -> String {
+    let mut text = String::new();
+    if report.breaches.is_empty() {
+        heading(&mut text, format, &format!("No promise is broken ({} permissions judged)", report.checked));
+    } else {
+        heading(&mut text, format, &format!("{} breaches", report.breaches.len()));
+        let rows = report.breaches.iter().map(|breach| {
+            let who = format!("{}\n{}", breach.layer, breach.principal);
+            let permission = format!("{}\n{}", breach.permission, breach.on);
+            vec![breach.promise.to_string(), who, breach.statement.clone(), permission, breach.what.clone()]
+        });
+        let header = ["promise", "principal", "statement", "permission and scope", "why"];
+        text.push_str(&table(format, &header, rows.collect()));
+        text.push('\n');
+    }
+    if !report.disclosures.is_empty() {
+        heading(&mut text, format, "What should be known");
+        let rows = report.disclosures.iter().map(|disclosure| {
+            let sort = match disclosure.kind {
+                DisclosureKind::Reveals => "shows more than health",
+                DisclosureKind::Extended => "extended by the stack",
+                DisclosureKind::Indirect => "extended by the stack: indirect data access",
+                DisclosureKind::Wide => "the cloud has no narrower place",
+            };
+            let resource = disclosure.resource.clone().unwrap_or_else(|| "(shared)".to_owned());
+            vec![resource, disclosure.permission.to_owned(), disclosure.what.to_owned(), sort.to_owned()]
+        });
+        text.push_str(&table(format, &["resource", "permission", "what", "sort"], rows.collect()));
+        text.push('\n');
+    }
+    heading(&mut text, format, "Reach: data that pushed code can touch");
+    let rows = report.reach.through.iter().map(|through| {
+        let data = report.reach.profiles.get(&through.profile).into_iter().flatten().map(|data| {
+            let access: Vec<&str> = data.access.iter().map(|access| access.name()).collect();
+            format!("{} {}", access.join(" and "), data.resource)
+        });
+        let data: Vec<String> = data.collect();
+        vec![through.resource.to_string(), through.profile.to_string(), list(&data)]
+    });
+    text.push_str(&table(format, &["code", "profile", "data"], rows.collect()));
+    text
+}
+
+fn heading(text: &mut String, format: Format, title: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let mark = if format == Format::Markdown { "## " } else { "" };
+    let _ = writeln!(text, "{mark}{title}\n");
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "–".to_owned() } else { items.join("\n") }
+}
