@@ -40,7 +40,7 @@ use alien_core::{Problem, Rule, Stack};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Place;
-use policy::{Condition, Principal};
+use policy::{Condition, Principal, Request};
 pub use target::{AccountId, ExternalId, Region, Target, VendorPrincipal};
 
 /// AWS, as [`alien_core::cloud`] knows clouds.
@@ -152,16 +152,21 @@ impl Cloud for Aws {
         policy::allowed(principal, visit);
     }
 
-    fn guard(names: &Names<Place>, place: Place, subject: Subject, condition: Option<&Condition>) -> Guard {
-        policy::guard(names, place, subject, condition)
+    fn guard(place: Place) -> Option<Guard<Place>> {
+        policy::guard(place)
+    }
+
+    fn confined_to<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
+        condition.equal_values(key)
     }
 
     fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
         identity::misplaced_trust(deployment, holder, principal)
     }
 
-    fn may_allow(principal: &Principal, permission: &str, resource: &str) -> Option<String> {
+    fn may_allow(principal: &Principal, permission: &str, resource: &str, known: &[(&str, &str)]) -> Option<String> {
         let policies = principal.policies.iter().map(|policy| &policy.document);
-        policy::may_allow(policies, permission, resource).map(|statement| statement.sid.clone())
+        let request = Request::new(permission, resource, known);
+        policy::may_allow(policies, &request).map(|statement| statement.sid.clone())
     }
 }

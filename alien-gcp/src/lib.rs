@@ -143,16 +143,20 @@ impl Cloud for Gcp {
         policy::allowed(principal, visit);
     }
 
-    fn guard(_: &Names<Place>, _: Place, _: Subject, _: Option<&()>) -> Guard {
+    fn guard(_: Place) -> Option<Guard<Place>> {
         // A condition on the resource's name is part of what a binding is about.
-        Guard::Met
+        None
+    }
+
+    fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
+        &[]
     }
 
     fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
         identity::misplaced_trust(deployment, holder, principal)
     }
 
-    fn may_allow(principal: &Principal, permission: &str, resource: &str) -> Option<String> {
+    fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {
         policy::may_allow(principal, permission, resource).map(str::to_owned)
     }
 }

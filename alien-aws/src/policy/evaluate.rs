@@ -16,7 +16,19 @@ pub struct Request<'a> {
     /// The ARN of the resource, `*` where the action has none.
     pub resource: &'a str,
     /// The condition keys that AWS would know, in lower case, with their values.
-    pub context: BTreeMap<&'a str, Vec<&'a str>>,
+    pub context: BTreeMap<String, Vec<&'a str>>,
+}
+
+impl<'a> Request<'a> {
+    /// A request with some condition keys.
+    #[must_use]
+    pub fn new(action: &'a str, resource: &'a str, context: &[(&'a str, &'a str)]) -> Self {
+        let mut keys = BTreeMap::<String, Vec<&'a str>>::new();
+        for (key, value) in context {
+            keys.entry(key.to_ascii_lowercase()).or_default().push(value);
+        }
+        Self { action, resource, context: keys }
+    }
 }
 
 /// What was decided, with the statement that did.
@@ -47,30 +59,33 @@ pub fn evaluate<'p>(policies: impl IntoIterator<Item = &'p Policy>, request: &Re
         if !is_about(statement, request.action, request.resource) {
             continue;
         }
-        match (statement.effect, holds(&statement.condition, request)) {
-            (Effect::Deny, Some(true) | None) => return Decision::Denied(statement.sid.clone()),
-            (Effect::Allow, Some(true)) if !allowed.is_allowed() => allowed = Decision::Allowed(statement.sid.clone()),
+        match (statement.effect, holds(&statement.condition, request, Absent::Fails)) {
+            (Effect::Deny, Held::Yes | Held::Unknown) => return Decision::Denied(statement.sid.clone()),
+            (Effect::Allow, Held::Yes) if !allowed.is_allowed() => allowed = Decision::Allowed(statement.sid.clone()),
             _ => {}
         }
     }
     allowed
 }
 
-/// Whether some request for the action on the resource could be allowed, whatever its context: conditions of allows
-/// count as met, conditions of denies as not met. Gives the statement that allows it.
+/// Whether a request could be allowed whose context is known in part: conditions of allows on other keys count as met,
+/// conditions of denies as not met. Gives the statement that allows it.
 #[must_use]
 pub fn may_allow<'p>(
     policies: impl IntoIterator<Item = &'p Policy> + Clone,
-    action: &str,
-    resource: &str,
+    request: &Request<'_>,
 ) -> Option<&'p Statement> {
-    let about = |statement: &&Statement| is_about(statement, action, resource);
+    let about = |statement: &&Statement| is_about(statement, request.action, request.resource);
     let statements = || policies.clone().into_iter().flat_map(|policy| &policy.statements).filter(about);
-    let denied = statements().any(|statement| statement.effect == Effect::Deny && statement.condition.is_empty());
+    let denied = statements().any(|statement| {
+        statement.effect == Effect::Deny && holds(&statement.condition, request, Absent::Fails) == Held::Yes
+    });
     if denied {
         return None;
     }
-    statements().find(|statement| statement.effect == Effect::Allow)
+    statements().find(|statement| {
+        statement.effect == Effect::Allow && holds(&statement.condition, request, Absent::Passes) != Held::No
+    })
 }
 
 /// Actions are compared without case, resources with it
@@ -93,21 +108,36 @@ pub(crate) fn covers_action(pattern: &str, action: &str) -> bool {
     glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
-/// Whether a condition holds; none where it cannot be said.
-fn holds(condition: &Condition, request: &Request<'_>) -> Option<bool> {
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+    /// It has an operator that is not known here.
+    Unknown,
+}
+
+/// What an operator says of a key that the request does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    /// As IAM: nothing equals it.
+    Fails,
+    /// The key is not known, and could have the right value.
+    Passes,
+}
+
+fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
     let mut unknown = false;
     for (operator, keys) in &condition.0 {
         let (operator, if_exists) =
             operator.strip_suffix("IfExists").map_or((operator.as_ref(), false), |operator| (operator, true));
         for (key, wanted) in keys {
-            let given = request.context.get(key.to_ascii_lowercase().as_str());
+            let given = request.context.get(&key.to_ascii_lowercase());
+            if given.is_none() && absent == Absent::Passes {
+                continue;
+            }
             let any = |matches: fn(&str, &str) -> bool| {
                 given.map(|given| given.iter().any(|given| wanted.0.iter().any(|wanted| matches(wanted, given))))
-            };
-            let none = |matches: fn(&str, &str) -> bool| {
-                // A negated operator holds where the key is absent.
-                given
-                    .is_none_or(|given| !given.iter().any(|given| wanted.0.iter().any(|wanted| matches(wanted, given))))
             };
             let same = |wanted: &str, given: &str| wanted == given;
             let same_ignoring_case = |wanted: &str, given: &str| wanted.eq_ignore_ascii_case(given);
@@ -115,8 +145,9 @@ fn holds(condition: &Condition, request: &Request<'_>) -> Option<bool> {
                 "StringEquals" => any(same),
                 "StringEqualsIgnoreCase" | "Bool" => any(same_ignoring_case),
                 "StringLike" | "ArnEquals" | "ArnLike" => any(glob),
-                "StringNotEquals" => Some(none(same)),
-                "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => Some(none(glob)),
+                // A negated operator holds where the key is absent.
+                "StringNotEquals" => Some(!any(same).unwrap_or(false)),
+                "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => Some(!any(glob).unwrap_or(false)),
                 "Null" => Some(wanted.0.iter().any(|wanted| (wanted == "true") == given.is_none())),
                 _ => {
                     unknown = true;
@@ -124,11 +155,11 @@ fn holds(condition: &Condition, request: &Request<'_>) -> Option<bool> {
                 }
             };
             if !result.unwrap_or(if_exists) {
-                return Some(false);
+                return Held::No;
             }
         }
     }
-    (!unknown).then_some(true)
+    if unknown { Held::Unknown } else { Held::Yes }
 }
 
 /// Everything that a principal's policies allow.

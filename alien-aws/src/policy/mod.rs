@@ -147,10 +147,10 @@ impl Condition {
         self.0.is_empty()
     }
 
-    /// The values that a key must equal; none where the condition does not say so.
+    /// The values that a key must equal; empty where the condition does not say so.
     #[must_use]
-    pub fn equal_values(&self, key: &str) -> Option<&[String]> {
-        self.0.get(STRING_EQUALS).and_then(|keys| keys.get(key)).map(|values| values.0.as_slice())
+    pub fn equal_values(&self, key: &str) -> &[String] {
+        self.0.get(STRING_EQUALS).and_then(|keys| keys.get(key)).map_or(&[], |values| values.0.as_slice())
     }
 }
 

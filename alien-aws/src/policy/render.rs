@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use alien_core::cloud::{Deployed, Guard, Names, Operation};
+use alien_core::cloud::{Deployed, Guard, Operation};
 use alien_core::permission::{Holding, Sets, Subject, Topic};
 
 use super::limits::{self, STATEMENT_ENVELOPE, length};
@@ -13,24 +13,18 @@ use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
 use crate::operations::Place;
 
-/// The condition key, and the values, under which alone a permission may be held at a place.
-enum Requirement {
-    /// Always the same value.
-    Fixed(&'static str, &'static str),
-    /// The names that another place of the subject has.
-    Named(&'static str, Place),
-}
-
 /// The condition that belongs to a place; none for most.
-fn requirement(place: Place) -> Option<Requirement> {
+pub(crate) fn guard(place: Place) -> Option<Guard<Place>> {
+    let fixed = |key, value| Some(Guard::Fixed { key, value });
+    let named = |key, by| Some(Guard::Named { key, by });
     match place {
-        Place::RoleForLambda => Some(Requirement::Fixed("iam:PassedToService", "lambda.amazonaws.com")),
-        Place::RoleForTasks => Some(Requirement::Fixed("iam:PassedToService", "ecs-tasks.amazonaws.com")),
-        Place::ServiceWithoutShell => Some(Requirement::Fixed("ecs:enable-execute-command", "false")),
-        Place::EcsLinkedRole => Some(Requirement::Fixed("iam:AWSServiceName", "ecs.amazonaws.com")),
-        Place::Mappings => Some(Requirement::Named("lambda:FunctionArn", Place::Function)),
-        Place::Vpc | Place::NetworkOwn => Some(Requirement::Named(OWN_TAG, Place::NetworkTag)),
-        Place::NetworkNew => Some(Requirement::Named(NEW_TAG, Place::NetworkTag)),
+        Place::RoleForLambda => fixed("iam:PassedToService", "lambda.amazonaws.com"),
+        Place::RoleForTasks => fixed("iam:PassedToService", "ecs-tasks.amazonaws.com"),
+        Place::ServiceWithoutShell => fixed("ecs:enable-execute-command", "false"),
+        Place::EcsLinkedRole => fixed("iam:AWSServiceName", "ecs.amazonaws.com"),
+        Place::Mappings => named("lambda:FunctionArn", Place::Function),
+        Place::Vpc | Place::NetworkOwn => named(OWN_TAG, Place::NetworkTag),
+        Place::NetworkNew => named(NEW_TAG, Place::NetworkTag),
         _ => None,
     }
 }
@@ -38,32 +32,6 @@ fn requirement(place: Place) -> Option<Requirement> {
 const OWN_TAG: &str = "aws:ResourceTag/alien-resource";
 const NEW_TAG: &str = "aws:RequestTag/alien-resource";
 const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
-
-/// Whether a condition is the one that belongs to a place, for this subject.
-pub(crate) fn guard(names: &Names<Place>, place: Place, subject: Subject, condition: Option<&Condition>) -> Guard {
-    let given = |key| condition.and_then(|condition| condition.equal_values(key)).unwrap_or_default();
-    match requirement(place) {
-        None => Guard::Met,
-        Some(Requirement::Fixed(key, value)) if given(key) == [value] => Guard::Met,
-        Some(Requirement::Fixed(..)) => Guard::Missing,
-        Some(Requirement::Named(key, named)) => {
-            let mut own = names.at(named, subject).peekable();
-            if own.peek().is_none() {
-                // The thing's own ARN is known, so nothing else need keep the permission there.
-                return Guard::Met;
-            }
-            let values = given(key);
-            let is_ours = |value: &String| names.things().any(|thing| thing.place == named && thing.name == value);
-            if values.is_empty() || !values.iter().all(is_ours) {
-                Guard::Missing
-            } else if own.any(|own| values.iter().any(|value| value == own)) {
-                Guard::Met
-            } else {
-                Guard::Elsewhere
-            }
-        }
-    }
-}
 
 /// Renders a holding.
 pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Principal {
@@ -132,8 +100,8 @@ fn group<'a>(
     if resources.peek().is_none() {
         return;
     }
-    let values = match requirement(key.place) {
-        Some(Requirement::Named(_, named)) => Some(names.at(named, subject)),
+    let values = match guard(key.place) {
+        Some(Guard::Named { by, .. }) => Some(names.at(by, subject)),
         _ => None,
     };
     let mut values = values.into_iter().flatten().peekable();
@@ -151,9 +119,9 @@ fn statement(key: &Key, mut group: Group<'_>) -> Statement {
         names.sort_unstable();
         names.dedup();
     }
-    let condition = match requirement(key.place) {
-        Some(Requirement::Fixed(key, value)) => Condition::string_equals(key, [value.to_owned()]),
-        Some(Requirement::Named(name, _)) if key.guarded => {
+    let condition = match guard(key.place) {
+        Some(Guard::Fixed { key, value }) => Condition::string_equals(key, [value.to_owned()]),
+        Some(Guard::Named { key: name, .. }) if key.guarded => {
             Condition::string_equals(name, group.values.into_iter().map(str::to_owned))
         }
         _ => Condition::default(),

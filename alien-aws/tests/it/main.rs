@@ -1,23 +1,21 @@
-//! x
-#[test]
-fn x() {
-    let stack = alien_core::Stack::from_json(include_str!("../../../examples/my-app.json")).unwrap();
-    for w in stack.warnings() {
-        println!("{w}");
-    }
-    let target = alien_aws::Target {
+//! Tests of the AWS documents.
+
+mod broken;
+mod documents;
+mod evaluate;
+
+use alien_aws::{Aws, Target};
+use alien_core::Prefix;
+
+/// A target for tests.
+fn target(prefix: Prefix) -> Target {
+    Target {
         account: "222222222222".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
-        prefix: "acme".parse().unwrap(),
+        prefix,
         vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
         external_id: "acme-7f3a".parse().unwrap(),
-    };
-    let rendered = alien_aws::render(&stack, &target).unwrap();
-    println!("{}", serde_json::to_string_pretty(&rendered.documents.layers.management).unwrap());
-    println!("{}", serde_json::to_string_pretty(&rendered.documents.layers.runtime).unwrap());
-    println!("{}", serde_json::to_string_pretty(&rendered.report).unwrap());
-    for s in &rendered.sizes {
-        println!("{} {} {}/{}", s.document, s.unit, s.size, s.limit);
     }
-    println!("{}", serde_json::to_string_pretty(&alien_core::cloud::review(&stack, &rendered)).unwrap());
 }
+
+alien_conformance::document_suite!(Aws, target);

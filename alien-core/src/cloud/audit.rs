@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::documents::{Documents, Layers};
-use super::names::{Index, Thing};
+use super::names::{Index, Names, Thing};
 use super::{Allowed, Cloud, Deployed, Effect, Escalation, Guard, Operation, Permission, Scope};
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Holder, Holding, Layer, Reach, Set, Sets, Subject, Topic, Why, reach};
@@ -196,7 +196,7 @@ impl Held {
 }
 
 /// How a permission follows from the stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Derived {
     No,
     /// By `management.extend` alone.
@@ -298,22 +298,21 @@ impl<'a, C: Cloud> Judge<'a, C> {
             let index = self.index;
             below_own =
                 matches!(allowed.scope, Scope::Tree(_)) && index.named(text).any(|thing| !C::is_shared(thing.place));
-            for row in rows {
-                let mut things = index.named(text).filter(|thing| thing.place == row.on).peekable();
-                direct |= things.peek().is_some();
-                if row.effect == Effect::Attach {
-                    // Resources join what they share one by one: it is enough that one of them may.
-                    let derived = |thing: &&Thing<'a, C::Place>| self.derived(row, thing.subject) != Derived::No;
-                    let first = things.peek().copied();
-                    if let Some(thing) = things.find(derived).or(first) {
-                        self.judge_thing(name, row, *thing, allowed);
-                    }
-                } else {
-                    for thing in things {
-                        self.judge_thing(name, row, *thing, allowed);
-                    }
-                }
+            let mut guards = Guards::<C>::new(index, allowed.condition);
+            let candidates: Vec<_> = index
+                .named(text)
+                .flat_map(|thing| rows.iter().filter(|row| row.on == thing.place).map(move |row| (*row, *thing)))
+                .collect();
+            direct = !candidates.is_empty();
+            let (met, unmet): (Vec<_>, Vec<_>) =
+                candidates.into_iter().partition(|(_, thing)| guards.met(self.deployment.names, thing));
+            // What one thing's condition confines says nothing about another of the same full name.
+            if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
+                let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
+                self.breach(promise(row.effect, true), name, allowed, what);
+                self.note(name, false);
             }
+            self.judge_alike(name, &met, allowed);
         }
         if direct {
             return;
@@ -339,6 +338,42 @@ impl<'a, C: Cloud> Judge<'a, C> {
         }
     }
 
+    /// Judges a permission on things of one full name.
+    fn judge_alike(
+        &mut self,
+        name: &'a str,
+        things: &[(&'static Operation<C::Place>, Thing<'a, C::Place>)],
+        allowed: &Allowed<'a, C>,
+    ) {
+        // A thing may be several places at once, and a grant for one of them is a grant for the thing; a condition
+        // that belongs to one place keeps it apart from the others. What several resources look at, join or fetch
+        // from, one of them suffices for.
+        let shares =
+            |row: &Operation<C::Place>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
+        let mut shared: Option<(Derived, &'static Operation<C::Place>, Thing<'a, C::Place>)> = None;
+        for (row, thing) in things {
+            let derived = self.derived(row, thing.subject);
+            if shares(row) {
+                if shared.is_none_or(|(best, ..)| derived > best) {
+                    shared = Some((derived, *row, *thing));
+                }
+                continue;
+            }
+            let otherwise = |(other, of): &(&'static Operation<C::Place>, Thing<'a, C::Place>)| {
+                of.subject == thing.subject
+                    && C::guard(of.place).is_none()
+                    && self.derived(other, of.subject) != Derived::No
+            };
+            if derived == Derived::No && C::guard(thing.place).is_none() && things.iter().any(otherwise) {
+                continue;
+            }
+            self.judge_thing(name, row, *thing, allowed);
+        }
+        if let Some((_, row, thing)) = shared {
+            self.judge_thing(name, row, thing, allowed);
+        }
+    }
+
     fn judge_thing(
         &mut self,
         name: &'a str,
@@ -347,10 +382,6 @@ impl<'a, C: Cloud> Judge<'a, C> {
         allowed: &Allowed<'a, C>,
     ) {
         self.findings.checked += 1;
-        let guard = C::guard(self.deployment.names, thing.place, thing.subject, allowed.condition);
-        if guard == Guard::Elsewhere {
-            return;
-        }
         let derived = self.derived(row, thing.subject);
         self.note(name, derived != Derived::No);
         let resource = match thing.subject {
@@ -360,11 +391,6 @@ impl<'a, C: Cloud> Judge<'a, C> {
         let frozen = resource.is_none_or(|resource| resource.lifecycle() == Lifecycle::Frozen);
         let named = || resource.map_or_else(String::new, |r| format!(" ({} {} `{}`)", r.lifecycle(), r.kind(), r.id()));
         let does = row.effect.describe();
-        if guard == Guard::Missing {
-            let what = format!("it {does}{}, without the condition that belongs to it", named());
-            self.breach(promise(row.effect, frozen), name, allowed, what);
-            return;
-        }
         if derived == Derived::No {
             let what = format!("it {does}{}, and no grant of the stack asks for it", named());
             self.breach(promise(row.effect, frozen), name, allowed, what);
@@ -399,7 +425,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
         if !row.reveals.is_empty() {
             disclose(DisclosureKind::Reveals, row.reveals);
         }
-        if derived == Derived::Extended {
+        if derived == Derived::Extended && row.effect != Effect::Observe {
             let indirect = row.effect == Effect::Redirect;
             disclose(if indirect { DisclosureKind::Indirect } else { DisclosureKind::Extended }, row.effect.describe());
         }
@@ -427,11 +453,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             }
         };
         let best = |of: &mut dyn Iterator<Item = (Kind, Held)>| {
-            of.map(|(kind, held)| given(kind, held)).fold(Derived::No, |best, one| match (best, one) {
-                (Derived::Yes, _) | (_, Derived::Yes) => Derived::Yes,
-                (Derived::Extended, _) | (_, Derived::Extended) => Derived::Extended,
-                _ => Derived::No,
-            })
+            of.map(|(kind, held)| given(kind, held)).max().unwrap_or(Derived::No)
         };
         match subject {
             Subject::Resource(position) => match (self.deployment.stack.at(position), self.held.get(position)) {
@@ -494,6 +516,58 @@ impl<'a, C: Cloud> Judge<'a, C> {
             on: allowed.scope.to_string(),
             what,
         });
+    }
+}
+
+/// Which things a statement's condition confines it to.
+struct Guards<'a, 'i, C: Cloud> {
+    index: &'i Index<'a, C::Place>,
+    condition: Option<&'a C::Condition>,
+    /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
+    named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
+}
+
+impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
+    fn new(index: &'i Index<'a, C::Place>, condition: Option<&'a C::Condition>) -> Self {
+        Self { index, condition, named: Vec::new() }
+    }
+
+    /// Whether the condition is the one that belongs to the thing.
+    fn met(&mut self, names: &Names<C::Place>, thing: &Thing<'_, C::Place>) -> bool {
+        match C::guard(thing.place) {
+            None => true,
+            Some(Guard::Fixed { key, value }) => {
+                let values = self.values(key);
+                if let [only] = values {
+                    return only == value;
+                }
+                // A value that belongs to no guard would let more through than any place has.
+                let known = |given: &str| {
+                    let mut guards = C::operations().rows().iter().filter_map(|row| C::guard(row.on));
+                    guards.any(|guard| matches!(guard, Guard::Fixed { key: k, value: v } if k == key && v == given))
+                };
+                values.iter().any(|given| given == value) && values.iter().all(|given| known(given))
+            }
+            Some(Guard::Named { key, by }) => {
+                if names.at(by, thing.subject).next().is_none() {
+                    return true;
+                }
+                if !self.named.iter().any(|(known, _)| *known == key) {
+                    let subjects = self.values(key).iter().map(|value| {
+                        let owner = self.index.named(value).find(|owner| owner.place == by);
+                        owner.map(|owner| owner.subject)
+                    });
+                    self.named.push((key, subjects.collect()));
+                }
+                let subjects =
+                    self.named.iter().find(|(known, _)| *known == key).and_then(|(_, subjects)| subjects.as_ref());
+                subjects.is_some_and(|subjects| subjects.contains(&thing.subject))
+            }
+        }
+    }
+
+    fn values(&self, key: &str) -> &'a [String] {
+        self.condition.map_or(&[], |condition| C::confined_to(condition, key))
     }
 }
 

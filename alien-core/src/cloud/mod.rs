@@ -23,7 +23,7 @@ pub use names::{Names, Thing};
 pub use operation::{Effect, Escalation, Operation, Table};
 pub use review::{Review, ReviewRow, review};
 
-use crate::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use crate::permission::{Holder, Holding, Permissions, Set, Topic};
 use crate::problem::Problem;
 use crate::stack::Stack;
 
@@ -77,32 +77,42 @@ pub trait Cloud: Sized + 'static {
     /// Calls `visit` with everything that the documents allow, denials already taken out where they certainly apply.
     fn allowed<'d>(principal: &'d Self::Principal, visit: &mut dyn FnMut(Allowed<'d, Self>));
 
-    /// Whether a condition is the one under which alone a permission may be held at a place. Places that need none
-    /// are always guarded.
-    fn guard(
-        names: &Names<Self::Place>,
-        place: Self::Place,
-        subject: Subject,
-        condition: Option<&Self::Condition>,
-    ) -> Guard;
+    /// The condition under which alone a permission may be held at a place; none for most.
+    fn guard(place: Self::Place) -> Option<Guard<Self::Place>>;
+
+    /// The values that a condition lets a key have; empty where it does not confine the key.
+    fn confined_to<'c>(condition: &'c Self::Condition, key: &str) -> &'c [String];
 
     /// Who may become this principal and should not be able to: a sentence each.
     fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Self::Principal) -> Vec<String>;
 
-    /// Whether some request for the permission on the resource could be allowed: conditions that cannot be decided
-    /// from this alone count as met. Gives the statement that allows it.
-    fn may_allow(principal: &Self::Principal, permission: &str, resource: &str) -> Option<String>;
+    /// Whether some request for the permission on the resource could be allowed. `known` are condition keys of the
+    /// request with their values; conditions on other keys count as met. Gives the statement that allows it.
+    fn may_allow(
+        principal: &Self::Principal,
+        permission: &str,
+        resource: &str,
+        known: &[(&str, &str)],
+    ) -> Option<String>;
 }
 
-/// Whether a condition keeps a permission where it belongs.
+/// The condition that keeps a permission where it belongs: a key, and the values it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard {
-    /// The place needs no condition, or has the one it needs.
-    Met,
-    /// The condition that the place needs is missing or says more than it should.
-    Missing,
-    /// The condition keeps the permission away from this subject.
-    Elsewhere,
+pub enum Guard<P> {
+    /// This value.
+    Fixed {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: &'static str,
+    },
+    /// The name that the subject has at another place. A subject that has none there needs no guard.
+    Named {
+        /// The key.
+        key: &'static str,
+        /// The other place.
+        by: P,
+    },
 }
 
 /// A deployment whose documents are being rendered.

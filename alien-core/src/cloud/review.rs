@@ -8,7 +8,7 @@ use super::documents::Rendered;
 use super::{Cloud, DisclosureKind};
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Access, DataReach, Set, Subject, Topic, Why};
-use crate::resource::{Kind, Resource};
+use crate::resource::{Kind, Resource, Settings};
 use crate::stack::Stack;
 
 /// What the vendor can and cannot do, by resource.
@@ -83,6 +83,10 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
             Some(_) => can.push(phrase.to_owned()),
             None if set == Set::Dispatch && !resource.settings().takes_commands() => {}
             None if set == Set::Management && kind.runs_code() => cannot.push(phrase.to_owned()),
+            // Settings that are harmless and settings that are not are one permission: the admin changes both.
+            None if set == Set::Management && resource.lifecycle() == Lifecycle::Live => {
+                cannot.push(format!("{phrase}, though it is live: the customer's admin does, at the next set-up"));
+            }
             None if set == Set::Management => {}
             None => cannot.push(phrase.to_owned()),
         }
@@ -92,6 +96,9 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
         {
             can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
         }
+    }
+    if matches!(resource.settings(), Settings::Function(function) if function.is_public()) {
+        can.push("call it over HTTPS, as anyone can".to_owned());
     }
     if kind.holds_data() {
         cannot.push("read or write its data".to_owned());

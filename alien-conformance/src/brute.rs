@@ -1,0 +1,113 @@
+//! Documents judged by evaluation alone: every permission of the table, on everything there is, is asked for.
+
+use std::collections::BTreeSet;
+
+use alien_core::cloud::{Cloud, Documents, Effect, Guard, Names, Thing};
+use alien_core::permission::{Layer, Set, Subject};
+use alien_core::{Kind, Lifecycle, Prefix, Stack};
+
+/// The names of everything of a deployment of the stack.
+#[must_use]
+pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Place> {
+    C::names(stack, &stack.permissions(), target)
+}
+
+/// What the cloud knows of a request about a thing: the condition keys that tell its subject from others, and the one
+/// that belongs to the place.
+fn context<'n, C: Cloud>(names: &'n Names<C::Place>, thing: &Thing<'_, C::Place>) -> Vec<(&'static str, &'n str)> {
+    let mut known = Vec::new();
+    for guard in C::operations().rows().iter().filter_map(|row| C::guard(row.on)) {
+        if let Guard::Named { key, by } = guard {
+            known.extend(names.at(by, thing.subject).map(|name| (key, name)));
+        }
+    }
+    if let Some(Guard::Fixed { key, value }) = C::guard(thing.place) {
+        known.push((key, value));
+    }
+    known
+}
+
+/// Asserts of the vendor's documents that they keep P2, P3, P4 and P5: nothing of the table is allowed on anything of
+/// the deployment but what the promises let through.
+///
+/// # Panics
+///
+/// At the first permission that a promise forbids.
+pub fn assert_management_keeps_its_promises<C: Cloud>(stack: &Stack, documents: &Documents<C>) {
+    let names = names::<C>(stack, &documents.target);
+    let extended_kinds: BTreeSet<Kind> =
+        stack.resources().iter().filter(|r| stack.extensions(r.id()).next().is_some()).map(|r| r.kind()).collect();
+    for principal in documents.layers.principals(Layer::Management) {
+        for thing in names.things() {
+            for row in C::operations().rows().iter().filter(|row| row.on == thing.place) {
+                let Some(statement) =
+                    C::may_allow(principal, row.permission, thing.name, &context::<C>(&names, &thing))
+                else {
+                    continue;
+                };
+                let resource = match thing.subject {
+                    Subject::Resource(position) => stack.at(position),
+                    _ => None,
+                };
+                let extensions: Vec<Set> =
+                    resource.map(|r| stack.extensions(r.id()).copied().collect()).unwrap_or_default();
+                let opted_in = !extensions.is_empty() || (resource.is_none() && !extended_kinds.is_empty());
+                let live = resource.is_none_or(|r| r.lifecycle() == Lifecycle::Live);
+                let kept = match row.effect {
+                    Effect::Observe => true,
+                    Effect::Update | Effect::ReadLogs | Effect::ReadCode | Effect::Attach => live || opted_in,
+                    Effect::Invoke => resource.is_some_and(|r| r.settings().takes_commands() && (live || opted_in)),
+                    Effect::Create | Effect::Delete | Effect::Redirect => opted_in,
+                    // An identity is given to code that the vendor may replace anyway.
+                    Effect::Bind => stack.resources().iter().any(|r| {
+                        let replaceable = r.lifecycle() == Lifecycle::Live || stack.extensions(r.id()).next().is_some();
+                        r.kind().runs_code() && replaceable
+                    }),
+                    // Several rows may need the permission: a command queue holds no data, though a queue does.
+                    Effect::ReadData | Effect::WriteData => false,
+                    Effect::Control | Effect::Credential | Effect::WriteLogs => false,
+                };
+                assert!(
+                    kept,
+                    "{statement} allows `{}` ({:?}) on `{}` of {:?}",
+                    row.permission,
+                    row.effect,
+                    thing.name,
+                    resource.map(|r| (r.id(), r.kind(), r.lifecycle(), extensions))
+                );
+            }
+        }
+    }
+}
+
+/// Asserts that nothing of a deployment's management or runtime documents is allowed on another deployment's things.
+///
+/// # Panics
+///
+/// At the first permission that is.
+pub fn assert_no_reach_into<C: Cloud>(
+    stack: &Stack,
+    documents: &Documents<C>,
+    target: fn(Prefix) -> C::Target,
+    other: &str,
+) {
+    let own: BTreeSet<String> =
+        names::<C>(stack, &documents.target).things().map(|thing| thing.name.to_owned()).collect();
+    let others = names::<C>(stack, &target(other.parse().unwrap()));
+    // Things that have the same name in every deployment are nobody's: the account, the project, the group.
+    for thing in others.things().filter(|thing| !own.contains(thing.name)) {
+        for layer in [Layer::Management, Layer::Runtime] {
+            for principal in documents.layers.principals(layer) {
+                for row in C::operations().rows().iter().filter(|row| row.on == thing.place) {
+                    let allowed = C::may_allow(principal, row.permission, thing.name, &context::<C>(&others, &thing));
+                    assert!(
+                        allowed.is_none(),
+                        "{layer}: `{}` is allowed on `{}` of `{other}` by {allowed:?}",
+                        row.permission,
+                        thing.name
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! One suite for every cloud: what must hold of the documents of any stack, whichever cloud renders them.
+//!
+//! A cloud's tests call [`document_suite!`](crate::document_suite) with its type and a function that makes a target
+//! from a prefix. The suite judges documents by the cloud's evaluator alone, permission by permission and thing by
+//! thing; it shares no reasoning with the audit, and both must come to the same.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
+
+pub mod brute;
+pub mod oracle;
+pub mod stacks;
+pub mod suite;
+
+pub use proptest;
+
+/// The tests of a cloud's documents.
+#[macro_export]
+macro_rules! document_suite {
+    ($cloud:ty, $target:path) => {
+        #[test]
+        fn generated_stacks_keep_every_promise() {
+            $crate::suite::generated_stacks_keep_every_promise::<$cloud>($target);
+        }
+
+        #[test]
+        fn frozen_and_live_of_the_same_kind_stand_beside_each_other() {
+            $crate::suite::frozen_and_live_of_the_same_kind_stand_beside_each_other::<$cloud>($target);
+        }
+
+        #[test]
+        fn a_deployment_cannot_touch_one_whose_name_begins_alike() {
+            $crate::suite::a_deployment_cannot_touch_one_whose_name_begins_alike::<$cloud>($target);
+        }
+
+        #[test]
+        fn the_order_of_resources_changes_nothing() {
+            $crate::suite::the_order_of_resources_changes_nothing::<$cloud>($target);
+        }
+
+        #[test]
+        fn no_two_pairs_of_prefix_and_id_share_a_name() {
+            $crate::suite::no_two_pairs_of_prefix_and_id_share_a_name::<$cloud>($target);
+        }
+
+        #[test]
+        fn sixty_resources_fit_and_three_hundred_fit_or_are_refused_by_the_name_of_the_limit() {
+            $crate::suite::sixty_resources_fit_and_three_hundred_fit_or_are_refused::<$cloud>($target);
+        }
+
+        #[test]
+        fn sets_hold_only_what_their_name_says() {
+            $crate::suite::sets_hold_only_what_their_name_says::<$cloud>();
+        }
+
+        #[test]
+        fn documents_are_read_back_as_they_were_written() {
+            $crate::suite::documents_are_read_back_as_they_were_written::<$cloud>($target);
+        }
+
+        #[test]
+        fn documents_of_one_layer_do_not_pass_for_another() {
+            $crate::suite::documents_of_one_layer_do_not_pass_for_another::<$cloud>($target);
+        }
+    };
+}

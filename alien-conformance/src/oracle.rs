@@ -1,0 +1,65 @@
+//! Lists of real actions, data access and escalation from outside this project. They are read from a folder beside the
+//! checkout where it is there; where it is not, the tests that need it are reported as ignored.
+
+use std::path::PathBuf;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+
+/// A test that needs some of the lists.
+pub struct OracleTest {
+    /// A sentence.
+    pub name: &'static str,
+    /// The files it reads.
+    pub files: &'static [&'static str],
+    /// Given the files, in that order.
+    pub test: fn(&[Value]) -> Result<(), String>,
+}
+
+impl std::fmt::Debug for OracleTest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OracleTest").field("name", &self.name).field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The folder: `ALIEN_ORACLES`, or `shared/oracles` beside the checkout.
+#[must_use]
+pub fn folder() -> PathBuf {
+    std::env::var_os("ALIEN_ORACLES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/oracles"), PathBuf::from)
+}
+
+/// Runs the tests and ends the process.
+pub fn run(tests: Vec<OracleTest>) -> ! {
+    let arguments = Arguments::from_args();
+    let trials = tests.into_iter().map(|test| {
+        let paths: Vec<PathBuf> = test.files.iter().map(|file| folder().join(file)).collect();
+        let absent = !paths.iter().all(|path| path.is_file());
+        let run = move || {
+            let files: Result<Vec<Value>, Failed> = paths
+                .iter()
+                .map(|path| {
+                    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+                })
+                .collect();
+            (test.test)(&files?).map_err(Failed::from)
+        };
+        Trial::test(test.name, run).with_ignored_flag(absent)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit()
+}
+
+/// The texts of a JSON list.
+pub fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// All of the complaints, or that there are none.
+///
+/// # Errors
+///
+/// The complaints, a line each.
+pub fn verdict(complaints: Vec<String>) -> Result<(), String> {
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
+}

@@ -1,0 +1,163 @@
+//! Stacks to test with: generated ones, and a few that matter.
+
+use std::collections::BTreeMap;
+
+use alien_core::permission::{Set, SetName};
+use alien_core::{Kind, Lifecycle, Stack};
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use serde_json::{Value, json};
+
+/// An image, pinned by digest.
+pub const IMAGE: &str =
+    "registry.example.com/app@sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+
+/// Ids that are prefixes of each other, contain each other, or could be read as part of a prefix.
+pub const IDS: [&str; 14] = [
+    "a",
+    "a-a",
+    "a-b",
+    "a-b-c",
+    "api",
+    "api-2",
+    "prod-api",
+    "prod",
+    "management",
+    "cluster",
+    "live",
+    "frozen",
+    "logs",
+    "an-id-that-is-too-long-for-most-clouds-to-take-as-it-is",
+];
+
+/// The smallest resource of a kind.
+#[must_use]
+pub fn resource(id: &str, kind: Kind, lifecycle: Lifecycle) -> Value {
+    let mut resource = json!({ "id": id, "type": kind.name(), "lifecycle": lifecycle.name() });
+    if kind.runs_code() {
+        resource["code"] = json!({ "image": IMAGE });
+        resource["profile"] = "execution".into();
+    }
+    resource
+}
+
+/// A stack of these resources, whose profile may read and write all data.
+#[must_use]
+pub fn stack_of(resources: &[Value]) -> Stack {
+    let kinds = resources.iter().filter_map(|resource| Kind::named(resource["type"].as_str()?));
+    let all: Vec<String> = kinds
+        .flat_map(|kind| [Set::DataRead, Set::DataWrite].map(|set| SetName { kind, set }))
+        .filter(|name| name.set.fits(name.kind))
+        .map(|name| name.to_string())
+        .collect();
+    let document = json!({
+        "name": "generated",
+        "resources": resources,
+        "permissions": { "profiles": { "execution": { "*": all } } },
+    });
+    Stack::from_json(&document.to_string()).expect("a stack of smallest resources is right")
+}
+
+/// As many resources, of all kinds in turn, every other one live.
+#[must_use]
+pub fn stack_of_size(count: usize) -> Stack {
+    let resources: Vec<Value> = (0..count)
+        .map(|n| {
+            let lifecycle = if (n / 6) % 2 == 0 { Lifecycle::Live } else { Lifecycle::Frozen };
+            resource(&format!("resource-{n}"), Kind::ALL[n % 6], lifecycle)
+        })
+        .collect();
+    stack_of(&resources)
+}
+
+/// Any stack: up to eight resources of any kind and lifecycle, profiles on some or all of them, links, triggers,
+/// commands, and extensions of the vendor's rights.
+pub fn any_stack() -> impl Strategy<Value = Stack> {
+    any_document().prop_map(|document| {
+        Stack::from_json(&document.to_string()).unwrap_or_else(|problems| panic!("{problems}\n{document:#}"))
+    })
+}
+
+/// The JSON form of any stack.
+pub fn any_document() -> impl Strategy<Value = Value> {
+    subsequence(IDS.to_vec(), 1..=8)
+        .prop_flat_map(|ids| {
+            let count = ids.len();
+            let shapes = proptest::collection::vec((0..6_usize, any::<[bool; 8]>(), any::<u64>()), count);
+            (Just(ids), shapes)
+        })
+        .prop_map(|(ids, shapes)| document(&ids, &shapes))
+}
+
+fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
+    let kinds: Vec<Kind> = shapes.iter().map(|(kind, ..)| Kind::ALL[*kind]).collect();
+    let mut resources = Vec::new();
+    let mut profiles = BTreeMap::<&str, BTreeMap<&str, Vec<String>>>::new();
+    let mut extend = BTreeMap::<&str, Vec<String>>::new();
+    let mut logs_of_frozen = false;
+    for (n, (_, flags, seed)) in shapes.iter().enumerate() {
+        let (id, kind) = (ids[n], kinds[n]);
+        let [live, flag, dead_letters, link, all, extended, second, existing] = *flags;
+        let lifecycle = if live { Lifecycle::Live } else { Lifecycle::Frozen };
+        let mut value = resource(id, kind, lifecycle);
+        // Needs go from later to earlier resources, so there is no circle.
+        let earlier = |wanted: Kind| (0..n).rev().find(|n| kinds[*n] == wanted).map(|n| ids[n]);
+        if link && n > 0 {
+            value["links"] = json!([ids[n - 1]]);
+        }
+        let profile = if second { "exec" } else { "execution" };
+        if kind.runs_code() {
+            value["profile"] = profile.into();
+            profiles.entry(profile).or_default();
+            if let (true, Some(network)) = (flag, earlier(Kind::Network)) {
+                value["network"] = network.into();
+            }
+        }
+        match kind {
+            Kind::Function => {
+                value["commands"] = flag.into();
+                value["publicUrl"] = all.into();
+                if let Some(queue) = earlier(Kind::Queue).filter(|_| dead_letters) {
+                    value["triggers"] = json!([{ "queue": queue }]);
+                    let sets = profiles.entry(profile).or_default().entry(queue).or_default();
+                    sets.push("queue/data-read".to_owned());
+                }
+            }
+            Kind::Queue if dead_letters => value["deadLetterAfter"] = 5.into(),
+            Kind::Storage => value["versioning"] = flag.into(),
+            Kind::Network if existing => value["existing"] = "vpc-0a1b2c3d4e5f60718".into(),
+            _ => {}
+        }
+        for set in Set::ALL.into_iter().filter(|set| set.fits(kind)) {
+            let wanted = (seed >> (set as u32 * 2)) & 3;
+            let name = SetName { kind, set }.to_string();
+            if set.is_for_profiles() && wanted == 0 {
+                let scope = if all { "*" } else { id };
+                profiles.entry(profile).or_default().entry(scope).or_default().push(name.clone());
+            }
+            let fitting = match set {
+                Set::Dispatch => value["commands"] == true,
+                Set::Provision | Set::Reconfigure => value.get("existing").is_none(),
+                _ => true,
+            };
+            if extended && set.is_for_management() && fitting && wanted == 1 {
+                logs_of_frozen |= set == Set::Logs && !live;
+                extend.entry(id).or_default().push(name);
+            }
+        }
+        resources.push(value);
+    }
+    if logs_of_frozen {
+        // Not every cloud can part the logs of frozen code: then all of it is extended.
+        for (n, (_, flags, _)) in shapes.iter().enumerate() {
+            if kinds[n].runs_code() && !flags[0] {
+                extend.entry(ids[n]).or_default().push(SetName { kind: kinds[n], set: Set::Logs }.to_string());
+            }
+        }
+    }
+    json!({
+        "name": "generated",
+        "resources": resources,
+        "permissions": { "profiles": profiles, "management": { "extend": extend } },
+    })
+}

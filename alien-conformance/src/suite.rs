@@ -1,0 +1,263 @@
+//! What must hold of the documents of any stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alien_core::cloud::{self, Cloud, Documents, Effect, Layers, RenderError, Rendered};
+use alien_core::permission::{Layer, Set, Subject, Topic};
+use alien_core::{Kind, Lifecycle, Prefix, Rule, Stack};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::brute;
+use crate::stacks::{IDS, any_document, any_stack, resource, stack_of, stack_of_size};
+
+type Target<C> = fn(Prefix) -> <C as Cloud>::Target;
+
+fn acme<C: Cloud>(target: Target<C>) -> C::Target {
+    target("acme".parse().unwrap())
+}
+
+fn render<C: Cloud>(stack: &Stack, target: Target<C>) -> Rendered<C> {
+    cloud::render(stack, &acme::<C>(target)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn runner(cases: u32) -> TestRunner {
+    // Failures are printed with the stack that caused them; no file remembers them.
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+}
+
+/// The audit finds nothing, and neither does asking for everything one by one.
+///
+/// # Panics
+///
+/// Where a generated stack breaks a promise.
+pub fn generated_stacks_keep_every_promise<C: Cloud>(target: Target<C>) {
+    let result = runner(150).run(&any_stack(), |stack| {
+        let rendered = match cloud::render::<C>(&stack, &acme::<C>(target)) {
+            Ok(rendered) => rendered,
+            // The cloud may not take some generated stacks; breaches are never let through.
+            Err(RenderError::Problems(problems)) => {
+                let cloudy = problems
+                    .as_slice()
+                    .iter()
+                    .filter(|problem| problem.is_error())
+                    .all(|problem| problem.rule == Rule::Cloud);
+                prop_assert!(cloudy, "{problems}");
+                return Ok(());
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        brute::assert_management_keeps_its_promises::<C>(&stack, &rendered.documents);
+        brute::assert_no_reach_into::<C>(&stack, &rendered.documents, target, "acme-prod");
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// P4, kind by kind.
+///
+/// # Panics
+///
+/// Where the frozen one of two can be touched.
+pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: Cloud>(target: Target<C>) {
+    for kind in Kind::ALL {
+        for (frozen, live) in [("a", "a-b"), ("a-b", "a")] {
+            let stack = stack_of(&[resource(frozen, kind, Lifecycle::Frozen), resource(live, kind, Lifecycle::Live)]);
+            brute::assert_management_keeps_its_promises::<C>(&stack, &render::<C>(&stack, target).documents);
+        }
+    }
+    for lifecycle in [Lifecycle::Frozen, Lifecycle::Live] {
+        let all: Vec<_> = Kind::ALL.iter().map(|kind| resource(kind.name(), *kind, lifecycle)).collect();
+        let stack = stack_of(&all);
+        brute::assert_management_keeps_its_promises::<C>(&stack, &render::<C>(&stack, target).documents);
+    }
+}
+
+/// `acme` beside `acme-prod`, and the other way round.
+///
+/// # Panics
+///
+/// Where one can touch the other.
+pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: Cloud>(target: Target<C>) {
+    let all: Vec<_> = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| {
+            let name = kind.name();
+            [
+                resource(name, kind, Lifecycle::Live),
+                resource(&format!("prod-{name}"), kind, Lifecycle::Live),
+                resource(&format!("{name}-2"), kind, Lifecycle::Frozen),
+            ]
+        })
+        .collect();
+    let stack = stack_of(&all);
+    for (one, other) in [("acme", "acme-prod"), ("acme-prod", "acme"), ("acme", "acme-4"), ("a", "a-a")] {
+        let rendered: Rendered<C> = cloud::render(&stack, &target(one.parse().unwrap())).unwrap();
+        brute::assert_no_reach_into::<C>(&stack, &rendered.documents, target, other);
+    }
+}
+
+/// # Panics
+///
+/// Where documents differ.
+pub fn the_order_of_resources_changes_nothing<C: Cloud>(target: Target<C>) {
+    let shuffled = any_document().prop_flat_map(|document| {
+        let resources = document["resources"].as_array().cloned().unwrap_or_default();
+        (Just(document), Just(resources).prop_shuffle())
+    });
+    let result = runner(60).run(&shuffled, |(document, resources)| {
+        let mut other = document.clone();
+        other["resources"] = resources.into();
+        let text = |document: &serde_json::Value| {
+            let stack = Stack::from_json(&document.to_string()).unwrap();
+            let rendered = cloud::render::<C>(&stack, &acme::<C>(target));
+            rendered
+                .map(|rendered| serde_json::to_string(&rendered.documents).unwrap())
+                .map_err(|error| error.to_string())
+        };
+        prop_assert_eq!(text(&document), text(&other));
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The names of everything, over prefixes and ids that could be mistaken for each other, short and long.
+///
+/// # Panics
+///
+/// Where two share a name.
+pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: Cloud>(target: Target<C>) {
+    let long = "x".repeat(32);
+    let prefixes = ["a", "a-a", "a-b", "acme", "acme-prod", "acme-4", "acme-prod-9", &long];
+    let mut ids: Vec<String> = IDS.iter().map(|id| (*id).to_owned()).collect();
+    ids.extend(["prod-api-4", "api-4", "api-dead", "api-commands", "dead", "4", "9"].map(|id| format!("x-{id}")));
+    ids.extend(["prod-api-4", "api-4", "api-dead", "api-commands"].map(str::to_owned));
+    ids.extend(["1", "2"].map(|end| format!("{}{end}", "y".repeat(62))));
+    for kind in Kind::ALL {
+        let mut named = BTreeMap::<String, BTreeSet<(&str, &str)>>::new();
+        for prefix in prefixes {
+            let target = target(prefix.parse().unwrap());
+            for id in &ids {
+                let mut value = resource(id, kind, Lifecycle::Live);
+                if kind == Kind::Queue {
+                    value["deadLetterAfter"] = 5.into();
+                }
+                let names = brute::names::<C>(&stack_of(&[value]), &target);
+                for thing in names.things().filter(|thing| matches!(thing.subject, Subject::Resource(_))) {
+                    named.entry(thing.name.to_owned()).or_default().insert((prefix, id));
+                }
+            }
+        }
+        let mut unique = 0;
+        for (name, pairs) in named {
+            // What every resource of a deployment shares, or every deployment of an account, is named alike for all.
+            let shared = pairs.len() == ids.len() * prefixes.len()
+                || pairs.len() == ids.len() && pairs.iter().all(|(prefix, _)| *prefix == pairs.first().unwrap().0);
+            assert!(pairs.len() == 1 || shared, "{kind}: `{name}` is the name of {pairs:?}");
+            unique += usize::from(pairs.len() == 1);
+        }
+        assert!(unique >= ids.len() * prefixes.len(), "{kind}: only {unique} names of its own");
+    }
+}
+
+/// # Panics
+///
+/// Where 60 resources do not fit, or 300 are refused without the name of a limit.
+pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: Cloud>(target: Target<C>) {
+    render::<C>(&stack_of_size(60), target);
+    for kind in Kind::ALL {
+        for lifecycle in [Lifecycle::Frozen, Lifecycle::Live] {
+            let same: Vec<_> = (0..60).map(|n| resource(&format!("{kind}-{n}"), kind, lifecycle)).collect();
+            render::<C>(&stack_of(&same), target);
+        }
+    }
+    match cloud::render::<C>(&stack_of_size(300), &acme::<C>(target)) {
+        Ok(rendered) => assert!(rendered.sizes.iter().all(|size| size.size <= size.limit)),
+        Err(RenderError::Problems(problems)) => {
+            for problem in problems.as_slice().iter().filter(|problem| problem.is_error()) {
+                assert_eq!(problem.rule, Rule::Limit, "{problem}");
+                assert!(problem.subject.is_some() && problem.what.contains("takes"), "{problem}");
+            }
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Each permission set, by the effects of its rows.
+///
+/// # Panics
+///
+/// Where a set holds an effect that its name does not say.
+pub fn sets_hold_only_what_their_name_says<C: Cloud>() {
+    use Effect::{
+        Attach, Bind, Control, Create, Credential, Delete, Invoke, Observe, ReadCode, ReadData, ReadLogs, Redirect,
+        Update, WriteData, WriteLogs,
+    };
+    for kind in Kind::ALL {
+        for set in Set::ALL {
+            let rows = C::set(Topic::Kind(kind), set);
+            assert!(rows.is_empty() || set.fits(kind), "{kind} has no set {}", set.name());
+            let allowed: &[Effect] = match set {
+                Set::Heartbeat => &[Observe],
+                Set::Management => &[Observe, Update, Bind, ReadCode],
+                Set::Logs => &[Observe, ReadLogs],
+                Set::Dispatch | Set::Invoke => &[Invoke],
+                Set::Provision => &[Observe, Update, Create, Delete, Bind, Attach, ReadCode, Redirect],
+                Set::Reconfigure => &[Observe, Redirect],
+                Set::DataRead => &[Observe, ReadData, WriteData],
+                Set::DataWrite => &[Observe, ReadData, WriteData],
+                Set::Run => &[Observe, WriteLogs, Invoke, Attach, ReadCode, ReadData],
+                Set::Setup => &[Observe, Update, Create, Delete, Redirect, Control, Attach, Credential],
+            };
+            for row in rows {
+                assert!(allowed.contains(&row.effect), "{kind}/{}: {} {:?}", set.name(), row.permission, row.effect);
+            }
+        }
+        assert!(!C::set(Topic::Kind(kind), Set::Heartbeat).is_empty(), "{kind} has no heartbeat");
+    }
+    for row in C::operations().rows() {
+        assert!(row.source.starts_with("https://"), "{}: no source", row.permission);
+    }
+}
+
+/// # Panics
+///
+/// Where reading loses something.
+pub fn documents_are_read_back_as_they_were_written<C: Cloud>(target: Target<C>) {
+    let result = runner(40).run(&any_stack(), |stack| {
+        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let text = serde_json::to_string(&rendered.documents.layers).unwrap();
+        let read: Layers<C::Principal> = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&read, &rendered.documents.layers);
+        let report = cloud::audit::<C>(&stack, &rendered.documents.target, &read);
+        prop_assert_eq!(report, rendered.report);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The admin's documents as the vendor's, the code's as the vendor's, another deployment's as this one's.
+///
+/// # Panics
+///
+/// Where the audit lets one pass.
+pub fn documents_of_one_layer_do_not_pass_for_another<C: Cloud>(target: Target<C>) {
+    let all: Vec<_> = Kind::ALL.iter().map(|kind| resource(kind.name(), *kind, Lifecycle::Live)).collect();
+    let stack = stack_of(&all);
+    let documents: Documents<C> = render::<C>(&stack, target).documents;
+    let promises = |from: Layer| {
+        let mut layers = documents.layers.clone();
+        let relabelled = serde_json::to_string(layers.principals(from)).unwrap();
+        let label = format!(r#""name":"{}""#, C::label(&layers.principals(from)[0]));
+        let relabelled = relabelled.replacen(&label, r#""name":"management""#, 1);
+        layers.management.as_mut().unwrap().principals = serde_json::from_str(&relabelled).unwrap();
+        let report = cloud::audit::<C>(&stack, &documents.target, &layers);
+        report.breaches.iter().map(|breach| breach.promise.to_string()).collect::<BTreeSet<_>>()
+    };
+    let admin = promises(Layer::Provisioning);
+    assert!(["P2", "P3", "P5"].iter().all(|promise| admin.contains(*promise)), "{admin:?}");
+    assert!(promises(Layer::Runtime).contains("P2"));
+    let elsewhere = target("acme-prod".parse().unwrap());
+    let report = cloud::audit::<C>(&stack, &elsewhere, &documents.layers);
+    assert!(!report.breaches.is_empty(), "documents of another deployment pass");
+}
