@@ -1,1 +1,210 @@
-fn main() {}
+//! The operation table and the documents, against lists of real actions, data access and escalation from outside this
+//! project. Ignored, visibly, where the lists are not there.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
+
+use std::collections::BTreeSet;
+
+use alien_aws::Aws;
+use alien_aws::operations::{ESCALATIONS, Place, TABLE};
+use alien_conformance::oracle::{OracleTest, run, texts, verdict};
+use alien_conformance::stacks::stack_of_size;
+use alien_conformance::{brute, golden};
+use alien_core::cloud::{self, Cloud, Documents, Rendered};
+use alien_core::permission::Layer;
+use alien_core::{Lifecycle, Stack};
+use serde_json::Value;
+
+fn main() {
+    run(vec![
+        OracleTest {
+            name: "every_action_of_the_table_is_real_and_scoped_as_it_can_be",
+            files: &["aws-actions.json"],
+            test: actions_are_real,
+        },
+        OracleTest {
+            name: "every_condition_key_is_one_that_the_action_takes",
+            files: &["aws-actions.json"],
+            test: condition_keys_are_real,
+        },
+        OracleTest {
+            name: "management_touches_no_data_and_no_credential_that_is_known",
+            files: &["aws-data-access.json"],
+            test: no_data_access,
+        },
+        OracleTest {
+            name: "management_opens_no_path_of_escalation_that_is_known",
+            files: &["aws-escalation.json"],
+            test: no_escalation,
+        },
+        OracleTest {
+            name: "management_changes_only_what_is_live_or_extended",
+            files: &["aws-actions.json"],
+            test: no_unknown_change,
+        },
+    ])
+}
+
+fn action<'a>(actions: &'a Value, name: &str) -> Option<&'a Value> {
+    let (service, action) = name.split_once(':')?;
+    actions["actions"].get(service)?.get(action)
+}
+
+/// Actions that take only `*` are checked on the account, or kept by a condition; all others on something narrower.
+fn actions_are_real(files: &[Value]) -> Result<(), String> {
+    let mut complaints = Vec::new();
+    for row in TABLE.rows() {
+        let Some(known) = action(&files[0], row.permission) else {
+            complaints.push(format!("{} is not an action", row.permission));
+            continue;
+        };
+        let scopable = texts(&known["resources"]).next().is_some();
+        let narrow = !matches!(row.on, Place::Account | Place::Registry | Place::Interfaces | Place::Mappings);
+        if narrow && !scopable {
+            complaints.push(format!("{} takes only `*`, and the table has it on {:?}", row.permission, row.on));
+        }
+    }
+    for required in ESCALATIONS.iter().flat_map(|escalation| escalation.required) {
+        if action(&files[0], required).is_none() {
+            complaints.push(format!("{required} is not an action"));
+        }
+    }
+    verdict(complaints)
+}
+
+fn condition_keys_are_real(files: &[Value]) -> Result<(), String> {
+    let mut complaints = Vec::new();
+    for documents in rendered() {
+        let policies =
+            Layer::ALL.into_iter().flat_map(|layer| documents.layers.principals(layer)).flat_map(|p| &p.policies);
+        for statement in policies.flat_map(|policy| &policy.document.statements) {
+            for key in statement.condition.0.values().flat_map(|keys| keys.keys()) {
+                let family = key.split_once('/').map_or(key.to_string(), |(family, _)| format!("{family}/${{TagKey}}"));
+                for name in &statement.actions {
+                    let known =
+                        action(&files[0], name).is_some_and(|known| texts(&known["conditions"]).any(|k| k == family));
+                    if !known {
+                        complaints.push(format!("{name} does not take {key} ({})", statement.sid));
+                    }
+                }
+            }
+        }
+    }
+    complaints.sort();
+    complaints.dedup();
+    verdict(complaints)
+}
+
+fn stacks() -> [Stack; 2] {
+    [golden::my_app(), stack_of_size(24)]
+}
+
+fn rendered() -> Vec<Documents<Aws>> {
+    stacks()
+        .iter()
+        .map(|stack| {
+            let rendered: Rendered<Aws> = cloud::render(stack, &target()).unwrap();
+            rendered.documents
+        })
+        .collect()
+}
+
+fn target() -> alien_aws::Target {
+    alien_aws::Target {
+        account: "222222222222".parse().unwrap(),
+        region: "eu-central-1".parse().unwrap(),
+        prefix: "acme".parse().unwrap(),
+        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+        external_id: "acme-7f3a".parse().unwrap(),
+    }
+}
+
+/// ARNs to ask about: everything of the deployment, and something of everyone's.
+fn probes(stack: &Stack) -> Vec<String> {
+    let names = brute::names::<Aws>(stack, &target());
+    let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.replace('*', "x")).collect();
+    probes.extend(["*", "arn:aws:s3:::other/key", "arn:aws:iam::222222222222:role/other"].map(str::to_owned));
+    probes.into_iter().collect()
+}
+
+fn no_data_access(files: &[Value]) -> Result<(), String> {
+    let mut complaints = Vec::new();
+    for (stack, documents) in stacks().iter().zip(rendered()) {
+        let live = |probe: &str| {
+            stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Live).any(|resource| {
+                let name = documents.resources[resource.id()].id.rsplit(['/', ':']).next().unwrap();
+                probe.split(['/', ':']).any(|part| part == name)
+            })
+        };
+        for entry in files[0].as_array().unwrap() {
+            let (name, kind) = (entry["action"].as_str().unwrap(), entry["kind"].as_str().unwrap());
+            if entry["soft"] == true {
+                continue;
+            }
+            for principal in documents.layers.principals(Layer::Management) {
+                for probe in probes(stack) {
+                    if let Some(statement) = Aws::may_allow(principal, name, &probe, &[]) {
+                        // Live code is updated, called and its logs are read: that is what live means.
+                        let update = kind == "code" && live(&probe);
+                        let dispatch = name == "lambda:InvokeFunction" && live(&probe);
+                        let logs = kind == "telemetry" && live(&probe);
+                        if !update && !dispatch && !logs {
+                            complaints.push(format!("{statement} allows {name} ({kind}) on {probe}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    verdict(complaints)
+}
+
+fn no_escalation(files: &[Value]) -> Result<(), String> {
+    // What an update of live code is made of: bound to live code and its own role, and told by `Reach`.
+    let updates =
+        ["lambda-003", "lambda-004", "rhino-26-lambda-layer", "hand-ecs-update-service", "primeharbor-iam-PassRole"];
+    let mut complaints = Vec::new();
+    for (stack, documents) in stacks().iter().zip(rendered()) {
+        for path in files[0].as_array().unwrap() {
+            let id = path["id"].as_str().unwrap();
+            for principal in documents.layers.principals(Layer::Management) {
+                let allowed = |name: &str| {
+                    probes(stack).into_iter().find(|probe| Aws::may_allow(principal, name, probe, &[]).is_some())
+                };
+                let open: Option<Vec<String>> = texts(&path["required"]).map(allowed).collect();
+                if let Some(on) = open.filter(|_| !updates.contains(&id)) {
+                    complaints.push(format!("{id} is open on {}", on.join(" and ")));
+                }
+            }
+        }
+    }
+    verdict(complaints)
+}
+
+/// Every action of AWS that is not read-only, on every frozen resource: whether the table knows it or not.
+fn no_unknown_change(files: &[Value]) -> Result<(), String> {
+    let mut complaints = Vec::new();
+    let mut asked = 0;
+    for (stack, documents) in stacks().iter().zip(rendered()) {
+        for resource in stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen) {
+            let arn = &documents.resources[resource.id()].id;
+            let extended = stack.extensions(resource.id()).next().is_some();
+            for (service, actions) in files[0]["actions"].as_object().unwrap() {
+                for (name, known) in actions.as_object().unwrap() {
+                    let name = format!("{service}:{name}");
+                    if matches!(known["access"].as_str(), Some("Read" | "List")) || extended {
+                        continue;
+                    }
+                    asked += 1;
+                    for principal in documents.layers.principals(Layer::Management) {
+                        if let Some(statement) = Aws::may_allow(principal, &name, arn, &[]) {
+                            complaints.push(format!("{statement} allows {name} on frozen {arn}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(asked > 10_000, "only {asked} actions were asked for");
+    verdict(complaints)
+}

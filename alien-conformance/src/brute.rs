@@ -55,7 +55,9 @@ pub fn assert_management_keeps_its_promises<C: Cloud>(stack: &Stack, documents: 
                 let live = resource.is_none_or(|r| r.lifecycle() == Lifecycle::Live);
                 let kept = match row.effect {
                     Effect::Observe => true,
-                    Effect::Update | Effect::ReadLogs | Effect::ReadCode | Effect::Attach => live || opted_in,
+                    Effect::Update | Effect::ReadLogs | Effect::ReadCode => live || opted_in,
+                    // Code shares what it is placed in.
+                    Effect::Attach => extended_kinds.iter().any(|kind| kind.runs_code()),
                     Effect::Invoke => resource.is_some_and(|r| r.settings().takes_commands() && (live || opted_in)),
                     Effect::Create | Effect::Delete | Effect::Redirect => opted_in,
                     // An identity is given to code that the vendor may replace anyway.

@@ -13,6 +13,7 @@
 )]
 
 pub mod brute;
+pub mod golden;
 pub mod oracle;
 pub mod stacks;
 pub mod suite;

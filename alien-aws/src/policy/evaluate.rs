@@ -175,7 +175,7 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
         let label = if statement.sid.is_empty() { policy.name.as_str() } else { statement.sid.as_str() };
         let condition = (!statement.condition.is_empty()).then_some(&statement.condition);
         let mut visit = |permission: Permission<'d>, resource: &'d str| {
-            let (Permission::Named(action) | Permission::Pattern(action)) = permission;
+            let (Permission::Named(action) | Permission::Pattern(action) | Permission::Part(action)) = permission;
             if denials.iter().any(|denial| denies_all(denial, action, resource)) {
                 return;
             }

@@ -1,7 +1,7 @@
 //! What assignments allow: actions without the excepted ones, at the assigned scope and below.
 //! <https://learn.microsoft.com/azure/role-based-access-control/role-definitions>
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use alien_core::cloud::{Allowed, Cloud, Permission, Scope, glob};
 
@@ -54,10 +54,11 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
                 } else if excepted.is_empty() {
                     visit(Permission::Pattern(action), statement);
                 } else {
-                    // The pattern itself is in no table, and so is refused; what it leaves of the table is judged.
-                    visit(Permission::Named(action), statement);
-                    let left = Azure::operations().rows().iter().map(|row| row.permission);
-                    for left in left.filter(|left| covers(action, left) && !is_excepted(left)) {
+                    visit(Permission::Part(action), statement);
+                    let rows = Azure::operations().rows().iter().map(|row| row.permission);
+                    let paths = Azure::escalations().iter().flat_map(|path| path.required).copied();
+                    let left: BTreeSet<&'static str> = rows.chain(paths).collect();
+                    for left in left.into_iter().filter(|left| covers(action, left) && !is_excepted(left)) {
                         visit(Permission::Named(left), statement);
                     }
                 }

@@ -1,1 +1,138 @@
+//! Documents that were broken on purpose: each break is caught, with the promise and the role that breaks it.
 
+use alien_azure::Azure;
+use alien_conformance::golden::my_app;
+use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
+use serde_json::{Value, json};
+
+use crate::target;
+
+const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/customer-rg";
+
+/// The report after a change of the management principal.
+fn after(change: impl FnOnce(&mut Value)) -> Report {
+    let stack = my_app();
+    let rendered: Rendered<Azure> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
+    change(&mut layers["management"]["principals"][0]);
+    let layers: Layers<alien_azure::policy::Principal> = serde_json::from_value(layers).unwrap();
+    cloud::audit::<Azure>(&stack, &rendered.documents.target, &layers)
+}
+
+/// The report after a role with these permissions was assigned.
+fn planted(permissions: Value, scope: &str) -> Report {
+    after(|principal| {
+        let role = json!({
+            "name": "planted",
+            "properties": {
+                "roleName": "planted", "description": "", "type": "CustomRole",
+                "permissions": [permissions], "assignableScopes": [GROUP],
+            },
+        });
+        principal["roleDefinitions"].as_array_mut().unwrap().push(role);
+        principal["roleAssignments"].as_array_mut().unwrap().push(json!({
+            "name": "planted",
+            "scope": scope,
+            "properties": {
+                "roleDefinitionId": format!("{GROUP}/providers/Microsoft.Authorization/roleDefinitions/planted"),
+                "principalType": "ServicePrincipal",
+            },
+        }));
+    })
+}
+
+#[track_caller]
+fn caught(report: &Report, promise: Promise, statement: &str) {
+    assert!(
+        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement.ends_with(statement)),
+        "no breach of {promise} by {statement}: {:#?}",
+        report.breaches
+    );
+}
+
+#[test]
+fn untouched_documents_pass() {
+    assert_eq!(after(|_| ()).breaches, []);
+}
+
+#[test]
+fn each_planted_action_is_caught() {
+    let app = |name: &str| format!("{GROUP}/providers/Microsoft.App/containerApps/{name}");
+    let group = GROUP.to_owned();
+    let subscription = "/subscriptions/00000000-0000-0000-0000-000000000001".to_owned();
+    let cases = [
+        ("Microsoft.App/containerApps/write", app("acme-worker-4"), Promise::P4),
+        ("Microsoft.App/containerApps/write", app("acme-prod-api-9"), Promise::P4),
+        ("Microsoft.App/containerApps/write", group.clone(), Promise::P4),
+        ("microsoft.app/CONTAINERAPPS/write", group.clone(), Promise::P4),
+        ("Microsoft.App/containerApps/delete", app("acme-api-4"), Promise::P3),
+        ("Microsoft.App/containerApps/listSecrets/action", app("acme-api-4"), Promise::P2),
+        ("Microsoft.App/managedEnvironments/join/action", group.clone(), Promise::P4),
+        ("Microsoft.Storage/storageAccounts/listKeys/action", group.clone(), Promise::P2),
+        ("Microsoft.Storage/storageAccounts/write", group.clone(), Promise::P5),
+        ("Microsoft.ServiceBus/namespaces/queues/write", group.clone(), Promise::P2),
+        ("Microsoft.Authorization/roleAssignments/write", group.clone(), Promise::P5),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", group.clone(), Promise::P5),
+        ("Microsoft.OperationalInsights/workspaces/query/read", group.clone(), Promise::P4),
+        ("Microsoft.App/containerApps/read", group.clone(), Promise::P1),
+        ("Microsoft.App/containerApps/read", subscription, Promise::P1),
+        ("Microsoft.Made/up/read", group.clone(), Promise::P1),
+        ("*", group.clone(), Promise::P5),
+        ("*/read", group.clone(), Promise::P1),
+        ("Microsoft.App/containerApps/*", app("acme-api-4"), Promise::P2),
+    ];
+    for (action, scope, promise) in cases {
+        caught(&planted(json!({ "actions": [action] }), &scope), promise, "planted");
+    }
+    let messages = "Microsoft.ServiceBus/namespaces/messages/receive/action";
+    caught(&planted(json!({ "dataActions": [messages] }), &group), Promise::P2, "planted");
+}
+
+#[test]
+fn exceptions_take_an_action_back_and_leave_the_rest() {
+    let patterns = json!({ "actions": ["Microsoft.App/containerApps/*"], "notActions": ["Microsoft.App/containerApps/listSecrets/action"] });
+    let scope = format!("{GROUP}/providers/Microsoft.App/containerApps/acme-api-4");
+    let report = planted(patterns, &scope);
+    caught(&report, Promise::P2, "planted");
+    let named = |action: &str| report.breaches.iter().any(|breach| breach.permission == action);
+    assert!(named("Microsoft.App/containerApps/getAuthToken/action"));
+    assert!(!named("Microsoft.App/containerApps/listSecrets/action"));
+    let excepted = json!({ "actions": ["Microsoft.App/containerApps/delete"], "notActions": ["*/delete"] });
+    assert_eq!(planted(excepted, &scope).breaches, []);
+}
+
+#[test]
+fn each_assignment_is_caught_where_it_is_moved_to_the_group() {
+    let mut count = 0;
+    after(|principal| count = principal["roleAssignments"].as_array().unwrap().len());
+    assert!(count > 10, "{count}");
+    for position in 0..count {
+        let report = after(|principal| principal["roleAssignments"][position]["scope"] = GROUP.into());
+        assert!(!report.breaches.is_empty(), "assignment {position} at the group");
+    }
+}
+
+#[test]
+fn a_role_that_the_documents_do_not_define_is_caught() {
+    let contributor = "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c";
+    let report = after(|principal| {
+        principal["roleAssignments"][0]["properties"]["roleDefinitionId"] = contributor.into();
+    });
+    caught(&report, Promise::P2, contributor);
+}
+
+#[test]
+fn trust_in_anyone_else_is_caught() {
+    let credential = |issuer: &str, subject: &str, audience: &str| json!([{ "name": "vendor", "issuer": issuer, "subject": subject, "audiences": [audience] }]);
+    let (issuer, subject, audience) = ("https://oidc.vendor.example.com", "deployment:acme", alien_azure::AUDIENCE);
+    let trusted = |credentials: Value| after(|principal| principal["federatedCredentials"] = credentials);
+    assert_eq!(trusted(credential(issuer, subject, audience)).breaches, []);
+    for broken in [
+        credential("https://evil.example.com", subject, audience),
+        credential(issuer, "deployment:other", audience),
+        credential(issuer, "Deployment:acme", audience),
+        credential(issuer, subject, "api://other"),
+    ] {
+        caught(&trusted(broken), Promise::P5, "trust");
+    }
+}

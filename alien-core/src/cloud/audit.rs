@@ -265,8 +265,10 @@ impl<'a, C: Cloud> Judge<'a, C> {
                     self.judge_rows(name, rows, allowed);
                     return;
                 }
-                // Some clouds compare names without case.
-                let rows: Vec<_> = table.rows().iter().copied().filter(|row| C::covers(name, row.permission)).collect();
+                // Some clouds compare names without case: two names that cover each other are one.
+                let same =
+                    |row: &&Operation<C::Place>| C::covers(name, row.permission) && C::covers(row.permission, name);
+                let rows: Vec<_> = table.rows().iter().copied().filter(same).collect();
                 if rows.is_empty() {
                     let what = "it is not in the operation table, so nobody can say what it does";
                     self.breach(Promise::P1, name, allowed, what.to_owned());
@@ -274,6 +276,10 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 } else {
                     self.judge_rows(name, &rows, allowed);
                 }
+            }
+            Permission::Part(pattern) => {
+                let what = "it is a pattern with exceptions, and what is left of it cannot be proved";
+                self.breach(Promise::P1, pattern, allowed, what.to_owned());
             }
             Permission::Pattern(pattern) => {
                 let what = "it is a pattern, and what a pattern covers cannot be proved";

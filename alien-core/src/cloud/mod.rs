@@ -28,7 +28,7 @@ use crate::problem::Problem;
 use crate::stack::Stack;
 
 /// One cloud: what the library must know to render and audit its documents. Nothing here calls the network.
-pub trait Cloud: Sized + 'static {
+pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
     /// The word used in documents and on the command line.
     const NAME: &'static str;
 
@@ -158,6 +158,8 @@ pub enum Permission<'d> {
     Named(&'d str),
     /// Every one that the pattern covers.
     Pattern(&'d str),
+    /// Some of those that the pattern covers: what is known of them is visited by name.
+    Part(&'d str),
 }
 
 /// What a statement is about.

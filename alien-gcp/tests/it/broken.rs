@@ -1,1 +1,155 @@
+//! Documents that were broken on purpose: each break is caught, with the promise and the role that breaks it.
 
+use alien_conformance::golden::my_app;
+use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
+use alien_gcp::Gcp;
+use serde_json::{Value, json};
+
+use crate::target;
+
+const PROJECT: &str = "//cloudresourcemanager.googleapis.com/projects/customer-project";
+const MEMBER: &str = "serviceAccount:acme-management-4@customer-project.iam.gserviceaccount.com";
+
+/// The report after a change of the management principal.
+fn after(change: impl FnOnce(&mut Value)) -> Report {
+    let stack = my_app();
+    let rendered: Rendered<Gcp> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
+    change(&mut layers["management"]["principals"][0]);
+    let layers: Layers<alien_gcp::policy::Principal> = serde_json::from_value(layers).unwrap();
+    cloud::audit::<Gcp>(&stack, &rendered.documents.target, &layers)
+}
+
+/// The report after a role of one permission was bound.
+fn planted(permission: &str, resource: &str, condition: Value) -> Report {
+    after(|principal| {
+        let role = json!({
+            "roleId": "planted", "title": "", "description": "", "includedPermissions": [permission], "stage": "GA",
+        });
+        principal["customRoles"].as_array_mut().unwrap().push(role);
+        let binding = json!({
+            "resource": resource, "role": "projects/customer-project/roles/planted", "members": [MEMBER], "condition": condition,
+        });
+        principal["bindings"].as_array_mut().unwrap().push(binding);
+    })
+}
+
+#[track_caller]
+fn caught(report: &Report, promise: Promise, statement: &str) {
+    assert!(
+        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement.ends_with(statement)),
+        "no breach of {promise} by {statement}: {:#?}",
+        report.breaches
+    );
+}
+
+#[test]
+fn untouched_documents_pass() {
+    assert_eq!(after(|_| ()).breaches, []);
+}
+
+#[test]
+fn each_planted_permission_is_caught() {
+    let bucket = "//storage.googleapis.com/projects/_/buckets/acme-data-4-123456789012";
+    let topic = "//pubsub.googleapis.com/projects/customer-project/topics/acme-jobs-4";
+    let subscription = "//pubsub.googleapis.com/projects/customer-project/subscriptions/acme-jobs-4";
+    let service = "//run.googleapis.com/projects/customer-project/locations/europe-west3/services/";
+    let cases = [
+        ("storage.objects.get", bucket.to_owned(), Promise::P2),
+        ("storage.objects.list", PROJECT.to_owned(), Promise::P2),
+        ("storage.buckets.update", bucket.to_owned(), Promise::P2),
+        ("pubsub.subscriptions.consume", subscription.to_owned(), Promise::P2),
+        ("pubsub.subscriptions.update", subscription.to_owned(), Promise::P2),
+        ("pubsub.topics.attachSubscription", topic.to_owned(), Promise::P2),
+        ("datastore.entities.get", PROJECT.to_owned(), Promise::P2),
+        ("secretmanager.versions.access", PROJECT.to_owned(), Promise::P2),
+        ("run.services.create", PROJECT.to_owned(), Promise::P3),
+        ("run.services.delete", format!("{service}acme-api-4"), Promise::P3),
+        ("run.services.update", format!("{service}acme-worker-4"), Promise::P4),
+        ("run.services.update", format!("{service}acme-prod-api-9"), Promise::P4),
+        ("run.services.update", PROJECT.to_owned(), Promise::P4),
+        ("logging.logEntries.list", PROJECT.to_owned(), Promise::P4),
+        ("iam.serviceAccounts.actAs", PROJECT.to_owned(), Promise::P5),
+        ("run.services.setIamPolicy", format!("{service}acme-api-4"), Promise::P5),
+        ("resourcemanager.projects.setIamPolicy", PROJECT.to_owned(), Promise::P5),
+        ("iam.roles.update", PROJECT.to_owned(), Promise::P5),
+        ("iam.serviceAccounts.getAccessToken", PROJECT.to_owned(), Promise::P2),
+        ("iam.serviceAccountKeys.create", PROJECT.to_owned(), Promise::P2),
+        ("run.services.list", PROJECT.to_owned(), Promise::P1),
+        ("made.up.permission", PROJECT.to_owned(), Promise::P1),
+    ];
+    for (permission, resource, promise) in cases {
+        caught(&planted(permission, &resource, Value::Null), promise, "roles/planted");
+    }
+}
+
+#[test]
+fn a_condition_that_does_not_name_one_thing_counts_as_met() {
+    let when = |expression: &str| json!({ "title": "t", "expression": expression });
+    for expression in [
+        "true",
+        r#"resource.name.startsWith("projects/customer-project/databases/acme")"#,
+        r#"resource.name == "projects/customer-project/databases/acme-cache-4" || true"#,
+    ] {
+        let report = planted("datastore.databases.delete", PROJECT, when(expression));
+        caught(&report, Promise::P3, "roles/planted");
+    }
+    let other = when(r#"resource.name == "projects/customer-project/databases/acme-prod-cache-9""#);
+    caught(&planted("datastore.databases.getMetadata", PROJECT, other), Promise::P1, "roles/planted");
+}
+
+#[test]
+fn each_binding_is_caught_where_it_is_moved_to_the_project() {
+    let bindings = |principal: &mut Value| principal["bindings"].as_array().unwrap().len();
+    let mut count = 0;
+    after(|principal| count = bindings(principal));
+    let mut moved = 0;
+    for position in 0..count {
+        let mut role = String::new();
+        let mut was_there = false;
+        let report = after(|principal| {
+            let binding = &mut principal["bindings"][position];
+            was_there = binding["resource"] == PROJECT && binding["condition"].is_null();
+            binding["resource"] = PROJECT.into();
+            binding["condition"] = Value::Null;
+            role = binding["role"].as_str().unwrap().to_owned();
+        });
+        if !was_there {
+            moved += 1;
+            assert!(report.breaches.iter().any(|breach| breach.statement == role), "{role} on the project");
+        }
+    }
+    assert!(moved > 10, "{moved}");
+}
+
+#[test]
+fn a_role_that_the_documents_do_not_define_is_caught() {
+    for role in
+        ["roles/owner", "roles/run.developer", "projects/customer-project/roles/gone", "organizations/1/roles/x"]
+    {
+        let report = after(|principal| principal["bindings"][0]["role"] = role.into());
+        caught(&report, Promise::P2, role);
+    }
+}
+
+#[test]
+fn trust_in_anyone_else_is_caught() {
+    let vendor = "serviceAccount:vendor@vendor-project.iam.gserviceaccount.com";
+    for (member, role) in [
+        ("allUsers", "projects/customer-project/roles/alien.identity.impersonate"),
+        (
+            "serviceAccount:other@vendor-project.iam.gserviceaccount.com",
+            "projects/customer-project/roles/alien.identity.impersonate",
+        ),
+        (vendor, "roles/iam.serviceAccountTokenCreator"),
+    ] {
+        let report = after(|principal| principal["impersonators"] = json!([{ "member": member, "role": role }]));
+        caught(&report, Promise::P5, "trust");
+    }
+    let report = after(|principal| {
+        let roles = principal["customRoles"].as_array_mut().unwrap();
+        let role = roles.iter_mut().find(|role| role["roleId"] == "alien.identity.impersonate").unwrap();
+        role["includedPermissions"] = json!(["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signBlob"]);
+    });
+    caught(&report, Promise::P5, "trust");
+}

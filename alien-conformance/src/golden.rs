@@ -1,0 +1,52 @@
+//! Documents and tables as text, to be kept beside the tests and reviewed when they change.
+
+use std::fmt::Write as _;
+
+use alien_core::cloud::{self, Cloud, Rendered};
+use alien_core::permission::{Layer, Set, Topic};
+use alien_core::{Kind, Prefix, Stack};
+
+/// The stack of the documentation.
+#[must_use]
+pub fn my_app() -> Stack {
+    Stack::from_json(include_str!("../../examples/my-app.json")).unwrap()
+}
+
+/// Gives every document of the example stack, the report of its audit and the reviewer's table.
+pub fn documents<C: Cloud>(target: fn(Prefix) -> C::Target, mut keep: impl FnMut(&str, String)) {
+    let stack = my_app();
+    let rendered: Rendered<C> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    for layer in Layer::ALL {
+        let mut documents = rendered.documents.clone();
+        documents.layers.keep(layer);
+        keep(layer.name(), serde_json::to_string_pretty(&documents).unwrap());
+    }
+    keep("report", serde_json::to_string_pretty(&rendered.report).unwrap());
+    keep("review", serde_json::to_string_pretty(&cloud::review(&stack, &rendered)).unwrap());
+}
+
+/// Every permission set of a cloud: what it is made of, where each permission is checked, and what it does there.
+#[must_use]
+pub fn sets<C: Cloud>() -> String {
+    let mut text = String::new();
+    let topics = Kind::ALL.into_iter().map(Topic::Kind).chain([Topic::Deployment, Topic::Identity]);
+    for topic in topics {
+        for set in Set::ALL {
+            let fits = match topic {
+                Topic::Kind(kind) => set.fits(kind),
+                Topic::Deployment | Topic::Identity => set == Set::Setup,
+            };
+            if !fits {
+                continue;
+            }
+            let rows = C::set(topic, set);
+            let none = if rows.is_empty() { "  (nothing)" } else { "" };
+            writeln!(text, "{}/{}{none}", topic.name(), set.name()).unwrap();
+            for row in rows {
+                let reveals = if row.reveals.is_empty() { String::new() } else { format!(", shows {}", row.reveals) };
+                writeln!(text, "  {} on {:?}: {}{reveals}", row.permission, row.on, row.effect.describe()).unwrap();
+            }
+        }
+    }
+    text
+}
