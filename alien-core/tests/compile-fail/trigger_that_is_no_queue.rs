@@ -1,0 +1,7 @@
+use alien_core::{Code, Function, Stack, Storage};
+
+fn main() {
+    let mut stack = Stack::builder("my-app");
+    let data = stack.frozen("data", Storage::new());
+    stack.live("api", Function::new(Code::image("i"), "execution").trigger(&data));
+}

@@ -1,0 +1,179 @@
+//! Reading the JSON form: nothing is lost, nothing is guessed, nothing panics.
+
+use alien_conformance::golden::my_app;
+use alien_conformance::stacks::any_document;
+use alien_core::{Problem, Rule, Stack};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// The problems of a text, each as one line.
+pub(crate) fn problems(text: &str) -> Vec<Problem> {
+    match Stack::from_json(text) {
+        Ok(stack) => stack.warnings().to_vec(),
+        Err(problems) => problems.as_slice().to_vec(),
+    }
+}
+
+fn lines(text: &str) -> String {
+    problems(text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_code() {
+    let published: Value = serde_json::from_str(include_str!("../../stack.schema.json")).unwrap();
+    let told = "write it again: cargo run --bin alien -- schema > alien-core/stack.schema.json";
+    assert_eq!(published, alien_core::stack::schema(), "{told}");
+}
+
+#[test]
+fn every_wrong_field_of_every_resource_is_named_at_once() {
+    let document = json!({
+        "name": 5,
+        "extra": true,
+        "resources": [
+            { "id": "a", "type": "function", "lifecycle": "live", "code": {}, "memoryMib": "much", "colour": "red" },
+            { "id": "b", "type": "queue", "lifecycle": "hot", "retentionSeconds": -1, "links": "a" },
+            { "type": "storage", "lifecycle": "frozen", "versioning": 1 },
+            { "id": "d", "type": "lake", "lifecycle": "live" },
+            { "id": "e", "lifecycle": "live" },
+            "f",
+        ],
+        "permissions": {
+            "profiles": { "p": { "*": "storage/data-read" }, "q": [] },
+            "management": { "extend": { "a": [1] }, "shrink": {} },
+            "others": {},
+        },
+    });
+    insta::assert_snapshot!(lines(&document.to_string()));
+}
+
+#[test]
+fn text_that_is_no_json_object_is_told_so() {
+    for (text, told) in [("", "not JSON"), ("[]", "not an object"), ("{", "not JSON"), ("null", "not an object")] {
+        let problems = problems(text);
+        assert!(problems.len() == 1 && problems[0].what.contains(told), "{text}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_field_that_stands_twice_is_an_error() {
+    let text =
+        r#"{"name":"a","name":"b","resources":[{"id":"x","type":"kv","lifecycle":"frozen","lifecycle":"live"}]}"#;
+    let problems = problems(text);
+    let at: Vec<_> = problems.iter().map(|problem| problem.subject.as_deref().unwrap()).collect();
+    assert_eq!(at, ["name", "resources[0].lifecycle"]);
+    assert!(problems.iter().all(|problem| problem.rule == Rule::Form));
+}
+
+#[test]
+fn automatic_management_may_be_said_or_left_out() {
+    let stack = |permissions: Value| {
+        let document = json!({ "name": "a", "resources": [], "permissions": permissions });
+        Stack::from_json(&document.to_string()).unwrap()
+    };
+    assert_eq!(stack(json!({})), stack(json!({ "management": "automatic" })));
+    assert_eq!(stack(json!({})), stack(json!({ "management": { "extend": {} } })));
+}
+
+#[test]
+fn the_example_is_read_and_written_back() {
+    insta::assert_snapshot!("my-app", serde_json::to_string_pretty(&my_app()).unwrap());
+}
+
+/// Any JSON value, shallow, with names and words that the form knows.
+fn any_value() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "id",
+        "type",
+        "lifecycle",
+        "links",
+        "code",
+        "image",
+        "zip",
+        "profile",
+        "name",
+        "resources",
+        "permissions",
+        "profiles",
+        "management",
+        "extend",
+        "function",
+        "storage",
+        "frozen",
+        "live",
+        "*",
+        "storage/data-read",
+        "automatic",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 48, 6, move |inner| {
+        let word = word.clone().prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(word, inner, 0..6).prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_read_or_told_what_is_wrong(text in "\\PC{0,60}") {
+        let _ = problems(&text);
+    }
+
+    #[test]
+    fn any_value_is_read_or_told_what_is_wrong(value in any_value()) {
+        let problems = problems(&value.to_string());
+        for problem in problems {
+            prop_assert!(!problem.what.is_empty() && !problem.help.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_stack_with_one_part_replaced_is_read_or_told_what_is_wrong(
+        document in any_document(),
+        part in any::<prop::sample::Index>(),
+        value in any_value(),
+    ) {
+        let mut document = document;
+        let mut pointers = Vec::new();
+        collect(&document, String::new(), &mut pointers);
+        let pointer = part.get(&pointers).clone();
+        *document.pointer_mut(&pointer).unwrap() = value;
+        let _ = problems(&document.to_string());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(document in any_document()) {
+        let stack = Stack::from_json(&document.to_string()).unwrap();
+        let written = serde_json::to_string(&stack).unwrap();
+        prop_assert_eq!(Stack::from_json(&written).unwrap(), stack);
+    }
+}
+
+/// The pointers to every part of a value.
+fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                collect(item, format!("{pointer}/{n}"), pointers);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                collect(field, format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), pointers);
+            }
+        }
+        _ => {}
+    }
+    pointers.push(pointer);
+}

@@ -1,0 +1,94 @@
+//! Two stacks: what changed, who may apply it, what is refused.
+
+use alien_conformance::golden::my_app;
+use alien_core::Stack;
+use alien_core::stack::{ChangeKind, Diff, Gain, Who};
+use serde_json::{Value, json};
+
+fn changed(change: impl FnOnce(&mut Value)) -> Diff {
+    let previous = my_app();
+    let mut document = serde_json::to_value(&previous).unwrap();
+    change(&mut document);
+    Stack::from_json(&document.to_string()).unwrap_or_else(|problems| panic!("{problems}")).diff(&previous)
+}
+
+fn of<'a>(document: &'a mut Value, id: &str) -> &'a mut Value {
+    document["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == id).unwrap()
+}
+
+#[test]
+fn an_update_of_live_code_is_the_vendors_to_apply() {
+    let diff = changed(|document| {
+        of(document, "api")["code"] = json!({ "image": format!("registry.example.com/api@sha256:{}", "1".repeat(64)) });
+        of(document, "api")["memoryMib"] = 1024.into();
+    });
+    assert_eq!(diff.changes.len(), 1);
+    assert_eq!(diff.changes[0].who, Who::Vendor);
+    assert!(diff.grants.is_empty() && diff.refusals().is_empty());
+}
+
+#[test]
+fn a_live_functions_identity_and_address_are_the_admins_to_change() {
+    let diff = changed(|document| of(document, "api")["publicUrl"] = true.into());
+    assert_eq!(diff.changes[0].who, Who::Admin);
+    assert!(diff.refusals().is_empty());
+}
+
+#[test]
+fn a_frozen_resource_that_changed_is_refused_unless_that_is_meant() {
+    for (id, field, value) in
+        [("data", "versioning", json!(true)), ("jobs", "deadLetterAfter", json!(7)), ("worker", "port", json!(80))]
+    {
+        let diff = changed(|document| of(document, id)[field] = value);
+        assert_eq!(diff.refusals().len(), 1, "{id}");
+        assert!(diff.refusals()[0].what.contains(field));
+        assert!(diff.refusals_but_frozen_changes().is_empty(), "{id}");
+        assert_eq!(diff.changes[0].who, Who::Admin);
+    }
+}
+
+#[test]
+fn a_resource_that_is_new_brings_grants_that_the_admin_approves() {
+    let diff = changed(|document| {
+        document["resources"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "id": "more", "type": "kv", "lifecycle": "frozen" }));
+    });
+    assert_eq!(diff.changes[0].kind, ChangeKind::Added);
+    let refusals = diff.refusals_but_frozen_changes();
+    assert!(refusals.len() == 1 && refusals[0].what.contains("kv/heartbeat"), "{refusals:?}");
+}
+
+#[test]
+fn removed_thawed_and_grown_are_refused_and_frozen_is_not() {
+    let removed = changed(|document| document["resources"].as_array_mut().unwrap().retain(|r| r["id"] != "cache"));
+    assert_eq!(removed.refusals_but_frozen_changes().len(), 1);
+    assert!(removed.grants.iter().all(|grant| grant.change == Gain::Lost));
+
+    let thawed = changed(|document| of(document, "worker")["lifecycle"] = "live".into());
+    let refusals: Vec<String> = thawed.refusals_but_frozen_changes().iter().map(ToString::to_string).collect();
+    assert!(refusals.len() == 3 && refusals[0].contains("frozen before, live now"), "{refusals:#?}");
+
+    let froze = changed(|document| of(document, "api")["lifecycle"] = "frozen".into());
+    assert_eq!(froze.changes[0].kind, ChangeKind::Froze);
+    assert!(froze.refusals().is_empty());
+
+    let grown = changed(|document| {
+        document["permissions"]["profiles"]["execution"]["cache"] = json!(["kv/data-read"]);
+        document["permissions"]["management"]["extend"]["data"] = json!(["storage/reconfigure"]);
+    });
+    assert_eq!(grown.refusals().len(), 2);
+
+    let shrunk = changed(|document| document["permissions"]["management"] = json!({ "extend": {} }));
+    assert!(shrunk.refusals().is_empty() && shrunk.grants.len() == 1);
+}
+
+#[test]
+fn another_kind_under_the_same_id_is_another_resource() {
+    let diff =
+        changed(|document| *of(document, "cache") = json!({ "id": "cache", "type": "queue", "lifecycle": "frozen" }));
+    let kinds: Vec<_> = diff.changes.iter().map(|change| change.kind.clone()).collect();
+    assert_eq!(kinds, [ChangeKind::Removed, ChangeKind::Added]);
+    assert!(!diff.refusals().is_empty());
+}
