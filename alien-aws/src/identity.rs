@@ -1,5 +1,7 @@
 //! The roles of a deployment: their names, their trust, and what making them takes.
 
+use std::collections::BTreeSet;
+
 use alien_core::cloud::{Deployed, Operation};
 use alien_core::permission::{Holder, Subject};
 
@@ -7,7 +9,7 @@ use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Place;
-use crate::policy::{Condition, Effect, Policy, Principal, Statement, Texts};
+use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
 
 /// Seconds a session lasts at most: chained roles get no more than an hour
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
@@ -105,42 +107,58 @@ pub(crate) fn trust(deployment: &Deployed<'_, Aws>, holder: &Holder) -> Policy {
     Policy::new(statements)
 }
 
-/// Who may assume the role and should not be able to, and whoever should and may not: what differs from [`trust`].
-pub(crate) fn misplaced_trust(deployment: &Deployed<'_, Aws>, holder: &Holder, principal: &Principal) -> Vec<String> {
+/// Where role, trust and policies are not those that the stack gives: another role, other trust, longer sessions, a
+/// policy that is someone else's or stands twice.
+pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
-    let expected = trust(deployment, holder);
-    let found = &principal.role.trust_policy;
-    for statement in found.statements.iter().filter(|statement| !expected.statements.contains(statement)) {
-        let sid = &statement.sid;
-        let who: Vec<&str> = statement.principal.values().flat_map(|who| &who.0).map(String::as_str).collect();
-        let what = match holder {
-            Holder::Vendor => "only the vendor's principal, with the external id, may assume the management role",
-            Holder::Admin => "only the customer's own account may assume the provisioning role",
-            Holder::Profile(_) => "only the services that run its code may assume a runtime role",
-        };
-        problems.push(format!("{what}, but trust statement `{sid}` is about {}", who.join(", ")));
+    let role = &expected.role.name;
+    if found.role.name != *role {
+        problems.push(format!("the role is `{}`, and the deployment's is `{role}`", found.role.name));
     }
-    if principal.role.max_session_duration > MAX_SESSION {
+    let (trust, due) = (&found.role.trust_policy.statements, &expected.role.trust_policy.statements);
+    for statement in trust.iter().filter(|statement| !due.contains(statement)) {
+        let who: Vec<&str> = statement.principal.values().flat_map(|who| &who.0).map(String::as_str).collect();
         problems.push(format!(
-            "sessions may last {} seconds, and {MAX_SESSION} is the most",
-            principal.role.max_session_duration
+            "trust statement `{}`, about {}, is not the deployment's",
+            statement.sid,
+            who.join(", ")
         ));
     }
-    let role = Arns(deployment.target).role(&holder.name());
-    if principal.role.name != role {
-        problems.push(format!("the role is `{}`, and the deployment's is `{role}`", principal.role.name));
+    for statement in due.iter().filter(|statement| !trust.contains(statement)) {
+        problems.push(format!("trust statement `{}` is missing", statement.sid));
+    }
+    let (session, most) = (found.role.max_session_duration, expected.role.max_session_duration);
+    if session > most {
+        problems.push(format!("sessions may last {session} seconds, and {most} is the most"));
+    }
+    let mut names = BTreeSet::new();
+    for policy in &found.policies {
+        let own = match policy.kind {
+            PolicyKind::Inline => policy.name == *role,
+            PolicyKind::Managed => (0..10).any(|number| policy.name == managed_policy_name(role, number)),
+        };
+        if !own {
+            problems.push(format!("policy `{}` is not one of the role's", policy.name));
+        }
+        if !names.insert((&policy.name, policy.kind == PolicyKind::Inline)) {
+            problems.push(format!("policy `{}` stands twice, and the last one written would hold", policy.name));
+        }
     }
     problems
 }
 
 fn assume(sid: &str, principal: (&'static str, String), condition: Option<(&'static str, String)>) -> Statement {
     let (kind, who) = principal;
+    let mut required = Condition::default();
+    if let Some((key, value)) = condition {
+        required.require(key, [value]);
+    }
     Statement {
         sid: sid.to_owned(),
         effect: Effect::Allow,
         principal: [(kind.into(), Texts::one(who))].into(),
         actions: vec!["sts:AssumeRole".into()],
-        condition: condition.map_or_else(Condition::default, |(key, value)| Condition::string_equals(key, [value])),
+        condition: required,
         ..Statement::default()
     }
 }

@@ -34,7 +34,7 @@ use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
     Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use alien_core::permission::{Holding, Permissions, Set, Subject, Topic};
 use alien_core::{Problem, Rule, Stack};
 
 use naming::Arns;
@@ -152,16 +152,16 @@ impl Cloud for Aws {
         policy::allowed(principal, visit);
     }
 
-    fn guard(place: Place) -> Option<Guard<Place>> {
-        policy::guard(place)
+    fn guards(place: Place) -> &'static [Guard<Place>] {
+        policy::guards(place)
     }
 
     fn confined_to<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
         condition.equal_values(key)
     }
 
-    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
-        identity::misplaced_trust(deployment, holder, principal)
+    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::excesses(found, expected)
     }
 
     fn may_allow(principal: &Principal, permission: &str, resource: &str, known: &[(&str, &str)]) -> Option<String> {

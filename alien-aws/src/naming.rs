@@ -1,6 +1,6 @@
 //! Physical names and ARNs.
 
-use alien_core::naming::hyphenated;
+use alien_core::naming::{hyphenated, join};
 
 use crate::target::Target;
 
@@ -39,11 +39,4 @@ impl Arns<'_> {
     pub(crate) fn role(self, holder: &str) -> String {
         self.physical(holder, 64)
     }
-}
-
-fn join(head: &[&str], tail: &[&str]) -> String {
-    let length = head.iter().chain(tail).map(|part| part.len()).sum();
-    let mut text = String::with_capacity(length);
-    text.extend(head.iter().chain(tail).copied());
-    text
 }

@@ -41,6 +41,8 @@ pub enum Place {
     Vpc,
     /// Parts of a network that are being made, by the tag they are given.
     NetworkNew,
+    /// The same, where they are tagged by the very request that makes them.
+    NetworkTagging,
     /// Parts of a network that was made, by the tag they have.
     NetworkOwn,
     /// The network interfaces through which a function's network is reached: they have no name in advance.
@@ -181,19 +183,19 @@ alien_core::operations! {
         LIST_TABLES = "dynamodb:ListTables" on Account, Observe, reveals "the name of every table of the account";
     }
 
-    // SetQueueAttributes has no condition keys and writes the access policy and the dead-letter target as well.
+    // CreateQueue takes an access policy and a dead-letter target, as SetQueueAttributes does, which has no condition keys.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html" {
         GET_QUEUE_ATTRIBUTES = "sqs:GetQueueAttributes" on Queue, Observe, reveals "the queue's access policy";
         GET_QUEUE_URL = "sqs:GetQueueUrl" on Queue, Observe;
         LIST_QUEUE_TAGS = "sqs:ListQueueTags" on Queue, Observe;
-        CREATE_QUEUE = "sqs:CreateQueue" on Queue, Create;
+        CREATE_QUEUE = "sqs:CreateQueue" on Queue, Redirect;
         DELETE_QUEUE = "sqs:DeleteQueue" on Queue, Delete;
         TAG_QUEUE = "sqs:TagQueue" on Queue, Update;
         SET_QUEUE_ATTRIBUTES = "sqs:SetQueueAttributes" on Queue, Redirect;
         GET_DEAD_LETTER_ATTRIBUTES = "sqs:GetQueueAttributes" on DeadLetters, Observe, reveals "the queue's access policy";
         GET_DEAD_LETTER_URL = "sqs:GetQueueUrl" on DeadLetters, Observe;
         LIST_DEAD_LETTER_TAGS = "sqs:ListQueueTags" on DeadLetters, Observe;
-        CREATE_DEAD_LETTERS = "sqs:CreateQueue" on DeadLetters, Create;
+        CREATE_DEAD_LETTERS = "sqs:CreateQueue" on DeadLetters, Redirect;
         DELETE_DEAD_LETTERS = "sqs:DeleteQueue" on DeadLetters, Delete;
         TAG_DEAD_LETTERS = "sqs:TagQueue" on DeadLetters, Update;
         SET_DEAD_LETTER_ATTRIBUTES = "sqs:SetQueueAttributes" on DeadLetters, Redirect;
@@ -228,6 +230,7 @@ alien_core::operations! {
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html" {
         DESCRIBE_VPC_ATTRIBUTE = "ec2:DescribeVpcAttribute" on Vpc, Observe;
         DESCRIBE_VPCS = "ec2:DescribeVpcs" on Account, Observe, reveals "every VPC of the account";
+        DESCRIBE_ZONES = "ec2:DescribeAvailabilityZones" on Account, Observe;
         DESCRIBE_SUBNETS = "ec2:DescribeSubnets" on Account, Observe, reveals "every subnet of the account";
         DESCRIBE_SECURITY_GROUPS = "ec2:DescribeSecurityGroups" on Account, Observe, reveals "every security group of the account";
         DESCRIBE_ROUTE_TABLES = "ec2:DescribeRouteTables" on Account, Observe, reveals "every route table of the account";
@@ -240,7 +243,7 @@ alien_core::operations! {
         CREATE_ROUTE_TABLE = "ec2:CreateRouteTable" on NetworkNew, Create;
         CREATE_ROUTE_TABLE_IN_VPC = "ec2:CreateRouteTable" on NetworkOwn, Create;
         CREATE_INTERNET_GATEWAY = "ec2:CreateInternetGateway" on NetworkNew, Create;
-        TAG_NETWORK = "ec2:CreateTags" on NetworkNew, Create;
+        TAG_NETWORK = "ec2:CreateTags" on NetworkTagging, Create;
         MODIFY_VPC = "ec2:ModifyVpcAttribute" on NetworkOwn, Update;
         ATTACH_INTERNET_GATEWAY = "ec2:AttachInternetGateway" on NetworkOwn, Update;
         DETACH_INTERNET_GATEWAY = "ec2:DetachInternetGateway" on NetworkOwn, Delete;

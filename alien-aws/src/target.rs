@@ -11,11 +11,12 @@ parsed_text! {
 
 parsed_text! {
     /// A region, `eu-central-1`.
-    Region, "a region", "write it as in `eu-central-1`",
+    Region, "a region", "write it as in `eu-central-1`; regions of isolated and sovereign partitions are not known here",
     |text| {
         let words: Vec<&str> = text.split('-').collect();
         let plain = words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
-        plain && words.len() >= 3 && text.len() <= 32
+        let known = !["us-iso", "eu-iso", "eusc-"].iter().any(|other| text.starts_with(other));
+        known && plain && words.len() >= 3 && text.len() <= 32
             && words.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
             && words.first().is_some_and(|first| first.bytes().all(|b| b.is_ascii_lowercase()))
     }
@@ -118,7 +119,16 @@ mod tests {
     fn accounts_regions_and_external_ids_are_parsed() {
         assert!("222222222222".parse::<AccountId>().is_ok() && "22222222222".parse::<AccountId>().is_err());
         assert_eq!("us-gov-west-1".parse::<Region>().unwrap().partition(), "aws-us-gov");
-        for bad in ["", "eu", "eu-central", "EU-central-1", "eu-central-1 ", "eu--central-1"] {
+        for bad in [
+            "",
+            "eu",
+            "us-iso-east-1",
+            "eusc-de-east-1",
+            "eu-central",
+            "EU-central-1",
+            "eu-central-1 ",
+            "eu--central-1",
+        ] {
             assert!(bad.parse::<Region>().is_err(), "{bad}");
         }
         assert!(

@@ -1,5 +1,7 @@
 //! The managed identities of a deployment, whose tokens they accept, and what the deployment shares.
 
+use std::collections::BTreeSet;
+
 use alien_core::cloud::{Deployed, Operation};
 use alien_core::permission::Holder;
 
@@ -7,7 +9,7 @@ use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Place;
-use crate::policy::{FederatedCredential, Principal};
+use crate::policy::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
 
 /// The audience of tokens that are exchanged for those of a managed identity
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).
@@ -38,6 +40,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
         op::GET_ASSIGNMENT,
         op::DELETE_ASSIGNMENT,
         op::PUT_ENVIRONMENT,
+        op::READ_ENVIRONMENT,
         op::DELETE_ENVIRONMENT,
         op::PUT_WORKSPACE,
         op::GET_WORKSPACE,
@@ -69,25 +72,57 @@ pub(crate) fn trust(deployment: &Deployed<'_, Azure>, holder: &Holder) -> Vec<Fe
     }
 }
 
-/// Who may become the identity and should not be able to.
-pub(crate) fn misplaced_trust(deployment: &Deployed<'_, Azure>, holder: &Holder, principal: &Principal) -> Vec<String> {
+/// Where identity, trust, roles and assignments are not those that the stack gives: another identity, other tokens, a
+/// role that is not this identity's own or permits more, an assignment of a role by another id.
+pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
-    let expected = trust(deployment, holder);
-    for found in principal.federated_credentials.iter().filter(|found| !expected.contains(found)) {
-        let what = match holder {
-            Holder::Vendor => "only the vendor's tokens for this deployment may be exchanged",
-            Holder::Admin | Holder::Profile(_) => "no outside token may be exchanged",
-        };
-        let FederatedCredential { name, issuer, subject, audiences } = found;
-        let audiences = audiences.join(", ");
+    if found.identity != expected.identity {
         problems.push(format!(
-            "{what}, but `{name}` accepts issuer `{issuer}`, subject `{subject}`, audience `{audiences}`"
+            "the identity is `{}`, and the deployment's is `{}`",
+            found.identity.id, expected.identity.id
         ));
     }
-    let ids = Ids(deployment.target);
-    let own = ids.identity(&ids.identity_name(&holder.name()));
-    if principal.identity.id != own {
-        problems.push(format!("the identity is `{}`, and the deployment's is `{own}`", principal.identity.id));
+    for credential in found.federated_credentials.iter().filter(|found| !expected.federated_credentials.contains(found))
+    {
+        let FederatedCredential { name, issuer, subject, audiences } = credential;
+        let audiences = audiences.join(", ");
+        problems.push(format!(
+            "credential `{name}` accepts issuer `{issuer}`, subject `{subject}`, audience `{audiences}`"
+        ));
+    }
+    for missing in expected.federated_credentials.iter().filter(|due| !found.federated_credentials.contains(due)) {
+        problems.push(format!("credential `{}` is missing", missing.name));
+    }
+    let mut names = BTreeSet::new();
+    for role in &found.role_definitions {
+        let due = expected.role_definitions.iter().find(|due| due.name == role.name);
+        if !due.is_some_and(|due| permits_no_more(role, due)) {
+            problems.push(format!("role `{}` is not one of this identity's own, or permits more", role.name));
+        }
+        if !names.insert(&role.name) {
+            problems.push(format!("role `{}` stands twice, and the last one written would hold", role.name));
+        }
+    }
+    let ids: BTreeSet<&str> =
+        expected.role_assignments.iter().map(|due| due.properties.role_definition_id.as_str()).collect();
+    for assignment in &found.role_assignments {
+        let id = &assignment.properties.role_definition_id;
+        if !ids.contains(id.as_str()) {
+            problems.push(format!("`{id}` is assigned, and is none of this identity's own roles"));
+        }
     }
     problems
+}
+
+/// Whether a role is assignable where the other is, and permits nothing that the other does not.
+fn permits_no_more(role: &RoleDefinition, due: &RoleDefinition) -> bool {
+    let within = |found: &[Text], plane: fn(&RolePermission) -> &[Text]| {
+        found
+            .iter()
+            .all(|action| due.properties.permissions.iter().any(|permission| plane(permission).contains(action)))
+    };
+    role.properties.assignable_scopes == due.properties.assignable_scopes
+        && role.properties.permissions.iter().all(|permission| {
+            within(&permission.actions, |due| &due.actions) && within(&permission.data_actions, |due| &due.data_actions)
+        })
 }

@@ -35,7 +35,7 @@ use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
     Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Permissions, Set, Subject as About, Topic};
+use alien_core::permission::{Holding, Permissions, Set, Subject as About, Topic};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Stack};
 
@@ -101,9 +101,9 @@ impl Cloud for Azure {
         policy::covers(pattern, permission)
     }
 
-    fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
         let mut problems = Vec::new();
-        resource::check(stack, &mut problems);
+        resource::check(Ids(target), stack, &mut problems);
         problems
     }
 
@@ -148,17 +148,17 @@ impl Cloud for Azure {
         policy::allowed(principal, visit);
     }
 
-    fn guard(_: Place) -> Option<Guard<Place>> {
+    fn guards(_: Place) -> &'static [Guard<Place>] {
         // Assignments here have no conditions: one in a document is not even read.
-        None
+        &[]
     }
 
     fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
         &[]
     }
 
-    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
-        identity::misplaced_trust(deployment, holder, principal)
+    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::excesses(found, expected)
     }
 
     fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Physical names and resource ids.
 //! <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
 
-use alien_core::naming::{compact, hyphenated};
+use alien_core::naming::{compact, hyphenated, join};
 
 use crate::target::Target;
 
@@ -33,10 +33,7 @@ impl Ids<'_> {
         let Target { subscription, resource_group, .. } = self.0;
         let head =
             ["/subscriptions/", subscription.as_str(), "/resourceGroups/", resource_group.as_str(), "/providers/"];
-        let length = head.iter().chain(parts).map(|part| part.len()).sum();
-        let mut id = String::with_capacity(length);
-        id.extend(head.iter().chain(parts).copied());
-        id
+        join(&head, parts)
     }
 
     /// The name of a managed identity, 3 to 128 characters.

@@ -66,6 +66,7 @@ alien_core::operations! {
         DELETE_APP = "DELETE containerApps" needs "Microsoft.App/containerApps/delete" on App, Delete;
         GET_ENVIRONMENT = "GET managedEnvironments" needs "Microsoft.App/managedEnvironments/read" on Environment, Observe;
         JOIN_ENVIRONMENT = "PUT containerApps" needs "Microsoft.App/managedEnvironments/join/action" on Environment, Attach;
+        READ_ENVIRONMENT = "GET managedEnvironments of the group" needs "Microsoft.App/managedEnvironments/read" on Group, Observe;
         PUT_ENVIRONMENT = "PUT managedEnvironments" needs "Microsoft.App/managedEnvironments/write" on Group, Create;
         DELETE_ENVIRONMENT = "DELETE managedEnvironments" needs "Microsoft.App/managedEnvironments/delete" on Group, Delete;
         LIST_APP_SECRETS = "POST containerApps/listSecrets" needs "Microsoft.App/containerApps/listSecrets/action" on App, Credential;
@@ -102,7 +103,7 @@ alien_core::operations! {
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage" {
         GET_ACCOUNT = "GET storageAccounts" needs "Microsoft.Storage/storageAccounts/read" on Account, Observe;
         GET_CONTAINER = "GET blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/read" on Container, Observe;
-        PUT_CONTAINER = "PUT blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/write" on Container, Create;
+        PUT_CONTAINER = "PUT blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/write" on Container, Redirect;
         DELETE_CONTAINER = "DELETE blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/delete" on Container, Delete;
         GET_BLOB_SERVICE = "GET blobServices" needs "Microsoft.Storage/storageAccounts/blobServices/read" on BlobService, Observe;
         PUT_BLOB_SERVICE = "PUT blobServices" needs "Microsoft.Storage/storageAccounts/blobServices/write" on BlobService, Redirect;
@@ -143,6 +144,7 @@ alien_core::operations! {
         GET_QUEUE = "GET namespaces/queues" needs "Microsoft.ServiceBus/namespaces/queues/read" on Queue, Observe;
         PUT_QUEUE = "PUT namespaces/queues" needs "Microsoft.ServiceBus/namespaces/queues/write" on Queue, Redirect;
         DELETE_QUEUE = "DELETE namespaces/queues" needs "Microsoft.ServiceBus/namespaces/queues/delete" on Queue, Delete;
+        GET_COMMAND_QUEUE = "GET namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/read" on CommandQueue, Observe;
         PUT_COMMAND_QUEUE = "PUT namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/write" on CommandQueue, Redirect;
         DELETE_COMMAND_QUEUE = "DELETE namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/delete" on CommandQueue, Delete;
         PUT_NAMESPACE = "PUT namespaces" needs "Microsoft.ServiceBus/namespaces/write" on Namespace, Control;
@@ -150,6 +152,7 @@ alien_core::operations! {
         CHECK_NAMESPACE_NAME = "POST checkNameAvailability of namespaces" needs "Microsoft.ServiceBus/checkNameAvailability/action" on Group, Observe;
         LIST_NAMESPACE_KEYS = "POST namespaces/authorizationRules/listKeys" needs "Microsoft.ServiceBus/namespaces/authorizationRules/listKeys/action" on Namespace, Credential;
         LIST_QUEUE_KEYS = "POST namespaces/queues/authorizationRules/listKeys" needs "Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys/action" on Queue, Credential;
+        LIST_COMMAND_KEYS = "POST namespaces/queues/authorizationRules/listKeys for commands" needs "Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys/action" on CommandQueue, Credential;
         PUT_QUEUE_RULE = "PUT namespaces/queues/authorizationRules" needs "Microsoft.ServiceBus/namespaces/queues/authorizationRules/write" on Queue, Credential;
         PUT_NAMESPACE_RULE = "PUT namespaces/authorizationRules" needs "Microsoft.ServiceBus/namespaces/authorizationRules/write" on Namespace, Credential;
     }

@@ -51,7 +51,9 @@ pub(crate) fn text<C: Cloud>(stack: &Stack, rendered: &Rendered<C>, layer: Optio
 pub(crate) fn report(report: &Report, format: Format) -> String {
     let mut text = String::new();
     if report.breaches.is_empty() {
-        heading(&mut text, format, &format!("No promise is broken ({} permissions judged)", report.checked));
+        let layers: Vec<&str> = report.layers.iter().map(|layer| layer.name()).collect();
+        let judged = format!("{} permissions of {} judged", report.checked, layers.join(" and "));
+        heading(&mut text, format, &format!("No promise is broken ({judged})"));
     } else {
         heading(&mut text, format, &format!("{} breaches", report.breaches.len()));
         let rows = report.breaches.iter().map(|breach| {
@@ -71,6 +73,7 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
                 DisclosureKind::Extended => "extended by the stack",
                 DisclosureKind::Indirect => "extended by the stack: indirect data access",
                 DisclosureKind::Wide => "the cloud has no narrower place",
+                DisclosureKind::Path => "extended by the stack: a known path of escalation",
             };
             let resource = disclosure.resource.clone().unwrap_or_else(|| "(shared)".to_owned());
             vec![resource, disclosure.permission.to_owned(), disclosure.what.to_owned(), sort.to_owned()]

@@ -16,13 +16,15 @@ pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Place> {
 /// that belongs to the place.
 fn context<'n, C: Cloud>(names: &'n Names<C::Place>, thing: &Thing<'_, C::Place>) -> Vec<(&'static str, &'n str)> {
     let mut known = Vec::new();
-    for guard in C::operations().rows().iter().filter_map(|row| C::guard(row.on)) {
+    for guard in C::operations().rows().iter().flat_map(|row| C::guards(row.on)) {
         if let Guard::Named { key, by } = guard {
-            known.extend(names.at(by, thing.subject).map(|name| (key, name)));
+            known.extend(names.at(*by, thing.subject).map(|name| (*key, name)));
         }
     }
-    if let Some(Guard::Fixed { key, value }) = C::guard(thing.place) {
-        known.push((key, value));
+    for guard in C::guards(thing.place) {
+        if let Guard::Fixed { key, values } = guard {
+            known.extend(values.iter().map(|value| (*key, *value)));
+        }
     }
     known
 }

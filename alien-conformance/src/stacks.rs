@@ -125,7 +125,7 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
             }
             Kind::Queue if dead_letters => value["deadLetterAfter"] = 5.into(),
             Kind::Storage => value["versioning"] = flag.into(),
-            Kind::Network if existing => value["existing"] = "vpc-0a1b2c3d4e5f60718".into(),
+            Kind::Network if existing => value["existing"] = format!("vpc-0a1b2c3d4e5f6071{n}").into(),
             _ => {}
         }
         for set in Set::ALL.into_iter().filter(|set| set.fits(kind)) {

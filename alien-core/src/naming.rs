@@ -60,6 +60,15 @@ pub fn compact(prefix: &Prefix, id: &str, realm: &str, max: usize) -> String {
     name
 }
 
+/// The parts of two lists in a row, as one text.
+#[must_use]
+pub fn join(head: &[&str], tail: &[&str]) -> String {
+    let length = head.iter().chain(tail).map(|part| part.len()).sum();
+    let mut text = String::with_capacity(length);
+    text.extend(head.iter().chain(tail).copied());
+    text
+}
+
 /// The number as one digit of `0-9a-z`. A prefix has at most 32 characters, so one digit is always enough.
 fn base36_digit(number: usize) -> char {
     u32::try_from(number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('z')

@@ -1,5 +1,7 @@
 //! The service accounts of a deployment, who may impersonate them, and what the deployment shares.
 
+use std::collections::BTreeSet;
+
 use alien_core::cloud::{Deployed, Operation};
 use alien_core::permission::Holder;
 
@@ -8,6 +10,7 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Place;
 use crate::policy::{CustomRole, Impersonator, Principal};
+use crate::target::Target;
 
 /// What the customer's admin needs to make a service account and bind roles to it.
 pub(crate) fn set() -> &'static [&'static Operation<Place>] {
@@ -45,14 +48,6 @@ pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Place, 
     }
 }
 
-/// The view of a service's logs, in the deployment's log bucket. A view has no policy of its own that a condition on
-/// the project could not say, so it is named in its relative form
-/// (<https://docs.cloud.google.com/logging/docs/logs-views>).
-pub(crate) fn log_view(paths: Paths<'_>, service: &str) -> String {
-    let bucket = paths.physical("logs", 100);
-    paths.in_project(&["locations/", paths.0.location.as_str(), "/buckets/", &bucket, "/views/", service])
-}
-
 /// The role that lets the vendor get tokens of the management service account, and nothing else of it.
 pub(crate) fn impersonation_role() -> CustomRole {
     let title = "alien: get access tokens".to_owned();
@@ -73,31 +68,45 @@ pub(crate) fn impersonators(deployment: &Deployed<'_, Gcp>, holder: &Holder) -> 
     }
 }
 
-/// Who may become the service account and should not be able to.
-pub(crate) fn misplaced_trust(deployment: &Deployed<'_, Gcp>, holder: &Holder, principal: &Principal) -> Vec<String> {
+/// Where account, trust, roles and members are not those that the stack gives: another account, other impersonators, a
+/// role that is not defined here as every deployment of the project defines it, a binding of or to someone else.
+pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
-    let expected = impersonators(deployment, holder);
-    for found in principal.impersonators.iter().filter(|found| !expected.contains(found)) {
-        let what = match holder {
-            Holder::Vendor => "only the vendor's service account may impersonate this one, by a role for tokens alone",
-            Holder::Admin | Holder::Profile(_) => "nobody may impersonate this service account",
-        };
-        problems.push(format!("{what}, but `{}` may by `{}`", found.member, found.role));
-    }
-    let id = &principal.service_account.account_id;
-    let own = Paths(deployment.target).account_id(&holder.name());
-    if *id != own || principal.service_account.email != Paths(deployment.target).email(&own) {
+    let own = &expected.service_account;
+    if found.service_account != *own {
         problems.push(format!(
-            "the service account is `{}`, and the deployment's is `{own}`",
-            principal.service_account.email
+            "the service account is `{}`, and the deployment's is `{}`",
+            found.service_account.email, own.email
         ));
     }
-    if *holder == Holder::Vendor {
-        let role = impersonation_role();
-        for found in principal.custom_roles.iter().filter(|found| found.role_id == role.role_id) {
-            if found.included_permissions != role.included_permissions {
-                problems.push(format!("role `{}` lets the vendor do more than get access tokens", found.role_id));
-            }
+    for other in found.impersonators.iter().filter(|found| !expected.impersonators.contains(found)) {
+        problems.push(format!("`{}` may impersonate the service account by `{}`", other.member, other.role));
+    }
+    for missing in expected.impersonators.iter().filter(|due| !found.impersonators.contains(due)) {
+        problems.push(format!("`{}` may not impersonate the service account", missing.member));
+    }
+    let mut ids = BTreeSet::new();
+    for role in &found.custom_roles {
+        let due = expected.custom_roles.iter().find(|due| due.role_id == role.role_id);
+        let permits = due.is_some_and(|due| {
+            role.included_permissions.iter().all(|permission| due.included_permissions.contains(permission))
+        });
+        if !permits {
+            problems.push(format!("role `{}` is not one that this principal needs, or permits more", role.role_id));
+        }
+        if !ids.insert(&role.role_id) {
+            problems.push(format!("role `{}` stands twice, and the last one written would hold", role.role_id));
+        }
+    }
+    let member = format!("serviceAccount:{}", own.email);
+    let roles = Paths(target).in_project(&["roles/"]);
+    for binding in &found.bindings {
+        if binding.members != [member.as_str()] {
+            let members = binding.members.join(", ");
+            problems.push(format!("`{}` is bound to {members}, and should be to `{member}` alone", binding.role));
+        }
+        if !binding.role.starts_with(&roles) {
+            problems.push(format!("`{}` is no role of the project's", binding.role));
         }
     }
     problems

@@ -37,7 +37,7 @@ use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
     Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Permissions, Set, Subject, Topic};
+use alien_core::permission::{Holding, Permissions, Set, Subject, Topic};
 use alien_core::{Problem, Stack};
 
 use naming::Paths;
@@ -106,6 +106,7 @@ impl Cloud for Gcp {
         for resource in stack.resources() {
             resource::check(Paths(target), resource, &mut problems);
         }
+        problems.extend(cloud::frozen_logs_are_shared(stack));
         problems
     }
 
@@ -143,17 +144,17 @@ impl Cloud for Gcp {
         policy::allowed(principal, visit);
     }
 
-    fn guard(_: Place) -> Option<Guard<Place>> {
+    fn guards(_: Place) -> &'static [Guard<Place>] {
         // A condition on the resource's name is part of what a binding is about.
-        None
+        &[]
     }
 
     fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
         &[]
     }
 
-    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Principal) -> Vec<String> {
-        identity::misplaced_trust(deployment, holder, principal)
+    fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::excesses(target, found, expected)
     }
 
     fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {

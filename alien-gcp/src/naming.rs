@@ -1,7 +1,7 @@
 //! Physical names and full resource names.
 //! <https://docs.cloud.google.com/iam/docs/full-resource-names>
 
-use alien_core::naming::hyphenated;
+use alien_core::naming::{hyphenated, join};
 
 use crate::target::Target;
 
@@ -40,11 +40,4 @@ impl Paths<'_> {
     pub(crate) fn email(self, account_id: &str) -> String {
         join(&[account_id, "@", self.0.project.as_str()], &[".iam.gserviceaccount.com"])
     }
-}
-
-fn join(head: &[&str], tail: &[&str]) -> String {
-    let length = head.iter().chain(tail).map(|part| part.len()).sum();
-    let mut text = String::with_capacity(length);
-    text.extend(head.iter().chain(tail).copied());
-    text
 }

@@ -14,7 +14,7 @@ pub enum Place {
     TriggeredService,
     /// The Artifact Registry repository of an image, in the customer's project.
     Repository,
-    /// The log view of one service.
+    /// The log view of all live services, or of all frozen ones.
     LogView,
     /// A bucket, and the objects in it.
     Bucket,
@@ -65,7 +65,10 @@ alien_core::operations! {
     // A new revision names its service account and its image: the caller must be allowed both.
     source "https://docs.cloud.google.com/run/docs/reference/iam/roles" {
         ACT_AS = "run.projects.locations.services.patch" needs "iam.serviceAccounts.actAs" on RuntimeAccount, Bind;
+        ACT_AS_ANY = "anything that runs under an identity" needs "iam.serviceAccounts.actAs" on ServiceAccount, Bind;
         PULL_IMAGE = "run.projects.locations.services.patch" needs "artifactregistry.repositories.downloadArtifacts" on Repository, ReadCode;
+        GET_REPOSITORY_POLICY = "artifactregistry.projects.locations.repositories.getIamPolicy" needs "artifactregistry.repositories.getIamPolicy" on Repository, Observe;
+        SET_REPOSITORY_POLICY = "artifactregistry.projects.locations.repositories.setIamPolicy" needs "artifactregistry.repositories.setIamPolicy" on Repository, Control;
         PUSH_IMAGE = "a push to the repository" needs "artifactregistry.repositories.uploadArtifacts" on Repository, Update;
     }
 
@@ -164,7 +167,7 @@ alien_core::operations! {
         SET_PROJECT_METADATA = "compute.projects.setCommonInstanceMetadata" on Project, Credential;
     }
 
-    // entries.list is checked on the whole project; a view shows one service's logs.
+    // entries.list of a project is checked on the whole project; a view shows what a sink put into its bucket.
     source "https://docs.cloud.google.com/logging/docs/access-control" {
         READ_LOG_VIEW = "logging.entries.list" needs "logging.views.access" on LogView, ReadLogs;
         CREATE_LOG_BUCKET = "logging.projects.locations.buckets.create" needs "logging.buckets.create" on Project, Create;
@@ -297,7 +300,7 @@ pub static ESCALATIONS: &[Escalation] = &[
     },
     Escalation {
         name: "a new push of messages under an identity",
-        required: &["iam.serviceAccounts.actAs", "pubsub.subscriptions.create", "pubsub.topics.attachSubscription"],
+        required: &["iam.serviceAccounts.actAs", "pubsub.subscriptions.create"],
     },
     Escalation {
         name: "an instance under an identity",

@@ -93,12 +93,16 @@ pub fn may_allow<'p>(
 fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
     let acts = |patterns: &[Text]| patterns.iter().any(|pattern| covers_action(pattern, action));
     let on = |patterns: &[Text]| patterns.iter().any(|pattern| glob(pattern, resource));
-    let action =
-        if statement.not_actions.is_empty() { acts(&statement.actions) } else { !acts(&statement.not_actions) };
+    let action = if statement.not_actions.is_empty() {
+        acts(&statement.actions) || statement.actions.is_empty() && statement.effect == Effect::Allow
+    } else {
+        !acts(&statement.not_actions)
+    };
     let resource = if !statement.not_resources.is_empty() {
         !on(&statement.not_resources)
     } else {
-        statement.resources.is_empty() || on(&statement.resources)
+        // Without resources an allowance is taken for one of everything, and a denial for one of nothing.
+        on(&statement.resources) || statement.resources.is_empty() && statement.effect == Effect::Allow
     };
     action && resource
 }
@@ -186,7 +190,8 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
             };
             visit(Allowed { permission, scope, condition, statement: label });
         };
-        let actions: &'d [Text] = if statement.not_actions.is_empty() { &statement.actions } else { EVERY_ACTION };
+        let named = statement.not_actions.is_empty() && !statement.actions.is_empty();
+        let actions: &'d [Text] = if named { &statement.actions } else { EVERY_ACTION };
         for action in actions {
             let permission =
                 if action.contains(['*', '?']) { Permission::Pattern(action) } else { Permission::Named(action) };
@@ -201,18 +206,20 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
     }
 }
 
-/// What `NotAction` allows is taken for everything.
+/// What `NotAction` allows, or a statement without actions, is taken for everything.
 static EVERY_ACTION: &[Text] = &[Text::Borrowed("*")];
 
 /// Whether a denial covers all that an allowed pattern covers. A pattern is covered by another that covers it as a
 /// text, as long as a `?` of the other does not stand for a `*`.
 fn denies_all(denial: &Statement, action: &str, resource: &str) -> bool {
     let covers = |pattern: &str, allowed: &str| {
-        (!allowed.contains('*') || !pattern.contains('?'))
-            && glob(pattern, if allowed.is_empty() { "*" } else { allowed })
+        pattern == "*"
+            || !allowed.is_empty() && (!allowed.contains('*') || !pattern.contains('?')) && glob(pattern, allowed)
     };
     denial.not_actions.is_empty()
         && denial.not_resources.is_empty()
+        && denial.principal.is_empty()
+        && denial.not_principal.is_empty()
         && denial.actions.iter().any(|pattern| covers(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
-        && (denial.resources.is_empty() || denial.resources.iter().any(|pattern| covers(pattern, resource)))
+        && denial.resources.iter().any(|pattern| covers(pattern, resource))
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use evaluate::{Decision, Request, evaluate, may_allow};
 pub(crate) use evaluate::{allowed, covers_action};
 pub(crate) use limits::sizes;
-pub(crate) use render::{guard, principal};
+pub(crate) use render::{guards, principal};
 
 /// An identity and all that it may do: a role, its trust and its policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,9 +136,10 @@ pub enum Effect {
 pub struct Condition(pub BTreeMap<Text, BTreeMap<Text, Texts>>);
 
 impl Condition {
-    /// `StringEquals` of one key with some values.
-    pub fn string_equals(key: impl Into<Text>, values: impl IntoIterator<Item = String>) -> Self {
-        Self([(STRING_EQUALS.into(), [(key.into(), Texts(values.into_iter().collect()))].into())].into())
+    /// Requires a key to have one of these values, besides what is required already.
+    pub fn require(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
+        let keys = self.0.entry(STRING_EQUALS.into()).or_default();
+        keys.insert(key.into(), Texts(values.into_iter().collect()));
     }
 
     /// Whether there is none.

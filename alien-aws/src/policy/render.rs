@@ -13,22 +13,36 @@ use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
 use crate::operations::Place;
 
-/// The condition that belongs to a place; none for most.
-pub(crate) fn guard(place: Place) -> Option<Guard<Place>> {
-    let fixed = |key, value| Some(Guard::Fixed { key, value });
-    let named = |key, by| Some(Guard::Named { key, by });
+/// The conditions that belong to a place, all of them; none for most.
+pub(crate) fn guards(place: Place) -> &'static [Guard<Place>] {
+    const NEW: Guard<Place> = Guard::Named { key: NEW_TAG, by: Place::NetworkTag };
     match place {
-        Place::RoleForLambda => fixed("iam:PassedToService", "lambda.amazonaws.com"),
-        Place::RoleForTasks => fixed("iam:PassedToService", "ecs-tasks.amazonaws.com"),
-        Place::ServiceWithoutShell => fixed("ecs:enable-execute-command", "false"),
-        Place::EcsLinkedRole => fixed("iam:AWSServiceName", "ecs.amazonaws.com"),
-        Place::Mappings => named("lambda:FunctionArn", Place::Function),
-        Place::Vpc | Place::NetworkOwn => named(OWN_TAG, Place::NetworkTag),
-        Place::NetworkNew => named(NEW_TAG, Place::NetworkTag),
-        _ => None,
+        Place::RoleForLambda => &[Guard::Fixed { key: PASSED_TO, values: &["lambda.amazonaws.com"] }],
+        Place::RoleForTasks => &[Guard::Fixed { key: PASSED_TO, values: &["ecs-tasks.amazonaws.com"] }],
+        Place::ServiceWithoutShell => &[Guard::Fixed { key: "ecs:enable-execute-command", values: &["false"] }],
+        Place::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
+        Place::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Place::Function }],
+        Place::Vpc | Place::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Place::NetworkTag }],
+        Place::NetworkNew => &[NEW],
+        // Whoever may tag what is there already could make anything theirs.
+        Place::NetworkTagging => &[
+            NEW,
+            Guard::Fixed {
+                key: "ec2:CreateAction",
+                values: &[
+                    "CreateInternetGateway",
+                    "CreateRouteTable",
+                    "CreateSecurityGroup",
+                    "CreateSubnet",
+                    "CreateVpc",
+                ],
+            },
+        ],
+        _ => &[],
     }
 }
 
+const PASSED_TO: &str = "iam:PassedToService";
 const OWN_TAG: &str = "aws:ResourceTag/alien-resource";
 const NEW_TAG: &str = "aws:RequestTag/alien-resource";
 const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
@@ -100,11 +114,11 @@ fn group<'a>(
     if resources.peek().is_none() {
         return;
     }
-    let values = match guard(key.place) {
-        Some(Guard::Named { by, .. }) => Some(names.at(by, subject)),
-        _ => None,
-    };
-    let mut values = values.into_iter().flatten().peekable();
+    let named = guards(key.place).iter().filter_map(|guard| match guard {
+        Guard::Named { by, .. } => Some(names.at(*by, subject)),
+        Guard::Fixed { .. } => None,
+    });
+    let mut values = named.flatten().peekable();
     key.guarded = values.peek().is_some();
     let group = groups.entry(key).or_insert_with(|| Group { rows, ..Group::default() });
     group.resources.extend(resources);
@@ -119,13 +133,16 @@ fn statement(key: &Key, mut group: Group<'_>) -> Statement {
         names.sort_unstable();
         names.dedup();
     }
-    let condition = match guard(key.place) {
-        Some(Guard::Fixed { key, value }) => Condition::string_equals(key, [value.to_owned()]),
-        Some(Guard::Named { key: name, .. }) if key.guarded => {
-            Condition::string_equals(name, group.values.into_iter().map(str::to_owned))
+    let mut condition = Condition::default();
+    for guard in guards(key.place) {
+        match guard {
+            Guard::Fixed { key, values } => condition.require(*key, values.iter().map(|value| (*value).to_owned())),
+            Guard::Named { key: name, .. } if key.guarded => {
+                condition.require(*name, group.values.iter().map(|value| (*value).to_owned()));
+            }
+            Guard::Named { .. } => {}
         }
-        _ => Condition::default(),
-    };
+    }
     Statement {
         sid: sid(key),
         effect: Effect::Allow,
@@ -196,7 +213,9 @@ impl Room {
     /// Takes a statement, or as many of its resources as fit. Gives what is left of the resources; nothing where all
     /// of it was taken; an empty list where none of it was, and the policy has other statements to make room with.
     fn take(&mut self, statement: &mut Statement) -> Option<Vec<Text>> {
-        let fixed = length(&Statement { resources: Vec::new(), ..statement.clone() }) + STATEMENT_ENVELOPE;
+        let resources = std::mem::take(&mut statement.resources);
+        let fixed = length(statement) + STATEMENT_ENVELOPE;
+        statement.resources = resources;
         let mut used = fixed;
         let fits = |used: &mut usize, resource: &Text| {
             *used += resource.len() + 3;

@@ -7,6 +7,7 @@ use super::Rows;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Place;
+use crate::target::Region;
 
 /// Names of services and families have at most 255 characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
@@ -77,10 +78,9 @@ pub(super) fn repository(code: &Code) -> Option<String> {
     let Code::Image(image) = code else { return None };
     let (host, path) = image.split_once('/')?;
     let (account, region) = host.split_once(".dkr.ecr.")?;
-    let (region, partition) = region
-        .strip_suffix(".amazonaws.com")
-        .map(|region| (region, "aws"))
-        .or_else(|| region.strip_suffix(".amazonaws.com.cn").map(|region| (region, "aws-cn")))?;
+    let region: Region =
+        region.strip_suffix(".amazonaws.com").or_else(|| region.strip_suffix(".amazonaws.com.cn"))?.parse().ok()?;
+    let partition = region.partition();
     let name = path.split(['@', ':']).next()?;
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(&b));
     let known = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());

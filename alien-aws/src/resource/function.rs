@@ -15,7 +15,11 @@ const MAX: usize = 64;
 pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
-        Set::Management => &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION],
+        // Lambda fetches an image under the rights of whoever names it
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
+        Set::Management => {
+            &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION, op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER]
+        }
         Set::Logs => &[op::FILTER_LOG_EVENTS],
         Set::Dispatch | Set::Invoke => &[op::INVOKE_FUNCTION],
         Set::Provision => &[
@@ -31,6 +35,8 @@ pub(super) fn set(set: Set) -> Rows {
             op::TAG_LOG_GROUP,
             op::LIST_LOG_GROUP_TAGS,
             op::PASS_ROLE_TO_LAMBDA,
+            op::BATCH_GET_IMAGE,
+            op::GET_IMAGE_LAYER,
         ],
         // A function's URL and its triggers decide whose data reaches it.
         Set::Setup => &[
@@ -67,7 +73,9 @@ pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut 
     let name = arns.physical(id, MAX);
     things.push((Place::Function, arns.regional("lambda", &["function:", &name])));
     log_group(arns, &["/aws/lambda/", &name], things);
-    things.push((Place::Mappings, "*".to_owned()));
+    if function.is_triggered() {
+        things.push((Place::Mappings, "*".to_owned()));
+    }
     if function.network_id().is_some() {
         things.push((Place::Interfaces, "*".to_owned()));
     }

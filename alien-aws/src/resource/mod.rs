@@ -55,7 +55,7 @@ pub(crate) fn check(arns: Arns<'_>, resource: &Resource, problems: &mut Vec<Prob
     match resource.settings() {
         Settings::Function(function) => function::check(function, &mut own),
         Settings::Container(container) => container::check(container, &mut own),
-        Settings::Storage(_) => storage::check(arns, &mut own),
+        Settings::Storage(_) => storage::check(arns, resource.id().as_str(), &mut own),
         Settings::Network(network) => network::check(network, &mut own),
         Settings::Kv(_) | Settings::Queue(_) => {}
     }

@@ -50,6 +50,7 @@ pub(super) fn set(set: Set) -> Rows {
         ],
         Set::Setup => &[
             op::DESCRIBE_VPCS,
+            op::DESCRIBE_ZONES,
             op::DESCRIBE_SUBNETS,
             op::DESCRIBE_SECURITY_GROUPS,
             op::DESCRIBE_ROUTE_TABLES,
@@ -68,7 +69,8 @@ pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Ve
     things.push((Place::Vpc, arns.regional("ec2", &["vpc/*"])));
     for part in PARTS {
         let arn = arns.regional("ec2", &[part]);
-        things.extend([(Place::NetworkNew, arn.clone()), (Place::NetworkOwn, arn)]);
+        things.extend([Place::NetworkNew, Place::NetworkTagging].map(|place| (place, arn.clone())));
+        things.push((Place::NetworkOwn, arn));
     }
     things.push((Place::NetworkTag, arns.physical(id, MAX)));
 }

@@ -39,12 +39,12 @@ pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>)
 }
 
 /// S3 keeps some beginnings of names for itself.
-pub(super) fn check(arns: Arns<'_>, problems: &mut Vec<Problem>) {
-    let prefix = &arns.0.prefix;
-    if ["sthree-", "amzn-s3-demo-", "xn-"].iter().any(|kept| format!("{prefix}-").starts_with(kept)) {
+pub(super) fn check(arns: Arns<'_>, id: &str, problems: &mut Vec<Problem>) {
+    let name = arns.physical(id, MAX);
+    if ["sthree-", "amzn-s3-demo-", "xn--"].iter().any(|kept| name.starts_with(kept)) {
         problems.push(Problem::error(
             Rule::Cloud,
-            format!("S3 refuses bucket names that begin with `{prefix}-`"),
+            format!("S3 keeps names that begin as `{name}` does for itself"),
             "choose another prefix for the deployment".to_owned(),
         ));
     }

@@ -180,12 +180,12 @@ fn trust_in_anyone_else_is_caught() {
             id("acme-7f3a"),
         ),
     ] {
-        caught(&trust("management", broken), Promise::P5, "trust");
+        caught(&trust("management", broken), Promise::P5, "principal");
     }
-    caught(&trust("runtime", assume(vendor.clone(), json!({}))), Promise::P5, "trust");
-    caught(&trust("provisioning", assume(vendor, json!({}))), Promise::P1, "trust");
+    caught(&trust("runtime", assume(vendor.clone(), json!({}))), Promise::P5, "principal");
+    caught(&trust("provisioning", assume(vendor, json!({}))), Promise::P1, "principal");
     let longer = audited(|layers| layers["management"]["principals"][0]["role"]["maxSessionDuration"] = 43_200.into());
-    caught(&longer, Promise::P5, "trust");
+    caught(&longer, Promise::P5, "principal");
 }
 
 #[test]
@@ -216,4 +216,55 @@ fn a_principal_too_many_is_caught() {
         layers["management"]["principals"].as_array_mut().unwrap().push(extra);
     });
     caught(&report, Promise::P1, "principal");
+}
+
+#[test]
+fn statements_with_empty_lists_are_taken_for_everything() {
+    let report = after(|statements| {
+        statements.push(json!({ "Sid": "Planted", "Effect": "Allow", "NotAction": [], "Resource": "*" }));
+    });
+    caught(&report, Promise::P2, "Planted");
+    for denial in [
+        json!({ "Sid": "No", "Effect": "Deny", "Action": "s3:*", "Resource": [] }),
+        json!({ "Sid": "No", "Effect": "Deny", "Action": [], "Resource": "*" }),
+        json!({ "Sid": "No", "Effect": "Deny", "Principal": { "AWS": "x" }, "Action": "s3:*", "Resource": "*" }),
+    ] {
+        let report = after(|statements| {
+            statements.push(allow("s3:GetObject", "*"));
+            statements.push(denial);
+        });
+        caught(&report, Promise::P2, "Planted");
+    }
+}
+
+#[test]
+fn a_policy_of_another_name_or_of_the_same_is_caught() {
+    for name in ["acme-management-4", "acme-provisioning-4", "other"] {
+        let report = audited(|layers| {
+            let policies = layers["management"]["principals"][0]["policies"].as_array_mut().unwrap();
+            policies.push(
+                json!({ "name": name, "kind": "inline", "document": { "Version": "2012-10-17", "Statement": [] } }),
+            );
+        });
+        caught(&report, Promise::P5, "principal");
+    }
+    let empty = audited(|layers| layers["management"]["principals"][0]["role"]["trustPolicy"]["Statement"] = json!([]));
+    caught(&empty, Promise::P5, "principal");
+}
+
+#[test]
+fn tagging_is_part_of_making_and_nothing_else() {
+    let mut document = serde_json::to_value(my_app()).unwrap();
+    document["permissions"]["management"]["extend"]["net"] = json!(["network/provision"]);
+    let stack = alien_core::Stack::from_json(&document.to_string()).unwrap();
+    let rendered: Rendered<Aws> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
+    let statements = &mut layers["management"]["principals"][0]["policies"][0]["document"]["Statement"];
+    let tagging =
+        statements.as_array_mut().unwrap().iter_mut().find(|s| s["Action"] == json!(["ec2:CreateTags"])).unwrap();
+    let sid = tagging["Sid"].as_str().unwrap().to_owned();
+    let condition = tagging["Condition"]["StringEquals"].as_object_mut().unwrap();
+    assert!(condition.remove("ec2:CreateAction").is_some());
+    let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
+    caught(&cloud::audit::<Aws>(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
 }

@@ -11,7 +11,7 @@ use crate::Azure;
 /// Whether an action pattern covers an action. `*` stands for any characters, `/` among them; case does not count.
 pub(crate) fn covers(pattern: &str, action: &str) -> bool {
     // A question mark is no wildcard here, and no action has one.
-    glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
+    !pattern.contains('?') && glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
 /// The roles that the documents define, by GUID.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::{Deployed, Operation};
+use alien_core::cloud::Deployed;
 use alien_core::permission::{Holding, Layer, Set, Topic};
 use uuid::Uuid;
 
@@ -26,11 +26,22 @@ enum Purpose {
     At(Topic, Set, Place),
 }
 
+impl Purpose {
+    /// In words: `queue/heartbeat on Queue`. What one holder's roles are told apart by.
+    fn describe(self) -> String {
+        match self {
+            Self::SetUp(topic) => ["set-up of ", topic.name()].concat(),
+            Self::At(topic, set, place) => [topic.name(), "/", set.name(), " on ", &format!("{place:?}")].concat(),
+        }
+    }
+}
+
 /// Renders a holding.
 pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> Principal {
     let ids = Ids(deployment.target);
     let name = ids.identity_name(&holding.holder.name());
     let identity = Identity { id: ids.identity(&name), name };
+    let namespace = Uuid::new_v5(&NAMESPACE, identity.id.to_ascii_lowercase().as_bytes());
     let group = ids.group();
     let admin = holding.holder.layer() == Layer::Provisioning;
 
@@ -39,23 +50,18 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> 
     let mut role_assignments = Vec::new();
     for grant in &holding.grants {
         let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
-        let rows = crate::set(topic, grant.set);
-        for (position, row) in rows.iter().enumerate() {
-            let place = row.on;
-            let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, grant.set, place) };
-            if admin {
-                let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, &identity, &group));
-                role.permit(row);
-            } else if rows.iter().take(position).any(|earlier| earlier.on == place) {
-                // The place was handled at its first row.
+        for row in crate::set(topic, grant.set) {
+            let mut names = deployment.names.at(row.on, grant.subject).peekable();
+            if names.peek().is_none() {
                 continue;
             }
-            let names = deployment.names.at(place, grant.subject);
+            let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, grant.set, row.on) };
+            let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
+            role.actions.insert(row.permission);
             for scope in names.map(|name| if admin { group.as_str() } else { name }) {
-                let role = roles.entry(purpose).or_insert_with(|| Role::of(purpose, rows, &identity, &group));
-                // Things that several resources share are assigned once.
+                // A place has several rows, and several resources may share a thing: each is assigned once.
                 if assigned.insert((purpose, scope)) {
-                    role_assignments.push(assignment(scope, &role.id, &identity.id));
+                    role_assignments.push(assignment(scope, role));
                 }
             }
         }
@@ -63,7 +69,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> 
     Principal {
         name: holding.holder.label().to_owned(),
         federated_credentials: identity::trust(deployment, &holding.holder),
-        role_definitions: roles.into_iter().map(|(purpose, role)| role.define(purpose, &identity, &group)).collect(),
+        role_definitions: roles.into_values().map(|role| role.define(&identity, &group)).collect(),
         role_assignments,
         identity,
     }
@@ -73,46 +79,33 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> 
 struct Role {
     name: Uuid,
     id: String,
+    what: String,
     actions: BTreeSet<&'static str>,
 }
 
 impl Role {
-    fn new(purpose: Purpose, identity: &Identity, group: &str) -> Self {
-        let name = Uuid::new_v5(&NAMESPACE, format!("{}|{purpose:?}", identity.id.to_ascii_lowercase()).as_bytes());
-        let id = [group, "/providers/Microsoft.Authorization/roleDefinitions/", &name.to_string()].concat();
-        Self { name, id, actions: BTreeSet::new() }
-    }
-
-    /// The role of a set at a place.
-    fn of(purpose: Purpose, rows: &[&'static Operation<Place>], identity: &Identity, group: &str) -> Self {
-        let mut role = Self::new(purpose, identity, group);
-        for row in rows {
-            if matches!(purpose, Purpose::At(_, _, place) if place == row.on) {
-                role.permit(row);
-            }
-        }
-        role
-    }
-
-    fn permit(&mut self, row: &'static Operation<Place>) {
-        self.actions.insert(row.permission);
+    fn new(purpose: Purpose, namespace: Uuid, group: &str) -> Self {
+        let what = purpose.describe();
+        let name = Uuid::new_v5(&namespace, what.as_bytes());
+        let mut guid = Uuid::encode_buffer();
+        let guid = &*name.hyphenated().encode_lower(&mut guid);
+        let id = [group, "/providers/Microsoft.Authorization/roleDefinitions/", guid].concat();
+        Self { name, id, what, actions: BTreeSet::new() }
     }
 
     /// Role names are unique in the tenant, so each ends in the beginning of its GUID.
-    fn define(self, purpose: Purpose, identity: &Identity, group: &str) -> RoleDefinition {
+    fn define(self, identity: &Identity, group: &str) -> RoleDefinition {
         let guid = self.name.to_string();
-        let what = match purpose {
-            Purpose::SetUp(topic) => format!("set-up of {}", topic.name()),
-            Purpose::At(topic, set, place) => format!("{}/{} on {place:?}", topic.name(), set.name()),
-        };
-        let role_name = format!("alien {}: {what} ({})", identity.name, guid.get(..8).unwrap_or_default());
+        let beginning = guid.get(..8).unwrap_or_default();
+        let role_name = ["alien ", &identity.name, ": ", &self.what, " (", beginning, ")"].concat();
+        let description = ["what ", &identity.name, " needs for ", &self.what].concat();
         let (data_actions, actions) =
             self.actions.into_iter().map(Text::Borrowed).partition(|action: &Text| is_data(action));
         RoleDefinition {
             name: guid,
             properties: RoleProperties {
                 role_name,
-                description: format!("what `{}` needs for {what}", identity.name),
+                description,
                 kind: "CustomRole".into(),
                 permissions: vec![RolePermission { actions, data_actions, ..RolePermission::default() }],
                 assignable_scopes: vec![group.to_owned()],
@@ -121,14 +114,14 @@ impl Role {
     }
 }
 
-/// An assignment's GUID follows from scope, identity and role, so that a second run finds what the first one made.
-fn assignment(scope: &str, role: &str, identity: &str) -> RoleAssignment {
-    let seed = [scope, "|", identity, "|", role].concat().to_ascii_lowercase();
+/// An assignment's GUID follows from the role, which is one identity's alone, and the scope, so that a second run finds
+/// what the first one made.
+fn assignment(scope: &str, role: &Role) -> RoleAssignment {
     RoleAssignment {
-        name: Uuid::new_v5(&NAMESPACE, seed.as_bytes()).to_string(),
+        name: Uuid::new_v5(&role.name, scope.to_ascii_lowercase().as_bytes()).to_string(),
         scope: scope.to_owned(),
         properties: AssignmentProperties {
-            role_definition_id: role.to_owned(),
+            role_definition_id: role.id.clone(),
             principal_type: "ServicePrincipal".into(),
         },
     }

@@ -2,7 +2,7 @@
 
 use alien_core::permission::Set;
 use alien_core::resource::Resource;
-use alien_core::{Code, Lifecycle, Problem, Rule, Stack};
+use alien_core::{Code, Problem, Rule};
 
 use super::Rows;
 use crate::naming::Ids;
@@ -10,7 +10,7 @@ use crate::operations as op;
 use crate::operations::Place;
 
 /// The name of an app has at most 32 characters and no double hyphen
-/// (<https://learn.microsoft.com/azure/container-apps/quickstart-portal>).
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
 const MAX: usize = 32;
 
 pub(super) fn set(set: Set) -> Rows {
@@ -21,10 +21,11 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Invoke => &[],
         Set::Setup => &[
             op::PUT_COMMAND_QUEUE,
+            op::GET_COMMAND_QUEUE,
             op::DELETE_COMMAND_QUEUE,
             op::PUT_NAMESPACE,
+            op::GET_NAMESPACE,
             op::DELETE_NAMESPACE,
-            op::CHECK_NAMESPACE_NAME,
         ],
         // The platform collects what the code prints: the code needs no right for its logs.
         Set::Run => &[op::RECEIVE_COMMAND],
@@ -50,9 +51,13 @@ pub(super) fn app_set(set: Set) -> Rows {
 pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
     let name = ids.physical(resource.id().as_str(), MAX);
     things.push((Place::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
-    let shared = ids.physical(resource.lifecycle().name(), 60);
-    things.push((Place::Environment, ids.resource(&["Microsoft.App/managedEnvironments/", &shared])));
-    things.push((Place::Workspace, ids.resource(&["Microsoft.OperationalInsights/workspaces/", &shared])));
+    let lifecycle = resource.lifecycle().name();
+    // An environment stands in one network.
+    let network = resource.settings().compute().and_then(|compute| compute.network);
+    let environment = network.map_or_else(|| lifecycle.to_owned(), |network| [lifecycle, "-", network].concat());
+    let (environment, workspace) = (ids.physical(&environment, 60), ids.physical(lifecycle, 63));
+    things.push((Place::Environment, ids.resource(&["Microsoft.App/managedEnvironments/", &environment])));
+    things.push((Place::Workspace, ids.resource(&["Microsoft.OperationalInsights/workspaces/", &workspace])));
     if resource.settings().takes_commands() {
         let queue = [&name, "-commands"].concat();
         let id =
@@ -63,25 +68,20 @@ pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, 
 
 /// Container Apps runs images only (<https://learn.microsoft.com/azure/container-apps/containers>).
 pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
+    if let Code::Image(image) = code
+        && image.split('/').next().is_some_and(|host| host.ends_with(".azurecr.io"))
+    {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            format!("the app's identity has no right to pull `{image}`"),
+            "let it pull from that registry before set-up, or use one that needs no right".to_owned(),
+        ));
+    }
     if let Code::Zip(_) = code {
         problems.push(Problem::error(
             Rule::Cloud,
             "Container Apps runs images, and this is a zip".to_owned(),
             "ship the function as an image".to_owned(),
         ));
-    }
-}
-
-/// Frozen apps write their logs to one workspace, so their logs are given for all of them or for none.
-pub(super) fn check_logs(stack: &Stack, problems: &mut Vec<Problem>) {
-    let frozen = || stack.resources().iter().filter(|r| r.kind().runs_code() && r.lifecycle() == Lifecycle::Frozen);
-    let extended = |resource: &&Resource| stack.extensions(resource.id()).any(|set| *set == Set::Logs);
-    if frozen().any(|resource| extended(&resource)) {
-        for resource in frozen().filter(|resource| !extended(resource)) {
-            let what =
-                "its logs stand in one workspace with those of frozen apps whose logs the stack gives the vendor";
-            let help = "extend `logs` for every frozen function and container, or for none";
-            problems.push(Problem::error(Rule::Cloud, what.to_owned(), help.to_owned()).on(resource.id()));
-        }
     }
 }

@@ -3,7 +3,7 @@
 use alien_core::cloud::Operation;
 use alien_core::permission::Set;
 use alien_core::resource::{Resource, Settings};
-use alien_core::{Kind, Problem, Stack};
+use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::naming::Ids;
 use crate::operations::Place;
@@ -44,7 +44,7 @@ pub(crate) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, 
 }
 
 /// What Azure does not take of a stack, and what should be known about it there.
-pub(crate) fn check(stack: &Stack, problems: &mut Vec<Problem>) {
+pub(crate) fn check(ids: Ids<'_>, stack: &Stack, problems: &mut Vec<Problem>) {
     for resource in stack.resources() {
         let mut own = Vec::new();
         match resource.settings() {
@@ -54,7 +54,22 @@ pub(crate) fn check(stack: &Stack, problems: &mut Vec<Problem>) {
             Settings::Network(network) => network::check(network, &mut own),
             Settings::Storage(_) | Settings::Queue(_) => {}
         }
+        check_name(ids, resource, &mut own);
         problems.extend(own.into_iter().map(|problem| problem.on(resource.id())));
     }
-    function::check_logs(stack, problems);
+    problems.extend(alien_core::cloud::frozen_logs_are_shared(stack));
+}
+
+/// Azure keeps some words for itself
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name>).
+fn check_name(ids: Ids<'_>, resource: &Resource, problems: &mut Vec<Problem>) {
+    let name = ids.physical(resource.id().as_str(), 32);
+    if name.starts_with("login") || name.contains("microsoft") || name.contains("windows") {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Azure refuses names like `{name}`"),
+            "choose a prefix that does not begin with `login`, and prefix and id without `microsoft` and `windows`"
+                .to_owned(),
+        ));
+    }
 }

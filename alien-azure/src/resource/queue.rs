@@ -21,7 +21,7 @@ pub(super) fn set(set: Set) -> Rows {
         Set::DataRead => &[op::RECEIVE_MESSAGE],
         Set::DataWrite => &[op::SEND_MESSAGE],
         // The namespace is made once, for all queues of a deployment.
-        Set::Setup => &[op::PUT_NAMESPACE, op::DELETE_NAMESPACE, op::CHECK_NAMESPACE_NAME],
+        Set::Setup => &[op::PUT_NAMESPACE, op::DELETE_NAMESPACE],
         Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
     }
 }

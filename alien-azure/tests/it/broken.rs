@@ -98,7 +98,7 @@ fn exceptions_take_an_action_back_and_leave_the_rest() {
     assert!(named("Microsoft.App/containerApps/getAuthToken/action"));
     assert!(!named("Microsoft.App/containerApps/listSecrets/action"));
     let excepted = json!({ "actions": ["Microsoft.App/containerApps/delete"], "notActions": ["*/delete"] });
-    assert_eq!(planted(excepted, &scope).breaches, []);
+    assert!(!planted(excepted, &scope).breaches.iter().any(|breach| breach.permission.ends_with("/delete")));
 }
 
 #[test]
@@ -133,6 +133,43 @@ fn trust_in_anyone_else_is_caught() {
         credential(issuer, "Deployment:acme", audience),
         credential(issuer, subject, "api://other"),
     ] {
-        caught(&trusted(broken), Promise::P5, "trust");
+        caught(&trusted(broken), Promise::P5, "principal");
     }
+}
+
+#[test]
+fn a_role_of_another_id_is_caught_whatever_it_is_said_to_permit() {
+    let owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+    let report = after(|principal| {
+        let mut role = principal["roleDefinitions"][0].clone();
+        role["name"] = owner.into();
+        principal["roleDefinitions"].as_array_mut().unwrap().push(role);
+        let id = format!("/providers/Microsoft.Authorization/roleDefinitions/{owner}");
+        principal["roleAssignments"][0]["properties"]["roleDefinitionId"] = id.into();
+    });
+    caught(&report, Promise::P5, "principal");
+    let twice = after(|principal| {
+        let role = principal["roleDefinitions"][0].clone();
+        principal["roleDefinitions"].as_array_mut().unwrap().push(role);
+    });
+    caught(&twice, Promise::P5, "principal");
+}
+
+#[test]
+fn an_action_on_a_thing_of_ours_that_it_is_not_checked_on_is_caught() {
+    let environment = format!("{GROUP}/providers/Microsoft.App/managedEnvironments/acme-frozen-4");
+    for (action, promise) in [
+        ("Microsoft.App/managedEnvironments/delete", Promise::P3),
+        ("Microsoft.Authorization/roleAssignments/write", Promise::P5),
+        ("Microsoft.OperationalInsights/workspaces/sharedKeys/action", Promise::P2),
+    ] {
+        caught(&planted(json!({ "actions": [action] }), &environment), promise, "planted");
+    }
+}
+
+#[test]
+fn a_question_mark_excepts_nothing() {
+    let action = "Microsoft.App/containerApps/listSecrets/action";
+    let excepted = json!({ "actions": [action], "notActions": ["Microsoft.App/containerApps/listSecrets/actio?"] });
+    caught(&planted(excepted, GROUP), Promise::P2, "planted");
 }

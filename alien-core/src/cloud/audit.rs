@@ -94,6 +94,8 @@ pub enum DisclosureKind {
     Indirect,
     /// The cloud has no narrower place to give it than one that others share.
     Wide,
+    /// With what the stack extends, the vendor holds all that a known path of escalation takes.
+    Path,
 }
 
 /// What the audit found.
@@ -101,6 +103,8 @@ pub enum DisclosureKind {
 pub struct Report {
     /// The cloud's name.
     pub cloud: &'static str,
+    /// The layers whose permissions were judged. The admin's own are not: only who may become that principal.
+    pub layers: Vec<Layer>,
     /// How many permissions on how many things were judged.
     pub checked: usize,
     /// The promises that are broken, with the statement that breaks each. Empty where all are kept.
@@ -117,52 +121,67 @@ pub struct Report {
 pub fn audit<C: Cloud>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
     let permissions = stack.permissions();
     let names = C::names(stack, &permissions, target);
-    report(&Deployed::<C> { stack, permissions: &permissions, target, names: &names }, layers)
+    report(&Deployed::<C> { stack, permissions: &permissions, target, names: &names }, layers, Source::Elsewhere)
 }
 
-pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::Principal>) -> Report {
-    let Deployed { stack, permissions, names, .. } = *deployment;
+/// Where documents come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// This library just rendered them, so rendering them again to compare would show nothing.
+    Rendered,
+    /// A file, or anyone.
+    Elsewhere,
+}
+
+pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::Principal>, source: Source) -> Report {
+    let Deployed { stack, permissions, target, names } = *deployment;
     let index = Index::new(names);
     let mut findings = Findings::default();
+    let mut judged = Vec::new();
     for layer in Layer::ALL {
         let holdings: Vec<&Holding> =
             permissions.holdings().filter(|holding| holding.holder.layer() == layer).collect();
+        let mut labels = BTreeSet::new();
         for principal in layers.principals(layer) {
             let label = C::label(principal);
-            let Ok(position) = holdings.binary_search_by(|holding| holding.holder.label().cmp(label)) else {
+            let mut about = |promise, what: String| {
                 findings.breach(Breach {
-                    promise: Promise::P1,
+                    promise,
                     layer,
                     principal: label.to_owned(),
                     statement: "principal".to_owned(),
                     permission: String::new(),
                     on: String::new(),
-                    what: "the stack has no such principal".to_owned(),
-                });
-                continue;
-            };
-            let Some(holding) = holdings.get(position) else { continue };
-            for what in C::misplaced_trust(deployment, &holding.holder, principal) {
-                findings.breach(Breach {
-                    promise: if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 },
-                    layer,
-                    principal: label.to_owned(),
-                    statement: "trust".to_owned(),
-                    permission: String::new(),
-                    on: String::new(),
                     what,
                 });
+            };
+            if !labels.insert(label) {
+                about(Promise::P1, "there are two principals of this name".to_owned());
+            }
+            let found = holdings.binary_search_by(|holding| holding.holder.label().cmp(label));
+            let Some(holding) = found.ok().and_then(|position| holdings.get(position)) else {
+                about(Promise::P1, "the stack has no such principal".to_owned());
+                continue;
+            };
+            if source == Source::Elsewhere {
+                let promise = if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 };
+                for what in C::excesses(target, principal, &C::principal(deployment, holding)) {
+                    about(promise, what);
+                }
             }
             if layer != Layer::Provisioning {
                 Judge::<C>::new(deployment, &index, holding, &mut findings).judge(principal);
             }
+        }
+        if layer != Layer::Provisioning && !labels.is_empty() {
+            judged.push(layer);
         }
     }
     let Findings { checked, mut breaches, disclosures } = findings;
     breaches.sort();
     breaches.dedup();
     let disclosures = disclosures.into_iter().collect();
-    Report { cloud: C::NAME, checked, breaches, disclosures, reach: reach(stack, permissions) }
+    Report { cloud: C::NAME, layers: judged, checked, breaches, disclosures, reach: reach(stack, permissions) }
 }
 
 #[derive(Default)]
@@ -216,9 +235,10 @@ struct Judge<'a, C: Cloud> {
     shared: BTreeMap<Kind, Held>,
     /// What is held on the code that runs under each runtime identity, by its kind.
     identities: BTreeMap<(usize, Kind), Held>,
-    /// Every permission that is allowed, and whether each time it followed from the stack.
-    allowed: BTreeMap<&'a str, bool>,
-    patterns: Vec<&'a str>,
+    /// Every permission that is allowed, and how it follows from the stack where it does so least.
+    allowed: BTreeMap<&'static str, Derived>,
+    /// Patterns, and permissions that are in no table.
+    unknown: Vec<&'a str>,
     findings: &'a mut Findings,
 }
 
@@ -245,8 +265,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
             }
         }
         let holder = &holding.holder;
-        let (allowed, patterns) = (BTreeMap::new(), Vec::new());
-        Self { deployment, index, holder, layer: holder.layer(), held, shared, identities, allowed, patterns, findings }
+        let (allowed, unknown) = (BTreeMap::new(), Vec::new());
+        Self { deployment, index, holder, layer: holder.layer(), held, shared, identities, allowed, unknown, findings }
     }
 
     fn judge(mut self, principal: &'a C::Principal) {
@@ -272,7 +292,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 if rows.is_empty() {
                     let what = "it is not in the operation table, so nobody can say what it does";
                     self.breach(Promise::P1, name, allowed, what.to_owned());
-                    self.note(name, false);
+                    self.unknown.push(name);
                 } else {
                     self.judge_rows(name, &rows, allowed);
                 }
@@ -284,7 +304,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             Permission::Pattern(pattern) => {
                 let what = "it is a pattern, and what a pattern covers cannot be proved";
                 self.breach(Promise::P1, pattern, allowed, what.to_owned());
-                self.patterns.push(pattern);
+                self.unknown.push(pattern);
                 let mut by_name = BTreeMap::<&'static str, Vec<&'static Operation<C::Place>>>::new();
                 for row in C::operations().rows().iter().filter(|row| C::covers(pattern, row.permission)) {
                     by_name.entry(row.permission).or_default().push(row);
@@ -299,11 +319,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
     /// Judges a permission on everything that the scope means for it.
     fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Place>], allowed: &Allowed<'a, C>) {
         let mut direct = false;
-        let mut below_own = false;
         if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) | Scope::Whole(text) = allowed.scope {
             let index = self.index;
-            below_own =
-                matches!(allowed.scope, Scope::Tree(_)) && index.named(text).any(|thing| !C::is_shared(thing.place));
             let mut guards = Guards::<C>::new(index, allowed.condition);
             let candidates: Vec<_> = index
                 .named(text)
@@ -316,7 +333,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
                 let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
                 self.breach(promise(row.effect, true), name, allowed, what);
-                self.note(name, false);
+                self.note(row.permission, Derived::No);
             }
             self.judge_alike(name, &met, allowed);
         }
@@ -335,13 +352,11 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 self.judge_thing(name, row, thing, allowed);
             }
         }
-        if !below_own {
-            let worst = rows.iter().map(|row| row.effect).max_by_key(|effect| severity(*effect));
-            let worst = worst.unwrap_or(Effect::Control);
-            let what = format!("it {}, and the scope is not exactly a thing of this deployment", worst.describe());
-            self.breach(promise(worst, true), name, allowed, what);
-            self.note(name, false);
-        }
+        let worst = rows.iter().map(|row| row.effect).max_by_key(|effect| severity(*effect));
+        let worst = worst.unwrap_or(Effect::Control);
+        let what = format!("it {}, and the scope is no thing that it is checked on here", worst.describe());
+        self.breach(promise(worst, true), name, allowed, what);
+        rows.iter().for_each(|row| self.note(row.permission, Derived::No));
     }
 
     /// Judges a permission on things of one full name.
@@ -367,10 +382,10 @@ impl<'a, C: Cloud> Judge<'a, C> {
             }
             let otherwise = |(other, of): &(&'static Operation<C::Place>, Thing<'a, C::Place>)| {
                 of.subject == thing.subject
-                    && C::guard(of.place).is_none()
+                    && C::guards(of.place).is_empty()
                     && self.derived(other, of.subject) != Derived::No
             };
-            if derived == Derived::No && C::guard(thing.place).is_none() && things.iter().any(otherwise) {
+            if derived == Derived::No && C::guards(thing.place).is_empty() && things.iter().any(otherwise) {
                 continue;
             }
             self.judge_thing(name, row, *thing, allowed);
@@ -389,7 +404,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
     ) {
         self.findings.checked += 1;
         let derived = self.derived(row, thing.subject);
-        self.note(name, derived != Derived::No);
+        self.note(row.permission, derived);
         let resource = match thing.subject {
             Subject::Resource(position) => self.deployment.stack.at(position),
             _ => None,
@@ -478,29 +493,37 @@ impl<'a, C: Cloud> Judge<'a, C> {
     }
 
     /// Remembers that a permission is allowed somewhere, for the paths of escalation.
-    fn note(&mut self, name: &'a str, derived: bool) {
-        self.allowed.entry(name).and_modify(|all| *all &= derived).or_insert(derived);
+    fn note(&mut self, name: &'static str, derived: Derived) {
+        self.allowed.entry(name).and_modify(|least| *least = (*least).min(derived)).or_insert(derived);
     }
 
-    /// A path of escalation is open where all it takes is allowed, and some of it not by a grant of the stack. Where
-    /// all of it is derived, it is the update of live code under its own identity, and `Reach` says what it reaches.
-    fn escalation(&mut self, escalation: &Escalation) {
-        let mut all_derived = true;
+    /// A path of escalation is open where all it takes is allowed. Where all of it follows from what is live, it is the
+    /// update of live code under its own identity, and `Reach` says what that reaches; where some of it follows from
+    /// `management.extend`, the path is disclosed; else it breaks a promise.
+    fn escalation(&mut self, escalation: &'static Escalation) {
+        let mut least = Derived::Yes;
         for required in escalation.required {
-            let mut held = false;
             if let Some(derived) = self.allowed.get(required) {
-                held = true;
-                all_derived &= derived;
-            } else if self.allowed.keys().chain(&self.patterns).any(|pattern| C::covers(pattern, required)) {
-                held = true;
-                all_derived = false;
-            }
-            if !held {
+                least = least.min(*derived);
+            } else if self.unknown.iter().any(|pattern| C::covers(pattern, required)) {
+                least = Derived::No;
+            } else {
                 return;
             }
         }
-        if !all_derived {
-            self.findings.breach(Breach {
+        match least {
+            Derived::Yes => {}
+            Derived::Extended => {
+                let permission = escalation.required.last().copied().unwrap_or_default();
+                let kind = DisclosureKind::Path;
+                self.findings.disclosures.insert(Disclosure {
+                    kind,
+                    resource: None,
+                    permission,
+                    what: escalation.name,
+                });
+            }
+            Derived::No => self.findings.breach(Breach {
                 promise: Promise::P5,
                 layer: self.layer,
                 principal: self.holder.label().to_owned(),
@@ -508,7 +531,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 permission: escalation.required.join(" + "),
                 on: "what they are allowed on".to_owned(),
                 what: format!("together they open a known path of escalation: {}", escalation.name),
-            });
+            }),
         }
     }
 
@@ -540,36 +563,29 @@ impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
 
     /// Whether the condition is the one that belongs to the thing.
     fn met(&mut self, names: &Names<C::Place>, thing: &Thing<'_, C::Place>) -> bool {
-        match C::guard(thing.place) {
-            None => true,
-            Some(Guard::Fixed { key, value }) => {
-                let values = self.values(key);
-                if let [only] = values {
-                    return only == value;
-                }
-                // A value that belongs to no guard would let more through than any place has.
-                let known = |given: &str| {
-                    let mut guards = C::operations().rows().iter().filter_map(|row| C::guard(row.on));
-                    guards.any(|guard| matches!(guard, Guard::Fixed { key: k, value: v } if k == key && v == given))
-                };
-                values.iter().any(|given| given == value) && values.iter().all(|given| known(given))
+        C::guards(thing.place).iter().all(|guard| match *guard {
+            Guard::Fixed { key, values } => {
+                let given = self.values(key);
+                !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
             }
-            Some(Guard::Named { key, by }) => {
-                if names.at(by, thing.subject).next().is_none() {
-                    return true;
-                }
-                if !self.named.iter().any(|(known, _)| *known == key) {
-                    let subjects = self.values(key).iter().map(|value| {
-                        let owner = self.index.named(value).find(|owner| owner.place == by);
-                        owner.map(|owner| owner.subject)
-                    });
-                    self.named.push((key, subjects.collect()));
-                }
-                let subjects =
-                    self.named.iter().find(|(known, _)| *known == key).and_then(|(_, subjects)| subjects.as_ref());
-                subjects.is_some_and(|subjects| subjects.contains(&thing.subject))
+            Guard::Named { key, by } => {
+                names.at(by, thing.subject).next().is_none() || self.names_subject(key, by, thing.subject)
             }
+        })
+    }
+
+    /// Whether a key's values are all names of the deployment's, and one is this subject's.
+    fn names_subject(&mut self, key: &'static str, by: C::Place, subject: Subject) -> bool {
+        if !self.named.iter().any(|(known, _)| *known == key) {
+            let owners = self.values(key).iter().map(|value| {
+                let owner = self.index.named(value).find(|owner| owner.place == by);
+                owner.map(|owner| owner.subject)
+            });
+            let owners = owners.collect();
+            self.named.push((key, owners));
         }
+        let owners = self.named.iter().find(|(known, _)| *known == key).and_then(|(_, owners)| owners.as_ref());
+        owners.is_some_and(|owners| owners.contains(&subject))
     }
 
     fn values(&self, key: &str) -> &'a [String] {

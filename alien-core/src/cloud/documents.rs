@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, Breach, Report};
-use super::{Cloud, Deployed, Operation};
+use super::{Cloud, Deployed, Names, Operation};
 use crate::lifecycle::Lifecycle;
 use crate::name::{ResourceId, StackName};
-use crate::permission::{Grant, Holding, Layer, Permissions};
+use crate::permission::{Grant, Holding, Layer, Permissions, Set};
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::Kind;
+use crate::resource::{Kind, Resource};
 use crate::stack::Stack;
 
 /// Everything a customer reviews: the identities of three layers and exactly what each may do.
@@ -156,17 +156,52 @@ pub fn render<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>
 pub fn render_beyond_limits<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
     let mut problems = stack.warnings().to_vec();
     problems.extend(C::check(stack, target));
-    let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let permissions = stack.permissions();
     let names = C::names(stack, &permissions, target);
+    problems.extend(same_names::<C>(stack, &names));
+    let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let deployment = Deployed::<C> { stack, permissions: &permissions, target, names: &names };
     let documents = documents(&deployment);
-    let report = audit::report(&deployment, &documents.layers);
+    let report = audit::report(&deployment, &documents.layers, audit::Source::Rendered);
     if !report.breaches.is_empty() {
         return Err(RenderError::Breaches(report.breaches));
     }
     let sizes = C::sizes(&documents);
     Ok(Rendered { documents, report, sizes, warnings })
+}
+
+/// For clouds where the logs of all frozen code stand in one place: they are given for all of it or for none.
+#[must_use]
+pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
+    let frozen = || stack.resources().iter().filter(|r| r.kind().runs_code() && r.lifecycle() == Lifecycle::Frozen);
+    let extended = |resource: &Resource| stack.extensions(resource.id()).any(|set| *set == Set::Logs);
+    if !frozen().any(extended) {
+        return Vec::new();
+    }
+    let problem = |resource: &Resource| {
+        let what = "its logs stand in one place with those of frozen code whose logs the stack gives the vendor";
+        let help = "extend `logs` for every frozen function and container, or for none";
+        Problem::error(Rule::Cloud, what.to_owned(), help.to_owned()).on(resource.id())
+    };
+    frozen().filter(|resource| !extended(resource)).map(problem).collect()
+}
+
+/// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
+/// resource's alone. New things whose name the cloud chooses are named by a pattern until then.
+fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Place>) -> Vec<Problem> {
+    let mut seen = BTreeMap::<&str, &ResourceId>::new();
+    let mut problems = Vec::new();
+    for (position, resource) in stack.resources().iter().enumerate() {
+        let name = names.id(position);
+        if name.ends_with('*') {
+            continue;
+        }
+        if let Some(other) = seen.insert(name, resource.id()) {
+            let what = format!("it is `{name}`, and so is `{other}`");
+            problems.push(Problem::error(Rule::Duplicate, what, "declare it once".to_owned()).on(resource.id()));
+        }
+    }
+    problems
 }
 
 fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {

@@ -17,13 +17,14 @@ use serde::de::DeserializeOwned;
 
 pub use audit::{Breach, Disclosure, DisclosureKind, Promise, Report, audit};
 pub use documents::{
-    Documents, LayerDocuments, Layers, Physical, RenderError, Rendered, Size, render, render_beyond_limits, rows,
+    Documents, LayerDocuments, Layers, Physical, RenderError, Rendered, Size, frozen_logs_are_shared, render,
+    render_beyond_limits, rows,
 };
 pub use names::{Names, Thing};
 pub use operation::{Effect, Escalation, Operation, Table};
 pub use review::{Review, ReviewRow, review};
 
-use crate::permission::{Holder, Holding, Permissions, Set, Topic};
+use crate::permission::{Holding, Permissions, Set, Topic};
 use crate::problem::Problem;
 use crate::stack::Stack;
 
@@ -77,14 +78,15 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
     /// Calls `visit` with everything that the documents allow, denials already taken out where they certainly apply.
     fn allowed<'d>(principal: &'d Self::Principal, visit: &mut dyn FnMut(Allowed<'d, Self>));
 
-    /// The condition under which alone a permission may be held at a place; none for most.
-    fn guard(place: Self::Place) -> Option<Guard<Self::Place>>;
+    /// The conditions under which alone a permission may be held at a place, all of them; none for most.
+    fn guards(place: Self::Place) -> &'static [Guard<Self::Place>];
 
     /// The values that a condition lets a key have; empty where it does not confine the key.
     fn confined_to<'c>(condition: &'c Self::Condition, key: &str) -> &'c [String];
 
-    /// Who may become this principal and should not be able to: a sentence each.
-    fn misplaced_trust(deployment: &Deployed<'_, Self>, holder: &Holder, principal: &Self::Principal) -> Vec<String>;
+    /// What permissions do not show: where identity, trust, members or the definitions of roles say more than those
+    /// that the stack gives. `expected` is what this library renders for the same holder. A sentence each.
+    fn excesses(target: &Self::Target, found: &Self::Principal, expected: &Self::Principal) -> Vec<String>;
 
     /// Whether some request for the permission on the resource could be allowed. `known` are condition keys of the
     /// request with their values; conditions on other keys count as met. Gives the statement that allows it.
@@ -96,15 +98,15 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
     ) -> Option<String>;
 }
 
-/// The condition that keeps a permission where it belongs: a key, and the values it may have.
+/// A condition that keeps a permission where it belongs: a key, and the values it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard<P> {
-    /// This value.
+pub enum Guard<P: 'static> {
+    /// These values.
     Fixed {
         /// The key.
         key: &'static str,
-        /// The value.
-        value: &'static str,
+        /// The values.
+        values: &'static [&'static str],
     },
     /// The name that the subject has at another place. A subject that has none there needs no guard.
     Named {

@@ -73,6 +73,12 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
         (!C::set(Topic::Kind(kind), set).is_empty()).then_some(held.1)
     };
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
+    let own = |kind: DisclosureKind| {
+        let id = Some(resource.id().as_str());
+        rendered.report.disclosures.iter().filter(move |found| found.kind == kind && found.resource.as_deref() == id)
+    };
+    // Where a cloud has one permission for creating and for such settings, whoever holds the one holds the other.
+    let indirect = own(DisclosureKind::Indirect).next().is_some();
     for (set, phrase) in PHRASES {
         if !set.fits(kind) {
             continue;
@@ -81,6 +87,7 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
         match works(set) {
             Some(Why::Extended) => can.push(format!("{phrase} (extended)")),
             Some(_) => can.push(phrase.to_owned()),
+            None if set == Set::Reconfigure && indirect => can.push(format!("{phrase} (extended)")),
             None if set == Set::Dispatch && !resource.settings().takes_commands() => {}
             None if set == Set::Management && kind.runs_code() => cannot.push(phrase.to_owned()),
             // Settings that are harmless and settings that are not are one permission: the admin changes both.
@@ -91,11 +98,8 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
             None => cannot.push(phrase.to_owned()),
         }
     }
-    for disclosure in &rendered.report.disclosures {
-        if disclosure.kind == DisclosureKind::Reveals && disclosure.resource.as_deref() == Some(resource.id().as_str())
-        {
-            can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
-        }
+    for disclosure in own(DisclosureKind::Reveals) {
+        can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
     }
     if matches!(resource.settings(), Settings::Function(function) if function.is_public()) {
         can.push("call it over HTTPS, as anyone can".to_owned());

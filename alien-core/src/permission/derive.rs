@@ -26,7 +26,7 @@ fn provisioning(stack: &Stack, identities: usize) -> Holding {
     for (position, resource) in stack.resources().iter().enumerate() {
         for set in [Set::Heartbeat, Set::Provision, Set::Reconfigure, Set::Setup] {
             // A network of the customer's own is used, never changed.
-            let wanted = set == Set::Heartbeat || !resource.is_adopted();
+            let wanted = matches!(set, Set::Heartbeat | Set::Setup) || !resource.is_adopted();
             if wanted && set.fits(resource.kind()) {
                 grants.push(Grant { subject: Subject::Resource(position), set, why: Why::SetUp });
             }

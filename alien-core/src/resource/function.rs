@@ -251,6 +251,12 @@ impl Function {
         self.memory_mib
     }
 
+    /// Whether messages of some queue start it.
+    #[must_use]
+    pub const fn is_triggered(&self) -> bool {
+        !self.triggers.is_empty()
+    }
+
     /// The network it runs in; none where the cloud's default.
     #[must_use]
     pub fn network_id(&self) -> Option<&str> {

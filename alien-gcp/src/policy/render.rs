@@ -1,9 +1,8 @@
 //! From a holding to a service account, its roles and its bindings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use alien_core::cloud::{Deployed, Operation};
+use alien_core::cloud::Deployed;
 use alien_core::permission::{Holder, Holding, Layer, Set, Topic};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
@@ -35,6 +34,16 @@ fn way(place: Place, layer: Layer) -> Way {
     }
 }
 
+/// What a role is for. Its permissions follow from this alone, so every deployment in a project has the same role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Purpose {
+    /// A permission set, at one place.
+    At(Topic, Set, Place),
+    /// What the admin alone does with a topic: one role for all that is bound on the project, and one for each place
+    /// that a condition can name.
+    SetUp(Topic, Option<Place>),
+}
+
 /// Renders a holding.
 pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Principal {
     let paths = Paths(deployment.target);
@@ -42,48 +51,52 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
     let email = paths.email(&account_id);
     let member = ["serviceAccount:", &email].concat();
     let layer = holding.holder.layer();
-    let project = paths.project();
 
-    let mut roles = BTreeMap::<(Topic, Set, Place), CustomRole>::new();
-    let mut bindings = Vec::new();
-    // On the project a role is bound once, however many resources ask for it.
-    let mut on_project = BTreeSet::new();
-    let mut conditioned = BTreeMap::<(Topic, Set, Place), Vec<&str>>::new();
+    let mut bound = BTreeMap::<Purpose, Vec<&str>>::new();
     for grant in &holding.grants {
         let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
-        let rows = crate::set(topic, grant.set);
-        for (position, row) in rows.iter().enumerate() {
-            let place = row.on;
-            // A place is handled at its first row.
-            if rows.iter().take(position).any(|earlier| earlier.on == place) {
+        for row in crate::set(topic, grant.set) {
+            let mut names = deployment.names.at(row.on, grant.subject).peekable();
+            if names.peek().is_none() {
                 continue;
             }
-            for name in deployment.names.at(place, grant.subject) {
-                let key = (topic, grant.set, place);
-                let role = &roles.entry(key).or_insert_with(|| custom_role(key, rows)).role_id;
-                let resource = match way(place, layer) {
-                    Way::OnResource => name.to_owned(),
-                    Way::OnProject if on_project.insert(key) => project.clone(),
-                    Way::OnProject => continue,
-                    Way::Conditioned => {
-                        conditioned.entry(key).or_default().push(relative(name));
-                        continue;
-                    }
-                };
-                let role = paths.in_project(&["roles/", role]);
-                bindings.push(Binding { resource, role, members: vec![member.clone()], condition: None });
+            let purpose = match (layer, grant.set, way(row.on, layer)) {
+                (Layer::Management | Layer::Runtime, ..) | (_, Set::Heartbeat, _) => {
+                    Purpose::At(topic, grant.set, row.on)
+                }
+                (Layer::Provisioning, _, Way::Conditioned) => Purpose::SetUp(topic, Some(row.on)),
+                (Layer::Provisioning, ..) => Purpose::SetUp(topic, None),
+            };
+            let bound = bound.entry(purpose).or_default();
+            for name in names {
+                // Rows of one place follow each other, and name the same things.
+                if bound.last() != Some(&name) {
+                    bound.push(name);
+                }
             }
         }
     }
-    for (key, names) in conditioned {
-        let Some(role) = roles.get(&key) else { continue };
-        for names in names.chunks(limits::NAMES_PER_CONDITION) {
-            let role = paths.in_project(&["roles/", &role.role_id]);
-            let condition = Some(condition(names));
-            bindings.push(Binding { resource: project.clone(), role, members: vec![member.clone()], condition });
+    let mut custom_roles: Vec<CustomRole> = bound.keys().map(|purpose| role(*purpose)).collect();
+    let mut bindings = Vec::new();
+    for (purpose, mut names) in bound {
+        names.sort_unstable();
+        names.dedup();
+        let role = paths.in_project(&["roles/", &role_id(purpose)]);
+        let way = match purpose {
+            Purpose::At(_, _, place) | Purpose::SetUp(_, Some(place)) => way(place, layer),
+            Purpose::SetUp(_, None) => Way::OnProject,
+        };
+        let bind =
+            |resource, condition| Binding { resource, role: role.clone(), members: vec![member.clone()], condition };
+        match way {
+            Way::OnResource => bindings.extend(names.into_iter().map(|name| bind(name.to_owned(), None))),
+            Way::OnProject => bindings.push(bind(paths.project(), None)),
+            Way::Conditioned => {
+                let chunks = names.chunks(limits::NAMES_PER_CONDITION);
+                bindings.extend(chunks.map(|names| bind(paths.project(), Some(condition(names)))));
+            }
         }
     }
-    let mut custom_roles: Vec<CustomRole> = roles.into_values().collect();
     if holding.holder == Holder::Vendor {
         custom_roles.push(identity::impersonation_role());
     }
@@ -96,17 +109,47 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
     }
 }
 
-fn custom_role((topic, set, place): (Topic, Set, Place), rows: &[&'static Operation<Place>]) -> CustomRole {
-    let mut role_id = String::with_capacity(48);
-    // A set's words are joined by a hyphen, which a role id may not have. Writing to a string cannot fail.
-    let _ = write!(role_id, "alien.{}.{}.{place:?}", topic.name(), set.name().replace('-', "_"));
-    let title = ["alien: ", topic.name(), "/", set.name()].concat();
-    let description = format!("what `{}/{}` needs on a {place:?}", topic.name(), set.name());
-    let mut permissions: Vec<Text> =
-        rows.iter().filter(|row| row.on == place).map(|row| Text::Borrowed(row.permission)).collect();
-    permissions.sort_unstable();
-    permissions.dedup();
-    CustomRole::new(role_id, title, description, permissions)
+/// A set's words are joined by a hyphen, which the id of a role may not have.
+fn role_id(purpose: Purpose) -> String {
+    let place = |place: Place| format!("{place:?}");
+    match purpose {
+        Purpose::At(topic, set, at) => {
+            ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &place(at)].concat()
+        }
+        Purpose::SetUp(topic, Some(at)) => ["alien.", topic.name(), ".setup.", &place(at)].concat(),
+        Purpose::SetUp(topic, None) => ["alien.", topic.name(), ".setup"].concat(),
+    }
+}
+
+fn role(purpose: Purpose) -> CustomRole {
+    let what = match purpose {
+        Purpose::At(topic, set, place) => format!("{}/{} on {place:?}", topic.name(), set.name()),
+        Purpose::SetUp(topic, Some(place)) => format!("set-up of {} on {place:?}", topic.name()),
+        Purpose::SetUp(topic, None) => format!("set-up of {}", topic.name()),
+    };
+    let title = ["alien: ", &what].concat();
+    let description = ["what is needed for ", &what].concat();
+    let permissions = permissions(purpose).into_iter().map(Text::Borrowed);
+    CustomRole::new(role_id(purpose), title, description, permissions.collect())
+}
+
+/// All that a role permits, whatever the stack: roles are shared, and two deployments must not overwrite each other's.
+fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
+    match purpose {
+        Purpose::At(topic, set, place) => {
+            crate::set(topic, set).iter().filter(|row| row.on == place).map(|row| row.permission).collect()
+        }
+        Purpose::SetUp(topic, conditioned) => [Set::Provision, Set::Reconfigure, Set::Setup]
+            .iter()
+            .flat_map(|set| crate::set(topic, *set))
+            .filter(|row| match (conditioned, way(row.on, Layer::Provisioning)) {
+                (Some(place), Way::Conditioned) => row.on == place,
+                (None, Way::OnProject | Way::OnResource) => true,
+                _ => false,
+            })
+            .map(|row| row.permission)
+            .collect(),
+    }
 }
 
 /// A full resource name without its service: the form that conditions compare.
@@ -116,10 +159,11 @@ fn relative(name: &str) -> &str {
 
 /// The condition that a resource is exactly one of these.
 fn condition(names: &[&str]) -> Condition {
+    let names: Vec<&str> = names.iter().map(|name| relative(name)).collect();
     let first = names.first().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
     let title = match names.len() {
         1 => format!("only {first}"),
         several => format!("only {first} and {} more", several - 1),
     };
-    Condition { title, expression: named_exactly(names) }
+    Condition { title, expression: named_exactly(&names) }
 }

@@ -21,6 +21,13 @@ pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
         2000 => (512, 8192),
         _ => (2048, 16_384),
     };
+    if container.cpu() < 1000 {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            "Cloud Run gives a service of less than one processor time only while it answers a request".to_owned(),
+            "set `cpuMillis` to 1000 or more where the code works between requests".to_owned(),
+        ));
+    }
     let memory = container.memory();
     if !(smallest..=largest).contains(&memory) {
         problems.push(Problem::error(

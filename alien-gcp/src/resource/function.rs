@@ -1,11 +1,10 @@
 //! `function`: a Cloud Run service that scales to zero, and the view of its logs.
 
 use alien_core::permission::Set;
-use alien_core::resource::Settings;
+use alien_core::resource::Resource;
 use alien_core::{Code, Problem, Rule};
 
 use super::Rows;
-use crate::identity;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Place;
@@ -13,6 +12,9 @@ use crate::operations::Place;
 /// A service name has at most 49 characters
 /// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create>).
 const MAX: usize = 49;
+
+/// The id of a log bucket has at most 100 characters.
+const LOG_BUCKET_MAX: usize = 100;
 
 pub(super) fn set(set: Set) -> Rows {
     match set {
@@ -43,26 +45,30 @@ pub(super) fn service_set(set: Set) -> Rows {
             op::CREATE_LOG_BUCKET,
             op::GET_LOG_BUCKET,
             op::DELETE_LOG_BUCKET,
-            op::CREATE_LOG_VIEW,
-            op::GET_LOG_VIEW,
-            op::DELETE_LOG_VIEW,
             op::CREATE_SINK,
             op::GET_SINK,
+            op::UPDATE_SINK,
             op::DELETE_SINK,
+            op::GET_REPOSITORY_POLICY,
+            op::SET_REPOSITORY_POLICY,
         ],
         Set::Dispatch | Set::Invoke | Set::Run | Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
     }
 }
 
-pub(super) fn names(paths: Paths<'_>, id: &str, settings: &Settings, things: &mut Vec<(Place, String)>) {
-    let name = paths.physical(id, MAX);
+/// The logs of live services go to one bucket and those of frozen ones to another: the filter of a view cannot tell
+/// services apart, that of a sink can (<https://docs.cloud.google.com/logging/docs/logs-views>).
+pub(super) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+    let settings = resource.settings();
+    let name = paths.physical(resource.id().as_str(), MAX);
     let location = paths.0.location.as_str();
     let service = paths.full("run", &["locations/", location, "/services/", &name]);
     if settings.triggers().next().is_some() {
         things.push((Place::TriggeredService, service.clone()));
     }
     things.insert(0, (Place::Service, service));
-    things.push((Place::LogView, identity::log_view(paths, &name)));
+    let bucket = paths.physical(resource.lifecycle().name(), LOG_BUCKET_MAX);
+    things.push((Place::LogView, paths.in_project(&["locations/", location, "/buckets/", &bucket, "/views/_AllLogs"])));
     if let Some(repository) = settings.compute().and_then(|compute| repository(paths, compute.code)) {
         things.push((Place::Repository, repository));
     }

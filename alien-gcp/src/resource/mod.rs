@@ -33,7 +33,7 @@ pub(crate) fn set(kind: Kind, set: Set) -> Rows {
 pub(crate) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
     let id = resource.id().as_str();
     match resource.settings() {
-        Settings::Function(_) | Settings::Container(_) => function::names(paths, id, resource.settings(), things),
+        Settings::Function(_) | Settings::Container(_) => function::names(paths, resource, things),
         Settings::Storage(_) => storage::names(paths, id, things),
         Settings::Kv(_) => kv::names(paths, id, things),
         Settings::Queue(_) => queue::names(paths, id, things),
@@ -47,7 +47,7 @@ pub(crate) fn check(paths: Paths<'_>, resource: &Resource, problems: &mut Vec<Pr
     match resource.settings() {
         Settings::Function(function) => function::check(function.code(), &mut own),
         Settings::Container(container) => container::check(container, &mut own),
-        Settings::Storage(_) => storage::check(paths, &mut own),
+        Settings::Storage(_) => storage::check(paths, resource.id().as_str(), &mut own),
         Settings::Queue(_) => queue::check(paths, &mut own),
         Settings::Network(network) => network::check(network, &mut own),
         Settings::Kv(_) => {}

@@ -1,4 +1,5 @@
-//! `queue`: a Pub/Sub topic with one subscription, and the same for dead letters where the stack asks for them.
+//! `queue`: a Pub/Sub topic with one subscription. Dead letters go to a topic of the admin's making, which neither the
+//! vendor nor the code holds any right on.
 
 use alien_core::permission::Set;
 use alien_core::{Problem, Rule};
@@ -13,7 +14,7 @@ use crate::operations::Place;
 const MAX: usize = 240;
 
 /// An update may set a push endpoint: management is no more than heartbeat. Attaching a subscription hands messages
-/// to it, so that is not part of creating.
+/// to it, so `provision` alone creates topics, and a subscription of the queue's takes `reconfigure` as well.
 pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],

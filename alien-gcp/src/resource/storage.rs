@@ -32,13 +32,13 @@ pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)
 }
 
 /// Cloud Storage keeps names with Google's own for itself.
-pub(super) fn check(paths: Paths<'_>, problems: &mut Vec<Problem>) {
-    let prefix = paths.0.prefix.as_str();
-    if prefix.starts_with("goog") || prefix.contains("google") {
+pub(super) fn check(paths: Paths<'_>, id: &str, problems: &mut Vec<Problem>) {
+    let name = paths.physical(id, MAX);
+    if name.starts_with("goog") || name.contains("google") {
         problems.push(Problem::error(
             Rule::Cloud,
-            format!("Cloud Storage refuses bucket names like `{prefix}-…`"),
-            "choose a prefix that does not begin with `goog` and has no `google` in it".to_owned(),
+            format!("Cloud Storage refuses bucket names like `{name}`"),
+            "choose a prefix that does not begin with `goog`, and prefix and id without `google`".to_owned(),
         ));
     }
 }

@@ -144,12 +144,70 @@ fn trust_in_anyone_else_is_caught() {
         (vendor, "roles/iam.serviceAccountTokenCreator"),
     ] {
         let report = after(|principal| principal["impersonators"] = json!([{ "member": member, "role": role }]));
-        caught(&report, Promise::P5, "trust");
+        caught(&report, Promise::P5, "principal");
     }
     let report = after(|principal| {
         let roles = principal["customRoles"].as_array_mut().unwrap();
         let role = roles.iter_mut().find(|role| role["roleId"] == "alien.identity.impersonate").unwrap();
         role["includedPermissions"] = json!(["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signBlob"]);
     });
-    caught(&report, Promise::P5, "trust");
+    caught(&report, Promise::P5, "principal");
+}
+
+#[test]
+fn members_other_than_the_account_itself_are_caught() {
+    for members in [
+        json!(["allUsers"]),
+        json!([MEMBER, "serviceAccount:vendor@vendor-project.iam.gserviceaccount.com"]),
+        json!([]),
+    ] {
+        let report = after(|principal| principal["bindings"][0]["members"] = members.clone());
+        caught(&report, Promise::P5, "principal");
+    }
+    // The admin's permissions are not judged, but nobody else may be bound to them.
+    let stack = my_app();
+    let rendered: Rendered<Gcp> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut layers = rendered.documents.layers.clone();
+    layers.provisioning.as_mut().unwrap().principals[0].bindings[0].members.push("allUsers".to_owned());
+    caught(&cloud::audit::<Gcp>(&stack, &rendered.documents.target, &layers), Promise::P1, "principal");
+}
+
+#[test]
+fn a_role_that_is_defined_twice_or_wider_in_any_layer_is_caught() {
+    let stack = my_app();
+    let rendered: Rendered<Gcp> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut wider = rendered.documents.layers.clone();
+    let role = &mut wider.provisioning.as_mut().unwrap().principals[0].custom_roles[0];
+    role.included_permissions.push("run.services.setIamPolicy.made-up".into());
+    caught(&cloud::audit::<Gcp>(&stack, &rendered.documents.target, &wider), Promise::P1, "principal");
+    let mut twice = rendered.documents.layers.clone();
+    let roles = &mut twice.management.as_mut().unwrap().principals[0].custom_roles;
+    roles.push(roles[0].clone());
+    caught(&cloud::audit::<Gcp>(&stack, &rendered.documents.target, &twice), Promise::P5, "principal");
+}
+
+#[test]
+fn a_permission_on_a_thing_of_ours_that_it_is_not_checked_on_is_caught() {
+    let management = "//iam.googleapis.com/projects/customer-project/serviceAccounts/acme-management-4@customer-project.iam.gserviceaccount.com";
+    caught(&planted("iam.serviceAccounts.actAs", management, Value::Null), Promise::P5, "roles/planted");
+}
+
+#[test]
+fn roles_do_not_depend_on_the_stack() {
+    let roles = |image: &str| {
+        let mut document = serde_json::to_value(my_app()).unwrap();
+        document["resources"][0]["code"]["image"] = image.into();
+        let stack = alien_core::Stack::from_json(&document.to_string()).unwrap();
+        let rendered: Rendered<Gcp> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+        let principals =
+            alien_core::permission::Layer::ALL.map(|layer| rendered.documents.layers.principals(layer).to_vec());
+        let roles = principals.concat().into_iter().flat_map(|principal| principal.custom_roles);
+        roles.map(|role| (role.role_id.clone(), role)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let digest = "0".repeat(64);
+    let one = roles(&format!("registry.example.com/api@sha256:{digest}"));
+    let other = roles(&format!("europe-west3-docker.pkg.dev/customer-project/images/api@sha256:{digest}"));
+    for (id, role) in one {
+        assert_eq!(other.get(&id), Some(&role));
+    }
 }
