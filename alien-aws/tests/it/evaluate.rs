@@ -54,7 +54,8 @@ fn conditions_hold_or_do_not() {
         let condition = json!({ operator: { key: value } });
         json!([{ "Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition }])
     };
-    let cases: [(&str, &str, Value, &[(&str, &str)], bool); 17] = [
+    type Context = &'static [(&'static str, &'static str)];
+    let cases: [(&str, &str, Value, Context, bool); 17] = [
         ("StringEquals", "aws:a", json!("x"), &[("aws:A", "x")], true),
         ("StringEquals", "aws:a", json!(["x", "y"]), &[("aws:a", "y")], true),
         ("StringEquals", "aws:a", json!("x"), &[("aws:a", "X")], false),

@@ -1,5 +1,7 @@
 //! Tests of the AWS documents.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
+
 mod broken;
 mod documents;
 mod evaluate;

@@ -1,5 +1,7 @@
 //! The command line, run as a program.
 
+#![expect(clippy::unwrap_used, reason = "a suite of tests says what is wrong by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

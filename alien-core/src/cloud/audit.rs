@@ -223,6 +223,9 @@ enum Derived {
     Yes,
 }
 
+/// A row of the table, and a thing that its permission is checked on.
+type Checked<'a, C> = (&'static Operation<<C as Cloud>::Place>, Thing<'a, <C as Cloud>::Place>);
+
 /// Judges one principal.
 struct Judge<'a, C: Cloud> {
     deployment: &'a Deployed<'a, C>,
@@ -360,27 +363,22 @@ impl<'a, C: Cloud> Judge<'a, C> {
     }
 
     /// Judges a permission on things of one full name.
-    fn judge_alike(
-        &mut self,
-        name: &'a str,
-        things: &[(&'static Operation<C::Place>, Thing<'a, C::Place>)],
-        allowed: &Allowed<'a, C>,
-    ) {
+    fn judge_alike(&mut self, name: &'a str, things: &[Checked<'a, C>], allowed: &Allowed<'a, C>) {
         // A thing may be several places at once, and a grant for one of them is a grant for the thing; a condition
         // that belongs to one place keeps it apart from the others. What several resources look at, join or fetch
         // from, one of them suffices for.
         let shares =
             |row: &Operation<C::Place>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
-        let mut shared: Option<(Derived, &'static Operation<C::Place>, Thing<'a, C::Place>)> = None;
+        let mut shared: Option<(Derived, Checked<'a, C>)> = None;
         for (row, thing) in things {
             let derived = self.derived(row, thing.subject);
             if shares(row) {
-                if shared.is_none_or(|(best, ..)| derived > best) {
-                    shared = Some((derived, *row, *thing));
+                if shared.is_none_or(|(best, _)| derived > best) {
+                    shared = Some((derived, (*row, *thing)));
                 }
                 continue;
             }
-            let otherwise = |(other, of): &(&'static Operation<C::Place>, Thing<'a, C::Place>)| {
+            let otherwise = |(other, of): &Checked<'a, C>| {
                 of.subject == thing.subject
                     && C::guards(of.place).is_empty()
                     && self.derived(other, of.subject) != Derived::No
@@ -390,7 +388,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             }
             self.judge_thing(name, row, *thing, allowed);
         }
-        if let Some((_, row, thing)) = shared {
+        if let Some((_, (row, thing))) = shared {
             self.judge_thing(name, row, thing, allowed);
         }
     }

@@ -9,10 +9,17 @@ use crate::stack::Stack;
 /// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of places.
 #[derive(Debug, Clone)]
 pub struct Names<P> {
-    resources: Vec<(Vec<(P, String)>, Option<usize>)>,
+    resources: Vec<Named<P>>,
     deployment: Vec<(P, String)>,
     management: Vec<(P, String)>,
     runtime: Vec<Vec<(P, String)>>,
+}
+
+/// A resource's own things, and the runtime identity its code runs under.
+#[derive(Debug, Clone)]
+struct Named<P> {
+    things: Vec<(P, String)>,
+    identity: Option<usize>,
 }
 
 /// One thing of a deployment, under its full name.
@@ -37,7 +44,7 @@ impl<P: Copy + Eq> Names<P> {
         let resources = stack.resources().iter().enumerate().map(|(position, resource)| {
             let profile = resource.settings().compute().map(|compute| compute.profile);
             let identity = profile.and_then(|profile| permissions.runtime_position(profile));
-            (named(Subject::Resource(position)), identity)
+            Named { things: named(Subject::Resource(position)), identity }
         });
         Self {
             resources: resources.collect(),
@@ -50,7 +57,7 @@ impl<P: Copy + Eq> Names<P> {
     /// The cloud's full name of a resource.
     #[must_use]
     pub fn id(&self, position: usize) -> &str {
-        self.resources.get(position).and_then(|(things, _)| things.first()).map_or("", |(_, name)| name.as_str())
+        self.resources.get(position).and_then(|named| named.things.first()).map_or("", |(_, name)| name.as_str())
     }
 
     /// The full names that `place` means for a subject: its own; those of the identity its code runs under; those
@@ -59,7 +66,7 @@ impl<P: Copy + Eq> Names<P> {
         let none: (&[(P, String)], Option<usize>) = (&[], None);
         let (own, identity) = match subject {
             Subject::Resource(position) => {
-                self.resources.get(position).map_or(none, |(things, identity)| (things.as_slice(), *identity))
+                self.resources.get(position).map_or(none, |named| (named.things.as_slice(), named.identity))
             }
             Subject::Deployment => none,
             Subject::ManagementIdentity => (self.management.as_slice(), None),
@@ -75,7 +82,7 @@ impl<P: Copy + Eq> Names<P> {
 
     /// Everything, in order of subjects.
     pub fn things(&self) -> impl Iterator<Item = Thing<'_, P>> {
-        let resources = self.resources.iter().enumerate().map(|(n, (things, _))| (Subject::Resource(n), things));
+        let resources = self.resources.iter().enumerate().map(|(n, named)| (Subject::Resource(n), &named.things));
         let runtime = self.runtime.iter().enumerate().map(|(n, things)| (Subject::RuntimeIdentity(n), things));
         resources
             .chain([(Subject::Deployment, &self.deployment), (Subject::ManagementIdentity, &self.management)])

@@ -79,11 +79,8 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
     };
     // Where a cloud has one permission for creating and for such settings, whoever holds the one holds the other.
     let indirect = own(DisclosureKind::Indirect).next().is_some();
-    for (set, phrase) in PHRASES {
-        if !set.fits(kind) {
-            continue;
-        }
-        let phrase = phrase(kind);
+    for set in Set::ALL.into_iter().filter(|set| set.fits(kind) && set.is_for_management()) {
+        let phrase = phrase(set, kind);
         match works(set) {
             Some(Why::Extended) => can.push(format!("{phrase} (extended)")),
             Some(_) => can.push(phrase.to_owned()),
@@ -119,17 +116,18 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
     }
 }
 
-/// What each set lets the vendor do, in words.
-const PHRASES: [(Set, fn(Kind) -> &'static str); 6] = [
-    (Set::Heartbeat, |_| "see its health and settings"),
-    (Set::Management, |kind| if kind.runs_code() { "push code and settings" } else { "change its settings" }),
-    (Set::Logs, |_| "read its logs"),
-    (Set::Dispatch, |_| "send it commands"),
-    (Set::Provision, |_| "create or delete it"),
-    (Set::Reconfigure, |kind| {
-        if kind.holds_data() { "change settings that can move or destroy its data" } else { "change its settings" }
-    }),
-];
+/// What a set lets the vendor do, in words.
+fn phrase(set: Set, kind: Kind) -> &'static str {
+    match set {
+        Set::Heartbeat => "see its health and settings",
+        Set::Management if kind.runs_code() => "push code and settings",
+        Set::Logs => "read its logs",
+        Set::Dispatch => "send it commands",
+        Set::Provision => "create or delete it",
+        Set::Reconfigure if kind.holds_data() => "change settings that can move or destroy its data",
+        _ => "change its settings",
+    }
+}
 
 fn reach_phrase(data: &DataReach) -> String {
     let mut phrase = String::new();

@@ -127,7 +127,7 @@ impl Findings {
             }
         };
         let path = id.as_deref().unwrap_or(path);
-        let lifecycle = match fields.remove("lifecycle").map(|word| serde_json::from_value(word)) {
+        let lifecycle = match fields.remove("lifecycle").map(serde_json::from_value) {
             Some(Ok(lifecycle)) => Some(lifecycle),
             Some(Err(error)) => {
                 self.form(path, format!("`lifecycle`: {error}"), "write \"frozen\" or \"live\"");
