@@ -31,11 +31,11 @@ mod resource;
 mod target;
 
 use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
-    Size, Table,
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holding, Permissions, Set, Subject, Topic};
-use alien_core::{Problem, Rule, Stack};
+use alien_core::permission::{Holder, Holding, Set, Topic};
+use alien_core::resource::Resource;
+use alien_core::{Kind, Problem, Rule, Stack};
 
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
@@ -112,28 +112,19 @@ impl Cloud for Aws {
         problems
     }
 
-    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
-        let arns = Arns(target);
-        let containers = stack.resources().iter().any(|resource| resource.kind() == alien_core::Kind::Container);
-        Names::new(stack, permissions, |subject, things| match subject {
-            Subject::Resource(position) => {
-                if let Some(resource) = stack.at(position) {
-                    resource::names(arns, resource, things);
-                }
-            }
-            Subject::Deployment => {
-                if containers {
-                    resource::cluster(arns, things);
-                }
-                things.push((Place::Account, "*".to_owned()));
-            }
-            Subject::ManagementIdentity => identity::names(arns, &permissions.management.holder, things),
-            Subject::RuntimeIdentity(position) => {
-                if let Some(holding) = permissions.runtime.get(position) {
-                    identity::names(arns, &holding.holder, things);
-                }
-            }
-        })
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+        resource::names(Arns(target), resource, things);
+    }
+
+    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
+        if stack.resources().iter().any(|resource| resource.kind() == Kind::Container) {
+            resource::cluster(Arns(target), things);
+        }
+        things.push((Place::Account, "*".to_owned()));
+    }
+
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+        identity::names(Arns(target), holder, things);
     }
 
     fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {

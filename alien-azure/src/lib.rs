@@ -32,10 +32,9 @@ mod resource;
 mod target;
 
 use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
-    Size, Table,
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holding, Permissions, Set, Subject as About, Topic};
+use alien_core::permission::{Holder, Holding, Set, Topic};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Stack};
 
@@ -107,29 +106,20 @@ impl Cloud for Azure {
         problems
     }
 
-    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
-        let ids = Ids(target);
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+        resource::names(Ids(target), resource, things);
+    }
+
+    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
         let uses_queue = |resource: &Resource| resource.kind() == Kind::Queue || resource.settings().takes_commands();
-        let queues = stack.resources().iter().any(uses_queue);
-        Names::new(stack, permissions, |subject, things| match subject {
-            About::Resource(position) => {
-                if let Some(resource) = stack.at(position) {
-                    resource::names(ids, resource, things);
-                }
-            }
-            About::Deployment => {
-                if queues {
-                    resource::namespace(ids, things);
-                }
-                things.push((Place::Group, ids.group()));
-            }
-            About::ManagementIdentity => identity::names(ids, &permissions.management.holder, things),
-            About::RuntimeIdentity(position) => {
-                if let Some(holding) = permissions.runtime.get(position) {
-                    identity::names(ids, &holding.holder, things);
-                }
-            }
-        })
+        if stack.resources().iter().any(uses_queue) {
+            resource::namespace(Ids(target), things);
+        }
+        things.push((Place::Group, Ids(target).group()));
+    }
+
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+        identity::names(Ids(target), holder, things);
     }
 
     fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {

@@ -9,7 +9,7 @@ use alien_core::{Kind, Lifecycle, Prefix, Stack};
 /// The names of everything of a deployment of the stack.
 #[must_use]
 pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Place> {
-    C::names(stack, &stack.permissions(), target)
+    Names::of::<C>(stack, &stack.permissions(), target)
 }
 
 /// What the cloud knows of a request about a thing: the condition keys that tell its subject from others, and the one

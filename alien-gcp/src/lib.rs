@@ -34,10 +34,10 @@ mod resource;
 mod target;
 
 use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Names, Operation, RenderError, Rendered, Report,
-    Size, Table,
+    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holding, Permissions, Set, Subject, Topic};
+use alien_core::permission::{Holder, Holding, Set, Topic};
+use alien_core::resource::Resource;
 use alien_core::{Problem, Stack};
 
 use naming::Paths;
@@ -110,22 +110,16 @@ impl Cloud for Gcp {
         problems
     }
 
-    fn names(stack: &Stack, permissions: &Permissions, target: &Target) -> Names<Place> {
-        let paths = Paths(target);
-        Names::new(stack, permissions, |subject, things| match subject {
-            Subject::Resource(position) => {
-                if let Some(resource) = stack.at(position) {
-                    resource::names(paths, resource, things);
-                }
-            }
-            Subject::Deployment => things.push((Place::Project, paths.project())),
-            Subject::ManagementIdentity => identity::names(paths, &permissions.management.holder, things),
-            Subject::RuntimeIdentity(position) => {
-                if let Some(holding) = permissions.runtime.get(position) {
-                    identity::names(paths, &holding.holder, things);
-                }
-            }
-        })
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+        resource::names(Paths(target), resource, things);
+    }
+
+    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
+        things.push((Place::Project, Paths(target).project()));
+    }
+
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+        identity::names(Paths(target), holder, things);
     }
 
     fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {

@@ -5,122 +5,23 @@
 //! effects of a grant's permission sets are judged again here: a set that held a data permission would not pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::Serialize;
-
-use super::documents::{Documents, Layers};
+use super::documents::Layers;
+use super::guards::Guards;
 use super::names::{Index, Names, Thing};
-use super::{Allowed, Cloud, Deployed, Effect, Escalation, Guard, Operation, Permission, Scope};
+use super::report::{Breach, Disclosure, DisclosureKind, Promise, Report};
+use super::{Allowed, Cloud, Deployed, Effect, Escalation, Operation, Permission, Scope};
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Holder, Holding, Layer, Reach, Set, Sets, Subject, Topic, Why, reach};
+use crate::permission::{Holder, Holding, Layer, Set, Sets, Subject, Topic, Why, reach};
 use crate::resource::Kind;
 use crate::stack::Stack;
-
-/// The promises that documents can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Promise {
-    /// Each layer holds what is derived for it, and nothing else.
-    P1,
-    /// The vendor never touches customer data and gets no credential.
-    P2,
-    /// The vendor never creates or deletes, unless the stack extends its rights.
-    P3,
-    /// A frozen resource can be observed and nothing more; nothing of anyone else's can be touched.
-    P4,
-    /// Nobody can widen their own rights.
-    P5,
-}
-
-impl fmt::Display for Promise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-/// A promise that the documents break, and the statement that breaks it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Breach {
-    /// The promise.
-    pub promise: Promise,
-    /// The layer of the principal.
-    pub layer: Layer,
-    /// The principal.
-    pub principal: String,
-    /// The statement that causes it: as the document names it.
-    pub statement: String,
-    /// The permission, or pattern; empty where the trust is wrong.
-    pub permission: String,
-    /// What it is allowed on; empty where the trust is wrong.
-    pub on: String,
-    /// Why that breaks the promise.
-    pub what: String,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { promise, layer, principal, statement, permission, on, what } = self;
-        write!(f, "{promise}: {layer} `{principal}`, {statement}: ")?;
-        if !permission.is_empty() {
-            write!(f, "`{permission}` on `{on}`: ")?;
-        }
-        f.write_str(what)
-    }
-}
-
-/// Something that breaks no promise and should be known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Disclosure {
-    /// What sort.
-    pub kind: DisclosureKind,
-    /// The resource it is about; none where it is the account, project or group.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
-    /// The permission.
-    pub permission: &'static str,
-    /// What it shows or does.
-    pub what: &'static str,
-}
-
-/// What sort of disclosure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DisclosureKind {
-    /// A call that is needed shows more than health and settings.
-    Reveals,
-    /// The stack extends the vendor's rights by it.
-    Extended,
-    /// The stack extends the vendor's rights by it, and it can move or destroy data.
-    Indirect,
-    /// The cloud has no narrower place to give it than one that others share.
-    Wide,
-    /// With what the stack extends, the vendor holds all that a known path of escalation takes.
-    Path,
-}
-
-/// What the audit found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The cloud's name.
-    pub cloud: &'static str,
-    /// The layers whose permissions were judged. The admin's own are not: only who may become that principal.
-    pub layers: Vec<Layer>,
-    /// How many permissions on how many things were judged.
-    pub checked: usize,
-    /// The promises that are broken, with the statement that breaks each. Empty where all are kept.
-    pub breaches: Vec<Breach>,
-    /// What should be known all the same.
-    pub disclosures: Vec<Disclosure>,
-    /// The data that a vendor can reach by pushing code.
-    pub reach: Reach,
-}
 
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
 /// are absent are not judged.
 #[must_use]
 pub fn audit<C: Cloud>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
     let permissions = stack.permissions();
-    let names = C::names(stack, &permissions, target);
+    let names = Names::of::<C>(stack, &permissions, target);
     report(&Deployed::<C> { stack, permissions: &permissions, target, names: &names }, layers, Source::Elsewhere)
 }
 
@@ -546,51 +447,6 @@ impl<'a, C: Cloud> Judge<'a, C> {
     }
 }
 
-/// Which things a statement's condition confines it to.
-struct Guards<'a, 'i, C: Cloud> {
-    index: &'i Index<'a, C::Place>,
-    condition: Option<&'a C::Condition>,
-    /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
-    named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
-}
-
-impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
-    fn new(index: &'i Index<'a, C::Place>, condition: Option<&'a C::Condition>) -> Self {
-        Self { index, condition, named: Vec::new() }
-    }
-
-    /// Whether the condition is the one that belongs to the thing.
-    fn met(&mut self, names: &Names<C::Place>, thing: &Thing<'_, C::Place>) -> bool {
-        C::guards(thing.place).iter().all(|guard| match *guard {
-            Guard::Fixed { key, values } => {
-                let given = self.values(key);
-                !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
-            }
-            Guard::Named { key, by } => {
-                names.at(by, thing.subject).next().is_none() || self.names_subject(key, by, thing.subject)
-            }
-        })
-    }
-
-    /// Whether a key's values are all names of the deployment's, and one is this subject's.
-    fn names_subject(&mut self, key: &'static str, by: C::Place, subject: Subject) -> bool {
-        if !self.named.iter().any(|(known, _)| *known == key) {
-            let owners = self.values(key).iter().map(|value| {
-                let owner = self.index.named(value).find(|owner| owner.place == by);
-                owner.map(|owner| owner.subject)
-            });
-            let owners = owners.collect();
-            self.named.push((key, owners));
-        }
-        let owners = self.named.iter().find(|(known, _)| *known == key).and_then(|(_, owners)| owners.as_ref());
-        owners.is_some_and(|owners| owners.contains(&subject))
-    }
-
-    fn values(&self, key: &str) -> &'a [String] {
-        self.condition.map_or(&[], |condition| C::confined_to(condition, key))
-    }
-}
-
 /// What the vendor may never have, though a set gave it. `lifecycle` is none for what is no resource.
 fn never_for_the_vendor(effect: Effect, derived: Derived, lifecycle: Option<Lifecycle>) -> Option<Promise> {
     let extended = derived == Derived::Extended;
@@ -650,14 +506,5 @@ fn severity(effect: Effect) -> u8 {
         Promise::P3 => 2,
         Promise::P4 => 1,
         Promise::P1 => 0,
-    }
-}
-
-/// For documents that came with their target.
-impl<C: Cloud> Documents<C> {
-    /// Audits these documents against the stack they are said to be for.
-    #[must_use]
-    pub fn audit(&self, stack: &Stack) -> Report {
-        audit::<C>(stack, &self.target, &self.layers)
     }
 }

@@ -5,8 +5,11 @@
 
 mod audit;
 mod documents;
+mod guards;
 mod names;
 mod operation;
+mod render;
+mod report;
 mod review;
 
 use std::fmt;
@@ -15,17 +18,17 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use audit::{Breach, Disclosure, DisclosureKind, Promise, Report, audit};
-pub use documents::{
-    Documents, LayerDocuments, Layers, Physical, RenderError, Rendered, Size, frozen_logs_are_shared, render,
-    render_beyond_limits, rows,
-};
+pub use audit::audit;
+pub use documents::{Documents, LayerDocuments, Layers, Physical, Size};
 pub use names::{Names, Thing};
 pub use operation::{Effect, Escalation, Operation, Table};
+pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits, rows};
+pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
 pub use review::{Review, ReviewRow, review};
 
-use crate::permission::{Holding, Permissions, Set, Topic};
+use crate::permission::{Holder, Holding, Permissions, Set, Topic};
 use crate::problem::Problem;
+use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// One cloud: what the library must know to render and audit its documents. Nothing here calls the network.
@@ -63,8 +66,14 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
     /// What this cloud does not take of a stack, and what should be known about it.
     fn check(stack: &Stack, target: &Self::Target) -> Vec<Problem>;
 
-    /// Names everything.
-    fn names(stack: &Stack, permissions: &Permissions, target: &Self::Target) -> Names<Self::Place>;
+    /// Names what belongs to a resource. The first name is the resource's id.
+    fn name_resource(resource: &Resource, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
+
+    /// Names what the resources of a deployment share.
+    fn name_shared(stack: &Stack, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
+
+    /// Names the identity of a holder, and what belongs to it.
+    fn name_identity(holder: &Holder, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
 
     /// Renders one holding.
     fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Self::Principal;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Scope;
-use crate::permission::{Permissions, Subject};
+use super::{Cloud, Scope};
+use crate::permission::{Holding, Permissions, Subject};
 use crate::stack::Stack;
 
 /// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of places.
@@ -34,23 +34,25 @@ pub struct Thing<'n, P> {
 }
 
 impl<P: Copy + Eq> Names<P> {
-    /// Names every subject of a stack. The first name that `name` gives for a resource is the resource's id.
-    pub fn new(stack: &Stack, permissions: &Permissions, mut name: impl FnMut(Subject, &mut Vec<(P, String)>)) -> Self {
-        let mut named = |subject| {
+    /// Names everything of a deployment.
+    #[must_use]
+    pub fn of<C: Cloud<Place = P>>(stack: &Stack, permissions: &Permissions, target: &C::Target) -> Self {
+        fn named<P>(name: impl FnOnce(&mut Vec<(P, String)>)) -> Vec<(P, String)> {
             let mut things = Vec::new();
-            name(subject, &mut things);
+            name(&mut things);
             things
-        };
-        let resources = stack.resources().iter().enumerate().map(|(position, resource)| {
+        }
+        let resources = stack.resources().iter().map(|resource| {
             let profile = resource.settings().compute().map(|compute| compute.profile);
             let identity = profile.and_then(|profile| permissions.runtime_position(profile));
-            Named { things: named(Subject::Resource(position)), identity }
+            Named { things: named(|things| C::name_resource(resource, target, things)), identity }
         });
+        let identity = |holding: &Holding| named(|things| C::name_identity(&holding.holder, target, things));
         Self {
             resources: resources.collect(),
-            deployment: named(Subject::Deployment),
-            management: named(Subject::ManagementIdentity),
-            runtime: (0..permissions.runtime.len()).map(|position| named(Subject::RuntimeIdentity(position))).collect(),
+            deployment: named(|things| C::name_shared(stack, target, things)),
+            management: identity(&permissions.management),
+            runtime: permissions.runtime.iter().map(identity).collect(),
         }
     }
 

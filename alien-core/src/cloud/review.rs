@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::documents::Rendered;
+use super::render::Rendered;
 use super::{Cloud, DisclosureKind};
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Access, DataReach, Set, Subject, Topic, Why};

@@ -1,0 +1,52 @@
+//! Conditions in documents, against those that belong to places.
+
+use std::collections::BTreeSet;
+
+use super::names::{Index, Names, Thing};
+use super::{Cloud, Guard};
+use crate::permission::Subject;
+
+/// Which things a statement's condition confines it to.
+pub(super) struct Guards<'a, 'i, C: Cloud> {
+    index: &'i Index<'a, C::Place>,
+    condition: Option<&'a C::Condition>,
+    /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
+    named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
+}
+
+impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
+    pub(super) fn new(index: &'i Index<'a, C::Place>, condition: Option<&'a C::Condition>) -> Self {
+        Self { index, condition, named: Vec::new() }
+    }
+
+    /// Whether the condition is the one that belongs to the thing.
+    pub(super) fn met(&mut self, names: &Names<C::Place>, thing: &Thing<'_, C::Place>) -> bool {
+        C::guards(thing.place).iter().all(|guard| match *guard {
+            Guard::Fixed { key, values } => {
+                let given = self.values(key);
+                !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
+            }
+            Guard::Named { key, by } => {
+                names.at(by, thing.subject).next().is_none() || self.names_subject(key, by, thing.subject)
+            }
+        })
+    }
+
+    /// Whether a key's values are all names of the deployment's, and one is this subject's.
+    fn names_subject(&mut self, key: &'static str, by: C::Place, subject: Subject) -> bool {
+        if !self.named.iter().any(|(known, _)| *known == key) {
+            let owners = self.values(key).iter().map(|value| {
+                let owner = self.index.named(value).find(|owner| owner.place == by);
+                owner.map(|owner| owner.subject)
+            });
+            let owners = owners.collect();
+            self.named.push((key, owners));
+        }
+        let owners = self.named.iter().find(|(known, _)| *known == key).and_then(|(_, owners)| owners.as_ref());
+        owners.is_some_and(|owners| owners.contains(&subject))
+    }
+
+    fn values(&self, key: &str) -> &'a [String] {
+        self.condition.map_or(&[], |condition| C::confined_to(condition, key))
+    }
+}

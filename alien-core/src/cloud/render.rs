@@ -1,0 +1,149 @@
+//! From a stack to one cloud's own documents, in three layers: derive, name, render, audit, measure.
+
+use std::collections::BTreeMap;
+
+use super::audit::{self, Source};
+use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
+use super::report::{Breach, Report};
+use super::{Cloud, Deployed, Names, Operation};
+use crate::lifecycle::Lifecycle;
+use crate::name::ResourceId;
+use crate::permission::{Grant, Holding, Permissions, Set};
+use crate::problem::{Problem, Problems, Rule};
+use crate::resource::Resource;
+use crate::stack::Stack;
+
+/// Documents that passed the audit, and its report.
+#[derive(Debug, Clone)]
+pub struct Rendered<C: Cloud> {
+    /// The documents.
+    pub documents: Documents<C>,
+    /// What the audit found: no breach, and what should be known.
+    pub report: Report,
+    /// The size of each document against its limit.
+    pub sizes: Vec<Size>,
+    /// What should be known about the stack on this cloud.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why there are no documents.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// The cloud does not take the stack, or a document is over a limit.
+    #[error("{0}")]
+    Problems(Problems),
+    /// The documents would break a promise. This is a defect of the library, and nothing was rendered.
+    #[error("the documents would break a promise:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Breaches(Vec<Breach>),
+}
+
+/// Renders all three layers of a stack, checks every size and audits the result. No network.
+///
+/// # Errors
+///
+/// * [`RenderError::Problems`]: the cloud does not take the stack, or a document is over a limit; all of them at once.
+/// * [`RenderError::Breaches`]: the documents would break a promise.
+pub fn render<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+    let rendered = render_beyond_limits(stack, target)?;
+    let problems = rendered.sizes.iter().filter(|size| size.size > size.limit).map(|size| {
+        let Size { document, unit, size, limit, source } = size;
+        let what = format!("{size} {unit}, and {} takes {limit} ({source})", C::NAME);
+        let help = "split the stack into two deployments, or ask for fewer resources or sets";
+        Problem::error(Rule::Limit, what, help.to_owned()).at(document)
+    });
+    let problems: Vec<Problem> = rendered.warnings.iter().cloned().chain(problems).collect();
+    Problems::none(problems).map_err(RenderError::Problems)?;
+    Ok(rendered)
+}
+
+/// Renders as [`render`] does, but lets documents be over the cloud's limits: for measuring, not for use.
+///
+/// # Errors
+///
+/// As [`render`], but for sizes.
+pub fn render_beyond_limits<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+    let mut problems = stack.warnings().to_vec();
+    problems.extend(C::check(stack, target));
+    let permissions = stack.permissions();
+    let names = Names::of::<C>(stack, &permissions, target);
+    problems.extend(same_names::<C>(stack, &names));
+    let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
+    let deployment = Deployed::<C> { stack, permissions: &permissions, target, names: &names };
+    let documents = documents(&deployment);
+    let report = audit::report(&deployment, &documents.layers, Source::Rendered);
+    if !report.breaches.is_empty() {
+        return Err(RenderError::Breaches(report.breaches));
+    }
+    let sizes = C::sizes(&documents);
+    Ok(Rendered { documents, report, sizes, warnings })
+}
+
+/// For clouds where the logs of all frozen code stand in one place: they are given for all of it or for none.
+#[must_use]
+pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
+    let frozen = || stack.resources().iter().filter(|r| r.kind().runs_code() && r.lifecycle() == Lifecycle::Frozen);
+    let extended = |resource: &Resource| stack.extensions(resource.id()).any(|set| *set == Set::Logs);
+    if !frozen().any(extended) {
+        return Vec::new();
+    }
+    let problem = |resource: &Resource| {
+        let what = "its logs stand in one place with those of frozen code whose logs the stack gives the vendor";
+        let help = "extend `logs` for every frozen function and container, or for none";
+        Problem::error(Rule::Cloud, what.to_owned(), help.to_owned()).on(resource.id())
+    };
+    frozen().filter(|resource| !extended(resource)).map(problem).collect()
+}
+
+/// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
+/// resource's alone. New things whose name the cloud chooses are named by a pattern until then.
+fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Place>) -> Vec<Problem> {
+    let mut seen = BTreeMap::<&str, &ResourceId>::new();
+    let mut problems = Vec::new();
+    for (position, resource) in stack.resources().iter().enumerate() {
+        let name = names.id(position);
+        if name.ends_with('*') {
+            continue;
+        }
+        if let Some(other) = seen.insert(name, resource.id()) {
+            let what = format!("it is `{name}`, and so is `{other}`");
+            problems.push(Problem::error(Rule::Duplicate, what, "declare it once".to_owned()).on(resource.id()));
+        }
+    }
+    problems
+}
+
+fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {
+    let Deployed { stack, permissions, target, names } = *deployment;
+    let Permissions { provisioning, management, runtime } = permissions;
+    let layer = |holdings: &[Holding]| {
+        let principals = holdings.iter().map(|holding| C::principal(deployment, holding)).collect();
+        Some(LayerDocuments { principals })
+    };
+    let resources = stack.resources().iter().enumerate().map(|(position, resource)| {
+        let id = names.id(position).to_owned();
+        (resource.id().clone(), Physical { kind: resource.kind(), lifecycle: resource.lifecycle(), id })
+    });
+    Documents {
+        cloud: C::NAME,
+        stack: stack.name().clone(),
+        target: target.clone(),
+        resources: resources.collect(),
+        layers: Layers {
+            provisioning: layer(std::slice::from_ref(provisioning)),
+            management: layer(std::slice::from_ref(management)),
+            runtime: layer(runtime),
+        },
+    }
+}
+
+/// The operations behind the grants of a holding, in the order of grants.
+pub fn rows<'a, C: Cloud>(
+    stack: &'a Stack,
+    holding: &'a Holding,
+) -> impl Iterator<Item = (&'a Grant, &'static Operation<C::Place>)> {
+    holding.grants.iter().flat_map(move |grant| {
+        let rows = grant.subject.topic(stack).map_or(&[][..], |topic| C::set(topic, grant.set));
+        rows.iter().map(move |row| (grant, *row))
+    })
+}
