@@ -61,7 +61,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> 
             for scope in names.map(|name| if admin { group.as_str() } else { name }) {
                 // A place has several rows, and several resources may share a thing: each is assigned once.
                 if assigned.insert((purpose, scope)) {
-                    role_assignments.push(assignment(scope, role));
+                    role_assignments.push(assignment(scope, role, &group));
                 }
             }
         }
@@ -114,11 +114,12 @@ impl Role {
     }
 }
 
-/// An assignment's GUID follows from the role, which is one identity's alone, and the scope, so that a second run finds
-/// what the first one made.
-fn assignment(scope: &str, role: &Role) -> RoleAssignment {
+/// An assignment's GUID follows from the role, which is one identity's in one group alone, and from where it is assigned
+/// in the group, so that a second run finds what the first one made.
+fn assignment(scope: &str, role: &Role, group: &str) -> RoleAssignment {
+    let below = scope.strip_prefix(group).unwrap_or(scope);
     RoleAssignment {
-        name: Uuid::new_v5(&role.name, scope.to_ascii_lowercase().as_bytes()).to_string(),
+        name: Uuid::new_v5(&role.name, below.to_ascii_lowercase().as_bytes()).to_string(),
         scope: scope.to_owned(),
         properties: AssignmentProperties {
             role_definition_id: role.id.clone(),

@@ -226,13 +226,24 @@ impl<'a, C: Cloud> Judge<'a, C> {
         if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) | Scope::Whole(text) = allowed.scope {
             let index = self.index;
             let mut guards = Guards::<C>::new(index, allowed.condition);
-            let candidates: Vec<_> = index
+            let mut candidates = index
                 .named(text)
-                .flat_map(|thing| rows.iter().filter(|row| row.on == thing.place).map(move |row| (*row, *thing)))
-                .collect();
-            direct = !candidates.is_empty();
-            let (met, unmet): (Vec<_>, Vec<_>) =
-                candidates.into_iter().partition(|(_, thing)| guards.met(self.deployment.names, thing));
+                .flat_map(|thing| rows.iter().filter(|row| row.on == thing.place).map(move |row| (*row, *thing)));
+            // Nearly always there is one, and nothing to weigh.
+            let first = candidates.next();
+            let second = candidates.next();
+            if let (Some((row, thing)), None) = (first, second)
+                && guards.met(self.deployment.names, &thing)
+            {
+                self.judge_thing(name, row, thing, allowed);
+                return;
+            }
+            direct = first.is_some();
+            let (met, unmet): (Vec<_>, Vec<_>) = first
+                .into_iter()
+                .chain(second)
+                .chain(candidates)
+                .partition(|(_, thing)| guards.met(self.deployment.names, thing));
             // What one thing's condition confines says nothing about another of the same full name.
             if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
                 let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
