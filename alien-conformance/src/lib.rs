@@ -1,7 +1,7 @@
 //! One suite for every cloud: what must hold of the documents of any stack, whichever cloud renders them.
 //!
-//! A cloud's tests call [`document_suite!`](crate::document_suite) with its type and a function that makes a target
-//! from a prefix. The suite judges documents by the cloud's evaluator alone, permission by permission and thing by
+//! A cloud's tests call [`document_suite!`](crate::document_suite) with its type, a function that makes a target from a
+//! prefix, and one that plants a permission in documents. The suite judges documents by the cloud's evaluator alone, permission by permission and thing by
 //! thing; it shares no reasoning with the audit, and both must come to the same.
 
 #![expect(
@@ -14,6 +14,7 @@
 
 pub mod brute;
 pub mod golden;
+pub mod json;
 pub mod oracle;
 pub mod stacks;
 pub mod suite;
@@ -23,7 +24,7 @@ pub use proptest;
 /// The tests of a cloud's documents.
 #[macro_export]
 macro_rules! document_suite {
-    ($cloud:ty, $target:path) => {
+    ($cloud:ty, $target:path, $plant:path) => {
         #[test]
         fn generated_stacks_keep_every_promise() {
             $crate::suite::generated_stacks_keep_every_promise::<$cloud>($target);
@@ -62,6 +63,18 @@ macro_rules! document_suite {
         #[test]
         fn documents_are_read_back_as_they_were_written() {
             $crate::suite::documents_are_read_back_as_they_were_written::<$cloud>($target);
+        }
+
+        #[test]
+        fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given() {
+            $crate::suite::a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given::<$cloud>(
+                $target, $plant,
+            );
+        }
+
+        #[test]
+        fn documents_with_any_part_replaced_are_refused_or_audited() {
+            $crate::suite::documents_with_any_part_replaced_are_refused_or_audited::<$cloud>($target);
         }
 
         #[test]

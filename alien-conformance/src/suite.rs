@@ -1,5 +1,6 @@
 //! What must hold of the documents of any stack.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alien_core::cloud::{self, Cloud, Documents, Effect, Layers, RenderError, Rendered};
@@ -9,6 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::brute;
+use crate::json::{any_value, with_part_replaced};
 use crate::stacks::{IDS, any_document, any_stack, resource, stack_of, stack_of_size};
 
 type Target<C> = fn(Prefix) -> <C as Cloud>::Target;
@@ -260,4 +262,76 @@ pub fn documents_of_one_layer_do_not_pass_for_another<C: Cloud>(target: Target<C
     let elsewhere = target("acme-prod".parse().unwrap());
     let report = cloud::audit::<C>(&stack, &elsewhere, &documents.layers);
     assert!(!report.breaches.is_empty(), "documents of another deployment pass");
+}
+
+/// The name that a planted statement or role has.
+pub const PLANTED: &str = "planted";
+
+/// Every permission of the table, on everything of the deployment and of one beside it: where the documents did not give
+/// it, planting it is a breach; where they did, planting it again is none.
+///
+/// # Panics
+///
+/// Where audit and evaluator come to different ends.
+pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: Cloud>(
+    target: Target<C>,
+    plant: fn(&mut C::Principal, &str, &str),
+) {
+    let any = (any_stack(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<[bool; 2]>());
+    let counts = [Cell::new(0), Cell::new(0)];
+    let result = runner(400).run(&any, |(stack, row, thing, [beside, fitting])| {
+        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let place = if beside { target("acme-prod".parse().unwrap()) } else { acme::<C>(target) };
+        let names = brute::names::<C>(&stack, &place);
+        let things: Vec<_> = names.things().collect();
+        let thing = thing.get(&things);
+        // Half of the time a permission that is checked on such a thing: any other seldom is.
+        let rows = C::operations().rows().iter().filter(|row| !fitting || row.on == thing.place);
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let row = row.get(&rows);
+        // A guard is a matter of conditions, and what is planted has none.
+        if !C::guards(row.on).is_empty() || !C::guards(thing.place).is_empty() {
+            return Ok(());
+        }
+        let mut layers = rendered.documents.layers;
+        let management = &mut layers.management.as_mut().unwrap().principals[0];
+        let allowed = C::may_allow(management, row.permission, thing.name, &[]);
+        if allowed.is_some() && row.on != thing.place {
+            return Ok(());
+        }
+        plant(management, row.permission, thing.name);
+        prop_assert!(C::may_allow(management, row.permission, thing.name, &[]).is_some(), "nothing was planted");
+        let report = cloud::audit::<C>(&stack, &acme::<C>(target), &layers);
+        let caught = report.breaches.iter().any(|breach| breach.statement.ends_with(PLANTED));
+        let why = format!("{} on {} was allowed by {allowed:?}: {:#?}", row.permission, thing.name, report.breaches);
+        prop_assert_eq!(caught, allowed.is_none(), "{}", why);
+        let [given, refused] = &counts;
+        let count = if caught { refused } else { given };
+        count.set(count.get() + 1);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    let [given, refused] = counts.map(Cell::into_inner);
+    assert!(refused > 100 && given > 0, "{refused} were refused, {given} had been given");
+}
+
+/// # Panics
+///
+/// Where reading or auditing does, or a change that is read as nothing is a breach.
+pub fn documents_with_any_part_replaced_are_refused_or_audited<C: Cloud>(target: Target<C>) {
+    let any = (any_stack(), any::<prop::sample::Index>(), any_value());
+    let result = runner(250).run(&any, |(stack, part, value)| {
+        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let original = rendered.documents.layers;
+        let changed = with_part_replaced(serde_json::to_value(&original).unwrap(), &part, value);
+        if let Ok(read) = serde_json::from_value::<Layers<C::Principal>>(changed) {
+            let report = cloud::audit::<C>(&stack, &acme::<C>(target), &read);
+            prop_assert!(read != original || report.breaches.is_empty());
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }

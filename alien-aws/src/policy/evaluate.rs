@@ -78,13 +78,13 @@ pub fn may_allow<'p>(
     let about = |statement: &&Statement| is_about(statement, request.action, request.resource);
     let statements = || policies.clone().into_iter().flat_map(|policy| &policy.statements).filter(about);
     let denied = statements().any(|statement| {
-        statement.effect == Effect::Deny && holds(&statement.condition, request, Absent::Fails) == Held::Yes
+        statement.effect == Effect::Deny && holds(&statement.condition, request, Absent::Undecided) == Held::Yes
     });
     if denied {
         return None;
     }
     statements().find(|statement| {
-        statement.effect == Effect::Allow && holds(&statement.condition, request, Absent::Passes) != Held::No
+        statement.effect == Effect::Allow && holds(&statement.condition, request, Absent::Undecided) != Held::No
     })
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn covers_action(pattern: &str, action: &str) -> bool {
 enum Held {
     Yes,
     No,
-    /// It has an operator that is not known here.
+    /// It has an operator that is not known here, or asks for a key that is not known.
     Unknown,
 }
 
@@ -126,8 +126,8 @@ enum Held {
 enum Absent {
     /// As IAM: nothing equals it.
     Fails,
-    /// The key is not known, and could have the right value.
-    Passes,
+    /// Nothing: the key is not known, and could have any value.
+    Undecided,
 }
 
 fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
@@ -137,7 +137,8 @@ fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
             operator.strip_suffix("IfExists").map_or((operator.as_ref(), false), |operator| (operator, true));
         for (key, wanted) in keys {
             let given = request.context.get(&key.to_ascii_lowercase());
-            if given.is_none() && absent == Absent::Passes {
+            if given.is_none() && absent == Absent::Undecided {
+                unknown = true;
                 continue;
             }
             let any = |matches: fn(&str, &str) -> bool| {

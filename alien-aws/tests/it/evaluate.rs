@@ -1,6 +1,8 @@
 //! The evaluator, against what IAM does: cases that documents here do not have, but documents read back may.
 
 use alien_aws::policy::{Decision, Policy, Request, evaluate, may_allow};
+use alien_conformance::proptest;
+use alien_conformance::proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn policy(statements: Value) -> Policy {
@@ -99,4 +101,65 @@ fn an_unknown_operator_does_not_allow_and_does_deny() {
 fn statements_with_unknown_elements_are_not_read() {
     let odd = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Actions": "*", "Resource": "*" }] });
     assert!(serde_json::from_value::<Policy>(odd).is_err());
+}
+
+/// A statement over a small world, so that statements meet.
+fn any_statement(effect: &'static str) -> impl Strategy<Value = Value> {
+    let action = sample(&["a:Get", "a:Put", "b:Get", "a:*", "*:Get", "*", "a:?et"]);
+    let resource = sample(&["x", "y", "x/1", "x*", "*", "?"]);
+    let condition = prop_oneof![
+        Just(json!({})),
+        Just(json!({ "StringEquals": { "k": "1" } })),
+        Just(json!({ "StringNotEquals": { "k": "1" } })),
+        Just(json!({ "StringLikeIfExists": { "k": ["2", "1*"] } })),
+        Just(json!({ "Null": { "k": "true" } })),
+        Just(json!({ "DateLessThan": { "k": "1" } })),
+    ];
+    let lists = (proptest::collection::vec(action, 1..3), proptest::collection::vec(resource, 1..3));
+    (lists, condition, any::<[bool; 2]>()).prop_map(
+        move |((actions, resources), condition, [not_action, not_resource])| {
+            json!({
+                "Sid": effect, "Effect": effect,
+                if not_action { "NotAction" } else { "Action" }: actions,
+                if not_resource { "NotResource" } else { "Resource" }: resources,
+                "Condition": condition,
+            })
+        },
+    )
+}
+
+fn sample(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(words)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_allowance_takes_nothing_away_and_a_denial_gives_nothing(
+        statements in proptest::collection::vec(prop_oneof![any_statement("Allow"), any_statement("Deny")], 0..4),
+        allowance in any_statement("Allow"),
+        denial in any_statement("Deny"),
+        action in sample(&["a:Get", "a:Put", "b:Get", "A:GET"]),
+        resource in sample(&["x", "y", "x/1", "z"]),
+        key in proptest::option::of(sample(&["1", "2", "3"])),
+    ) {
+        let context: Vec<(&str, &str)> = key.into_iter().map(|value| ("k", value)).collect();
+        let with = |more: Option<&Value>| {
+            let all: Vec<&Value> = statements.iter().chain(more).collect();
+            policy(json!(all))
+        };
+        let request = Request::new(action, resource, &context);
+        let before = evaluate([&with(None)], &request);
+        let more = evaluate([&with(Some(&allowance))], &request);
+        let less = evaluate([&with(Some(&denial))], &request);
+        prop_assert!(!before.is_allowed() || more.is_allowed());
+        prop_assert!(before.is_allowed() || !less.is_allowed());
+        // What is allowed in some context may be allowed; what is denied without a condition may not.
+        prop_assert!(!before.is_allowed() || may_allow([&with(None)], &Request::new(action, resource, &[])).is_some());
+        prop_assert!(!before.is_allowed() || may_allow([&with(None)], &request).is_some());
+        // The order of statements decides nothing.
+        let reversed: Vec<&Value> = statements.iter().rev().collect();
+        prop_assert_eq!(before.is_allowed(), evaluate([&policy(json!(reversed))], &request).is_allowed());
+    }
 }

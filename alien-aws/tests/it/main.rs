@@ -7,6 +7,7 @@ mod documents;
 mod evaluate;
 
 use alien_aws::{Aws, Target};
+use alien_conformance::suite::PLANTED;
 use alien_core::Prefix;
 
 /// A target for tests.
@@ -20,4 +21,15 @@ fn target(prefix: Prefix) -> Target {
     }
 }
 
-alien_conformance::document_suite!(Aws, target);
+/// Allows an action on a resource by a statement of its own.
+fn plant(principal: &mut alien_aws::policy::Principal, action: &str, resource: &str) {
+    use alien_aws::policy::{Statement, Text};
+    principal.policies[0].document.statements.push(Statement {
+        sid: PLANTED.to_owned(),
+        actions: vec![Text::Owned(action.to_owned())],
+        resources: vec![Text::Owned(resource.to_owned())],
+        ..Statement::default()
+    });
+}
+
+alien_conformance::document_suite!(Aws, target, plant);

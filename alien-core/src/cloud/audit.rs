@@ -519,3 +519,48 @@ fn severity(effect: Effect) -> u8 {
         Promise::P1 => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which promise each effect breaks, though a set gave it: the columns are a frozen resource, a live one, and one
+    /// that the stack extends; then deployed code.
+    #[test]
+    fn effects_that_no_set_can_make_right() {
+        let vendor = |effect, derived, lifecycle| {
+            never_for_the_vendor(effect, derived, Some(lifecycle))
+                .map_or("--".to_owned(), |promise| promise.to_string())
+        };
+        let code = |effect| never_for_code(effect).map_or("--".to_owned(), |promise| promise.to_string());
+        let rows: Vec<String> = Effect::ALL
+            .into_iter()
+            .map(|effect| {
+                let frozen = vendor(effect, Derived::Yes, Lifecycle::Frozen);
+                let live = vendor(effect, Derived::Yes, Lifecycle::Live);
+                let extended = vendor(effect, Derived::Extended, Lifecycle::Frozen);
+                format!("{effect:?} {frozen} {live} {extended} {}", code(effect))
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "Observe -- -- -- --",
+                "Update P4 -- -- P5",
+                "Create P3 P3 -- P5",
+                "Delete P3 P3 -- P5",
+                "ReadData P2 P2 P2 --",
+                "WriteData P2 P2 P2 --",
+                "Invoke P4 -- -- --",
+                "ReadLogs P4 -- -- P5",
+                "WriteLogs P2 P2 P2 --",
+                "ReadCode P4 -- -- --",
+                "Redirect P2 P2 -- P5",
+                "Attach P4 -- -- --",
+                "Bind P4 -- -- P5",
+                "Control P5 P5 P5 P5",
+                "Credential P2 P2 P2 P5",
+            ]
+        );
+    }
+}

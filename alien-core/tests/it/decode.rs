@@ -1,6 +1,7 @@
 //! Reading the JSON form: nothing is lost, nothing is guessed, nothing panics.
 
 use alien_conformance::golden::my_app;
+use alien_conformance::json::{any_value, with_part_replaced};
 use alien_conformance::stacks::any_document;
 use alien_core::{Problem, Rule, Stack};
 use proptest::prelude::*;
@@ -80,48 +81,6 @@ fn the_example_is_read_and_written_back() {
     insta::assert_snapshot!("my-app", serde_json::to_string_pretty(&my_app()).unwrap());
 }
 
-/// Any JSON value, shallow, with names and words that the form knows.
-fn any_value() -> impl Strategy<Value = Value> {
-    let word = prop::sample::select(vec![
-        "id",
-        "type",
-        "lifecycle",
-        "links",
-        "code",
-        "image",
-        "zip",
-        "profile",
-        "name",
-        "resources",
-        "permissions",
-        "profiles",
-        "management",
-        "extend",
-        "function",
-        "storage",
-        "frozen",
-        "live",
-        "*",
-        "storage/data-read",
-        "automatic",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-        "\\PC{0,8}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 48, 6, move |inner| {
-        let word = word.clone().prop_map(str::to_owned);
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(word, inner, 0..6).prop_map(|map| map.into_iter().collect()),
-        ]
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -144,12 +103,7 @@ proptest! {
         part in any::<prop::sample::Index>(),
         value in any_value(),
     ) {
-        let mut document = document;
-        let mut pointers = Vec::new();
-        collect(&document, String::new(), &mut pointers);
-        let pointer = part.get(&pointers).clone();
-        *document.pointer_mut(&pointer).unwrap() = value;
-        let _ = problems(&document.to_string());
+        let _ = problems(&with_part_replaced(document, &part, value).to_string());
     }
 
     #[test]
@@ -158,22 +112,4 @@ proptest! {
         let written = serde_json::to_string(&stack).unwrap();
         prop_assert_eq!(Stack::from_json(&written).unwrap(), stack);
     }
-}
-
-/// The pointers to every part of a value.
-fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
-    match value {
-        Value::Array(items) => {
-            for (n, item) in items.iter().enumerate() {
-                collect(item, format!("{pointer}/{n}"), pointers);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                collect(field, format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), pointers);
-            }
-        }
-        _ => {}
-    }
-    pointers.push(pointer);
 }
