@@ -127,7 +127,7 @@ alien_core::operations! {
         GET_TOPIC = "pubsub.projects.topics.get" needs "pubsub.topics.get" on Topic, Observe;
         GET_SUBSCRIPTION = "pubsub.projects.subscriptions.get" needs "pubsub.subscriptions.get" on Subscription, Observe;
         CREATE_TOPIC = "pubsub.projects.topics.create" needs "pubsub.topics.create" on Project, Create;
-        CREATE_SUBSCRIPTION = "pubsub.projects.subscriptions.create" needs "pubsub.subscriptions.create" on Project, Create;
+        CREATE_SUBSCRIPTION = "pubsub.projects.subscriptions.create" needs "pubsub.subscriptions.create" on Project, Redirect;
         ATTACH_SUBSCRIPTION = "pubsub.projects.subscriptions.create" needs "pubsub.topics.attachSubscription" on Topic, Redirect;
         DELETE_TOPIC = "pubsub.projects.topics.delete" needs "pubsub.topics.delete" on Topic, Delete;
         DELETE_SUBSCRIPTION = "pubsub.projects.subscriptions.delete" needs "pubsub.subscriptions.delete" on Subscription, Delete;

@@ -22,7 +22,7 @@ pub use audit::audit;
 pub use documents::{Documents, LayerDocuments, Layers, Physical, Size};
 pub use names::{Names, Thing};
 pub use operation::{Effect, Escalation, Operation, Table};
-pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits, rows};
+pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
 pub use review::{Review, ReviewRow, review};
 

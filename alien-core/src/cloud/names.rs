@@ -65,16 +65,16 @@ impl<P: Copy + Eq> Names<P> {
     /// The full names that `place` means for a subject: its own; those of the identity its code runs under; those
     /// that all share.
     pub fn at(&self, place: P, subject: Subject) -> impl Iterator<Item = &str> {
-        let none: (&[(P, String)], Option<usize>) = (&[], None);
         let (own, identity) = match subject {
-            Subject::Resource(position) => {
-                self.resources.get(position).map_or(none, |named| (named.things.as_slice(), named.identity))
-            }
-            Subject::Deployment => none,
+            Subject::Resource(position) => match self.resources.get(position) {
+                Some(named) => (named.things.as_slice(), named.identity),
+                None => (&[][..], None),
+            },
+            Subject::Deployment => (&[][..], None),
             Subject::ManagementIdentity => (self.management.as_slice(), None),
-            Subject::RuntimeIdentity(position) => (none.0, Some(position)),
+            Subject::RuntimeIdentity(position) => (&[][..], Some(position)),
         };
-        let identity = identity.and_then(|position| self.runtime.get(position)).map_or(&[][..], Vec::as_slice);
+        let identity = identity.and_then(|position| self.runtime.get(position)).into_iter().flatten();
         own.iter()
             .chain(identity)
             .chain(&self.deployment)

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::audit::{self, Source};
 use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
 use super::report::{Breach, Report};
-use super::{Cloud, Deployed, Names, Operation};
+use super::{Cloud, Deployed, Names};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
-use crate::permission::{Grant, Holding, Permissions, Set};
+use crate::permission::{Holding, Permissions, Set};
 use crate::problem::{Problem, Problems, Rule};
 use crate::resource::Resource;
 use crate::stack::Stack;
@@ -135,15 +135,4 @@ fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {
             runtime: layer(runtime),
         },
     }
-}
-
-/// The operations behind the grants of a holding, in the order of grants.
-pub fn rows<'a, C: Cloud>(
-    stack: &'a Stack,
-    holding: &'a Holding,
-) -> impl Iterator<Item = (&'a Grant, &'static Operation<C::Place>)> {
-    holding.grants.iter().flat_map(move |grant| {
-        let rows = grant.subject.topic(stack).map_or(&[][..], |topic| C::set(topic, grant.set));
-        rows.iter().map(move |row| (grant, *row))
-    })
 }

@@ -13,13 +13,15 @@ use crate::operations::Place;
 /// (<https://docs.cloud.google.com/pubsub/docs/pubsub-basics#resource_names>).
 const MAX: usize = 240;
 
-/// An update may set a push endpoint: management is no more than heartbeat. Attaching a subscription hands messages
-/// to it, so `provision` alone creates topics, and a subscription of the queue's takes `reconfigure` as well.
+/// An update may set a push endpoint: management is no more than heartbeat. A new subscription is handed messages, and
+/// may push them anywhere, so making one is a part of `reconfigure`.
 pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
-        Set::Provision => &[op::CREATE_TOPIC, op::CREATE_SUBSCRIPTION, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
-        Set::Reconfigure => &[op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION],
+        Set::Provision => &[op::CREATE_TOPIC, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
+        Set::Reconfigure => {
+            &[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION]
+        }
         Set::Setup => {
             &[op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY, op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY]
         }
