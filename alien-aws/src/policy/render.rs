@@ -99,7 +99,7 @@ fn statements(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Vec<Statemen
             group(deployment, subject, Key { topic, place, sets, guarded: false }, rows, &mut groups);
         }
     }
-    groups.into_iter().map(|(key, group)| statement(&key, group)).collect()
+    groups.into_iter().flat_map(|(key, group)| group_statements(&key, group)).collect()
 }
 
 fn group<'a>(
@@ -125,7 +125,11 @@ fn group<'a>(
     group.values.extend(values);
 }
 
-fn statement(key: &Key, mut group: Group<'_>) -> Statement {
+/// Values of a condition that stand in one statement: a policy is parted between statements, and a statement between
+/// resources, but nothing parts a condition.
+const VALUES_PER_STATEMENT: usize = 40;
+
+fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
     let mut actions: Vec<Text> = group.rows.iter().map(|row| Text::Borrowed(row.permission)).collect();
     actions.sort_unstable();
     actions.dedup();
@@ -133,24 +137,36 @@ fn statement(key: &Key, mut group: Group<'_>) -> Statement {
         names.sort_unstable();
         names.dedup();
     }
+    let sid = sid(key);
+    let statement = |part: usize, values: &[&str]| Statement {
+        sid: if part == 0 { sid.clone() } else { format!("{sid}Part{part}") },
+        effect: Effect::Allow,
+        actions: actions.clone(),
+        resources: group.resources.iter().map(|name| Text::Owned((*name).to_owned())).collect(),
+        condition: condition(key.place, values),
+        ..Statement::default()
+    };
+    if group.values.is_empty() {
+        return vec![statement(0, &[])];
+    }
+    let chunks = group.values.chunks(VALUES_PER_STATEMENT);
+    chunks.enumerate().map(|(part, values)| statement(part, values)).collect()
+}
+
+/// The condition that belongs to a place, where names tell things apart: these.
+fn condition(place: Place, names: &[&str]) -> Condition {
     let mut condition = Condition::default();
-    for guard in guards(key.place) {
+    for guard in guards(place) {
         match guard {
             Guard::Fixed { key, values } => condition.require(*key, values.iter().map(|value| (*value).to_owned())),
-            Guard::Named { key: name, .. } if key.guarded => {
-                condition.require(*name, group.values.iter().map(|value| (*value).to_owned()));
+            Guard::Named { key, .. } if !names.is_empty() => {
+                condition.require(*key, names.iter().map(|name| (*name).to_owned()));
             }
+            // The customer's own thing is known by its ARN.
             Guard::Named { .. } => {}
         }
     }
-    Statement {
-        sid: sid(key),
-        effect: Effect::Allow,
-        actions,
-        resources: group.resources.into_iter().map(|name| Text::Owned(name.to_owned())).collect(),
-        condition,
-        ..Statement::default()
-    }
+    condition
 }
 
 /// The topic, the sets and the place in camel case: `FunctionHeartbeatManagementOnFunction`.

@@ -1,7 +1,9 @@
 //! What the documents say, as files to be reviewed.
 
 use alien_aws::Aws;
-use alien_conformance::golden;
+use alien_conformance::{golden, stacks};
+use alien_core::{Kind, Lifecycle, Stack};
+use serde_json::{Value, json};
 
 use crate::target;
 
@@ -13,4 +15,25 @@ fn documents_of_my_app() {
 #[test]
 fn permissions_of_every_set() {
     insta::assert_snapshot!("sets", golden::sets::<Aws>());
+}
+
+#[test]
+fn sixty_triggered_functions_with_long_names_fit() {
+    let mut resources: Vec<Value> = (0..60)
+        .map(|n| {
+            let id = format!("a-function-with-a-name-that-is-as-long-as-a-name-may-be-indeed-{n:02}");
+            let mut function = stacks::resource(&id[2..], Kind::Function, Lifecycle::Live);
+            function["triggers"] = json!([{ "queue": "jobs" }]);
+            function
+        })
+        .collect();
+    resources.push(stacks::resource("jobs", Kind::Queue, Lifecycle::Frozen));
+    let document = json!({
+        "name": "long",
+        "resources": resources,
+        "permissions": { "profiles": { "execution": { "jobs": ["queue/data-read"] } } },
+    });
+    let stack = Stack::from_json(&document.to_string()).unwrap();
+    let rendered = alien_aws::render(&stack, &target("p".repeat(32).parse().unwrap())).unwrap();
+    assert!(rendered.sizes.iter().all(|size| size.size <= size.limit));
 }
