@@ -3,17 +3,20 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
-use std::collections::BTreeSet;
-
 use alien_aws::Aws;
 use alien_aws::operations::{ESCALATIONS, Place, TABLE};
-use alien_conformance::oracle::{OracleTest, run, texts, verdict};
-use alien_conformance::stacks::stack_of_size;
-use alien_conformance::{brute, golden};
-use alien_core::cloud::{self, Cloud, Documents, Rendered};
+use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
+use alien_core::Lifecycle;
+use alien_core::cloud::Cloud;
 use alien_core::permission::Layer;
-use alien_core::{Lifecycle, Stack};
 use serde_json::Value;
+use target::target;
+
+#[path = "it/target.rs"]
+mod target;
+
+/// Something of someone else's.
+const OTHERS: [&str; 3] = ["*", "arn:aws:s3:::other/key", "arn:aws:iam::222222222222:role/other"];
 
 fn main() {
     run(vec![
@@ -74,7 +77,7 @@ fn actions_are_real(files: &[Value]) -> Result<(), String> {
 
 fn condition_keys_are_real(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for documents in rendered() {
+    for (_, documents) in cases::<Aws>(target) {
         let policies =
             Layer::ALL.into_iter().flat_map(|layer| documents.layers.principals(layer)).flat_map(|p| &p.policies);
         for statement in policies.flat_map(|policy| &policy.document.statements) {
@@ -95,41 +98,9 @@ fn condition_keys_are_real(files: &[Value]) -> Result<(), String> {
     verdict(complaints)
 }
 
-fn stacks() -> [Stack; 2] {
-    [golden::my_app(), stack_of_size(24)]
-}
-
-fn rendered() -> Vec<Documents<Aws>> {
-    stacks()
-        .iter()
-        .map(|stack| {
-            let rendered: Rendered<Aws> = cloud::render(stack, &target()).unwrap();
-            rendered.documents
-        })
-        .collect()
-}
-
-fn target() -> alien_aws::Target {
-    alien_aws::Target {
-        account: "222222222222".parse().unwrap(),
-        region: "eu-central-1".parse().unwrap(),
-        prefix: "acme".parse().unwrap(),
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-        external_id: "acme-7f3a".parse().unwrap(),
-    }
-}
-
-/// ARNs to ask about: everything of the deployment, and something of everyone's.
-fn probes(stack: &Stack) -> Vec<String> {
-    let names = brute::names::<Aws>(stack, &target());
-    let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.replace('*', "x")).collect();
-    probes.extend(["*", "arn:aws:s3:::other/key", "arn:aws:iam::222222222222:role/other"].map(str::to_owned));
-    probes.into_iter().collect()
-}
-
 fn no_data_access(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Aws>(target) {
         let live = |probe: &str| {
             stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Live).any(|resource| {
                 let name = documents.resources[resource.id()].id.rsplit(['/', ':']).next().unwrap();
@@ -142,7 +113,7 @@ fn no_data_access(files: &[Value]) -> Result<(), String> {
                 continue;
             }
             for principal in documents.layers.principals(Layer::Management) {
-                for probe in probes(stack) {
+                for probe in probes::<Aws>(stack, documents, &OTHERS) {
                     if let Some(statement) = Aws::may_allow(principal, name, &probe, &[]) {
                         // Live code is updated, called and its logs are read: that is what live means.
                         let update = kind == "code" && live(&probe);
@@ -164,12 +135,14 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
     let updates =
         ["lambda-003", "lambda-004", "rhino-26-lambda-layer", "hand-ecs-update-service", "primeharbor-iam-PassRole"];
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Aws>(target) {
         for path in files[0].as_array().unwrap() {
             let id = path["id"].as_str().unwrap();
             for principal in documents.layers.principals(Layer::Management) {
                 let allowed = |name: &str| {
-                    probes(stack).into_iter().find(|probe| Aws::may_allow(principal, name, probe, &[]).is_some())
+                    probes::<Aws>(stack, documents, &OTHERS)
+                        .into_iter()
+                        .find(|probe| Aws::may_allow(principal, name, probe, &[]).is_some())
                 };
                 let open: Option<Vec<String>> = texts(&path["required"]).map(allowed).collect();
                 if let Some(on) = open.filter(|_| !updates.contains(&id)) {
@@ -185,7 +158,7 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
 fn no_unknown_change(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
     let mut asked = 0;
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Aws>(target) {
         for resource in stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen) {
             let arn = &documents.resources[resource.id()].id;
             let extended = stack.extensions(resource.id()).next().is_some();

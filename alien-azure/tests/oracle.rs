@@ -7,13 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alien_azure::Azure;
 use alien_azure::operations::{ESCALATIONS, TABLE};
-use alien_conformance::oracle::{OracleTest, run, verdict};
-use alien_conformance::stacks::stack_of_size;
-use alien_conformance::{brute, golden};
-use alien_core::cloud::{self, Cloud, Documents, Rendered};
+use alien_conformance::oracle::{OracleTest, cases, probes, run, verdict};
+use alien_core::Lifecycle;
+use alien_core::cloud::Cloud;
 use alien_core::permission::Layer;
-use alien_core::{Lifecycle, Stack};
 use serde_json::Value;
+use target::target;
+
+#[path = "it/target.rs"]
+mod target;
+
+/// Something of someone else's.
+const OTHERS: [&str; 1] = ["/subscriptions/00000000-0000-0000-0000-000000000001"];
 
 fn main() {
     run(vec![
@@ -57,7 +62,7 @@ fn actions_are_real(files: &[Value]) -> Result<(), String> {
             complaints.insert(format!("{action} is not an action"));
         }
     }
-    for documents in rendered() {
+    for (_, documents) in cases::<Azure>(target) {
         let principals = Layer::ALL.into_iter().flat_map(|layer| documents.layers.principals(layer));
         for permission in principals.flat_map(|p| &p.role_definitions).flat_map(|role| &role.properties.permissions) {
             for (actions, plane) in [(&permission.actions, "c"), (&permission.data_actions, "d")] {
@@ -73,41 +78,9 @@ fn actions_are_real(files: &[Value]) -> Result<(), String> {
     verdict(complaints.into_iter().collect())
 }
 
-fn stacks() -> [Stack; 2] {
-    [golden::my_app(), stack_of_size(24)]
-}
-
-fn rendered() -> Vec<Documents<Azure>> {
-    stacks()
-        .iter()
-        .map(|stack| {
-            let rendered: Rendered<Azure> = cloud::render(stack, &target()).unwrap();
-            rendered.documents
-        })
-        .collect()
-}
-
-fn target() -> alien_azure::Target {
-    alien_azure::Target {
-        subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
-        resource_group: "customer-rg".parse().unwrap(),
-        location: "westeurope".parse().unwrap(),
-        prefix: "acme".parse().unwrap(),
-        issuer: "https://oidc.vendor.example.com".parse().unwrap(),
-        subject: "deployment:acme".parse().unwrap(),
-    }
-}
-
-fn probes(stack: &Stack) -> Vec<String> {
-    let names = brute::names::<Azure>(stack, &target());
-    let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.to_owned()).collect();
-    probes.insert("/subscriptions/00000000-0000-0000-0000-000000000001".to_owned());
-    probes.into_iter().collect()
-}
-
 fn no_data_access(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Azure>(target) {
         let extended: Vec<String> = stack
             .resources()
             .iter()
@@ -117,7 +90,7 @@ fn no_data_access(files: &[Value]) -> Result<(), String> {
         for entry in files[0].as_array().unwrap() {
             let (name, kind) = (entry["action"].as_str().unwrap(), entry["kind"].as_str().unwrap());
             for principal in documents.layers.principals(Layer::Management) {
-                for probe in probes(stack) {
+                for probe in probes::<Azure>(stack, documents, &OTHERS) {
                     let Some(role) = Azure::may_allow(principal, name, &probe, &[]) else { continue };
                     let command = name.ends_with("/messages/send/action") && probe.ends_with("-commands");
                     let logs = kind == "telemetry" && probe.contains("/workspaces/acme-live-");
@@ -134,7 +107,7 @@ fn no_data_access(files: &[Value]) -> Result<(), String> {
 
 fn no_escalation(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Azure>(target) {
         let live: Vec<&str> = stack
             .resources()
             .iter()
@@ -144,7 +117,7 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
         for entry in files[0].as_array().unwrap() {
             let name = entry["action"].as_str().unwrap();
             for principal in documents.layers.principals(Layer::Management) {
-                for probe in probes(stack) {
+                for probe in probes::<Azure>(stack, documents, &OTHERS) {
                     let Some(role) = Azure::may_allow(principal, name, &probe, &[]) else { continue };
                     // What an update of live code is, told by `Reach`.
                     let update = name == "Microsoft.App/containerApps/write" && live.contains(&probe.as_str());
@@ -161,7 +134,7 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
 /// Every known action that is not a read, on every frozen resource: whether the table knows it or not.
 fn no_unknown_change(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Azure>(target) {
         for resource in stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen) {
             if stack.extensions(resource.id()).next().is_some() {
                 continue;

@@ -1,10 +1,15 @@
 //! Lists of real actions, data access and escalation from outside this project. They are read from a folder beside the
 //! checkout where it is there; where it is not, the tests that need it are reported as ignored.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use alien_core::cloud::{self, Cloud, Documents};
+use alien_core::{Prefix, Stack};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+
+use crate::{brute, golden, stacks};
 
 /// A test that needs some of the lists.
 pub struct OracleTest {
@@ -48,6 +53,29 @@ pub fn run(tests: Vec<OracleTest>) -> ! {
         Trial::test(test.name, run).with_ignored_flag(absent)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit()
+}
+
+/// Stacks to ask about, and their documents in the deployment `acme`.
+///
+/// # Panics
+///
+/// Where they do not render.
+pub fn cases<C: Cloud>(target: fn(Prefix) -> C::Target) -> Vec<(Stack, Documents<C>)> {
+    [golden::my_app(), stacks::stack_of_size(24)]
+        .into_iter()
+        .map(|stack| {
+            let rendered = cloud::render::<C>(&stack, &target("acme".parse().unwrap())).unwrap();
+            (stack, rendered.documents)
+        })
+        .collect()
+}
+
+/// Names to ask about: everything of a deployment, and some others.
+pub fn probes<C: Cloud>(stack: &Stack, documents: &Documents<C>, others: &[&str]) -> Vec<String> {
+    let names = brute::names::<C>(stack, &documents.target);
+    let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.to_owned()).collect();
+    probes.extend(others.iter().map(|other| (*other).to_owned()));
+    probes.into_iter().collect()
 }
 
 /// The texts of a JSON list.

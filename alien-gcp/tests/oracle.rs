@@ -5,15 +5,20 @@
 
 use std::collections::BTreeSet;
 
-use alien_conformance::oracle::{OracleTest, run, texts, verdict};
-use alien_conformance::stacks::stack_of_size;
-use alien_conformance::{brute, golden};
-use alien_core::cloud::{self, Cloud, Documents, Rendered};
+use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
+use alien_core::Lifecycle;
+use alien_core::cloud::Cloud;
 use alien_core::permission::Layer;
-use alien_core::{Lifecycle, Stack};
 use alien_gcp::Gcp;
 use alien_gcp::operations::{ESCALATIONS, TABLE};
 use serde_json::Value;
+use target::target;
+
+#[path = "it/target.rs"]
+mod target;
+
+/// Something of someone else's.
+const OTHERS: [&str; 1] = ["//storage.googleapis.com/projects/_/buckets/other"];
 
 fn main() {
     run(vec![
@@ -75,40 +80,9 @@ fn methods_agree(files: &[Value]) -> Result<(), String> {
     verdict(complaints)
 }
 
-fn stacks() -> [Stack; 2] {
-    [golden::my_app(), stack_of_size(24)]
-}
-
-fn rendered() -> Vec<Documents<Gcp>> {
-    stacks()
-        .iter()
-        .map(|stack| {
-            let rendered: Rendered<Gcp> = cloud::render(stack, &target()).unwrap();
-            rendered.documents
-        })
-        .collect()
-}
-
-fn target() -> alien_gcp::Target {
-    alien_gcp::Target {
-        project: "customer-project".parse().unwrap(),
-        project_number: "123456789012".parse().unwrap(),
-        location: "europe-west3".parse().unwrap(),
-        prefix: "acme".parse().unwrap(),
-        vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap(),
-    }
-}
-
-fn probes(stack: &Stack) -> Vec<String> {
-    let names = brute::names::<Gcp>(stack, &target());
-    let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.to_owned()).collect();
-    probes.insert("//storage.googleapis.com/projects/_/buckets/other".to_owned());
-    probes.into_iter().collect()
-}
-
 fn no_data_access(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Gcp>(target) {
         for entry in files[0].as_array().unwrap() {
             let (name, kind, effect) = (
                 entry["permission"].as_str().unwrap(),
@@ -121,7 +95,7 @@ fn no_data_access(files: &[Value]) -> Result<(), String> {
                 continue;
             }
             for principal in documents.layers.principals(Layer::Management) {
-                for probe in probes(stack) {
+                for probe in probes::<Gcp>(stack, documents, &OTHERS) {
                     if let Some(role) = Gcp::may_allow(principal, name, &probe, &[]) {
                         complaints.push(format!("{role} allows {name} ({kind}) on {probe}"));
                     }
@@ -136,8 +110,8 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
     // What an update of live code is made of: bound to the live service and its own account, and told by `Reach`.
     let updates = ["run-service-update-as"];
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
-        let probes = probes(stack);
+    for (stack, documents) in &cases::<Gcp>(target) {
+        let probes = probes::<Gcp>(stack, documents, &OTHERS);
         for principal in documents.layers.principals(Layer::Management) {
             let allowed = |permission: &&str| {
                 probes.iter().any(|probe| Gcp::may_allow(principal, permission, probe, &[]).is_some())
@@ -163,7 +137,7 @@ fn no_escalation(files: &[Value]) -> Result<(), String> {
 /// Every permission of Google's that is not read-only, on every frozen resource: whether the table knows it or not.
 fn no_unknown_change(files: &[Value]) -> Result<(), String> {
     let mut complaints = Vec::new();
-    for (stack, documents) in stacks().iter().zip(rendered()) {
+    for (stack, documents) in &cases::<Gcp>(target) {
         let extended: Vec<_> = stack.resources().iter().filter(|r| stack.extensions(r.id()).next().is_some()).collect();
         for resource in stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen) {
             let name = &documents.resources[resource.id()].id;

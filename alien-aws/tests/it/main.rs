@@ -5,21 +5,11 @@
 mod broken;
 mod documents;
 mod evaluate;
+mod target;
 
-use alien_aws::{Aws, Target};
+use alien_aws::Aws;
 use alien_conformance::suite::PLANTED;
-use alien_core::Prefix;
-
-/// A target for tests.
-fn target(prefix: Prefix) -> Target {
-    Target {
-        account: "222222222222".parse().unwrap(),
-        region: "eu-central-1".parse().unwrap(),
-        prefix,
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-        external_id: "acme-7f3a".parse().unwrap(),
-    }
-}
+use target::target;
 
 /// Allows an action on a resource by a statement of its own.
 fn plant(principal: &mut alien_aws::policy::Principal, action: &str, resource: &str) {

@@ -4,22 +4,11 @@
 
 mod broken;
 mod documents;
+mod target;
 
-use alien_azure::{Azure, Target};
+use alien_azure::Azure;
 use alien_conformance::suite::PLANTED;
-use alien_core::Prefix;
-
-/// A target for tests.
-fn target(prefix: Prefix) -> Target {
-    Target {
-        subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
-        resource_group: "customer-rg".parse().unwrap(),
-        location: "westeurope".parse().unwrap(),
-        prefix,
-        issuer: "https://oidc.vendor.example.com".parse().unwrap(),
-        subject: "deployment:acme".parse().unwrap(),
-    }
-}
+use target::target;
 
 /// Permits an action by a role of its own, assigned at the scope.
 fn plant(principal: &mut alien_azure::policy::Principal, action: &str, scope: &str) {

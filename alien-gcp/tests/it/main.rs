@@ -4,21 +4,11 @@
 
 mod broken;
 mod documents;
+mod target;
 
 use alien_conformance::suite::PLANTED;
-use alien_core::Prefix;
-use alien_gcp::{Gcp, Target};
-
-/// A target for tests.
-fn target(prefix: Prefix) -> Target {
-    Target {
-        project: "customer-project".parse().unwrap(),
-        project_number: "123456789012".parse().unwrap(),
-        location: "europe-west3".parse().unwrap(),
-        prefix,
-        vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap(),
-    }
-}
+use alien_gcp::Gcp;
+use target::target;
 
 /// Permits something by a role of its own, bound on the resource; or on the project, where the name is that of a
 /// condition.
