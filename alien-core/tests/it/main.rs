@@ -13,3 +13,4 @@ mod derive;
 mod diff;
 mod neutral;
 mod preflight;
+mod toy;
