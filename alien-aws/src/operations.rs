@@ -47,6 +47,8 @@ pub enum Place {
     NetworkOwn,
     /// The network interfaces through which a function's network is reached: they have no name in advance.
     Interfaces,
+    /// A new VPC, its name in the place of the id that it does not have yet. No permission is checked on it.
+    NetworkId,
     /// The tag that network parts carry. No permission is checked on it.
     NetworkTag,
     /// The ECR repository of an image.

@@ -65,14 +65,17 @@ pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Ve
         things.push((Place::Vpc, arns.regional("ec2", &["vpc/", vpc])));
         return;
     }
-    // The id of a new VPC is AWS's to choose, so its ARN is known only up to there; its tag tells it apart.
+    // The id of a new VPC is AWS's to choose: until then its name stands in the id's place for people, and its tag tells
+    // it apart in documents.
+    let name = arns.physical(id, MAX);
+    things.push((Place::NetworkId, arns.regional("ec2", &["vpc/", &name])));
     things.push((Place::Vpc, arns.regional("ec2", &["vpc/*"])));
     for part in PARTS {
         let arn = arns.regional("ec2", &[part]);
         things.extend([Place::NetworkNew, Place::NetworkTagging].map(|place| (place, arn.clone())));
         things.push((Place::NetworkOwn, arn));
     }
-    things.push((Place::NetworkTag, arns.physical(id, MAX)));
+    things.push((Place::NetworkTag, name));
 }
 
 pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {

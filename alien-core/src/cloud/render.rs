@@ -96,15 +96,12 @@ pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
 }
 
 /// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
-/// resource's alone. New things whose name the cloud chooses are named by a pattern until then.
+/// resource's alone.
 fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Place>) -> Vec<Problem> {
     let mut seen = BTreeMap::<&str, &ResourceId>::new();
     let mut problems = Vec::new();
     for (position, resource) in stack.resources().iter().enumerate() {
         let name = names.id(position);
-        if name.ends_with('*') {
-            continue;
-        }
         if let Some(other) = seen.insert(name, resource.id()) {
             let what = format!("it is `{name}`, and so is `{other}`");
             problems.push(Problem::error(Rule::Duplicate, what, "declare it once".to_owned()).on(resource.id()));
