@@ -12,6 +12,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+pub mod broken;
 pub mod brute;
 pub mod golden;
 pub mod json;

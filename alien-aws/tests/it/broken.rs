@@ -1,6 +1,7 @@
 //! Documents that were broken on purpose: each break is caught, with the promise and the statement that breaks it.
 
 use alien_aws::Aws;
+use alien_conformance::broken::{self, caught};
 use alien_conformance::golden::my_app;
 use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
 use serde_json::{Value, json};
@@ -16,25 +17,11 @@ fn after(change: impl FnOnce(&mut Vec<Value>)) -> Report {
 }
 
 fn audited(change: impl FnOnce(&mut Value)) -> Report {
-    let stack = my_app();
-    let rendered: Rendered<Aws> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
-    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
-    change(&mut layers);
-    let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
-    cloud::audit::<Aws>(&stack, &rendered.documents.target, &layers)
+    broken::audited::<Aws>(target, change)
 }
 
 fn allow(action: &str, resource: &str) -> Value {
     json!({ "Sid": "Planted", "Effect": "Allow", "Action": action, "Resource": resource })
-}
-
-#[track_caller]
-fn caught(report: &Report, promise: Promise, statement: &str) {
-    assert!(
-        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement == statement),
-        "no breach of {promise} by {statement}: {:#?}",
-        report.breaches
-    );
 }
 
 #[test]

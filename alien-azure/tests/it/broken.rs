@@ -1,8 +1,8 @@
 //! Documents that were broken on purpose: each break is caught, with the promise and the role that breaks it.
 
 use alien_azure::Azure;
-use alien_conformance::golden::my_app;
-use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
+use alien_conformance::broken::{self, caught};
+use alien_core::cloud::{Promise, Report};
 use serde_json::{Value, json};
 
 use crate::target;
@@ -11,12 +11,7 @@ const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourc
 
 /// The report after a change of the management principal.
 fn after(change: impl FnOnce(&mut Value)) -> Report {
-    let stack = my_app();
-    let rendered: Rendered<Azure> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
-    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
-    change(&mut layers["management"]["principals"][0]);
-    let layers: Layers<alien_azure::policy::Principal> = serde_json::from_value(layers).unwrap();
-    cloud::audit::<Azure>(&stack, &rendered.documents.target, &layers)
+    broken::audited::<Azure>(target, |layers| change(&mut layers["management"]["principals"][0]))
 }
 
 /// The report after a role with these permissions was assigned.
@@ -39,15 +34,6 @@ fn planted(permissions: Value, scope: &str) -> Report {
             },
         }));
     })
-}
-
-#[track_caller]
-fn caught(report: &Report, promise: Promise, statement: &str) {
-    assert!(
-        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement.ends_with(statement)),
-        "no breach of {promise} by {statement}: {:#?}",
-        report.breaches
-    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Documents that were broken on purpose: each break is caught, with the promise and the role that breaks it.
 
+use alien_conformance::broken::{self, caught};
 use alien_conformance::golden::my_app;
-use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
+use alien_core::cloud::{self, Promise, Rendered, Report};
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
@@ -12,12 +13,7 @@ const MEMBER: &str = "serviceAccount:acme-management-4@customer-project.iam.gser
 
 /// The report after a change of the management principal.
 fn after(change: impl FnOnce(&mut Value)) -> Report {
-    let stack = my_app();
-    let rendered: Rendered<Gcp> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
-    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
-    change(&mut layers["management"]["principals"][0]);
-    let layers: Layers<alien_gcp::policy::Principal> = serde_json::from_value(layers).unwrap();
-    cloud::audit::<Gcp>(&stack, &rendered.documents.target, &layers)
+    broken::audited::<Gcp>(target, |layers| change(&mut layers["management"]["principals"][0]))
 }
 
 /// The report after a role of one permission was bound.
@@ -32,15 +28,6 @@ fn planted(permission: &str, resource: &str, condition: Value) -> Report {
         });
         principal["bindings"].as_array_mut().unwrap().push(binding);
     })
-}
-
-#[track_caller]
-fn caught(report: &Report, promise: Promise, statement: &str) {
-    assert!(
-        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement.ends_with(statement)),
-        "no breach of {promise} by {statement}: {:#?}",
-        report.breaches
-    );
 }
 
 #[test]

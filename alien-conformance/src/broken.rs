@@ -1,0 +1,35 @@
+//! Documents that are broken on purpose.
+
+use alien_core::Prefix;
+use alien_core::cloud::{self, Cloud, Layers, Promise, Rendered, Report};
+use serde_json::Value;
+
+use crate::golden::my_app;
+
+/// The audit's report of the example stack's documents after a change of their JSON form.
+///
+/// # Panics
+///
+/// Where the changed documents can no longer be read.
+pub fn audited<C: Cloud>(target: fn(Prefix) -> C::Target, change: impl FnOnce(&mut Value)) -> Report {
+    let stack = my_app();
+    let rendered: Rendered<C> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
+    change(&mut layers);
+    let layers: Layers<C::Principal> = serde_json::from_value(layers).unwrap();
+    cloud::audit::<C>(&stack, &rendered.documents.target, &layers)
+}
+
+/// Asserts that a report has a breach of the promise by the statement, or by one whose name ends so.
+///
+/// # Panics
+///
+/// Where it has none.
+#[track_caller]
+pub fn caught(report: &Report, promise: Promise, statement: &str) {
+    assert!(
+        report.breaches.iter().any(|breach| breach.promise == promise && breach.statement.ends_with(statement)),
+        "no breach of {promise} by {statement}: {:#?}",
+        report.breaches
+    );
+}
