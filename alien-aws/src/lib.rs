@@ -62,15 +62,6 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
     cloud::audit::<Aws>(stack, target, layers)
 }
 
-pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-    match topic {
-        Topic::Kind(kind) => resource::set(kind, set),
-        Topic::Deployment if set == Set::Setup => resource::cluster_set(),
-        Topic::Identity if set == Set::Setup => identity::set(),
-        Topic::Deployment | Topic::Identity => &[],
-    }
-}
-
 impl Cloud for Aws {
     const NAME: &'static str = "aws";
 
@@ -84,7 +75,12 @@ impl Cloud for Aws {
     }
 
     fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-        crate::set(topic, set)
+        match topic {
+            Topic::Kind(kind) => resource::set(kind, set),
+            Topic::Deployment if set == Set::Setup => resource::cluster_set(),
+            Topic::Identity if set == Set::Setup => identity::set(),
+            Topic::Deployment | Topic::Identity => &[],
+        }
     }
 
     fn is_shared(place: Place) -> bool {

@@ -63,15 +63,6 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
     cloud::audit::<Azure>(stack, target, layers)
 }
 
-pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-    match topic {
-        Topic::Kind(kind) => resource::set(kind, set),
-        Topic::Deployment if set == Set::Setup => identity::deployment_set(),
-        Topic::Identity if set == Set::Setup => identity::set(),
-        Topic::Deployment | Topic::Identity => &[],
-    }
-}
-
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
 
@@ -85,7 +76,12 @@ impl Cloud for Azure {
     }
 
     fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-        crate::set(topic, set)
+        match topic {
+            Topic::Kind(kind) => resource::set(kind, set),
+            Topic::Deployment if set == Set::Setup => identity::deployment_set(),
+            Topic::Identity if set == Set::Setup => identity::set(),
+            Topic::Deployment | Topic::Identity => &[],
+        }
     }
 
     fn is_shared(place: Place) -> bool {

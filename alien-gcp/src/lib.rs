@@ -64,15 +64,6 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
     cloud::audit::<Gcp>(stack, target, layers)
 }
 
-pub(crate) fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-    match topic {
-        Topic::Kind(kind) => resource::set(kind, set),
-        Topic::Deployment if set == Set::Setup => identity::deployment_set(),
-        Topic::Identity if set == Set::Setup => identity::set(),
-        Topic::Deployment | Topic::Identity => &[],
-    }
-}
-
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
 
@@ -86,7 +77,12 @@ impl Cloud for Gcp {
     }
 
     fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
-        crate::set(topic, set)
+        match topic {
+            Topic::Kind(kind) => resource::set(kind, set),
+            Topic::Deployment if set == Set::Setup => identity::deployment_set(),
+            Topic::Identity if set == Set::Setup => identity::set(),
+            Topic::Deployment | Topic::Identity => &[],
+        }
     }
 
     fn is_shared(place: Place) -> bool {

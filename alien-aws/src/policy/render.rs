@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use alien_core::cloud::{Deployed, Guard, Operation};
+use alien_core::cloud::{Cloud, Deployed, Guard, Operation};
 use alien_core::permission::{Holding, Sets, Subject, Topic};
 
 use super::limits::{self, STATEMENT_ENVELOPE, length};
@@ -85,7 +85,7 @@ fn statements(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Vec<Statemen
         // Few sets and few places: a list is searched faster than a map.
         let mut places: Vec<(Place, Sets, Vec<&'static Operation<Place>>)> = Vec::new();
         for grant in grants {
-            for row in crate::set(topic, grant.set) {
+            for row in Aws::set(topic, grant.set) {
                 match places.iter_mut().find(|(place, ..)| *place == row.on) {
                     Some((_, sets, rows)) => {
                         sets.insert(grant.set);

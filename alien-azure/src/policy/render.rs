@@ -48,21 +48,14 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> 
     let mut roles = BTreeMap::<Purpose, Role>::new();
     let mut assigned = BTreeSet::new();
     let mut role_assignments = Vec::new();
-    for grant in &holding.grants {
-        let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
-        for row in crate::set(topic, grant.set) {
-            let mut names = deployment.names.at(row.on, grant.subject).peekable();
-            if names.peek().is_none() {
-                continue;
-            }
-            let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, grant.set, row.on) };
-            let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
-            role.actions.insert(row.permission);
-            for scope in names.map(|name| if admin { group.as_str() } else { name }) {
-                // A place has several rows, and several resources may share a thing: each is assigned once.
-                if assigned.insert((purpose, scope)) {
-                    role_assignments.push(assignment(scope, role, &group));
-                }
+    for (topic, set, row, names) in deployment.granted(holding) {
+        let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, set, row.on) };
+        let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
+        role.actions.insert(row.permission);
+        for scope in names.map(|name| if admin { group.as_str() } else { name }) {
+            // A place has several rows, and several resources may share a thing: each is assigned once.
+            if assigned.insert((purpose, scope)) {
+                role_assignments.push(assignment(scope, role, &group));
             }
         }
     }

@@ -139,6 +139,25 @@ pub struct Deployed<'a, C: Cloud> {
     pub names: &'a Names<C::Place>,
 }
 
+impl<'a, C: Cloud> Deployed<'a, C> {
+    /// The rows that a holding's grants give, in order of grants, each with its topic, its set and the full names that
+    /// its place means there. Rows whose place means nothing in this deployment are left out.
+    pub fn granted(
+        &self,
+        holding: &Holding,
+    ) -> impl Iterator<Item = (Topic, Set, &'static Operation<C::Place>, impl Iterator<Item = &'a str>)> {
+        holding.grants.iter().flat_map(move |grant| {
+            let topic = grant.subject.topic(self.stack);
+            topic.into_iter().flat_map(move |topic| {
+                C::set(topic, grant.set).iter().filter_map(move |row| {
+                    let mut names = self.names.at(row.on, grant.subject).peekable();
+                    names.peek().is_some().then_some((topic, grant.set, *row, names))
+                })
+            })
+        })
+    }
+}
+
 /// Something that documents allow.
 pub struct Allowed<'d, C: Cloud> {
     /// The permission, by name or as a pattern.

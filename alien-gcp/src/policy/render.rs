@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::Deployed;
+use alien_core::cloud::{Cloud, Deployed};
 use alien_core::permission::{Holder, Holding, Layer, Set, Topic};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
@@ -53,26 +53,17 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
     let layer = holding.holder.layer();
 
     let mut bound = BTreeMap::<Purpose, Vec<&str>>::new();
-    for grant in &holding.grants {
-        let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
-        for row in crate::set(topic, grant.set) {
-            let mut names = deployment.names.at(row.on, grant.subject).peekable();
-            if names.peek().is_none() {
-                continue;
-            }
-            let purpose = match (layer, grant.set, way(row.on, layer)) {
-                (Layer::Management | Layer::Runtime, ..) | (_, Set::Heartbeat, _) => {
-                    Purpose::At(topic, grant.set, row.on)
-                }
-                (Layer::Provisioning, _, Way::Conditioned) => Purpose::SetUp(topic, Some(row.on)),
-                (Layer::Provisioning, ..) => Purpose::SetUp(topic, None),
-            };
-            let bound = bound.entry(purpose).or_default();
-            for name in names {
-                // Rows of one place follow each other, and name the same things.
-                if bound.last() != Some(&name) {
-                    bound.push(name);
-                }
+    for (topic, set, row, names) in deployment.granted(holding) {
+        let purpose = match (layer, set, way(row.on, layer)) {
+            (Layer::Management | Layer::Runtime, ..) | (_, Set::Heartbeat, _) => Purpose::At(topic, set, row.on),
+            (Layer::Provisioning, _, Way::Conditioned) => Purpose::SetUp(topic, Some(row.on)),
+            (Layer::Provisioning, ..) => Purpose::SetUp(topic, None),
+        };
+        let bound = bound.entry(purpose).or_default();
+        for name in names {
+            // Rows of one place follow each other, and name the same things.
+            if bound.last() != Some(&name) {
+                bound.push(name);
             }
         }
     }
@@ -137,11 +128,11 @@ fn role(purpose: Purpose) -> CustomRole {
 fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
     match purpose {
         Purpose::At(topic, set, place) => {
-            crate::set(topic, set).iter().filter(|row| row.on == place).map(|row| row.permission).collect()
+            Gcp::set(topic, set).iter().filter(|row| row.on == place).map(|row| row.permission).collect()
         }
         Purpose::SetUp(topic, conditioned) => [Set::Provision, Set::Reconfigure, Set::Setup]
             .iter()
-            .flat_map(|set| crate::set(topic, *set))
+            .flat_map(|set| Gcp::set(topic, *set))
             .filter(|row| match (conditioned, way(row.on, Layer::Provisioning)) {
                 (Some(place), Way::Conditioned) => row.on == place,
                 (None, Way::OnProject | Way::OnResource) => true,
