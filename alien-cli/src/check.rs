@@ -7,14 +7,7 @@ use crate::args::{CheckArgs, Format};
 use crate::output::{self, Failure};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let (next, previous) = match (output::read_stack(&args.stack), output::read_stack(&args.previous)) {
-        (Ok(next), Ok(previous)) => (next, previous),
-        (Err(Failure::Refused(mut problems)), Err(Failure::Refused(more))) => {
-            problems.extend(more);
-            return Err(Failure::Refused(problems));
-        }
-        (Err(failure), _) | (_, Err(failure)) => return Err(failure),
-    };
+    let (next, previous) = output::both(output::read_stack(&args.stack), output::read_stack(&args.previous))?;
     output::warn(next.warnings());
     let diff = next.diff(&previous);
     match args.format {

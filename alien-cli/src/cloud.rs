@@ -6,7 +6,7 @@ use alien_aws::Aws;
 use alien_azure::Azure;
 use alien_core::cloud::{self, Cloud, Layers, Rendered};
 use alien_core::permission::Layer;
-use alien_core::{Problem, Rule, Stack};
+use alien_core::{Problem, Rule};
 use alien_gcp::Gcp;
 use serde::Deserialize;
 
@@ -15,8 +15,7 @@ use crate::output::{self, Failure};
 use crate::review;
 
 pub(crate) fn permissions(args: &PermissionsArgs) -> Result<(), Failure> {
-    let Deployment { cloud, .. } = args.deployment;
-    match cloud {
+    match args.deployment.cloud {
         CloudName::Aws => show::<Aws>(args, aws(&args.deployment)),
         CloudName::Gcp => show::<Gcp>(args, gcp(&args.deployment)),
         CloudName::Azure => show::<Azure>(args, azure(&args.deployment)),
@@ -32,7 +31,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
 }
 
 fn show<C: Cloud>(args: &PermissionsArgs, target: Result<C::Target, Failure>) -> Result<(), Failure> {
-    let (stack, target) = both(output::read_stack(&args.deployment.stack), target)?;
+    let (stack, target) = output::both(output::read_stack(&args.deployment.stack), target)?;
     let mut rendered: Rendered<C> = cloud::render(&stack, &target)?;
     output::warn(&rendered.warnings);
     let layer = args.layer.map(Layer::from);
@@ -48,7 +47,7 @@ fn show<C: Cloud>(args: &PermissionsArgs, target: Result<C::Target, Failure>) ->
 }
 
 fn report<C: Cloud>(args: &AuditArgs, target: Result<C::Target, Failure>) -> Result<(), Failure> {
-    let (stack, target) = both(output::read_stack(&args.deployment.stack), target)?;
+    let (stack, target) = output::both(output::read_stack(&args.deployment.stack), target)?;
     let report = match &args.documents {
         Some(path) => {
             let layers = read_layers::<C>(&output::read(path)?).map_err(|what| {
@@ -90,18 +89,6 @@ fn read_layers<C: Cloud>(text: &str) -> Result<Layers<C::Principal>, String> {
     Ok(printed.layers)
 }
 
-/// Both, or everything that is wrong with either.
-fn both<T>(stack: Result<Stack, Failure>, target: Result<T, Failure>) -> Result<(Stack, T), Failure> {
-    match (stack, target) {
-        (Ok(stack), Ok(target)) => Ok((stack, target)),
-        (Err(Failure::Refused(mut problems)), Err(Failure::Refused(more))) => {
-            problems.extend(more);
-            Err(Failure::Refused(problems))
-        }
-        (Err(failure), _) | (_, Err(failure)) => Err(failure),
-    }
-}
-
 /// Reads flags, and remembers every one that is missing or wrong.
 #[derive(Default)]
 struct Flags(Vec<Problem>);
@@ -119,7 +106,7 @@ impl Flags {
 
     fn refuse_others(&mut self, cloud: CloudName, deployment: &Deployment) {
         use CloudName::{Aws, Azure, Gcp};
-        let flags: [(&str, bool, &[CloudName]); 10] = [
+        let flags: [(&str, bool, &[CloudName]); 11] = [
             ("--account", deployment.account.is_some(), &[Aws]),
             ("--region", deployment.region.is_some(), &[Aws]),
             ("--external-id", deployment.external_id.is_some(), &[Aws]),
@@ -130,6 +117,7 @@ impl Flags {
             ("--subscription", deployment.subscription.is_some(), &[Azure]),
             ("--resource-group", deployment.resource_group.is_some(), &[Azure]),
             ("--issuer", deployment.issuer.is_some(), &[Azure]),
+            ("--subject", deployment.subject.is_some(), &[Azure]),
         ];
         for (flag, given, clouds) in flags {
             if given && !clouds.contains(&cloud) {

@@ -24,9 +24,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();
-            // 2 is for a command line that could not be read.
+            // 1 speaks of the input or the documents, 2 of the command itself, as clap does.
             ExitCode::from(match failure {
-                Failure::Usage(_) => 2,
+                Failure::Unwritten(_) => 2,
                 Failure::Refused(_) | Failure::Breached => 1,
             })
         }

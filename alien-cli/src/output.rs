@@ -14,8 +14,8 @@ use crate::args::Format;
 /// Why a command fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line does not say enough, or says something wrong.
-    Usage(Vec<String>),
+    /// The result could not be written.
+    Unwritten(String),
     /// The input is wrong, or refused.
     Refused(Vec<Problem>),
     /// The report that was shown has breaches.
@@ -26,7 +26,7 @@ impl Failure {
     /// Says so on standard error.
     pub(crate) fn report(&self) {
         let lines: Vec<String> = match self {
-            Self::Usage(lines) => lines.iter().map(|line| format!("error: {line}")).collect(),
+            Self::Unwritten(why) => vec![format!("error: cannot write: {why}")],
             Self::Refused(problems) => problems.iter().map(ToString::to_string).collect(),
             Self::Breached => vec!["error: the documents break a promise".to_owned()],
         };
@@ -58,7 +58,7 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     match writeln!(io::stdout().lock(), "{text}") {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::Usage(vec![format!("cannot write: {error}")])),
+        Err(error) => Err(Failure::Unwritten(error.to_string())),
         Ok(()) => Ok(()),
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
 /// Prints a value as JSON, indented.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
-    line(text.map_err(|error| Failure::Usage(vec![format!("cannot write JSON: {error}")]))?)
+    line(text.map_err(|error| Failure::Unwritten(error.to_string()))?)
 }
 
 /// Prints warnings on standard error.
@@ -88,6 +88,18 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 /// Reads a stack.
 pub(crate) fn read_stack(path: &Path) -> Result<Stack, Failure> {
     Ok(Stack::from_json(&read(path)?)?)
+}
+
+/// Both, or everything that is wrong with either.
+pub(crate) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Failure::Refused(mut problems)), Err(Failure::Refused(more))) => {
+            problems.extend(more);
+            Err(Failure::Refused(problems))
+        }
+        (Err(failure), _) | (_, Err(failure)) => Err(failure),
+    }
 }
 
 /// A table for the terminal or for a document.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite of tests says what is wrong by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -137,6 +138,26 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_printed() {
         assert!(told.contains(part), "{part} is not told:\n{told}");
     }
     assert!(told.lines().all(|line| line.starts_with("error: ") || line.starts_with("warning: ")), "{told}");
+}
+
+#[test]
+fn every_flag_of_another_cloud_is_refused() {
+    let flags = |target: &[&'static str]| -> Vec<(&'static str, &'static str)> {
+        target.chunks(2).map(|pair| (pair[0], pair[1])).filter(|(flag, _)| *flag != "--cloud").collect()
+    };
+    let clouds: [&[&str]; 3] = [&AWS, &GCP, &AZURE];
+    for own in clouds {
+        let known: Vec<&str> = flags(own).into_iter().map(|(flag, _)| flag).collect();
+        let foreign: BTreeMap<&str, &str> =
+            clouds.into_iter().flat_map(flags).filter(|(flag, _)| !known.contains(flag)).collect();
+        let extra: Vec<&str> = foreign.iter().flat_map(|(flag, value)| [*flag, *value]).collect();
+        let output = alien(&with(&["permissions", "--stack", MY_APP], &with(own, &extra)));
+        assert_eq!(output.status.code(), Some(1));
+        let told = told(&output);
+        for flag in foreign.keys() {
+            assert!(told.contains(&format!("`{flag}`: has no meaning for this cloud")), "{flag}: {told}");
+        }
+    }
 }
 
 #[test]
