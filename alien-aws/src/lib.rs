@@ -64,6 +64,7 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
 
 impl Cloud for Aws {
     const NAME: &'static str = "aws";
+    const TRUST: &'static [&'static str] = &["vendor", "externalId"];
 
     type Place = Place;
     type Target = Target;

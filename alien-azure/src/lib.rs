@@ -65,6 +65,7 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
 
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
+    const TRUST: &'static [&'static str] = &["issuer", "subject"];
 
     type Place = Place;
     type Target = Target;

@@ -1,11 +1,12 @@
-//! Typed references to the resources of a stack that is being built.
+//! Typed references: to the resources of a stack that is being built, and of a deployment.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::lifecycle::State;
-use crate::resource::ResourceKind;
+use crate::lifecycle::{Lifecycle, State};
+use crate::name::ResourceId;
+use crate::resource::{Kind, ResourceKind};
 
 /// A resource of a stack that is being built: its kind and its lifecycle are in the type.
 ///
@@ -61,5 +62,81 @@ pub struct Mention {
 impl<K, L> From<&Ref<K, L>> for Mention {
     fn from(reference: &Ref<K, L>) -> Self {
         Self { id: reference.id.clone(), origin: reference.origin.clone() }
+    }
+}
+
+/// A resource of a deployment: its kind and its lifecycle are in the type.
+///
+/// Only a [`Manager`](crate::Manager) makes one, after it looked at the record.
+pub struct Handle<K, L> {
+    id: ResourceId,
+    kind: PhantomData<fn() -> (K, L)>,
+}
+
+impl<K: ResourceKind, L: State> Handle<K, L> {
+    pub(crate) const fn new(id: ResourceId) -> Self {
+        Self { id, kind: PhantomData }
+    }
+
+    /// The resource's id.
+    #[must_use]
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+}
+
+impl<K, L> Clone for Handle<K, L> {
+    fn clone(&self) -> Self {
+        Self { id: self.id.clone(), kind: PhantomData }
+    }
+}
+
+impl<K: ResourceKind, L: State> fmt::Debug for Handle<K, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({} {} `{}`)", L::LIFECYCLE, K::KIND, self.id)
+    }
+}
+
+/// A resource of a deployment, its kind and its lifecycle as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyHandle {
+    pub(crate) id: ResourceId,
+    kind: Kind,
+    lifecycle: Lifecycle,
+}
+
+impl AnyHandle {
+    pub(crate) const fn new(id: ResourceId, kind: Kind, lifecycle: Lifecycle) -> Self {
+        Self { id, kind, lifecycle }
+    }
+
+    /// The resource's id.
+    #[must_use]
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Frozen or live.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+}
+
+impl<K: ResourceKind, L: State> From<&Handle<K, L>> for AnyHandle {
+    fn from(handle: &Handle<K, L>) -> Self {
+        Self::new(handle.id.clone(), K::KIND, L::LIFECYCLE)
+    }
+}
+
+impl From<&Self> for AnyHandle {
+    fn from(handle: &Self) -> Self {
+        handle.clone()
     }
 }

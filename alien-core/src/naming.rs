@@ -69,6 +69,14 @@ pub fn join(head: &[&str], tail: &[&str]) -> String {
     text
 }
 
+/// A digest of some texts: [`HASH_LEN`] characters, other for any other list of texts.
+#[must_use]
+pub fn digest(parts: &[&str]) -> String {
+    let mut digest = String::with_capacity(HASH_LEN);
+    push_hash(&mut digest, parts);
+    digest
+}
+
 /// The number as one digit of `0-9a-z`. A prefix has at most 32 characters, so one digit is always enough.
 fn base36_digit(number: usize) -> char {
     u32::try_from(number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('z')

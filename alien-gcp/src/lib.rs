@@ -66,6 +66,7 @@ pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) 
 
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
+    const TRUST: &'static [&'static str] = &["vendor"];
 
     type Place = Place;
     type Target = Target;

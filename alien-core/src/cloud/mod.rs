@@ -32,7 +32,7 @@ use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// One cloud: what the library must know to render and audit its documents. Nothing here calls the network.
-pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
+pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// The word used in documents and on the command line.
     const NAME: &'static str;
 
@@ -40,10 +40,13 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + 'static {
     type Place: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
     /// Where a deployment goes and whom it trusts.
-    type Target: Serialize + Clone + fmt::Debug;
+    type Target: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync;
+
+    /// The fields of a target, in its JSON form, that say whom it trusts: what the vendor's invitation gives.
+    const TRUST: &'static [&'static str];
 
     /// One identity and all that it may do, as the cloud's own documents.
-    type Principal: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug;
+    type Principal: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync;
 
     /// A condition under which a document allows something.
     type Condition;

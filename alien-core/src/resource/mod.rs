@@ -14,6 +14,7 @@ mod kv;
 mod network;
 mod queue;
 mod storage;
+mod update;
 
 pub use container::{Container, Replicas};
 pub use function::{Code, Function, Trigger};
@@ -21,6 +22,7 @@ pub use kv::Kv;
 pub use network::Network;
 pub use queue::Queue;
 pub use storage::Storage;
+pub use update::{ContainerUpdate, FunctionUpdate, Updatable};
 
 /// The kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -253,6 +255,13 @@ impl Resource {
     #[must_use]
     pub fn links(&self) -> &[ResourceId] {
         &self.links
+    }
+
+    /// The same resource with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
+        self.settings = settings.into();
+        self
     }
 
     /// Its settings.

@@ -200,7 +200,7 @@ fn who_applies(old: &Resource, new: &Resource, fields: &[String]) -> Who {
 }
 
 /// The names of settings that differ, as the JSON form names them.
-fn changed_fields(old: &Resource, new: &Resource) -> Vec<String> {
+pub(crate) fn changed_fields(old: &Resource, new: &Resource) -> Vec<String> {
     let form = |resource: &Resource| match resource.settings.encode() {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

@@ -14,6 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 pub use builder::{Builder, Profile};
+pub(crate) use diff::changed_fields;
 pub use diff::{Change, ChangeKind, Diff, Gain, GrantChange, Who};
 pub use schema::schema;
 
@@ -139,6 +140,25 @@ impl Stack {
     #[must_use]
     pub fn permissions(&self) -> Permissions {
         crate::permission::derive(self)
+    }
+
+    /// The same stack with one resource replaced by another of the same id.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the stack that this makes.
+    pub fn with_resource(&self, resource: &Resource) -> Result<Self, Problems> {
+        let failed = |error: serde_json::Error| {
+            let what = format!("it has no JSON form: {error}");
+            Problems(vec![Problem::error(crate::problem::Rule::Form, what, "report this".to_owned())])
+        };
+        let mut form = serde_json::to_value(self).map_err(failed)?;
+        let new = serde_json::to_value(resource).map_err(failed)?;
+        let resources = form.get_mut("resources").and_then(serde_json::Value::as_array_mut);
+        for old in resources.into_iter().flatten().filter(|old| old.get("id") == new.get("id")) {
+            *old = new.clone();
+        }
+        Self::from_json(&form.to_string())
     }
 
     /// What changed since `previous`, who may apply each change, and which grants were gained and lost.

@@ -47,6 +47,7 @@ struct Principal {
 
 impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
     const NAME: &'static str = "toy";
+    const TRUST: &'static [&'static str] = &[];
 
     type Place = Place;
     type Target = ();

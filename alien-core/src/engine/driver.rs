@@ -1,0 +1,159 @@
+//! What a cloud's adapter must do for the engine: find, make, set, remove. Each is safe to do again.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::call::Caller;
+use crate::cloud::Cloud;
+use crate::deployment::DeploymentId;
+use crate::error::Result;
+use crate::permission::Subject;
+use crate::problem::Problem;
+
+/// Makes the calls that set up and take down one deployment, with the admin's credentials.
+///
+/// Every method may be interrupted anywhere and is then called again: what it finds done, it leaves.
+#[async_trait]
+pub trait Driver<C: Cloud>: Send + Sync + fmt::Debug {
+    /// The version of what this library sets on things: a newer one sets everything again.
+    fn revision(&self) -> u32;
+
+    /// Whether the credentials are the account's, may do all that the set-up takes, and quotas leave room. What is wrong
+    /// is given, all at once.
+    async fn preflight(&self, call: &Caller<C>) -> Result<Vec<Problem>>;
+
+    /// What stands under a subject's name.
+    async fn observe(&self, subject: Subject, call: &Caller<C>) -> Result<Observed>;
+
+    /// Makes it, with the marks of ownership and no seal; the identity that trusts the vendor trusts nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Exists`](crate::ErrorKind::Exists) where it is there, whoever made it.
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<C>) -> Result<()>;
+
+    /// Sets everything that the stack says of it, and then the seal.
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<C>) -> Result<()>;
+
+    /// Removes it. It is there, and it is this deployment's.
+    async fn delete(&self, subject: Subject, data: Data, call: &Caller<C>) -> Result<Removal>;
+
+    /// The claim on the deployment; none where nobody sets it up or takes it down.
+    async fn claim(&self, call: &Caller<C>) -> Result<Option<Claim>>;
+
+    /// Writes the claim on the identity that trusts the vendor; removes it where none is given.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) where there is no such identity.
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<C>) -> Result<()>;
+
+    /// Takes the vendor's access back, at once, also from sessions that have begun.
+    async fn revoke(&self, call: &Caller<C>) -> Result<()>;
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// The stack needs nothing here.
+    Unneeded,
+    /// Nothing.
+    Absent,
+    /// Something that is not this deployment's: whose, as far as can be told.
+    Foreign(String),
+    /// This deployment's.
+    Own {
+        /// The cloud's id.
+        id: String,
+        /// What was set last, if it was finished.
+        seal: Option<Seal>,
+    },
+    /// The customer's own, used and never changed.
+    Adopted {
+        /// The cloud's id.
+        id: String,
+    },
+}
+
+impl Observed {
+    /// What marks found on a thing mean: whose it is, and what was set last.
+    #[must_use]
+    pub fn marked(id: impl Into<String>, own: DeploymentId, deployment: Option<&str>, seal: Option<&str>) -> Self {
+        match deployment {
+            Some(found) if found.parse() == Ok(own) => {
+                Self::Own { id: id.into(), seal: seal.and_then(|seal| seal.parse().ok()) }
+            }
+            Some(other) => Self::Foreign(format!("it belongs to the deployment {other}")),
+            None => Self::Foreign("it is not marked as any deployment's".to_owned()),
+        }
+    }
+}
+
+/// What a thing was set to, and by which version of the library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    /// [`Driver::revision`].
+    pub revision: u32,
+    /// The digest of what the stack says of it.
+    pub digest: String,
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.revision, self.digest)
+    }
+}
+
+impl std::str::FromStr for Seal {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (revision, digest) = text.split_once('-').ok_or(())?;
+        Ok(Self { revision: revision.parse().map_err(|_| ())?, digest: digest.to_owned() })
+    }
+}
+
+/// What a deployment writes on everything it makes, so that a later run finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The digest of the release that set it last.
+    pub release: String,
+    /// What it was set to: written last.
+    pub seal: Seal,
+}
+
+/// What to do with data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Data {
+    /// Keep every resource that can hold data.
+    Keep,
+    /// Keep what holds data, or may.
+    #[default]
+    KeepUnlessEmpty,
+    /// Delete it.
+    Delete,
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Gone,
+    /// It was kept, and why.
+    Kept(String),
+}
+
+/// Who is setting up or taking down a deployment, and until when nobody else may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The run.
+    pub run: String,
+    /// When the claim lapses, unless it is renewed.
+    pub until: Timestamp,
+}

@@ -1,0 +1,284 @@
+//! How the vendor gets in: short-lived credentials of one identity in the customer's cloud, kept while they last.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::call::{Call, Caller, Calling};
+use crate::clock::later;
+use crate::cloud::Cloud;
+use crate::deployment::{Deployment, DeploymentId, Invitation};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manage::Manage;
+use crate::name::ResourceId;
+use crate::permission::{Holding, Set, Subject};
+use crate::session::{Operate, Session};
+use crate::site::Site;
+
+/// Opens sessions on deployments. The vendor has a value of this, and none of [`Provision`](crate::Provision).
+#[async_trait]
+pub trait Impersonate: Send + Sync + fmt::Debug {
+    /// A session: one that is open already, or a new one. Several who ask at once share one.
+    ///
+    /// # Errors
+    ///
+    /// [`Revoked`](ErrorKind::Revoked) where the customer's cloud does not let the vendor in;
+    /// [`Credentials`](ErrorKind::Credentials) where the vendor has none; what the cloud's calls give.
+    async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>>;
+
+    /// A session in the place of one that the cloud no longer takes. Several who ask at once share one.
+    ///
+    /// # Errors
+    ///
+    /// As [`session`](Self::session).
+    async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>>;
+
+    /// Checks a record that came back from a customer: that it is of the invitation, that the identity lets the vendor
+    /// in, and that it lets nobody in without the proof that the invitation gave.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](ErrorKind::Input) where the record is not of the invitation, each difference by name;
+    /// [`Refused`](ErrorKind::Refused) where the identity lets in who lacks the proof;
+    /// [`Revoked`](ErrorKind::Revoked) where it does not let the vendor in.
+    async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
+}
+
+/// What a session is for: it is given no more rights than that takes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To watch everything: heartbeat, logs, dispatch.
+    Watch,
+    /// To update these.
+    Update(BTreeSet<ResourceId>),
+}
+
+impl Purpose {
+    /// The grants that the purpose takes.
+    fn narrow<C: Cloud>(&self, site: &Site<C>) -> Result<Holding> {
+        let Holding { holder, grants } = &site.permissions.management;
+        let grants = match self {
+            Self::Watch => {
+                let watches = |set| matches!(set, Set::Heartbeat | Set::Logs | Set::Dispatch);
+                grants.iter().copied().filter(|grant| watches(grant.set)).collect()
+            }
+            Self::Update(ids) => {
+                let subjects: BTreeSet<Subject> =
+                    ids.iter().map(|id| site.subject(id.as_str())).collect::<Result<_>>()?;
+                let wanted = |set| matches!(set, Set::Management | Set::Heartbeat);
+                grants.iter().copied().filter(|grant| subjects.contains(&grant.subject) && wanted(grant.set)).collect()
+            }
+        };
+        Ok(Holding { holder: holder.clone(), grants })
+    }
+}
+
+/// What a cloud's adapter must do to let the vendor in.
+#[async_trait]
+pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
+    /// The call that lets the vendor in, as the cloud's API reference names it.
+    fn operation(&self) -> &'static str;
+
+    /// The proofs that must not let anyone in.
+    fn wrong_proofs(&self) -> &'static [Proof];
+
+    /// Gets short-lived credentials, of an hour at most.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Denied`] where the cloud does not let the vendor in.
+    async fn assume(&self, entry: &Entry<C>) -> Result<Entered<C>>;
+}
+
+/// Who asks to be let in, to what.
+#[derive(Debug)]
+pub struct Entry<C: Cloud> {
+    /// The deployment.
+    pub site: Arc<Site<C>>,
+    /// The grants that the session is for.
+    pub holding: Holding,
+    /// Whether `holding` is less than the identity has.
+    pub narrowed: bool,
+    /// What is shown.
+    pub proof: Proof,
+}
+
+/// What the vendor shows to be let in, beside its own credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// What the invitation gave.
+    Right,
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Wrong,
+}
+
+/// Let in.
+pub struct Entered<C: Cloud> {
+    /// Makes calls with the credentials.
+    pub operate: Box<dyn Operate<C>>,
+    /// When they end.
+    pub expires: Timestamp,
+}
+
+impl<C: Cloud> fmt::Debug for Entered<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// A session is renewed so long before its end.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// How many sessions are kept: of deployments that are not looked at any more, the oldest is forgotten.
+const KEPT: usize = 10_000;
+
+/// One place for one session. Who renews it holds the lock, so that others wait for the same.
+type Slot<C> = Arc<AsyncMutex<Option<Arc<Session<C>>>>>;
+
+/// What a session was opened for.
+type Key = (DeploymentId, String, Purpose);
+
+/// Opens sessions by an adapter's way in, and keeps them while they last.
+pub struct Impersonator<C: Cloud, A> {
+    assume: A,
+    how: Calling,
+    open: Mutex<HashMap<Key, Slot<C>>>,
+    serial: AtomicU64,
+}
+
+impl<C: Cloud, A: fmt::Debug> fmt::Debug for Impersonator<C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Impersonator").field("assume", &self.assume).finish_non_exhaustive()
+    }
+}
+
+impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
+    /// Opens sessions by this way in.
+    #[must_use]
+    pub fn new(assume: A, how: Calling) -> Self {
+        Self { assume, how, open: Mutex::default(), serial: AtomicU64::new(0) }
+    }
+
+    fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<C> {
+        let key = (deployment.id, crate::release::digest(&deployment.stack), purpose.clone());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= KEPT && !open.contains_key(&key) {
+            open.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(open.entry(key).or_default())
+    }
+
+    async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C>>> {
+        let site = Arc::new(Site::<C>::of(deployment)?);
+        let holding = purpose.narrow(&site)?;
+        let narrowed = matches!(purpose, Purpose::Update(_));
+        let entry = Entry { site, holding, narrowed, proof: Proof::Right };
+        let entered = self.enter(&entry, passes).await.map_err(|error| revoked(error, &entry.site))?;
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let call = Caller::new(entry.site, entry.holding, self.how.clone());
+        Ok(Arc::new(Session::new(serial, entered, call)))
+    }
+
+    /// Asks to be let in, again after errors that say so.
+    fn enter<'e>(&'e self, entry: &'e Entry<C>, again: fn(&Error) -> bool) -> BoxFuture<'e, Result<Entered<C>>> {
+        Box::pin(async move {
+            let operation = self.assume.operation();
+            let mut attempts = 0;
+            let counted = || {
+                attempts += 1;
+                self.assume.assume(entry)
+            };
+            let entered = self.how.attempts(again, counted).await;
+            let failure = entered.as_ref().err().map(Error::kind);
+            let subject = Subject::ManagementIdentity;
+            self.how.record(&Call { operation, permissions: Vec::new(), subject, attempts, failure });
+            entered.map_err(|error| error.in_operation(operation))
+        })
+    }
+}
+
+fn passes(error: &Error) -> bool {
+    error.kind().is_transient()
+}
+
+/// Nobody is let in who was let in when the deployment was registered: the customer took it back.
+fn revoked<C: Cloud>(error: Error, site: &Site<C>) -> Error {
+    if error.kind() != ErrorKind::Denied {
+        return error;
+    }
+    let what =
+        format!("the customer's cloud does not let the vendor in as `{}`: the access was revoked", site.identity());
+    let help = "if the customer did not mean to, their admin runs `alien-deploy up` again";
+    Error::new(ErrorKind::Revoked, format!("{what}; {help}")).with_request_id(error.request_id())
+}
+
+#[async_trait]
+impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
+    async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
+        let slot = self.slot(deployment, purpose);
+        let mut slot = slot.lock().await;
+        let soon = later(self.how.clock.now(), MARGIN);
+        if let Some(session) = slot.as_ref().filter(|session| session.expires() > soon) {
+            return Ok(Arc::clone(session) as Arc<dyn Manage>);
+        }
+        // A session that could not be renewed is not kept: the next who asks tries again.
+        *slot = None;
+        let session = self.open(deployment, purpose).await?;
+        Ok(Arc::clone(slot.insert(session)) as Arc<dyn Manage>)
+    }
+
+    async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
+        let slot = self.slot(deployment, purpose);
+        {
+            let mut slot = slot.lock().await;
+            if slot.as_ref().is_some_and(|session| session.serial() == stale) {
+                *slot = None;
+                let session = self.open(deployment, purpose).await?;
+                return Ok(Arc::clone(slot.insert(session)) as Arc<dyn Manage>);
+            }
+        }
+        self.session(deployment, purpose).await
+    }
+
+    async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()> {
+        let differences = invitation.differences(deployment);
+        if !differences.is_empty() {
+            return Err(differences.into());
+        }
+        let site = Arc::new(Site::<C>::of(deployment)?);
+        let holding = site.permissions.management.clone();
+        let mut entry = Entry { site, holding, narrowed: false, proof: Proof::Right };
+        // Just after the set-up a denial may only mean that the identity is not known everywhere yet.
+        let settles = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
+        self.enter(&entry, settles).await.map_err(|error| revoked(error, &entry.site))?;
+        for proof in self.assume.wrong_proofs() {
+            entry.proof = *proof;
+            match self.enter(&entry, passes).await {
+                Err(error) if error.kind() == ErrorKind::Denied => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    let shown = match proof {
+                        Proof::Nothing => "without any proof",
+                        Proof::Right | Proof::Wrong => "with a wrong proof",
+                    };
+                    let what = format!(
+                        "`{}` lets the vendor in {shown}, so it would let others in too",
+                        entry.site.identity()
+                    );
+                    let help = "the record is refused; ask the customer to set up with the invitation as it is";
+                    return Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}

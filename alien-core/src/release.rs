@@ -1,0 +1,105 @@
+//! What is rolled out: a stack and the bytes its zips are named by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::problem::{Problem, Problems, Rule};
+use crate::resource::Code;
+use crate::stack::Stack;
+
+/// A stack and the bytes of its zips: what is rolled out, as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    stack: Stack,
+    artifacts: Artifacts,
+}
+
+/// The bytes of zips, by the digest that [`Code::Zip`] names them by.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Artifacts(BTreeMap<String, Arc<[u8]>>);
+
+impl Artifacts {
+    /// Adds a zip. Gives the code that names it.
+    pub fn insert(&mut self, bytes: impl Into<Arc<[u8]>>) -> Code {
+        let bytes = bytes.into();
+        let code = Code::zip(&bytes);
+        if let Code::Zip(digest) = &code {
+            self.0.insert(digest.clone(), bytes);
+        }
+        code
+    }
+
+    /// The bytes of a zip; none for an image, and for a zip that is not among them.
+    #[must_use]
+    pub fn bytes(&self, code: &Code) -> Option<&Arc<[u8]>> {
+        match code {
+            Code::Zip(digest) => self.0.get(digest),
+            Code::Image(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(digest, bytes)| (digest, bytes.len()))).finish()
+    }
+}
+
+impl FromIterator<Arc<[u8]>> for Artifacts {
+    fn from_iter<I: IntoIterator<Item = Arc<[u8]>>>(zips: I) -> Self {
+        let mut artifacts = Self::default();
+        for zip in zips {
+            artifacts.insert(zip);
+        }
+        artifacts
+    }
+}
+
+impl Release {
+    /// A stack, and the bytes of every zip it names.
+    ///
+    /// # Errors
+    ///
+    /// Every resource whose zip is not among the artifacts.
+    pub fn new(stack: Stack, artifacts: Artifacts) -> Result<Self, Problems> {
+        let missing = stack.resources().iter().filter_map(|resource| {
+            let code = resource.settings().compute()?.code;
+            let Code::Zip(digest) = code else { return None };
+            let what = format!("no file has the digest of its zip, {digest}");
+            let help = "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
+            artifacts.bytes(code).is_none().then(|| Problem::error(Rule::Code, what, help.to_owned()).on(resource.id()))
+        });
+        Problems::none(missing.collect())?;
+        Ok(Self { stack, artifacts })
+    }
+
+    /// A stack that is there already: no bytes are needed to look after it.
+    #[must_use]
+    pub(crate) const fn without_artifacts(stack: Stack) -> Self {
+        Self { stack, artifacts: Artifacts(BTreeMap::new()) }
+    }
+
+    /// The stack.
+    #[must_use]
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// The bytes of its zips.
+    #[must_use]
+    pub const fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// The digest of all it says: 20 characters, other for any other stack. Zips are named by their digests, so their
+    /// bytes are in it.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest(&self.stack)
+    }
+}
+
+/// The digest of a stack.
+pub(crate) fn digest(stack: &Stack) -> String {
+    crate::naming::digest(&[&serde_json::to_string(stack).unwrap_or_default()])
+}

@@ -1,0 +1,190 @@
+//! What the vendor may change of a live function or container: code, and the settings beside it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Code, Container, Function, Replicas, ResourceKind, Settings};
+
+/// A kind that the vendor updates. Sealed, as [`ResourceKind`] is.
+pub trait Updatable: ResourceKind {
+    /// What may be changed of it.
+    type Update: Send;
+
+    /// The settings of this kind, if they are.
+    fn from_settings(settings: Settings) -> Option<Self>;
+
+    /// The settings as the update leaves them, and the bytes of new code.
+    fn updated(self, update: Self::Update) -> (Self, Option<Arc<[u8]>>);
+}
+
+/// New code: an image, or a zip with its bytes.
+#[derive(Clone, PartialEq, Eq)]
+struct NewCode {
+    code: Code,
+    zip: Option<Arc<[u8]>>,
+}
+
+impl fmt::Debug for NewCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)
+    }
+}
+
+impl NewCode {
+    fn image(reference: impl Into<String>) -> Self {
+        Self { code: Code::image(reference), zip: None }
+    }
+}
+
+/// An update of a live function. What it does not name stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionUpdate {
+    code: Option<NewCode>,
+    memory_mib: Option<u32>,
+    timeout: Option<Duration>,
+    variables: BTreeMap<String, String>,
+}
+
+impl FunctionUpdate {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// New code: a zip with an executable `bootstrap`.
+    #[must_use]
+    pub fn zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        self.code = Some(NewCode { code: Code::zip(&bytes), zip: Some(bytes) });
+        self
+    }
+
+    /// New code: an image, `registry/repository@sha256:…`.
+    #[must_use]
+    pub fn image(mut self, reference: impl Into<String>) -> Self {
+        self.code = Some(NewCode::image(reference));
+        self
+    }
+
+    /// Memory in MiB, 128 to 8,192.
+    #[must_use]
+    pub fn memory_mib(mut self, memory: u32) -> Self {
+        self.memory_mib = Some(memory);
+        self
+    }
+
+    /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets an environment variable. Whoever may watch the function can read it: put no secret here.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl Updatable for Function {
+    type Update = FunctionUpdate;
+
+    fn from_settings(settings: Settings) -> Option<Self> {
+        match settings {
+            Settings::Function(function) => Some(function),
+            _ => None,
+        }
+    }
+
+    fn updated(mut self, update: FunctionUpdate) -> (Self, Option<Arc<[u8]>>) {
+        let FunctionUpdate { code, memory_mib, timeout, variables } = update;
+        let (code, zip) = code.map_or((None, None), |new| (Some(new.code), new.zip));
+        self.code = code.unwrap_or(self.code);
+        self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
+        self.environment.extend(variables);
+        let settings = match timeout {
+            Some(timeout) => self.timeout(timeout),
+            None => self,
+        };
+        (settings, zip)
+    }
+}
+
+/// An update of a live container. What it does not name stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerUpdate {
+    code: Option<NewCode>,
+    cpu_millis: Option<u32>,
+    memory_mib: Option<u32>,
+    replicas: Option<Replicas>,
+    variables: BTreeMap<String, String>,
+}
+
+impl ContainerUpdate {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// New code: an image, `registry/repository@sha256:…`.
+    #[must_use]
+    pub fn image(mut self, reference: impl Into<String>) -> Self {
+        self.code = Some(NewCode::image(reference));
+        self
+    }
+
+    /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
+    #[must_use]
+    pub fn cpu_millis(mut self, cpu: u32) -> Self {
+        self.cpu_millis = Some(cpu);
+        self
+    }
+
+    /// Memory in MiB, 512 to 30,720.
+    #[must_use]
+    pub fn memory_mib(mut self, memory: u32) -> Self {
+        self.memory_mib = Some(memory);
+        self
+    }
+
+    /// How many run at once.
+    #[must_use]
+    pub fn replicas(mut self, replicas: Replicas) -> Self {
+        self.replicas = Some(replicas);
+        self
+    }
+
+    /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl Updatable for Container {
+    type Update = ContainerUpdate;
+
+    fn from_settings(settings: Settings) -> Option<Self> {
+        match settings {
+            Settings::Container(container) => Some(container),
+            _ => None,
+        }
+    }
+
+    fn updated(mut self, update: ContainerUpdate) -> (Self, Option<Arc<[u8]>>) {
+        let ContainerUpdate { code, cpu_millis, memory_mib, replicas, variables } = update;
+        self.code = code.map_or(self.code, |new| new.code);
+        self.cpu_millis = cpu_millis.unwrap_or(self.cpu_millis);
+        self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
+        self.replicas = replicas.unwrap_or(self.replicas);
+        self.environment.extend(variables);
+        (self, None)
+    }
+}
