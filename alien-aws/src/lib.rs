@@ -21,8 +21,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! This crate has no network code without the features that ask for it.
+//! With the feature `client` it also calls AWS: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
+//! Without it, it has no network code.
 
+#[cfg(feature = "client")]
+mod client;
 mod identity;
 mod naming;
 pub mod operations;

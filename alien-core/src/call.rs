@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::permission::{Holding, Subject};
+use crate::permission::{Holding, Layer, Subject};
 use crate::site::Site;
 
 /// How often and how long a call is tried again: exponential backoff with full jitter, within a total budget.
@@ -221,6 +221,17 @@ impl<C: Cloud> Caller<C> {
         self.make(subject, rows, Twice::Never, attempt).await
     }
 
+    /// What a denied call would have needed, and who can give it.
+    fn explain(&self, error: Error, rows: &[&'static Operation<C::Place>]) -> Error {
+        let mut permissions: Vec<&str> = rows.iter().map(|row| row.permission).collect();
+        permissions.dedup();
+        let grant = match self.holding.holder.layer() {
+            Layer::Provisioning => "whoever administers the account can give it to you",
+            Layer::Management | Layer::Runtime => "the customer's admin gives it by setting up again",
+        };
+        error.because(format!("it needs {}: {grant}", permissions.join(" and ")))
+    }
+
     async fn make<T, F, A>(
         &self,
         subject: Subject,
@@ -260,6 +271,9 @@ impl<C: Cloud> Caller<C> {
             attempts,
             failure: result.as_ref().err().map(Error::kind),
         });
-        result.map_err(|error| error.in_operation(operation).at(name))
+        result.map_err(|error| {
+            let error = if error.kind() == ErrorKind::Denied { self.explain(error, rows) } else { error };
+            error.in_operation(operation).at(name)
+        })
     }
 }

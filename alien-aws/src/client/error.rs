@@ -1,0 +1,154 @@
+//! What an error of AWS means.
+
+use std::time::Duration;
+
+use alien_core::{Error, ErrorKind};
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
+
+/// An error of an SDK call. Of what AWS answered it keeps code, message and request id: the rest can hold anything.
+pub(crate) fn failure<E>(error: SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    SdkError<E, HttpResponse>: RequestId,
+{
+    let id = error.request_id().map(str::to_owned);
+    let made = match &error {
+        SdkError::ServiceError(service) => {
+            let response = service.raw();
+            let header = response.headers().get("retry-after").and_then(|value| value.parse().ok());
+            let code = service.err().code().unwrap_or_default();
+            let message = service.err().message().unwrap_or_default();
+            answer(response.status().as_u16(), code, message).with_retry_after(header.map(Duration::from_secs))
+        }
+        SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "no answer in time"),
+        SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
+        SdkError::ResponseError(_) => Error::new(ErrorKind::Unavailable, "an answer that could not be read"),
+        _ => Error::new(ErrorKind::Defect, chain(&error)),
+    };
+    made.with_request_id(id.as_deref())
+}
+
+/// Nothing was sent: for want of credentials, or of a way.
+fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
+    let why = error.map(|error| chain(error)).unwrap_or_default();
+    let unsigned = ["credentials", "identity resolver", "token"].iter().any(|word| why.contains(word));
+    if unsigned {
+        let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
+        return Error::new(ErrorKind::Credentials, format!("there are no AWS credentials here ({why}); {help}"));
+    }
+    Error::new(ErrorKind::Unavailable, format!("AWS could not be reached: {why}"))
+}
+
+/// An error and what caused it, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// An answer that is an error: by its code, as the services document them, else by its status.
+pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
+    // Some services put a namespace before the code, some a URL behind it.
+    let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or(code);
+    let kind = kind(status, code, message);
+    let said = if message.is_empty() { format!("AWS answered {status} {code}") } else { format!("{message} ({code})") };
+    Error::new(kind, said)
+}
+
+fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
+    // An identity that was just made is refused as if it were wrong
+    // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
+    let settling = [
+        ("InvalidParameterValueException", "cannot be assumed"),
+        ("InvalidParameterException", "Unable to assume the service linked role"),
+        ("MalformedPolicyDocument", "Invalid principal"),
+        ("ClientException", "Unable to assume role"),
+    ];
+    if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {
+        return ErrorKind::Settling;
+    }
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => ErrorKind::Denied,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => ErrorKind::Expired,
+        "AuthFailure"
+        | "IncompleteSignature"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "MissingAuthenticationToken"
+        | "OptInRequired"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => ErrorKind::Credentials,
+        "AWS.SimpleQueueService.NonExistentQueue"
+        | "ClusterNotFoundException"
+        | "NoSuchBucket"
+        | "NoSuchEntity"
+        | "NoSuchLifecycleConfiguration"
+        | "NoSuchTagSet"
+        | "NotFound"
+        | "QueueDoesNotExist"
+        | "ResourceNotFoundException"
+        | "ServiceNotActiveException"
+        | "ServiceNotFoundException" => ErrorKind::Missing,
+        "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou"
+        | "EntityAlreadyExists"
+        | "QueueAlreadyExists"
+        | "QueueNameExists"
+        | "ResourceAlreadyExistsException"
+        | "ResourceConflictException"
+        | "ResourceInUseException" => ErrorKind::Exists,
+        "EC2ThrottledException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException" => ErrorKind::Throttled,
+        "AWS.SimpleQueueService.QueueDeletedRecently"
+        | "ConcurrentModification"
+        | "ConcurrentModificationException"
+        | "DeleteConflict"
+        | "DependencyViolation"
+        | "OperationAborted"
+        | "OperationAbortedException"
+        | "QueueDeletedRecently"
+        | "UpdateInProgressException" => ErrorKind::Busy,
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => ErrorKind::TooLarge,
+        _ if code.ends_with(".NotFound") => ErrorKind::Missing,
+        _ if code.ends_with(".Duplicate") => ErrorKind::Exists,
+        _ if status >= 500 => ErrorKind::Unavailable,
+        _ if status == 429 => ErrorKind::Throttled,
+        _ if status == 404 => ErrorKind::Missing,
+        _ => ErrorKind::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_known_by_its_code_whatever_the_service_puts_around_it() {
+        for (status, code, message, expected) in [
+            (400, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "", ErrorKind::Missing),
+            (403, "AccessDenied", "not authorized", ErrorKind::Denied),
+            (400, "InvalidVpcID.NotFound", "", ErrorKind::Missing),
+            (400, "InvalidGroup.Duplicate", "", ErrorKind::Exists),
+            (400, "InvalidParameterValueException", "The role cannot be assumed by Lambda.", ErrorKind::Settling),
+            (400, "InvalidParameterValueException", "memory is 1", ErrorKind::Refused),
+            (503, "", "", ErrorKind::Unavailable),
+            (429, "", "", ErrorKind::Throttled),
+        ] {
+            assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");
+        }
+    }
+}
