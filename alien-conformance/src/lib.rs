@@ -16,9 +16,11 @@ pub mod broken;
 pub mod brute;
 pub mod golden;
 pub mod json;
+pub mod life;
 pub mod oracle;
 pub mod stacks;
 pub mod suite;
+pub mod world;
 
 pub use proptest;
 

@@ -1,7 +1,6 @@
-//! Time, passed in: what waits, waits on a clock that a test can turn.
+//! Time, passed in: what waits, waits on a clock that a test can replace.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,34 +36,5 @@ impl Clock for SystemClock {
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
-    }
-}
-
-/// A clock that stands still until someone waits or turns it: waiting takes no time, and moves it on.
-#[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<Mutex<Timestamp>>);
-
-impl ManualClock {
-    /// Stands at a time.
-    #[must_use]
-    pub fn at(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(now)))
-    }
-
-    /// Moves it on.
-    pub fn advance(&self, duration: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = later(*now, duration);
-    }
-}
-
-#[async_trait]
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.advance(duration);
     }
 }

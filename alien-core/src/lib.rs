@@ -24,6 +24,7 @@ pub mod impersonate;
 mod lifecycle;
 pub mod manage;
 mod manager;
+pub mod memory;
 mod name;
 pub mod naming;
 pub mod permission;
@@ -36,9 +37,9 @@ mod session;
 mod site;
 pub mod stack;
 
+pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
-pub use clock::{Clock, ManualClock};
 pub use deployment::{Deployment, DeploymentId, Invitation, trust};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::deployment::Deployment;
@@ -16,7 +16,7 @@ use crate::name::ResourceId;
 use crate::problem::Problems;
 use crate::release::{Artifacts, Release};
 use crate::resource::{Function, ResourceKind, Settings, Updatable};
-use crate::stack::{ChangeKind, Who};
+use crate::stack::{ChangeKind, Stack, Who};
 
 /// Looks after one deployment.
 ///
@@ -122,7 +122,7 @@ impl Manager {
         let (settings, zip) = settings.updated(update);
         let artifacts = zip.into_iter().collect();
         let stack = deployment.stack.with_resource(&current.clone().with_settings(settings))?;
-        self.release(&Release::new(stack, artifacts)?, &Artifacts::default()).await
+        self.release(&Release::part(stack, artifacts), &Artifacts::default()).await
     }
 
     /// Rolls out a release: updates every live function and container that differs, several at once, with a session that
@@ -152,6 +152,12 @@ impl Manager {
         if changes.is_empty() {
             return Ok(());
         }
+        let code = |stack: &Stack, id: &ResourceId| {
+            stack.resource(id.as_str()).and_then(|resource| Some(resource.settings().compute()?.code.clone()))
+        };
+        let lacking = changes.iter().filter(|id| code(release.stack(), id) != code(&deployment.stack, id));
+        let lacking = lacking.filter_map(|id| release.lacking(release.stack().resource(id.as_str())?));
+        Problems::none(lacking.collect())?;
         let purpose = Purpose::Update(changes.iter().cloned().collect());
         let updates = changes.into_iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
         let results: Vec<Result<()>> = stream::iter(updates).buffered(8).collect().await;
@@ -197,12 +203,12 @@ impl Manager {
     /// # Errors
     ///
     /// The stream ends with the first error.
-    pub fn logs(&self, resource: impl Into<AnyHandle>, from: Timestamp) -> impl Stream<Item = Result<LogLine>> {
+    pub fn logs(&self, resource: impl Into<AnyHandle>, from: Timestamp) -> BoxStream<'_, Result<LogLine>> {
         let id = resource.into().id;
         let pages = stream::try_unfold(Some(LogQuery::from(from)), move |query| {
             let id = id.clone();
             async move {
-                let Some(query) = query else { return Ok(None) };
+                let Some(query) = query else { return Ok::<_, Error>(None) };
                 let page = self.with(&Purpose::Watch, |session| {
                     let (id, query) = (id.clone(), query.clone());
                     async move { session.logs(&id, &query).await }
@@ -212,10 +218,7 @@ impl Manager {
                 Ok(Some((stream::iter(page.lines.into_iter().map(Ok)), next)))
             }
         });
-        pages.flat_map(|page: Result<_>| match page {
-            Ok(lines) => lines.left_stream(),
-            Err(error) => stream::iter([Err(error)]).right_stream(),
-        })
+        pages.try_flatten().boxed()
     }
 
     /// Sends a command to a function that takes commands, and gives its answer.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::Code;
+use crate::resource::{Code, Resource};
 use crate::stack::Stack;
 
 /// A stack and the bytes of its zips: what is rolled out, as one.
@@ -62,21 +62,33 @@ impl Release {
     ///
     /// Every resource whose zip is not among the artifacts.
     pub fn new(stack: Stack, artifacts: Artifacts) -> Result<Self, Problems> {
-        let missing = stack.resources().iter().filter_map(|resource| {
-            let code = resource.settings().compute()?.code;
-            let Code::Zip(digest) = code else { return None };
-            let what = format!("no file has the digest of its zip, {digest}");
-            let help = "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
-            artifacts.bytes(code).is_none().then(|| Problem::error(Rule::Code, what, help.to_owned()).on(resource.id()))
-        });
-        Problems::none(missing.collect())?;
-        Ok(Self { stack, artifacts })
+        let release = Self::part(stack, artifacts);
+        Problems::none(release.stack.resources().iter().filter_map(|resource| release.lacking(resource)).collect())?;
+        Ok(release)
+    }
+
+    /// A stack, and the bytes of those of its zips that will be sent somewhere: for an update of what is there.
+    #[must_use]
+    pub const fn part(stack: Stack, artifacts: Artifacts) -> Self {
+        Self { stack, artifacts }
     }
 
     /// A stack that is there already: no bytes are needed to look after it.
     #[must_use]
     pub(crate) const fn without_artifacts(stack: Stack) -> Self {
-        Self { stack, artifacts: Artifacts(BTreeMap::new()) }
+        Self::part(stack, Artifacts(BTreeMap::new()))
+    }
+
+    /// The problem of a resource whose zip is not among the artifacts.
+    pub(crate) fn lacking(&self, resource: &Resource) -> Option<Problem> {
+        let code = resource.settings().compute()?.code;
+        let Code::Zip(digest) = code else { return None };
+        if self.artifacts.bytes(code).is_some() {
+            return None;
+        }
+        let what = format!("no file has the digest of its zip, {digest}");
+        let help = "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
+        Some(Problem::error(Rule::Code, what, help.to_owned()).on(resource.id()))
     }
 
     /// The stack.

@@ -228,10 +228,16 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
         Approved::new()
     };
     let found = engine.observe_all(site.subjects(), call).await?;
+    let release = site.as_release();
     let steps = found.iter().filter(|(_, found)| *found != Observed::Unneeded).map(|(subject, found)| {
         let Decision { action, mut why } = decide(engine, site, *subject, found, &approved);
         let name = site.subject_name(*subject);
-        if let (Action::Update | Action::Refuse, Some(fields)) = (action, changed.get(name)) {
+        if let (Action::Create | Action::Update, Ok(resource)) = (action, site.resource(*subject)) {
+            problems.extend(release.lacking(resource));
+        }
+        if let (Action::Update | Action::Refuse, Subject::Resource(_), Some(fields)) =
+            (action, subject, changed.get(name))
+        {
             why = format!("{why} ({fields})");
         }
         step(site, *subject, action, why)
@@ -240,12 +246,14 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     if let Some(previous) = previous {
         let old = Site::<C>::of(previous)?;
         let removed = super::destroy::leftover(&old, site).into_iter();
-        let why = "it is no longer in the stack; it is kept while it holds data";
-        steps.extend(removed.map(|subject| step(&old, subject, Action::Delete, why.to_owned())));
+        steps.extend(removed.map(|subject| {
+            let holds_data = old.resource(subject).is_ok_and(|resource| resource.kind().holds_data());
+            let kept = if holds_data { "; it is kept while it holds data" } else { "" };
+            step(&old, subject, Action::Delete, format!("the stack has it no more{kept}"))
+        }));
     }
     let documents = serde_json::to_value(&rendered.documents)
         .map_err(|error| Error::new(ErrorKind::Defect, format!("documents that are no JSON: {error}")))?;
-    let release = call.site().as_release();
     Ok(Plan { steps, problems, sizes: rendered.sizes, documents, release, previous: previous.cloned(), approved })
 }
 

@@ -11,6 +11,7 @@ mod compile_fail;
 mod decode;
 mod derive;
 mod diff;
+mod engine;
 mod neutral;
 mod preflight;
 mod toy;

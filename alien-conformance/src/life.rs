@@ -1,0 +1,262 @@
+//! The whole life of a stack on a cloud that can be called, and the promises that only calls can show.
+
+use alien_core::cloud::Cloud;
+use alien_core::engine::{Action, Data};
+use alien_core::impersonate::Purpose;
+use alien_core::manage::{Change, Health, LogQuery};
+use alien_core::permission::Subject;
+use alien_core::{
+    AnyHandle, Artifacts, Code, Container, ContainerUpdate, Deployment, ErrorKind, Frozen, Function, FunctionUpdate,
+    Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release, Silent, Site, Stack, Storage,
+};
+
+use futures_util::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use crate::stacks::IMAGE;
+use crate::world::{Case, World, needed, release, run};
+
+/// A stack with every kind, frozen beside live where code runs, wired as products are.
+///
+/// # Panics
+///
+/// Never: the stack is right.
+#[must_use]
+pub fn product(zip: &[u8]) -> Stack {
+    let mut stack = Stack::builder("product");
+    let network = stack.frozen("net", Network::new("10.20.0.0/16"));
+    let data = stack.frozen("data", Storage::new().versioned());
+    let cache = stack.live("cache", Kv::new().time_to_live("expires"));
+    let jobs = stack.live("jobs", Queue::new().dead_letter_after(5));
+    let api = Function::new(Code::zip(zip), "execution").memory_mib(256).variable("MODE", "first");
+    let api = stack.live("api", api.commands().trigger(&jobs));
+    let ledger = stack.frozen("ledger", Function::new(Code::zip(zip), "ledger").memory_mib(128));
+    let worker = stack.live("worker", Container::new(Code::image(IMAGE), "execution").network(&network));
+    stack.frozen("mailer", Container::new(Code::image(IMAGE), "ledger"));
+    stack.link(&api, &data);
+    stack.link(&api, &cache);
+    stack.link(&worker, &jobs);
+    stack.link(&ledger, &data);
+    let execution = Profile::new()
+        .on(&data, [Storage::DATA_READ])
+        .on(&cache, [Kv::DATA_READ, Kv::DATA_WRITE])
+        .on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE]);
+    stack.profile("execution", execution);
+    stack.profile("ledger", Profile::new().on(&data, [Storage::DATA_READ]));
+    stack.build().unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Plan, set up, register, watch, update, read logs, dispatch, revoke, set up again, take down.
+///
+/// # Panics
+///
+/// At the first thing that is not as it should be.
+pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
+    let zip = world.zip("first");
+    let stack = product(&zip);
+    let case = Case::new(world, "life", stack.clone());
+    let first = release(&stack, std::slice::from_ref(&zip));
+
+    // A plan changes nothing, and what was set up is as it should be.
+    let plan = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
+    assert_eq!(
+        plan.steps.len(),
+        stack.resources().len() + 4,
+        "resources, two profiles, the vendor, a cluster:\n{plan}"
+    );
+    let again = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    assert_eq!(plan.steps, again.steps);
+    let deployment = case.provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    assert_eq!(case.up(&first, None).await.unwrap(), deployment, "the same again gives the same record");
+    let text = serde_json::to_string_pretty(&deployment).unwrap();
+    assert_eq!(Deployment::from_json(&text).unwrap(), deployment);
+
+    // Registered only as it was invited.
+    let (manager, calls) = case.manager(&deployment);
+    let vendor = world.impersonator(world.calling());
+    vendor.register(&case.invitation, &deployment).await.unwrap();
+    for name in W::Cloud::TRUST {
+        let mut other = deployment.clone();
+        let said = other.target[*name].as_str().unwrap();
+        // Another principal, which the target would take.
+        other.target[*name] = format!("{}x", said).into();
+        let error = vendor.register(&case.invitation, &other).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+
+    for resource in manager.resources() {
+        let beat = manager.heartbeat(&resource).await.unwrap();
+        assert_eq!(beat.health, Health::Healthy, "{resource:?}: {beat:?}");
+    }
+    let _ = calls.take();
+    update_dispatch_and_logs(world, &manager, &zip).await;
+    frozen_is_refused(world, &manager, &deployment).await;
+
+    // Back to what the customer's admin approved, which is what a set-up is for.
+    case.up(&first, Some(&manager.deployment())).await.unwrap();
+
+    case.provisioner.revoke(&deployment).await.unwrap();
+    let error = manager.heartbeat(&manager.resources()[0]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
+    let fresh = case.manager(&deployment).0;
+    let error =
+        fresh.update(&fresh.find::<Function, Live>("api").unwrap(), FunctionUpdate::new().memory_mib(512)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Revoked);
+    case.up(&first, None).await.unwrap();
+    vendor.register(&case.invitation, &deployment).await.unwrap();
+    let beat = fresh.heartbeat(&fresh.resources()[0]).await.unwrap();
+    assert_eq!(beat.health, Health::Healthy, "{beat:?}");
+
+    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!((remains.kept.as_slice(), remains.foreign.as_slice()), (&[][..], &[][..]));
+    let plan = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
+    let again = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!(again, remains, "what is gone can be taken down again");
+}
+
+async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &[u8]) {
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let begin = world.calling().clock.now() - std::time::Duration::from_secs(60);
+    let second = world.zip("second");
+    manager.update(&api, FunctionUpdate::new().zip(second.clone()).variable("MODE", "second")).await.unwrap();
+    let deployment = manager.deployment();
+    assert_ne!(deployment.stack, product(old), "the record says what runs");
+    // The same again is no call at all.
+    let (same, calls) = Case::new(world, "life", deployment.stack.clone()).manager(&deployment);
+    let api = same.find::<Function, Live>("api").unwrap();
+    same.update(&api, FunctionUpdate::new().zip(second).variable("MODE", "second")).await.unwrap();
+    assert_eq!(calls.operations(), [""; 0]);
+    let answer = manager.dispatch(&api, br#"{"hello":"world"}"#).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["hello"], "world");
+    let mut lines = Vec::new();
+    for _ in 0..50 {
+        lines = manager.logs(&api, begin).try_collect::<Vec<_>>().await.unwrap();
+        if lines.iter().any(|line| line.text.contains("hello")) {
+            break;
+        }
+        world.calling().clock.sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert!(lines.iter().any(|line| line.text.contains("hello")), "{lines:?}");
+    let later = world.calling().clock.now() + std::time::Duration::from_secs(3600);
+    assert!(manager.logs(&api, later).next().await.is_none(), "nothing was written in the future");
+    let worker = manager.find::<Container, Live>("worker").unwrap();
+    manager.update(&worker, ContainerUpdate::new().variable("MODE", "second")).await.unwrap();
+}
+
+/// By the library, before any network; whether the cloud itself refuses, each cloud's own tests ask.
+async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &Deployment) {
+    assert!(manager.find::<Function, Live>("ledger").is_err());
+    let ledger = manager.find::<Function, Frozen>("ledger").unwrap();
+    let resource = deployment.stack.resource("ledger").unwrap().clone();
+    let change = Change { resource, zip: None, previous_zip: None };
+    let vendor = world.impersonator(world.calling());
+    for purpose in [Purpose::Watch, Purpose::Update([ledger.id().clone()].into())] {
+        let session = vendor.session(deployment, &purpose).await.unwrap();
+        let error = session.update(ledger.id(), &change).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
+        let error = session.logs(ledger.id(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
+        let error = session.dispatch(ledger.id(), b"{}").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
+    }
+    // A release that changes what is frozen is refused as a whole, before any call.
+    let mut frozen = Stack::builder("other");
+    frozen.frozen("ledger", Storage::new());
+    let other = Release::new(frozen.build().unwrap(), Artifacts::default()).unwrap();
+    let error = manager.release(&other, &Artifacts::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+}
+
+/// Everything that the vendor does in a day. Gives the first thing that was refused.
+async fn a_day(manager: &Manager, number: usize, zip: Vec<u8>) -> Result<(), String> {
+    for resource in manager.resources() {
+        let beat = manager.heartbeat(&resource).await.map_err(|error| format!("{error:?}"))?;
+        if beat.health != Health::Healthy {
+            return Err(format!("{}: {beat:?}", resource.id()));
+        }
+    }
+    let value = number.to_string();
+    for resource in manager.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Live) {
+        look_after(manager, resource, &value, zip.clone()).await.map_err(|error| format!("{error:?}"))?;
+    }
+    Ok(())
+}
+
+async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, zip: Vec<u8>) -> alien_core::Result<()> {
+    let id = resource.id().as_str();
+    match resource.kind() {
+        Kind::Function => {
+            let function = manager.find::<Function, Live>(id)?;
+            manager.update(&function, FunctionUpdate::new().zip(zip).variable("DAY", value)).await?;
+            manager.dispatch(&function, b"{}").await?;
+        }
+        Kind::Container => {
+            let container = manager.find::<Container, Live>(id)?;
+            let image = format!("{}@sha256:{}", IMAGE.split('@').next().unwrap(), format!("{value:0>64}"));
+            manager.update(&container, ContainerUpdate::new().image(image).variable("DAY", value)).await?;
+        }
+        Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => return Ok(()),
+    }
+    manager.logs(resource, Timestamp::UNIX_EPOCH).try_collect::<Vec<_>>().await.map(|_| ())
+}
+
+/// P6: what is called in a day is what was granted; and each grant is needed: without it, something is refused.
+///
+/// # Panics
+///
+/// Where a grant is not used, a call was not granted, or a grant is taken away and nothing fails.
+pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
+    let zip = world.zip("0");
+    let stack = product(&zip);
+    let case = Case::new(world, "exact", stack.clone());
+    let deployment = case.up(&release(&stack, &[zip]), None).await.unwrap();
+    let site = Site::<W::Cloud>::of(&deployment).unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    a_day(&manager, 1, world.zip("1")).await.unwrap();
+
+    let mut granted = Vec::new();
+    for grant in &site.permissions.management.grants {
+        let topic = grant.subject.topic(site.stack()).unwrap();
+        for row in <W::Cloud as Cloud>::set(topic, grant.set) {
+            let names: Vec<String> = site.names.at(row.on, grant.subject).map(str::to_owned).collect();
+            if !names.is_empty() {
+                granted.push((grant.subject, *row, names));
+            }
+        }
+    }
+    let due = granted.iter().map(|(subject, row, _)| (format!("{subject:?}"), row.permission, format!("{:?}", row.on)));
+    let due: std::collections::BTreeSet<_> = due.collect();
+    let entry = format!("{:?}", Subject::ManagementIdentity);
+    let used: std::collections::BTreeSet<_> =
+        needed(&calls.take()).into_iter().filter(|(subject, ..)| *subject != entry).collect();
+    assert_eq!(used, due, "what was called, and what was granted");
+
+    let mut undecided = std::collections::BTreeSet::new();
+    for (number, (subject, row, names)) in granted.iter().enumerate() {
+        if world.is_undecided(row.permission) {
+            undecided.insert(row.permission);
+            continue;
+        }
+        world.take_away(&deployment, row.permission, names).await;
+        let (manager, _) = case.manager(&manager.deployment());
+        let day = a_day(&manager, number + 2, world.zip(&(number + 2).to_string())).await;
+        let id = site.subject_name(*subject);
+        let error = day.expect_err(&format!("`{}` on `{id}` was taken away, and nothing failed", row.permission));
+        assert!(
+            error.contains("Denied") && error.contains(row.permission),
+            "without `{}` on `{id}`: {error}",
+            row.permission
+        );
+        world.give_back(&deployment).await;
+    }
+    for permission in &undecided {
+        println!("not decided by the peer, so by the evaluator alone: {permission}");
+    }
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}

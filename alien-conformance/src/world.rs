@@ -1,0 +1,198 @@
+//! A cloud that can be called, as the suite knows it: an adapter, and a peer that enforces what was written to it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alien_core::call::{Call, Calling, Recorder, Retry};
+use alien_core::cloud::Cloud;
+use alien_core::provision::Options;
+use alien_core::{
+    Artifacts, Clock, Deployment, DeploymentId, Impersonate, Invitation, Manager, Provision, Release, Stack,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// A cloud that can be called, and what stands behind the calls.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// The cloud.
+    type Cloud: Cloud;
+
+    /// Where a deployment of this name goes.
+    fn target(&self, prefix: &str) -> <Self::Cloud as Cloud>::Target;
+
+    /// How calls are made.
+    fn calling(&self) -> Calling;
+
+    /// The admin's side.
+    fn provisioner(&self, id: DeploymentId, target: <Self::Cloud as Cloud>::Target, how: Calling)
+    -> Arc<dyn Provision>;
+
+    /// The vendor's side.
+    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate>;
+
+    /// A zip whose code answers every command with itself, and writes `says` and the command to its log.
+    fn zip(&self, says: &str) -> Vec<u8>;
+
+    /// Takes a permission on things of these full names out of the documents that the peer has of the vendor.
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]);
+
+    /// Gives the vendor's documents back as the library renders them.
+    async fn give_back(&self, deployment: &Deployment);
+
+    /// Whether the peer is known to decide wrongly about a permission: then the cloud's evaluator decides.
+    fn is_undecided(&self, _permission: &str) -> bool {
+        false
+    }
+}
+
+/// A deployment in a world.
+pub struct Case<'w, W: World> {
+    /// The world.
+    pub world: &'w W,
+    /// What the vendor handed over.
+    pub invitation: Invitation,
+    /// Where it goes.
+    pub target: <W::Cloud as Cloud>::Target,
+    /// The admin's side.
+    pub provisioner: Arc<dyn Provision>,
+}
+
+impl<W: World> fmt::Debug for Case<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl<'w, W: World> Case<'w, W> {
+    /// A deployment of this name of a stack.
+    ///
+    /// # Panics
+    ///
+    /// Where the target has no trust.
+    pub fn new(world: &'w W, prefix: &str, stack: Stack) -> Self {
+        let target = world.target(prefix);
+        let id = DeploymentId::from(Uuid::new_v4());
+        let invitation = Invitation {
+            version: Invitation::VERSION,
+            id,
+            cloud: W::Cloud::NAME.to_owned(),
+            trust: alien_core::trust::<W::Cloud>(&target).unwrap(),
+            stack,
+        };
+        let provisioner = world.provisioner(id, target.clone(), world.calling());
+        Self { world, invitation, target, provisioner }
+    }
+
+    /// Sets a release up.
+    ///
+    /// # Errors
+    ///
+    /// What plan and apply give.
+    pub async fn up(&self, release: &Release, previous: Option<&Deployment>) -> alien_core::Result<Deployment> {
+        let options = run();
+        let plan = self.provisioner.plan(release, previous, &options).await?;
+        self.provisioner.apply(&plan, &options, &alien_core::Silent).await
+    }
+
+    /// Looks after a deployment as the vendor does; every call is recorded.
+    #[must_use]
+    pub fn manager(&self, deployment: &Deployment) -> (Manager, Calls) {
+        let calls = Calls::default();
+        let how = self.world.calling().recorder(calls.recorder());
+        (Manager::new(self.world.impersonator(how), deployment.clone()), calls)
+    }
+}
+
+/// A run of another name than any other.
+#[must_use]
+pub fn run() -> Options {
+    Options::new(Uuid::new_v4().to_string())
+}
+
+/// A release of a stack with these zips.
+///
+/// # Panics
+///
+/// Where a zip is missing.
+#[must_use]
+pub fn release(stack: &Stack, zips: &[Vec<u8>]) -> Release {
+    let artifacts: Artifacts = zips.iter().map(|zip| Arc::from(zip.as_slice())).collect();
+    Release::new(stack.clone(), artifacts).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The calls that were made.
+#[derive(Debug, Clone, Default)]
+pub struct Calls(Arc<Mutex<Vec<Call>>>);
+
+impl Calls {
+    /// What tells of them.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        let calls = Arc::clone(&self.0);
+        Arc::new(move |call| calls.lock().unwrap().push(call.clone()))
+    }
+
+    /// The calls so far, and forgets them.
+    ///
+    /// # Panics
+    ///
+    /// Where a test panicked while it recorded.
+    #[must_use]
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// The operations of the calls so far, in order, and forgets them.
+    #[must_use]
+    pub fn operations(&self) -> Vec<&'static str> {
+        self.take().iter().map(|call| call.operation).collect()
+    }
+}
+
+/// What calls needed: subject, permission, and the sort of thing it is checked on.
+#[must_use]
+pub fn needed(calls: &[Call]) -> BTreeSet<(String, &'static str, String)> {
+    let each = |call: &Call| {
+        let subject = format!("{:?}", call.subject);
+        let permissions = call.permissions.iter();
+        permissions.map(move |(permission, place)| (subject.clone(), *permission, place.clone())).collect::<Vec<_>>()
+    };
+    calls.iter().flat_map(each).collect()
+}
+
+/// A clock on tokio's time, which stands still while anything can go on, and then jumps to the next thing that waits:
+/// for tests with `start_paused`.
+#[derive(Debug)]
+pub struct PausedClock {
+    begin: Timestamp,
+    start: tokio::time::Instant,
+}
+
+impl PausedClock {
+    /// Begins now.
+    #[must_use]
+    pub fn begin() -> Arc<Self> {
+        Arc::new(Self { begin: Timestamp::from_second(1_800_000_000).unwrap(), start: tokio::time::Instant::now() })
+    }
+}
+
+#[async_trait]
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        self.begin + self.start.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Calls that are tried again soon, for peers in the same process or on the same machine.
+#[must_use]
+pub fn quickly(clock: Arc<dyn Clock>, budget: Duration) -> Calling {
+    Calling::new(clock).retry(Retry { first: Duration::from_millis(20), most: Duration::from_millis(500), budget })
+}

@@ -1,0 +1,370 @@
+//! The account: what is in it, who may do what, and what can go wrong.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::cloud::{Principal, Right, Target};
+use crate::clock::{Clock, later};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manage::LogLine;
+
+/// An account of the in-process cloud. Clones are the same account.
+#[derive(Clone)]
+pub struct Account {
+    state: Arc<Mutex<State>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Account").field("things", &state.things.len()).field("calls", &state.asked.len()).finish()
+    }
+}
+
+/// A call that reached the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Who called: `admin`, or the name of an identity.
+    pub who: String,
+    /// The permission it took.
+    pub right: Right,
+    /// Whether the account let it.
+    pub allowed: bool,
+}
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The program is killed before the call arrives: neither it nor any later one does.
+    KilledBefore,
+    /// The program is killed after the call was done: its answer is lost, and no later call arrives.
+    KilledAfter,
+    /// The call is not done, and can be made again.
+    Lost,
+    /// The call is done, its answer is lost, and it can be made again.
+    AnswerLost,
+    /// The call is not done: too many in a short time.
+    Throttled,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    things: BTreeMap<String, Thing>,
+    identities: BTreeMap<String, Identity>,
+    tokens: HashMap<u64, Token>,
+    admin: Option<Vec<Right>>,
+    asked: Vec<Asked>,
+    faults: BTreeMap<usize, Fault>,
+    every: Option<usize>,
+    killed: bool,
+    settling: Duration,
+    lifetime: Duration,
+}
+
+/// Something in the account.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Thing {
+    /// Whose it is; none where it is nobody's of ours.
+    pub(super) deployment: Option<String>,
+    /// What it was set to.
+    pub(super) seal: Option<String>,
+    /// Its settings, and what it runs.
+    pub(super) settings: String,
+    pub(super) code: String,
+    pub(super) broken: bool,
+    /// Data in it.
+    pub(super) objects: u64,
+    pub(super) log: Vec<LogLine>,
+}
+
+/// An identity.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Identity {
+    pub(super) thing: Thing,
+    pub(super) claim: Option<String>,
+    pub(super) document: Option<Principal>,
+    /// When it is known everywhere.
+    pub(super) known: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    identity: String,
+    narrowed: Option<Vec<Right>>,
+    expires: Timestamp,
+}
+
+/// What a caller shows.
+#[derive(Clone, Copy)]
+pub(super) enum Credential {
+    Admin,
+    Session(u64),
+}
+
+/// What an allowed call works on.
+pub(super) struct Room<'a>(MutexGuard<'a, State>);
+
+impl Room<'_> {
+    pub(super) fn thing(&mut self, name: &str) -> Result<&mut Thing> {
+        self.0.things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::Missing, format!("`{name}` is not there")))
+    }
+
+    pub(super) fn add_thing(&mut self, name: &str, thing: Thing) -> Result<()> {
+        if self.0.things.contains_key(name) {
+            return Err(Error::new(ErrorKind::Exists, format!("`{name}` is there")));
+        }
+        self.0.things.insert(name.to_owned(), thing);
+        Ok(())
+    }
+
+    pub(super) fn remove_thing(&mut self, name: &str) {
+        self.0.things.remove(name);
+    }
+
+    pub(super) fn identity(&mut self, name: &str) -> Result<&mut Identity> {
+        self.0.identities.get_mut(name).ok_or_else(|| Error::new(ErrorKind::Missing, format!("`{name}` is not there")))
+    }
+
+    pub(super) fn add_identity(&mut self, name: &str, thing: Thing, now: Timestamp) -> Result<()> {
+        if self.0.identities.contains_key(name) {
+            return Err(Error::new(ErrorKind::Exists, format!("`{name}` is there")));
+        }
+        let known = later(now, self.0.settling);
+        self.0.identities.insert(name.to_owned(), Identity { thing, known, ..Identity::default() });
+        Ok(())
+    }
+
+    pub(super) fn remove_identity(&mut self, name: &str) {
+        self.0.identities.remove(name);
+    }
+}
+
+impl Account {
+    /// An empty account. Sessions last an hour.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let state = State { lifetime: Duration::from_secs(3600), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), clock }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sessions that are opened from now on last so long.
+    pub fn set_lifetime(&self, lifetime: Duration) {
+        self.lock().lifetime = lifetime;
+    }
+
+    /// What is made from now on is known everywhere only after so long.
+    pub fn set_settling(&self, settling: Duration) {
+        self.lock().settling = settling;
+    }
+
+    /// The `n`th call from now on, from 0, goes wrong.
+    pub fn fail_at(&self, n: usize, fault: Fault) {
+        let mut state = self.lock();
+        let at = state.asked.len() + n;
+        state.faults.insert(at, fault);
+    }
+
+    /// Every `n`th call from now on is throttled; none where `n` is 0.
+    pub fn throttle_every(&self, n: usize) {
+        self.lock().every = (n > 0).then_some(n);
+    }
+
+    /// Forgets every fault, and lets a new program begin where one was killed.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        state.every = None;
+        state.killed = false;
+    }
+
+    /// The admin may do only this, from now on. Without it, the admin may do everything.
+    pub fn limit_admin(&self, rights: Vec<Right>) {
+        self.lock().admin = Some(rights);
+    }
+
+    /// Every call that reached the account, in order.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
+    /// The names of everything in the account.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let state = self.lock();
+        state.things.keys().chain(state.identities.keys()).cloned().collect()
+    }
+
+    /// Puts something there that is nobody's of ours.
+    pub fn add_foreign(&self, name: &str) {
+        self.lock().things.insert(name.to_owned(), Thing::default());
+    }
+
+    /// Removes something behind everyone's back.
+    pub fn remove(&self, name: &str) {
+        self.lock().things.remove(name);
+    }
+
+    /// Puts data in a thing, or takes it out.
+    pub fn set_objects(&self, name: &str, objects: u64) {
+        if let Some(thing) = self.lock().things.get_mut(name) {
+            thing.objects = objects;
+        }
+    }
+
+    /// Ends every session, before its time.
+    pub fn end_sessions(&self) {
+        let now = self.clock.now();
+        for token in self.lock().tokens.values_mut() {
+            token.expires = token.expires.min(now);
+        }
+    }
+
+    /// Takes a right away from every identity: the documents are changed, not the deployment.
+    pub fn without(&self, right: &Right) {
+        for identity in self.lock().identities.values_mut() {
+            if let Some(document) = &mut identity.document {
+                document.rights.retain(|held| held != right);
+            }
+        }
+    }
+
+    /// Gives an identity a document, behind everyone's back.
+    pub fn set_document(&self, identity: &str, document: Principal) {
+        if let Some(identity) = self.lock().identities.get_mut(identity) {
+            identity.document = Some(document);
+        }
+    }
+
+    /// The document of an identity.
+    #[must_use]
+    pub fn document(&self, identity: &str) -> Option<Principal> {
+        self.lock().identities.get(identity).and_then(|identity| identity.document.clone())
+    }
+
+    /// A call. The account decides whether it is allowed; what it does is then done.
+    pub(super) async fn request<T>(
+        &self,
+        credential: Credential,
+        permission: &str,
+        on: &str,
+        then: impl FnOnce(&mut Room<'_>) -> Result<T>,
+    ) -> Result<T> {
+        pause().await;
+        let mut state = self.lock();
+        let killed = || Error::new(ErrorKind::Defect, "the program was killed");
+        if state.killed {
+            return Err(killed());
+        }
+        let number = state.asked.len();
+        let right = Right { permission: permission.to_owned(), on: on.to_owned() };
+        let (who, allowed) = state.decide(credential, &right, self.clock.now());
+        state.asked.push(Asked { who, right, allowed: allowed.is_ok() });
+        let throttled = state.every.is_some_and(|every| number % every == every - 1);
+        let fault = state.faults.remove(&number).or(throttled.then_some(Fault::Throttled));
+        match fault {
+            Some(Fault::KilledBefore) => {
+                state.killed = true;
+                return Err(killed());
+            }
+            Some(Fault::Lost) => return Err(Error::new(ErrorKind::Unavailable, "the call was lost")),
+            Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled, "too many calls")),
+            Some(Fault::KilledAfter | Fault::AnswerLost) | None => {}
+        }
+        allowed?;
+        let mut inside = Room(state);
+        let done = then(&mut inside);
+        match fault {
+            Some(Fault::KilledAfter) => {
+                inside.0.killed = true;
+                Err(killed())
+            }
+            Some(Fault::AnswerLost) => Err(Error::new(ErrorKind::Unavailable, "the answer was lost")),
+            _ => done,
+        }
+    }
+
+    /// Lets someone act as an identity, where it trusts them.
+    pub(super) async fn assume(
+        &self,
+        identity: &str,
+        vendor: &str,
+        proof: Option<&str>,
+        narrowed: Option<Vec<Right>>,
+    ) -> Result<(u64, Timestamp)> {
+        pause().await;
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let known = state.identities.get(identity).filter(|found| found.known <= now);
+        let trusts = known.and_then(|found| found.document.as_ref()).and_then(|document| document.trusts.clone());
+        let trusted = trusts.is_some_and(|(who, shown)| who == vendor && Some(shown.as_str()) == proof);
+        let right = Right { permission: "identity.assume".to_owned(), on: identity.to_owned() };
+        state.asked.push(Asked { who: vendor.to_owned(), right, allowed: trusted });
+        if !trusted {
+            return Err(Error::new(ErrorKind::Denied, format!("`{identity}` does not trust `{vendor}`")));
+        }
+        let expires = later(now, state.lifetime);
+        let token = state.asked.len() as u64;
+        state.tokens.insert(token, Token { identity: identity.to_owned(), narrowed, expires });
+        Ok((token, expires))
+    }
+}
+
+impl State {
+    fn decide(&self, credential: Credential, right: &Right, now: Timestamp) -> (String, Result<()>) {
+        let decide = |who: &str, allowed: bool| {
+            let Right { permission, on } = right;
+            let denied = || Error::new(ErrorKind::Denied, format!("{who} may not `{permission}` on `{on}`"));
+            (who.to_owned(), if allowed { Ok(()) } else { Err(denied()) })
+        };
+        match credential {
+            Credential::Admin => decide("admin", self.admin.as_ref().is_none_or(|rights| rights.contains(right))),
+            Credential::Session(token) => {
+                let Some(Token { identity, narrowed, expires }) = self.tokens.get(&token) else {
+                    return decide("nobody", false);
+                };
+                if *expires <= now {
+                    let over = Error::new(ErrorKind::Expired, "the session is over");
+                    return (identity.clone(), Err(over));
+                }
+                let document = self.identities.get(identity).and_then(|found| found.document.as_ref());
+                let held = document.is_some_and(|document| document.rights.contains(right));
+                decide(identity, held && narrowed.as_ref().is_none_or(|rights| rights.contains(right)))
+            }
+        }
+    }
+}
+
+/// Lets others go on once, as a call over a network would.
+async fn pause() {
+    let mut paused = false;
+    futures_util::future::poll_fn(|context| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Target {
+    /// A deployment of this name, which trusts `vendor` with the proof `proof`.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is none.
+    pub fn new(prefix: &str) -> Result<Self, crate::name::NameError> {
+        Ok(Self { prefix: prefix.parse()?, vendor: "vendor".to_owned(), proof: "proof".to_owned() })
+    }
+}
