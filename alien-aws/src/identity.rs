@@ -1,5 +1,10 @@
 //! The roles of a deployment: their names, their trust, and what making them takes.
 
+#[cfg(feature = "client")]
+pub(crate) mod assume;
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use std::collections::BTreeSet;
 
 use alien_core::cloud::{Deployed, Operation};
@@ -23,6 +28,7 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
         op::UPDATE_ROLE,
         op::DELETE_ROLE,
         op::TAG_ROLE,
+        op::UNTAG_ROLE,
         op::UPDATE_TRUST,
         op::PUT_ROLE_POLICY,
         op::GET_ROLE_POLICY,
@@ -39,6 +45,9 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
         op::CREATE_POLICY_VERSION,
         op::DELETE_POLICY_VERSION,
         op::LIST_POLICY_VERSIONS,
+        op::CALLER_IDENTITY,
+        op::SIMULATE,
+        op::ACCOUNT_SUMMARY,
     ]
 }
 
@@ -69,11 +78,13 @@ pub(crate) fn managed_policy_name(role: &str, number: usize) -> String {
 pub(crate) fn trust(deployment: &Deployed<'_, Aws>, holder: &Holder) -> Policy {
     let target = deployment.target;
     let statements = match holder {
-        Holder::Vendor => vec![assume(
-            "VendorWithExternalId",
-            ("AWS", target.vendor.to_string()),
-            Some(("sts:ExternalId", target.external_id.to_string())),
-        )],
+        Holder::Vendor => {
+            let external_id = Some(("sts:ExternalId", target.external_id.to_string()));
+            let mut vendor = assume("VendorWithExternalId", ("AWS", target.vendor.to_string()), external_id);
+            // So that the vendor's sessions can carry, in the customer's CloudTrail, who began them.
+            vendor.actions.push("sts:SetSourceIdentity".into());
+            vec![vendor]
+        }
         Holder::Admin => {
             let account = Arns(target).iam(&["root"]);
             vec![assume("CustomersOwnAccount", ("AWS", account), None)]

@@ -27,9 +27,15 @@
 #[cfg(feature = "client")]
 mod client;
 mod identity;
+#[cfg(feature = "client")]
+mod manage;
 mod naming;
 pub mod operations;
 pub mod policy;
+#[cfg(feature = "client")]
+mod preflight;
+#[cfg(feature = "client")]
+mod provision;
 mod resource;
 mod target;
 
@@ -40,11 +46,15 @@ use alien_core::permission::{Holder, Holding, Set, Topic};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Rule, Stack};
 
+#[cfg(feature = "client")]
+pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Place;
 use policy::{Condition, Principal, Request};
-pub use target::{AccountId, ExternalId, Region, Target, VendorPrincipal};
+#[cfg(feature = "client")]
+pub use provision::{Admin, client_config, provisioner};
+pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
 
 /// AWS, as [`alien_core::cloud`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,6 +61,8 @@ pub enum Place {
     Role,
     /// The managed policies of such a role: its name, `-p` and one digit.
     RolePolicies,
+    /// Whoever calls. No document of a deployment is about it, so nothing is rendered for it.
+    Caller,
     /// A runtime role, where it is passed to Lambda.
     RoleForLambda,
     /// A runtime role, where it is passed to ECS tasks.
@@ -294,6 +296,9 @@ alien_core::operations! {
         DELETE_ROLE = "iam:DeleteRole" on Role, Control;
         UPDATE_ROLE = "iam:UpdateRole" on Role, Control;
         TAG_ROLE = "iam:TagRole" on Role, Control;
+        UNTAG_ROLE = "iam:UntagRole" on Role, Control;
+        SIMULATE = "iam:SimulatePrincipalPolicy" on Caller, Observe, reveals "what the caller may do";
+        ACCOUNT_SUMMARY = "iam:GetAccountSummary" on Caller, Observe, reveals "how many roles, users and policies the account has";
         PUT_ROLE_POLICY = "iam:PutRolePolicy" on Role, Control;
         DELETE_ROLE_POLICY = "iam:DeleteRolePolicy" on Role, Control;
         ATTACH_ROLE_POLICY = "iam:AttachRolePolicy" on Role, Control;
@@ -324,6 +329,7 @@ alien_core::operations! {
 
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html" {
         ASSUME_ROLE = "sts:AssumeRole" on Role, Credential;
+        CALLER_IDENTITY = "sts:GetCallerIdentity" on Caller, Observe;
         ASSUME_ROLE_WITH_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity" on Role, Credential;
         GET_FEDERATION_TOKEN = "sts:GetFederationToken" on Account, Credential;
     }

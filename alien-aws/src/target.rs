@@ -50,6 +50,20 @@ parsed_text! {
     }
 }
 
+parsed_text! {
+    /// A managed policy: the customer's permissions boundary.
+    PolicyArn, "a managed policy", "write its ARN, `arn:aws:iam::222222222222:policy/boundary`",
+    |text| {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let [arn, partition, service, region, account, name] = parts.as_slice() else { return false };
+        *arn == "arn" && matches!(*partition, "aws" | "aws-cn" | "aws-us-gov") && *service == "iam" && region.is_empty()
+            && (*account == "aws" || account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+            && name.strip_prefix("policy/").is_some_and(|name| {
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b))
+            })
+    }
+}
+
 impl Region {
     /// The partition that the region belongs to: `aws`, `aws-cn` or `aws-us-gov`.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>

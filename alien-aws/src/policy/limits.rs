@@ -7,8 +7,10 @@ use alien_core::permission::Layer;
 use super::{PolicyKind, Principal};
 use crate::Aws;
 
-/// Characters of all inline policies of a role together.
-pub(super) const INLINE: usize = 10_240;
+/// Characters of a role's inline policy.
+/// All inline policies of a role together have 10,240; the rest is left for the one that denies everything when the
+/// customer takes the access back.
+pub(super) const INLINE: usize = 10_240 - 240;
 /// Characters of a managed policy.
 pub(super) const MANAGED: usize = 6_144;
 /// Managed policies of a role, without a quota increase.

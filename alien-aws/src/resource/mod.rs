@@ -8,12 +8,12 @@ use alien_core::{Kind, Problem};
 use crate::naming::Arns;
 use crate::operations::Place;
 
-mod container;
-mod function;
-mod kv;
-mod network;
-mod queue;
-mod storage;
+pub(crate) mod container;
+pub(crate) mod function;
+pub(crate) mod kv;
+pub(crate) mod network;
+pub(crate) mod queue;
+pub(crate) mod storage;
 
 pub(crate) use container::{cluster, cluster_set};
 

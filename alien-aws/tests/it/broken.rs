@@ -153,7 +153,7 @@ fn trust_in_anyone_else_is_caught() {
         audited(|layers| layers[layer]["principals"][0]["role"]["trustPolicy"]["Statement"] = json!([statement]))
     };
     let vendor = json!({ "AWS": "arn:aws:iam::111111111111:role/vendor" });
-    let assume = |principal: Value, condition: Value| json!({ "Sid": "VendorWithExternalId", "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition });
+    let assume = |principal: Value, condition: Value| json!({ "Sid": "VendorWithExternalId", "Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"], "Condition": condition });
     let id = |id: &str| json!({ "StringEquals": { "sts:ExternalId": id } });
     assert_eq!(trust("management", assume(vendor.clone(), id("acme-7f3a"))).breaches, []);
     for broken in [

@@ -1,0 +1,135 @@
+//! How the vendor gets in: `sts:AssumeRole`, with the external id, for an hour at most.
+
+use std::time::SystemTime;
+
+use alien_core::call::Calling;
+use alien_core::cloud::Cloud;
+use alien_core::impersonate::{Assume, Entered, Entry, Proof};
+use alien_core::{Error, ErrorKind, Impersonator, Result};
+use async_trait::async_trait;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use jiff::Timestamp;
+
+use crate::Aws;
+use crate::client::{Clients, failure, lacking};
+use crate::identity::MAX_SESSION;
+use crate::manage::Session;
+use crate::policy::Policy;
+
+/// Characters of a session policy, white space not counted
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+const SESSION_POLICY: usize = 2_048;
+
+/// Impersonates the management roles of deployments, as the principal whose credentials `config` has.
+///
+/// `operator` is who does it, a person or a program: it stands in the session's name, and so in the customer's CloudTrail,
+/// beside the release. A session lasts an hour at most: what a chained role gets
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+///
+/// Calls `sts:AssumeRole`; then, in sessions, what [`operations`](crate::operations) lists for management.
+#[must_use]
+pub fn impersonator(config: &SdkConfig, operator: &str, how: Calling) -> Impersonator<Aws, Vendor> {
+    Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: false }, how)
+}
+
+/// As [`impersonator`], with the operator as the session's source identity too, which no later role of a chain can
+/// change. The vendor's own policies must allow `sts:SetSourceIdentity`; the trust that this library renders does.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
+#[must_use]
+pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: Calling) -> Impersonator<Aws, Vendor> {
+    Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: true }, how)
+}
+
+/// The vendor's way in.
+#[derive(Debug, Clone)]
+pub struct Vendor {
+    config: SdkConfig,
+    operator: String,
+    attributed: bool,
+}
+
+#[async_trait]
+impl Assume<Aws> for Vendor {
+    fn operation(&self) -> &'static str {
+        crate::operations::ASSUME_ROLE.call
+    }
+
+    /// What AWS advises to try before an ARN from a customer is trusted: a role that takes no external id, or any, would
+    /// let every customer of the vendor's in
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[Proof::Nothing, Proof::Wrong]
+    }
+
+    async fn assume(&self, entry: &Entry<Aws>) -> Result<Entered<Aws>> {
+        let target = &entry.site.target;
+        let external_id = match entry.proof {
+            Proof::Right => Some(target.external_id.to_string()),
+            Proof::Nothing => None,
+            Proof::Wrong => Some(format!("{}-wrong", entry.site.id)),
+        };
+        let policy = entry.narrowed.then(|| session_policy(entry)).transpose()?;
+        let region = Region::new(target.region.to_string());
+        let own = self.config.to_builder().region(region).build();
+        let operator = name(&self.operator, 40);
+        let assumed = Clients::new(&own)
+            .sts
+            .assume_role()
+            .role_arn(entry.site.identity())
+            .role_session_name(name(&format!("{operator}@{}", entry.site.release()), 64))
+            .duration_seconds(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX))
+            .set_external_id(external_id)
+            .set_source_identity(self.attributed.then_some(operator))
+            .set_policy(policy)
+            .send()
+            .await
+            .map_err(failure)?;
+        let credentials = assumed.credentials.ok_or_else(|| lacking("credentials"))?;
+        let expires: SystemTime = (*credentials.expiration()).try_into().map_err(|_| lacking("time of expiry"))?;
+        let expires_at = Timestamp::try_from(expires).map_err(|_| lacking("time of expiry"))?;
+        let session = Credentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
+            Some(expires),
+            "alien",
+        );
+        let config = own.to_builder().credentials_provider(SharedCredentialsProvider::new(session)).build();
+        Ok(Entered { operate: Box::new(Session::new(&config)), expires: expires_at })
+    }
+}
+
+/// A name of a session: AWS takes letters, digits and `+=,.@_-`.
+fn name(text: &str, max: usize) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "+=,.@_-".contains(c) { c } else { '-' };
+    let name: String = text.chars().map(plain).take(max).collect();
+    // Two characters at least.
+    if name.len() < 2 { format!("{name}--") } else { name }
+}
+
+/// What narrows a session to its grants: a session may do what both its role and this allow.
+fn session_policy(entry: &Entry<Aws>) -> Result<String> {
+    let rendered = Aws::principal(&entry.site.deployed(), &entry.holding);
+    let statements = rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
+    let policy = serde_json::to_string(&Policy::new(statements))
+        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+    if policy.len() > SESSION_POLICY {
+        let what = format!("a session policy of {} characters, and AWS takes {SESSION_POLICY}", policy.len());
+        return Err(Error::new(ErrorKind::TooLarge, what));
+    }
+    Ok(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_is_one_that_aws_takes() {
+        assert_eq!(name("Jo Doe <jo@example.com>", 40), "Jo-Doe--jo@example.com-");
+        assert_eq!(name("", 40), "--");
+        assert_eq!(name(&"x".repeat(80), 64).len(), 64);
+    }
+}

@@ -1,0 +1,155 @@
+//! What is looked at before a set-up: whose the credentials are, whether they may do what the plan takes, and quotas.
+
+use alien_core::cloud::Cloud;
+use alien_core::{ErrorKind, Problem, Result, Rule};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, SummaryKeyType};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::Aws;
+use crate::client::{At, failure};
+use crate::operations as op;
+use crate::policy::Statement;
+
+/// What is wrong, all at once.
+pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
+    let target = &at.site().target;
+    let caller = at
+        .call(&[op::CALLER_IDENTITY], || async { at.aws.sts.get_caller_identity().send().await.map_err(failure) })
+        .await?;
+    let account = caller.account().unwrap_or_default();
+    if account != target.account.as_str() {
+        let what = format!("these credentials are of account {account}, and the deployment goes to {}", target.account);
+        let help = "use credentials of that account, or correct --account".to_owned();
+        return Ok(vec![Problem::error(Rule::Cloud, what, help).at("--account")]);
+    }
+    let mut problems = Vec::new();
+    if let Some(principal) = simulated(caller.arn().unwrap_or_default()) {
+        problems.extend(may_do_all(at, &principal).await?);
+    }
+    problems.extend(quotas(at).await?);
+    Ok(problems)
+}
+
+/// The user or role whose policies can be simulated: of a session, its role; none for the account's root, which may do
+/// everything. A role in a path is not found by its session's ARN, and is then not simulated.
+fn simulated(caller: &str) -> Option<String> {
+    if caller.ends_with(":root") {
+        return None;
+    }
+    let Some((head, session)) = caller.split_once(":assumed-role/") else { return Some(caller.to_owned()) };
+    let role = session.split('/').next()?;
+    Some(format!("{}:role/{role}", head.replacen(":sts:", ":iam:", 1)))
+}
+
+/// Asks IAM, statement by statement of the provisioning documents.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
+async fn may_do_all(at: At<'_>, principal: &str) -> Result<Vec<Problem>> {
+    let site = at.site();
+    let rendered = Aws::principal(&site.deployed(), &site.permissions.provisioning);
+    let statements: Vec<Statement> =
+        rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
+    let asked: Vec<_> = statements.iter().map(|statement| simulate(at, principal, statement)).collect();
+    let answers: Result<Vec<Vec<String>>> = stream::iter(asked).buffered(8).try_collect().await;
+    let denied = match answers {
+        Ok(denied) => denied,
+        // Not to be allowed to ask, or not to be found, says nothing about the rest.
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+            let what =
+                format!("whether these credentials may do all of it could not be simulated: {}", error.message());
+            let help = "go on: what is missing is told when it is called".to_owned();
+            return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
+        }
+        Err(error) => return Err(error),
+    };
+    let problem = |(statement, denied): (&Statement, Vec<String>)| {
+        if denied.is_empty() {
+            return None;
+        }
+        let on = statement.resources.join(", ");
+        let what = format!("`{principal}` may not {} on {on}", denied.join(", "));
+        let help = "ask whoever administers the account for the rights of the provisioning documents: `alien-deploy \
+                    review --documents` prints them";
+        Some(Problem::error(Rule::Cloud, what, help.to_owned()).at(&statement.sid))
+    };
+    Ok(statements.iter().zip(denied).filter_map(problem).collect())
+}
+
+/// The actions of a statement that are not allowed.
+async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
+    let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+    let context = statement.condition.0.values().flatten().map(|(key, values)| {
+        ContextEntry::builder()
+            .context_key_name(key.as_ref())
+            .context_key_type(ContextKeyTypeEnum::String)
+            .set_context_key_values(Some(values.0.clone()))
+            .build()
+    });
+    let context: Vec<ContextEntry> = context.collect();
+    let (actions, resources) = (texts(&statement.actions), texts(&statement.resources));
+    let mut denied = Vec::new();
+    let mut marker = None;
+    loop {
+        let page = at
+            .call(&[op::SIMULATE], || async {
+                let asked = at.aws.iam.simulate_principal_policy().policy_source_arn(principal);
+                let asked = asked.set_action_names(Some(actions.clone())).set_resource_arns(Some(resources.clone()));
+                asked
+                    .set_context_entries(Some(context.clone()))
+                    .set_marker(marker.clone())
+                    .send()
+                    .await
+                    .map_err(failure)
+            })
+            .await?;
+        for result in page.evaluation_results() {
+            let action = result.eval_action_name().to_owned();
+            if *result.eval_decision() != PolicyEvaluationDecisionType::Allowed && !denied.contains(&action) {
+                denied.push(action);
+            }
+        }
+        if !page.is_truncated() {
+            return Ok(denied);
+        }
+        marker = page.marker.clone();
+    }
+}
+
+/// Whether the account has room for the roles.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
+async fn quotas(at: At<'_>) -> Result<Vec<Problem>> {
+    let summary = at
+        .call(&[op::ACCOUNT_SUMMARY], || async { at.aws.iam.get_account_summary().send().await.map_err(failure) })
+        .await;
+    let summary = match summary {
+        Ok(summary) => summary.summary_map.unwrap_or_default(),
+        Err(error) if error.kind() == ErrorKind::Denied => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let count = |key: SummaryKeyType| summary.get(&key).copied().and_then(|count| usize::try_from(count).ok());
+    let (Some(roles), Some(quota)) = (count(SummaryKeyType::Roles), count(SummaryKeyType::RolesQuota)) else {
+        return Ok(Vec::new());
+    };
+    let wanted = at.site().permissions.runtime.len() + 1;
+    if roles + wanted <= quota {
+        return Ok(Vec::new());
+    }
+    let what = format!("the account has {roles} roles of {quota}, and up to {wanted} more are needed");
+    let help = "delete roles that nobody uses, or ask AWS for a higher quota".to_owned();
+    Ok(vec![Problem::error(Rule::Limit, what, help).at("roles of the account")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policies_of_a_session_are_those_of_its_role() {
+        for (caller, expected) in [
+            ("arn:aws:iam::222222222222:root", None),
+            ("arn:aws:iam::222222222222:user/jo", Some("arn:aws:iam::222222222222:user/jo")),
+            ("arn:aws:sts::222222222222:assumed-role/admin/jo", Some("arn:aws:iam::222222222222:role/admin")),
+        ] {
+            assert_eq!(simulated(caller).as_deref(), expected);
+        }
+    }
+}
