@@ -133,6 +133,7 @@ alien_core::operations! {
         CREATE_BUCKET = "s3:CreateBucket" on Bucket, Create;
         DELETE_BUCKET = "s3:DeleteBucket" on Bucket, Delete;
         PUT_BUCKET_TAGGING = "s3:PutBucketTagging" on Bucket, Update;
+        TAG_BUCKET = "s3:TagResource" on Bucket, Update;
         PUT_BUCKET_VERSIONING = "s3:PutBucketVersioning" on Bucket, Redirect;
         PUT_BUCKET_LIFECYCLE = "s3:PutLifecycleConfiguration" on Bucket, Redirect;
         PUT_BUCKET_ENCRYPTION = "s3:PutEncryptionConfiguration" on Bucket, Control;

@@ -1,20 +1,253 @@
 //! A small client of EC2's Query API: the SDK's crate for EC2 takes longer to build than everything else together.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html>
 
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::error::{answer, chain, unreachable, unsigned_request};
+use super::{ATTEMPT, CONNECT, lacking};
+
+const VERSION: &str = "2016-11-15";
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// Credentials are asked for anew so long before their end.
+const MARGIN: Duration = Duration::from_secs(300);
+
+type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Calls EC2.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ec2 {
     config: SdkConfig,
+    shared: Arc<Shared>,
+}
+
+/// What all copies of a client have in common: connections, and credentials that cost a call to get.
+#[derive(Default)]
+struct Shared {
+    http: OnceLock<Http>,
+    credentials: Mutex<Option<Credentials>>,
+}
+
+impl fmt::Debug for Ec2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ec2").field("region", &self.config.region()).finish_non_exhaustive()
+    }
 }
 
 impl Ec2 {
     pub(crate) fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone() }
+        Self { config: config.clone(), shared: Arc::default() }
+    }
+
+    /// Makes a call: an action of the API reference and its parameters, as `Filter.1.Name` there. One attempt.
+    pub(crate) async fn call(&self, action: &str, params: &[(String, String)]) -> Result<Element> {
+        let request = self.request(action, params).await?;
+        let exchange = async {
+            let response = self.http()?.request(request).await.map_err(|error| unreachable(&chain(&error)))?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| unreachable(&chain(&error)))?;
+            Ok::<_, Error>((head, body.to_bytes()))
+        };
+        let late = |_| Error::new(ErrorKind::Unavailable, "no answer in time");
+        let (head, body) = tokio::time::timeout(ATTEMPT, exchange).await.map_err(late)??;
+        let text = String::from_utf8_lossy(&body);
+        if head.status.is_success() {
+            return Element::parse(&text);
+        }
+        let wait = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Err(refusal(head.status, &text).with_retry_after(wait.map(Duration::from_secs)))
+    }
+
+    async fn request(&self, action: &str, params: &[(String, String)]) -> Result<Request<Full<Bytes>>> {
+        let region = self.config.region().map(AsRef::as_ref).ok_or_else(|| defect("no region"))?;
+        let uri = self.config.endpoint_url().map_or_else(|| endpoint(region), |url| format!("{url}/"));
+        let body = form(action, params);
+        let identity = self.credentials().await?.into();
+        let signing = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("ec2")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| defect(&chain(&error)))?
+            .into();
+        let headers = [(CONTENT_TYPE.as_str(), FORM)];
+        let signable =
+            SignableRequest::new("POST", uri.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+        let signable = signable.map_err(|error| defect(&chain(&error)))?;
+        let (signature, _) = sign(signable, &signing).map_err(|error| defect(&chain(&error)))?.into_parts();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&uri)
+            .header(CONTENT_TYPE, FORM)
+            .body(Full::from(body))
+            .map_err(|error| defect(&chain(&error)))?;
+        signature.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+
+    /// The credentials. The providers of the SDK keep nothing: each of its clients has a cache, and so has this one.
+    async fn credentials(&self) -> Result<Credentials> {
+        let kept = || self.shared.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasting = |found: &Credentials| found.expiry().is_some_and(|end| end > SystemTime::now() + MARGIN);
+        if let Some(found) = kept().clone().filter(lasting) {
+            return Ok(found);
+        }
+        let provider =
+            self.config.credentials_provider().ok_or_else(|| unsigned_request("no provider of credentials"))?;
+        let found = provider.provide_credentials().await.map_err(|error| unsigned_request(&chain(&error)))?;
+        *kept() = Some(found.clone());
+        Ok(found)
+    }
+
+    /// The connections, opened by the first call: the system's root certificates are read for them.
+    fn http(&self) -> Result<&Http> {
+        if let Some(http) = self.shared.http.get() {
+            return Ok(http);
+        }
+        let mut plain = HttpConnector::new();
+        plain.enforce_http(false);
+        plain.set_connect_timeout(Some(CONNECT));
+        // Named here: rustls panics where a program has two providers and has chosen none.
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)
+            .map_err(|error| unreachable(&chain(&error)))?;
+        let connector = tls.https_or_http().enable_http1().wrap_connector(plain);
+        Ok(self.shared.http.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
     }
 }
 
+/// <https://docs.aws.amazon.com/general/latest/gr/ec2-service.html>
+fn endpoint(region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://ec2.{region}.{domain}/")
+}
+
+fn defect(what: &str) -> Error {
+    Error::new(ErrorKind::Defect, format!("a request to EC2 could not be made: {what}"))
+}
+
+fn form(action: &str, params: &[(String, String)]) -> String {
+    let mut text = format!("Action={action}&Version={VERSION}");
+    for (name, value) in params {
+        text.push('&');
+        push_encoded(&mut text, name);
+        text.push('=');
+        push_encoded(&mut text, value);
+    }
+    text
+}
+
+fn push_encoded(text: &mut String, plain: &str) {
+    for byte in plain.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+/// What a refusal says: `Response/Errors/Error`, and the request's id.
+fn refusal(status: StatusCode, body: &str) -> Error {
+    let Ok(said) = Element::parse(body) else { return answer(status.as_u16(), "", "") };
+    let code = said.text("Errors/Error/Code").unwrap_or_default();
+    let message = said.text("Errors/Error/Message").unwrap_or_default();
+    answer(status.as_u16(), code, message).with_request_id(said.text("RequestID"))
+}
+
 /// An element of an answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Element;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element {
+    name: String,
+    text: String,
+    children: Vec<Self>,
+}
+
+impl Element {
+    fn parse(xml: &str) -> Result<Self> {
+        let document = roxmltree::Document::parse(xml);
+        document.map(|document| Self::of(document.root_element())).map_err(|_| lacking("XML"))
+    }
+
+    fn of(node: roxmltree::Node<'_, '_>) -> Self {
+        Self {
+            name: node.tag_name().name().to_owned(),
+            text: node.text().unwrap_or_default().trim().to_owned(),
+            children: node.children().filter(roxmltree::Node::is_element).map(Self::of).collect(),
+        }
+    }
+
+    /// The first element on a path below this one, `a/b`.
+    pub(crate) fn find(&self, path: &str) -> Option<&Self> {
+        path.split('/').try_fold(self, |found, name| found.children.iter().find(|child| child.name == name))
+    }
+
+    /// The text of the first element on a path; none where it is empty.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.find(path).map(|found| found.text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// The items of the list at a path.
+    pub(crate) fn items<'e>(&'e self, path: &str) -> impl Iterator<Item = &'e Self> + use<'e> {
+        let list = self.find(path).map_or(&[][..], |list| &list.children);
+        list.iter().filter(|child| child.name == "item")
+    }
+
+    /// The tags.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.items("tagSet").filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_encoded_byte_by_byte() {
+        let params = [("Filter.1.Value.1".to_owned(), "a b/ü~".to_owned())];
+        assert_eq!(form("X", &params), "Action=X&Version=2016-11-15&Filter.1.Value.1=a%20b%2F%C3%BC~");
+    }
+
+    #[test]
+    fn an_answer_is_read_by_paths() {
+        let xml = r#"<R xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><vpcSet><item><vpcId>vpc-1</vpcId>
+            <tagSet><item><key>a</key><value>b</value></item><item><key>c</key><value/></item></tagSet>
+            </item></vpcSet></R>"#;
+        let answer = Element::parse(xml).unwrap();
+        let vpcs: Vec<_> = answer.items("vpcSet").collect();
+        assert_eq!((vpcs.len(), answer.text("vpcSet/item/vpcId")), (1, Some("vpc-1")));
+        assert_eq!(vpcs[0].tags().collect::<Vec<_>>(), [("a", "b"), ("c", "")]);
+        assert_eq!(answer.items("subnetSet").count(), 0);
+    }
+
+    #[test]
+    fn a_refusal_says_code_message_and_request() {
+        let xml = "<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no vpc</Message></Error>\
+                   </Errors><RequestID>r-1</RequestID></Response>";
+        let error = refusal(StatusCode::BAD_REQUEST, xml);
+        assert_eq!((error.kind(), error.request_id()), (ErrorKind::Missing, Some("r-1")));
+        assert_eq!(error.message(), "no vpc (InvalidVpcID.NotFound)");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>").kind(), ErrorKind::Unavailable);
+    }
+}

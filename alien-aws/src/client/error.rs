@@ -34,15 +34,22 @@ where
 fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
     let why = error.map(|error| chain(error)).unwrap_or_default();
     let unsigned = ["credentials", "identity resolver", "token"].iter().any(|word| why.contains(word));
-    if unsigned {
-        let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
-        return Error::new(ErrorKind::Credentials, format!("there are no AWS credentials here ({why}); {help}"));
-    }
+    if unsigned { unsigned_request(&why) } else { unreachable(&why) }
+}
+
+/// There is nothing to sign a request with.
+pub(super) fn unsigned_request(why: &str) -> Error {
+    let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
+    Error::new(ErrorKind::Credentials, format!("there are no AWS credentials here ({why}); {help}"))
+}
+
+/// There is no way to AWS.
+pub(super) fn unreachable(why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("AWS could not be reached: {why}"))
 }
 
 /// An error and what caused it, each once.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -72,6 +79,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         ("InvalidParameterException", "Unable to assume the service linked role"),
         ("MalformedPolicyDocument", "Invalid principal"),
         ("ClientException", "Unable to assume role"),
+        ("InvalidParameterValue", "Dead letter target does not exist"),
     ];
     if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {
         return ErrorKind::Settling;
@@ -89,6 +97,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "UnrecognizedClientException" => ErrorKind::Credentials,
         "AWS.SimpleQueueService.NonExistentQueue"
         | "ClusterNotFoundException"
+        | "Gateway.NotAttached"
         | "NoSuchBucket"
         | "NoSuchEntity"
         | "NoSuchLifecycleConfiguration"
@@ -105,7 +114,9 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "QueueNameExists"
         | "ResourceAlreadyExistsException"
         | "ResourceConflictException"
-        | "ResourceInUseException" => ErrorKind::Exists,
+        | "ResourceInUseException"
+        | "Resource.AlreadyAssociated"
+        | "RouteAlreadyExists" => ErrorKind::Exists,
         "EC2ThrottledException"
         | "RequestLimitExceeded"
         | "RequestThrottled"
@@ -116,6 +127,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         "AWS.SimpleQueueService.QueueDeletedRecently"
         | "ConcurrentModification"
         | "ConcurrentModificationException"
+        | "ContinuousBackupsUnavailableException"
         | "DeleteConflict"
         | "DependencyViolation"
         | "OperationAborted"

@@ -37,12 +37,14 @@ pub(crate) struct Clients {
 /// How long one attempt of a call may take; the longest is a function's answer to a command, which has its own.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(5);
+
 impl Clients {
     /// Clients with the credentials, the region and the endpoint of a configuration. Attempts are counted and repeated by
     /// [`alien_core::call`], not by the SDK.
     pub(crate) fn new(config: &SdkConfig) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
         // What stands behind another endpoint than AWS's seldom has a host name for every bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some());

@@ -1,5 +1,8 @@
 //! `kv`: a DynamoDB table with one key and no index.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 
 use super::Rows;

@@ -1,5 +1,8 @@
 //! `network`: a VPC with a subnet in two zones, a route table and a security group; or a VPC of the customer's.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 use alien_core::{Network, Problem, Rule};
 

@@ -1,5 +1,8 @@
 //! `queue`: an SQS queue, and a dead-letter queue where the stack asks for one.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::Queue;
 use alien_core::permission::Set;
 

@@ -46,6 +46,12 @@ impl Network {
         Self { range: None, existing: Some(name.into()) }
     }
 
+    /// The addresses of a new network, as `a.b.c.d/n`.
+    #[must_use]
+    pub fn range(&self) -> &str {
+        self.range.as_deref().unwrap_or("10.0.0.0/16")
+    }
+
     /// The cloud's name for it, where it is the customer's own.
     #[must_use]
     pub fn existing_name(&self) -> Option<&str> {

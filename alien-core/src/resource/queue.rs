@@ -110,6 +110,24 @@ impl Queue {
         self.dead_letter_after.is_some()
     }
 
+    /// Seconds that a received message stays hidden from others.
+    #[must_use]
+    pub const fn visibility_timeout_seconds(&self) -> u32 {
+        self.visibility_timeout_seconds
+    }
+
+    /// Seconds that a message is kept.
+    #[must_use]
+    pub const fn retention_seconds(&self) -> u32 {
+        self.retention_seconds
+    }
+
+    /// Deliveries after which a message is moved to the dead-letter queue; none where there is no such queue.
+    #[must_use]
+    pub const fn dead_letter_deliveries(&self) -> Option<u32> {
+        self.dead_letter_after
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         check_range(problems, "visibility timeout in seconds", self.visibility_timeout_seconds, 10..=300);
         check_range(problems, "retention in seconds", self.retention_seconds, 600..=604_800);

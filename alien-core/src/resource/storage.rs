@@ -57,6 +57,18 @@ impl Storage {
         self
     }
 
+    /// Whether replaced and deleted objects are kept as versions.
+    #[must_use]
+    pub const fn is_versioned(&self) -> bool {
+        self.versioning
+    }
+
+    /// Days after which objects are deleted; none where they never are.
+    #[must_use]
+    pub const fn expiry_days(&self) -> Option<u32> {
+        self.expire_after_days
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         if let Some(days) = self.expire_after_days {
             check_range(problems, "expiry in days", days, 1..=3650);

@@ -1,0 +1,169 @@
+//! The calls of a table.
+
+use alien_core::engine::{Data, Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, Result};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
+    TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use crate::client::{At, OrAbsent, failure, lacking, observed, ownership, seal};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// The name of every table's one key.
+const KEY: &str = "key";
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    // What is on its way out is waited for: its name is free only then.
+    let stands = standing(at, |status| *status != TableStatus::Deleting, "it is being deleted").await;
+    if stands.or_absent()?.is_none() {
+        return Ok(Observed::Absent);
+    }
+    let arn = at.arn(Place::Table)?;
+    let mut tags: Vec<Tag> = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = at.call(&[op::LIST_TABLE_TAGS], || async {
+            let call = at.aws.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+            call.send().await.map_err(failure)
+        });
+        let Some(page) = page.await.or_absent()? else { return Ok(Observed::Absent) };
+        tags.extend(page.tags.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(observed(at.site(), arn, tags.iter().map(|tag| (tag.key(), tag.value()))));
+        }
+    }
+}
+
+/// The status of the table.
+async fn status(at: At<'_>) -> Result<TableStatus> {
+    let name = at.name(Place::Table)?;
+    let found = at.aws.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
+    found.table.and_then(|table| table.table_status).ok_or_else(|| lacking("status of the table"))
+}
+
+/// Waits until the table's status is as wanted: it counts as busy until then, and the call is made again as long as busy
+/// things are.
+async fn standing(at: At<'_>, wanted: fn(&TableStatus) -> bool, why: &str) -> Result<()> {
+    at.call(&[op::DESCRIBE_TABLE], || async {
+        match status(at).await {
+            Ok(status) if !wanted(&status) => Err(Error::new(ErrorKind::Busy, why)),
+            other => other.map(drop),
+        }
+    })
+    .await
+}
+
+fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
+    tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
+}
+
+fn incomplete(error: BuildError) -> Error {
+    Error::new(ErrorKind::Defect, error.to_string())
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let name = at.name(Place::Table)?;
+    let tags = tags(ownership(marks, name))?;
+    let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build().map_err(incomplete)?;
+    let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
+    let attribute = attribute.map_err(incomplete)?;
+    let created = at.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
+        let call = at.aws.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        let call = call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
+        call.send().await.map_err(failure)
+    });
+    created.await.map(drop)
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let name = at.name(Place::Table)?;
+    let arn = at.arn(Place::Table)?;
+    standing(at, |status| *status == TableStatus::Active, "it is not active yet").await?;
+    let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
+    let recovery = recovery.map_err(incomplete)?;
+    let done = at.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
+        let call = at.aws.dynamodb.update_continuous_backups().table_name(name);
+        call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
+    });
+    done.await?;
+    expire(at, name).await?;
+    let tags = tags(ownership(marks, name).into_iter().chain(seal(marks)))?;
+    let sealed = at.call(&[op::TAG_TABLE], || async {
+        let call = at.aws.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+        call.send().await.map_err(failure)
+    });
+    sealed.await.map(drop)
+}
+
+/// Sets the attribute by which records expire. Another one takes two runs: the old one must be given up first, and
+/// DynamoDB then takes no other for up to an hour
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
+async fn expire(at: At<'_>, name: &str) -> Result<()> {
+    let Settings::Kv(kv) = at.site().resource(at.subject)?.settings() else {
+        return Err(Error::new(ErrorKind::Defect, "no key-value table"));
+    };
+    let found = at.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
+        at.aws.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
+    });
+    let found = found.await?.time_to_live_description;
+    let found = found.filter(|found| {
+        matches!(found.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+    });
+    let has = found.as_ref().and_then(|found| found.attribute_name());
+    let wanted = kv.time_to_live_attribute();
+    if has == wanted {
+        return Ok(());
+    }
+    if let Some(given_up) = has {
+        set_expiry(at, name, given_up, false).await?;
+    }
+    let Some(wanted) = wanted else { return Ok(()) };
+    set_expiry(at, name, wanted, true).await.map_err(|error| match error.kind() {
+        ErrorKind::Refused => error.because("DynamoDB takes no other attribute for an hour: set up again then"),
+        _ => error,
+    })
+}
+
+async fn set_expiry(at: At<'_>, name: &str, attribute: &str, enabled: bool) -> Result<()> {
+    let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
+    let setting = setting.map_err(incomplete)?;
+    let done = at.call(&[op::UPDATE_TIME_TO_LIVE], || async {
+        let call = at.aws.dynamodb.update_time_to_live().table_name(name);
+        call.time_to_live_specification(setting.clone()).send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+    if data != Data::Delete {
+        let why = "nobody can tell whether it is empty without reading its data; delete it with --delete-data";
+        return Ok(Removal::Kept(why.to_owned()));
+    }
+    let name = at.name(Place::Table)?;
+    let deleted = at.call(&[op::DELETE_TABLE], || async {
+        let deleted = at.aws.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
+        // In use: it is being made, changed, or deleted already.
+        deleted.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::Exists => error.with_kind(ErrorKind::Busy),
+            _ => error,
+        })
+    });
+    deleted.await.or_absent()?;
+    standing(at, |_| false, "it is being deleted").await.or_absent()?;
+    Ok(Removal::Gone)
+}
+
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let status = at.call(&[op::DESCRIBE_TABLE], || status(at)).await?;
+    let health = match status {
+        TableStatus::Active | TableStatus::Updating => Health::Healthy,
+        _ => Health::Degraded,
+    };
+    Ok(Heartbeat::new(health, status.as_str()))
+}

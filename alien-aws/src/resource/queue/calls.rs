@@ -1,0 +1,241 @@
+//! The calls of a queue and of its dead-letter queue. The dead-letter queue is made first and removed first: while the
+//! queue is there, a later run finds both.
+
+use std::collections::HashMap;
+
+use alien_core::cloud::Operation;
+use alien_core::engine::{Data, Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, Queue, Result};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::json;
+
+use crate::client::{At, OrAbsent, failure, lacking, observed, ownership, seal};
+use crate::operations as op;
+use crate::operations::Place;
+
+type Row = &'static Operation<Place>;
+
+/// The rows of one of the two queues.
+struct Rows {
+    place: Place,
+    url: [Row; 1],
+    attributes: [Row; 1],
+    tags: [Row; 1],
+    create: [Row; 2],
+    set: [Row; 1],
+    delete: [Row; 1],
+}
+
+const MAIN: &Rows = &Rows {
+    place: Place::Queue,
+    url: [op::GET_QUEUE_URL],
+    attributes: [op::GET_QUEUE_ATTRIBUTES],
+    tags: [op::LIST_QUEUE_TAGS],
+    create: [op::CREATE_QUEUE, op::TAG_QUEUE],
+    set: [op::SET_QUEUE_ATTRIBUTES],
+    delete: [op::DELETE_QUEUE],
+};
+
+const DEAD: &Rows = &Rows {
+    place: Place::DeadLetters,
+    url: [op::GET_DEAD_LETTER_URL],
+    attributes: [op::GET_DEAD_LETTER_ATTRIBUTES],
+    tags: [op::LIST_DEAD_LETTER_TAGS],
+    create: [op::CREATE_DEAD_LETTERS, op::TAG_DEAD_LETTERS],
+    set: [op::SET_DEAD_LETTER_ATTRIBUTES],
+    delete: [op::DELETE_DEAD_LETTERS],
+};
+
+/// How long dead letters are kept: as long as SQS keeps anything, 14 days
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
+const DEAD_LETTER_RETENTION: u32 = 14 * 24 * 60 * 60;
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Queue> {
+    match at.site().resource(at.subject)?.settings() {
+        Settings::Queue(queue) => Ok(queue),
+        _ => Err(Error::new(ErrorKind::Defect, "no queue")),
+    }
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    if settings(at)?.has_dead_letters()
+        && let Some(Observed::Foreign(whose)) = look(at, DEAD).await?
+    {
+        return Ok(Observed::Foreign(format!("of its dead-letter queue, {whose}")));
+    }
+    Ok(look(at, MAIN).await?.unwrap_or(Observed::Absent))
+}
+
+/// What stands under the name of one of the queues.
+async fn look(at: At<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
+    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(None) };
+    let tags = at.call(&rows.tags, || async {
+        at.aws.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure)
+    });
+    let Some(tags) = tags.await.or_absent()? else { return Ok(None) };
+    let tags = tags.tags.unwrap_or_default();
+    let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Ok(Some(observed(at.site(), at.arn(rows.place)?, tags)))
+}
+
+async fn url(at: At<'_>, rows: &'static Rows) -> Result<String> {
+    let name = at.name(rows.place)?;
+    at.call(&rows.url, || find(at, name)).await
+}
+
+async fn find(at: At<'_>, name: &str) -> Result<String> {
+    let found = at.aws.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
+    found.queue_url.ok_or_else(|| lacking("URL of the queue"))
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    make(at, MAIN, marks).await.map(drop)
+}
+
+/// Makes one of the queues, with tags and nothing else set. Gives its URL.
+async fn make(at: At<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> {
+    let name = at.name(rows.place)?;
+    let tags = tags(ownership(marks, at.name(Place::Queue)?));
+    let made = at.call(&rows.create, || async {
+        let call = at.aws.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
+        call.send().await.map_err(failure)
+    });
+    made.await?.queue_url.ok_or_else(|| lacking("URL of the queue"))
+}
+
+fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<String, String> {
+    tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let queue = settings(at)?;
+    let redrive = match queue.dead_letter_deliveries() {
+        Some(deliveries) => {
+            dead_letters(at, marks).await?;
+            // The number as text: SQS takes both, and gives it back as text.
+            let policy = json!({
+                "deadLetterTargetArn": at.arn(Place::DeadLetters)?,
+                "maxReceiveCount": deliveries.to_string(),
+            });
+            policy.to_string()
+        }
+        // Takes the policy away. A dead-letter queue of an earlier release stays: there may be letters in it.
+        None => String::new(),
+    };
+    let name = at.name(Place::Queue)?;
+    // It was just made or found: where it is missing, that is not known everywhere yet.
+    let found = at.call(&MAIN.url, || async {
+        find(at, name).await.map_err(|error| match error.kind() {
+            ErrorKind::Missing => error.with_kind(ErrorKind::Settling),
+            _ => error,
+        })
+    });
+    let url = found.await?;
+    let wanted = [
+        (QueueAttributeName::VisibilityTimeout, queue.visibility_timeout_seconds().to_string()),
+        (QueueAttributeName::MessageRetentionPeriod, queue.retention_seconds().to_string()),
+        (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+        (QueueAttributeName::RedrivePolicy, redrive),
+    ];
+    set(at, MAIN, &url, wanted).await?;
+    let tags = tags(ownership(marks, name).into_iter().chain(seal(marks)));
+    let sealed = at.call(&[op::TAG_QUEUE], || async {
+        at.aws.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+    });
+    sealed.await.map(drop)
+}
+
+/// Makes the dead-letter queue, unless it is there and ours.
+async fn dead_letters(at: At<'_>, marks: &Marks) -> Result<()> {
+    let url = match look(at, DEAD).await? {
+        None => make(at, DEAD, marks).await?,
+        Some(Observed::Foreign(whose)) => {
+            return Err(Error::new(ErrorKind::Foreign, format!("of its dead-letter queue, {whose}")));
+        }
+        Some(_) => url(at, DEAD).await?,
+    };
+    let wanted = [
+        (QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION.to_string()),
+        (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+    ];
+    set(at, DEAD, &url, wanted).await
+}
+
+async fn set<const N: usize>(
+    at: At<'_>,
+    rows: &'static Rows,
+    url: &str,
+    wanted: [(QueueAttributeName, String); N],
+) -> Result<()> {
+    let wanted = HashMap::from(wanted);
+    let done = at.call(&rows.set, || async {
+        let call = at.aws.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
+        call.send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+    let own = async |rows| Ok::<_, Error>(matches!(look(at, rows).await?, Some(Observed::Own { .. })));
+    let has_dead = settings(at)?.has_dead_letters() && own(DEAD).await?;
+    let queues = if has_dead { &[DEAD, MAIN][..] } else { &[MAIN][..] };
+    if data != Data::Delete {
+        let mut messages = 0;
+        for rows in queues {
+            messages += held(at, rows).await?;
+        }
+        if messages > 0 {
+            return Ok(Removal::Kept(format!("it holds about {messages} messages; delete it with --delete-data")));
+        }
+    }
+    for rows in queues {
+        remove(at, rows).await?;
+    }
+    Ok(Removal::Gone)
+}
+
+/// About how many messages there are, whoever can see them. What was sent less than a minute ago may be missing
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>).
+async fn held(at: At<'_>, rows: &'static Rows) -> Result<u64> {
+    const COUNTS: [QueueAttributeName; 3] = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(0) };
+    let found = at.call(&rows.attributes, || async {
+        let call = at.aws.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
+        call.send().await.map_err(failure)
+    });
+    let found = found.await?.attributes.unwrap_or_default();
+    let count = |name| found.get(name).and_then(|text| text.parse::<u64>().ok());
+    COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| lacking("number of messages"))
+}
+
+/// Deletes one of the queues and waits until it can no longer be found, which takes up to a minute
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
+async fn remove(at: At<'_>, rows: &'static Rows) -> Result<()> {
+    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(()) };
+    let deleted = at.call(&rows.delete, || async {
+        at.aws.sqs.delete_queue().queue_url(&url).send().await.map_err(failure)
+    });
+    deleted.await.or_absent()?;
+    let name = at.name(rows.place)?;
+    let still = at.call(&rows.url, || async {
+        find(at, name).await?;
+        Err::<(), _>(Error::new(ErrorKind::Busy, "it is being deleted"))
+    });
+    still.await.or_absent().map(drop)
+}
+
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let url = url(at, MAIN).await?;
+    let found = at.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
+        let call = at.aws.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+        call.send().await.map_err(failure)
+    });
+    found.await?;
+    Ok(Heartbeat::new(Health::Healthy, "it is there"))
+}

@@ -1,0 +1,295 @@
+//! The calls of a bucket.
+//!
+//! Every call names the account that the bucket must be of: names of buckets are shared by all of AWS
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>). A bucket is tagged by the very
+//! request that makes it, so that one without our tags is never ours
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
+
+use std::collections::BTreeMap;
+
+use alien_core::engine::{Data, Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, Result, Storage};
+use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership,
+    OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+    VersioningConfiguration,
+};
+use serde_json::json;
+
+use crate::client::{At, OrAbsent, failure, observed, ownership, seal};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// What a call names: the bucket, and the account that it must be of.
+struct Bucket<'a> {
+    name: &'a str,
+    owner: &'a str,
+    storage: &'a Storage,
+}
+
+impl<'a> Bucket<'a> {
+    fn of(at: At<'a>) -> Result<Self> {
+        let Settings::Storage(storage) = at.site().resource(at.subject)?.settings() else {
+            return Err(Error::new(ErrorKind::Defect, "no storage"));
+        };
+        Ok(Self { name: at.name(Place::Bucket)?, owner: at.site().target.account.as_str(), storage })
+    }
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let bucket = Bucket::of(at)?;
+    if locate(at, &bucket).await.or_absent()?.is_none() {
+        return Ok(Observed::Absent);
+    }
+    let tags = tags(at, &bucket).await?;
+    let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Ok(observed(at.site(), at.arn(Place::Bucket)?, tags))
+}
+
+/// Asks where it is: the narrowest call that tells that it is there.
+async fn locate(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let located = at.call(&[op::GET_BUCKET_LOCATION], || async {
+        let call = at.aws.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.send().await.map_err(failure)
+    });
+    located.await.map(drop).map_err(|error| match error.kind() {
+        ErrorKind::Denied => error.because("or another account has a bucket of this name"),
+        _ => error,
+    })
+}
+
+/// Its tags, without those that AWS itself writes and nobody else may.
+async fn tags(at: At<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String>> {
+    let tags = at.call(&[op::GET_BUCKET_TAGGING], || async {
+        let call = at.aws.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.send().await.map_err(failure)
+    });
+    let tags = tags.await.or_absent()?.map(|found| found.tag_set).unwrap_or_default();
+    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).filter(|(key, _)| !key.starts_with("aws:")).collect())
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let bucket = Bucket::of(at)?;
+    let region = at.site().target.region.as_str();
+    // The oldest region is the one that is meant where none is named, and may not be named
+    // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
+    let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
+    let tags = tag_set(ownership(marks, bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
+    let made = CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
+    let created = at.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
+        let call = at.aws.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
+        call.send().await.map_err(failure)
+    });
+    created.await.map(drop)
+}
+
+fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>> {
+    tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
+}
+
+fn incomplete(error: BuildError) -> Error {
+    Error::new(ErrorKind::Defect, error.to_string())
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let bucket = Bucket::of(at)?;
+    close(at, &bucket).await?;
+    version(at, &bucket).await?;
+    expire(at, &bucket).await?;
+    let mut tags = tags(at, &bucket).await?;
+    let ours = ownership(marks, bucket.name).into_iter().chain(seal(marks));
+    tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+    let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
+    let sealed = at.call(&[op::PUT_BUCKET_TAGGING], || async {
+        let call = at.aws.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.tagging(tags.clone()).send().await.map_err(failure)
+    });
+    sealed.await.map(drop)
+}
+
+/// Private, encrypted, no access lists, TLS only. AWS does the first three by default, unless the account says otherwise.
+async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let &Bucket { name, owner, .. } = bucket;
+    let blocked = PublicAccessBlockConfiguration::builder()
+        .block_public_acls(true)
+        .block_public_policy(true)
+        .ignore_public_acls(true)
+        .restrict_public_buckets(true)
+        .build();
+    let done = at.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
+        let call = at.aws.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
+        call.public_access_block_configuration(blocked.clone()).send().await.map_err(failure)
+    });
+    done.await?;
+
+    let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
+    let rule = rule.map_err(incomplete)?;
+    let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete)?;
+    let done = at.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
+        let call = at.aws.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
+        call.ownership_controls(controls.clone()).send().await.map_err(failure)
+    });
+    done.await?;
+
+    let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(by_default.map_err(incomplete)?)
+        .build();
+    let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
+    let done = at.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
+        let call = at.aws.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
+        call.server_side_encryption_configuration(encrypted.clone()).send().await.map_err(failure)
+    });
+    done.await?;
+
+    let policy = tls_only(at.arn(Place::Bucket)?, at.arn(Place::Objects)?);
+    let done = at.call(&[op::PUT_BUCKET_POLICY], || async {
+        let call = at.aws.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
+        call.policy(policy.clone()).send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>
+fn tls_only(bucket: &str, objects: &str) -> String {
+    let statement = json!({
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, objects],
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    });
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+/// Versions are switched on, or suspended: a bucket that had them cannot be without again
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>).
+async fn version(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let wanted = match (bucket.storage.is_versioned(), versioning(at, bucket).await?) {
+        (true, Some(BucketVersioningStatus::Enabled)) => return Ok(()),
+        (true, _) => BucketVersioningStatus::Enabled,
+        (false, Some(BucketVersioningStatus::Enabled)) => BucketVersioningStatus::Suspended,
+        (false, _) => return Ok(()),
+    };
+    let wanted = VersioningConfiguration::builder().status(wanted).build();
+    let done = at.call(&[op::PUT_BUCKET_VERSIONING], || async {
+        let call = at.aws.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.versioning_configuration(wanted.clone()).send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+/// Whether it keeps versions; none where it never did.
+async fn versioning(at: At<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
+    let found = at.call(&[op::GET_BUCKET_VERSIONING], || async {
+        let call = at.aws.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.send().await.map_err(failure)
+    });
+    Ok(found.await?.status)
+}
+
+/// Objects expire, or no longer do. Versions that replaced and expired objects leave are kept: the stack asks for them.
+async fn expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let Some(days) = bucket.storage.expiry_days() else { return never_expire(at, bucket).await };
+    let expiration = LifecycleExpiration::builder().days(i32::try_from(days).unwrap_or(i32::MAX)).build();
+    let rule = LifecycleRule::builder()
+        .id("alien-expiry")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .expiration(expiration)
+        .build();
+    let rules = BucketLifecycleConfiguration::builder().rules(rule.map_err(incomplete)?).build().map_err(incomplete)?;
+    let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
+        let call = at.aws.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
+        let call = call.expected_bucket_owner(bucket.owner).lifecycle_configuration(rules.clone());
+        call.send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+async fn never_expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let found = at.call(&[op::GET_BUCKET_LIFECYCLE], || async {
+        let call = at.aws.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
+        call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
+    });
+    if found.await.or_absent()?.is_none() {
+        return Ok(());
+    }
+    // DeleteBucketLifecycle needs the permission to put one
+    // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>).
+    let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
+        let call = at.aws.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        call.send().await.map_err(failure)
+    });
+    done.await.map(drop)
+}
+
+pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+    let bucket = Bucket::of(at)?;
+    if delete_if_empty(at, &bucket).await? {
+        return Ok(Removal::Gone);
+    }
+    if data != Data::Delete {
+        return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
+    }
+    // Nobody here may delete versions. Deleting the objects would only hide them behind markers.
+    if versioning(at, &bucket).await?.is_some() {
+        let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+        return Ok(Removal::Kept(why.to_owned()));
+    }
+    empty(at, &bucket).await?;
+    if delete_if_empty(at, &bucket).await? {
+        return Ok(Removal::Gone);
+    }
+    Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
+}
+
+/// Deletes the bucket, unless there is anything in it. S3 itself looks: nobody needs to see names for that.
+async fn delete_if_empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<bool> {
+    at.call(&[op::DELETE_BUCKET], || async {
+        let call = at.aws.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("BucketNotEmpty") => Ok(false),
+            Err(error) => Err(failure(error)),
+        }
+    })
+    .await
+}
+
+/// Deletes all objects, a thousand at a time: as many as one call lists and one call deletes.
+async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    loop {
+        let listed = at.call(&[op::LIST_BUCKET], || async {
+            let call = at.aws.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            call.send().await.map_err(failure)
+        });
+        let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+        let objects: Vec<_> = keys
+            .map(|key| ObjectIdentifier::builder().key(key).build().map_err(incomplete))
+            .collect::<Result<_>>()?;
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(incomplete)?;
+        let deleted = at.call(&[op::DELETE_OBJECT], || async {
+            let call = at.aws.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            call.delete(batch.clone()).send().await.map_err(failure)
+        });
+        if let Some(refused) = deleted.await?.errors().first() {
+            let what = format!("an object was not deleted: {}", refused.code().unwrap_or_default());
+            return Err(Error::new(ErrorKind::Refused, what));
+        }
+    }
+}
+
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    locate(at, &Bucket::of(at)?).await?;
+    Ok(Heartbeat::new(Health::Healthy, "it is there"))
+}
