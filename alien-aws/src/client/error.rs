@@ -80,6 +80,8 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         ("MalformedPolicyDocument", "Invalid principal"),
         ("ClientException", "Unable to assume role"),
         ("InvalidParameterValue", "Dead letter target does not exist"),
+        // A function's role is asked for what its network and its triggers take.
+        ("InvalidParameterValueException", "execution role does not have permissions"),
     ];
     if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {
         return ErrorKind::Settling;
@@ -125,6 +127,8 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ThrottlingException"
         | "TooManyRequestsException" => ErrorKind::Throttled,
         "AWS.SimpleQueueService.QueueDeletedRecently"
+        | "ClusterContainsServicesException"
+        | "ClusterContainsTasksException"
         | "ConcurrentModification"
         | "ConcurrentModificationException"
         | "ContinuousBackupsUnavailableException"

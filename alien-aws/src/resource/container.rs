@@ -1,7 +1,10 @@
 //! `container`: a Fargate service on ECS, in the deployment's own cluster, and its log group.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
-use alien_core::{Code, Container, Problem, Rule};
+use alien_core::{Code, Container, Problem, Replicas, Rule};
 
 use super::Rows;
 use crate::naming::Arns;
@@ -88,7 +91,8 @@ pub(super) fn repository(code: &Code) -> Option<String> {
 }
 
 /// Fargate takes only some pairs of processor and memory
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>).
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service by itself
+/// always runs the same number of tasks.
 pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
     let memory = container.memory();
     let (smallest, largest, step) = match container.cpu() {
@@ -104,6 +108,14 @@ pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
             Rule::Cloud,
             format!("Fargate has no task of {} thousandths of a processor and {memory} MiB", container.cpu()),
             format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
+        ));
+    }
+    let Replicas { min, max } = container.copies();
+    if max > min {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            format!("the service always runs {min}, and never as many as {max}"),
+            "set the fewest replicas to how many are to run".to_owned(),
         ));
     }
 }

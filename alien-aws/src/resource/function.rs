@@ -1,5 +1,10 @@
 //! `function`: a Lambda function, its log group and its event source mappings.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+#[cfg(feature = "client")]
+mod opening;
+
 use alien_core::permission::Set;
 use alien_core::{Code, Function, Problem, Rule};
 

@@ -2,12 +2,16 @@
 
 use alien_core::cloud::Operation;
 use alien_core::permission::Set;
+#[cfg(feature = "client")]
+use alien_core::permission::Subject;
 use alien_core::resource::{Resource, Settings};
 use alien_core::{Kind, Problem};
 
 use crate::naming::Arns;
 use crate::operations::Place;
 
+#[cfg(feature = "client")]
+mod compute;
 pub(crate) mod container;
 pub(crate) mod function;
 pub(crate) mod kv;
@@ -46,6 +50,27 @@ pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place
         && let Some(repository) = container::repository(compute.code)
     {
         things.extend([(Place::Repository, repository), (Place::Registry, "*".to_owned())]);
+    }
+}
+
+/// What code is told of a resource that it is linked to, in the variable that the resource's id gives:
+///
+/// * a storage: the name of its bucket; a table's, a function's and a container's name as well;
+/// * a queue: its URL (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>);
+/// * a network: the id of its VPC; until that is on record, its name, which the VPC has as its tag.
+#[cfg(feature = "client")]
+pub(crate) fn address(site: &alien_core::Site<crate::Aws>, subject: Subject) -> String {
+    use crate::client::last;
+    let Subject::Resource(position) = subject else { return String::new() };
+    let name = last(site.names.id(position));
+    match site.stack().at(position).map(Resource::kind) {
+        Some(Kind::Queue) => {
+            let crate::Target { region, account, .. } = &site.target;
+            let domain = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://sqs.{region}.{domain}/{account}/{name}")
+        }
+        Some(Kind::Network) => last(site.id_of(subject)).to_owned(),
+        _ => name.to_owned(),
     }
 }
 

@@ -170,6 +170,18 @@ impl Container {
         self.memory_mib
     }
 
+    /// How many run at once.
+    #[must_use]
+    pub const fn copies(&self) -> Replicas {
+        self.replicas
+    }
+
+    /// The port it listens on; none where it only works.
+    #[must_use]
+    pub const fn listens_on(&self) -> Option<u16> {
+        self.port
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
         if let Code::Zip(_) = self.code {

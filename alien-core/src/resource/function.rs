@@ -251,6 +251,12 @@ impl Function {
         self.memory_mib
     }
 
+    /// The longest run.
+    #[must_use]
+    pub const fn longest_run(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds as u64)
+    }
+
     /// Whether messages of some queue start it.
     #[must_use]
     pub const fn is_triggered(&self) -> bool {

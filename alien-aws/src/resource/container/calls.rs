@@ -1,0 +1,378 @@
+//! The calls about a container.
+
+pub(crate) mod cluster;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::manage::{Change, Health, Heartbeat};
+use alien_core::resource::{Compute, Resource, Settings};
+use alien_core::{Code, Container, Error, ErrorKind, Result};
+use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, Compatibility, ContainerDefinition, Deployment, DeploymentCircuitBreaker,
+    DeploymentConfiguration, DeploymentRolloutState, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
+    NetworkConfiguration, NetworkMode, PortMapping, PropagateTags, Service, ServiceField, Tag, TransportProtocol,
+};
+
+use super::super::compute;
+use crate::client::{At, OrAbsent, failure, lacking, last, observed, ownership, seal, tag};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// How long a service may take to run what it is to run: an image is fetched, and broken tasks are started several
+/// times before the circuit breaker opens
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>).
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The only container of a task.
+const MAIN: &str = "main";
+
+/// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    Ok(look(at).await?.map_or(Observed::Absent, |service| {
+        let tags = service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
+        observed(at.site(), service.service_arn().unwrap_or_default(), tags)
+    }))
+}
+
+/// Makes the service, and no task yet: its log group comes first. A service needs a task definition to be made.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let name = at.name(Place::Service)?;
+    let definition = register(at, at.site().resource(at.subject)?, Some(marks)).await?;
+    let request = at
+        .aws
+        .ecs
+        .create_service()
+        .cluster(at.name(Place::Cluster)?)
+        .service_name(name)
+        .task_definition(definition)
+        .launch_type(LaunchType::Fargate)
+        .desired_count(0)
+        .network_configuration(network(at).await?)
+        .deployment_configuration(careful())
+        .enable_execute_command(false)
+        .propagate_tags(PropagateTags::Service)
+        .set_tags(Some(tags(ownership(marks, name))));
+    at.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
+        request.clone().send().await.map_err(failure).map_err(|error| {
+            // ECS has no codes for these two.
+            if error.message().contains("not idempotent") {
+                error.with_kind(ErrorKind::Exists)
+            } else if error.message().contains("still Draining") {
+                error.with_kind(ErrorKind::Busy)
+            } else {
+                error
+            }
+        })
+    })
+    .await
+    .map(drop)
+}
+
+/// Registers what is to run, each time anew: what a task definition says is never read.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let resource = at.site().resource(at.subject)?;
+    compute::set_up_logs(at, marks, at.name(Place::Service)?).await?;
+    let definition = register(at, resource, Some(marks)).await?;
+    let request = at
+        .aws
+        .ecs
+        .update_service()
+        .cluster(at.name(Place::Cluster)?)
+        .service(at.name(Place::Service)?)
+        .task_definition(&definition)
+        .desired_count(copies(container(resource)?))
+        .network_configuration(network(at).await?)
+        .deployment_configuration(careful())
+        .enable_execute_command(false)
+        .propagate_tags(PropagateTags::Service);
+    at.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async { request.clone().send().await.map_err(failure) })
+        .await?;
+    steady(at, Some(&definition)).await?;
+    mark(at, seal(marks)).await
+}
+
+/// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
+/// need neither definition nor log group.
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let Some(service) = look(at).await? else { return Ok(Removal::Gone) };
+    // Whoever sets up again after an interruption must find that it is not as it was set.
+    mark(at, [(tag::SEAL, String::new())]).await?;
+    deregister(at, &service).await?;
+    compute::remove_logs(at).await?;
+    let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
+    at.call(&[op::DELETE_SERVICE], || async {
+        at.aws.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
+    })
+    .await
+    .or_absent()?;
+    compute::until(at.call, PATIENCE, || async move {
+        Ok(match found(at).await? {
+            Some(service) if service.status() != Some("INACTIVE") => {
+                ControlFlow::Continue(format!("{} of its tasks still run", service.running_count()))
+            }
+            _ => ControlFlow::Break(Removal::Gone),
+        })
+    })
+    .await
+}
+
+/// DescribeServices, and nothing else.
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let Some(service) = look(at).await? else {
+        return Ok(Heartbeat::new(Health::Missing, "ECS has no such service"));
+    };
+    let runs = format!("{} of {} tasks run", service.running_count(), service.desired_count());
+    let deployment = primary(&service);
+    let reason = deployment.and_then(Deployment::rollout_state_reason).unwrap_or("ECS gives no reason");
+    Ok(match deployment.and_then(Deployment::rollout_state) {
+        Some(DeploymentRolloutState::Failed) => Heartbeat::new(Health::Degraded, format!("{runs}: {reason}")),
+        Some(DeploymentRolloutState::InProgress) => {
+            Heartbeat::new(Health::Degraded, format!("{runs}, a deployment is in progress: {reason}"))
+        }
+        _ if service.running_count() < service.desired_count() => Heartbeat::new(Health::Degraded, runs),
+        _ => Heartbeat::new(Health::Healthy, runs),
+    })
+}
+
+/// Registers what is to run, if that changes, and waits until the service runs it.
+pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
+    let old = at.site().resource(at.subject)?;
+    let new = &change.resource;
+    let missing = || Error::new(ErrorKind::Missing, "ECS has no such service");
+    let service = look(at).await?.ok_or_else(missing)?;
+    let other = definition(at, old)?.as_input() != definition(at, new)?.as_input();
+    let registered = if other { Some(register(at, new, None).await?) } else { None };
+    send(at, registered.as_deref(), copies(container(new)?)).await?;
+    let Err(error) = steady(at, registered.as_deref()).await else { return Ok(()) };
+    // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
+    let previous = service.task_definition().filter(|_| other);
+    let back = async { send(at, previous, service.desired_count()).await.and(steady(at, previous).await) }.await;
+    Err(match back {
+        Ok(()) => error.because("what ran before was put back and runs"),
+        Err(second) => error.because(format!("what ran before was put back, and does not run yet: {second}")),
+    })
+}
+
+/// Gives the service what it is to run, where that changes, and how often.
+async fn send(at: At<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
+    let request = at
+        .aws
+        .ecs
+        .update_service()
+        .cluster(at.name(Place::Cluster)?)
+        .service(at.name(Place::Service)?)
+        .set_task_definition(definition.map(str::to_owned))
+        .desired_count(copies)
+        .enable_execute_command(false);
+    let rows: &[_] = match definition {
+        Some(_) => &[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
+        None => &[op::UPDATE_SERVICE],
+    };
+    at.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+}
+
+fn container(resource: &Resource) -> Result<&Container> {
+    match resource.settings() {
+        Settings::Container(container) => Ok(container),
+        _ => Err(Error::new(ErrorKind::Defect, "no container")),
+    }
+}
+
+/// How many tasks run: the fewest that the stack asks for. Nothing starts more of them.
+fn copies(container: &Container) -> i32 {
+    i32::try_from(container.copies().min).unwrap_or(i32::MAX)
+}
+
+/// What is to run. Its role is its execution role too: it writes the logs and fetches the image.
+fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
+    let container = container(resource)?;
+    let Some(Compute { code: Code::Image(image), .. }) = resource.settings().compute() else {
+        return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
+    };
+    let role = at.arn(Place::RoleForTasks)?;
+    let family = at.arn(Place::TaskFamily)?.trim_end_matches(":*");
+    let variables = compute::environment(at.site(), resource);
+    let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
+    let port = container.listens_on().map(i32::from).map(|port| {
+        PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
+    });
+    let logs = LogConfiguration::builder()
+        .log_driver(LogDriver::Awslogs)
+        .options("awslogs-group", compute::log_group(at)?)
+        .options("awslogs-region", at.site().target.region.as_str())
+        .options("awslogs-stream-prefix", MAIN)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+    let main = ContainerDefinition::builder()
+        .name(MAIN)
+        .image(image)
+        .essential(true)
+        .set_environment(Some(variables.collect()))
+        .set_port_mappings(Some(port.into_iter().collect()))
+        .log_configuration(logs);
+    // A processor is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
+    Ok(at
+        .aws
+        .ecs
+        .register_task_definition()
+        .family(last(family))
+        .requires_compatibilities(Compatibility::Fargate)
+        .network_mode(NetworkMode::Awsvpc)
+        .cpu((container.cpu() * 1024 / 1000).to_string())
+        .memory(container.memory().to_string())
+        .task_role_arn(role)
+        .execution_role_arn(role)
+        .container_definitions(main.build()))
+}
+
+/// Registers what is to run. Gives its ARN, revision and all. The vendor may not tag.
+async fn register(at: At<'_>, resource: &Resource, marks: Option<&Marks>) -> Result<String> {
+    let request = definition(at, resource)?;
+    let answer = match marks {
+        Some(marks) => {
+            let request = request.set_tags(Some(tags(ownership(marks, at.name(Place::Service)?))));
+            at.call(&[op::REGISTER_TASK_DEFINITION, op::TAG_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
+                request.clone().send().await.map_err(failure)
+            })
+            .await?
+        }
+        None => {
+            at.call(&[op::REGISTER_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
+                request.clone().send().await.map_err(failure)
+            })
+            .await?
+        }
+    };
+    let arn = answer.task_definition().and_then(|registered| registered.task_definition_arn());
+    arn.map(str::to_owned).ok_or_else(|| lacking("task definition"))
+}
+
+/// Deregisters every revision: to list them takes a right on those of everyone, but they are counted from 1. Those
+/// behind the one that the service runs are of updates that failed.
+async fn deregister(at: At<'_>, service: &Service) -> Result<()> {
+    let family = at.name(Place::Service)?;
+    let named = service.deployments().iter().filter_map(Deployment::task_definition).chain(service.task_definition());
+    let newest = named.filter_map(|arn| last(arn).parse::<u32>().ok()).max().unwrap_or_default();
+    for revision in 1.. {
+        let done = at
+            .call(&[op::DEREGISTER_TASK_DEFINITION], || async {
+                let request = at.aws.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
+                request.send().await.map_err(failure)
+            })
+            .await;
+        match done {
+            // Deregistered before, or never made.
+            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Missing) => {
+                if revision > newest {
+                    break;
+                }
+            }
+            done => drop(done?),
+        }
+    }
+    Ok(())
+}
+
+/// Where its tasks run. They have public addresses, as a network of the deployment's own and the account's default one
+/// have no other way to the image and the logs; what reaches them is for the security group to say
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html>).
+async fn network(at: At<'_>) -> Result<NetworkConfiguration> {
+    let compute = at.site().resource(at.subject)?.settings().compute();
+    let (subnets, groups) = match compute.and_then(|compute| compute.network) {
+        Some(network) => {
+            let placement = super::super::network::calls::placement(at, at.site().subject(network)?).await?;
+            (placement.subnets, placement.security_groups)
+        }
+        None => (default_subnets(at).await?, Vec::new()),
+    };
+    let placed = AwsVpcConfiguration::builder()
+        .set_subnets(Some(subnets))
+        .set_security_groups(Some(groups))
+        .assign_public_ip(AssignPublicIp::Enabled)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+    Ok(NetworkConfiguration::builder().awsvpc_configuration(placed).build())
+}
+
+/// The subnets of the account's default VPC
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>).
+async fn default_subnets(at: At<'_>) -> Result<Vec<String>> {
+    let filter = [("Filter.1.Name", "default-for-az"), ("Filter.1.Value.1", "true")];
+    let filter = filter.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let answer = at.call(&[op::DESCRIBE_SUBNETS], || at.aws.ec2.call("DescribeSubnets", &filter)).await?;
+    let subnets: Vec<String> =
+        answer.items("subnetSet").filter_map(|subnet| subnet.text("subnetId").map(str::to_owned)).collect();
+    if subnets.is_empty() {
+        let what = "the account has no default VPC in this region for the container to run in";
+        return Err(Error::new(ErrorKind::Input, format!("{what}; make one, or give the container a network")));
+    }
+    Ok(subnets)
+}
+
+/// Tasks that do not start end a deployment, and what ran before is put back.
+fn careful() -> DeploymentConfiguration {
+    let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
+    DeploymentConfiguration::builder().deployment_circuit_breaker(breaker).build()
+}
+
+/// The service, whatever became of it; nothing where ECS does not know it.
+async fn found(at: At<'_>) -> Result<Option<Service>> {
+    let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
+    let answer = at
+        .call(&[op::DESCRIBE_SERVICES], || async {
+            let request = at.aws.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
+            request.send().await.map_err(failure)
+        })
+        .await
+        .or_absent()?;
+    // What is not there is among the failures, as MISSING.
+    Ok(answer.and_then(|answer| answer.services.unwrap_or_default().into_iter().next()))
+}
+
+/// The service, unless it was deleted.
+async fn look(at: At<'_>) -> Result<Option<Service>> {
+    Ok(found(at).await?.filter(|service| service.status() == Some("ACTIVE")))
+}
+
+fn primary(service: &Service) -> Option<&Deployment> {
+    service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
+}
+
+/// Waits until the service runs this and nothing else; without any, as many of what it runs as it is to.
+async fn steady(at: At<'_>, definition: Option<&str>) -> Result<()> {
+    let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
+    compute::until(at.call, PATIENCE, || async move {
+        let Some(service) = look(at).await? else { return failed("the service was deleted meanwhile".to_owned()) };
+        let deployment = match definition {
+            Some(arn) => service.deployments().iter().find(|deployment| deployment.task_definition() == Some(arn)),
+            None => primary(&service),
+        };
+        let Some(deployment) = deployment else {
+            return failed("the service no longer runs it: the deployment was rolled back".to_owned());
+        };
+        let reason = deployment.rollout_state_reason().unwrap_or("ECS gives no reason");
+        let runs = format!("{} of {} tasks run", deployment.running_count(), deployment.desired_count());
+        let done = deployment.status() == Some("PRIMARY")
+            && deployment.rollout_state() == Some(&DeploymentRolloutState::Completed)
+            && deployment.running_count() == deployment.desired_count()
+            && service.running_count() == service.desired_count();
+        match deployment.rollout_state() {
+            Some(DeploymentRolloutState::Failed) => failed(format!("the deployment has failed: {reason}")),
+            _ if done => Ok(ControlFlow::Break(())),
+            _ => Ok(ControlFlow::Continue(format!("{runs}: {reason}"))),
+        }
+    })
+    .await
+}
+
+fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Tag> {
+    tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+async fn mark(at: At<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
+    let request = at.aws.ecs.tag_resource().resource_arn(at.arn(Place::Service)?).set_tags(Some(tags(marks)));
+    at.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+}

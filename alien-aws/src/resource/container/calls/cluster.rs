@@ -1,0 +1,74 @@
+//! The cluster that the containers of a deployment share.
+
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::{Error, ErrorKind, Result};
+use aws_sdk_ecs::types::{Cluster, ClusterField};
+
+use super::tags;
+use crate::client::{At, OrAbsent, failure, observed, ownership, seal};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// A stack without containers needs no cluster. One that was deleted is told of for a while.
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    if at.site().names.at(Place::Cluster, at.subject).next().is_none() {
+        return Ok(Observed::Unneeded);
+    }
+    let name = at.name(Place::Cluster)?;
+    let answer = at
+        .call(&[op::DESCRIBE_CLUSTERS], || async {
+            let request = at.aws.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
+            request.send().await.map_err(failure)
+        })
+        .await
+        .or_absent()?;
+    // What is not there is among the failures, as MISSING.
+    let clusters = answer.and_then(|answer| answer.clusters).unwrap_or_default();
+    let cluster = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE"));
+    Ok(cluster.map_or(Observed::Absent, |cluster: &Cluster| {
+        let tags = cluster.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
+        observed(at.site(), cluster.cluster_arn().unwrap_or_default(), tags)
+    }))
+}
+
+/// Makes the role under which ECS makes network interfaces, unless the account has it, and the cluster.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let made = at
+        .call(&[op::CREATE_ECS_LINKED_ROLE], || async {
+            let request = at.aws.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
+            request.send().await.map_err(failure)
+        })
+        .await;
+    match made {
+        // InvalidInput, as for any other mistake (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>).
+        Err(error) if error.message().contains("has been taken") => {}
+        made => drop(made?),
+    }
+    let name = at.name(Place::Cluster)?;
+    let request = at.aws.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(ownership(marks, name))));
+    at.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await?;
+    // ECS gives a cluster of the same name that is there already as if it had made it: its tags tell.
+    match observe(at).await? {
+        Observed::Foreign(whose) => {
+            Err(Error::new(ErrorKind::Exists, format!("the cluster `{name}` is there: {whose}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// It has no settings.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let request = at.aws.ecs.tag_resource().resource_arn(at.arn(Place::Cluster)?).set_tags(Some(tags(seal(marks))));
+    at.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+}
+
+/// Services and tasks that are still ending are in the way for a while. The linked role is the account's: it stays.
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let name = at.name(Place::Cluster)?;
+    at.call(&[op::DELETE_CLUSTER], || async {
+        at.aws.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
+    })
+    .await
+    .or_absent()?;
+    Ok(Removal::Gone)
+}

@@ -1,0 +1,472 @@
+//! The calls about a function.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_core::cloud::Operation;
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::manage::{Change, Health, Heartbeat};
+use alien_core::resource::{Resource, Settings};
+use alien_core::{Code, Error, ErrorKind, Function, Result};
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput as Found;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, PackageType, Runtime, State};
+use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
+
+use super::super::compute;
+pub(crate) use super::super::compute::logs;
+use super::opening;
+use crate::client::{At, OrAbsent, failure, observed, ownership, seal, tag};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// The most bytes of a zip that are taken in a request
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const MOST: usize = 50 * 1024 * 1024;
+
+/// How long a function may take to become active, or an update to end.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How much of an answer that is an error is shown, in characters.
+const SHOWN: usize = 2000;
+
+/// One call: its tags tell that it is there and whose it is.
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let arn = at.arn(Place::Function)?;
+    let found = at
+        .call(&[op::LIST_FUNCTION_TAGS], || async {
+            at.aws.lambda.list_tags().resource(arn).send().await.map_err(failure)
+        })
+        .await
+        .or_absent()?;
+    Ok(found.map_or(Observed::Absent, |found| {
+        let tags = found.tags().into_iter().flatten();
+        observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
+    }))
+}
+
+/// Makes it with code and settings, but nothing starts it yet.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let resource = at.site().resource(at.subject)?;
+    let function = function(resource)?;
+    let package = Package::of(function.code(), at.site().artifacts().bytes(function.code()))?;
+    let name = at.name(Place::Function)?;
+    let vpc = vpc(at, function).await?;
+    let tags = ownership(marks, name).map(|(key, value)| (key.to_owned(), value));
+    let request = at
+        .aws
+        .lambda
+        .create_function()
+        .function_name(name)
+        .role(at.arn(Place::RoleForLambda)?)
+        .architectures(Architecture::X8664)
+        .memory_size(number(function.memory()))
+        .timeout(number(function.longest_run().as_secs()))
+        .environment(environment(at, resource))
+        .set_vpc_config(vpc)
+        .set_tags(Some(tags.into()));
+    let request = match package {
+        Package::Zip(zip) => request
+            .package_type(PackageType::Zip)
+            .runtime(Runtime::from("provided.al2023"))
+            .handler("bootstrap")
+            .code(FunctionCode::builder().zip_file(zip).build()),
+        Package::Image(image) => {
+            request.package_type(PackageType::Image).code(FunctionCode::builder().image_uri(image).build())
+        }
+    };
+    let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
+    let rows = [&own, image_rows(at), vpc_rows(function)].concat();
+    at.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+}
+
+/// Code and settings are sent only where they differ: just after it was made nothing is.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let resource = at.site().resource(at.subject)?;
+    let function = function(resource)?;
+    compute::set_up_logs(at, marks, at.name(Place::Function)?).await?;
+    let found = idle(at).await?;
+    let sound = works(&found).is_ok();
+    if !sound || !runs(&found, function.code()) {
+        let zip = at.site().artifacts().bytes(function.code());
+        send_code(at, Package::of(function.code(), zip)?).await?;
+        idle(at).await?;
+    }
+    let vpc = vpc(at, function).await?;
+    if !sound || !is_set(at, &found, resource, vpc.as_ref())? {
+        // To leave a network takes empty lists.
+        let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
+        let none =
+            || VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build();
+        let request = settings(at, resource)?
+            .role(at.arn(Place::RoleForLambda)?)
+            .set_vpc_config(vpc.or_else(|| leaving.then(none)));
+        let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
+        let rows = [&own, vpc_rows(function)].concat();
+        at.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
+    }
+    works(&idle(at).await?)?;
+    opening::url(at, function).await?;
+    opening::triggers(at, resource).await?;
+    mark(at, seal(marks)).await
+}
+
+/// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let name = at.name(Place::Function)?;
+    // Whoever sets up again after an interruption must find that it is not as it was set.
+    mark(at, [(tag::SEAL, String::new())]).await?;
+    opening::no_triggers(at).await?;
+    opening::no_url(at).await?;
+    compute::remove_logs(at).await?;
+    at.call(&[op::DELETE_FUNCTION], || async {
+        at.aws.lambda.delete_function().function_name(name).send().await.map_err(busy)
+    })
+    .await
+    .or_absent()?;
+    compute::until(at.call, PATIENCE, || async move {
+        Ok(match look(at).await.or_absent()? {
+            None => ControlFlow::Break(Removal::Gone),
+            Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
+        })
+    })
+    .await
+}
+
+/// GetFunctionConfiguration, and nothing else.
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let found = look(at).await?;
+    Ok(match (works(&found), still(&found)) {
+        (Err(error), _) => Heartbeat::new(Health::Degraded, error.message()),
+        (Ok(()), Some(still)) => Heartbeat::new(Health::Degraded, still),
+        (Ok(()), None) => {
+            let state = found.state().map_or("Active", State::as_str);
+            Heartbeat::new(Health::Healthy, format!("it is {state}"))
+        }
+    })
+}
+
+/// Sends new code, new settings, or both, and waits for each.
+pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
+    let old = at.site().resource(at.subject)?;
+    let (was, will) = (function(old)?, function(&change.resource)?);
+    let (code, set) = change.since(old);
+    if code {
+        if matches!(was.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
+            let what = "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
+        send_code(at, Package::of(will.code(), change.zip.as_ref())?).await?;
+        if let Err(error) = settle(at).await {
+            return Err(put_back_code(at, was, change, error).await);
+        }
+    }
+    if set {
+        let sent = send_settings(at, &change.resource).await;
+        let accepted = sent.is_ok();
+        let done = match sent {
+            Ok(()) => settle(at).await,
+            refused => refused,
+        };
+        if let Err(mut error) = done {
+            if accepted {
+                let back = async { send_settings(at, old).await.and(settle(at).await) }.await;
+                error = told(error, back, "settings");
+            }
+            return Err(if code { put_back_code(at, was, change, error).await } else { error });
+        }
+    }
+    Ok(())
+}
+
+/// Puts the code back that was there before an update, where it is at hand. Gives the update's error, and what runs now.
+async fn put_back_code(at: At<'_>, was: &Function, change: &Change, error: Error) -> Error {
+    match Package::of(was.code(), change.previous_zip.as_ref()) {
+        Ok(package) => {
+            let back = async { send_code(at, package).await.and(settle(at).await) }.await;
+            told(error, back, "code")
+        }
+        // <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
+        Err(_) => error.because(
+            "the previous code is not at hand: where Lambda says that the update failed it goes on with that code, \
+             else with the new",
+        ),
+    }
+}
+
+/// An update's error, and what became of putting back what was.
+fn told(error: Error, back: Result<()>, what: &str) -> Error {
+    match back {
+        Ok(()) => error.because(format!("the previous {what} was put back")),
+        Err(second) => error.because(format!("the previous {what} could not be put back: {second}")),
+    }
+}
+
+/// Sends a command and waits for the answer. It is sent again only where Lambda certainly did not take it.
+pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
+    let name = at.name(Place::Function)?;
+    let longest = function(at.site().resource(at.subject)?)?.longest_run() + Duration::from_secs(10);
+    at.call
+        .call_once(at.subject, &[op::INVOKE_FUNCTION], || async move {
+            let timeouts =
+                TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
+            let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
+            let request = at.aws.lambda.invoke().function_name(name).payload(Blob::new(command));
+            let answer = request.customize().config_override(config).send().await.map_err(busy)?;
+            let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+            match answer.function_error {
+                None => Ok(payload),
+                Some(sort) => {
+                    let text: String = String::from_utf8_lossy(&payload).chars().take(SHOWN).collect();
+                    Err(Error::new(ErrorKind::Failed, format!("the function answered with an error ({sort}): {text}")))
+                }
+            }
+        })
+        .await
+}
+
+fn function(resource: &Resource) -> Result<&Function> {
+    match resource.settings() {
+        Settings::Function(function) => Ok(function),
+        _ => Err(Error::new(ErrorKind::Defect, "no function")),
+    }
+}
+
+/// What runs, as Lambda is given it.
+#[derive(Clone)]
+enum Package {
+    Zip(Blob),
+    Image(String),
+}
+
+impl Package {
+    fn of(code: &Code, zip: Option<&Arc<[u8]>>) -> Result<Self> {
+        match (code, zip) {
+            (Code::Image(image), _) => Ok(Self::Image(image.clone())),
+            (Code::Zip(_), Some(zip)) if zip.len() > MOST => {
+                let what = format!("the zip has {} bytes, and Lambda takes {MOST} at most", zip.len());
+                let help = "leave out what does not run, or ship the function as an image";
+                Err(Error::new(ErrorKind::Input, format!("{what}; {help}")))
+            }
+            (Code::Zip(_), Some(zip)) => Ok(Self::Zip(Blob::new(zip.to_vec()))),
+            (Code::Zip(digest), None) => {
+                let what = format!("the bytes of the zip {digest} are not at hand; give the file that has this digest");
+                Err(Error::new(ErrorKind::Input, what))
+            }
+        }
+    }
+}
+
+async fn send_code(at: At<'_>, package: Package) -> Result<()> {
+    let request = at.aws.lambda.update_function_code().function_name(at.name(Place::Function)?);
+    let request = match package {
+        Package::Zip(zip) => request.zip_file(zip),
+        Package::Image(image) => request.image_uri(image),
+    };
+    let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(at)].concat();
+    at.call(&rows, || async { request.clone().send().await.map_err(busy) }).await.map(drop)
+}
+
+/// What the vendor may set. Role and network are the admin's.
+fn settings(
+    at: At<'_>,
+    resource: &Resource,
+) -> Result<aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder>
+{
+    let function = function(resource)?;
+    let request = at.aws.lambda.update_function_configuration().function_name(at.name(Place::Function)?);
+    Ok(request
+        .memory_size(number(function.memory()))
+        .timeout(number(function.longest_run().as_secs()))
+        .environment(environment(at, resource)))
+}
+
+async fn send_settings(at: At<'_>, resource: &Resource) -> Result<()> {
+    let request = settings(at, resource)?;
+    at.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
+        .await
+        .map(drop)
+}
+
+fn environment(at: At<'_>, resource: &Resource) -> Environment {
+    let variables = compute::environment(at.site(), resource);
+    Environment::builder().set_variables(Some(variables.into_iter().collect())).build()
+}
+
+/// Where in a network it runs; none where in none.
+async fn vpc(at: At<'_>, function: &Function) -> Result<Option<VpcConfig>> {
+    let Some(network) = function.network_id() else { return Ok(None) };
+    let placement = super::super::network::calls::placement(at, at.site().subject(network)?).await?;
+    let placed = VpcConfig::builder()
+        .set_subnet_ids(Some(placement.subnets))
+        .set_security_group_ids(Some(placement.security_groups));
+    Ok(Some(placed.build()))
+}
+
+/// Lambda fetches an image from ECR under the rights of whoever names it.
+fn image_rows(at: At<'_>) -> &'static [&'static Operation<Place>] {
+    match at.site().names.at(Place::Repository, at.subject).next() {
+        Some(_) => &[op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER],
+        None => &[],
+    }
+}
+
+/// Whoever places a function in a network must see it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
+fn vpc_rows(function: &Function) -> &'static [&'static Operation<Place>] {
+    match function.network_id() {
+        Some(_) => &[op::DESCRIBE_VPCS, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
+        None => &[],
+    }
+}
+
+/// Whether it runs this code. Lambda tells the digest of a zip in base 64, that of an image in hexadecimal digits.
+fn runs(found: &Found, code: &Code) -> bool {
+    let known = found.code_sha256().unwrap_or_default();
+    let digest = match code {
+        Code::Zip(digest) => digest.as_str(),
+        Code::Image(image) => image.rsplit('@').next().unwrap_or_default(),
+    };
+    let Some(digits) = digest.strip_prefix("sha256:") else { return false };
+    known == digits || Some(known) == base64(digits).as_deref()
+}
+
+/// Bytes given as hexadecimal digits, in base 64 (<https://datatracker.ietf.org/doc/html/rfc4648#section-4>).
+fn base64(digits: &str) -> Option<String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    // Three bytes are six hexadecimal digits and four letters.
+    for group in digits.as_bytes().chunks(6) {
+        let group = std::str::from_utf8(group).ok()?;
+        let bits = u32::from_str_radix(&format!("{group:0<6}"), 16).ok()?;
+        let letters = (group.len() * 4).div_ceil(6);
+        for place in 0..4 {
+            let letter = LETTERS.get((bits >> (18 - 6 * place)) as usize & 63).copied()?;
+            text.push(if place < letters { char::from(letter) } else { '=' });
+        }
+    }
+    Some(text)
+}
+
+/// Whether role, settings, environment and network are as the stack says.
+fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
+    let function = function(resource)?;
+    let variables = found.environment().and_then(|environment| environment.variables());
+    let same_variables = match environment(at, resource).variables() {
+        Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
+        _ => variables.is_none_or(std::collections::HashMap::is_empty),
+    };
+    let sorted = |ids: &[String]| {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids
+    };
+    let has = found
+        .vpc_config()
+        .map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
+    let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
+    Ok(found.role() == Some(at.arn(Place::RoleForLambda)?)
+        && found.memory_size() == Some(number(function.memory()))
+        && found.timeout() == Some(number(function.longest_run().as_secs()))
+        && same_variables
+        && has == wants)
+}
+
+async fn look(at: At<'_>) -> Result<Found> {
+    let name = at.name(Place::Function)?;
+    at.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
+        at.aws.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
+    })
+    .await
+}
+
+/// What is being done to it; nothing where it rests.
+fn still(found: &Found) -> Option<String> {
+    if let Some(state @ (State::Pending | State::Deleting)) = found.state() {
+        return Some(format!("it is {state}: {}", found.state_reason().unwrap_or("Lambda gives no reason")));
+    }
+    let updating = found.last_update_status() == Some(&LastUpdateStatus::InProgress);
+    updating.then(|| "an update of it is in progress".to_owned())
+}
+
+/// Waits until nothing is being done to it.
+async fn idle(at: At<'_>) -> Result<Found> {
+    compute::until(at.call, PATIENCE, || async move {
+        let found = look(at).await?;
+        Ok(match still(&found) {
+            None => ControlFlow::Break(found),
+            Some(still) => ControlFlow::Continue(still),
+        })
+    })
+    .await
+}
+
+/// Waits until it works.
+async fn settle(at: At<'_>) -> Result<()> {
+    works(&idle(at).await?)
+}
+
+/// Whether it works, and its last update was taken; one that was not called for long is `Inactive` and wakes up by
+/// itself (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+fn works(found: &Found) -> Result<()> {
+    let failed = |what: &str, code: Option<&str>, reason: Option<&str>| {
+        let (code, reason) = (code.unwrap_or("no reason code"), reason.unwrap_or("Lambda gives no reason"));
+        Err(Error::new(ErrorKind::Failed, format!("{what} ({code}): {reason}"))
+            .in_operation("lambda:GetFunctionConfiguration"))
+    };
+    match (found.state(), found.last_update_status()) {
+        (None | Some(State::Active | State::Inactive | State::Pending | State::Deleting), status) => match status {
+            Some(LastUpdateStatus::Failed) => failed(
+                "the last update has failed",
+                found.last_update_status_reason_code().map(|code| code.as_str()),
+                found.last_update_status_reason(),
+            ),
+            _ => Ok(()),
+        },
+        (Some(state), _) => failed(
+            &format!("the function is {state}"),
+            found.state_reason_code().map(|code| code.as_str()),
+            found.state_reason(),
+        ),
+    }
+}
+
+async fn mark(at: At<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
+    let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let request = at.aws.lambda.tag_resource().resource(at.arn(Place::Function)?).set_tags(Some(tags));
+    at.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
+}
+
+/// What a call on a function that is there means: the conflict is with what is being done to it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+pub(super) fn busy<E>(error: aws_sdk_lambda::error::SdkError<E, aws_sdk_lambda::config::http::HttpResponse>) -> Error
+where
+    E: aws_sdk_lambda::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    aws_sdk_lambda::error::SdkError<E, aws_sdk_lambda::config::http::HttpResponse>:
+        aws_sdk_lambda::operation::RequestId,
+{
+    let error = failure(error);
+    if error.kind() == ErrorKind::Exists { error.with_kind(ErrorKind::Busy) } else { error }
+}
+
+/// A number of the stack, checked to be small.
+fn number(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_compared_in_the_form_that_lambda_tells() {
+        assert_eq!(base64("").as_deref(), Some(""));
+        assert_eq!(base64("66").as_deref(), Some("Zg=="));
+        assert_eq!(base64("666f").as_deref(), Some("Zm8="));
+        assert_eq!(base64("666f6f").as_deref(), Some("Zm9v"));
+        assert_eq!(base64("666f6f626172fbff").as_deref(), Some("Zm9vYmFy+/8="));
+        assert_eq!(base64("6x"), None);
+    }
+}
