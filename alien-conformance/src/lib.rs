@@ -17,10 +17,12 @@ pub mod brute;
 pub mod golden;
 pub mod json;
 pub mod life;
+pub mod ministack;
 pub mod oracle;
 pub mod stacks;
 pub mod suite;
 pub mod world;
+pub mod zip;
 
 pub use proptest;
 

@@ -68,6 +68,7 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     let again = case.provisioner.plan(&first, None, &run()).await.unwrap();
     assert_eq!(plan.steps, again.steps);
     let deployment = case.provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    world.prepare(&deployment).await;
     let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     assert_eq!(case.up(&first, None).await.unwrap(), deployment, "the same again gives the same record");

@@ -43,6 +43,9 @@ pub trait World: Send + Sync {
     /// Gives the vendor's documents back as the library renders them.
     async fn give_back(&self, deployment: &Deployment);
 
+    /// Whatever the peer needs beside what was set up, after every set-up.
+    async fn prepare(&self, _deployment: &Deployment) {}
+
     /// Whether the peer is known to decide wrongly about a permission: then the cloud's evaluator decides.
     fn is_undecided(&self, _permission: &str) -> bool {
         false
@@ -95,7 +98,9 @@ impl<'w, W: World> Case<'w, W> {
     pub async fn up(&self, release: &Release, previous: Option<&Deployment>) -> alien_core::Result<Deployment> {
         let options = run();
         let plan = self.provisioner.plan(release, previous, &options).await?;
-        self.provisioner.apply(&plan, &options, &alien_core::Silent).await
+        let deployment = self.provisioner.apply(&plan, &options, &alien_core::Silent).await?;
+        self.world.prepare(&deployment).await;
+        Ok(deployment)
     }
 
     /// Looks after a deployment as the vendor does; every call is recorded.

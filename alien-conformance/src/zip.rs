@@ -1,35 +1,16 @@
-//! A function's code for tests: a zip with a script in it.
+//! A function's code for tests: a zip with a program in it.
 
-/// A program that answers every command with what it was sent, under `said`, and with a variable of its environment,
-/// under `told`; `{"fail": "…"}` it answers with that error. It speaks the runtime API of Lambda
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and needs `python3` on its path, which an emulator
-/// that is written in Python has and the runtime `provided.al2023` of AWS has not.
-pub const ECHO: &str = r#"#!/usr/bin/env python3
-import json, os, urllib.request
-api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
-while True:
-    with urllib.request.urlopen(api + "next") as command:
-        id, said = command.headers["Lambda-Runtime-Aws-Request-Id"], json.load(command)
-    print("said", json.dumps(said), flush=True)
-    if isinstance(said, dict) and "fail" in said:
-        kind, answer = "/error", {"errorType": "Failed", "errorMessage": said["fail"]}
-    else:
-        kind, answer = "/response", {"said": said, "told": os.environ.get("TOLD")}
-    urllib.request.urlopen(api + id + kind, json.dumps(answer).encode()).close()
-"#;
-
-/// A zip whose only file is `bootstrap`, executable, with this text: the same bytes for the same text.
+/// A zip whose only file is `bootstrap`, executable, with these bytes: the same zip for the same program.
 ///
 /// It is stored as it is, with the fields of
 /// <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, made by Unix so that the mode is read.
 #[must_use]
-pub fn bootstrap_zip(script: &str) -> Vec<u8> {
+pub fn bootstrap_zip(data: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"bootstrap";
     const MODE: u32 = 0o100_755 << 16;
     // 1 January 1980, the earliest date that a zip can tell.
     const DATE: u16 = 1 << 5 | 1;
-    let data = script.as_bytes();
-    let size = u32::try_from(data.len()).expect("a script is short");
+    let size = u32::try_from(data.len()).expect("a program is short");
     let mut common = Vec::new();
     // Version needed, flags, method, time.
     for field in [20_u16, 0, 0, 0, DATE] {
@@ -87,10 +68,10 @@ mod tests {
     }
 
     #[test]
-    fn the_same_script_gives_the_same_zip() {
-        let zip = bootstrap_zip(ECHO);
-        assert_eq!(zip, bootstrap_zip(ECHO));
-        assert_ne!(zip, bootstrap_zip(""));
-        assert!(zip.starts_with(b"PK\x03\x04") && zip.len() > ECHO.len());
+    fn the_same_program_gives_the_same_zip() {
+        let zip = bootstrap_zip(b"program");
+        assert_eq!(zip, bootstrap_zip(b"program"));
+        assert_ne!(zip, bootstrap_zip(b""));
+        assert!(zip.starts_with(b"PK\x03\x04") && zip.len() > b"program".len());
     }
 }

@@ -19,13 +19,9 @@ const MAX: usize = 63 - 13;
 pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_BUCKET_LOCATION],
-        Set::Provision => &[
-            op::CREATE_BUCKET,
-            op::DELETE_BUCKET,
-            op::TAG_BUCKET,
-            op::PUT_BUCKET_TAGGING,
-            op::GET_BUCKET_TAGGING,
-        ],
+        Set::Provision => {
+            &[op::CREATE_BUCKET, op::DELETE_BUCKET, op::TAG_BUCKET, op::PUT_BUCKET_TAGGING, op::GET_BUCKET_TAGGING]
+        }
         Set::Reconfigure => {
             &[op::PUT_BUCKET_VERSIONING, op::GET_BUCKET_VERSIONING, op::PUT_BUCKET_LIFECYCLE, op::GET_BUCKET_LIFECYCLE]
         }

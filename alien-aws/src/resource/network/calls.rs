@@ -200,10 +200,11 @@ impl Making<'_> {
     async fn routes(&self, subnets: &[String], gateway: &str) -> Result<()> {
         let Self { at, vpc, .. } = *self;
         let found = list(at, TABLES, self.within.clone()).await?.into_iter().next();
-        let has_route = found.as_ref().is_some_and(|(_, table)| {
-            table.items("routeSet").any(|route| route.text("gatewayId") == Some(gateway))
-        });
-        let associated: BTreeSet<String> = found.iter().flat_map(|(_, table)| associations(table, "subnetId")).collect();
+        let has_route = found
+            .as_ref()
+            .is_some_and(|(_, table)| table.items("routeSet").any(|route| route.text("gatewayId") == Some(gateway)));
+        let associated: BTreeSet<String> =
+            found.iter().flat_map(|(_, table)| associations(table, "subnetId")).collect();
         let table = match found {
             Some((id, _)) => id,
             None => {
@@ -234,7 +235,8 @@ impl Making<'_> {
                 // No name of a group may begin with `sg-`, and a prefix may
                 // (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
                 let group = format!("alien-{name}");
-                let params = [("VpcId", vpc), ("GroupName", &group), ("GroupDescription", "Lets in its own members only")];
+                let params =
+                    [("VpcId", vpc), ("GroupName", &group), ("GroupDescription", "Lets in its own members only")];
                 let [_, sealed] = seal(marks);
                 let tags = tags("security-group", name, ownership(marks, name).into_iter().chain([sealed]));
                 make(at, &rows, &params, tags, "groupId").await?
@@ -353,7 +355,10 @@ fn params(pairs: &[(&str, &str)]) -> Params {
 fn filters(pairs: &[(&str, &str)]) -> Params {
     let filter = |(number, (name, value)): (usize, &(&str, &str))| {
         let number = number + 1;
-        [(format!("Filter.{number}.Name"), (*name).to_owned()), (format!("Filter.{number}.Value.1"), (*value).to_owned())]
+        [
+            (format!("Filter.{number}.Name"), (*name).to_owned()),
+            (format!("Filter.{number}.Value.1"), (*value).to_owned()),
+        ]
     };
     pairs.iter().enumerate().flat_map(filter).collect()
 }

@@ -71,9 +71,8 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 /// What stands under the name of one of the queues.
 async fn look(at: At<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
     let Some(url) = url(at, rows).await.or_absent()? else { return Ok(None) };
-    let tags = at.call(&rows.tags, || async {
-        at.aws.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure)
-    });
+    let tags =
+        at.call(&rows.tags, || async { at.aws.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
     let Some(tags) = tags.await.or_absent()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -218,9 +217,8 @@ async fn held(at: At<'_>, rows: &'static Rows) -> Result<u64> {
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
 async fn remove(at: At<'_>, rows: &'static Rows) -> Result<()> {
     let Some(url) = url(at, rows).await.or_absent()? else { return Ok(()) };
-    let deleted = at.call(&rows.delete, || async {
-        at.aws.sqs.delete_queue().queue_url(&url).send().await.map_err(failure)
-    });
+    let deleted =
+        at.call(&rows.delete, || async { at.aws.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
     deleted.await.or_absent()?;
     let name = at.name(rows.place)?;
     let still = at.call(&rows.url, || async {

@@ -271,9 +271,8 @@ async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
             call.send().await.map_err(failure)
         });
         let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-        let objects: Vec<_> = keys
-            .map(|key| ObjectIdentifier::builder().key(key).build().map_err(incomplete))
-            .collect::<Result<_>>()?;
+        let objects: Vec<_> =
+            keys.map(|key| ObjectIdentifier::builder().key(key).build().map_err(incomplete)).collect::<Result<_>>()?;
         if objects.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,281 @@
+//! What a plain client, without a line of this library, is refused by the peer; and what only AWS has.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use alien_aws::Aws;
+use alien_aws::policy::{Request, evaluate};
+use alien_conformance::life::product;
+use alien_conformance::world::{Case, World, release, run};
+use alien_core::cloud::Cloud;
+use alien_core::engine::{Action, Data};
+use alien_core::{
+    Code, Container, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Provision, Silent, Site, Stack,
+};
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::types::Tag;
+use aws_sdk_lambda::primitives::Blob;
+
+use crate::world::{Peer, rendered, root};
+
+/// Asks, and writes down whoever lets it through: what the peer should have refused.
+struct Asked {
+    let_through: Vec<&'static str>,
+    refused: usize,
+}
+
+impl Asked {
+    async fn refuses<T, E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
+        &mut self,
+        action: &'static str,
+        call: impl Future<Output = Result<T, SdkError<E, R>>>,
+    ) {
+        match call.await {
+            Ok(_) => self.let_through.push(action),
+            Err(error) => {
+                let code = error.as_service_error().and_then(|error| error.code()).unwrap_or_default().to_owned();
+                let denied = ["AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"];
+                if denied.contains(&code.as_str()) {
+                    self.refused += 1;
+                } else {
+                    self.let_through.push(action);
+                    println!("{action}: answered with {code}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+/// P2 to P5, by the peer: data, credentials, creation, deletion, what is frozen, what is another deployment's, and rights.
+pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
+    let zip = peer.zip("first");
+    let stack = product(&zip);
+    let case = Case::new(peer, "acme", stack.clone());
+    let deployment = case.up(&release(&stack, std::slice::from_ref(&zip)), None).await.unwrap();
+    // Another deployment whose name begins alike.
+    let other = Case::new(peer, "acme-prod", stack.clone()).up(&release(&stack, &[zip.clone()]), None).await.unwrap();
+    let session = peer.session(&deployment).await;
+    let name = |id: &str| last(&deployment.resources[id]);
+    let (bucket, table, queue) = (name("data"), name("cache"), name("jobs"));
+    let (frozen, live, others) = (name("ledger"), name("api"), last(&other.resources["api"]));
+    let role = last(&deployment.identity);
+    let url = aws_sdk_sqs::Client::new(&peer.customer());
+    let url = url.get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
+
+    let s3 = aws_sdk_s3::config::Builder::from(&session).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&session);
+    let sqs = aws_sdk_sqs::Client::new(&session);
+    let lambda = aws_sdk_lambda::Client::new(&session);
+    let iam = aws_sdk_iam::Client::new(&session);
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&session);
+    let sts = aws_sdk_sts::Client::new(&session);
+    let mut asked = Asked { let_through: Vec::new(), refused: 0 };
+    let a = &mut asked;
+
+    // P2: data and its names, code, credentials.
+    a.refuses("s3:GetObject", s3.get_object().bucket(bucket).key("x").send()).await;
+    a.refuses("s3:ListBucket", s3.list_objects_v2().bucket(bucket).send()).await;
+    a.refuses("s3:ListBucket", s3.head_bucket().bucket(bucket).send()).await;
+    a.refuses("s3:PutObject", s3.put_object().bucket(bucket).key("x").send()).await;
+    a.refuses("s3:DeleteObject", s3.delete_object().bucket(bucket).key("x").send()).await;
+    a.refuses("s3:PutBucketPolicy", s3.put_bucket_policy().bucket(bucket).policy("{}").send()).await;
+    let key = aws_sdk_dynamodb::types::AttributeValue::S("x".to_owned());
+    a.refuses("dynamodb:GetItem", dynamodb.get_item().table_name(table).key("key", key.clone()).send()).await;
+    a.refuses("dynamodb:PutItem", dynamodb.put_item().table_name(table).item("key", key).send()).await;
+    a.refuses("dynamodb:Scan", dynamodb.scan().table_name(table).send()).await;
+    a.refuses("dynamodb:UpdateTable", dynamodb.update_table().table_name(table).send()).await;
+    a.refuses("sqs:ReceiveMessage", sqs.receive_message().queue_url(&url).send()).await;
+    a.refuses("sqs:SendMessage", sqs.send_message().queue_url(&url).message_body("x").send()).await;
+    a.refuses("sqs:PurgeQueue", sqs.purge_queue().queue_url(&url).send()).await;
+    let attributes = sqs.set_queue_attributes().queue_url(&url);
+    let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+    a.refuses("sqs:SetQueueAttributes", attributes.attributes(name, "1").send()).await;
+    a.refuses("lambda:GetFunction", lambda.get_function().function_name(live).send()).await;
+    a.refuses("logs:FilterLogEvents", logs.filter_log_events().log_group_name(format!("/aws/lambda/{frozen}")).send())
+        .await;
+    a.refuses("sts:AssumeRole", sts.assume_role().role_arn(&other.identity).role_session_name("x").send()).await;
+
+    // P3: nothing is made or removed.
+    a.refuses("s3:CreateBucket", s3.create_bucket().bucket("acme-new-4-222222222222").send()).await;
+    a.refuses("s3:DeleteBucket", s3.delete_bucket().bucket(bucket).send()).await;
+    a.refuses("dynamodb:DeleteTable", dynamodb.delete_table().table_name(table).send()).await;
+    a.refuses("sqs:CreateQueue", sqs.create_queue().queue_name("acme-new-4").send()).await;
+    a.refuses("sqs:DeleteQueue", sqs.delete_queue().queue_url(&url).send()).await;
+    a.refuses("lambda:DeleteFunction", lambda.delete_function().function_name(live).send()).await;
+
+    // P4: what is frozen, and what is another deployment's.
+    for name in [frozen, others] {
+        let code = lambda.update_function_code().function_name(name).zip_file(Blob::new(zip.clone()));
+        a.refuses("lambda:UpdateFunctionCode", code.send()).await;
+        let settings = lambda.update_function_configuration().function_name(name).memory_size(1024);
+        a.refuses("lambda:UpdateFunctionConfiguration", settings.send()).await;
+        a.refuses("lambda:InvokeFunction", lambda.invoke().function_name(name).send()).await;
+    }
+    a.refuses("lambda:GetFunctionConfiguration", lambda.get_function_configuration().function_name(others).send())
+        .await;
+
+    // P5: rights.
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let put = iam.put_role_policy().role_name(role).policy_name("more").policy_document(open);
+    a.refuses("iam:PutRolePolicy", put.send()).await;
+    let attach = iam.attach_role_policy().role_name(role).policy_arn("arn:aws:iam::aws:policy/AdministratorAccess");
+    a.refuses("iam:AttachRolePolicy", attach.send()).await;
+    let trust = iam.update_assume_role_policy().role_name(role).policy_document(open);
+    a.refuses("iam:UpdateAssumeRolePolicy", trust.send()).await;
+    a.refuses("iam:DeleteRolePolicy", iam.delete_role_policy().role_name(role).policy_name(role).send()).await;
+    let tag = Tag::builder().key("x").value("y").build().unwrap();
+    a.refuses("iam:TagRole", iam.tag_role().role_name(role).tags(tag).send()).await;
+    a.refuses("iam:CreateUser", iam.create_user().user_name("x").send()).await;
+    let permission = lambda.add_permission().function_name(live).statement_id("x").principal("*");
+    a.refuses("lambda:AddPermission", permission.action("lambda:InvokeFunction").send()).await;
+
+    assert_eq!(asked.let_through, [""; 0]);
+    assert!(asked.refused >= 38, "{}", asked.refused);
+    // The same client may watch, which shows that it was not refused for want of a session.
+    lambda.get_function_configuration().function_name(frozen).send().await.unwrap();
+    lambda.get_function_configuration().function_name(live).send().await.unwrap();
+
+    undecided(&deployment);
+    let (target, id) = (case.target.clone(), case.invitation.id);
+    peer.provisioner(id, target, peer.calling()).destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// What the peer decides wrongly, our evaluator decides; the calls are named, so that the list can only become shorter.
+fn undecided(deployment: &alien_core::Deployment) {
+    let site = Site::<Aws>::of(deployment).unwrap();
+    let principal = rendered(deployment);
+    let policies = || principal.policies.iter().map(|policy| &policy.document);
+    let (worker, mailer) = (site.id_of(site.subject("worker").unwrap()), site.id_of(site.subject("mailer").unwrap()));
+    let no_shell: &[_] = &[("ecs:enable-execute-command", "false")];
+    let shell: &[_] = &[("ecs:enable-execute-command", "true")];
+    let tasks: &[_] = &[("iam:PassedToService", "ecs-tasks.amazonaws.com")];
+    let ec2: &[_] = &[("iam:PassedToService", "ec2.amazonaws.com")];
+    let family = |service: &str| {
+        format!("{}:7", service.replace(":service/", ":task-definition/").replace("acme-cluster-4/", ""))
+    };
+    let (execution, ledger) = (role_arn("acme-runtime-execution-4"), role_arn("acme-runtime-ledger-4"));
+    let (live_family, frozen_family) = (family(worker), family(mailer));
+    let vpc = "arn:aws:ec2:eu-central-1:222222222222:vpc/vpc-0a1b2c3d4e5f60718";
+    for (action, resource, context, allowed) in [
+        ("ecs:DescribeServices", worker, &[][..], true),
+        ("ecs:DescribeServices", mailer, &[], true),
+        ("ecs:UpdateService", worker, no_shell, true),
+        ("ecs:UpdateService", worker, shell, false),
+        ("ecs:UpdateService", worker, &[], false),
+        ("ecs:UpdateService", mailer, no_shell, false),
+        ("ecs:DeleteService", worker, &[], false),
+        ("ecs:RegisterTaskDefinition", &live_family, &[], true),
+        ("ecs:RegisterTaskDefinition", &frozen_family, &[], false),
+        ("ecs:ExecuteCommand", worker, &[], false),
+        ("iam:PassRole", &execution, tasks, true),
+        ("iam:PassRole", &execution, ec2, false),
+        ("iam:PassRole", &ledger, tasks, false),
+        ("ec2:DescribeVpcAttribute", vpc, &[("aws:ResourceTag/alien-resource", "acme-net-4")], true),
+        ("ec2:DescribeVpcAttribute", vpc, &[("aws:ResourceTag/alien-resource", "acme-prod-net-9")], false),
+        ("ec2:DescribeVpcAttribute", vpc, &[], false),
+    ] {
+        let decision = evaluate(policies(), &Request::new(action, resource, context));
+        assert_eq!(decision.is_allowed(), allowed, "{action} on {resource} with {context:?}: {decision:?}");
+        println!("decided by the evaluator, not by the peer: {action} on {resource}: {decision:?}");
+    }
+}
+
+fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::222222222222:role/{name}")
+}
+
+fn last(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().unwrap()
+}
+
+/// To get in, to send the code, and to see that it works: nothing less can do it. Looking is repeated until it does.
+pub(crate) async fn the_fewest_calls(peer: &Peer) {
+    let zip = peer.zip("first");
+    let mut stack = Stack::builder("few");
+    stack.live("api", Function::new(Code::zip(&zip), "execution"));
+    stack.profile("execution", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "few", stack.clone());
+    let deployment = case.up(&release(&stack, &[zip]), None).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().zip(peer.zip("second"))).await.unwrap();
+    let made = calls.operations();
+    let (enter, look) = ("sts:AssumeRole", "lambda:GetFunctionConfiguration");
+    assert_eq!(made[..3], [enter, "lambda:UpdateFunctionCode", look], "{made:?}");
+    assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// A VPC of the customer's: a service runs in it, and neither set-up nor take-down changes it.
+pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
+    // The network that another deployment made stands for the customer's own.
+    let mut own = Stack::builder("own");
+    own.frozen("net", Network::new("10.30.0.0/16"));
+    let own = own.build().unwrap();
+    let customers = Case::new(peer, "customers", own.clone());
+    let made = customers.up(&release(&own, &[]), None).await.unwrap();
+    let mut stack = Stack::builder("adopts");
+    let network = stack.frozen("net", Network::existing(last(&made.resources["net"])));
+    let image = Code::image(alien_conformance::stacks::IMAGE);
+    stack.live("worker", Container::new(image, "worker").network(&network));
+    stack.profile("worker", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "adopts", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    assert_eq!(deployment.resources["net"], made.resources["net"]);
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
+    assert!(plan.is_empty(), "it is as it was:\n{plan}");
+    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// Another account's credentials, and an admin who lacks a right: both are told in the plan, and nothing is done.
+pub(crate) async fn preflight_tells(peer: &Peer) {
+    let zip = peer.zip("first");
+    let stack = product(&zip);
+    let case = Case::new(peer, "told", stack.clone());
+    let release = release(&stack, &[zip]);
+    let wrong = peer.with(root("333333333333"));
+    let (id, target) = (case.invitation.id, case.target.clone());
+    let provisioner = alien_aws::provisioner(&wrong, id, target.clone(), None, peer.calling());
+    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
+    let error = provisioner.apply(&plan, &run(), &Silent).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(
+        error.to_string().contains("are of account 333333333333, and the deployment goes to 222222222222"),
+        "{error}"
+    );
+
+    // An admin with the provisioning documents, but for one action.
+    let rendered = alien_core::cloud::render::<Aws>(&stack, &target).unwrap();
+    let provisioning = &rendered.documents.layers.principals(alien_core::permission::Layer::Provisioning)[0];
+    let iam = peer.iam();
+    iam.create_user().user_name("admin").send().await.unwrap();
+    let looks = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:SimulatePrincipalPolicy","iam:GetAccountSummary"],"Resource":"*"}]}"#;
+    iam.put_user_policy().user_name("admin").policy_name("looks").policy_document(looks).send().await.unwrap();
+    for policy in &provisioning.policies {
+        let mut document = policy.document.clone();
+        for statement in &mut document.statements {
+            statement.actions.retain(|action| action != "dynamodb:CreateTable");
+        }
+        let document = serde_json::to_string(&document).unwrap();
+        let put = iam.put_user_policy().user_name("admin").policy_name(&policy.name);
+        put.policy_document(document).send().await.unwrap();
+    }
+    let key = iam.create_access_key().user_name("admin").send().await.unwrap().access_key.unwrap();
+    let admin = aws_credential_types::Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
+    let provisioner = alien_aws::provisioner(&peer.with(admin), id, target, None, peer.calling());
+    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
+    assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
+    let problems: Vec<String> =
+        plan.problems.iter().filter(|found| found.is_error()).map(ToString::to_string).collect();
+    let about: BTreeSet<&str> = problems.iter().flat_map(|problem| problem.split('`')).collect();
+    assert!(
+        problems.iter().any(|problem| problem.contains("may not dynamodb:CreateTable on")),
+        "{problems:#?} {about:?}"
+    );
+    assert_eq!(provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
+    let _ = <Aws as Cloud>::NAME;
+}

@@ -1,0 +1,191 @@
+//! The peer, as the suite knows clouds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_aws::policy::{Policy, Statement, Text};
+use alien_aws::{Aws, Target};
+use alien_conformance::ministack::Ministack;
+use alien_conformance::world::{World, quickly};
+use alien_conformance::zip::bootstrap_zip;
+use alien_core::call::Calling;
+use alien_core::cloud::Cloud;
+use alien_core::{Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+
+pub(crate) const CUSTOMER: &str = "222222222222";
+const VENDOR: &str = "111111111111";
+
+/// What the peer decides wrongly: it looks at another resource than AWS does, or knows no tags of it. Calls of these run
+/// unenforced, and the evaluator of this crate gives the verdict. This list can only become shorter.
+pub(crate) const UNDECIDED: [&str; 5] = [
+    "ecs:DescribeServices",
+    "ecs:RegisterTaskDefinition",
+    "ecs:UpdateService",
+    "ec2:DescribeVpcAttribute",
+    "iam:PassRole",
+];
+
+/// The native program of `examples/bootstrap.rs`, which cargo builds with the tests.
+fn bootstrap() -> Vec<u8> {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.ancestors().nth(2).unwrap().join("examples/bootstrap");
+    std::fs::read(&program).unwrap_or_else(|error| {
+        panic!("{}: {error}; build it by `cargo build -p alien-aws --example bootstrap`", program.display())
+    })
+}
+
+pub(crate) struct Peer {
+    server: Ministack,
+    vendor: Credentials,
+}
+
+fn config(url: &str, credentials: Credentials) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(url)
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+/// The root of an account of the peer's, whom it does not restrict.
+pub(crate) fn root(account: &str) -> Credentials {
+    Credentials::new(account, "test", None, None, "test")
+}
+
+impl Peer {
+    /// A user of the vendor's account, who may assume roles and nothing else: the peer restricts only users and roles.
+    pub(crate) async fn new(server: Ministack) -> Self {
+        let iam = aws_sdk_iam::Client::new(&config(&server.url(), root(VENDOR)));
+        iam.create_user().user_name("vendor").send().await.unwrap();
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Resource":"*"}]}"#;
+        iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
+        let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
+        let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
+        Self { server, vendor }
+    }
+
+    pub(crate) fn customer(&self) -> SdkConfig {
+        self.with(root(CUSTOMER))
+    }
+
+    pub(crate) fn vendor(&self) -> SdkConfig {
+        self.with(self.vendor.clone())
+    }
+
+    pub(crate) fn with(&self, credentials: Credentials) -> SdkConfig {
+        config(&self.server.url(), credentials)
+    }
+
+    pub(crate) fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.customer())
+    }
+
+    /// The credentials of the management role, as any client of AWS can get them with the vendor's own.
+    pub(crate) async fn session(&self, deployment: &Deployment) -> SdkConfig {
+        let sts = aws_sdk_sts::Client::new(&self.vendor());
+        let assumed = sts
+            .assume_role()
+            .role_arn(&deployment.identity)
+            .role_session_name("plain")
+            .external_id(deployment.target["externalId"].as_str().unwrap())
+            .send()
+            .await
+            .unwrap();
+        let found = assumed.credentials.unwrap();
+        let session =
+            Credentials::new(found.access_key_id, found.secret_access_key, Some(found.session_token), None, "test");
+        self.with(session)
+    }
+}
+
+fn role(deployment: &Deployment) -> &str {
+    deployment.identity.rsplit('/').next().unwrap()
+}
+
+/// The documents that the library renders for the vendor.
+pub(crate) fn rendered(deployment: &Deployment) -> alien_aws::policy::Principal {
+    let site = Site::<Aws>::of(deployment).unwrap();
+    Aws::principal(&site.deployed(), &site.permissions.management)
+}
+
+#[async_trait]
+impl World for Peer {
+    type Cloud = Aws;
+
+    fn target(&self, prefix: &str) -> Target {
+        Target {
+            account: CUSTOMER.parse().unwrap(),
+            region: "eu-central-1".parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
+            vendor: format!("arn:aws:iam::{VENDOR}:user/vendor").parse().unwrap(),
+            external_id: format!("{prefix}-7f3a").parse().unwrap(),
+        }
+    }
+
+    fn calling(&self) -> Calling {
+        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+    }
+
+    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+        Arc::new(alien_aws::provisioner(&self.customer(), id, target, None, how))
+    }
+
+    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+        Arc::new(alien_aws::impersonator(&self.vendor(), "test", how))
+    }
+
+    fn zip(&self, says: &str) -> Vec<u8> {
+        // What stands behind a program changes its digest, and not what it does.
+        bootstrap_zip(&[bootstrap(), says.as_bytes().to_vec()].concat())
+    }
+
+    async fn prepare(&self, deployment: &Deployment) {
+        let allowed: Vec<&str> = UNDECIDED.into_iter().filter(|action| *action != "iam:PassRole").collect();
+        let unenforced = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": allowed, "Resource": "*" }],
+        });
+        let put = self.iam().put_role_policy().role_name(role(deployment)).policy_name("peer-cannot-decide");
+        put.policy_document(unenforced.to_string()).send().await.unwrap();
+    }
+
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        for policy in rendered(deployment).policies {
+            let statements = policy.document.statements.into_iter().flat_map(|statement| {
+                if statement.actions.iter().all(|action| action != permission) {
+                    return vec![statement];
+                }
+                // What is taken away of some things stays for the others that the statement is about.
+                let (taken, kept): (Vec<Text>, Vec<Text>) =
+                    statement.resources.iter().cloned().partition(|resource| on.iter().any(|name| name == resource));
+                let mut actions = statement.actions.clone();
+                actions.retain(|action| action != permission);
+                vec![
+                    Statement { resources: kept, sid: format!("{}Kept", statement.sid), ..statement.clone() },
+                    Statement { resources: taken, actions, ..statement },
+                ]
+            });
+            let statements: Vec<Statement> =
+                statements.filter(|s| !s.resources.is_empty() && !s.actions.is_empty()).collect();
+            let document = serde_json::to_string(&Policy::new(statements)).unwrap();
+            let put = self.iam().put_role_policy().role_name(role(deployment)).policy_name(&policy.name);
+            put.policy_document(document).send().await.unwrap();
+        }
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        for policy in rendered(deployment).policies {
+            let document = serde_json::to_string(&policy.document).unwrap();
+            let put = self.iam().put_role_policy().role_name(role(deployment)).policy_name(&policy.name);
+            put.policy_document(document).send().await.unwrap();
+        }
+    }
+
+    fn is_undecided(&self, permission: &str) -> bool {
+        UNDECIDED.contains(&permission)
+    }
+}
