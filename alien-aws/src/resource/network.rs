@@ -1,4 +1,5 @@
-//! `network`: a VPC with a subnet in two zones, a route table and a security group; or a VPC of the customer's.
+//! `network`: a VPC with a public subnet in two zones, a route table, an internet gateway and a security group; or a VPC
+//! of the customer's.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;

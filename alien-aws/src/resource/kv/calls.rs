@@ -18,9 +18,8 @@ use crate::operations::Place;
 const KEY: &str = "key";
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    // What is on its way out is waited for: its name is free only then.
-    let stands = standing(at, |status| *status != TableStatus::Deleting, "it is being deleted").await;
-    if stands.or_absent()?.is_none() {
+    // Its name is free only when it is gone.
+    if leaving(at).await.or_absent()?.is_none() {
         return Ok(Observed::Absent);
     }
     let arn = at.arn(Place::Table)?;
@@ -47,13 +46,12 @@ async fn status(at: At<'_>) -> Result<TableStatus> {
     found.table.and_then(|table| table.table_status).ok_or_else(|| lacking("status of the table"))
 }
 
-/// Waits until the table's status is as wanted: it counts as busy until then, and the call is made again as long as busy
-/// things are.
-async fn standing(at: At<'_>, wanted: fn(&TableStatus) -> bool, why: &str) -> Result<()> {
+/// Waits while the table is on its way out. Being deleted counts as busy, and what is busy is called again.
+async fn leaving(at: At<'_>) -> Result<()> {
     at.call(&[op::DESCRIBE_TABLE], || async {
-        match status(at).await {
-            Ok(status) if !wanted(&status) => Err(Error::new(ErrorKind::Busy, why)),
-            other => other.map(drop),
+        match status(at).await? {
+            TableStatus::Deleting => Err(Error::new(ErrorKind::Busy, "it is being deleted")),
+            _ => Ok(()),
         }
     })
     .await
@@ -84,7 +82,16 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let name = at.name(Place::Table)?;
     let arn = at.arn(Place::Table)?;
-    standing(at, |status| *status == TableStatus::Active, "it is not active yet").await?;
+    at.call(&[op::DESCRIBE_TABLE], || async {
+        match status(at).await {
+            Ok(TableStatus::Active) => Ok(()),
+            Ok(_) => Err(Error::new(ErrorKind::Busy, "it is not active yet")),
+            // It was just made or found.
+            Err(error) if error.kind() == ErrorKind::Missing => Err(error.with_kind(ErrorKind::Settling)),
+            Err(error) => Err(error),
+        }
+    })
+    .await?;
     let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
     let recovery = recovery.map_err(incomplete)?;
     let done = at.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
@@ -93,7 +100,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     });
     done.await?;
     expire(at, name).await?;
-    let tags = tags(ownership(marks, name).into_iter().chain(seal(marks)))?;
+    let tags = tags(seal(marks))?;
     let sealed = at.call(&[op::TAG_TABLE], || async {
         let call = at.aws.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
@@ -155,7 +162,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
         })
     });
     deleted.await.or_absent()?;
-    standing(at, |_| false, "it is being deleted").await.or_absent()?;
+    leaving(at).await.or_absent()?;
     Ok(Removal::Gone)
 }
 

@@ -131,6 +131,8 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         return Err(Error::new(ErrorKind::Refused, what));
     }
     let within = marked(site, at.subject, Some(&vpc))?;
+    // Endpoints of AWS's services that a customer adds later take their services' names only so
+    // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
     change(at, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
     let plan = Making { at, marks, name, vpc: &vpc, within: &within };
     let subnets = plan.subnets(range).await?;
@@ -435,12 +437,13 @@ fn there(changed: Result<()>) -> Result<()> {
     }
 }
 
-/// Removes a part, unless it is gone. While something is in it, it counts as busy.
+/// Removes a part, unless it is gone. While something is in it, it counts as busy: most often the network interfaces of
+/// functions (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
 async fn remove(at: At<'_>, row: &'static Operation<Place>, about: &[(&str, &str)]) -> Result<()> {
     let removed = ask(at, &[row], &params(about)).await.or_absent();
     removed.map(drop).map_err(|error| match error.kind() {
         ErrorKind::Busy => {
-            error.because("Lambda gives a function's network interfaces back within 20 minutes: take down again then")
+            error.because("network interfaces of functions go up to 20 minutes after them: take down again then")
         }
         _ => error,
     })

@@ -90,6 +90,10 @@ async fn find(at: At<'_>, name: &str) -> Result<String> {
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    // CreateQueue gives the URL of a queue that is there, whosever it is.
+    if url(at, MAIN).await.or_absent()?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "there is a queue of this name"));
+    }
     make(at, MAIN, marks).await.map(drop)
 }
 
@@ -139,7 +143,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         (QueueAttributeName::RedrivePolicy, redrive),
     ];
     set(at, MAIN, &url, wanted).await?;
-    let tags = tags(ownership(marks, name).into_iter().chain(seal(marks)));
+    let tags = tags(seal(marks));
     let sealed = at.call(&[op::TAG_QUEUE], || async {
         at.aws.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
     });

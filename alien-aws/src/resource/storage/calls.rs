@@ -65,12 +65,13 @@ async fn locate(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
 
 /// Its tags, without those that AWS itself writes and nobody else may.
 async fn tags(at: At<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String>> {
-    let tags = at.call(&[op::GET_BUCKET_TAGGING], || async {
-        let call = at.aws.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
-        call.send().await.map_err(failure)
-    });
-    let tags = tags.await.or_absent()?.map(|found| found.tag_set).unwrap_or_default();
+    let tags = at.call(&[op::GET_BUCKET_TAGGING], || tag_list(at, bucket)).await.or_absent()?.unwrap_or_default();
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).filter(|(key, _)| !key.starts_with("aws:")).collect())
+}
+
+async fn tag_list(at: At<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
+    let call = at.aws.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    Ok(call.send().await.map_err(failure)?.tag_set)
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
@@ -85,7 +86,15 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         let call = at.aws.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
         call.send().await.map_err(failure)
     });
-    created.await.map(drop)
+    created.await?;
+    // A bucket without our tags is someone else's: it is nobody's business before they can be seen.
+    at.call(&[op::GET_BUCKET_TAGGING], || async {
+        tag_list(at, &bucket).await.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::Missing => error.with_kind(ErrorKind::Settling),
+            _ => error,
+        })
+    })
+    .await
 }
 
 fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>> {
