@@ -8,7 +8,7 @@ use alien_core::call::Caller;
 use alien_core::engine::{Marks, Observed};
 use alien_core::manage::{LogLine, LogPage, LogQuery};
 use alien_core::resource::Resource;
-use alien_core::{Error, ErrorKind, Result, Site};
+use alien_core::{Error, ErrorKind, Kind, Result};
 use jiff::Timestamp;
 
 use crate::Aws;
@@ -19,14 +19,23 @@ use crate::operations::Place;
 /// Days that a log is kept.
 const KEPT: i32 = 30;
 
-/// The environment of a resource's code: the vendor's variables, and the address of each linked resource.
-pub(super) fn environment(site: &Site<Aws>, resource: &Resource) -> BTreeMap<String, String> {
-    let own = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
-    let links = resource.links().iter().filter_map(|id| {
-        let subject = site.subject(id.as_str()).ok()?;
-        Some((id.variable(), super::address(site, subject)))
-    });
-    own.into_iter().chain(links).collect()
+/// The environment of a resource's code: the vendor's variables, and the address of each linked resource. A network that
+/// is being set up is asked for its id: it is on record only afterwards.
+pub(super) async fn environment(at: At<'_>, resource: &Resource) -> Result<BTreeMap<String, String>> {
+    let site = at.site();
+    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
+    for id in resource.links() {
+        let subject = site.subject(id.as_str())?;
+        let linked = site.resource(subject)?;
+        let unknown = linked.kind() == Kind::Network && !linked.is_adopted() && !site.ids.contains_key(id);
+        let address = if unknown {
+            super::network::calls::placement(at, subject).await?.vpc
+        } else {
+            super::address(site, subject)
+        };
+        variables.insert(id.variable(), address);
+    }
+    Ok(variables)
 }
 
 /// The name of the log group, which has slashes in it.

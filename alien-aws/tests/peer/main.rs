@@ -9,6 +9,7 @@
 )]
 
 mod forbidden;
+mod unenforced;
 mod world;
 
 use alien_conformance::life;

@@ -10,10 +10,12 @@ use alien_conformance::world::{World, quickly};
 use alien_conformance::zip::bootstrap_zip;
 use alien_core::call::Calling;
 use alien_core::cloud::Cloud;
-use alien_core::{Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use alien_core::{Deployment, DeploymentId, Impersonate, Kind, Provision, Site, SystemClock};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+
+use crate::unenforced;
 
 pub(crate) const CUSTOMER: &str = "222222222222";
 const VENDOR: &str = "111111111111";
@@ -47,6 +49,7 @@ fn config(url: &str, credentials: Credentials) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(url)
+        .http_client(unenforced::client())
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
         .build()
 }
@@ -144,13 +147,21 @@ impl World for Peer {
     }
 
     async fn prepare(&self, deployment: &Deployment) {
-        let allowed: Vec<&str> = UNDECIDED.into_iter().filter(|action| *action != "iam:PassRole").collect();
+        // Sessions that watch are not narrowed, so that a policy of its own is enough for the one call of EC2.
         let unenforced = serde_json::json!({
             "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Action": allowed, "Resource": "*" }],
+            "Statement": [{ "Effect": "Allow", "Action": "ec2:DescribeVpcAttribute", "Resource": "*" }],
         });
         let put = self.iam().put_role_policy().role_name(role(deployment)).policy_name("peer-cannot-decide");
         put.policy_document(unenforced.to_string()).send().await.unwrap();
+        // The policy of a bucket lets nobody in without TLS, which this peer is called without.
+        let s3 = aws_sdk_s3::config::Builder::from(&self.customer()).force_path_style(true).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        for (id, arn) in &deployment.resources {
+            if deployment.stack.resource(id.as_str()).unwrap().kind() == Kind::Storage {
+                s3.delete_bucket_policy().bucket(arn.rsplit(':').next().unwrap()).send().await.unwrap();
+            }
+        }
     }
 
     async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {

@@ -143,13 +143,20 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
     let new = &change.resource;
     let missing = || Error::new(ErrorKind::Missing, "ECS has no such service");
     let service = look(at).await?.ok_or_else(missing)?;
-    let other = definition(at, old)?.as_input() != definition(at, new)?.as_input();
+    let other = definition(at, old).await?.as_input() != definition(at, new).await?.as_input();
     let registered = if other { Some(register(at, new, None).await?) } else { None };
     send(at, registered.as_deref(), copies(container(new)?)).await?;
-    let Err(error) = steady(at, registered.as_deref()).await else { return Ok(()) };
+    let error = match steady(at, registered.as_deref()).await {
+        Err(error) if error.kind() == ErrorKind::Failed => error,
+        steady => return steady,
+    };
     // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
     let previous = service.task_definition().filter(|_| other);
-    let back = async { send(at, previous, service.desired_count()).await.and(steady(at, previous).await) }.await;
+    let back = async {
+        send(at, previous, service.desired_count()).await?;
+        steady(at, previous).await
+    }
+    .await;
     Err(match back {
         Ok(()) => error.because("what ran before was put back and runs"),
         Err(second) => error.because(format!("what ran before was put back, and does not run yet: {second}")),
@@ -187,14 +194,14 @@ fn copies(container: &Container) -> i32 {
 }
 
 /// What is to run. Its role is its execution role too: it writes the logs and fetches the image.
-fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
+async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
     let container = container(resource)?;
     let Some(Compute { code: Code::Image(image), .. }) = resource.settings().compute() else {
         return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
     };
     let role = at.arn(Place::RoleForTasks)?;
     let family = at.arn(Place::TaskFamily)?.trim_end_matches(":*");
-    let variables = compute::environment(at.site(), resource);
+    let variables = compute::environment(at, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let port = container.listens_on().map(i32::from).map(|port| {
         PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
@@ -230,7 +237,7 @@ fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionF
 
 /// Registers what is to run. Gives its ARN, revision and all. The vendor may not tag.
 async fn register(at: At<'_>, resource: &Resource, marks: Option<&Marks>) -> Result<String> {
-    let request = definition(at, resource)?;
+    let request = definition(at, resource).await?;
     let answer = match marks {
         Some(marks) => {
             let request = request.set_tags(Some(tags(ownership(marks, at.name(Place::Service)?))));

@@ -11,6 +11,7 @@ use alien_core::resource::{Resource, Settings};
 use alien_core::{Code, Error, ErrorKind, Function, Result};
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput as Found;
+use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, PackageType, Runtime, State};
 use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
@@ -64,7 +65,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         .architectures(Architecture::X8664)
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(at, resource))
+        .environment(environment(at, resource).await?)
         .set_vpc_config(vpc)
         .set_tags(Some(tags.into()));
     let request = match package {
@@ -89,25 +90,30 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     compute::set_up_logs(at, marks, at.name(Place::Function)?).await?;
     let found = idle(at).await?;
     let sound = works(&found).is_ok();
-    if !sound || !runs(&found, function.code()) {
+    let same_code = sound && runs(&found, function.code());
+    if !same_code {
         let zip = at.site().artifacts().bytes(function.code());
         send_code(at, Package::of(function.code(), zip)?).await?;
         idle(at).await?;
     }
     let vpc = vpc(at, function).await?;
-    if !sound || !is_set(at, &found, resource, vpc.as_ref())? {
+    let same_settings = sound && is_set(at, &found, resource, vpc.as_ref()).await?;
+    if !same_settings {
         // To leave a network takes empty lists.
         let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
         let none =
             || VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build();
-        let request = settings(at, resource)?
+        let request = settings(at, resource)
+            .await?
             .role(at.arn(Place::RoleForLambda)?)
             .set_vpc_config(vpc.or_else(|| leaving.then(none)));
         let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
         let rows = [&own, vpc_rows(function)].concat();
         at.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
     }
-    works(&idle(at).await?)?;
+    if !(same_code && same_settings) {
+        settle(at).await?;
+    }
     opening::url(at, function).await?;
     opening::triggers(at, resource).await?;
     mark(at, seal(marks)).await
@@ -148,44 +154,54 @@ pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     })
 }
 
-/// Sends new code, new settings, or both, and waits for each.
+/// Sends new code, new settings, or both, and waits for each. What Lambda does not take is undone; where the way to it
+/// failed, the same update can be made again.
 pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
     let old = at.site().resource(at.subject)?;
     let (was, will) = (function(old)?, function(&change.resource)?);
     let (code, set) = change.since(old);
+    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Refused | ErrorKind::TooLarge);
     if code {
         if matches!(was.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
             let what = "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
             return Err(Error::new(ErrorKind::Unsupported, what));
         }
         send_code(at, Package::of(will.code(), change.zip.as_ref())?).await?;
-        if let Err(error) = settle(at).await {
-            return Err(put_back_code(at, was, change, error).await);
+        match settle(at).await {
+            Err(error) if undo(&error) => return Err(put_code_back(at, was, change, error).await),
+            settled => settled?,
         }
     }
-    if set {
-        let sent = send_settings(at, &change.resource).await;
-        let accepted = sent.is_ok();
-        let done = match sent {
-            Ok(()) => settle(at).await,
-            refused => refused,
-        };
-        if let Err(mut error) = done {
-            if accepted {
-                let back = async { send_settings(at, old).await.and(settle(at).await) }.await;
-                error = told(error, back, "settings");
+    if !set {
+        return Ok(());
+    }
+    let error = match send_settings(at, &change.resource).await {
+        Ok(()) => match settle(at).await {
+            Err(error) if undo(&error) => {
+                let back = async {
+                    send_settings(at, old).await?;
+                    settle(at).await
+                }
+                .await;
+                told(error, back, "settings")
             }
-            return Err(if code { put_back_code(at, was, change, error).await } else { error });
-        }
-    }
-    Ok(())
+            settled => return settled,
+        },
+        Err(error) if undo(&error) => error,
+        Err(error) => return Err(error),
+    };
+    Err(if code { put_code_back(at, was, change, error).await } else { error })
 }
 
 /// Puts the code back that was there before an update, where it is at hand. Gives the update's error, and what runs now.
-async fn put_back_code(at: At<'_>, was: &Function, change: &Change, error: Error) -> Error {
+async fn put_code_back(at: At<'_>, was: &Function, change: &Change, error: Error) -> Error {
     match Package::of(was.code(), change.previous_zip.as_ref()) {
         Ok(package) => {
-            let back = async { send_code(at, package).await.and(settle(at).await) }.await;
+            let back = async {
+                send_code(at, package).await?;
+                settle(at).await
+            }
+            .await;
             told(error, back, "code")
         }
         // <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
@@ -270,29 +286,25 @@ async fn send_code(at: At<'_>, package: Package) -> Result<()> {
 }
 
 /// What the vendor may set. Role and network are the admin's.
-fn settings(
-    at: At<'_>,
-    resource: &Resource,
-) -> Result<aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder>
-{
+async fn settings(at: At<'_>, resource: &Resource) -> Result<UpdateFunctionConfigurationFluentBuilder> {
     let function = function(resource)?;
     let request = at.aws.lambda.update_function_configuration().function_name(at.name(Place::Function)?);
     Ok(request
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(at, resource)))
+        .environment(environment(at, resource).await?))
 }
 
 async fn send_settings(at: At<'_>, resource: &Resource) -> Result<()> {
-    let request = settings(at, resource)?;
+    let request = settings(at, resource).await?;
     at.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
         .await
         .map(drop)
 }
 
-fn environment(at: At<'_>, resource: &Resource) -> Environment {
-    let variables = compute::environment(at.site(), resource);
-    Environment::builder().set_variables(Some(variables.into_iter().collect())).build()
+async fn environment(at: At<'_>, resource: &Resource) -> Result<Environment> {
+    let variables = compute::environment(at, resource).await?;
+    Ok(Environment::builder().set_variables(Some(variables.into_iter().collect())).build())
 }
 
 /// Where in a network it runs; none where in none.
@@ -351,10 +363,10 @@ fn base64(digits: &str) -> Option<String> {
 }
 
 /// Whether role, settings, environment and network are as the stack says.
-fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
+async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
     let function = function(resource)?;
     let variables = found.environment().and_then(|environment| environment.variables());
-    let same_variables = match environment(at, resource).variables() {
+    let same_variables = match environment(at, resource).await?.variables() {
         Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
         _ => variables.is_none_or(std::collections::HashMap::is_empty),
     };

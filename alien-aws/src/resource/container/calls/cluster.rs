@@ -40,8 +40,9 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         })
         .await;
     match made {
-        // InvalidInput, as for any other mistake (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>).
-        Err(error) if error.message().contains("has been taken") => {}
+        // AWS answers InvalidInput, as to any other mistake
+        // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>).
+        Err(error) if error.kind() == ErrorKind::Exists || error.message().contains("has been taken") => {}
         made => drop(made?),
     }
     let name = at.name(Place::Cluster)?;
