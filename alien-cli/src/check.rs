@@ -3,11 +3,13 @@
 use alien_core::stack::{ChangeKind, Diff, Who};
 use alien_core::{Problem, Problems};
 
-use crate::args::{CheckArgs, Format};
+use crate::args::Format;
+use crate::args::vendor::CheckArgs;
+use crate::file;
 use crate::output::{self, Failure};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let (next, previous) = output::both(output::read_stack(&args.stack), output::read_stack(&args.previous))?;
+    let (next, previous) = output::both(file::stack(&args.stack), file::stack(&args.previous))?;
     output::warn(next.warnings());
     let diff = next.diff(&previous);
     match args.format {
@@ -18,7 +20,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     Problems::none(refusals).map(|_: Vec<Problem>| ()).map_err(Failure::from)
 }
 
-fn text(diff: &Diff, format: Format) -> String {
+/// What changed, and who may apply it.
+pub(crate) fn text(diff: &Diff, format: Format) -> String {
     if diff.changes.is_empty() && diff.grants.is_empty() {
         return "Nothing changed.".to_owned();
     }

@@ -1,11 +1,10 @@
 //! What goes out, and why a command fails.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use alien_core::cloud::RenderError;
-use alien_core::{Problem, Problems, Rule, Stack};
+use alien_core::{Error, ErrorKind, Problem, Problems, Rule};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -14,24 +13,63 @@ use crate::args::Format;
 /// Why a command fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The result could not be written.
-    Unwritten(String),
     /// The input is wrong, or refused.
     Refused(Vec<Problem>),
-    /// The report that was shown has breaches.
-    Breached,
+    /// A call failed, or was not made.
+    Failed(Error),
+    /// It stops here, for this reason.
+    Stopped(String),
 }
 
 impl Failure {
-    /// Says so on standard error.
-    pub(crate) fn report(&self) {
-        let lines: Vec<String> = match self {
-            Self::Unwritten(why) => vec![format!("error: cannot write: {why}")],
-            Self::Refused(problems) => problems.iter().map(ToString::to_string).collect(),
-            Self::Breached => vec!["error: the documents break a promise".to_owned()],
+    /// It stops here, for this reason.
+    pub(crate) fn stopped(why: impl Into<String>) -> Self {
+        Self::Stopped(why.into())
+    }
+
+    /// The result could not be written.
+    pub(crate) fn unwritten(why: impl Display) -> Self {
+        Self::Stopped(format!("cannot write: {why}"))
+    }
+
+    /// Something is wrong with a file or flag.
+    pub(crate) fn form(at: impl Into<String>, what: impl Into<String>, help: &str) -> Self {
+        Problem::error(Rule::Form, what.into(), help.to_owned()).at(at).into()
+    }
+}
+
+/// Every reason on a line of its own, as for standard error.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems = match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(error) if error.problems().is_empty() => {
+                return write!(f, "error: {error}{}", mend(error.kind()));
+            }
+            Self::Failed(error) => error.problems(),
+            Self::Stopped(why) => return write!(f, "error: {why}"),
         };
-        // Where standard error is closed there is nobody left to tell.
-        let _ = writeln!(io::stderr().lock(), "{}", lines.join("\n"));
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// Who can mend it, where the error itself does not say.
+const fn mend(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Credentials => "; whoever runs this needs valid credentials of the right account",
+        ErrorKind::Expired => "; log in again",
+        ErrorKind::NotGranted => {
+            "; the vendor would have to ask for it in the stack, and the customer's admin to set up again"
+        }
+        ErrorKind::Claimed => " with `--take-over`",
+        _ => "",
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(vec![problem])
     }
 }
 
@@ -41,13 +79,19 @@ impl From<Problems> for Failure {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         match error {
             RenderError::Problems(problems) => problems.into(),
             other => {
                 let help = "this is a defect of the program: report it, and do not use documents made another way";
-                Self::Refused(vec![Problem::error(Rule::Cloud, other.to_string(), help.to_owned())])
+                Problem::error(Rule::Cloud, other.to_string(), help.to_owned()).into()
             }
         }
     }
@@ -55,39 +99,33 @@ impl From<RenderError> for Failure {
 
 /// Prints text and a line end.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
-    match writeln!(io::stdout().lock(), "{text}") {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::Unwritten(error.to_string())),
-        Ok(()) => Ok(()),
+        written => written.map_err(Failure::unwritten),
     }
 }
 
 /// Prints a value as JSON, indented.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value);
-    line(text.map_err(|error| Failure::Unwritten(error.to_string()))?)
+    line(serde_json::to_string_pretty(value).map_err(Failure::unwritten)?)
 }
 
-/// Prints warnings on standard error.
-pub(crate) fn warn(problems: &[Problem]) {
-    for problem in problems {
-        let _ = writeln!(io::stderr().lock(), "{problem}");
-    }
+/// Prints a line on standard error.
+pub(crate) fn note(text: impl Display) {
+    // Where standard error is closed there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Reads a file as text.
-pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let what = format!("cannot be read: {error}");
-        let problem = Problem::error(Rule::Form, what, "name a file that can be read".to_owned());
-        Failure::Refused(vec![problem.at(path.display().to_string())])
-    })
-}
-
-/// Reads a stack.
-pub(crate) fn read_stack(path: &Path) -> Result<Stack, Failure> {
-    Ok(Stack::from_json(&read(path)?)?)
+/// Prints problems on standard error.
+pub(crate) fn warn<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
+    problems.into_iter().for_each(note);
 }
 
 /// Both, or everything that is wrong with either.
@@ -119,4 +157,41 @@ pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> 
         |text: String| if format == Format::Markdown { text.replace('|', "\\|").replace('\n', "<br>") } else { text };
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>()));
     table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_who_can_mend_it() {
+        for (kind, words) in [
+            (ErrorKind::Credentials, "needs valid credentials"),
+            (ErrorKind::Expired, "log in again"),
+            (ErrorKind::NotGranted, "in the stack, and the customer's admin"),
+            (ErrorKind::Claimed, "or take over with `--take-over`"),
+        ] {
+            let error = Error::new(kind, "no; wait, or take over");
+            let told = Failure::from(error).to_string();
+            assert!(told.starts_with("error: no; ") && told.contains(words), "{told}");
+        }
+        assert_eq!(Failure::from(Error::new(ErrorKind::Failed, "no")).to_string(), "error: no");
+    }
+
+    #[test]
+    fn every_problem_is_a_line() {
+        let problem = |what: &str| Problem::error(Rule::Form, what.to_owned(), "mend it".to_owned());
+        let problems = vec![problem("one").at("a"), problem("two")];
+        let told = "error: `a`: one; mend it\nerror: two; mend it";
+        assert_eq!(Failure::Refused(problems.clone()).to_string(), told);
+        assert_eq!(Failure::from(Error::from(problems)).to_string(), told);
+    }
+
+    #[test]
+    fn both_tell_what_is_wrong_with_either() {
+        let wrong = |at: &str| Failure::form(at, "wrong", "mend it");
+        let failure = both::<(), ()>(Err(wrong("a")), Err(wrong("b"))).unwrap_err();
+        assert_eq!(failure.to_string(), "error: `a`: wrong; mend it\nerror: `b`: wrong; mend it");
+        assert!(both(Ok(()), Err::<(), _>(wrong("b"))).is_err());
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use alien_core::Stack;
 use alien_core::cloud::{self, Cloud, DisclosureKind, Rendered, Report, Size};
-use alien_core::permission::Layer;
+use alien_core::permission::{Layer, Reach};
 
 use crate::args::Format;
 use crate::output::table;
@@ -39,11 +39,7 @@ pub(crate) fn text<C: Cloud>(stack: &Stack, rendered: &Rendered<C>, layer: Optio
         text.push('\n');
     }
     heading(&mut text, format, "Sizes");
-    let rows = rendered
-        .sizes
-        .iter()
-        .map(|Size { document, unit, size, limit, .. }| vec![document.clone(), format!("{size} of {limit} {unit}")]);
-    text.push_str(&table(format, &["document", "size"], rows.collect()));
+    text.push_str(&sizes(&rendered.sizes, format));
     text
 }
 
@@ -81,9 +77,15 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
         text.push_str(&table(format, &["resource", "permission", "what", "sort"], rows.collect()));
         text.push('\n');
     }
-    heading(&mut text, format, "Reach: data that pushed code can touch");
-    let rows = report.reach.through.iter().map(|through| {
-        let data = report.reach.profiles.get(&through.profile).into_iter().flatten().map(|data| {
+    reach(&mut text, &report.reach, format);
+    text
+}
+
+/// The data that the vendor can reach through code it may replace.
+pub(crate) fn reach(text: &mut String, reach: &Reach, format: Format) {
+    heading(text, format, "Reach: data that pushed code can touch");
+    let rows = reach.through.iter().map(|through| {
+        let data = reach.profiles.get(&through.profile).into_iter().flatten().map(|data| {
             let access: Vec<&str> = data.access.iter().map(|access| access.name()).collect();
             format!("{} {}", access.join(" and "), data.resource)
         });
@@ -91,10 +93,17 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
         vec![through.resource.to_string(), through.profile.to_string(), list(&data)]
     });
     text.push_str(&table(format, &["code", "profile", "data"], rows.collect()));
-    text
 }
 
-fn heading(text: &mut String, format: Format, title: &str) {
+/// The sizes of documents.
+pub(crate) fn sizes(sizes: &[Size], format: Format) -> String {
+    let rows = sizes
+        .iter()
+        .map(|Size { document, unit, size, limit, .. }| vec![document.clone(), format!("{size} of {limit} {unit}")]);
+    table(format, &["document", "size"], rows.collect())
+}
+
+pub(crate) fn heading(text: &mut String, format: Format, title: &str) {
     if !text.is_empty() {
         text.push('\n');
     }

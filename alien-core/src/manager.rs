@@ -16,7 +16,7 @@ use crate::name::ResourceId;
 use crate::problem::Problems;
 use crate::release::{Artifacts, Release};
 use crate::resource::{Function, ResourceKind, Settings, Updatable};
-use crate::stack::{ChangeKind, Stack, Who};
+use crate::stack::Stack;
 
 /// Looks after one deployment.
 ///
@@ -137,18 +137,9 @@ impl Manager {
     pub async fn release(&self, release: &Release, previous: &Artifacts) -> Result<()> {
         let deployment = self.deployment();
         let diff = release.stack().diff(&deployment.stack);
-        Problems::none(diff.refusals())?;
-        let mut changes = Vec::new();
-        for change in diff.changes {
-            if let (ChangeKind::Settings { .. }, Who::Vendor) = (&change.kind, change.who)
-                && let Some(resource) = release.stack().resource(&change.resource)
-            {
-                changes.push(resource.id().clone());
-                continue;
-            }
-            let what = "this change is the customer's admin's to make, by setting up again";
-            return Err(Error::new(ErrorKind::Input, what).at(change.resource));
-        }
+        Problems::none(diff.beyond_the_vendor())?;
+        let changed = diff.changes.iter().filter_map(|change| release.stack().resource(&change.resource));
+        let changes: Vec<ResourceId> = changed.map(|resource| resource.id().clone()).collect();
         if changes.is_empty() {
             return Ok(());
         }

@@ -140,6 +140,21 @@ impl Diff {
         refusals
     }
 
+    /// Why the vendor cannot apply it by an update: everything that is the customer's admin's. Empty where nothing is.
+    #[must_use]
+    pub fn beyond_the_vendor(&self) -> Vec<Problem> {
+        let mut problems = self.refusals();
+        for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
+            if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {
+                let what = "this change is the customer's admin's to make";
+                let help = "invite the customer to set up again: `alien invite --record`";
+                let problem = Problem::error(Rule::SetFit, what.to_owned(), help.to_owned());
+                problems.push(problem.at(&change.resource));
+            }
+        }
+        problems
+    }
+
     fn frozen_changes(&self) -> Vec<Problem> {
         let frozen = |change: &Change| match &change.kind {
             ChangeKind::Settings { lifecycle: Lifecycle::Frozen, fields } => {

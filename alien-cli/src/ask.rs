@@ -1,0 +1,57 @@
+//! Asking before something is done.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use crate::output::Failure;
+
+/// Whether whoever runs the command has agreed, or can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    Given,
+    Asked,
+}
+
+impl Consent {
+    /// Consent that was given by a flag, or can be asked for. A program that reads JSON is not asked.
+    pub(crate) fn of(yes: bool, json: bool) -> Result<Self, Failure> {
+        if yes {
+            Ok(Self::Given)
+        } else if !json && io::stdin().is_terminal() && io::stderr().is_terminal() {
+            Ok(Self::Asked)
+        } else {
+            Err(Failure::stopped(
+                "nobody can be asked here, and nothing was done; pass `--yes` to go on without asking",
+            ))
+        }
+    }
+
+    /// Asks where that is needed.
+    pub(crate) fn to(self, what: &str) -> Result<(), Failure> {
+        if self == Self::Given {
+            return Ok(());
+        }
+        let mut err = io::stderr().lock();
+        let asked = write!(err, "{what}? [y/N] ").and_then(|()| err.flush());
+        let mut answer = String::new();
+        let answered = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
+        match answered {
+            Ok(_) if is_yes(&answer) => Ok(()),
+            _ => Err(Failure::stopped("it was not confirmed, and nothing was done")),
+        }
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(is_yes("y\n") && is_yes("YES\r\n"));
+        assert!(["", "\n", "n\n", "yep\n", "yes no\n"].iter().all(|answer| !is_yes(answer)));
+    }
+}

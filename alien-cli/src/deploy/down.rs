@@ -1,0 +1,111 @@
+//! `alien-deploy down` and `revoke`: taking everything back, or the vendor's access alone.
+
+use alien_core::engine::{Data, Remains};
+use alien_core::{Deployment, Provision};
+use serde::Serialize;
+
+use super::{Setup, named, options};
+use crate::args::Format;
+use crate::args::admin::{DownArgs, RevokeArgs, Standing};
+use crate::ask::Consent;
+use crate::output::{self, Failure};
+use crate::progress::progress;
+
+/// What stands, and who can take it down.
+struct Found {
+    setup: Setup,
+    record: Deployment,
+    provisioner: Box<dyn Provision>,
+}
+
+impl Found {
+    /// A set-up that was interrupted has written no record: then the invitation says what may stand there.
+    async fn read(args: &Standing) -> Result<Self, Failure> {
+        let setup = Setup::read(&args.invited, named(args.record.as_deref()))?;
+        let record = match &setup.previous {
+            Some(record) => record.clone(),
+            None => setup.target.record(&setup.invitation)?,
+        };
+        let provisioner = setup.provisioner(args.endpoint.endpoint_url.as_deref(), None).await?;
+        Ok(Self { setup, record, provisioner })
+    }
+}
+
+pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
+    let shown = args.standing.invited.shown;
+    let consent = Consent::of(args.run.yes, shown.json)?;
+    let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
+    let (data, what) = match (args.keep_data, args.delete_data) {
+        (true, _) => (Data::Keep, "keeping everything that can hold data"),
+        (false, true) => (Data::Delete, "DELETING ALL DATA"),
+        (false, false) => (Data::KeepUnlessEmpty, "keeping what holds data"),
+    };
+    consent.to(&format!("Take down {}, {what}", setup.target))?;
+    let stack = &record.stack;
+    // Each resource, the identity of each profile, the vendor's, and what they share.
+    let things = stack.resources().len() + stack.profiles().len() + 2;
+    let remains = {
+        let progress = progress(shown, things);
+        provisioner.destroy(&record, data, &options(false, Some(&args.run)), &*progress).await?
+    };
+    if shown.json { output::json(&remains) } else { output::line(text(&remains)) }
+}
+
+fn text(remains: &Remains) -> String {
+    let kept = remains.kept.iter().map(|left| vec![left.subject.clone(), "kept".to_owned(), left.why.clone()]);
+    let foreign = remains.foreign.iter();
+    let foreign = foreign.map(|left| vec![left.subject.clone(), "not this deployment's".to_owned(), left.why.clone()]);
+    let rows: Vec<Vec<String>> = kept.chain(foreign).collect();
+    if rows.is_empty() {
+        return "It is taken down, and nothing is left.".to_owned();
+    }
+    let left = output::table(Format::Table, &["what", "left", "why"], rows);
+    format!("It is taken down but for this:\n\n{left}")
+}
+
+/// What `revoke --json` prints.
+#[derive(Serialize)]
+struct Revoked<'a> {
+    revoked: &'a str,
+}
+
+pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
+    let shown = args.standing.invited.shown;
+    let consent = Consent::of(args.yes, shown.json)?;
+    let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
+    consent.to(&format!("Take the vendor's access to {} back", setup.target))?;
+    provisioner.revoke(&record).await?;
+    if shown.json {
+        return output::json(&Revoked { revoked: &record.identity });
+    }
+    output::line(format_args!(
+        "The vendor can no longer use `{}`; everything runs on.\n`alien-deploy up` gives the access again.",
+        record.identity
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_core::{Artifacts, Release, Silent};
+
+    use super::*;
+    use crate::memory::{Memory, invited};
+    use crate::run;
+
+    #[test]
+    fn what_is_left_is_told_with_its_reason() {
+        let (invitation, target) = invited();
+        let engine = Memory { full: ["data"].into(), ..Memory::default() }.engine(&invitation, &target);
+        let release = Release::new(invitation.stack.clone(), Artifacts::default()).unwrap();
+        let record = run(async {
+            let options = options(false, None);
+            let plan = engine.plan(&release, None, &options).await?;
+            Ok(engine.apply(&plan, &options, &Silent).await?)
+        });
+        let record = record.unwrap();
+        let taken_down =
+            |data| run(async { Ok(engine.destroy(&record, data, &options(false, None), &Silent).await?) }).unwrap();
+        insta::assert_snapshot!("down_kept", text(&taken_down(Data::KeepUnlessEmpty)));
+        assert_eq!(text(&taken_down(Data::Delete)), "It is taken down, and nothing is left.");
+    }
+}

@@ -1,0 +1,194 @@
+//! `alien-deploy plan`, `up` and `status`: what is to be done, and doing it.
+
+use alien_core::engine::{Action, Plan, Step};
+use alien_core::provision::Options;
+use alien_core::{Deployment, Provision};
+use serde::Serialize;
+
+use super::{Setup, named, options};
+use crate::args::admin::{PlanArgs, StatusArgs, UpArgs, Wanted};
+use crate::args::{Format, Shown};
+use crate::ask::Consent;
+use crate::file::{self, Replacement};
+use crate::output::{self, Failure};
+use crate::progress::progress;
+use crate::review::sizes;
+
+/// An invitation, what it would change, and who can change it.
+struct Planned {
+    setup: Setup,
+    provisioner: Box<dyn Provision>,
+    plan: Plan,
+}
+
+impl Planned {
+    async fn read(
+        args: &Wanted,
+        previous: Result<Option<Deployment>, Failure>,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let setup = Setup::read(&args.invited, previous)?;
+        let release = setup.release(args)?;
+        let (endpoint, boundary) = (args.endpoint.endpoint_url.as_deref(), args.permissions_boundary.as_deref());
+        let provisioner = setup.provisioner(endpoint, boundary).await?;
+        let plan = provisioner.plan(&release, setup.previous.as_ref(), options).await?;
+        output::warn(plan.problems.iter().filter(|problem| !problem.is_error()));
+        Ok(Self { setup, provisioner, plan })
+    }
+}
+
+pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
+    let options = options(args.allow_frozen_changes, None);
+    let planned = Planned::read(&args.wanted, named(args.record.as_deref()), &options).await?;
+    if args.wanted.invited.shown.json {
+        output::json(&planned.plan)?;
+    } else {
+        output::line(text(&planned.plan))?;
+    }
+    Ok(planned.plan.refusal()?)
+}
+
+fn text(plan: &Plan) -> String {
+    let rows = plan.steps.iter().map(|Step { subject, kind, action, why }| {
+        vec![action.to_string(), subject.clone(), (*kind).to_owned(), why.clone()]
+    });
+    let steps = output::table(Format::Table, &["action", "what", "type", "why"], rows.collect());
+    format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table))
+}
+
+/// What `up --json` prints.
+#[derive(Serialize)]
+struct Done<'a> {
+    plan: &'a Plan,
+    record: &'a Deployment,
+}
+
+pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
+    let shown = args.wanted.invited.shown;
+    let consent = Consent::of(args.run.yes, shown.json)?;
+    let options = options(args.allow_frozen_changes, Some(&args.run));
+    let replacement = Replacement::of(&args.record)?;
+    let previous = file::record_if_any(&args.record);
+    let Planned { setup, provisioner, plan } = Planned::read(&args.wanted, previous, &options).await?;
+    if !shown.json {
+        output::line(text(&plan))?;
+    }
+    plan.refusal()?;
+    consent.to(&format!("Set up {}", setup.target))?;
+    let record = apply(&*provisioner, &plan, &options, shown).await?;
+    replacement.write(&record)?;
+    if shown.json {
+        output::json(&Done { plan: &plan, record: &record })?;
+    }
+    output::note(format_args!("it is set up; send `{}` to the vendor, and keep a copy", args.record.display()));
+    Ok(())
+}
+
+async fn apply(
+    provisioner: &dyn Provision,
+    plan: &Plan,
+    options: &Options,
+    shown: Shown,
+) -> Result<Deployment, Failure> {
+    let progress = progress(shown, plan.steps.len());
+    Ok(provisioner.apply(plan, options, &*progress).await?)
+}
+
+/// One row of `status`.
+#[derive(Serialize)]
+struct Stands<'a> {
+    subject: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    state: &'static str,
+    why: &'a str,
+}
+
+impl<'a> From<&'a Step> for Stands<'a> {
+    fn from(step: &'a Step) -> Self {
+        let state = match step.action {
+            Action::Create => "missing",
+            Action::Update => "differs",
+            Action::Leave => "right",
+            Action::Adopt => "yours",
+            Action::Delete => "left over",
+            Action::Refuse => "in the way",
+        };
+        Self { subject: &step.subject, kind: step.kind, state, why: &step.why }
+    }
+}
+
+pub(crate) async fn status(args: &StatusArgs) -> Result<(), Failure> {
+    let previous = named(args.record.as_deref());
+    let Planned { plan, .. } = Planned::read(&args.wanted, previous, &options(false, None)).await?;
+    let stands: Vec<Stands<'_>> = plan.steps.iter().map(Stands::from).collect();
+    if args.wanted.invited.shown.json {
+        output::json(&stands)?;
+    } else {
+        output::line(states(&stands))?;
+    }
+    nothing_to_do(&plan)
+}
+
+fn states(stands: &[Stands<'_>]) -> String {
+    let rows = stands.iter();
+    let rows =
+        rows.map(|Stands { subject, kind, state, why }| [*subject, *kind, *state, *why].map(str::to_owned).into());
+    output::table(Format::Table, &["what", "type", "state", "why"], rows.collect())
+}
+
+fn nothing_to_do(plan: &Plan) -> Result<(), Failure> {
+    plan.refusal()?;
+    if plan.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::stopped("it is not as the invitation says; run `alien-deploy up`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_core::{Artifacts, Problem, Release, Rule};
+
+    use super::*;
+    use crate::memory::{Memory, invited};
+    use crate::run;
+
+    const QUIET: Shown = Shown { json: true };
+
+    fn planned(provisioner: &dyn Provision, previous: Option<&Deployment>) -> Plan {
+        let release = Release::new(invited().0.stack, Artifacts::default()).unwrap();
+        run(async { Ok(provisioner.plan(&release, previous, &options(false, None)).await?) }).unwrap()
+    }
+
+    fn shown(plan: &Plan) -> String {
+        states(&plan.steps.iter().map(Stands::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_missing_is_set_up_and_then_there_is_nothing_to_do() {
+        let (invitation, target) = invited();
+        let engine = Memory::default().engine(&invitation, &target);
+        let plan = planned(&engine, None);
+        insta::assert_snapshot!("plan", text(&plan));
+        insta::assert_snapshot!("status_before", shown(&plan));
+        assert!(nothing_to_do(&plan).unwrap_err().to_string().contains("run `alien-deploy up`"));
+
+        let record = run(apply(&engine, &plan, &options(false, None), QUIET)).unwrap();
+        assert_eq!(record, target.record(&invitation).unwrap(), "an interrupted set-up is found by the same record");
+        let plan = planned(&engine, Some(&record));
+        assert!(nothing_to_do(&plan).is_ok());
+        insta::assert_snapshot!("status_after", shown(&plan));
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told_with_everything_else_that_is_wrong() {
+        let (invitation, target) = invited();
+        let problem = Problem::error(Rule::Cloud, "lacks a right".to_owned(), "ask for it".to_owned());
+        let memory = Memory { foreign: ["data"].into(), problems: vec![problem.at("you")], ..Memory::default() };
+        let plan = planned(&memory.engine(&invitation, &target), None);
+        let told = nothing_to_do(&plan).unwrap_err().to_string();
+        assert!(told.contains("`data`: ") && told.contains("`you`: lacks a right; ask for it"), "{told}");
+        assert!(shown(&plan).contains("in the way"));
+    }
+}

@@ -1,0 +1,140 @@
+//! The files that commands read and write.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use alien_core::{Artifacts, Deployment, Invitation, Problem, Problems, Rule, Stack};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::output::Failure;
+
+/// Reads a file as text.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| unread(path, &error))
+}
+
+/// Reads a stack.
+pub(crate) fn stack(path: &Path) -> Result<Stack, Failure> {
+    Ok(Stack::from_json(&text(path)?)?)
+}
+
+/// Reads an invitation.
+pub(crate) fn invitation(path: &Path) -> Result<Invitation, Failure> {
+    Invitation::from_json(&text(path)?).map_err(|problems| within(path, &problems))
+}
+
+/// Reads the record of a deployment.
+pub(crate) fn record(path: &Path) -> Result<Deployment, Failure> {
+    Deployment::from_json(&text(path)?).map_err(|problems| within(path, &problems))
+}
+
+/// Reads the record of a deployment, where there is such a file.
+pub(crate) fn record_if_any(path: &Path) -> Result<Option<Deployment>, Failure> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => record(path).map(Some),
+    }
+}
+
+/// Reads the bytes of zips; all that cannot be read are told.
+pub(crate) fn zips(paths: &[PathBuf]) -> Result<Artifacts, Failure> {
+    let mut artifacts = Artifacts::default();
+    let mut problems = Vec::new();
+    for path in paths {
+        match fs::read(path) {
+            Ok(bytes) => {
+                artifacts.insert(bytes);
+            }
+            Err(error) => problems.push(unread_problem(path, &error)),
+        }
+    }
+    if problems.is_empty() { Ok(artifacts) } else { Err(Failure::Refused(problems)) }
+}
+
+/// Reads bytes.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| unread(path, &error))
+}
+
+fn unread(path: &Path, error: &io::Error) -> Failure {
+    unread_problem(path, error).into()
+}
+
+fn unread_problem(path: &Path, error: &io::Error) -> Problem {
+    let help = "name a file that can be read".to_owned();
+    Problem::error(Rule::Form, format!("cannot be read: {error}"), help).at(path.display().to_string())
+}
+
+/// Problems of a file as a whole, with its name.
+fn within(path: &Path, problems: &Problems) -> Failure {
+    let name = |problem: &Problem| match problem.subject {
+        Some(_) => problem.clone(),
+        None => problem.clone().at(path.display().to_string()),
+    };
+    Failure::Refused(problems.as_slice().iter().map(name).collect())
+}
+
+/// A file that is put in its place as a whole, or not at all.
+///
+/// That it can be written is tried before anything is done whose result it holds, and nothing is left beside it while
+/// that is done: it may be interrupted.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+impl Replacement {
+    /// Of a file, whether or not it is there.
+    pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
+        let refused = |what: String| Failure::form(path.display().to_string(), what, "name a file that can be written");
+        let name = path.file_name().ok_or_else(|| refused("is no name of a file".to_owned()))?;
+        if path.is_dir() {
+            return Err(refused("is a folder".to_owned()));
+        }
+        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), Uuid::new_v4().simple()));
+        let tried = File::create_new(&beside).and_then(|_| fs::remove_file(&beside));
+        tried.map_err(|error| refused(format!("cannot be written: {error}")))?;
+        Ok(Self { path: path.to_owned(), beside })
+    }
+
+    /// Writes a value as JSON, indented, and puts the file in its place.
+    pub(crate) fn write(self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(Failure::unwritten)?;
+        let written = File::create_new(&self.beside).and_then(|mut file| {
+            writeln!(file, "{text}")?;
+            file.sync_all()
+        });
+        written.and_then(|()| fs::rename(&self.beside, &self.path)).map_err(|error| {
+            let _ = fs::remove_file(&self.beside);
+            Failure::unwritten(format_args!("`{}`: {error}", self.path.display()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+        let folder = std::env::temp_dir().join(format!("alien-{}", Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("record.json");
+        let files = || fs::read_dir(&folder).unwrap().count();
+        let first = Replacement::of(&path).unwrap();
+        assert_eq!(files(), 0, "an interrupted run leaves nothing");
+        first.write(&1).unwrap();
+        Replacement::of(&path).unwrap().write(&[2]).unwrap();
+        assert_eq!((files(), text(&path).unwrap().as_str()), (1, "[\n  2\n]\n"));
+        // What cannot be put in its place takes nothing away.
+        let late = Replacement::of(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir_all(path.join("in the way")).unwrap();
+        assert!(late.write(&3).unwrap_err().to_string().contains("record.json"));
+        assert_eq!(files(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,78 @@
+//! The programs `alien`, for the vendor, and `alien-deploy`, for the customer's admin. Thin: everything is a library
+//! call.
+
+mod args;
+mod ask;
+mod check;
+mod cloud;
+mod connect;
+mod deploy;
+mod file;
+mod invite;
+#[cfg(test)]
+mod memory;
+mod output;
+mod progress;
+mod review;
+mod since;
+mod target;
+mod update;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{admin, vendor};
+use output::Failure;
+
+/// The program `alien`.
+#[must_use]
+pub fn alien() -> ExitCode {
+    use vendor::Command;
+    let command = vendor::Args::parse().command;
+    exit(match command {
+        Command::Permissions(args) => cloud::permissions(&args),
+        Command::Audit(args) => cloud::audit(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Schema => output::json(&alien_core::stack::schema()),
+        Command::Invite(args) => invite::invite(&args),
+        Command::Register(args) => run(invite::register(&args)),
+        Command::Update(args) => run(update::update(&args)),
+        Command::Heartbeat(args) => run(watch::heartbeat(&args)),
+        Command::Logs(args) => run(watch::logs(&args)),
+        Command::Dispatch(args) => run(watch::dispatch(&args)),
+    })
+}
+
+/// The program `alien-deploy`.
+#[must_use]
+pub fn alien_deploy() -> ExitCode {
+    use admin::Command;
+    let command = admin::Args::parse().command;
+    exit(match command {
+        Command::Review(args) => deploy::review(&args),
+        Command::Plan(args) => run(deploy::plan(&args)),
+        Command::Up(args) => run(deploy::up(&args)),
+        Command::Status(args) => run(deploy::status(&args)),
+        Command::Down(args) => run(deploy::down(&args)),
+        Command::Revoke(args) => run(deploy::revoke(&args)),
+    })
+}
+
+/// Runs a command that calls a cloud.
+fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::stopped(format!("no thread can be started: {error}")))?.block_on(command)
+}
+
+/// 0 where all is well and 1 where it is not; 2, for a command line that cannot be read, is given by clap.
+fn exit(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(failure);
+            ExitCode::FAILURE
+        }
+    }
+}

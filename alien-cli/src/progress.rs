@@ -1,0 +1,93 @@
+//! How a run goes on, while it does.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use alien_core::{Event, Progress, Silent};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Shown;
+use crate::output;
+
+/// Who is told of a run over so many things: a bar on a terminal, lines elsewhere, nobody where JSON is asked for.
+pub(crate) fn progress(shown: Shown, things: usize) -> Box<dyn Progress> {
+    if shown.json {
+        Box::new(Silent)
+    } else if io::stderr().is_terminal() {
+        Box::new(Bar::over(things, ProgressDrawTarget::stderr()))
+    } else {
+        Box::new(|event: &Event| {
+            if event.stage.is_end() {
+                output::note(line(event));
+            }
+        })
+    }
+}
+
+fn line(event: &Event) -> String {
+    format!("{:<8} {}", event.stage.name(), event.subject)
+}
+
+/// A bar with what is being done beside it; above it, what was done.
+struct Bar {
+    bar: ProgressBar,
+    under_way: Mutex<BTreeSet<String>>,
+}
+
+impl Bar {
+    fn over(things: usize, to: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(u64::try_from(things).ok(), to);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {pos}/{len} {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar, under_way: Mutex::default() }
+    }
+}
+
+impl Progress for Bar {
+    fn event(&self, event: &Event) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if event.stage.is_end() {
+            under_way.remove(&event.subject);
+            self.bar.println(line(event));
+            // What the stack needs nothing of is told too, and is no step of a plan.
+            if self.bar.length().is_none_or(|length| self.bar.position() < length) {
+                self.bar.inc(1);
+            }
+        } else {
+            under_way.insert(event.subject.clone());
+        }
+        self.bar.set_message(under_way.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_core::Stage;
+
+    use super::*;
+
+    #[test]
+    fn a_bar_counts_what_ended_and_names_what_is_under_way() {
+        let bar = Bar::over(3, ProgressDrawTarget::hidden());
+        let tell = |subject: &str, stage| bar.event(&Event { subject: subject.to_owned(), stage });
+        tell("data", Stage::Creating);
+        tell("api", Stage::Creating);
+        assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (0, "api, data"));
+        tell("data", Stage::Created);
+        tell("jobs", Stage::Left);
+        assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (2, "api"));
+        tell("api", Stage::Created);
+        tell("what the resources share", Stage::Left);
+        assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (3, ""));
+    }
+}

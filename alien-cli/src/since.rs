@@ -1,0 +1,52 @@
+//! A time in the past, as it is written on the command line.
+
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A time in the past: so long ago, or a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    Ago(SignedDuration),
+    At(Timestamp),
+}
+
+impl Since {
+    /// The time, seen from now.
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ago = text.parse().ok().filter(SignedDuration::is_positive).map(Self::Ago);
+        let at = || text.parse().ok().map(Self::At);
+        ago.or_else(at).ok_or("write how long ago (`10m`, `2h`), or a time (`2026-01-31T12:00:00Z`)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_a_duration_or_as_itself() {
+        let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        for (text, time) in [
+            ("10m", "2026-01-31T11:50:00Z"),
+            ("1h 30m", "2026-01-31T10:30:00Z"),
+            ("2026-01-30T00:00:00+01:00", "2026-01-29T23:00:00Z"),
+        ] {
+            assert_eq!(text.parse::<Since>().unwrap().before(now), time.parse().unwrap(), "{text}");
+        }
+        for wrong in ["", "yesterday", "-10m", "10", "2026-01-30"] {
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
+        }
+    }
+}

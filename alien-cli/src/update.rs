@@ -1,0 +1,90 @@
+//! `alien update`: a release, rolled out to one deployment.
+
+use alien_core::stack::Diff;
+use alien_core::{Artifacts, Manager, Problems, Release};
+
+use crate::args::Format;
+use crate::args::vendor::UpdateArgs;
+use crate::file::{self, Replacement};
+use crate::output::{self, Failure};
+use crate::{check, connect};
+
+pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
+    let path = &args.record.record;
+    let (record, stack) = output::both(file::record(path), file::stack(&args.stack))?;
+    let (zips, previous) = output::both(file::zips(&args.zip), file::zips(&args.previous_zip))?;
+    let diff = stack.diff(&record.stack);
+    if args.dry_run {
+        show(&diff, args)?;
+        return Ok(Problems::none(diff.beyond_the_vendor()).map(drop)?);
+    }
+    Problems::none(diff.beyond_the_vendor())?;
+    let release = Release::part(stack, zips);
+    let impersonator = connect::impersonator(&record, args.record.endpoint.endpoint_url.as_deref()).await?;
+    roll_out(&Manager::new(impersonator, record), &release, &previous, Replacement::of(path)?).await?;
+    show(&diff, args)
+}
+
+/// Rolls out, and writes the record back: what was done before something failed was done, and the record says so.
+async fn roll_out(
+    manager: &Manager,
+    release: &Release,
+    previous: &Artifacts,
+    record: Replacement,
+) -> Result<(), Failure> {
+    let before = manager.deployment();
+    let released = manager.release(release, previous).await;
+    let now = manager.deployment();
+    if now != before {
+        record.write(&now)?;
+    }
+    Ok(released?)
+}
+
+fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
+    if args.shown.json { output::json(diff) } else { output::line(check::text(diff, Format::Table)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::memory::{Way, invited, nowhere, stack};
+    use crate::run;
+
+    #[test]
+    fn what_was_updated_before_something_failed_is_in_the_record() {
+        let (invitation, target) = invited();
+        let record = target.record(&invitation).unwrap();
+        let release = Release::new(stack(1024), Artifacts::default()).unwrap();
+        let rolled_out = |way: Way| {
+            let path = nowhere();
+            let manager = Manager::new(Arc::new(way), record.clone());
+            let replacement = Replacement::of(&path).unwrap();
+            let result = run(roll_out(&manager, &release, &Artifacts::default(), replacement));
+            let stack = file::record(&path).map(|record| record.stack);
+            let _ = std::fs::remove_file(&path);
+            (result, stack)
+        };
+        let (result, whole) = rolled_out(Way::default());
+        assert!(result.is_ok());
+        assert_eq!(whole.unwrap(), stack(1024));
+
+        let (result, part) = rolled_out(Way { broken: Some("worker") });
+        assert_eq!(result.unwrap_err().to_string(), "error: `worker`: it does not start");
+        let part = part.unwrap();
+        assert_eq!(part.resource("api"), stack(1024).resource("api"));
+        assert_eq!(part.resource("worker"), stack(512).resource("worker"));
+    }
+
+    #[test]
+    fn a_record_that_did_not_change_is_not_written() {
+        let (invitation, target) = invited();
+        let path = nowhere();
+        let manager = Manager::new(Arc::new(Way::default()), target.record(&invitation).unwrap());
+        let release = Release::new(stack(512), Artifacts::default()).unwrap();
+        run(roll_out(&manager, &release, &Artifacts::default(), Replacement::of(&path).unwrap())).unwrap();
+        assert!(!path.exists());
+    }
+}

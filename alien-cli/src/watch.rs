@@ -1,0 +1,236 @@
+//! `alien heartbeat`, `alien logs` and `alien dispatch`: what the vendor does with what is there.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use alien_core::manage::{Health, LogLine};
+use alien_core::{AnyHandle, Clock as _, Frozen, Function, Kind, Lifecycle, Live, Manager, SystemClock};
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs, Record};
+use crate::output::{self, Failure};
+use crate::{connect, file};
+
+/// How long `--follow` waits at the end of a log.
+const PAUSE: Duration = Duration::from_secs(2);
+
+async fn manager(args: &Record) -> Result<Manager, Failure> {
+    let record = file::record(&args.record)?;
+    let impersonator = connect::impersonator(&record, args.endpoint.endpoint_url.as_deref()).await?;
+    Ok(Manager::new(impersonator, record))
+}
+
+/// The handle of a resource, whatever it is.
+fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
+    let resources = manager.resources();
+    let known: Vec<&str> = resources.iter().map(|handle| handle.id().as_str()).collect();
+    let help = format!("name one of {}", known.join(", "));
+    let found = resources.iter().find(|handle| handle.id().as_str() == id).cloned();
+    found.ok_or_else(|| Failure::form(id, "the deployment has no such resource", &help))
+}
+
+/// One row of the table.
+#[derive(Debug, Serialize)]
+struct Beat {
+    resource: String,
+    #[serde(rename = "type")]
+    kind: Kind,
+    lifecycle: Lifecycle,
+    health: Health,
+    reason: String,
+}
+
+pub(crate) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
+    let beats = beats(&manager(&args.record).await?).await?;
+    if args.shown.json {
+        output::json(&beats)?;
+    } else {
+        output::line(text(&beats))?;
+    }
+    healthy(&beats)
+}
+
+async fn beats(manager: &Manager) -> Result<Vec<Beat>, Failure> {
+    let mut beats = Vec::new();
+    for handle in manager.resources() {
+        let beat = manager.heartbeat(&handle).await?;
+        let (kind, lifecycle) = (handle.kind(), handle.lifecycle());
+        beats.push(Beat {
+            resource: handle.id().to_string(),
+            kind,
+            lifecycle,
+            health: beat.health,
+            reason: beat.reason,
+        });
+    }
+    Ok(beats)
+}
+
+fn text(beats: &[Beat]) -> String {
+    let rows = beats.iter().map(|Beat { resource, kind, lifecycle, health, reason }| {
+        let health = health.name().to_owned();
+        vec![resource.clone(), kind.to_string(), lifecycle.to_string(), health, reason.clone()]
+    });
+    output::table(Format::Table, &["resource", "type", "lifecycle", "health", "why"], rows.collect())
+}
+
+fn healthy(beats: &[Beat]) -> Result<(), Failure> {
+    let ill = beats.iter().filter(|beat| beat.health != Health::Healthy);
+    let ill: Vec<&str> = ill.map(|beat| beat.resource.as_str()).collect();
+    if ill.is_empty() { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {}", ill.join(", ")))) }
+}
+
+pub(crate) async fn logs(args: &LogsArgs) -> Result<(), Failure> {
+    let manager = manager(&args.record).await?;
+    let handle = resource(&manager, &args.resource)?;
+    let mut tail = Tail::from(args.since.before(SystemClock.now()));
+    loop {
+        let mut lines = pin!(manager.logs(&handle, tail.from));
+        while let Some(line) = lines.try_next().await? {
+            if tail.is_new(&line) {
+                show(&line, args.json)?;
+            }
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        SystemClock.sleep(PAUSE).await;
+        tail.read_again();
+    }
+}
+
+/// How far a log was read. It is read again from the time of its last line, as more may have been written at that time.
+struct Tail {
+    from: Timestamp,
+    shown: Vec<LogLine>,
+    skip: Vec<LogLine>,
+}
+
+impl Tail {
+    const fn from(from: Timestamp) -> Self {
+        Self { from, shown: Vec::new(), skip: Vec::new() }
+    }
+
+    /// The lines of the last time come once more.
+    fn read_again(&mut self) {
+        self.skip.clone_from(&self.shown);
+    }
+
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        if let Some(position) = self.skip.iter().position(|skipped| skipped == line) {
+            self.skip.swap_remove(position);
+            return false;
+        }
+        if line.at > self.from {
+            self.from = line.at;
+            self.shown.clear();
+        }
+        if line.at == self.from {
+            self.shown.push(line.clone());
+        }
+        true
+    }
+}
+
+fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
+    if json {
+        output::line(serde_json::to_string(line).map_err(Failure::unwritten)?)
+    } else {
+        output::line(format_args!("{} {}", line.at, line.text.trim_end_matches('\n')))
+    }
+}
+
+pub(crate) async fn dispatch(args: &DispatchArgs) -> Result<(), Failure> {
+    let payload = payload(&args.payload)?;
+    let manager = manager(&args.record).await?;
+    output::bytes(&send(&manager, &args.resource, &payload).await?)
+}
+
+async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+    Ok(match resource(manager, id)?.lifecycle() {
+        Lifecycle::Frozen => manager.dispatch(&manager.find::<Function, Frozen>(id)?, payload).await?,
+        Lifecycle::Live => manager.dispatch(&manager.find::<Function, Live>(id)?, payload).await?,
+    })
+}
+
+/// A command: itself, the bytes of a file, or those of standard input.
+fn payload(text: &str) -> Result<Vec<u8>, Failure> {
+    if text == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        return read
+            .map(|_| bytes)
+            .map_err(|error| Failure::stopped(format!("standard input cannot be read: {error}")));
+    }
+    match text.strip_prefix('@') {
+        Some(path) => file::bytes(Path::new(path)),
+        None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::memory::{Way, invited};
+    use crate::run;
+
+    fn manager(way: Way) -> Manager {
+        let (invitation, target) = invited();
+        Manager::new(Arc::new(way), target.record(&invitation).unwrap())
+    }
+
+    #[test]
+    fn a_heartbeat_shows_everything_and_fails_where_something_is_not_healthy() {
+        let healthy_beats = run(beats(&manager(Way::default()))).unwrap();
+        assert_eq!(healthy_beats.len(), 3);
+        assert!(healthy(&healthy_beats).is_ok());
+        let beats = run(beats(&manager(Way { broken: Some("api") }))).unwrap();
+        assert_eq!(healthy(&beats).unwrap_err().to_string(), "error: not healthy: api");
+        insta::assert_snapshot!("heartbeat", text(&beats));
+        assert_eq!(
+            serde_json::to_string(&beats[0]).unwrap(),
+            r#"{"resource":"api","type":"function","lifecycle":"live","health":"degraded","reason":"it does not start"}"#
+        );
+    }
+
+    #[test]
+    fn a_command_is_sent_to_a_function_alone() {
+        let manager = manager(Way::default());
+        assert_eq!(run(send(&manager, "api", b"abc")).unwrap(), b"cba");
+        let told = run(send(&manager, "data", b"abc")).unwrap_err().to_string();
+        assert!(told.contains("`data`: it is a frozen storage"), "{told}");
+    }
+
+    #[test]
+    fn a_log_that_is_read_again_shows_every_line_once() {
+        let line =
+            |second: i64, text: &str| LogLine { at: Timestamp::from_second(second).unwrap(), text: text.to_owned() };
+        let mut tail = Tail::from(Timestamp::UNIX_EPOCH);
+        assert!(tail.is_new(&line(1, "a")) && tail.is_new(&line(2, "b")) && tail.is_new(&line(2, "b")));
+        tail.read_again();
+        assert_eq!(tail.from, Timestamp::from_second(2).unwrap());
+        // Two equal lines were shown, and a third was written since.
+        let news: Vec<bool> = ["b", "b", "b", "c"].map(|text| tail.is_new(&line(2, text))).into();
+        assert_eq!(news, [false, false, true, true]);
+        tail.read_again();
+        let news: Vec<bool> = ["b", "b", "b", "c", "d"].map(|text| tail.is_new(&line(2, text))).into();
+        assert_eq!(news, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_command_is_given_as_itself_or_as_a_file() {
+        let path = std::env::temp_dir().join(format!("alien-payload-{}", uuid::Uuid::new_v4()));
+        std::fs::write(&path, [0, 255]).unwrap();
+        assert_eq!(payload("{}").unwrap(), b"{}");
+        assert_eq!(payload(&format!("@{}", path.display())).unwrap(), [0, 255]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(payload(&format!("@{}", path.display())), Err(Failure::Refused(_))));
+    }
+}

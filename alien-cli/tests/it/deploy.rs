@@ -1,0 +1,145 @@
+//! `alien-deploy`, up to the first call of a cloud.
+
+use serde_json::{Value, json};
+
+use crate::invite::{CLOUDS, Invited, record};
+use crate::{alien_deploy, file, nowhere, refused, told};
+
+fn aws() -> &'static Invited {
+    let [aws, ..] = &CLOUDS;
+    aws
+}
+
+#[test]
+fn nothing_is_done_without_consent_where_nobody_can_be_asked() {
+    let path = nowhere("without-consent.json");
+    let path = path.to_str().unwrap();
+    let commands: [&[&str]; 4] =
+        [&["up", "--record", path], &["down"], &["down", "--delete-data", "--json"], &["revoke"]];
+    for command in commands {
+        // It is said before anything is read, and so before anything is called.
+        let told = refused(&aws().deploy(command, "without-consent", &json!({})));
+        assert!(told.contains("pass `--yes`"), "{command:?}: {told}");
+    }
+    assert!(!std::fs::exists(path).unwrap());
+}
+
+#[test]
+fn clouds_that_cannot_be_called_are_refused_plainly() {
+    for invited in CLOUDS.iter().filter(|invited| invited.cloud != "aws") {
+        let invitation = invited.invitation();
+        let record = nowhere(&format!("uncalled-up-{}.json", invited.cloud));
+        let up = ["up", "--yes", "--record", record.to_str().unwrap()];
+        let commands: [&[&str]; 5] = [&["plan"], &["status"], &["down", "--yes"], &["revoke", "--yes"], &up];
+        for command in commands {
+            let told = refused(&invited.deploy(command, "uncalled", &invitation));
+            let words =
+                format!("`--cloud {}` cannot be called by this version: only its documents are made", invited.cloud);
+            assert!(told.contains(&words), "{command:?}: {told}");
+        }
+        assert!(!record.exists());
+    }
+}
+
+#[test]
+fn a_zip_that_is_missing_is_named_before_anything_is_called() {
+    let zip = file("code.zip", &json!("not really a zip"));
+    let digest = match alien_core::Code::zip(&std::fs::read(&zip).unwrap()) {
+        alien_core::Code::Zip(digest) => digest,
+        alien_core::Code::Image(image) => image,
+    };
+    let mut invitation = aws().invitation();
+    invitation["stack"]["resources"][0]["code"] = json!({ "zip": digest });
+    let other = file("other.zip", &json!("of another digest"));
+    for command in [vec!["plan"], vec!["plan", "--zip", other.to_str().unwrap()]] {
+        let told = refused(&aws().deploy(&command, "zipped", &invitation));
+        assert!(told.contains("`api`: no file has the digest of its zip") && told.contains(&digest), "{told}");
+    }
+    let told = refused(&aws().deploy(&["plan", "--zip", "a.zip", "--zip", "b.zip"], "zipped", &invitation));
+    assert!(told.contains("`a.zip`: cannot be read") && told.contains("`b.zip`: cannot be read"), "{told}");
+    // With the zip it goes on to the cloud.
+    let gcp = CLOUDS.iter().find(|invited| invited.cloud == "gcp").unwrap();
+    let mut invitation = gcp.invitation();
+    invitation["stack"]["resources"][0]["code"] = json!({ "zip": digest });
+    let told = refused(&gcp.deploy(&["plan", "--zip", zip.to_str().unwrap()], "zipped", &invitation));
+    assert!(told.contains("cannot be called"), "{told}");
+}
+
+#[test]
+fn a_record_is_of_the_same_deployment_and_the_same_place() {
+    let invitation = aws().invitation();
+    let good = record(aws(), &invitation);
+    let with = |pointer: &str, value: Value| {
+        let mut changed = good.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        changed
+    };
+    let mut unknown = good.clone();
+    unknown["surprise"] = json!(1);
+    for (wrong, words) in [
+        (with("/id", json!("00000000-0000-7000-8000-000000000000")), "it is of deployment `00000000"),
+        (with("/cloud", json!("gcp")), "it is of cloud `gcp`, and the invitation of `aws`"),
+        (with("/target/account", json!("333333333333")), "`--account`: the record says `333333333333`"),
+        (with("/version", json!(7)), "of version 7"),
+        (unknown, "unknown field `surprise`"),
+        (invitation.clone(), "not the record of a deployment"),
+    ] {
+        let path = file("wrong-record.json", &wrong);
+        let path = path.to_str().unwrap();
+        let commands: [&[&str]; 5] =
+            [&["plan"], &["status"], &["up", "--yes"], &["down", "--yes"], &["revoke", "--yes"]];
+        for command in commands {
+            let command: Vec<&str> = command.iter().copied().chain(["--record", path]).collect();
+            let told = refused(&aws().deploy(&command, "recorded-wrong", &invitation));
+            assert!(told.contains(words), "{command:?}, {words}: {told}");
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), wrong.to_string(), "a record is not lost");
+    }
+}
+
+#[test]
+fn a_record_says_where_the_deployment_is() {
+    let invited = CLOUDS.iter().find(|invited| invited.cloud == "gcp").unwrap();
+    let invitation = invited.invitation();
+    let record = file("where.json", &record(invited, &invitation));
+    let invitation = file("where-invitation.json", &invitation);
+    let flags = ["status", "--invitation", invitation.to_str().unwrap()];
+    assert!(refused(&alien_deploy(&flags)).contains("`--project`: missing"));
+    let flags = [&flags[..], &["--record", record.to_str().unwrap()]].concat();
+    let told = refused(&alien_deploy(&flags));
+    assert!(told.contains("cannot be called") && !told.contains("missing"), "{told}");
+}
+
+#[test]
+fn a_record_that_could_not_be_written_is_told_before_anything_is_done() {
+    let invitation = aws().invitation();
+    for path in ["no/such/folder/record.json", env!("CARGO_TARGET_TMPDIR"), ".."] {
+        let told = refused(&aws().deploy(&["up", "--yes", "--record", path], "unwritten", &invitation));
+        assert!(told.contains(path) && told.contains("name a file that can be written"), "{told}");
+    }
+    let missing = aws().deploy(&["up", "--yes"], "unwritten", &invitation);
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn nothing_is_left_beside_a_record_that_was_not_written() {
+    let folder = nowhere("beside");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let record = folder.join("record.json");
+    let flags = ["up", "--yes", "--record", record.to_str().unwrap(), "--permissions-boundary", "everything"];
+    let told = refused(&aws().deploy(&flags, "beside", &aws().invitation()));
+    assert!(told.contains("`--permissions-boundary`: `everything` is not"), "{told}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_exits_with_2() {
+    let commands: [&[&str]; 5] = [&[], &["plan"], &["up", "--invitation", "x"], &["nothing"], &["review", "--yes"]];
+    for wrong in commands {
+        assert_eq!(alien_deploy(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    let both = aws().deploy(&["down", "--yes", "--keep-data", "--delete-data"], "both", &json!({}));
+    assert_eq!(both.status.code(), Some(2));
+    assert!(told(&both).contains("cannot be used with"), "{}", told(&both));
+}
