@@ -12,6 +12,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+pub mod bootstrap;
 pub mod broken;
 pub mod brute;
 pub mod golden;
@@ -22,7 +23,6 @@ pub mod oracle;
 pub mod stacks;
 pub mod suite;
 pub mod world;
-pub mod zip;
 
 pub use proptest;
 

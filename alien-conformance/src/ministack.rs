@@ -29,7 +29,8 @@ pub fn is_required() -> bool {
     std::env::var_os("ALIEN_PEERS").is_some_and(|value| value == "required")
 }
 
-fn target() -> PathBuf {
+/// The folder that cargo builds in.
+pub(crate) fn target() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
 }

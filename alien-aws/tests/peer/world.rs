@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use alien_aws::policy::{Policy, Statement, Text};
 use alien_aws::{Aws, Target};
+use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::world::{World, quickly};
-use alien_conformance::zip::bootstrap_zip;
 use alien_core::call::Calling;
 use alien_core::cloud::Cloud;
 use alien_core::{Deployment, DeploymentId, Impersonate, Kind, Provision, Site, SystemClock};
@@ -29,15 +29,6 @@ pub(crate) const UNDECIDED: [&str; 5] = [
     "ec2:DescribeVpcAttribute",
     "iam:PassRole",
 ];
-
-/// The native program of `examples/bootstrap.rs`, which cargo builds with the tests.
-fn bootstrap() -> Vec<u8> {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.ancestors().nth(2).unwrap().join("examples/bootstrap");
-    std::fs::read(&program).unwrap_or_else(|error| {
-        panic!("{}: {error}; build it by `cargo build -p alien-aws --example bootstrap`", program.display())
-    })
-}
 
 pub(crate) struct Peer {
     server: Ministack,
@@ -142,8 +133,7 @@ impl World for Peer {
     }
 
     fn zip(&self, says: &str) -> Vec<u8> {
-        // What stands behind a program changes its digest, and not what it does.
-        bootstrap_zip(&[bootstrap(), says.as_bytes().to_vec()].concat())
+        bootstrap::zip(says)
     }
 
     async fn prepare(&self, deployment: &Deployment) {

@@ -88,7 +88,7 @@ fn a_dry_run_shows_what_changes_and_who_may_apply_it_and_calls_nothing() {
         // It takes nothing from the customer, and still only the admin can do it.
         let froze = dry("froze", &[], &|stack| stack["resources"][3]["lifecycle"] = "frozen".into());
         assert_eq!(froze.status.code(), Some(1));
-        let words = "`api`: this change is the customer's admin's to make; invite the customer again";
+        let words = "`api`: this change is the customer's admin's to make; invite the customer to set up again";
         assert!(told(&froze).contains(words), "{}", told(&froze));
     }
 }

@@ -1,11 +1,42 @@
 //! A function's code for tests: a zip with a program in it.
 
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::ministack::target;
+
+/// A zip with the native program of the example `bootstrap` of `alien-aws`, which answers every command with itself.
+/// `says` makes it another zip that does the same.
+///
+/// # Panics
+///
+/// Where the example cannot be built.
+#[must_use]
+pub fn zip(says: &str) -> Vec<u8> {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        // Other test binaries may build it at the same time.
+        let program = target().join(format!("bootstrap-{}", std::process::id()));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alien-aws/examples/bootstrap.rs");
+        // Straight by the compiler: the program needs nothing but the standard library.
+        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let built = Command::new(compiler).args(["--edition", "2024", "-O", "-o"]).arg(&program).arg(source).status();
+        assert!(built.expect("rustc runs").success(), "the example `bootstrap` is built");
+        let bytes = std::fs::read(&program).expect("the example was built");
+        let _ = std::fs::remove_file(program);
+        bytes
+    });
+    // What stands behind a program changes its digest, and not what it does.
+    bootstrap_zip(&[program.as_slice(), says.as_bytes()].concat())
+}
+
 /// A zip whose only file is `bootstrap`, executable, with these bytes: the same zip for the same program.
 ///
 /// It is stored as it is, with the fields of
 /// <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, made by Unix so that the mode is read.
 #[must_use]
-pub fn bootstrap_zip(data: &[u8]) -> Vec<u8> {
+fn bootstrap_zip(data: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"bootstrap";
     const MODE: u32 = 0o100_755 << 16;
     // 1 January 1980, the earliest date that a zip can tell.
