@@ -199,7 +199,7 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, zip: V
         }
         Kind::Container => {
             let container = manager.find::<Container, Live>(id)?;
-            let image = format!("{}@sha256:{}", IMAGE.split('@').next().unwrap(), format!("{value:0>64}"));
+            let image = format!("{}@sha256:{value:0>64}", IMAGE.split('@').next().unwrap());
             manager.update(&container, ContainerUpdate::new().image(image).variable("DAY", value)).await?;
         }
         Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => return Ok(()),

@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 
+use crate::cloud::Cloud;
+use crate::permission::Subject;
+use crate::site::Site;
+
 /// Is told how a set-up or a take-down goes on.
 pub trait Progress: Send + Sync {
     /// Something began or ended.
@@ -13,8 +17,17 @@ pub trait Progress: Send + Sync {
 pub struct Event {
     /// The resource's id, the profile's name, or what it is.
     pub subject: String,
+    /// The kind of resource, `identity`, or `deployment` for what resources share.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
     /// What happens with it.
     pub stage: Stage,
+}
+
+impl Event {
+    pub(crate) fn of<C: Cloud>(site: &Site<C>, subject: Subject, stage: Stage) -> Self {
+        Self { subject: site.subject_name(subject).to_owned(), kind: site.subject_kind(subject), stage }
+    }
 }
 
 /// How far something is.

@@ -6,7 +6,7 @@ use crate::cloud::{Cloud, Deployed, Names};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
-use crate::permission::{Holder, Permissions, Subject};
+use crate::permission::{Holder, Permissions, Subject, Topic};
 use crate::release::{Artifacts, Release};
 use crate::resource::Resource;
 use crate::stack::Stack;
@@ -109,6 +109,12 @@ impl<C: Cloud> Site<C> {
                 self.permissions.runtime.get(position).map_or("", |holding| holding.holder.label())
             }
         }
+    }
+
+    /// What sort of thing a subject is: the kind of resource, `identity`, or `deployment` for what resources share.
+    #[must_use]
+    pub fn subject_kind(&self, subject: Subject) -> &'static str {
+        subject.topic(self.stack()).map_or("", Topic::name)
     }
 
     /// The resource that a subject is.

@@ -95,7 +95,7 @@ async fn remove<C: Cloud, D: Driver<C>>(
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let site = call.site();
-    let tell = |stage| progress.event(&Event { subject: site.subject_name(subject).to_owned(), stage });
+    let tell = |stage| progress.event(&Event::of(site, subject, stage));
     match engine.driver.observe(subject, call).await? {
         Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => Ok(Outcome::Gone),
         Observed::Foreign(whose) => Ok(Outcome::Foreign(whose)),

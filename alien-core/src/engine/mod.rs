@@ -199,7 +199,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
     /// Brings one subject to what the stack says of it. Gives its id.
     async fn settle(&self, subject: Subject, plan: &Plan, call: &Caller<C>, progress: &dyn Progress) -> Result<String> {
         let site = call.site();
-        let tell = |stage| progress.event(&Event { subject: site.subject_name(subject).to_owned(), stage });
+        let tell = |stage| progress.event(&Event::of(site, subject, stage));
         let marks = self.marks(subject, site);
         let mut found = self.driver.observe(subject, call).await?;
         let decided = plan::decide(self, site, subject, &found, &plan.approved);
@@ -207,6 +207,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
             Action::Refuse => {
                 return Err(Error::new(ErrorKind::Foreign, decided.why).at(site.subject_name(subject)));
             }
+            Action::Leave if found == Observed::Unneeded => {}
             Action::Leave | Action::Adopt | Action::Delete => tell(Stage::Left),
             Action::Create => {
                 tell(Stage::Creating);

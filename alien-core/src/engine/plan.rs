@@ -258,6 +258,6 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
 }
 
 fn step<C: Cloud>(site: &Site<C>, subject: Subject, action: Action, why: String) -> Step {
-    let kind = subject.topic(site.stack()).map_or("", crate::permission::Topic::name);
-    Step { subject: site.subject_name(subject).to_owned(), kind, action, why }
+    let (kind, subject) = (site.subject_kind(subject), site.subject_name(subject).to_owned());
+    Step { subject, kind, action, why }
 }

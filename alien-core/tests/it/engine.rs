@@ -252,10 +252,10 @@ async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
         let error = case.up(&release, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.to_string().contains(&format!("`{id}`: something of this name is there")), "{error}");
-        assert_eq!(world.account.names(), [name.clone()]);
+        assert_eq!(world.account.names(), std::slice::from_ref(name));
         let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
         assert_eq!(remains.foreign.len(), 1);
-        assert_eq!(world.account.names(), [name.clone()]);
+        assert_eq!(world.account.names(), std::slice::from_ref(name));
     }
 }
 
@@ -270,7 +270,7 @@ async fn data_is_kept_unless_told_otherwise() {
     world.account.set_objects(data, 3);
     let remains = case.provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
     assert_eq!((remains.kept.len(), remains.kept[0].subject.as_str()), (1, "data"));
-    assert_eq!(world.account.names(), [data.clone()], "what is empty is gone");
+    assert_eq!(world.account.names(), std::slice::from_ref(data), "what is empty is gone");
     case.up(&release, None).await.unwrap();
     let remains = case.provisioner.destroy(&deployment, Data::Keep, &run(), &Silent).await.unwrap();
     assert_eq!(remains.kept.len(), 3, "{remains:?}");
@@ -456,6 +456,5 @@ async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
     case.provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
     let used: BTreeSet<Right> = world.account.asked().into_iter().map(|asked| asked.right).collect();
     let spare: Vec<&Right> = rights.iter().filter(|right| !used.contains(right)).collect();
-    // Only a change of what a queue, a table and the like is set to takes what their first set-up does not.
-    assert_eq!(spare, [&Right { permission: String::new(), on: String::new() }; 0]);
+    assert!(spare.is_empty(), "{spare:?}");
 }
