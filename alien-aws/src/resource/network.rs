@@ -42,16 +42,9 @@ pub(super) fn set(set: Set) -> Rows {
             op::DELETE_ROUTE_TABLE,
             op::DELETE_INTERNET_GATEWAY,
         ],
-        Set::Reconfigure => &[
-            op::CREATE_ROUTE,
-            op::DELETE_ROUTE,
-            op::ASSOCIATE_ROUTE_TABLE,
-            op::DISASSOCIATE_ROUTE_TABLE,
-            op::AUTHORIZE_INGRESS,
-            op::REVOKE_INGRESS,
-            op::AUTHORIZE_EGRESS,
-            op::REVOKE_EGRESS,
-        ],
+        Set::Reconfigure => {
+            &[op::CREATE_ROUTE, op::ASSOCIATE_ROUTE_TABLE, op::DISASSOCIATE_ROUTE_TABLE, op::AUTHORIZE_INGRESS]
+        }
         Set::Setup => &[
             op::DESCRIBE_VPCS,
             op::DESCRIBE_ZONES,

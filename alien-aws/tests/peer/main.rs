@@ -9,6 +9,7 @@
 )]
 
 mod forbidden;
+mod spare;
 mod unenforced;
 mod world;
 
@@ -46,6 +47,7 @@ fn main() {
         trial("a_plain_client_with_the_session_is_refused_what_the_promises_forbid", |peer| {
             Box::pin(forbidden::a_plain_client_is_refused(peer))
         }),
+        trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(forbidden::the_fewest_calls(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(forbidden::an_existing_network_is_used(peer))
