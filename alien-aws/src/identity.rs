@@ -36,6 +36,7 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
         op::DETACH_ROLE_POLICY,
         op::LIST_ATTACHED_ROLE_POLICIES,
         op::CREATE_POLICY,
+        op::GET_POLICY,
         op::DELETE_POLICY,
         op::TAG_POLICY,
         op::CREATE_POLICY_VERSION,

@@ -53,7 +53,7 @@ async fn may_do_all(at: At<'_>, principal: &str) -> Result<Vec<Problem>> {
     let denied = match answers {
         Ok(denied) => denied,
         // Not to be allowed to ask, or not to be found, says nothing about the rest.
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing | ErrorKind::Refused) => {
             let what =
                 format!("whether these credentials may do all of it could not be simulated: {}", error.message());
             let help = "go on: what is missing is told when it is called".to_owned();
@@ -77,14 +77,17 @@ async fn may_do_all(at: At<'_>, principal: &str) -> Result<Vec<Problem>> {
 /// The actions of a statement that are not allowed.
 async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-    let context = statement.condition.0.values().flatten().map(|(key, values)| {
-        ContextEntry::builder()
-            .context_key_name(key.as_ref())
-            .context_key_type(ContextKeyTypeEnum::String)
-            .set_context_key_values(Some(values.0.clone()))
-            .build()
-    });
-    let context: Vec<ContextEntry> = context.collect();
+    // Of several values that a condition takes, any one: a key of one text takes one.
+    let conditions = statement.condition.0.values().flatten();
+    let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
+    let region = ("aws:RequestedRegion", at.site().target.region.as_str());
+    let context: Vec<ContextEntry> = conditions
+        .chain([region])
+        .map(|(key, value)| {
+            let entry = ContextEntry::builder().context_key_name(key).context_key_type(ContextKeyTypeEnum::String);
+            entry.context_key_values(value).build()
+        })
+        .collect();
     let (actions, resources) = (texts(&statement.actions), texts(&statement.resources));
     let mut denied = Vec::new();
     let mut marker = None;
@@ -103,7 +106,11 @@ async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<
             .await?;
         for result in page.evaluation_results() {
             let action = result.eval_action_name().to_owned();
-            if *result.eval_decision() != PolicyEvaluationDecisionType::Allowed && !denied.contains(&action) {
+            // What depends on what only the request itself shows is not known before.
+            if result.missing_context_values().is_empty()
+                && *result.eval_decision() != PolicyEvaluationDecisionType::Allowed
+                && !denied.contains(&action)
+            {
                 denied.push(action);
             }
         }

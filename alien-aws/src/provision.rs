@@ -83,7 +83,7 @@ impl Driver<Aws> for Admin {
     async fn observe(&self, subject: Subject, call: &Caller<Aws>) -> Result<Observed> {
         let at = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::observe(at).await,
+            What::Role => identity::observe(at, self.boundary.as_ref()).await,
             What::Cluster => container::calls::cluster::observe(at).await,
             What::Resource(Kind::Function) => function::calls::observe(at).await,
             What::Resource(Kind::Container) => container::calls::observe(at).await,
@@ -111,7 +111,7 @@ impl Driver<Aws> for Admin {
     async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Aws>) -> Result<()> {
         let at = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::configure(at, marks).await,
+            What::Role => identity::configure(at, marks, self.boundary.as_ref()).await,
             What::Cluster => container::calls::cluster::configure(at, marks).await,
             What::Resource(Kind::Function) => function::calls::configure(at, marks).await,
             What::Resource(Kind::Container) => container::calls::configure(at, marks).await,

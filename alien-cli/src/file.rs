@@ -101,7 +101,7 @@ impl Replacement {
     }
 
     /// Writes a value as JSON, indented, and puts the file in its place.
-    pub(crate) fn write(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn write(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(Failure::unwritten)?;
         let written = File::create_new(&self.beside).and_then(|mut file| {
             writeln!(file, "{text}")?;

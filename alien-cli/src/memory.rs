@@ -102,7 +102,7 @@ impl Driver<Aws> for Memory {
         }
         let found = self.own.lock().unwrap().get(&name).cloned();
         let id = call.site().id_of(subject).to_owned();
-        Ok(found.map_or(Observed::Absent, |seal| Observed::Own { id, seal }))
+        Ok(found.map_or(Observed::Absent, |seal| Observed::Own { id, seal, drift: None }))
     }
 
     async fn create(&self, subject: Subject, _: &Marks, call: &Caller<Aws>) -> Result<()> {

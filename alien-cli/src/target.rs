@@ -6,9 +6,8 @@ use std::str::FromStr;
 
 use alien_aws::Aws;
 use alien_azure::Azure;
-use alien_core::cloud::{Cloud, Names};
-use alien_core::permission::Subject;
-use alien_core::{Deployment, Invitation, Prefix, Problem, Rule};
+use alien_core::cloud::Cloud;
+use alien_core::{Artifacts, Deployment, Invitation, Prefix, Problem, Release, Rule, Site};
 use alien_gcp::Gcp;
 use clap::ValueEnum as _;
 use serde::Serialize;
@@ -108,22 +107,9 @@ impl Target {
     }
 
     fn record_on<C: Cloud>(&self, invitation: &Invitation) -> Result<Deployment, Failure> {
-        let Invitation { id, cloud, stack, .. } = invitation.clone();
-        let mut record = Deployment {
-            version: Deployment::VERSION,
-            id,
-            cloud,
-            target: serde_json::to_value(self).map_err(Failure::unwritten)?,
-            identity: String::new(),
-            resources: BTreeMap::new(),
-            stack,
-        };
-        let names = Names::of::<C>(&record.stack, &record.stack.permissions(), &record.target::<C>()?);
-        let identity = names.things().find(|thing| thing.subject == Subject::ManagementIdentity);
-        record.identity = identity.map(|thing| thing.name.to_owned()).unwrap_or_default();
-        let ids = record.stack.resources().iter().enumerate();
-        record.resources = ids.map(|(at, resource)| (resource.id().clone(), names.id(at).to_owned())).collect();
-        Ok(record)
+        let target = serde_json::to_value(self).and_then(serde_json::from_value).map_err(Failure::unwritten)?;
+        let release = Release::part(invitation.stack.clone(), Artifacts::default());
+        Ok(Site::<C>::new(invitation.id, target, release).record()?)
     }
 }
 

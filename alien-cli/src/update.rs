@@ -33,10 +33,14 @@ async fn roll_out(
     record: Replacement,
 ) -> Result<(), Failure> {
     let before = manager.deployment();
+    // If this program is killed now, the record says what is uncertain, and the next release sets it again.
+    manager.begin(release)?;
+    if manager.deployment() != before {
+        record.write(&manager.deployment())?;
+    }
     let released = manager.release(release, previous).await;
-    let now = manager.deployment();
-    if now != before {
-        record.write(&now)?;
+    if manager.deployment() != before {
+        record.write(&manager.deployment())?;
     }
     Ok(released?)
 }

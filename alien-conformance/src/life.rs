@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::stacks::IMAGE;
-use crate::world::{Case, World, needed, release, run};
+use crate::world::{Calls, Case, World, needed, release, run};
 
 /// A stack with every kind, frozen beside live where code runs, wired as products are.
 ///
@@ -97,10 +97,15 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     update_dispatch_and_logs(world, &manager, &zip).await;
     frozen_is_refused(world, &manager, &deployment).await;
 
-    // Back to what the customer's admin approved, which is what a set-up is for.
-    case.up(&first, Some(&manager.deployment())).await.unwrap();
+    // Back to what the customer's admin approved, also where the admin has not heard of the updates.
+    let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+    let changed = plan.steps.iter().filter(|step| step.action != Action::Leave);
+    let changed: Vec<_> = changed.map(|step| (step.subject.as_str(), step.action)).collect();
+    assert_eq!(changed, [("api", Action::Update), ("worker", Action::Update)], "{plan}");
+    assert!(plan.to_string().contains("it is not as it was set up"), "{plan}");
+    assert_eq!(case.up(&first, Some(&deployment)).await.unwrap(), deployment);
 
-    case.provisioner.revoke(&deployment).await.unwrap();
+    case.provisioner.revoke(&deployment, &run()).await.unwrap();
     let error = manager.heartbeat(&manager.resources()[0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
     let fresh = case.manager(&deployment).0;
@@ -155,7 +160,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     assert!(manager.find::<Function, Live>("ledger").is_err());
     let ledger = manager.find::<Function, Frozen>("ledger").unwrap();
     let resource = deployment.stack.resource("ledger").unwrap().clone();
-    let change = Change { resource, zip: None, previous_zip: None };
+    let change = Change { resource, zip: None, previous_zip: None, again: false };
     let vendor = world.impersonator(world.calling());
     for purpose in [Purpose::Watch, Purpose::Update([ledger.id().clone()].into())] {
         let session = vendor.session(deployment, &purpose).await.unwrap();
@@ -167,11 +172,18 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
     }
     // A release that changes what is frozen is refused as a whole, before any call.
-    let mut frozen = Stack::builder("other");
-    frozen.frozen("ledger", Storage::new());
-    let other = Release::new(frozen.build().unwrap(), Artifacts::default()).unwrap();
+    let mut form = serde_json::to_value(&deployment.stack).unwrap();
+    let resources = form["resources"].as_array_mut().unwrap();
+    for resource in resources.iter_mut().filter(|resource| resource["type"] == "function") {
+        resource["memoryMib"] = 1024.into();
+    }
+    let other = Release::part(Stack::from_json(&form.to_string()).unwrap(), Artifacts::default());
+    let calls = Calls::default();
+    let manager = Manager::new(world.impersonator(world.calling().recorder(calls.recorder())), deployment.clone());
     let error = manager.release(&other, &Artifacts::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+    assert!(error.to_string().contains("`ledger`: frozen, but changed: memoryMib"), "{error}");
+    assert_eq!(calls.operations(), [""; 0]);
 }
 
 /// Everything that the vendor does in a day. Gives the first thing that was refused.

@@ -1,6 +1,6 @@
 //! The record of a deployment, which both sides keep, and the invitation it began with. No secret is in either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -74,6 +74,13 @@ pub struct Deployment {
     pub resources: BTreeMap<ResourceId, String>,
     /// What was rolled out last.
     pub stack: Stack,
+    /// Earlier stacks, of which something was kept because it holds data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Stack>,
+    /// Resources of which an update was begun and is not known to have ended: the next release updates them, whatever
+    /// the stack says.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub uncertain: BTreeSet<ResourceId>,
 }
 
 /// Reads one of the two files: its version first, so that a newer one is refused by name.
@@ -138,6 +145,11 @@ impl Deployment {
     /// What is wrong with it; all problems of its stack at once.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
         read(text, "the record of a deployment", Self::VERSION)
+    }
+
+    /// Every stack of which something may be there: the present one, and those of which something was kept.
+    pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        [&self.stack].into_iter().chain(&self.retired)
     }
 
     /// Its target, as its cloud knows it.

@@ -51,7 +51,8 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
 }
 
-/// What a session is for: it is given no more rights than that takes.
+/// What a session is for. The library lets it do no more than that takes; a session for updates is narrowed by the cloud as
+/// well, where the cloud can.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// To watch everything: heartbeat, logs, dispatch.
@@ -138,13 +139,29 @@ impl<C: Cloud> fmt::Debug for Entered<C> {
 /// A session is renewed so long before its end.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// How many sessions are kept: of deployments that are not looked at any more, the oldest is forgotten.
+/// How many sessions are kept. Beyond that, those that nobody waits for are forgotten.
 const KEPT: usize = 10_000;
 
-/// One place for one session. Who renews it holds the lock, so that others wait for the same.
-type Slot<C> = Arc<AsyncMutex<Option<Arc<Session<C>>>>>;
+/// A session that the cloud refuses is replaced so often at most: to see whether the vendor is still let in at all.
+const REPLACED_EVERY: Duration = Duration::from_secs(30);
 
-/// What a session was opened for.
+/// One place for one session. Who renews it holds the lock, so that others wait for the same.
+type Slot<C> = Arc<AsyncMutex<Place<C>>>;
+
+struct Place<C: Cloud> {
+    open: Option<Arc<Session<C>>>,
+    replaced: Option<Timestamp>,
+    /// The last failure, for those who waited for it.
+    failed: Option<(Timestamp, Error)>,
+}
+
+impl<C: Cloud> Default for Place<C> {
+    fn default() -> Self {
+        Self { open: None, replaced: None, failed: None }
+    }
+}
+
+/// What a session was opened for: the deployment, all that its record says, and the purpose.
 type Key = (DeploymentId, String, Purpose);
 
 /// Opens sessions by an adapter's way in, and keeps them while they last.
@@ -169,12 +186,35 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
     }
 
     fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<C> {
-        let key = (deployment.id, crate::release::digest(&deployment.stack), purpose.clone());
+        let record = serde_json::to_string(deployment).unwrap_or_default();
+        let key = (deployment.id, crate::naming::digest(&[&record]), purpose.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= KEPT && !open.contains_key(&key) {
             open.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(open.entry(key).or_default())
+    }
+
+    /// Opens a session in its place, unless that has just failed for someone who asked at the same time.
+    async fn fill(
+        &self,
+        place: &mut Place<C>,
+        asked: Timestamp,
+        deployment: &Deployment,
+        purpose: &Purpose,
+    ) -> Result<Arc<dyn Manage>> {
+        if let Some((_, error)) = place.failed.as_ref().filter(|(failed, _)| *failed >= asked) {
+            return Err(error.clone());
+        }
+        // A session that could not be renewed is not kept: the next who asks tries again.
+        place.open = None;
+        match self.open(deployment, purpose).await {
+            Ok(session) => Ok(Arc::clone(place.open.insert(session)) as Arc<dyn Manage>),
+            Err(error) => {
+                place.failed = Some((self.how.clock.now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C>>> {
@@ -201,7 +241,11 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
             let failure = entered.as_ref().err().map(Error::kind);
             let subject = Subject::ManagementIdentity;
             self.how.record(&Call { operation, permissions: Vec::new(), subject, attempts, failure });
-            entered.map_err(|error| error.in_operation(operation))
+            // What has ended here are the vendor's own credentials: there is no session yet.
+            entered.map_err(|error| match error.kind() {
+                ErrorKind::Expired => error.with_kind(ErrorKind::Credentials).in_operation(operation),
+                _ => error.in_operation(operation),
+            })
         })
     }
 }
@@ -224,29 +268,28 @@ fn revoked<C: Cloud>(error: Error, site: &Site<C>) -> Error {
 #[async_trait]
 impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
+        let asked = self.how.clock.now();
         let slot = self.slot(deployment, purpose);
-        let mut slot = slot.lock().await;
+        let mut place = slot.lock().await;
         let soon = later(self.how.clock.now(), MARGIN);
-        if let Some(session) = slot.as_ref().filter(|session| session.expires() > soon) {
-            return Ok(Arc::clone(session) as Arc<dyn Manage>);
+        match place.open.as_ref().filter(|session| session.expires() > soon) {
+            Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
+            None => self.fill(&mut place, asked, deployment, purpose).await,
         }
-        // A session that could not be renewed is not kept: the next who asks tries again.
-        *slot = None;
-        let session = self.open(deployment, purpose).await?;
-        Ok(Arc::clone(slot.insert(session)) as Arc<dyn Manage>)
     }
 
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
+        let asked = self.how.clock.now();
         let slot = self.slot(deployment, purpose);
-        {
-            let mut slot = slot.lock().await;
-            if slot.as_ref().is_some_and(|session| session.serial() == stale) {
-                *slot = None;
-                let session = self.open(deployment, purpose).await?;
-                return Ok(Arc::clone(slot.insert(session)) as Arc<dyn Manage>);
+        let mut place = slot.lock().await;
+        let lately = place.replaced.is_some_and(|replaced| later(replaced, REPLACED_EVERY) > asked);
+        match place.open.as_ref().filter(|session| session.serial() != stale || lately) {
+            Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
+            None => {
+                place.replaced = Some(asked);
+                self.fill(&mut place, asked, deployment, purpose).await
             }
         }
-        self.session(deployment, purpose).await
     }
 
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()> {

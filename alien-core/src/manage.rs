@@ -86,6 +86,8 @@ pub struct Change {
     pub zip: Option<Arc<[u8]>>,
     /// The bytes of the code it has, where that is a zip and they are at hand: put back if the new code does not work.
     pub previous_zip: Option<Arc<[u8]>>,
+    /// Whether an earlier update may have been interrupted: then all of it is set, whatever it was before.
+    pub again: bool,
 }
 
 impl Change {
@@ -95,7 +97,7 @@ impl Change {
         let code = |resource: &Resource| resource.settings().compute().map(|compute| compute.code.clone());
         let new_code = code(&self.resource) != code(old);
         let changed = crate::stack::changed_fields(old, &self.resource);
-        (new_code, changed.iter().any(|field| field != "code"))
+        (self.again || new_code, self.again || changed.iter().any(|field| field != "code"))
     }
 }
 

@@ -15,8 +15,7 @@ use crate::manage::{Change, Health, Heartbeat, LogLine, LogQuery, Manage};
 use crate::name::ResourceId;
 use crate::problem::Problems;
 use crate::release::{Artifacts, Release};
-use crate::resource::{Function, ResourceKind, Settings, Updatable};
-use crate::stack::Stack;
+use crate::resource::{Code, Function, Resource, ResourceKind, Updatable, Updated};
 
 /// Looks after one deployment.
 ///
@@ -119,10 +118,10 @@ impl Manager {
         else {
             return Err(Error::new(ErrorKind::Input, "the deployment has no such resource").at(resource.id().as_str()));
         };
-        let (settings, zip) = settings.updated(update);
+        let Updated { settings, zip, previous } = settings.updated(update);
         let artifacts = zip.into_iter().collect();
         let stack = deployment.stack.with_resource(&current.clone().with_settings(settings))?;
-        self.release(&Release::part(stack, artifacts), &Artifacts::default()).await
+        self.release(&Release::part(stack, artifacts), &previous.into_iter().collect()).await
     }
 
     /// Rolls out a release: updates every live function and container that differs, several at once, with a session that
@@ -136,56 +135,80 @@ impl Manager {
     /// [`ErrorKind::Revoked`]; what the cloud's calls give. What was updated is in the record.
     pub async fn release(&self, release: &Release, previous: &Artifacts) -> Result<()> {
         let deployment = self.deployment();
-        let diff = release.stack().diff(&deployment.stack);
-        Problems::none(diff.beyond_the_vendor())?;
-        let changed = diff.changes.iter().filter_map(|change| release.stack().resource(&change.resource));
-        let changes: Vec<ResourceId> = changed.map(|resource| resource.id().clone()).collect();
+        let changes = self.begin(release)?;
         if changes.is_empty() {
             return Ok(());
         }
-        let code = |stack: &Stack, id: &ResourceId| {
-            stack.resource(id.as_str()).and_then(|resource| Some(resource.settings().compute()?.code.clone()))
-        };
-        let lacking = changes.iter().filter(|id| code(release.stack(), id) != code(&deployment.stack, id));
-        let lacking = lacking.filter_map(|id| release.lacking(release.stack().resource(id.as_str())?));
-        Problems::none(lacking.collect())?;
         let purpose = Purpose::Update(changes.iter().cloned().collect());
-        let updates = changes.into_iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
+        let updates = changes.iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
         let results: Vec<Result<()>> = stream::iter(updates).buffered(8).collect().await;
-        results.into_iter().collect()
+        results.into_iter().collect::<Result<()>>()?;
+        let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
+        deployment.stack = release.stack().clone();
+        deployment.uncertain.clear();
+        Ok(())
+    }
+
+    /// What [`release`](Self::release) will update. It is marked as uncertain in the record until that has ended: a
+    /// program that keeps the record now can go on after it was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] where the release has a change that is the customer's admin's to make, or lacks a zip.
+    pub fn begin(&self, release: &Release) -> Result<Vec<ResourceId>> {
+        let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
+        let diff = release.stack().diff(&deployment.stack);
+        Problems::none(diff.beyond_the_vendor())?;
+        let changed = |resource: &&Resource| {
+            let id = resource.id();
+            deployment.uncertain.contains(id) || diff.changes.iter().any(|change| change.resource == id.as_str())
+        };
+        let changes: Vec<&Resource> = release.stack().resources().iter().filter(changed).collect();
+        let sent = changes.iter().filter(|resource| {
+            let before = deployment.stack.resource(resource.id().as_str()).and_then(code);
+            deployment.uncertain.contains(resource.id()) || code(resource) != before
+        });
+        Problems::none(sent.filter_map(|resource| release.lacking(resource)).collect())?;
+        let changes: Vec<ResourceId> = changes.into_iter().map(|resource| resource.id().clone()).collect();
+        deployment.uncertain.extend(changes.iter().cloned());
+        Ok(changes)
     }
 
     async fn roll_out(
         &self,
         deployment: &Deployment,
         purpose: &Purpose,
-        id: ResourceId,
+        id: &ResourceId,
         release: &Release,
         previous: &Artifacts,
     ) -> Result<()> {
         let Some(next) = release.stack().resource(id.as_str()) else { return Ok(()) };
-        let code = |settings: &Settings| settings.compute().map(|compute| compute.code.clone());
-        let before = deployment.stack.resource(id.as_str()).and_then(|resource| code(resource.settings()));
-        let bytes = |artifacts: &Artifacts, code: Option<_>| code.and_then(|code| artifacts.bytes(&code).cloned());
+        let before = deployment.stack.resource(id.as_str()).and_then(code);
+        let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
         let change = Change {
             resource: next.clone(),
-            zip: bytes(release.artifacts(), code(next.settings())),
+            zip: bytes(release.artifacts(), code(next)),
             previous_zip: bytes(previous, before),
+            again: deployment.uncertain.contains(id),
         };
         let update = |session: Arc<dyn Manage>| {
             let (id, change) = (id.clone(), change.clone());
             async move { session.update(&id, &change).await }
         };
         // A session for many may be more than the cloud lets one be narrowed to.
-        match self.with_session(deployment, purpose, update).await {
+        match self.with_session(deployment, purpose, Repeat::Never, update).await {
             Err(error) if error.kind() == ErrorKind::TooLarge => {
                 let alone = Purpose::Update(BTreeSet::from([id.clone()]));
-                self.with_session(deployment, &alone, update).await?;
+                self.with_session(deployment, &alone, Repeat::Never, update).await?;
             }
             updated => updated?,
         }
         let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
-        deployment.stack = deployment.stack.with_resource(next)?;
+        // Of a change of links that only holds as a whole, the parts wait for the end of the release.
+        if let Ok(stack) = deployment.stack.with_resource(next) {
+            deployment.stack = stack;
+            deployment.uncertain.remove(id);
+        }
         Ok(())
     }
 
@@ -231,15 +254,16 @@ impl Manager {
         purpose: &Purpose,
         work: impl Fn(Arc<dyn Manage>) -> F,
     ) -> Result<T> {
-        self.with_session(&self.deployment(), purpose, work).await
+        self.with_session(&self.deployment(), purpose, Repeat::Once, work).await
     }
 
-    /// Works with a session. A session that the cloud no longer takes is replaced once: where that fails, the vendor
-    /// was shut out.
+    /// Works with a session. A session that the cloud no longer takes is replaced: where that fails, the vendor was shut
+    /// out; where not, what is harmless is done once more.
     async fn with_session<T, F: Future<Output = Result<T>>>(
         &self,
         deployment: &Deployment,
         purpose: &Purpose,
+        repeat: Repeat,
         work: impl Fn(Arc<dyn Manage>) -> F,
     ) -> Result<T> {
         let session = self.impersonator.session(deployment, purpose).await?;
@@ -247,9 +271,25 @@ impl Manager {
         match work(session).await {
             Err(error) if matches!(error.kind(), ErrorKind::Expired | ErrorKind::Denied) => {
                 let session = self.impersonator.replace(deployment, purpose, serial).await?;
-                work(session).await
+                match repeat {
+                    Repeat::Once if session.serial() != serial => work(session).await,
+                    Repeat::Once | Repeat::Never => Err(error),
+                }
             }
             done => done,
         }
     }
+}
+
+/// Whether what a session was refused is done again with a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    Once,
+    /// It has several calls, and some may have been done.
+    Never,
+}
+
+/// What a resource runs.
+fn code(resource: &Resource) -> Option<&Code> {
+    resource.settings().compute().map(|compute| compute.code)
 }

@@ -44,12 +44,14 @@ pub trait Provision: Send + Sync {
         progress: &dyn Progress,
     ) -> Result<Remains>;
 
-    /// Takes the vendor's access back, at once, and leaves everything running. A further set-up gives it again.
+    /// Takes the vendor's access back, at once, and leaves everything running. It ends a set-up that is under way; a
+    /// further one gives the access again.
     ///
     /// # Errors
     ///
-    /// What the cloud's calls give.
-    async fn revoke(&self, deployment: &Deployment) -> Result<()>;
+    /// [`Foreign`](crate::ErrorKind::Foreign) where the identity of that name is not this deployment's; what the cloud's
+    /// calls give.
+    async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
 }
 
 /// How a set-up is to be done.

@@ -1,6 +1,6 @@
 //! One deployment, with everything derived from it that calls need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Cloud, Deployed, Names};
 use crate::deployment::{Deployment, DeploymentId};
@@ -54,6 +54,31 @@ impl<C: Cloud> Site<C> {
             return Err(Error::new(ErrorKind::Input, what));
         }
         Ok(site)
+    }
+
+    /// The record of this deployment, as far as it follows from stack and target: an id that the cloud chooses is not
+    /// known before it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Defect`] where the target has no JSON form.
+    pub fn record(&self) -> Result<Deployment> {
+        let target = serde_json::to_value(&self.target);
+        let ids =
+            self.stack().resources().iter().enumerate().map(|(position, resource)| {
+                (resource.id().clone(), self.id_of(Subject::Resource(position)).to_owned())
+            });
+        Ok(Deployment {
+            version: Deployment::VERSION,
+            id: self.id,
+            cloud: C::NAME.to_owned(),
+            target: target.map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?,
+            identity: self.identity(),
+            resources: ids.collect(),
+            stack: self.stack().clone(),
+            retired: Vec::new(),
+            uncertain: BTreeSet::new(),
+        })
     }
 
     /// The stack.

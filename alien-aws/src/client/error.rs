@@ -76,6 +76,8 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
     // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
     let settling = [
         ("InvalidParameterValueException", "cannot be assumed"),
+        // A queue's settings take up to a minute to be known.
+        ("InvalidParameterValueException", "Queue visibility timeout"),
         ("InvalidParameterException", "Unable to assume the service linked role"),
         ("MalformedPolicyDocument", "Invalid principal"),
         ("ClientException", "Unable to assume role"),

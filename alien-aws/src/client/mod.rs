@@ -3,6 +3,7 @@
 mod ec2;
 mod error;
 
+use std::fmt;
 use std::time::Duration;
 
 use alien_core::call::Caller;
@@ -21,7 +22,7 @@ pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::failure;
 
 /// The clients of all services that an adapter calls, under one identity.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) ec2: Ec2,
@@ -34,11 +35,21 @@ pub(crate) struct Clients {
     pub(crate) sts: aws_sdk_sts::Client,
 }
 
-/// How long one attempt of a call may take; the longest is a function's answer to a command, which has its own.
+/// Without the credentials.
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// How long one attempt of a call may take; a function's answer to a command has its own time.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
-/// How long a connection may take to open.
+/// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// The same where a zip of 50 MB may be sent.
+const SENDING: Duration = Duration::from_secs(600);
 
 impl Clients {
     /// Clients with the credentials, the region and the endpoint of a configuration. Attempts are counted and repeated by
@@ -47,13 +58,15 @@ impl Clients {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
         // What stands behind another endpoint than AWS's seldom has a host name for every bucket.
+        let sending = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(SENDING);
+        let lambda = aws_sdk_lambda::config::Builder::from(&config).timeout_config(sending.build());
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             ec2: Ec2::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::from_conf(lambda.build()),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -108,6 +121,8 @@ pub(crate) mod tag {
     pub(crate) const RELEASE: &str = "alien-release";
     pub(crate) const SEAL: &str = "alien-seal";
     pub(crate) const CLAIM: &str = "alien-claim";
+    /// The revision of the task definition that a service was set to.
+    pub(crate) const DEFINITION: &str = "alien-definition";
 }
 
 /// The tags that a thing is made with: whose it is, and which release made it. It is not sealed yet.

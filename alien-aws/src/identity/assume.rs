@@ -1,5 +1,6 @@
 //! How the vendor gets in: `sts:AssumeRole`, with the external id, for an hour at most.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use alien_core::call::Calling;
@@ -43,11 +44,18 @@ pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: Calling)
 }
 
 /// The vendor's way in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Vendor {
     config: SdkConfig,
     operator: String,
     attributed: bool,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vendor").field("operator", &self.operator).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]

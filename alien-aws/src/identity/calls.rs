@@ -62,10 +62,24 @@ async fn role(at: At<'_>) -> Result<aws_sdk_iam::types::Role> {
     found.role.ok_or_else(|| lacking("role"))
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+pub(crate) async fn observe(at: At<'_>, boundary: Option<&PolicyArn>) -> Result<Observed> {
     let Some(role) = role(at).await.or_absent()? else { return Ok(Observed::Absent) };
     let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
-    Ok(observed(at.site(), role.arn(), tags))
+    let other = wrong_boundary(&role, boundary);
+    Ok(observed(at.site(), role.arn(), tags).drifted(other))
+}
+
+/// How a role's permissions boundary differs from the one that is wanted; nothing where none is.
+fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -> Option<String> {
+    let found = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
+    let wanted = wanted?.as_str();
+    (found != Some(wanted)).then(|| format!("its permissions boundary is {}, not {wanted}", found.unwrap_or("none")))
+}
+
+/// What was just made is not known everywhere at once: it is waited for
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
+fn made_just_now(error: Error) -> Error {
+    if error.kind() == ErrorKind::Missing { error.with_kind(ErrorKind::Settling) } else { error }
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
@@ -82,12 +96,21 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks, boundary: Option<&PolicyAr
         let made = made.set_permissions_boundary(boundary.map(PolicyArn::to_string));
         made.set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
+    .await?;
+    at.call(&[op::GET_ROLE], || async {
+        at.aws.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
+    })
     .await
     .map(|_| ())
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn configure(at: At<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
     let name = at.name(Place::Role)?;
+    if let Some(wrong) = wrong_boundary(&role(at).await?, boundary) {
+        // Whoever may change a boundary may remove it: no document of ours allows it to anyone.
+        let what = format!("{wrong}; set it on the role `{name}` yourself, or take the role away and set up again");
+        return Err(Error::new(ErrorKind::Refused, what));
+    }
     let Principal { role, policies, .. } = principal(at)?;
     for policy in &policies {
         match policy.kind {
@@ -103,7 +126,8 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         let policy = crate::client::last(&arn);
         let own = (0..10).any(|number| policy == managed_policy_name(name, number));
         if own && !wanted(policy) {
-            delete_managed(at, name, &arn).await?;
+            detach(at, name, &arn).await?;
+            delete_managed(at, &arn).await?;
         }
     }
     write_trust(at, name, &role.trust_policy).await?;
@@ -114,7 +138,13 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     let name = at.name(Place::Role)?;
     for arn in attached(at, name).await? {
-        delete_managed(at, name, &arn).await?;
+        detach(at, name, &arn).await?;
+    }
+    // Whatever is attached, only what bears the role's own names is ours; and what was detached before a kill is found by
+    // them as well.
+    for number in 0..10 {
+        let policy = managed_policy_name(name, number);
+        delete_managed(at, &Arns(&at.site().target).iam(&["policy/", &policy])).await?;
     }
     for policy in inline(at, name).await? {
         delete_inline(at, name, &policy).await?;
@@ -164,7 +194,7 @@ async fn write_trust(at: At<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
     at.call(&[op::UPDATE_TRUST], || async {
         let written = at.aws.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
-        written.send().await.map_err(failure)
+        written.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
@@ -190,7 +220,7 @@ async fn put_inline(at: At<'_>, role: &str, name: &str, document: &Policy) -> Re
     let document = text(document)?;
     at.call(&[op::PUT_ROLE_POLICY], || async {
         let put = at.aws.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
-        put.send().await.map_err(failure)
+        put.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
@@ -239,6 +269,7 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
         .await;
     match made {
         Err(error) if error.kind() == ErrorKind::Exists => {
+            is_own(at, &arn).await?;
             for version in old_versions(at, &arn).await? {
                 delete_version(at, &arn, &version).await?;
             }
@@ -253,19 +284,38 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
         }
     }
     at.call(&[op::ATTACH_ROLE_POLICY], || async {
-        at.aws.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await.map_err(failure)
+        let attached = at.aws.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
+        attached.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
 }
 
-async fn delete_managed(at: At<'_>, role: &str, arn: &str) -> Result<()> {
+/// Something of someone else's may have the name.
+async fn is_own(at: At<'_>, arn: &str) -> Result<()> {
+    let found = at
+        .call(&[op::GET_POLICY], || async { at.aws.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
+        .await?;
+    let policy = found.policy.ok_or_else(|| lacking("policy"))?;
+    let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
+    match observed(at.site(), arn, tags) {
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("`{arn}` is there, and {whose}"))),
+        _ => Ok(()),
+    }
+}
+
+async fn detach(at: At<'_>, role: &str, arn: &str) -> Result<()> {
     at.call(&[op::DETACH_ROLE_POLICY], || async {
         at.aws.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
     })
     .await
-    .or_absent()?;
-    for version in old_versions(at, arn).await.or_absent()?.unwrap_or_default() {
+    .or_absent()
+    .map(|_| ())
+}
+
+async fn delete_managed(at: At<'_>, arn: &str) -> Result<()> {
+    let Some(versions) = old_versions(at, arn).await.or_absent()? else { return Ok(()) };
+    for version in versions {
         delete_version(at, arn, &version).await?;
     }
     at.call(&[op::DELETE_POLICY], || async { at.aws.iam.delete_policy().policy_arn(arn).send().await.map_err(failure) })

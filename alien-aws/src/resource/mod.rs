@@ -5,7 +5,7 @@ use alien_core::permission::Set;
 #[cfg(feature = "client")]
 use alien_core::permission::Subject;
 use alien_core::resource::{Resource, Settings};
-use alien_core::{Kind, Problem};
+use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::naming::Arns;
 use crate::operations::Place;
@@ -71,6 +71,21 @@ pub(crate) fn address(site: &alien_core::Site<crate::Aws>, subject: Subject) -> 
         }
         Some(Kind::Network) => last(site.id_of(subject)).to_owned(),
         _ => name.to_owned(),
+    }
+}
+
+/// A message must stay hidden as long as the function that handles it may run
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
+pub(crate) fn check_triggers(stack: &Stack, resource: &Resource, problems: &mut Vec<Problem>) {
+    let Settings::Function(function) = resource.settings() else { return };
+    for id in resource.settings().triggers() {
+        let Some(Settings::Queue(queue)) = stack.resource(id).map(Resource::settings) else { continue };
+        let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), function.longest_run().as_secs());
+        if hidden < runs {
+            let what = format!("it may run {runs} seconds, and its queue `{id}` hides a message for {hidden}");
+            let help = "raise the queue's visibility timeout to the function's timeout or more, or lower the latter";
+            problems.push(Problem::error(Rule::Cloud, what, help.to_owned()).on(resource.id()));
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn the_admins_rights_are_used(peer: &Peer) {
     let first = release(&stack, std::slice::from_ref(&zip));
     let plan = provisioner.plan(&first, None, &run()).await.unwrap();
     let deployment = provisioner.apply(&plan, &run(), &Silent).await.unwrap();
-    provisioner.revoke(&deployment).await.unwrap();
+    provisioner.revoke(&deployment, &run()).await.unwrap();
     let plan = provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
     provisioner.apply(&plan, &run(), &Silent).await.unwrap();
     provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();

@@ -22,10 +22,14 @@ impl Found {
     /// A set-up that was interrupted has written no record: then the invitation says what may stand there.
     async fn read(args: &Standing) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, named(args.record.as_deref()))?;
-        let record = match &setup.previous {
+        let mut record = match &setup.previous {
             Some(record) => record.clone(),
             None => setup.target.record(&setup.invitation)?,
         };
+        // A set-up of this invitation may have been interrupted after that record was written.
+        if record.stacks().all(|stack| *stack != setup.invitation.stack) {
+            record.retired.push(setup.invitation.stack.clone());
+        }
         let provisioner = setup.provisioner(args.endpoint.endpoint_url.as_deref(), None).await?;
         Ok(Self { setup, record, provisioner })
     }
@@ -74,7 +78,7 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     let consent = Consent::of(args.yes, shown.json)?;
     let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
     consent.to(&format!("Take the vendor's access to {} back", setup.target))?;
-    provisioner.revoke(&record).await?;
+    provisioner.revoke(&record, &options(false, None)).await?;
     if shown.json {
         return output::json(&Revoked { revoked: &record.identity });
     }

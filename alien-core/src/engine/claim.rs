@@ -1,8 +1,11 @@
 //! The claim of a run on a deployment, so that two admins do not set up at once.
+//!
+//! A claim is written where nobody has one, and looked at again after a pause: of two who wrote at once, the last has it
+//! and the other is told before it has done anything. It lapses by itself, and is renewed while the run lasts.
 
-use std::time::Duration;
+use futures_util::future::{Either, select};
 
-use super::{Claim, Driver, Engine, Marks, Observed};
+use super::{Claim, Driver, Engine, Observed};
 use crate::call::Caller;
 use crate::clock::later;
 use crate::cloud::Cloud;
@@ -10,52 +13,61 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::permission::Subject;
 use crate::provision::Options;
 
+/// What a run means to do with the identity that carries the claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// Leave it there: without it, the claim is lost.
+    Stays,
+    /// Remove it in the end: without it, the run is nearly over.
+    Goes,
+}
+
 /// A claim that is held.
 pub(super) struct Held<'a, C: Cloud, D> {
     engine: &'a Engine<C, D>,
     call: &'a Caller<C>,
     run: String,
-    marks: Marks,
-}
-
-/// Whether the identity that carries the claim is gone: the deployment was taken down, and the claim with it.
-pub(super) fn is_gone(error: &Error) -> bool {
-    error.kind() == ErrorKind::Missing
+    carrier: Carrier,
 }
 
 impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
     /// Takes the claim, where nobody else has one that has not lapsed, or the options say to take over. The identity that
     /// carries it is made where it is absent.
-    pub(super) async fn take(engine: &'a Engine<C, D>, call: &'a Caller<C>, options: &Options) -> Result<Self> {
-        let carrier = Subject::ManagementIdentity;
-        let marks = engine.marks(carrier, call.site());
-        let held = Self { engine, call, run: options.run.clone(), marks };
-        match engine.driver.observe(carrier, call).await? {
+    pub(super) async fn take(
+        engine: &'a Engine<C, D>,
+        call: &'a Caller<C>,
+        options: &Options,
+        carrier: Carrier,
+    ) -> Result<Self> {
+        let subject = Subject::ManagementIdentity;
+        let held = Self { engine, call, run: options.run.clone(), carrier };
+        match engine.driver.observe(subject, call).await? {
             Observed::Foreign(whose) => {
                 let name = call.site().identity();
                 return Err(Error::new(ErrorKind::Foreign, format!("`{name}` is there, and {whose}")));
             }
-            Observed::Absent => match engine.driver.create(carrier, &held.marks, call).await {
-                // Someone else has made it since: then the claims tell who is first.
-                Err(error) if error.kind() == ErrorKind::Exists => {}
-                made => made?,
-            },
+            Observed::Absent => {
+                let marks = engine.marks(subject, call.site());
+                match engine.driver.create(subject, &marks, call).await {
+                    // Someone else has made it since: then the claims tell who is first.
+                    Err(error) if error.kind() == ErrorKind::Exists => {}
+                    made => made?,
+                }
+            }
             Observed::Own { .. } | Observed::Adopted { .. } | Observed::Unneeded => {}
         }
-        if let Some(other) = held.others().await?
+        let found = engine.driver.claim(call).await?;
+        let others = found.filter(|claim| claim.run != held.run && claim.until > call.clock().now());
+        if let Some(other) = others
             && !options.take_over
         {
             return Err(claimed(&other));
         }
         held.write().await?;
+        // Two seconds by default: longer than another run takes from its look to its claim.
+        call.clock().sleep(engine.lease / 30).await;
         held.verify().await?;
         Ok(held)
-    }
-
-    /// Another run's claim that has not lapsed.
-    async fn others(&self) -> Result<Option<Claim>> {
-        let claim = self.engine.driver.claim(self.call).await?;
-        Ok(claim.filter(|claim| claim.run != self.run && claim.until > self.call.clock().now()))
     }
 
     async fn write(&self) -> Result<()> {
@@ -64,34 +76,55 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
         self.engine.driver.write_claim(Some(&claim), self.call).await
     }
 
-    /// Of two who wrote at once, the last one has it, and the other is told.
+    /// Whether the claim is still this run's.
     async fn verify(&self) -> Result<()> {
         match self.engine.driver.claim(self.call).await? {
-            Some(claim) if claim.run != self.run => Err(claimed(&claim)),
-            _ => Ok(()),
+            Some(claim) if claim.run == self.run => Ok(()),
+            Some(other) => Err(claimed(&other)),
+            None => {
+                let what = "another run has ended this run's claim; look what it did, and run again";
+                Err(Error::new(ErrorKind::Claimed, what))
+            }
         }
     }
 
     /// Renews the claim as long as it is held. Ends only with the reason why it is held no more.
     pub(super) async fn keep(&self) -> Error {
-        let pause = (self.engine.lease / 3).max(Duration::from_millis(100));
+        let pause = self.engine.lease / 3;
+        let clock = self.call.clock();
         loop {
-            self.call.clock().sleep(pause).await;
-            let renewed = match self.verify().await {
-                Ok(()) => self.write().await,
-                lost => lost,
+            clock.sleep(pause).await;
+            let renewal = async {
+                self.verify().await?;
+                self.write().await
             };
-            match renewed {
-                // It was removed with the deployment, by this very run.
-                Err(error) if is_gone(&error) => std::future::pending().await,
-                Err(error) => return error,
-                Ok(()) => {}
+            // What is not renewed in time may have lapsed.
+            let late = clock.sleep(pause);
+            match select(std::pin::pin!(renewal), late).await {
+                Either::Left((Ok(()), _)) => {}
+                Either::Left((Err(error), _))
+                    if error.kind() == ErrorKind::Missing && self.carrier == Carrier::Goes =>
+                {
+                    return std::future::pending().await;
+                }
+                Either::Left((Err(error), _)) => return error,
+                Either::Right(_) => {
+                    let what = "this run's claim could not be renewed in time; run again";
+                    return Error::new(ErrorKind::Claimed, what);
+                }
             }
         }
     }
 
-    pub(super) async fn give_back(&self) -> Result<()> {
-        self.engine.driver.write_claim(None, self.call).await
+    /// Gives it back, if it is still this run's. A claim that cannot be given back lapses by itself.
+    pub(super) async fn give_back(&self) {
+        let given = async {
+            self.verify().await?;
+            self.engine.driver.write_claim(None, self.call).await
+        };
+        if let Err(error) = given.await {
+            tracing::debug!(%error, "the claim was not given back");
+        }
     }
 }
 

@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 
+use super::claim::Carrier;
 use super::{Data, Driver, Engine, Observed, Removal, walk};
 use crate::call::Caller;
 use crate::cloud::Cloud;
+use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::permission::{Holder, Subject};
 use crate::progress::{Event, Progress, Stage};
 use crate::provision::Options;
+use crate::release::Release;
 use crate::site::Site;
+use crate::stack::Stack;
 
 /// What is left of a deployment that was taken down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -29,31 +33,55 @@ pub struct Remaining {
     pub why: String,
 }
 
-enum Outcome {
+/// What became of something that was to be removed, whosever it is.
+pub(super) enum Outcome {
     Gone,
     Kept(String),
     Foreign(String),
 }
 
+/// Takes down what the record's stack has, and what earlier stacks had and was kept.
 pub(super) async fn destroy<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
-    call: &Caller<C>,
+    deployment: &Deployment,
     data: Data,
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Remains> {
-    let site = call.site();
-    let vendor = Subject::ManagementIdentity;
-    // Nothing to claim: whatever an earlier run left is removed all the same, and there is nobody to keep out.
-    if let Observed::Absent = engine.driver.observe(vendor, call).await? {
-        return take_down(engine, call, data, progress).await;
+    let caller = |stack: &Stack| engine.caller(Release::without_artifacts(stack.clone()), data);
+    let call = caller(&deployment.stack);
+    let retired: Vec<Caller<C>> = deployment.retired.iter().map(caller).collect();
+    let mut found = engine.observe_all(call.site().subjects(), &call).await?;
+    for old in &retired {
+        found.extend(engine.observe_all(leftover(old.site(), call.site()).into_iter(), old).await?);
     }
+    let there = found.iter().any(|(_, found)| matches!(found, Observed::Own { .. }));
     let work = async {
         // The vendor is out before anything is taken away beneath it.
-        engine.driver.revoke(call).await?;
-        take_down(engine, call, data, progress).await
+        if there {
+            engine.driver.revoke(&call).await?;
+        }
+        let mut remains = Remains::default();
+        for old in &retired {
+            for (subject, outcome) in remove_leftover(engine, old, call.site(), data, progress).await? {
+                remains.add(old.site(), subject, &outcome);
+            }
+        }
+        take_down(engine, &call, data, progress, remains).await
     };
-    engine.claimed(call, options, work).await.map_err(|error| error.at(site.subject_name(vendor)))
+    // Where nothing is there, nothing is made to carry a claim either.
+    if there { engine.claimed(&call, options, Carrier::Goes, work).await } else { work.await }
+}
+
+impl Remains {
+    fn add<C: Cloud>(&mut self, site: &Site<C>, subject: Subject, outcome: &Outcome) {
+        let remaining = |why: &String| Remaining { subject: site.subject_name(subject).to_owned(), why: why.clone() };
+        match outcome {
+            Outcome::Kept(why) => self.kept.push(remaining(why)),
+            Outcome::Foreign(why) => self.foreign.push(remaining(why)),
+            Outcome::Gone => {}
+        }
+    }
 }
 
 async fn take_down<C: Cloud, D: Driver<C>>(
@@ -61,17 +89,12 @@ async fn take_down<C: Cloud, D: Driver<C>>(
     call: &Caller<C>,
     data: Data,
     progress: &dyn Progress,
+    mut remains: Remains,
 ) -> Result<Remains> {
     let site = call.site();
     let outcomes = walk::backward(site, engine.width, |subject| remove(engine, subject, data, call, progress)).await?;
-    let mut remains = Remains::default();
-    for subject in site.subjects() {
-        let remaining = |why: &String| Remaining { subject: site.subject_name(subject).to_owned(), why: why.clone() };
-        match outcomes.get(&subject) {
-            Some(Outcome::Kept(why)) => remains.kept.push(remaining(why)),
-            Some(Outcome::Foreign(why)) => remains.foreign.push(remaining(why)),
-            Some(Outcome::Gone) | None => {}
-        }
+    for (subject, outcome) in site.subjects().filter_map(|subject| Some((subject, outcomes.get(&subject)?))) {
+        remains.add(site, subject, outcome);
     }
     let gone = site.subjects().filter(|subject| matches!(outcomes.get(subject), Some(Outcome::Gone)));
     let seen = engine.observe_all(gone, call).await?;
@@ -96,7 +119,14 @@ async fn remove<C: Cloud, D: Driver<C>>(
 ) -> Result<Outcome> {
     let site = call.site();
     let tell = |stage| progress.event(&Event::of(site, subject, stage));
-    match engine.driver.observe(subject, call).await? {
+    let seen = engine.driver.observe(subject, call).await;
+    let adopted = site.resource(subject).is_ok_and(crate::resource::Resource::is_adopted);
+    let seen = match seen {
+        // The customer has removed what was the customer's.
+        Err(error) if adopted && error.kind() == ErrorKind::Missing => Observed::Absent,
+        seen => seen?,
+    };
+    match seen {
         Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => Ok(Outcome::Gone),
         Observed::Foreign(whose) => Ok(Outcome::Foreign(whose)),
         Observed::Own { .. } => {
@@ -122,18 +152,20 @@ async fn remove<C: Cloud, D: Driver<C>>(
     }
 }
 
-/// Removes what a deployment had and a new release of it does not have.
+/// Removes what a deployment had and a new release of it does not have. Tells what became of each.
 pub(super) async fn remove_leftover<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
     old: &Caller<C>,
     new: &Site<C>,
+    data: Data,
     progress: &dyn Progress,
-) -> Result<()> {
+) -> Result<Vec<(Subject, Outcome)>> {
+    let mut outcomes = Vec::new();
     // What others need goes after them.
     for subject in leftover(old.site(), new).into_iter().rev() {
-        remove(engine, subject, Data::default(), old, progress).await?;
+        outcomes.push((subject, remove(engine, subject, data, old, progress).await?));
     }
-    Ok(())
+    Ok(outcomes)
 }
 
 /// The subjects of an old release that a new one has no more, in an order of set-up.
@@ -142,7 +174,10 @@ pub(super) fn leftover<C: Cloud>(old: &Site<C>, new: &Site<C>) -> Vec<Subject> {
     old.subjects()
         .filter(|subject| match *subject {
             Subject::Resource(position) => old.stack().at(position).is_some_and(|resource| {
-                new.stack().resource(resource.id().as_str()).is_none_or(|kept| kept.kind() != resource.kind())
+                // What was made stays the deployment's, also where another thing of the customer's takes its place.
+                new.stack()
+                    .resource(resource.id().as_str())
+                    .is_none_or(|kept| kept.kind() != resource.kind() || kept.is_adopted() && !resource.is_adopted())
             }),
             Subject::RuntimeIdentity(_) => match old.holder(*subject) {
                 Some(Holder::Profile(profile)) => new.permissions.runtime_position(profile.as_str()).is_none(),

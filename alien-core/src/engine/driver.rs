@@ -70,6 +70,8 @@ pub enum Observed {
         id: String,
         /// What was set last, if it was finished.
         seal: Option<Seal>,
+        /// How it differs from what was set, as far as can be told.
+        drift: Option<String>,
     },
     /// The customer's own, used and never changed.
     Adopted {
@@ -84,11 +86,20 @@ impl Observed {
     pub fn marked(id: impl Into<String>, own: DeploymentId, deployment: Option<&str>, seal: Option<&str>) -> Self {
         match deployment {
             Some(found) if found.parse() == Ok(own) => {
-                Self::Own { id: id.into(), seal: seal.and_then(|seal| seal.parse().ok()) }
+                Self::Own { id: id.into(), seal: seal.and_then(|seal| seal.parse().ok()), drift: None }
             }
             Some(other) => Self::Foreign(format!("it belongs to the deployment {other}")),
             None => Self::Foreign("it is not marked as any deployment's".to_owned()),
         }
+    }
+
+    /// The same, with what differs from what was set.
+    #[must_use]
+    pub fn drifted(mut self, how: Option<String>) -> Self {
+        if let Self::Own { drift, .. } = &mut self {
+            *drift = how;
+        }
+        self
     }
 }
 

@@ -28,6 +28,9 @@ pub use driver::{Claim, Data, Driver, Marks, Observed, Removal, Seal};
 pub use plan::{Action, Plan, Step};
 
 use crate::call::{Caller, Calling};
+use claim::Carrier;
+use serde_json::Value;
+
 use crate::cloud::{Cloud, render};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,20 +116,38 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
         &self,
         call: &Caller<C>,
         options: &Options,
+        carrier: Carrier,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let claim = claim::Held::take(self, call, options).await?;
+        let claim = claim::Held::take(self, call, options, carrier).await?;
         let keep = std::pin::pin!(claim.keep());
         match select(std::pin::pin!(work), keep).await {
             Either::Left((done, _)) => {
-                // What was done stays done: a claim that cannot be given back lapses by itself.
-                let given_back = claim.give_back().await;
-                let done = done?;
-                given_back.or_else(|error| if claim::is_gone(&error) { Ok(()) } else { Err(error) })?;
-                Ok(done)
+                claim.give_back().await;
+                done
             }
             Either::Right((lost, _)) => Err(lost),
         }
+    }
+
+    /// The deployment and the target that this provisions.
+    fn whose(&self) -> Result<(DeploymentId, Value)> {
+        let target = serde_json::to_value(&self.target);
+        Ok((self.id, target.map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?))
+    }
+
+    /// Refuses what is of another deployment, or of this one somewhere else.
+    fn is_own(&self, what: &str, id: DeploymentId, target: &Value) -> Result<()> {
+        let (own, own_target) = self.whose()?;
+        if id == own && *target == own_target {
+            return Ok(());
+        }
+        let what = if id == own {
+            format!("{what} goes to {target}, and this provisioner to {own_target}")
+        } else {
+            format!("{what} is of deployment {id}, and this provisioner of {own}")
+        };
+        Err(Error::new(ErrorKind::Input, what))
     }
 }
 
@@ -148,34 +169,33 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
             breaches @ crate::cloud::RenderError::Breaches(_) => Error::new(ErrorKind::Defect, breaches.to_string()),
         })?;
         let call = self.caller(release.clone(), Data::default());
+        if let Some(previous) = previous {
+            self.is_own("the record", previous.id, &previous.target)?;
+        }
         plan::plan(self, &call, rendered, previous, options).await
     }
 
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment> {
+        self.is_own("the plan", plan.made_by.0, &plan.made_by.1)?;
         plan.refusal()?;
         let call = self.caller(plan.release.clone(), Data::default());
         let site = call.site();
         let work = async {
             let ids = walk::forward(site, self.width, |subject| self.settle(subject, plan, &call, progress)).await?;
-            if let Some(previous) = &plan.previous {
-                let old = self.caller(Release::without_artifacts(previous.stack.clone()), Data::default());
-                destroy::remove_leftover(self, &old, site, progress).await?;
+            let mut retired = Vec::new();
+            for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
+                let old = self.caller(Release::without_artifacts(stack.clone()), Data::default());
+                let removed = destroy::remove_leftover(self, &old, site, Data::default(), progress).await?;
+                if removed.iter().any(|(_, outcome)| matches!(outcome, destroy::Outcome::Kept(_))) {
+                    retired.push(stack.clone());
+                }
             }
             let resources = site.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
                 Some((resource.id().clone(), ids.get(&Subject::Resource(position))?.clone()))
             });
-            Ok(Deployment {
-                version: Deployment::VERSION,
-                id: self.id,
-                cloud: C::NAME.to_owned(),
-                target: serde_json::to_value(&self.target)
-                    .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?,
-                identity: site.identity(),
-                resources: resources.collect(),
-                stack: plan.release.stack().clone(),
-            })
+            Ok(Deployment { resources: resources.collect(), retired, ..site.record()? })
         };
-        self.claimed(&call, options, work).await
+        self.claimed(&call, options, Carrier::Stays, work).await
     }
 
     async fn destroy(
@@ -185,13 +205,16 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<Remains> {
-        let call = self.caller(Release::without_artifacts(deployment.stack.clone()), data);
-        destroy::destroy(self, &call, data, options, progress).await
+        self.is_own("the record", deployment.id, &deployment.target)?;
+        destroy::destroy(self, deployment, data, options, progress).await
     }
 
-    async fn revoke(&self, deployment: &Deployment) -> Result<()> {
+    async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()> {
+        self.is_own("the record", deployment.id, &deployment.target)?;
         let call = self.caller(Release::without_artifacts(deployment.stack.clone()), Data::default());
-        self.driver.revoke(&call).await
+        // A set-up that is under way would let the vendor in again: its claim is taken from it.
+        let options = options.clone().take_over();
+        self.claimed(&call, &options, Carrier::Stays, self.driver.revoke(&call)).await
     }
 }
 
@@ -205,7 +228,11 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
         let decided = plan::decide(self, site, subject, &found, &plan.approved);
         match decided.action {
             Action::Refuse => {
-                return Err(Error::new(ErrorKind::Foreign, decided.why).at(site.subject_name(subject)));
+                let kind = match found {
+                    Observed::Foreign(_) => ErrorKind::Foreign,
+                    _ => ErrorKind::Input,
+                };
+                return Err(Error::new(kind, decided.why).at(site.subject_name(subject)));
             }
             Action::Leave if found == Observed::Unneeded => {}
             Action::Leave | Action::Adopt | Action::Delete => tell(Stage::Left),

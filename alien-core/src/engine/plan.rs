@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Approved, Driver, Engine, Observed, Seal};
 use crate::call::Caller;
 use crate::cloud::{Cloud, Rendered, Size};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Holding, Subject};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub(crate) release: Release,
     #[serde(skip)]
     pub(crate) previous: Option<Deployment>,
+    #[serde(skip)]
+    pub(crate) made_by: (DeploymentId, Value),
     #[serde(skip)]
     pub(crate) approved: Approved,
 }
@@ -144,7 +146,7 @@ pub(super) fn decide<C: Cloud, D: Driver<C>>(
     approved: &Approved,
 ) -> Decision {
     let decision = |action, why: &str| Decision { action, why: why.to_owned() };
-    let seal = match found {
+    let (seal, drift) = match found {
         Observed::Unneeded => return decision(Action::Leave, "the stack needs nothing here"),
         Observed::Absent => return decision(Action::Create, "it is not there"),
         Observed::Adopted { .. } => return decision(Action::Adopt, "it is the customer's: it is used, never changed"),
@@ -153,11 +155,14 @@ pub(super) fn decide<C: Cloud, D: Driver<C>>(
             return decision(Action::Refuse, &why);
         }
         Observed::Own { seal: None, .. } => return decision(Action::Update, "an earlier run did not finish it"),
-        Observed::Own { seal: Some(seal), .. } => seal,
+        Observed::Own { seal: Some(seal), drift, .. } => (seal, drift),
     };
     let wanted = Seal { revision: engine.driver.revision(), digest: digest(subject, site) };
     if *seal == wanted {
-        return decision(Action::Leave, "it is as it should be");
+        return match drift {
+            None => decision(Action::Leave, "it is as it should be"),
+            Some(how) => decision(Action::Update, &format!("it is not as it was set up: {how}")),
+        };
     }
     if seal.digest == wanted.digest {
         return decision(Action::Update, "another version of this library set it up");
@@ -211,10 +216,6 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     let site = call.site();
     let mut problems = rendered.warnings;
     problems.extend(engine.driver.preflight(call).await?);
-    if let Some(previous) = previous.filter(|previous| previous.id != engine.id) {
-        let what = format!("the record is of deployment {}, and the invitation of {}", previous.id, engine.id);
-        return Err(Error::new(ErrorKind::Input, what));
-    }
     // Without the record of what is there, every frozen resource that differs counts as changed.
     let mut changed = BTreeMap::new();
     for change in previous.iter().flat_map(|previous| site.stack().diff(&previous.stack).changes) {
@@ -229,6 +230,7 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     };
     let found = engine.observe_all(site.subjects(), call).await?;
     let release = site.as_release();
+    let made_by = engine.whose()?;
     let steps = found.iter().filter(|(_, found)| *found != Observed::Unneeded).map(|(subject, found)| {
         let Decision { action, mut why } = decide(engine, site, *subject, found, &approved);
         let name = site.subject_name(*subject);
@@ -243,18 +245,32 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
         step(site, *subject, action, why)
     });
     let mut steps: Vec<Step> = steps.collect();
-    if let Some(previous) = previous {
-        let old = Site::<C>::of(previous)?;
-        let removed = super::destroy::leftover(&old, site).into_iter();
-        steps.extend(removed.map(|subject| {
-            let holds_data = old.resource(subject).is_ok_and(|resource| resource.kind().holds_data());
+    for stack in previous.iter().flat_map(|previous| previous.stacks()) {
+        let old = Site::<C>::new(engine.id, engine.target.clone(), Release::without_artifacts(stack.clone()));
+        steps.extend(super::destroy::leftover(&old, site).into_iter().map(|subject| {
+            let resource = old.resource(subject).ok();
+            let frozen = resource.is_some_and(|resource| resource.lifecycle() == Lifecycle::Frozen);
+            if frozen && !options.allow_frozen_changes {
+                let why = "it is frozen, and the stack has it no more; take it back, or pass --allow-frozen-changes";
+                return step(&old, subject, Action::Refuse, why.to_owned());
+            }
+            let holds_data = resource.is_some_and(|resource| resource.kind().holds_data());
             let kept = if holds_data { "; it is kept while it holds data" } else { "" };
             step(&old, subject, Action::Delete, format!("the stack has it no more{kept}"))
         }));
     }
     let documents = serde_json::to_value(&rendered.documents)
         .map_err(|error| Error::new(ErrorKind::Defect, format!("documents that are no JSON: {error}")))?;
-    Ok(Plan { steps, problems, sizes: rendered.sizes, documents, release, previous: previous.cloned(), approved })
+    Ok(Plan {
+        steps,
+        problems,
+        sizes: rendered.sizes,
+        documents,
+        release,
+        previous: previous.cloned(),
+        approved,
+        made_by,
+    })
 }
 
 fn step<C: Cloud>(site: &Site<C>, subject: Subject, action: Action, why: String) -> Step {

@@ -36,10 +36,15 @@ where
     C: Cloud,
     F: Future<Output = Result<T>>,
 {
-    // The identity that needs everything when it is opened carries the claim, and goes last all the same.
+    // The identity that needs everything when it is opened carries the claim, and goes last all the same. Those of code
+    // go after every resource: some clouds clear up behind code, in its network, under the code's own identity.
     let last = Subject::ManagementIdentity;
     let edges = site.subjects().filter(|subject| *subject != last).flat_map(|subject| {
-        site.needs(subject).into_iter().map(move |needed| (subject, needed)).chain([(subject, last)])
+        let identities = (0..site.permissions.runtime.len()).map(Subject::RuntimeIdentity);
+        let resource = matches!(subject, Subject::Resource(_));
+        let needs = site.needs(subject).into_iter().filter(|needed| !matches!(needed, Subject::RuntimeIdentity(_)));
+        let after = needs.chain(identities.filter(move |_| resource)).chain([last]);
+        after.map(move |after| (subject, after))
     });
     walk(site.subjects(), edges, width, visit).await
 }

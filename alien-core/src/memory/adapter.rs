@@ -51,10 +51,15 @@ impl fmt::Debug for Vendor {
 /// A zip with these bytes does not start: for tests of what happens then.
 pub(super) const BROKEN: &[u8] = b"broken";
 
+/// What a resource runs, and whether it starts.
 fn code(call: &Caller<Memory>, resource: &Resource) -> (String, bool) {
-    let Some(compute) = resource.settings().compute() else { return (String::new(), false) };
-    let broken = call.site().artifacts().bytes(compute.code).is_some_and(|bytes| **bytes == *BROKEN);
-    (format!("{:?}", compute.code), broken)
+    let bytes = resource.settings().compute().and_then(|compute| call.site().artifacts().bytes(compute.code));
+    (named(resource), bytes.is_some_and(|bytes| **bytes == *BROKEN))
+}
+
+/// What a resource runs.
+fn named(resource: &Resource) -> String {
+    resource.settings().compute().map_or_else(String::new, |compute| format!("{:?}", compute.code))
 }
 
 fn settings(resource: &Resource) -> String {
@@ -112,8 +117,14 @@ impl Driver<Memory> for Admin {
             return Ok(Observed::Unneeded);
         }
         let own = call.site().id;
-        let see =
-            |name: &str, thing: &Thing| Observed::marked(name, own, thing.deployment.as_deref(), thing.seal.as_deref());
+        let wanted = call.site().resource(subject).ok().filter(|resource| resource.kind().runs_code());
+        let wanted = wanted.map(|resource| (code(call, resource).0, settings(resource)));
+        let see = |name: &str, thing: &Thing| {
+            let drift = wanted.as_ref().and_then(|(code, settings)| {
+                (thing.code != *code || thing.settings != *settings).then(|| "other code or settings".to_owned())
+            });
+            Observed::marked(name, own, thing.deployment.as_deref(), thing.seal.as_deref()).drifted(drift)
+        };
         let [get, ..] = rows(subject);
         let seen = self.request(subject, get, call, |inside, name| {
             Ok(if is_identity(subject) {
@@ -314,14 +325,14 @@ impl Operate<Memory> for Inside {
         let (new_code, new_settings) = change.since(old);
         if new_code {
             let broken = change.zip.as_ref().is_some_and(|bytes| **bytes == *BROKEN);
-            let code = format!("{:?}", change.resource.settings().compute().map(|compute| compute.code));
+            let (code, previous) = (named(&change.resource), named(old));
             self.request(subject, op::GIVE_IDENTITY, call, |_| Ok(())).await?;
             let set = |thing: &mut Thing| {
-                let previous = std::mem::replace(&mut thing.code, code.clone());
+                thing.code.clone_from(&code);
                 thing.broken = broken;
-                Ok(previous)
+                Ok(())
             };
-            let previous = self.request(subject, op::SET_CODE, call, set).await?;
+            self.request(subject, op::SET_CODE, call, set).await?;
             let beat = self.heartbeat(subject, call).await?;
             if beat.health != Health::Healthy {
                 let restore = |thing: &mut Thing| {

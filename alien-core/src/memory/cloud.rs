@@ -155,13 +155,13 @@ impl Cloud for Memory {
             crate::resource::Settings::Network(network) => network.existing_name(),
             _ => None,
         };
-        let own = || hyphenated(&target.prefix, resource.id().as_str(), 255);
+        let own = || format!("{}/{}", resource.kind(), hyphenated(&target.prefix, resource.id().as_str(), 255));
         things.push((Place::Thing, adopted.map_or_else(own, str::to_owned)));
     }
 
     fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
         if stack.resources().iter().any(|resource| resource.kind() == Kind::Container) {
-            things.push((Place::Cluster, hyphenated(&target.prefix, "shared", 255) + "-cluster"));
+            things.push((Place::Cluster, format!("cluster/{}", hyphenated(&target.prefix, "shared", 255))));
         }
     }
 

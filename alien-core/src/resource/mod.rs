@@ -22,7 +22,7 @@ pub use kv::Kv;
 pub use network::Network;
 pub use queue::Queue;
 pub use storage::Storage;
-pub use update::{ContainerUpdate, FunctionUpdate, Updatable};
+pub use update::{ContainerUpdate, FunctionUpdate, Updatable, Updated};
 
 /// The kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -15,11 +15,21 @@ pub trait Updatable: ResourceKind {
     /// The settings of this kind, if they are.
     fn from_settings(settings: Settings) -> Option<Self>;
 
-    /// The settings as the update leaves them, and the bytes of new code.
-    fn updated(self, update: Self::Update) -> (Self, Option<Arc<[u8]>>);
+    /// The settings as the update leaves them, and the bytes that takes.
+    fn updated(self, update: Self::Update) -> Updated<Self>;
 }
 
-/// New code: an image, or a zip with its bytes.
+/// Settings after an update, and the bytes that it takes.
+#[derive(Debug)]
+pub struct Updated<K> {
+    pub(crate) settings: K,
+    /// The bytes of new code.
+    pub(crate) zip: Option<Arc<[u8]>>,
+    /// The bytes of the code before.
+    pub(crate) previous: Option<Arc<[u8]>>,
+}
+
+/// Code: an image, or a zip with its bytes.
 #[derive(Clone, PartialEq, Eq)]
 struct NewCode {
     code: Code,
@@ -36,12 +46,17 @@ impl NewCode {
     fn image(reference: impl Into<String>) -> Self {
         Self { code: Code::image(reference), zip: None }
     }
+
+    fn zip(bytes: Arc<[u8]>) -> Self {
+        Self { code: Code::zip(&bytes), zip: Some(bytes) }
+    }
 }
 
 /// An update of a live function. What it does not name stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FunctionUpdate {
     code: Option<NewCode>,
+    previous: Option<NewCode>,
     memory_mib: Option<u32>,
     timeout: Option<Duration>,
     variables: BTreeMap<String, String>,
@@ -57,8 +72,14 @@ impl FunctionUpdate {
     /// New code: a zip with an executable `bootstrap`.
     #[must_use]
     pub fn zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
-        let bytes = bytes.into();
-        self.code = Some(NewCode { code: Code::zip(&bytes), zip: Some(bytes) });
+        self.code = Some(NewCode::zip(bytes.into()));
+        self
+    }
+
+    /// The zip that runs now: it is put back where the new code does not work.
+    #[must_use]
+    pub fn previous_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+        self.previous = Some(NewCode::zip(bytes.into()));
         self
     }
 
@@ -101,8 +122,8 @@ impl Updatable for Function {
         }
     }
 
-    fn updated(mut self, update: FunctionUpdate) -> (Self, Option<Arc<[u8]>>) {
-        let FunctionUpdate { code, memory_mib, timeout, variables } = update;
+    fn updated(mut self, update: FunctionUpdate) -> Updated<Self> {
+        let FunctionUpdate { code, previous, memory_mib, timeout, variables } = update;
         let (code, zip) = code.map_or((None, None), |new| (Some(new.code), new.zip));
         self.code = code.unwrap_or(self.code);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
@@ -111,7 +132,7 @@ impl Updatable for Function {
             Some(timeout) => self.timeout(timeout),
             None => self,
         };
-        (settings, zip)
+        Updated { settings, zip, previous: previous.and_then(|code| code.zip) }
     }
 }
 
@@ -178,13 +199,13 @@ impl Updatable for Container {
         }
     }
 
-    fn updated(mut self, update: ContainerUpdate) -> (Self, Option<Arc<[u8]>>) {
+    fn updated(mut self, update: ContainerUpdate) -> Updated<Self> {
         let ContainerUpdate { code, cpu_millis, memory_mib, replicas, variables } = update;
         self.code = code.map_or(self.code, |new| new.code);
         self.cpu_millis = cpu_millis.unwrap_or(self.cpu_millis);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
         self.replicas = replicas.unwrap_or(self.replicas);
         self.environment.extend(variables);
-        (self, None)
+        Updated { settings: self, zip: None, previous: None }
     }
 }

@@ -152,6 +152,12 @@ impl Diff {
                 problems.push(problem.at(&change.resource));
             }
         }
+        for grant in self.grants.iter().filter(|grant| grant.change == Gain::Lost && grant.layer != Layer::Provisioning)
+        {
+            let what = format!("{} loses `{}`", grant.holder, grant.set);
+            let help = "invite the customer to set up again: only the customer's admin changes permissions";
+            problems.push(Problem::error(Rule::SetFit, what, help.to_owned()).at(&grant.subject));
+        }
         problems
     }
 

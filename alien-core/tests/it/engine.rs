@@ -98,8 +98,11 @@ async fn a_set_up_killed_at_any_call_is_finished_by_the_next() {
             let world = InProcess::new();
             let case = Case::new(&world, "killed", stack.clone());
             world.account.fail_at(at, fault);
-            let error = case.up(&release, None).await.unwrap_err();
-            assert!(error.to_string().contains("killed"), "{at} {fault:?}: {error}");
+            match case.up(&release, None).await {
+                Err(error) => assert!(error.to_string().contains("killed"), "{at} {fault:?}: {error}"),
+                // In the end the claim is given back, by a look and a call: it would lapse by itself.
+                Ok(_) => assert!(at + 2 >= calls, "{at} {fault:?}"),
+            }
             world.account.restart();
             let options = run().take_over();
             let plan = case.provisioner.plan(&release, None, &options).await.unwrap();
@@ -132,8 +135,8 @@ async fn a_take_down_killed_at_any_call_is_finished_by_the_next() {
             let deployment = case.up(&release, None).await.unwrap();
             world.account.fail_at(at, fault);
             let killed = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await;
-            // The very last call may be one whose answer nobody needs.
-            assert!(killed.is_err() || at + 1 == calls, "{at} {fault:?}");
+            // In the end the claim is looked for, which went with the deployment.
+            assert!(killed.is_err() || at + 2 >= calls, "{at} {fault:?}");
             world.account.restart();
             let options = run().take_over();
             let remains = case.provisioner.destroy(&deployment, Data::Delete, &options, &Silent).await.unwrap();
@@ -253,7 +256,10 @@ async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.to_string().contains(&format!("`{id}`: something of this name is there")), "{error}");
         assert_eq!(world.account.names(), std::slice::from_ref(name));
-        let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+        let own = Deployment { id: case.invitation.id, ..deployment.clone() };
+        let error = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input, "the record is another deployment's: {error}");
+        let remains = case.provisioner.destroy(&own, Data::Delete, &run(), &Silent).await.unwrap();
         assert_eq!(remains.foreign.len(), 1);
         assert_eq!(world.account.names(), std::slice::from_ref(name));
     }
@@ -312,7 +318,7 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
     case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
     assert_eq!(
         world.account.names(),
-        ["frozen-ledger-6", "identity/frozen-management-6", "identity/frozen-runtime-ledger-6"]
+        ["function/frozen-ledger-6", "identity/frozen-management-6", "identity/frozen-runtime-ledger-6"]
     );
 }
 
@@ -384,8 +390,87 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     let error = manager.update(&api, FunctionUpdate::new().zip(*b"broken")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
     assert!(error.to_string().contains("its code does not start; the code it had runs again"), "{error}");
-    assert_eq!(manager.deployment(), deployment);
+    let now = manager.deployment();
+    assert_eq!(now.stack, deployment.stack);
+    assert_eq!(now.uncertain, [api.id().clone()].into(), "an update was begun");
     assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
+    // The same code as before is sent all the same, because nobody knows what runs.
+    let (manager, calls) = case.manager(&now);
+    manager.update(&api, FunctionUpdate::new().zip(zips(&world))).await.unwrap();
+    assert!(calls.operations().contains(&"code.set"));
+    assert_eq!(manager.deployment(), deployment);
+}
+
+/// What an earlier release had and was kept for its data is known by the record, and taken down with the rest.
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
+    let world = InProcess::new();
+    let stack = |extra: bool| {
+        let mut stack = Stack::builder("kept");
+        stack.frozen("data", Storage::new());
+        if extra {
+            stack.live("jobs", Queue::new());
+        }
+        stack.build().unwrap()
+    };
+    let case = Case::new(&world, "kept", stack(true));
+    let first = case.up(&release(&stack(true), &[]), None).await.unwrap();
+    world.account.set_objects("queue/kept-jobs-4", 1);
+    let second = case.up(&release(&stack(false), &[]), Some(&first)).await.unwrap();
+    assert_eq!(second.retired, [first.stack.clone()]);
+    let third = case.up(&release(&stack(false), &[]), Some(&second)).await.unwrap();
+    assert_eq!(third, second, "it still holds data");
+    let remains = case.provisioner.destroy(&third, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
+    assert_eq!(remains.kept.len(), 1);
+    assert_eq!(world.account.names(), ["queue/kept-jobs-4"]);
+    case.provisioner.destroy(&third, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!(world.account.names(), [""; 0]);
+}
+
+/// Of an engine and a record, a plan or an identity that do not belong together, nothing is touched.
+#[tokio::test(start_paused = true)]
+async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
+    let world = InProcess::new();
+    let stack = life::product(&zips(&world));
+    let release = release(&stack, &[zips(&world)]);
+    let one = Case::new(&world, "acme", stack.clone());
+    let deployment = one.up(&release, None).await.unwrap();
+    // Another deployment's admin mistypes the prefix.
+    let other = Case::new(&world, "acme", stack.clone());
+    let mistaken = Deployment { id: other.invitation.id, ..deployment.clone() };
+    let error = other.provisioner.revoke(&mistaken, &run()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+    let plan = one.provisioner.plan(&release, None, &run()).await.unwrap();
+    assert_eq!(other.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
+    let names = world.account.names();
+    let remains = other.provisioner.destroy(&mistaken, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!(remains.foreign.len(), names.len(), "{remains:?}");
+    assert_eq!(world.account.names(), names);
+    world.impersonator(world.calling()).register(&one.invitation, &deployment).await.unwrap();
+}
+
+/// A failure is shared by those who waited for it, and a session that is refused is not replaced at every call.
+#[tokio::test(start_paused = true)]
+async fn many_who_wait_for_a_session_do_not_fail_one_after_another() {
+    let world = InProcess::new();
+    let stack = life::product(&zips(&world));
+    let case = Case::new(&world, "crowd", stack.clone());
+    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let resources = manager.resources();
+    let beats = join_all((0..100).map(|n| manager.heartbeat(&resources[n % resources.len()]))).await;
+    assert!(beats.iter().all(|beat| beat.as_ref().unwrap_err().kind() == ErrorKind::Revoked));
+    assert_eq!(calls.operations(), ["identity.assume"]);
+
+    case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    world.account.without(&Right { permission: "thing.get".to_owned(), on: deployment.resources["data"].clone() });
+    let data = manager.find::<Storage, Frozen>("data").unwrap();
+    for _ in 0..20 {
+        assert_eq!(manager.heartbeat(&data).await.unwrap().health, Health::Denied);
+    }
+    let entered = calls.operations().iter().filter(|call| **call == "identity.assume").count();
+    assert_eq!(entered, 2, "the first, and one to see whether the vendor is still let in");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::engine::{Marks, Observed, Removal};
@@ -31,9 +32,19 @@ const MAIN: &str = "main";
 
 /// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let copies = container(at.site().resource(at.subject)?)?.copies().min;
     Ok(look(at).await?.map_or(Observed::Absent, |service| {
-        let tags = service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-        observed(at.site(), service.service_arn().unwrap_or_default(), tags)
+        let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
+        let sealed = tags().find(|(key, _)| *key == tag::DEFINITION).map(|(_, value)| value);
+        let runs = service.task_definition().map(revision);
+        let drift = match sealed {
+            Some(sealed) if runs != Some(sealed) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+            _ if u32::try_from(service.desired_count()) != Ok(copies) => {
+                Some(format!("it is to run {} times", service.desired_count()))
+            }
+            _ => None,
+        };
+        observed(at.site(), service.service_arn().unwrap_or_default(), tags()).drifted(drift)
     }))
 }
 
@@ -91,7 +102,13 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     at.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async { request.clone().send().await.map_err(failure) })
         .await?;
     steady(at, Some(&definition)).await?;
-    mark(at, seal(marks)).await
+    let sealed = [(tag::DEFINITION, revision(&definition).to_owned())];
+    mark(at, seal(marks).into_iter().chain(sealed)).await
+}
+
+/// Family and revision of a task definition, `family:7`.
+fn revision(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
@@ -351,6 +368,7 @@ fn primary(service: &Service) -> Option<&Deployment> {
 /// Waits until the service runs this and nothing else; without any, as many of what it runs as it is to.
 async fn steady(at: At<'_>, definition: Option<&str>) -> Result<()> {
     let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
+    let seen = &AtomicBool::new(false);
     compute::until(at.call, PATIENCE, || async move {
         let Some(service) = look(at).await? else { return failed("the service was deleted meanwhile".to_owned()) };
         let deployment = match definition {
@@ -358,8 +376,12 @@ async fn steady(at: At<'_>, definition: Option<&str>) -> Result<()> {
             None => primary(&service),
         };
         let Some(deployment) = deployment else {
+            if !seen.load(Ordering::Relaxed) {
+                return Ok(ControlFlow::Continue("ECS does not list the deployment yet".to_owned()));
+            }
             return failed("the service no longer runs it: the deployment was rolled back".to_owned());
         };
+        seen.store(true, Ordering::Relaxed);
         let reason = deployment.rollout_state_reason().unwrap_or("ECS gives no reason");
         let runs = format!("{} of {} tasks run", deployment.running_count(), deployment.desired_count());
         let done = deployment.status() == Some("PRIMARY")

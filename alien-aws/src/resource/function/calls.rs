@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How much of an answer that is an error is shown, in characters.
 const SHOWN: usize = 2000;
 
-/// One call: its tags tell that it is there and whose it is.
+/// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let arn = at.arn(Place::Function)?;
     let found = at
@@ -42,10 +42,21 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         })
         .await
         .or_absent()?;
-    Ok(found.map_or(Observed::Absent, |found| {
-        let tags = found.tags().into_iter().flatten();
-        observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
-    }))
+    let Some(found) = found else { return Ok(Observed::Absent) };
+    let tags = found.tags().into_iter().flatten();
+    let observed = observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+    match observed {
+        // The vendor may have changed since what was set: tags are not the vendor's to write.
+        Observed::Own { seal: Some(_), .. } => {
+            let (resource, found) = (at.site().resource(at.subject)?, look(at).await?);
+            let drift = match runs(&found, function(resource)?.code()) {
+                true => differs(at, &found, resource).await?.then(|| "other settings".to_owned()),
+                false => Some("other code".to_owned()),
+            };
+            Ok(observed.drifted(drift))
+        }
+        _ => Ok(observed),
+    }
 }
 
 /// Makes it with code and settings, but nothing starts it yet.
@@ -345,31 +356,15 @@ fn runs(found: &Found, code: &Code) -> bool {
     known == digits || Some(known) == base64(digits).as_deref()
 }
 
-/// Bytes given as hexadecimal digits, in base 64 (<https://datatracker.ietf.org/doc/html/rfc4648#section-4>).
+/// Bytes given as hexadecimal digits, in base 64.
 fn base64(digits: &str) -> Option<String> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    // Three bytes are six hexadecimal digits and four letters.
-    for group in digits.as_bytes().chunks(6) {
-        let group = std::str::from_utf8(group).ok()?;
-        let bits = u32::from_str_radix(&format!("{group:0<6}"), 16).ok()?;
-        let letters = (group.len() * 4).div_ceil(6);
-        for place in 0..4 {
-            let letter = LETTERS.get((bits >> (18 - 6 * place)) as usize & 63).copied()?;
-            text.push(if place < letters { char::from(letter) } else { '=' });
-        }
-    }
-    Some(text)
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    bytes.map(aws_smithy_types::base64::encode)
 }
 
 /// Whether role, settings, environment and network are as the stack says.
 async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
-    let function = function(resource)?;
-    let variables = found.environment().and_then(|environment| environment.variables());
-    let same_variables = match environment(at, resource).await?.variables() {
-        Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
-        _ => variables.is_none_or(std::collections::HashMap::is_empty),
-    };
     let sorted = |ids: &[String]| {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
@@ -379,11 +374,20 @@ async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&Vpc
         .vpc_config()
         .map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
     let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
-    Ok(found.role() == Some(at.arn(Place::RoleForLambda)?)
-        && found.memory_size() == Some(number(function.memory()))
-        && found.timeout() == Some(number(function.longest_run().as_secs()))
-        && same_variables
-        && has == wants)
+    Ok(found.role() == Some(at.arn(Place::RoleForLambda)?) && has == wants && !differs(at, found, resource).await?)
+}
+
+/// Whether it has other settings than these, of those that the vendor may set.
+async fn differs(at: At<'_>, found: &Found, resource: &Resource) -> Result<bool> {
+    let function = function(resource)?;
+    let variables = found.environment().and_then(|environment| environment.variables());
+    let same_variables = match environment(at, resource).await?.variables() {
+        Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
+        _ => variables.is_none_or(std::collections::HashMap::is_empty),
+    };
+    Ok(found.memory_size() != Some(number(function.memory()))
+        || found.timeout() != Some(number(function.longest_run().as_secs()))
+        || !same_variables)
 }
 
 async fn look(at: At<'_>) -> Result<Found> {

@@ -1,7 +1,7 @@
 //! Who may start a function: anyone over its URL, and the queues that trigger it.
 
 use alien_core::resource::Resource;
-use alien_core::{ErrorKind, Function, Result};
+use alien_core::{Error, ErrorKind, Function, Result};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 
 use super::calls::busy;
@@ -37,7 +37,7 @@ pub(super) async fn url(at: At<'_>, function: &Function) -> Result<()> {
             let made = at
                 .call(&[op::CREATE_FUNCTION_URL], || async {
                     let request = at.aws.lambda.create_function_url_config().function_name(name).auth_type(anyone());
-                    request.send().await.map_err(failure)
+                    request.send().await.map_err(failure).map_err(conflict)
                 })
                 .await;
             is_there(made)?;
@@ -50,8 +50,11 @@ pub(super) async fn url(at: At<'_>, function: &Function) -> Result<()> {
             "lambda:InvokeFunctionUrl" => request.function_url_auth_type(anyone()),
             _ => request.invoked_via_function_url(true),
         };
-        let added =
-            at.call(&[op::ADD_FUNCTION_PERMISSION], || async { request.clone().send().await.map_err(failure) }).await;
+        let added = at
+            .call(&[op::ADD_FUNCTION_PERMISSION], || async {
+                request.clone().send().await.map_err(failure).map_err(conflict)
+            })
+            .await;
         is_there(added)?;
     }
     Ok(())
@@ -89,6 +92,12 @@ async fn look(at: At<'_>) -> Result<Option<FunctionUrlAuthType>> {
         .await
         .or_absent()?;
     Ok(found.map(|found| found.auth_type))
+}
+
+/// Lambda has one code for what is there already and for what is being changed at the moment.
+fn conflict(error: Error) -> Error {
+    let there = error.kind() != ErrorKind::Exists || error.message().contains("exist");
+    if there { error } else { error.with_kind(ErrorKind::Busy) }
 }
 
 fn is_there<T>(made: Result<T>) -> Result<()> {

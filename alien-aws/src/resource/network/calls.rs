@@ -303,6 +303,10 @@ pub(crate) struct Placement {
     pub(crate) security_groups: Vec<String>,
 }
 
+/// Lambda and ECS take so many subnets
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html>).
+const MOST: usize = 16;
+
 /// Where code that `at` is about is placed in a network. One of the customer's gives all its subnets and its default
 /// security group.
 pub(crate) async fn placement(at: At<'_>, network: Subject) -> Result<Placement> {
@@ -323,7 +327,7 @@ pub(crate) async fn placement(at: At<'_>, network: Subject) -> Result<Placement>
         let what = format!("the network `{name}` has no subnet or no security group; mend it, and set up again");
         return Err(Error::new(ErrorKind::Missing, what));
     };
-    let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).collect();
+    let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).take(MOST).collect();
     Ok(Placement { vpc, subnets: ids(subnets), security_groups: ids(groups) })
 }
 

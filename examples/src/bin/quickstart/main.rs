@@ -135,6 +135,7 @@ async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
         resource: deployment.stack.resource("billing").ok_or("no `billing`")?.clone(),
         zip: None,
         previous_zip: None,
+        again: false,
     };
     let session = vendor.session(&deployment, &Purpose::Watch).await?;
     match session.update(billing.id(), &change).await {
@@ -143,7 +144,7 @@ async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
     }
 
     println!("\n== The customer takes the access back\n");
-    provisioner.revoke(&deployment).await?;
+    provisioner.revoke(&deployment, &run()).await?;
     match manager.heartbeat(&api).await {
         Ok(beat) => return Err(format!("the vendor still sees {beat:?}").into()),
         Err(error) => println!("{error}"),
