@@ -140,7 +140,7 @@ impl Manager {
             return Ok(());
         }
         let purpose = Purpose::Update(changes.iter().cloned().collect());
-        let updates = changes.iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
+        let updates = changes.into_iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
         let results: Vec<Result<()>> = stream::iter(updates).buffered(8).collect().await;
         results.into_iter().collect::<Result<()>>()?;
         let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
@@ -178,7 +178,7 @@ impl Manager {
         &self,
         deployment: &Deployment,
         purpose: &Purpose,
-        id: &ResourceId,
+        id: ResourceId,
         release: &Release,
         previous: &Artifacts,
     ) -> Result<()> {
@@ -189,7 +189,7 @@ impl Manager {
             resource: next.clone(),
             zip: bytes(release.artifacts(), code(next)),
             previous_zip: bytes(previous, before),
-            again: deployment.uncertain.contains(id),
+            again: deployment.uncertain.contains(&id),
         };
         let update = |session: Arc<dyn Manage>| {
             let (id, change) = (id.clone(), change.clone());
@@ -207,7 +207,7 @@ impl Manager {
         // Of a change of links that only holds as a whole, the parts wait for the end of the release.
         if let Ok(stack) = deployment.stack.with_resource(next) {
             deployment.stack = stack;
-            deployment.uncertain.remove(id);
+            deployment.uncertain.remove(&id);
         }
         Ok(())
     }

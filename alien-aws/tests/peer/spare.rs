@@ -19,7 +19,7 @@ const UNUSED: [(&str, &str); 17] = [
     ("iam:DeletePolicy on RolePolicies", "documents over 10,000 characters"),
     ("iam:DeletePolicyVersion on RolePolicies", "documents over 10,000 characters"),
     ("iam:DetachRolePolicy on Role", "documents over 10,000 characters"),
-    ("iam:ListPolicyVersions on RolePolicies", "documents over 10,000 characters"),
+    ("iam:GetPolicy on RolePolicies", "documents over 10,000 characters, changed"),
     ("iam:TagPolicy on RolePolicies", "documents over 10,000 characters"),
     ("lambda:AddPermission on Function", "a public URL"),
     ("lambda:CreateFunctionUrlConfig on Function", "a public URL"),
