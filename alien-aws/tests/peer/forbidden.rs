@@ -54,7 +54,10 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
     let case = Case::new(peer, "acme", stack.clone());
     let deployment = case.up(&release(&stack, std::slice::from_ref(&zip)), None).await.unwrap();
     // Another deployment whose name begins alike.
-    let other = Case::new(peer, "acme-prod", stack.clone()).up(&release(&stack, &[zip.clone()]), None).await.unwrap();
+    let other = Case::new(peer, "acme-prod", stack.clone())
+        .up(&release(&stack, std::slice::from_ref(&zip)), None)
+        .await
+        .unwrap();
     let session = peer.session(&deployment).await;
     let name = |id: &str| last(&deployment.resources[id]);
     let (bucket, table, queue) = (name("data"), name("cache"), name("jobs"));

@@ -417,7 +417,7 @@ async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
     let first = case.up(&release(&stack(true), &[]), None).await.unwrap();
     world.account.set_objects("queue/kept-jobs-4", 1);
     let second = case.up(&release(&stack(false), &[]), Some(&first)).await.unwrap();
-    assert_eq!(second.retired, [first.stack.clone()]);
+    assert_eq!(second.retired, std::slice::from_ref(&first.stack));
     let third = case.up(&release(&stack(false), &[]), Some(&second)).await.unwrap();
     assert_eq!(third, second, "it still holds data");
     let remains = case.provisioner.destroy(&third, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();

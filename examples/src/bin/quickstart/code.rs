@@ -22,6 +22,6 @@ done
 pub(crate) fn zip(release: &str) -> Result<Arc<[u8]>, zip::result::ZipError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
-    write!(zip, "{BOOTSTRAP}# {release}\n")?;
+    writeln!(zip, "{BOOTSTRAP}# {release}")?;
     Ok(zip.finish()?.into_inner().into())
 }
