@@ -118,7 +118,7 @@ impl Cloud for Aws {
         }
         for resource in stack.resources() {
             resource::check(Arns(target), resource, &mut problems);
-            resource::check_triggers(stack, resource, &mut problems);
+            resource::check_among(stack, resource, &mut problems);
         }
         problems
     }

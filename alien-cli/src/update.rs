@@ -34,11 +34,11 @@ async fn roll_out(
 ) -> Result<(), Failure> {
     let before = manager.deployment();
     // If this program is killed now, the record says what is uncertain, and the next release sets it again.
-    manager.begin(release)?;
+    let begun = manager.begin(release)?;
     if manager.deployment() != before {
         record.write(&manager.deployment())?;
     }
-    let released = manager.release(release, previous).await;
+    let released = manager.carry_out(begun, previous).await;
     if manager.deployment() != before {
         record.write(&manager.deployment())?;
     }

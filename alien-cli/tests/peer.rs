@@ -12,31 +12,16 @@ use alien_conformance::bootstrap;
 use alien_conformance::life::product;
 use alien_conformance::ministack::{self, Ministack};
 use alien_core::{Code, Function, Kv, Profile, Queue, Stack};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let absent = match ministack::install() {
-        Ok(_) => false,
-        Err(ministack::Absent(why)) => {
-            eprintln!("no peer for AWS: {why}");
-            true
-        }
-    };
-    let trial = |name: &str, test: fn(&Room)| {
-        let folder = name.to_owned();
-        let run = move || {
-            let server = Ministack::start().map_err(|ministack::Absent(why)| why)?;
-            test(&Room::new(&folder, server));
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(absent && !ministack::is_required())
-    };
+    let trial =
+        |name: &'static str, test: fn(&Room)| ministack::trial(name, move |server| test(&Room::new(name, server)));
     let trials = vec![
         trial("a_deployment_from_its_invitation_to_its_end", a_deployment),
         trial("programs_killed_at_random_are_finished_by_the_next", kills),
     ];
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
 /// A folder for files, and the peer.

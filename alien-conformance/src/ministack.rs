@@ -7,7 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
 
 /// The version that the known faults of the peer are of.
 pub const VERSION: &str = "1.5.33";
@@ -24,8 +27,7 @@ pub struct Ministack {
 pub struct Absent(pub String);
 
 /// Whether a missing peer is a failure: where everything must be seen to pass.
-#[must_use]
-pub fn is_required() -> bool {
+fn is_required() -> bool {
     std::env::var_os("ALIEN_PEERS").is_some_and(|value| value == "required")
 }
 
@@ -40,7 +42,7 @@ pub(crate) fn target() -> PathBuf {
 /// # Errors
 ///
 /// Where this machine has no Python, or the packages cannot be had.
-pub fn install() -> Result<PathBuf, Absent> {
+fn install() -> Result<PathBuf, Absent> {
     let folder = target().join(format!("ministack-{VERSION}"));
     let program = folder.join("bin/ministack");
     fs::create_dir_all(target()).map_err(|error| Absent(error.to_string()))?;
@@ -66,6 +68,25 @@ fn run(command: &mut Command) -> Result<(), Absent> {
         return Ok(());
     }
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// A test on a server of its own. Where the peer cannot be had, that is said and the test is reported as ignored, unless it
+/// is required.
+#[must_use]
+pub fn trial(name: &str, test: impl FnOnce(Ministack) + Send + 'static) -> Trial {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    let installed = *INSTALLED.get_or_init(|| {
+        let installed = install();
+        if let Err(Absent(why)) = &installed {
+            eprintln!("no peer for AWS: {why}");
+        }
+        installed.is_ok()
+    });
+    let run = move || {
+        test(Ministack::start().map_err(|Absent(why)| why)?);
+        Ok(())
+    };
+    Trial::test(name, run).with_ignored_flag(!installed && !is_required())
 }
 
 impl Ministack {

@@ -47,7 +47,7 @@ pub use handle::{AnyHandle, Handle, Ref};
 pub use impersonate::{Impersonate, Impersonator};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
 pub use manage::Manage;
-pub use manager::Manager;
+pub use manager::{Begun, Manager};
 pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
 pub use problem::{Problem, Problems, Rule, Severity};
 pub use progress::{Event, Progress, Silent, Stage};

@@ -134,54 +134,57 @@ impl Manager {
     /// [`ErrorKind::Failed`] where new code does not work, after every other update was done;
     /// [`ErrorKind::Revoked`]; what the cloud's calls give. What was updated is in the record.
     pub async fn release(&self, release: &Release, previous: &Artifacts) -> Result<()> {
-        let deployment = self.deployment();
-        let changes = self.begin(release)?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let purpose = Purpose::Update(changes.iter().cloned().collect());
-        let updates = changes.into_iter().map(|id| self.roll_out(&deployment, &purpose, id, release, previous));
-        let results: Vec<Result<()>> = stream::iter(updates).buffered(8).collect().await;
-        results.into_iter().collect::<Result<()>>()?;
-        let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
-        deployment.stack = release.stack().clone();
-        deployment.uncertain.clear();
-        Ok(())
+        self.carry_out(self.begin(release)?, previous).await
     }
 
-    /// What [`release`](Self::release) will update. It is marked as uncertain in the record until that has ended: a
-    /// program that keeps the record now can go on after it was interrupted.
+    /// Begins a release: what it will update is marked as uncertain in the record until that has ended, so that a program
+    /// that keeps the record now can go on after it was interrupted. No call is made.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Input`] where the release has a change that is the customer's admin's to make, or lacks a zip.
-    pub fn begin(&self, release: &Release) -> Result<Vec<ResourceId>> {
+    pub fn begin(&self, release: &Release) -> Result<Begun> {
         let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
-        let diff = release.stack().diff(&deployment.stack);
+        let before = deployment.clone();
+        let diff = release.stack().diff(&before.stack);
         Problems::none(diff.beyond_the_vendor())?;
-        let changed = |resource: &&Resource| {
-            let id = resource.id();
-            deployment.uncertain.contains(id) || diff.changes.iter().any(|change| change.resource == id.as_str())
+        let is_uncertain = |resource: &Resource| before.uncertain.contains(resource.id());
+        let is_changed = |resource: &Resource| {
+            is_uncertain(resource) || diff.changes.iter().any(|change| change.resource == resource.id().as_str())
         };
-        let changes: Vec<&Resource> = release.stack().resources().iter().filter(changed).collect();
-        let sent = changes.iter().filter(|resource| {
-            let before = deployment.stack.resource(resource.id().as_str()).and_then(code);
-            deployment.uncertain.contains(resource.id()) || code(resource) != before
+        let changed: Vec<&Resource> = release.stack().resources().iter().filter(|found| is_changed(found)).collect();
+        let sent = changed.iter().filter(|resource| {
+            let old = before.stack.resource(resource.id().as_str()).and_then(code);
+            is_uncertain(resource) || code(resource) != old
         });
         Problems::none(sent.filter_map(|resource| release.lacking(resource)).collect())?;
-        let changes: Vec<ResourceId> = changes.into_iter().map(|resource| resource.id().clone()).collect();
-        deployment.uncertain.extend(changes.iter().cloned());
-        Ok(changes)
+        let changed: Vec<ResourceId> = changed.into_iter().map(|resource| resource.id().clone()).collect();
+        deployment.uncertain.extend(changed.iter().cloned());
+        Ok(Begun { release: release.clone(), before, changed })
     }
 
-    async fn roll_out(
-        &self,
-        deployment: &Deployment,
-        purpose: &Purpose,
-        id: ResourceId,
-        release: &Release,
-        previous: &Artifacts,
-    ) -> Result<()> {
+    /// Carries out a release that was begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](Self::release), but for its input.
+    pub async fn carry_out(&self, begun: Begun, previous: &Artifacts) -> Result<()> {
+        if begun.changed.is_empty() {
+            return Ok(());
+        }
+        let purpose = Purpose::Update(begun.changed.iter().cloned().collect());
+        let changed = begun.changed.clone().into_iter();
+        let updates = changed.map(|id| self.roll_out(&begun, &purpose, id, previous));
+        let results: Vec<Result<()>> = stream::iter(updates).buffered(8).collect().await;
+        results.into_iter().collect::<Result<()>>()?;
+        let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
+        deployment.stack = begun.release.stack().clone();
+        deployment.uncertain.clear();
+        Ok(())
+    }
+
+    async fn roll_out(&self, begun: &Begun, purpose: &Purpose, id: ResourceId, previous: &Artifacts) -> Result<()> {
+        let Begun { release, before: deployment, .. } = begun;
         let Some(next) = release.stack().resource(id.as_str()) else { return Ok(()) };
         let before = deployment.stack.resource(id.as_str()).and_then(code);
         let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
@@ -278,6 +281,22 @@ impl Manager {
             }
             done => done,
         }
+    }
+}
+
+/// A release that was begun: what it changes is marked in the record.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    release: Release,
+    before: Deployment,
+    changed: Vec<ResourceId>,
+}
+
+impl Begun {
+    /// What it will update.
+    #[must_use]
+    pub fn changed(&self) -> &[ResourceId] {
+        &self.changed
     }
 }
 

@@ -49,8 +49,8 @@ pub trait Provision: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Foreign`](crate::ErrorKind::Foreign) where the identity of that name is not this deployment's; what the cloud's
-    /// calls give.
+    /// [`Foreign`](crate::ErrorKind::Foreign) where the identity of that name is not this deployment's;
+    /// [`Missing`](crate::ErrorKind::Missing) where there is none; what the cloud's calls give.
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
 }
 

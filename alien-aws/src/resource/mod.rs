@@ -74,10 +74,19 @@ pub(crate) fn address(site: &alien_core::Site<crate::Aws>, subject: Subject) -> 
     }
 }
 
-/// A message must stay hidden as long as the function that handles it may run
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
-pub(crate) fn check_triggers(stack: &Stack, resource: &Resource, problems: &mut Vec<Problem>) {
+/// What AWS does not take of a function beside others, and what should be known about it.
+pub(crate) fn check_among(stack: &Stack, resource: &Resource, problems: &mut Vec<Problem>) {
     let Settings::Function(function) = resource.settings() else { return };
+    let network = function.network_id().and_then(|id| stack.resource(id));
+    if let Some(network) = network.filter(|network| !network.is_adopted()) {
+        // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>
+        let what = format!("in the network `{}` it has no public address: it reaches nothing outside it", network.id());
+        let help =
+            "leave its network out, or use a network of the customer's with endpoints or a NAT gateway".to_owned();
+        problems.push(Problem::warning(Rule::Cloud, what, help).on(resource.id()));
+    }
+    // A message must stay hidden as long as the function that handles it may run
+    // (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
     for id in resource.settings().triggers() {
         let Some(Settings::Queue(queue)) = stack.resource(id).map(Resource::settings) else { continue };
         let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), function.longest_run().as_secs());

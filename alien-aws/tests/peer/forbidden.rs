@@ -1,4 +1,5 @@
-//! What a plain client, without a line of this library, is refused by the peer; and what only AWS has.
+//! What a plain client, without a line of this library, is refused by the peer; and, where the peer decides wrongly, by the
+//! evaluator.
 
 use std::future::Future;
 
@@ -6,16 +7,14 @@ use alien_aws::Aws;
 use alien_aws::policy::{Request, evaluate};
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
-use alien_core::engine::{Action, Data};
-use alien_core::{
-    Code, Container, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Provision, Silent, Site, Stack,
-};
+use alien_core::engine::Data;
+use alien_core::{Silent, Site};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::Tag;
 use aws_sdk_lambda::primitives::Blob;
 
-use crate::world::{Peer, rendered, root};
+use crate::world::{Peer, rendered};
 
 /// Asks, and writes down whoever lets it through: what the peer should have refused.
 struct Asked {
@@ -189,93 +188,6 @@ fn role_arn(name: &str) -> String {
     format!("arn:aws:iam::222222222222:role/{name}")
 }
 
-fn last(arn: &str) -> &str {
+pub(crate) fn last(arn: &str) -> &str {
     arn.rsplit(['/', ':']).next().unwrap()
-}
-
-/// To get in, to send the code, and to see that it works: nothing less can do it. Looking is repeated until it does.
-pub(crate) async fn the_fewest_calls(peer: &Peer) {
-    let zip = peer.zip("first");
-    let mut stack = Stack::builder("few");
-    stack.live("api", Function::new(Code::zip(&zip), "execution"));
-    stack.profile("execution", Profile::new());
-    let stack = stack.build().unwrap();
-    let case = Case::new(peer, "few", stack.clone());
-    let deployment = case.up(&release(&stack, &[zip]), None).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let api = manager.find::<Function, Live>("api").unwrap();
-    manager.update(&api, FunctionUpdate::new().zip(peer.zip("second"))).await.unwrap();
-    let made = calls.operations();
-    let (enter, look) = ("sts:AssumeRole", "lambda:GetFunctionConfiguration");
-    assert_eq!(made[..3], [enter, "lambda:UpdateFunctionCode", look], "{made:?}");
-    assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
-}
-
-/// A VPC of the customer's: a service runs in it, and neither set-up nor take-down changes it.
-pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
-    // The network that another deployment made stands for the customer's own.
-    let mut own = Stack::builder("own");
-    own.frozen("net", Network::new("10.30.0.0/16"));
-    let own = own.build().unwrap();
-    let customers = Case::new(peer, "customers", own.clone());
-    let made = customers.up(&release(&own, &[]), None).await.unwrap();
-    let mut stack = Stack::builder("adopts");
-    let network = stack.frozen("net", Network::existing(last(&made.resources["net"])));
-    let image = Code::image(alien_conformance::stacks::IMAGE);
-    stack.live("worker", Container::new(image, "worker").network(&network));
-    stack.profile("worker", Profile::new());
-    let stack = stack.build().unwrap();
-    let case = Case::new(peer, "adopts", stack.clone());
-    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    assert_eq!(deployment.resources["net"], made.resources["net"]);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
-    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
-    assert!(plan.is_empty(), "it is as it was:\n{plan}");
-    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
-}
-
-/// Another account's credentials, and an admin who lacks a right: both are told in the plan, and nothing is done.
-pub(crate) async fn preflight_tells(peer: &Peer) {
-    let zip = peer.zip("first");
-    let stack = product(&zip);
-    let case = Case::new(peer, "told", stack.clone());
-    let release = release(&stack, &[zip]);
-    let wrong = peer.with(root("333333333333"));
-    let (id, target) = (case.invitation.id, case.target.clone());
-    let provisioner = alien_aws::provisioner(&wrong, id, target.clone(), None, peer.calling());
-    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
-    let error = provisioner.apply(&plan, &run(), &Silent).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Input);
-    assert!(
-        error.to_string().contains("are of account 333333333333, and the deployment goes to 222222222222"),
-        "{error}"
-    );
-
-    // An admin with the provisioning documents, but for one action.
-    let rendered = alien_core::cloud::render::<Aws>(&stack, &target).unwrap();
-    let provisioning = &rendered.documents.layers.principals(alien_core::permission::Layer::Provisioning)[0];
-    let iam = peer.iam();
-    iam.create_user().user_name("admin").send().await.unwrap();
-    // What every admin has beside the documents, and what the peer decides wrongly.
-    let looks = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:SimulatePrincipalPolicy","iam:GetAccountSummary","ecs:DescribeClusters","ecs:DescribeServices"],"Resource":"*"}]}"#;
-    iam.put_user_policy().user_name("admin").policy_name("looks").policy_document(looks).send().await.unwrap();
-    for policy in &provisioning.policies {
-        let mut document = policy.document.clone();
-        for statement in &mut document.statements {
-            statement.actions.retain(|action| action != "dynamodb:CreateTable");
-        }
-        let document = serde_json::to_string(&document).unwrap();
-        let put = iam.put_user_policy().user_name("admin").policy_name(&policy.name);
-        put.policy_document(document).send().await.unwrap();
-    }
-    let key = iam.create_access_key().user_name("admin").send().await.unwrap().access_key.unwrap();
-    let admin = aws_credential_types::Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-    let provisioner = alien_aws::provisioner(&peer.with(admin), id, target, None, peer.calling());
-    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
-    assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
-    let problems: Vec<String> =
-        plan.problems.iter().filter(|found| found.is_error()).map(ToString::to_string).collect();
-    assert!(problems.iter().any(|problem| problem.contains("may not dynamodb:CreateTable on")), "{problems:#?}");
-    assert_eq!(provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
 }

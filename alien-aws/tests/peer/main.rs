@@ -4,35 +4,23 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
 mod forbidden;
+mod only_aws;
 mod spare;
 mod unenforced;
 mod world;
 
 use alien_conformance::life;
-use alien_conformance::ministack::{self, Ministack};
-use libtest_mimic::{Arguments, Trial};
+use alien_conformance::ministack;
+use futures_util::future::BoxFuture;
+use libtest_mimic::Arguments;
 use world::Peer;
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let absent = match ministack::install() {
-        Ok(_) => false,
-        Err(ministack::Absent(why)) => {
-            eprintln!("no peer for AWS: {why}");
-            true
-        }
-    };
-    let trial = |name: &str, test: fn(&Peer) -> futures_util::future::BoxFuture<'_, ()>| {
-        let run = move || {
-            let server = Ministack::start().map_err(|ministack::Absent(why)| why)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            runtime.block_on(async {
-                let peer = Peer::new(server).await;
-                test(&peer).await;
-            });
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(absent && !ministack::is_required())
+    let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
+        ministack::trial(name, move |server| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async { test(&Peer::new(server).await).await });
+        })
     };
     let trials = vec![
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
@@ -43,13 +31,14 @@ fn main() {
             Box::pin(forbidden::a_plain_client_is_refused(peer))
         }),
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
-        trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(forbidden::the_fewest_calls(peer))),
+        trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_aws::the_fewest_calls(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
-            Box::pin(forbidden::an_existing_network_is_used(peer))
+            Box::pin(only_aws::an_existing_network_is_used(peer))
         }),
+        trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
         trial("wrong_credentials_and_missing_rights_are_told_before_anything_is_done", |peer| {
-            Box::pin(forbidden::preflight_tells(peer))
+            Box::pin(only_aws::preflight_tells(peer))
         }),
     ];
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

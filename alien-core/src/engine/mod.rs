@@ -22,15 +22,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
 
+use claim::Carrier;
 pub use destroy::Remains;
 pub use driver::{Claim, Data, Driver, Marks, Observed, Removal, Seal};
 pub use plan::{Action, Plan, Step};
 
 use crate::call::{Caller, Calling};
-use claim::Carrier;
-use serde_json::Value;
-
 use crate::cloud::{Cloud, render};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
@@ -214,6 +213,10 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         let call = self.caller(Release::without_artifacts(deployment.stack.clone()), Data::default());
         // A set-up that is under way would let the vendor in again: its claim is taken from it.
         let options = options.clone().take_over();
+        if self.driver.observe(Subject::ManagementIdentity, &call).await? == Observed::Absent {
+            let what = format!("there is no `{}`: nobody is let in", call.site().identity());
+            return Err(Error::new(ErrorKind::Missing, what));
+        }
         self.claimed(&call, &options, Carrier::Stays, self.driver.revoke(&call)).await
     }
 }

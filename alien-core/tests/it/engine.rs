@@ -401,6 +401,32 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     assert_eq!(manager.deployment(), deployment);
 }
 
+/// A program that is interrupted between its first call and its last leaves a record that says what to do again.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack_says() {
+    let world = InProcess::new();
+    let stack = life::product(&zips(&world));
+    let case = Case::new(&world, "begun", stack.clone());
+    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let mut form = serde_json::to_value(&stack).unwrap();
+    form["resources"][0]["memoryMib"] = 512.into();
+    let next = Stack::from_json(&form.to_string()).unwrap();
+    let begun = manager.begin(&release(&next, &[zips(&world)])).unwrap();
+    assert_eq!(begun.changed(), ["api".parse().unwrap()]);
+    let kept = manager.deployment();
+    assert_eq!(kept.uncertain.len(), 1);
+    // To carry it out costs what it costs without a record in between.
+    manager.carry_out(begun, &alien_core::Artifacts::default()).await.unwrap();
+    assert_eq!(calls.operations(), ["identity.assume", "code.settings"]);
+    // The other program, which only knows that something was begun, goes back to the first stack.
+    let (other, calls) = case.manager(&kept);
+    other.release(&release(&stack, &[zips(&world)]), &alien_core::Artifacts::default()).await.unwrap();
+    let made = calls.operations();
+    assert!(made.contains(&"code.set") && made.contains(&"code.settings"), "{made:?}");
+    assert_eq!(other.deployment(), deployment);
+}
+
 /// What an earlier release had and was kept for its data is known by the record, and taken down with the rest.
 #[tokio::test(start_paused = true)]
 async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
