@@ -19,7 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manage::Manage;
 use crate::name::ResourceId;
 use crate::permission::{Holding, Set, Subject};
-use crate::session::{Operate, Session};
+pub use crate::session::Entered;
+use crate::session::Session;
 use crate::site::Site;
 
 /// Opens sessions on deployments. The vendor has a value of this, and none of [`Provision`](crate::Provision).
@@ -63,7 +64,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// The grants that the purpose takes.
-    fn narrow<C: Cloud>(&self, site: &Site<C>) -> Result<Holding> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] where the deployment has no such resource.
+    pub fn narrow<C: Cloud>(&self, site: &Site<C>) -> Result<Holding> {
         let Holding { holder, grants } = &site.permissions.management;
         let grants = match self {
             Self::Watch => {
@@ -122,20 +127,6 @@ pub enum Proof {
     Wrong,
 }
 
-/// Let in.
-pub struct Entered<C: Cloud> {
-    /// Makes calls with the credentials.
-    pub operate: Box<dyn Operate<C>>,
-    /// When they end.
-    pub expires: Timestamp,
-}
-
-impl<C: Cloud> fmt::Debug for Entered<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entered").field("expires", &self.expires).finish_non_exhaustive()
-    }
-}
-
 /// A session is renewed so long before its end.
 const MARGIN: Duration = Duration::from_secs(300);
 
@@ -145,17 +136,18 @@ const KEPT: usize = 10_000;
 /// A session that the cloud refuses is replaced so often at most: to see whether the vendor is still let in at all.
 const REPLACED_EVERY: Duration = Duration::from_secs(30);
 
-/// One place for one session. Who renews it holds the lock, so that others wait for the same.
-type Slot<C> = Arc<AsyncMutex<Place<C>>>;
+/// One slot for one session. Who renews it holds the lock, so that others wait for the same.
+type Slot<C> = Arc<AsyncMutex<SlotState<C>>>;
 
-struct Place<C: Cloud> {
+/// What became of a slot.
+struct SlotState<C: Cloud> {
     open: Option<Arc<Session<C>>>,
     replaced: Option<Timestamp>,
     /// The last failure, for those who waited for it.
     failed: Option<(Timestamp, Error)>,
 }
 
-impl<C: Cloud> Default for Place<C> {
+impl<C: Cloud> Default for SlotState<C> {
     fn default() -> Self {
         Self { open: None, replaced: None, failed: None }
     }
@@ -195,23 +187,23 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
         Arc::clone(open.entry(key).or_default())
     }
 
-    /// Opens a session in its place, unless that has just failed for someone who asked at the same time.
+    /// Opens a session in its slot, unless that has just failed for someone who asked at the same time.
     async fn fill(
         &self,
-        place: &mut Place<C>,
+        slot: &mut SlotState<C>,
         asked: Timestamp,
         deployment: &Deployment,
         purpose: &Purpose,
     ) -> Result<Arc<dyn Manage>> {
-        if let Some((_, error)) = place.failed.as_ref().filter(|(failed, _)| *failed >= asked) {
+        if let Some((_, error)) = slot.failed.as_ref().filter(|(failed, _)| *failed >= asked) {
             return Err(error.clone());
         }
         // A session that could not be renewed is not kept: the next who asks tries again.
-        place.open = None;
+        slot.open = None;
         match self.open(deployment, purpose).await {
-            Ok(session) => Ok(Arc::clone(place.open.insert(session)) as Arc<dyn Manage>),
+            Ok(session) => Ok(Arc::clone(slot.open.insert(session)) as Arc<dyn Manage>),
             Err(error) => {
-                place.failed = Some((self.how.clock.now(), error.clone()));
+                slot.failed = Some((self.how.clock.now(), error.clone()));
                 Err(error)
             }
         }
@@ -270,24 +262,24 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
         let asked = self.how.clock.now();
         let slot = self.slot(deployment, purpose);
-        let mut place = slot.lock().await;
+        let mut slot = slot.lock().await;
         let soon = later(self.how.clock.now(), MARGIN);
-        match place.open.as_ref().filter(|session| session.expires() > soon) {
+        match slot.open.as_ref().filter(|session| session.expires() > soon) {
             Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
-            None => self.fill(&mut place, asked, deployment, purpose).await,
+            None => self.fill(&mut slot, asked, deployment, purpose).await,
         }
     }
 
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
         let asked = self.how.clock.now();
         let slot = self.slot(deployment, purpose);
-        let mut place = slot.lock().await;
-        let lately = place.replaced.is_some_and(|replaced| later(replaced, REPLACED_EVERY) > asked);
-        match place.open.as_ref().filter(|session| session.serial() != stale || lately) {
+        let mut slot = slot.lock().await;
+        let lately = slot.replaced.is_some_and(|replaced| later(replaced, REPLACED_EVERY) > asked);
+        match slot.open.as_ref().filter(|session| session.serial() != stale || lately) {
             Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
             None => {
-                place.replaced = Some(asked);
-                self.fill(&mut place, asked, deployment, purpose).await
+                slot.replaced = Some(asked);
+                self.fill(&mut slot, asked, deployment, purpose).await
             }
         }
     }

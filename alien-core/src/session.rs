@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use crate::call::Caller;
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};
-use crate::impersonate::Entered;
 use crate::manage::{Change, Health, Heartbeat, LogPage, LogQuery, Manage};
 use crate::name::ResourceId;
 use crate::permission::{Set, Subject};
@@ -32,6 +31,20 @@ pub trait Operate<C: Cloud>: Send + Sync {
 
     /// Sends a command to a function.
     async fn dispatch(&self, subject: Subject, command: &[u8], call: &Caller<C>) -> Result<Vec<u8>>;
+}
+
+/// Let in.
+pub struct Entered<C: Cloud> {
+    /// Makes calls with the credentials.
+    pub operate: Box<dyn Operate<C>>,
+    /// When they end.
+    pub expires: Timestamp,
+}
+
+impl<C: Cloud> fmt::Debug for Entered<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// One session.

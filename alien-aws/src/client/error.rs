@@ -30,6 +30,17 @@ where
     made.with_request_id(id.as_deref())
 }
 
+/// An error of a call on a function that is there: the conflict is with what is being done to it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+pub(crate) fn busy<E>(error: SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    SdkError<E, HttpResponse>: RequestId,
+{
+    let error = failure(error);
+    if error.kind() == ErrorKind::Exists { error.with_kind(ErrorKind::Busy) } else { error }
+}
+
 /// Nothing was sent: for want of credentials, or of a way.
 fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
     let why = error.map(|error| chain(error)).unwrap_or_default();

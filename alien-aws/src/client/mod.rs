@@ -19,7 +19,7 @@ use crate::Aws;
 use crate::operations::Place;
 
 pub(crate) use ec2::{Ec2, Element};
-pub(crate) use error::failure;
+pub(crate) use error::{busy, failure};
 
 /// The clients of all services that an adapter calls, under one identity.
 #[derive(Clone)]

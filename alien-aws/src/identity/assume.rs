@@ -134,6 +134,44 @@ fn session_policy(entry: &Entry<Aws>) -> Result<String> {
 mod tests {
     use super::*;
 
+    /// An update's session may update what it is for, and nothing that is live beside it.
+    #[test]
+    fn a_session_policy_holds_what_the_update_takes() {
+        use alien_core::impersonate::Purpose;
+        use alien_core::{Artifacts, Code, Function, Profile, Release, Site, Stack};
+
+        use crate::policy::{Request, evaluate};
+
+        let mut stack = Stack::builder("two");
+        for id in ["api", "jobs"] {
+            stack.live(id, Function::new(Code::zip(b"code"), "code"));
+        }
+        stack.profile("code", Profile::new());
+        let target = crate::Target {
+            account: "222222222222".parse().unwrap(),
+            region: "eu-central-1".parse().unwrap(),
+            prefix: "acme".parse().unwrap(),
+            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+            external_id: "acme-7f3a".parse().unwrap(),
+        };
+        let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+        let release = Release::part(stack.build().unwrap(), Artifacts::default());
+        let site = std::sync::Arc::new(Site::<Aws>::new(id, target, release));
+        let holding = Purpose::Update(["api".parse().unwrap()].into()).narrow(&site).unwrap();
+        let entry = Entry { site, holding, narrowed: true, proof: Proof::Right };
+        let policy: Policy = serde_json::from_str(&session_policy(&entry).unwrap()).unwrap();
+        for (action, name, allowed) in [
+            ("lambda:UpdateFunctionCode", "acme-api-4", true),
+            ("lambda:GetFunctionConfiguration", "acme-api-4", true),
+            ("lambda:UpdateFunctionCode", "acme-jobs-4", false),
+            ("logs:FilterLogEvents", "acme-api-4", false),
+        ] {
+            let arn = format!("arn:aws:lambda:eu-central-1:222222222222:function:{name}");
+            let decision = evaluate([&policy], &Request::new(action, &arn, &[]));
+            assert_eq!(decision.is_allowed(), allowed, "{action} on {name}: {decision:?}");
+        }
+    }
+
     #[test]
     fn a_session_name_is_one_that_aws_takes() {
         assert_eq!(name("Jo Doe <jo@example.com>", 40), "Jo-Doe--jo@example.com-");

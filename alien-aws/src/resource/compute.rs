@@ -1,142 +1,32 @@
-//! What functions and containers have in common: what their code is told, their logs, waiting for them.
+//! What functions and containers have in common: where their logs go, and where their images come from.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::time::Duration;
+#[cfg(feature = "client")]
+pub(crate) mod calls;
 
-use alien_core::call::Caller;
-use alien_core::engine::{Marks, Observed};
-use alien_core::manage::{LogLine, LogPage, LogQuery};
-use alien_core::resource::Resource;
-use alien_core::{Error, ErrorKind, Kind, Result};
-use jiff::Timestamp;
+use alien_core::Code;
 
-use crate::Aws;
-use crate::client::{At, OrAbsent, failure, lacking, observed, ownership};
-use crate::operations as op;
+use crate::naming::Arns;
 use crate::operations::Place;
+use crate::target::Region;
 
-/// Days that a log is kept.
-const KEPT: i32 = 30;
-
-/// The environment of a resource's code: the vendor's variables, and the address of each linked resource. A network that
-/// is being set up is asked for its id: it is on record only afterwards.
-pub(super) async fn environment(at: At<'_>, resource: &Resource) -> Result<BTreeMap<String, String>> {
-    let site = at.site();
-    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
-    for id in resource.links() {
-        let subject = site.subject(id.as_str())?;
-        let linked = site.resource(subject)?;
-        let unknown = linked.kind() == Kind::Network && !linked.is_adopted() && !site.ids.contains_key(id);
-        let address = if unknown {
-            super::network::calls::placement(at, subject).await?.vpc
-        } else {
-            super::address(site, subject)
-        };
-        variables.insert(id.variable(), address);
-    }
-    Ok(variables)
+/// The log group of compute, by the parts of its name.
+pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Place, String)>) {
+    let group = arns.regional("logs", &[&["log-group:"], name].concat());
+    let streams = [&group, ":*"].concat();
+    things.extend([(Place::LogGroup, group), (Place::LogGroup, streams.clone()), (Place::LogStreams, streams)]);
 }
 
-/// The name of the log group, which has slashes in it.
-pub(super) fn log_group<'a>(at: At<'a>) -> Result<&'a str> {
-    let arn = at.arn(Place::LogGroup)?;
-    arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| lacking("log group"))
-}
-
-/// Makes the log group of `owner`, unless it is there, and keeps what is in it for a month.
-pub(super) async fn set_up_logs(at: At<'_>, marks: &Marks, owner: &str) -> Result<()> {
-    let name = log_group(at)?;
-    let made = at
-        .call(&[op::CREATE_LOG_GROUP, op::TAG_LOG_GROUP], || async {
-            let tags = ownership(marks, owner).map(|(key, value)| (key.to_owned(), value));
-            let request = at.aws.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
-            request.send().await.map_err(failure)
-        })
-        .await;
-    match made {
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            if let Observed::Foreign(whose) = observe_logs(at).await? {
-                let what = format!("the log group `{name}` is there, and {whose}");
-                return Err(Error::new(ErrorKind::Foreign, what).in_operation(op::CREATE_LOG_GROUP.call));
-            }
-        }
-        made => drop(made?),
-    }
-    at.call(&[op::PUT_LOG_RETENTION], || async {
-        let request = at.aws.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
-        request.send().await.map_err(failure)
-    })
-    .await
-    .map(drop)
-}
-
-/// Removes the log group, if it is the deployment's.
-pub(super) async fn remove_logs(at: At<'_>) -> Result<()> {
-    if !matches!(observe_logs(at).await?, Observed::Own { .. }) {
-        return Ok(());
-    }
-    let name = log_group(at)?;
-    at.call(&[op::DELETE_LOG_GROUP], || async {
-        at.aws.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
-    })
-    .await
-    .or_absent()
-    .map(drop)
-}
-
-async fn observe_logs(at: At<'_>) -> Result<Observed> {
-    let arn = at.arn(Place::LogGroup)?;
-    let found = at
-        .call(&[op::LIST_LOG_GROUP_TAGS], || async {
-            at.aws.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
-        })
-        .await
-        .or_absent()?;
-    Ok(found.map_or(Observed::Absent, |found| {
-        let tags = found.tags().into_iter().flatten();
-        observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
-    }))
-}
-
-/// Some lines of the log (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>).
-/// A page that ends in no cursor may still be followed by lines written later: the next query begins at the last one's
-/// time.
-pub(crate) async fn logs(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
-    let name = log_group(at)?;
-    let page = at
-        .call(&[op::FILTER_LOG_EVENTS], || async {
-            let request = at.aws.logs.filter_log_events().log_group_name(name);
-            let request = request.start_time(query.from.as_millisecond()).limit(i32::from(query.limit));
-            request.set_next_token(query.cursor.clone()).send().await.map_err(failure)
-        })
-        .await?;
-    let lines = page.events().iter().filter_map(|event| {
-        let at = Timestamp::from_millisecond(event.timestamp()?).ok()?;
-        Some(LogLine { at, text: event.message()?.trim_end_matches('\n').to_owned() })
-    });
-    Ok(LogPage { lines: lines.collect(), next: page.next_token().map(str::to_owned) })
-}
-
-/// Looks again and again until a look breaks off, at first soon and then every three seconds. A look that goes on says
-/// what is still so.
-pub(super) async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
-    call: &Caller<Aws>,
-    budget: Duration,
-    mut look: impl FnMut() -> F + Send,
-) -> Result<T> {
-    let start = call.clock().now();
-    let mut wait = Duration::from_millis(200);
-    loop {
-        let still = match look().await? {
-            ControlFlow::Break(found) => return Ok(found),
-            ControlFlow::Continue(still) => still,
-        };
-        let spent = Duration::try_from(call.clock().now().duration_since(start)).unwrap_or_default();
-        if spent + wait > budget {
-            return Err(Error::new(ErrorKind::Failed, format!("after {} seconds {still}", spent.as_secs())));
-        }
-        call.clock().sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(3));
-    }
+/// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries
+/// and for repositories with a name that an ARN would read as a pattern.
+pub(super) fn repository(code: &Code) -> Option<String> {
+    let Code::Image(image) = code else { return None };
+    let (host, path) = image.split_once('/')?;
+    let (account, region) = host.split_once(".dkr.ecr.")?;
+    let region: Region =
+        region.strip_suffix(".amazonaws.com").or_else(|| region.strip_suffix(".amazonaws.com.cn"))?.parse().ok()?;
+    let partition = region.partition();
+    let name = path.split(['@', ':']).next()?;
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(&b));
+    let known = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    (plain && known && !name.is_empty()).then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{name}"))
 }

@@ -4,13 +4,12 @@
 pub(crate) mod calls;
 
 use alien_core::permission::Set;
-use alien_core::{Code, Container, Problem, Replicas, Rule};
+use alien_core::{Container, Problem, Replicas, Rule};
 
-use super::Rows;
+use super::{Rows, compute};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Place;
-use crate::target::Region;
 
 /// Names of services and families have at most 255 characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
@@ -72,22 +71,7 @@ pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>)
     things.push((Place::Service, service.clone()));
     things.push((Place::ServiceWithoutShell, service));
     things.push((Place::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
-    super::function::log_group(arns, &["/ecs/", &name], things);
-}
-
-/// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries
-/// and for repositories with a name that an ARN would read as a pattern.
-pub(super) fn repository(code: &Code) -> Option<String> {
-    let Code::Image(image) = code else { return None };
-    let (host, path) = image.split_once('/')?;
-    let (account, region) = host.split_once(".dkr.ecr.")?;
-    let region: Region =
-        region.strip_suffix(".amazonaws.com").or_else(|| region.strip_suffix(".amazonaws.com.cn"))?.parse().ok()?;
-    let partition = region.partition();
-    let name = path.split(['@', ':']).next()?;
-    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._/-".contains(&b));
-    let known = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    (plain && known && !name.is_empty()).then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{name}"))
+    compute::log_group(arns, &["/ecs/", &name], things);
 }
 
 /// Fargate takes only some pairs of processor and memory

@@ -8,7 +8,7 @@ mod opening;
 use alien_core::permission::Set;
 use alien_core::{Code, Function, Problem, Rule};
 
-use super::Rows;
+use super::{Rows, compute};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Place;
@@ -75,7 +75,7 @@ pub(super) fn set(set: Set) -> Rows {
 pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Place, String)>) {
     let name = arns.physical(id, MAX);
     things.push((Place::Function, arns.regional("lambda", &["function:", &name])));
-    log_group(arns, &["/aws/lambda/", &name], things);
+    compute::log_group(arns, &["/aws/lambda/", &name], things);
     if function.is_triggered() {
         things.push((Place::Mappings, "*".to_owned()));
     }
@@ -84,17 +84,10 @@ pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut 
     }
 }
 
-/// The log group of compute, by the parts of its name.
-pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Place, String)>) {
-    let group = arns.regional("logs", &[&["log-group:"], name].concat());
-    let streams = [&group, ":*"].concat();
-    things.extend([(Place::LogGroup, group), (Place::LogGroup, streams.clone()), (Place::LogStreams, streams)]);
-}
-
 /// Lambda takes images from ECR only (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
 pub(super) fn check(function: &Function, problems: &mut Vec<Problem>) {
     if let Code::Image(image) = function.code()
-        && super::container::repository(function.code()).is_none()
+        && compute::repository(function.code()).is_none()
     {
         problems.push(Problem::warning(
             Rule::Cloud,

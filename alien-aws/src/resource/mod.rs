@@ -10,7 +10,6 @@ use alien_core::{Kind, Problem, Rule, Stack};
 use crate::naming::Arns;
 use crate::operations::Place;
 
-#[cfg(feature = "client")]
 mod compute;
 pub(crate) mod container;
 pub(crate) mod function;
@@ -46,8 +45,8 @@ pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place
         Settings::Queue(queue) => queue::names(arns, id, queue, things),
         Settings::Network(network) => network::names(arns, id, network, things),
     }
-    if let Some(compute) = resource.settings().compute()
-        && let Some(repository) = container::repository(compute.code)
+    if let Some(code) = resource.settings().compute()
+        && let Some(repository) = compute::repository(code.code)
     {
         things.extend([(Place::Repository, repository), (Place::Registry, "*".to_owned())]);
     }

@@ -27,7 +27,23 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     let (enter, look) = ("sts:AssumeRole", "lambda:GetFunctionConfiguration");
     assert_eq!(made[..3], [enter, "lambda:UpdateFunctionCode", look], "{made:?}");
     assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
+    // Who, for which release, with what proof, and to no more than this update.
+    let entry = peer.last_entry();
+    let name = session_name(&entry);
+    assert!(entry.contains("ExternalId=few-7f3a") && entry.contains("DurationSeconds=3600"), "{entry}");
+    assert!(name.starts_with("test%40") && name.len() > "test%40".len() + 10, "{entry}");
+    assert!(
+        entry.contains("Policy=") && entry.contains("few-api-3") && entry.contains("UpdateFunctionCode"),
+        "{entry}"
+    );
+    manager.heartbeat(&api).await.unwrap();
+    assert!(!peer.last_entry().contains("Policy="), "to watch is not narrowed by AWS: {}", peer.last_entry());
     case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// The name of a session, which tells the operator and the release.
+fn session_name(entry: &str) -> &str {
+    entry.split('&').find_map(|field| field.strip_prefix("RoleSessionName=")).unwrap()
 }
 
 /// A VPC of the customer's: a service runs in it, and neither set-up nor take-down changes it.

@@ -1,6 +1,7 @@
 //! Calls of a service about which the peer decides wrongly go to it as its root's: they run unenforced, and nothing that the
 //! library renders is widened for the peer.
 
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -18,27 +19,40 @@ use crate::world::{CUSTOMER, root};
 /// The service, as signatures name it.
 const SERVICE: &str = "ecs";
 
-/// A client over which calls of that service go as the root's.
-pub(crate) fn client() -> SharedHttpClient {
-    SharedHttpClient::new(Unenforced(Builder::new().build_http()))
+/// The bodies of requests to STS: what was asked for when someone was let in.
+pub(crate) type Entries = Arc<Mutex<Vec<String>>>;
+
+/// A client over which calls of that service go as the root's, and which keeps what STS is asked.
+pub(crate) fn client(entries: &Entries) -> SharedHttpClient {
+    SharedHttpClient::new(Unenforced { inner: Builder::new().build_http(), entries: Arc::clone(entries) })
 }
 
 #[derive(Debug)]
-struct Unenforced<T>(T);
+struct Unenforced<T> {
+    inner: T,
+    entries: Entries,
+}
 
 impl HttpClient for Unenforced<SharedHttpClient> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Unenforced(self.0.http_connector(settings, components)))
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Unenforced { inner, entries: Arc::clone(&self.entries) })
     }
 }
 
 impl HttpConnector for Unenforced<SharedHttpConnector> {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let scope = format!("/{SERVICE}/aws4_request");
-        if request.headers().get("authorization").is_some_and(|signed| signed.contains(&scope)) {
+        let signed_for = |service: &str| {
+            let scope = format!("/{service}/aws4_request");
+            request.headers().get("authorization").is_some_and(|signed| signed.contains(&scope))
+        };
+        if signed_for("sts") {
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+            self.entries.lock().unwrap().push(body);
+        } else if signed_for(SERVICE) {
             resign(&mut request);
         }
-        self.0.call(request)
+        self.inner.call(request)
     }
 }
 

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 
-use crate::unenforced;
+use crate::unenforced::{self, Entries};
 
 pub(crate) const CUSTOMER: &str = "222222222222";
 const VENDOR: &str = "111111111111";
@@ -33,14 +33,15 @@ pub(crate) const UNDECIDED: [&str; 5] = [
 pub(crate) struct Peer {
     server: Ministack,
     vendor: Credentials,
+    entries: Entries,
 }
 
-fn config(url: &str, credentials: Credentials) -> SdkConfig {
+fn config(url: &str, credentials: Credentials, entries: &Entries) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(url)
-        .http_client(unenforced::client())
+        .http_client(unenforced::client(entries))
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
         .build()
 }
@@ -53,13 +54,13 @@ pub(crate) fn root(account: &str) -> Credentials {
 impl Peer {
     /// A user of the vendor's account, who may assume roles and nothing else: the peer restricts only users and roles.
     pub(crate) async fn new(server: Ministack) -> Self {
-        let iam = aws_sdk_iam::Client::new(&config(&server.url(), root(VENDOR)));
+        let iam = aws_sdk_iam::Client::new(&config(&server.url(), root(VENDOR), &Entries::default()));
         iam.create_user().user_name("vendor").send().await.unwrap();
         let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Resource":"*"}]}"#;
         iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
         let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
         let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-        Self { server, vendor }
+        Self { server, vendor, entries: Entries::default() }
     }
 
     pub(crate) fn customer(&self) -> SdkConfig {
@@ -71,7 +72,12 @@ impl Peer {
     }
 
     pub(crate) fn with(&self, credentials: Credentials) -> SdkConfig {
-        config(&self.server.url(), credentials)
+        config(&self.server.url(), credentials, &self.entries)
+    }
+
+    /// What STS was asked for last.
+    pub(crate) fn last_entry(&self) -> String {
+        self.entries.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
     pub(crate) fn iam(&self) -> aws_sdk_iam::Client {

@@ -17,7 +17,7 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, NetworkMode, PortMapping, PropagateTags, Service, ServiceField, Tag, TransportProtocol,
 };
 
-use super::super::compute;
+use super::super::compute::calls as compute;
 use crate::client::{At, OrAbsent, failure, lacking, last, observed, ownership, seal, tag};
 use crate::operations as op;
 use crate::operations::Place;

@@ -16,10 +16,10 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, PackageType, Runtime, State};
 use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 
-use super::super::compute;
-pub(crate) use super::super::compute::logs;
+use super::super::compute::calls as compute;
+pub(crate) use super::super::compute::calls::logs;
 use super::opening;
-use crate::client::{At, OrAbsent, failure, observed, ownership, seal, tag};
+use crate::client::{At, OrAbsent, busy, failure, observed, ownership, seal, tag};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -453,18 +453,6 @@ async fn mark(at: At<'_>, tags: impl IntoIterator<Item = (&'static str, String)>
     let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let request = at.aws.lambda.tag_resource().resource(at.arn(Place::Function)?).set_tags(Some(tags));
     at.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
-}
-
-/// What a call on a function that is there means: the conflict is with what is being done to it
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
-pub(super) fn busy<E>(error: aws_sdk_lambda::error::SdkError<E, aws_sdk_lambda::config::http::HttpResponse>) -> Error
-where
-    E: aws_sdk_lambda::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    aws_sdk_lambda::error::SdkError<E, aws_sdk_lambda::config::http::HttpResponse>:
-        aws_sdk_lambda::operation::RequestId,
-{
-    let error = failure(error);
-    if error.kind() == ErrorKind::Exists { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
 /// A number of the stack, checked to be small.

@@ -4,8 +4,7 @@ use alien_core::resource::Resource;
 use alien_core::{Error, ErrorKind, Function, Result};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 
-use super::calls::busy;
-use crate::client::{At, OrAbsent, failure};
+use crate::client::{At, OrAbsent, busy, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
