@@ -1,86 +1,24 @@
-//! The engine on the in-process cloud: the suite that every cloud passes, and what only a cloud in this process can show.
+//! Set-up and take-down on the in-process cloud: the whole life, and what only a cloud in this process can show.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_conformance::world::{Calls, Case, PausedClock, World, quickly, release, run};
+use alien_conformance::world::{Case, World, release, run};
 use alien_conformance::{life, stacks};
-use alien_core::call::Calling;
 use alien_core::cloud;
 use alien_core::engine::Data;
-use alien_core::manage::Health;
-use alien_core::memory::{self, Account, Fault, Memory, Right, Target};
+use alien_core::memory::{Fault, Memory, Right};
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, Container, Deployment, DeploymentId, ErrorKind, Frozen, Function, FunctionUpdate, Impersonate, Live, Network,
-    Profile, Provision, Queue, Silent, Stack, Storage,
+    Code, Container, Deployment, ErrorKind, Event, Function, Network, Profile, Queue, Silent, Site, Stack, Storage,
 };
-use async_trait::async_trait;
-use futures_util::TryStreamExt;
-use futures_util::future::join_all;
 
-struct InProcess {
-    account: Account,
-    clock: Arc<PausedClock>,
-}
-
-impl InProcess {
-    fn new() -> Self {
-        let clock = PausedClock::begin();
-        Self { account: Account::new(clock.clone()), clock }
-    }
-}
-
-#[async_trait]
-impl World for InProcess {
-    type Cloud = Memory;
-
-    fn target(&self, prefix: &str) -> Target {
-        Target::new(prefix).unwrap()
-    }
-
-    fn calling(&self) -> Calling {
-        quickly(self.clock.clone(), Duration::from_secs(120))
-    }
-
-    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
-        Arc::new(memory::provisioner(&self.account, id, target, how))
-    }
-
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
-        Arc::new(memory::impersonator(&self.account, "vendor", "proof", how))
-    }
-
-    fn zip(&self, says: &str) -> Vec<u8> {
-        says.as_bytes().to_vec()
-    }
-
-    async fn take_away(&self, _: &Deployment, permission: &str, on: &[String]) {
-        for name in on {
-            self.account.without(&Right { permission: permission.to_owned(), on: name.clone() });
-        }
-    }
-
-    async fn give_back(&self, deployment: &Deployment) {
-        let site = alien_core::Site::<Memory>::of(deployment).unwrap();
-        let document = <Memory as alien_core::cloud::Cloud>::principal(&site.deployed(), &site.permissions.management);
-        self.account.set_document(&site.identity(), document);
-    }
-}
+use crate::in_process::{InProcess, zips};
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_life_of_a_stack() {
     life::the_whole_life_of_a_stack(&InProcess::new()).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_grant_is_needed_and_none_is_missing() {
-    life::every_grant_is_needed_and_none_is_missing(&InProcess::new()).await;
-}
-
-fn zips(world: &InProcess) -> Vec<u8> {
-    world.zip("first")
 }
 
 /// A set-up that is killed at each of its calls in turn, before it is done or after, and then begun again.
@@ -340,93 +278,6 @@ async fn an_existing_network_is_used_and_never_touched() {
     assert_eq!(world.account.names(), ["customers-net"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_session_is_opened_once_for_all_who_ask_and_renewed_by_one_of_them() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "many", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let resources = manager.resources();
-    let beats = || join_all((0..100).map(|n| manager.heartbeat(&resources[n % resources.len()])));
-    let opened = |calls: &Calls| calls.operations().iter().filter(|call| **call == "identity.assume").count();
-    assert!(beats().await.iter().all(Result::is_ok));
-    assert_eq!(opened(&calls), 1, "100 callers at once");
-    // Shortly before its end it is renewed, by one.
-    tokio::time::advance(Duration::from_secs(3600 - 200)).await;
-    assert!(beats().await.iter().all(Result::is_ok));
-    assert_eq!(opened(&calls), 1);
-    // Ended by the cloud before its time: all are refused, and one renews.
-    world.account.end_sessions();
-    assert!(beats().await.iter().all(Result::is_ok));
-    assert_eq!(opened(&calls), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_release_costs_the_fewest_calls_that_can_do_it() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "few", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let api = manager.find::<Function, Live>("api").unwrap();
-    manager.update(&api, FunctionUpdate::new().zip(*b"second")).await.unwrap();
-    // To get in; to name the identity the code runs under, which is a call of its own here; the code; to see it work.
-    assert_eq!(calls.operations(), ["identity.assume", "identity.give", "code.set", "thing.get"]);
-    manager.update(&api, FunctionUpdate::new().memory_mib(512)).await.unwrap();
-    assert_eq!(calls.operations(), ["identity.assume", "code.settings"], "of another stack, so by another session");
-    manager.update(&api, FunctionUpdate::new().memory_mib(512)).await.unwrap();
-    assert_eq!(calls.operations(), [""; 0]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "broken", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, _) = case.manager(&deployment);
-    let api = manager.find::<Function, Live>("api").unwrap();
-    let error = manager.update(&api, FunctionUpdate::new().zip(*b"broken")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Failed);
-    assert!(error.to_string().contains("its code does not start; the code it had runs again"), "{error}");
-    let now = manager.deployment();
-    assert_eq!(now.stack, deployment.stack);
-    assert_eq!(now.uncertain, [api.id().clone()].into(), "an update was begun");
-    assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
-    // The same code as before is sent all the same, because nobody knows what runs.
-    let (manager, calls) = case.manager(&now);
-    manager.update(&api, FunctionUpdate::new().zip(zips(&world))).await.unwrap();
-    assert!(calls.operations().contains(&"code.set"));
-    assert_eq!(manager.deployment(), deployment);
-}
-
-/// A program that is interrupted between its first call and its last leaves a record that says what to do again.
-#[tokio::test(start_paused = true)]
-async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack_says() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "begun", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let mut form = serde_json::to_value(&stack).unwrap();
-    form["resources"][0]["memoryMib"] = 512.into();
-    let next = Stack::from_json(&form.to_string()).unwrap();
-    let begun = manager.begin(&release(&next, &[zips(&world)])).unwrap();
-    assert_eq!(begun.changed(), ["api".parse().unwrap()]);
-    let kept = manager.deployment();
-    assert_eq!(kept.uncertain.len(), 1);
-    // To carry it out costs what it costs without a record in between.
-    manager.carry_out(begun, &alien_core::Artifacts::default()).await.unwrap();
-    assert_eq!(calls.operations(), ["identity.assume", "code.settings"]);
-    // The other program, which only knows that something was begun, goes back to the first stack.
-    let (other, calls) = case.manager(&kept);
-    other.release(&release(&stack, &[zips(&world)]), &alien_core::Artifacts::default()).await.unwrap();
-    let made = calls.operations();
-    assert!(made.contains(&"code.set") && made.contains(&"code.settings"), "{made:?}");
-    assert_eq!(other.deployment(), deployment);
-}
-
 /// What an earlier release had and was kept for its data is known by the record, and taken down with the rest.
 #[tokio::test(start_paused = true)]
 async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
@@ -475,84 +326,6 @@ async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
     world.impersonator(world.calling()).register(&one.invitation, &deployment).await.unwrap();
 }
 
-/// A failure is shared by those who waited for it, and a session that is refused is not replaced at every call.
-#[tokio::test(start_paused = true)]
-async fn many_who_wait_for_a_session_do_not_fail_one_after_another() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "crowd", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    case.provisioner.revoke(&deployment, &run()).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let resources = manager.resources();
-    let beats = join_all((0..100).map(|n| manager.heartbeat(&resources[n % resources.len()]))).await;
-    assert!(beats.iter().all(|beat| beat.as_ref().unwrap_err().kind() == ErrorKind::Revoked));
-    assert_eq!(calls.operations(), ["identity.assume"]);
-
-    case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    world.account.without(&Right { permission: "thing.get".to_owned(), on: deployment.resources["data"].clone() });
-    let data = manager.find::<Storage, Frozen>("data").unwrap();
-    for _ in 0..20 {
-        assert_eq!(manager.heartbeat(&data).await.unwrap().health, Health::Denied);
-    }
-    let entered = calls.operations().iter().filter(|call| **call == "identity.assume").count();
-    assert_eq!(entered, 2, "the first, and one to see whether the vendor is still let in");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_heartbeat_says_what_is_missing_and_what_is_denied() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "beat", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, _) = case.manager(&deployment);
-    let data = manager.find::<Storage, Frozen>("data").unwrap();
-    let right = Right { permission: "thing.get".to_owned(), on: deployment.resources["data"].clone() };
-    world.account.without(&right);
-    let beat = manager.heartbeat(&data).await.unwrap();
-    assert_eq!(beat.health, Health::Denied);
-    assert!(beat.reason.contains("it needs thing.get: the customer's admin gives it by setting up again"), "{beat:?}");
-    world.give_back(&deployment).await;
-    world.account.remove(&deployment.resources["data"]);
-    assert_eq!(manager.heartbeat(&data).await.unwrap().health, Health::Missing);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_log_is_read_page_by_page_to_its_end() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "pages", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let (manager, calls) = case.manager(&deployment);
-    let api = manager.find::<Function, Live>("api").unwrap();
-    for n in 0..2500 {
-        manager.dispatch(&api, n.to_string().as_bytes()).await.unwrap();
-    }
-    let _ = calls.take();
-    let lines: Vec<_> = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH).try_collect().await.unwrap();
-    let expected: Vec<String> = (0..2500).map(|n| format!("command {n}")).collect();
-    assert_eq!(lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>(), expected);
-    assert_eq!(calls.operations(), ["logs.read"; 3]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_identity_that_trusts_without_proof_is_not_registered() {
-    let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let case = Case::new(&world, "probe", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
-    let mut open = world.account.document(&deployment.identity).unwrap();
-    open.trusts = Some(("vendor".to_owned(), "wrong".to_owned()));
-    world.account.set_document(&deployment.identity, open);
-    // What the vendor presents is the wrong proof, which this identity takes.
-    let vendor = memory::impersonator(&world.account, "vendor", "wrong", world.calling());
-    let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
-    assert!(error.to_string().contains("lets the vendor in with a wrong proof"), "{error}");
-    let honest = world.impersonator(world.calling());
-    assert_eq!(honest.register(&case.invitation, &deployment).await.unwrap_err().kind(), ErrorKind::Revoked);
-}
-
 /// The provisioning documents are enough to set up and to take down, and what they give is used.
 #[tokio::test(start_paused = true)]
 async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
@@ -568,4 +341,89 @@ async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
     let used: BTreeSet<Right> = world.account.asked().into_iter().map(|asked| asked.right).collect();
     let spare: Vec<&Right> = rights.iter().filter(|right| !used.contains(right)).collect();
     assert!(spare.is_empty(), "{spare:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_ends_a_set_up_that_is_under_way_and_stays() {
+    let world = InProcess::new();
+    let stack = life::product(&zips(&world));
+    let release = release(&stack, &[zips(&world)]);
+    world.account.set_settling(Duration::from_secs(100));
+    let case = Case::new(&world, "ended", stack);
+    let options = run();
+    let plan = case.provisioner.plan(&release, None, &options).await.unwrap();
+    let record = Site::<Memory>::new(case.invitation.id, case.target.clone(), release.clone()).record().unwrap();
+    let revoke = async {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        case.provisioner.revoke(&record, &run()).await.unwrap();
+    };
+    let (set_up, ()) = tokio::join!(case.provisioner.apply(&plan, &options, &Silent), revoke);
+    let error = set_up.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Claimed, "{error}");
+    assert!(world.account.document(&record.identity).is_none(), "nobody is trusted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_frozen_does_not_leave_the_stack_unless_the_admin_allows_it() {
+    let world = InProcess::new();
+    let stack = |data: bool| {
+        let mut stack = Stack::builder("leaves");
+        stack.live("jobs", Queue::new());
+        if data {
+            stack.frozen("data", Storage::new());
+        }
+        stack.build().unwrap()
+    };
+    let case = Case::new(&world, "leaves", stack(true));
+    let deployment = case.up(&release(&stack(true), &[]), None).await.unwrap();
+    let error = case.up(&release(&stack(false), &[]), Some(&deployment)).await.unwrap_err();
+    assert!(error.to_string().contains("`data`: it is frozen, and the stack has it no more"), "{error}");
+    assert!(world.account.names().contains(&deployment.resources["data"]));
+    let options = run().allow_frozen_changes();
+    let plan = case.provisioner.plan(&release(&stack(false), &[]), Some(&deployment), &options).await.unwrap();
+    case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+    assert!(!world.account.names().contains(&deployment.resources["data"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_vendor_is_shut_out_first_and_its_identity_goes_last() {
+    let world = InProcess::new();
+    let stack = life::product(&zips(&world));
+    let case = Case::new(&world, "order", stack.clone());
+    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let shut_out = Mutex::new(Vec::new());
+    let watch = |event: &Event| {
+        if event.stage.is_end() {
+            let open = world.account.document(&deployment.identity).is_some();
+            shut_out.lock().unwrap().push((event.subject.clone(), open));
+        }
+    };
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &watch).await.unwrap();
+    let gone = shut_out.into_inner().unwrap();
+    assert!(gone.len() > 10 && gone.iter().all(|(_, open)| !open), "{gone:?}");
+    assert_eq!(gone.last().unwrap().0, "the identity that trusts the vendor", "{gone:?}");
+}
+
+/// Between the look and the call, someone else makes a thing of the same name: it is theirs, and stays as it is.
+#[tokio::test(start_paused = true)]
+async fn what_someone_else_makes_at_the_last_moment_is_not_taken_over() {
+    let world = InProcess::new();
+    let mut stack = Stack::builder("race");
+    stack.live("jobs", Queue::new());
+    let stack = stack.build().unwrap();
+    let release = release(&stack, &[]);
+    let case = Case::new(&world, "race", stack.clone());
+    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let account = world.account.clone();
+    let how = world.calling().recorder(Arc::new(move |call| {
+        if call.operation == "thing.get" && call.failure == Some(ErrorKind::Missing) {
+            account.add_foreign("queue/race-jobs-4");
+        }
+    }));
+    let raced = world.provisioner(case.invitation.id, case.target.clone(), how);
+    let error = raced.apply(&plan, &run(), &Silent).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::Foreign, Some("jobs")), "{error}");
+    let touched = world.account.asked().into_iter().filter(|asked| asked.right.on == "queue/race-jobs-4");
+    let touched: Vec<String> = touched.map(|asked| asked.right.permission).collect();
+    assert_eq!(touched, ["thing.get", "thing.get", "thing.create", "thing.get"], "looked at, and nothing else");
 }

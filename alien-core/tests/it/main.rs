@@ -12,6 +12,8 @@ mod decode;
 mod derive;
 mod diff;
 mod engine;
+mod in_process;
 mod neutral;
 mod preflight;
 mod toy;
+mod vendor;

@@ -1,0 +1,64 @@
+//! The in-process cloud, as the suite knows clouds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_conformance::world::{PausedClock, World, quickly};
+use alien_core::call::Calling;
+use alien_core::memory::{self, Account, Memory, Right, Target};
+use alien_core::{Deployment, DeploymentId, Impersonate, Provision};
+use async_trait::async_trait;
+
+/// The in-process cloud, on a clock that stands still while anything can go on.
+pub(crate) struct InProcess {
+    pub(crate) account: Account,
+    pub(crate) clock: Arc<PausedClock>,
+}
+
+impl InProcess {
+    pub(crate) fn new() -> Self {
+        let clock = PausedClock::begin();
+        Self { account: Account::new(clock.clone()), clock }
+    }
+}
+
+#[async_trait]
+impl World for InProcess {
+    type Cloud = Memory;
+
+    fn target(&self, prefix: &str) -> Target {
+        Target::new(prefix).unwrap()
+    }
+
+    fn calling(&self) -> Calling {
+        quickly(self.clock.clone(), Duration::from_secs(120))
+    }
+
+    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+        Arc::new(memory::provisioner(&self.account, id, target, how))
+    }
+
+    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+        Arc::new(memory::impersonator(&self.account, "vendor", "proof", how))
+    }
+
+    fn zip(&self, says: &str) -> Vec<u8> {
+        says.as_bytes().to_vec()
+    }
+
+    async fn take_away(&self, _: &Deployment, permission: &str, on: &[String]) {
+        for name in on {
+            self.account.without(&Right { permission: permission.to_owned(), on: name.clone() });
+        }
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        let site = alien_core::Site::<Memory>::of(deployment).unwrap();
+        let document = <Memory as alien_core::cloud::Cloud>::principal(&site.deployed(), &site.permissions.management);
+        self.account.set_document(&site.identity(), document);
+    }
+}
+
+pub(crate) fn zips(world: &InProcess) -> Vec<u8> {
+    world.zip("first")
+}
