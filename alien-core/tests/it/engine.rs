@@ -1,6 +1,7 @@
 //! Set-up and take-down on the in-process cloud: the whole life, and what only a cloud in this process can show.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use alien_conformance::world::{Case, World, release, run};
 use alien_conformance::{life, stacks};
 use alien_core::cloud;
 use alien_core::engine::Data;
-use alien_core::memory::{Fault, Memory, Right};
+use alien_core::memory::{self, Fault, Memory, Right};
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, Container, Deployment, ErrorKind, Event, Function, Network, Profile, Queue, Silent, Site, Stack, Storage,
+    Code, Container, Deployment, ErrorKind, Event, Function, Network, Profile, Provision, Queue, Silent, Site, Stack,
+    Storage,
 };
 
 use crate::in_process::{InProcess, zips};
@@ -426,4 +428,22 @@ async fn what_someone_else_makes_at_the_last_moment_is_not_taken_over() {
     let touched = world.account.asked().into_iter().filter(|asked| asked.right.on == "queue/race-jobs-4");
     let touched: Vec<String> = touched.map(|asked| asked.right.permission).collect();
     assert_eq!(touched, ["thing.get", "thing.get", "thing.create", "thing.get"], "looked at, and nothing else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_nothing_more_is_begun() {
+    let world = InProcess::new();
+    let mut stack = Stack::builder("stops");
+    for id in ["a", "b", "c"] {
+        stack.live(id, Queue::new());
+    }
+    let stack = stack.build().unwrap();
+    let case = Case::new(&world, "stops", stack.clone());
+    let (id, target) = (case.invitation.id, case.target.clone());
+    let engine = memory::provisioner(&world.account, id, target, world.calling()).width(NonZeroUsize::MIN);
+    let plan = engine.plan(&release(&stack, &[]), None, &run()).await.unwrap();
+    world.account.add_foreign("queue/stops-b-5");
+    let error = engine.apply(&plan, &run(), &Silent).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::Foreign, Some("b")), "{error}");
+    assert_eq!(world.account.names(), ["queue/stops-a-5", "queue/stops-b-5", "identity/stops-management-5"]);
 }
