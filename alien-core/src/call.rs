@@ -32,11 +32,6 @@ impl Default for Retry {
     }
 }
 
-impl Retry {
-    /// Every call is made once.
-    pub const NEVER: Self = Self { first: Duration::ZERO, most: Duration::ZERO, budget: Duration::ZERO };
-}
-
 /// A call that was made or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

@@ -4,8 +4,9 @@ use alien_aws::Aws;
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::{Action, Data};
+use alien_core::impersonate::Purpose;
 use alien_core::{
-    Code, Container, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Provision, Silent, Stack,
+    Code, Container, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Network, Profile, Provision, Silent, Stack,
 };
 
 use crate::forbidden::last;
@@ -38,6 +39,10 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     );
     manager.heartbeat(&api).await.unwrap();
     assert!(!peer.last_entry().contains("Policy="), "to watch is not narrowed by AWS: {}", peer.last_entry());
+    assert!(!peer.last_entry().contains("SourceIdentity="), "{}", peer.last_entry());
+    let attributed = alien_aws::attributed_impersonator(&peer.vendor(), "test", peer.calling());
+    attributed.session(&deployment, &Purpose::Watch).await.unwrap();
+    assert!(peer.last_entry().contains("SourceIdentity=test"), "{}", peer.last_entry());
     case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }
 
