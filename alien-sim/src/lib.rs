@@ -1,0 +1,1 @@
+//! Control planes of clouds, emulated in memory, that enforce IAM.
