@@ -22,7 +22,7 @@ impl Session {
 
     fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Aws>) -> Result<(Kind, At<'a>)> {
         let kind = call.site().resource(subject)?.kind();
-        Ok((kind, At { aws: &self.0, call, subject }))
+        Ok((kind, At { clients: &self.0, call, subject }))
     }
 }
 

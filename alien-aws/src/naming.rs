@@ -5,7 +5,7 @@ use alien_core::naming::{hyphenated, join};
 use crate::target::Target;
 
 /// The tag that every thing of a deployment carries: the physical name of the resource it belongs to.
-pub const RESOURCE_TAG: &str = "alien-resource";
+pub const RESOURCE_TAG: &str = alien_core::engine::mark::RESOURCE;
 
 /// ARNs of one deployment's things.
 #[derive(Debug, Clone, Copy)]

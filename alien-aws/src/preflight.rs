@@ -14,7 +14,7 @@ use crate::policy::Statement;
 pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
     let target = &at.site().target;
     let caller = at
-        .call(&[op::CALLER_IDENTITY], || async { at.aws.sts.get_caller_identity().send().await.map_err(failure) })
+        .call(&[op::CALLER_IDENTITY], || async { at.clients.sts.get_caller_identity().send().await.map_err(failure) })
         .await?;
     let account = caller.account().unwrap_or_default();
     if account != target.account.as_str() {
@@ -94,7 +94,7 @@ async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<
     loop {
         let page = at
             .call(&[op::SIMULATE], || async {
-                let asked = at.aws.iam.simulate_principal_policy().policy_source_arn(principal);
+                let asked = at.clients.iam.simulate_principal_policy().policy_source_arn(principal);
                 let asked = asked.set_action_names(Some(actions.clone())).set_resource_arns(Some(resources.clone()));
                 asked
                     .set_context_entries(Some(context.clone()))
@@ -125,7 +125,7 @@ async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
 async fn quotas(at: At<'_>) -> Result<Vec<Problem>> {
     let summary = at
-        .call(&[op::ACCOUNT_SUMMARY], || async { at.aws.iam.get_account_summary().send().await.map_err(failure) })
+        .call(&[op::ACCOUNT_SUMMARY], || async { at.clients.iam.get_account_summary().send().await.map_err(failure) })
         .await;
     let summary = match summary {
         Ok(summary) => summary.summary_map.unwrap_or_default(),

@@ -51,7 +51,7 @@ pub struct Admin {
 
 impl Admin {
     fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Aws>) -> At<'a> {
-        At { aws: &self.clients, call, subject }
+        At { clients: &self.clients, call, subject }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::clock::Clock;
 use crate::cloud::{Cloud, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::permission::{Holding, Layer, Subject};
+use crate::resource::Resource;
 use crate::site::Site;
 
 /// How often and how long a call is tried again: exponential backoff with full jitter, within a total budget.
@@ -271,4 +273,111 @@ impl<C: Cloud> Caller<C> {
             error.in_operation(operation).at(name)
         })
     }
+}
+
+/// One subject, what calls about it are made with, and how they are made.
+#[derive(Debug)]
+pub struct At<'a, C: Cloud, K> {
+    /// The clients of the cloud's services.
+    pub clients: &'a K,
+    /// Who calls.
+    pub call: &'a Caller<C>,
+    /// What the calls are about.
+    pub subject: Subject,
+}
+
+impl<C: Cloud, K> Clone for At<'_, C, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Cloud, K> Copy for At<'_, C, K> {}
+
+impl<'a, C: Cloud, K> At<'a, C, K> {
+    /// The deployment.
+    #[must_use]
+    pub fn site(&self) -> &'a Site<C> {
+        self.call.site()
+    }
+
+    /// The same for another subject.
+    #[must_use]
+    pub const fn about(self, subject: Subject) -> Self {
+        Self { subject, ..self }
+    }
+
+    /// The resource that the subject is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Defect`] where it is none.
+    pub fn resource(&self) -> Result<&'a Resource> {
+        self.site().resource(self.subject)
+    }
+
+    /// The full name that a place has for the subject.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Defect`] where it has none.
+    pub fn full_name(&self, place: C::Place) -> Result<&'a str> {
+        self.call.site().name(self.subject, place)
+    }
+
+    /// The last part of that name, behind `/` or `:`: what most calls name the thing by.
+    ///
+    /// # Errors
+    ///
+    /// As [`full_name`](Self::full_name).
+    pub fn name(&self, place: C::Place) -> Result<&'a str> {
+        self.full_name(place).map(last)
+    }
+
+    /// [`Caller::call`] about the subject.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn call<T, F: Future<Output = Result<T>> + Send>(
+        &self,
+        rows: &[&'static Operation<C::Place>],
+        attempt: impl FnMut() -> F + Send,
+    ) -> Result<T> {
+        self.call.call(self.subject, rows, attempt).await
+    }
+
+    /// Looks again and again until a look breaks off, at first soon and then every three seconds. A look that goes on says
+    /// what is still so.
+    ///
+    /// # Errors
+    ///
+    /// What a look gives; [`ErrorKind::Failed`] where the budget is spent.
+    pub async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
+        &self,
+        budget: Duration,
+        mut look: impl FnMut() -> F + Send,
+    ) -> Result<T> {
+        let clock = self.call.clock();
+        let start = clock.now();
+        let mut wait = Duration::from_millis(200);
+        loop {
+            let still = match look().await? {
+                ControlFlow::Break(found) => return Ok(found),
+                ControlFlow::Continue(still) => still,
+            };
+            let spent = Duration::try_from(clock.now().duration_since(start)).unwrap_or_default();
+            if spent + wait > budget {
+                return Err(Error::new(ErrorKind::Failed, format!("after {} seconds {still}", spent.as_secs())));
+            }
+            clock.sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(3));
+        }
+    }
+}
+
+/// What stands behind the last `/` or `:` of a name.
+#[must_use]
+pub fn last(name: &str) -> &str {
+    name.rsplit(['/', ':']).next().unwrap_or(name)
 }

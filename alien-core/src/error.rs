@@ -143,6 +143,21 @@ impl Error {
         self
     }
 
+    /// An answer of a cloud lacks something that its API reference promises.
+    #[must_use]
+    pub fn lacking(what: &str) -> Self {
+        Self::new(ErrorKind::Defect, format!("the answer has no {what}"))
+    }
+
+    /// With what became of putting back what was there before.
+    #[must_use]
+    pub fn with_undo(self, undone: Result<()>, what: &str) -> Self {
+        match undone {
+            Ok(()) => self.because(format!("the previous {what} was put back")),
+            Err(second) => self.because(format!("the previous {what} could not be put back: {second}")),
+        }
+    }
+
     /// What sort of failure it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -183,6 +198,26 @@ impl Error {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
+    }
+}
+
+/// Nothing, where a look found nothing.
+pub trait OrAbsent<T> {
+    /// `None` in the place of [`ErrorKind::Missing`].
+    ///
+    /// # Errors
+    ///
+    /// Every other failure.
+    fn or_absent(self) -> Result<Option<T>>;
+}
+
+impl<T> OrAbsent<T> for Result<T> {
+    fn or_absent(self) -> Result<Option<T>> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

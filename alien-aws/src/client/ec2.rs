@@ -21,7 +21,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::error::{answer, chain, unreachable, unsigned_request};
-use super::{ATTEMPT, CONNECT, lacking};
+use super::{ATTEMPT, CONNECT};
 
 const VERSION: &str = "2016-11-15";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -186,7 +186,7 @@ pub(crate) struct Element {
 impl Element {
     fn parse(xml: &str) -> Result<Self> {
         let document = roxmltree::Document::parse(xml);
-        document.map(|document| Self::of(document.root_element())).map_err(|_| lacking("XML"))
+        document.map(|document| Self::of(document.root_element())).map_err(|_| Error::lacking("XML"))
     }
 
     fn of(node: roxmltree::Node<'_, '_>) -> Self {

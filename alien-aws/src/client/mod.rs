@@ -6,17 +6,11 @@ mod error;
 use std::fmt;
 use std::time::Duration;
 
-use alien_core::call::Caller;
-use alien_core::cloud::Operation;
-use alien_core::engine::{Marks, Observed};
-use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind, Result, Site};
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 
 use crate::Aws;
-use crate::operations::Place;
 
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
@@ -76,103 +70,11 @@ impl Clients {
 }
 
 /// One subject, and how calls about it are made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct At<'a> {
-    pub(crate) aws: &'a Clients,
-    pub(crate) call: &'a Caller<Aws>,
-    pub(crate) subject: Subject,
-}
-
-impl<'a> At<'a> {
-    /// The deployment.
-    pub(crate) fn site(&self) -> &'a Site<Aws> {
-        self.call.site()
-    }
-
-    /// The ARN that a place has for the subject.
-    pub(crate) fn arn(&self, place: Place) -> Result<&'a str> {
-        self.call.site().name(self.subject, place)
-    }
-
-    /// The last part of that ARN: what most calls name the thing by.
-    pub(crate) fn name(&self, place: Place) -> Result<&'a str> {
-        self.arn(place).map(last)
-    }
-
-    /// Makes a call that does the same if it is made twice. `rows` are what it needs, its own first.
-    pub(crate) async fn call<T, F: Future<Output = Result<T>> + Send>(
-        &self,
-        rows: &[&'static Operation<Place>],
-        attempt: impl FnMut() -> F + Send,
-    ) -> Result<T> {
-        self.call.call(self.subject, rows, attempt).await
-    }
-}
-
-/// What stands behind the last `/` or `:` of an ARN.
-pub(crate) fn last(arn: &str) -> &str {
-    arn.rsplit(['/', ':']).next().unwrap_or(arn)
-}
+pub(crate) type At<'a> = alien_core::call::At<'a, Aws, Clients>;
 
 /// The tags that tell whose a thing is and what it was set to.
 pub(crate) mod tag {
-    pub(crate) use crate::naming::RESOURCE_TAG as RESOURCE;
-    pub(crate) const DEPLOYMENT: &str = "alien-deployment";
-    pub(crate) const RELEASE: &str = "alien-release";
-    pub(crate) const SEAL: &str = "alien-seal";
-    pub(crate) const CLAIM: &str = "alien-claim";
+    pub(crate) use alien_core::engine::mark::*;
     /// The revision of the task definition that a service was set to.
     pub(crate) const DEFINITION: &str = "alien-definition";
-}
-
-/// The tags that a thing is made with: whose it is, and which release made it. It is not sealed yet.
-pub(crate) fn ownership(marks: &Marks, resource: &str) -> [(&'static str, String); 3] {
-    [
-        (tag::DEPLOYMENT, marks.deployment.to_string()),
-        (tag::RESOURCE, resource.to_owned()),
-        (tag::RELEASE, marks.release.clone()),
-    ]
-}
-
-/// The tags that are written when everything else is set.
-pub(crate) fn seal(marks: &Marks) -> [(&'static str, String); 2] {
-    [(tag::RELEASE, marks.release.clone()), (tag::SEAL, marks.seal.to_string())]
-}
-
-/// What a thing's tags say of it.
-pub(crate) fn observed<'t>(
-    site: &Site<Aws>,
-    id: impl Into<String>,
-    tags: impl IntoIterator<Item = (&'t str, &'t str)>,
-) -> Observed {
-    let (mut deployment, mut seal) = (None, None);
-    for (key, value) in tags {
-        match key {
-            tag::DEPLOYMENT => deployment = Some(value),
-            tag::SEAL => seal = Some(value),
-            _ => {}
-        }
-    }
-    Observed::marked(id, site.id, deployment, seal)
-}
-
-/// Nothing, where a look found nothing.
-pub(crate) trait OrAbsent<T> {
-    /// `None` in the place of [`ErrorKind::Missing`].
-    fn or_absent(self) -> Result<Option<T>>;
-}
-
-impl<T> OrAbsent<T> for Result<T> {
-    fn or_absent(self) -> Result<Option<T>> {
-        match self {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// An answer of AWS lacks something that its API reference promises.
-pub(crate) fn lacking(what: &str) -> Error {
-    Error::new(ErrorKind::Defect, format!("the answer has no {what}"))
 }

@@ -14,7 +14,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
 
 use crate::Aws;
-use crate::client::{Clients, failure, lacking};
+use crate::client::{Clients, failure};
 use crate::identity::MAX_SESSION;
 use crate::manage::Session;
 use crate::policy::Policy;
@@ -94,9 +94,10 @@ impl Assume<Aws> for Vendor {
             .send()
             .await
             .map_err(failure)?;
-        let credentials = assumed.credentials.ok_or_else(|| lacking("credentials"))?;
-        let expires: SystemTime = (*credentials.expiration()).try_into().map_err(|_| lacking("time of expiry"))?;
-        let expires_at = Timestamp::try_from(expires).map_err(|_| lacking("time of expiry"))?;
+        let credentials = assumed.credentials.ok_or_else(|| Error::lacking("credentials"))?;
+        let expires: SystemTime =
+            (*credentials.expiration()).try_into().map_err(|_| Error::lacking("time of expiry"))?;
+        let expires_at = Timestamp::try_from(expires).map_err(|_| Error::lacking("time of expiry"))?;
         let session = Credentials::new(
             credentials.access_key_id,
             credentials.secret_access_key,

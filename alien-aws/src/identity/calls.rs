@@ -1,14 +1,16 @@
 //! The calls that make roles and their policies, carry the claim of a run, and take the vendor's access back.
 
+use alien_core::OrAbsent;
 use alien_core::Result;
 use alien_core::cloud::Cloud;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Claim, Marks, Observed, Removal};
 use alien_core::permission::Subject;
 use alien_core::{Error, ErrorKind};
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 
 use crate::Aws;
-use crate::client::{At, OrAbsent, failure, lacking, observed, ownership, seal, tag};
+use crate::client::{At, failure, tag};
 use crate::identity::{MAX_SESSION, managed_policy_name};
 use crate::naming::Arns;
 use crate::operations as op;
@@ -57,9 +59,9 @@ fn principal(at: At<'_>) -> Result<Principal> {
 async fn role(at: At<'_>) -> Result<aws_sdk_iam::types::Role> {
     let name = at.name(Place::Role)?;
     let found = at
-        .call(&[op::GET_ROLE], || async { at.aws.iam.get_role().role_name(name).send().await.map_err(failure) })
+        .call(&[op::GET_ROLE], || async { at.clients.iam.get_role().role_name(name).send().await.map_err(failure) })
         .await?;
-    found.role.ok_or_else(|| lacking("role"))
+    found.role.ok_or_else(|| Error::lacking("role"))
 }
 
 pub(crate) async fn observe(at: At<'_>, boundary: Option<&PolicyArn>) -> Result<Observed> {
@@ -91,14 +93,14 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks, boundary: Option<&PolicyAr
     };
     let (trust, tags) = (text(&trust)?, tags(ownership(marks, name))?);
     at.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
-        let made = at.aws.iam.create_role().role_name(name).assume_role_policy_document(&trust);
+        let made = at.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
         let made = made.max_session_duration(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
         let made = made.set_permissions_boundary(boundary.map(PolicyArn::to_string));
         made.set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
     .await?;
     at.call(&[op::GET_ROLE], || async {
-        at.aws.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
+        at.clients.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
@@ -123,7 +125,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks, boundary: Option<&Polic
         delete_inline(at, name, policy).await?;
     }
     for arn in attached(at, name).await? {
-        let policy = crate::client::last(&arn);
+        let policy = alien_core::call::last(&arn);
         let own = (0..10).any(|number| policy == managed_policy_name(name, number));
         if own && !wanted(policy) {
             detach(at, name, &arn).await?;
@@ -149,9 +151,11 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     for policy in inline(at, name).await? {
         delete_inline(at, name, &policy).await?;
     }
-    at.call(&[op::DELETE_ROLE], || async { at.aws.iam.delete_role().role_name(name).send().await.map_err(failure) })
-        .await
-        .or_absent()?;
+    at.call(&[op::DELETE_ROLE], || async {
+        at.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
+    })
+    .await
+    .or_absent()?;
     Ok(Removal::Gone)
 }
 
@@ -159,16 +163,13 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
 pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
     let role = role(at).await?;
     let claim = role.tags().iter().find(|found| found.key() == tag::CLAIM);
-    Ok(claim.and_then(|claim| {
-        let (run, until) = claim.value().split_once(' ')?;
-        Some(Claim { run: run.to_owned(), until: until.parse().ok()? })
-    }))
+    Ok(claim.and_then(|claim| claim.value().parse().ok()))
 }
 
 pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
     let name = at.name(Place::Role)?;
     match claim {
-        Some(Claim { run, until }) => write_tags(at, name, tags([(tag::CLAIM, format!("{run} {until}"))])?).await,
+        Some(claim) => write_tags(at, name, tags([(tag::CLAIM, claim.to_string())])?).await,
         None => untag(at, name, tag::CLAIM).await,
     }
 }
@@ -193,7 +194,7 @@ pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
 async fn write_trust(at: At<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
     at.call(&[op::UPDATE_TRUST], || async {
-        let written = at.aws.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
+        let written = at.clients.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
         written.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
@@ -202,7 +203,7 @@ async fn write_trust(at: At<'_>, role: &str, trust: &Policy) -> Result<()> {
 
 async fn write_tags(at: At<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
     at.call(&[op::TAG_ROLE], || async {
-        at.aws.iam.tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
+        at.clients.iam.tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
@@ -210,7 +211,7 @@ async fn write_tags(at: At<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
 
 async fn untag(at: At<'_>, role: &str, key: &str) -> Result<()> {
     at.call(&[op::UNTAG_ROLE], || async {
-        at.aws.iam.untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
+        at.clients.iam.untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
@@ -219,7 +220,7 @@ async fn untag(at: At<'_>, role: &str, key: &str) -> Result<()> {
 async fn put_inline(at: At<'_>, role: &str, name: &str, document: &Policy) -> Result<()> {
     let document = text(document)?;
     at.call(&[op::PUT_ROLE_POLICY], || async {
-        let put = at.aws.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
+        let put = at.clients.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
         put.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
@@ -229,7 +230,7 @@ async fn put_inline(at: At<'_>, role: &str, name: &str, document: &Policy) -> Re
 async fn inline(at: At<'_>, role: &str) -> Result<Vec<String>> {
     let listed = at
         .call(&[op::LIST_ROLE_POLICIES], || async {
-            at.aws.iam.list_role_policies().role_name(role).send().await.map_err(failure)
+            at.clients.iam.list_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
     Ok(listed.or_absent()?.map(|listed| listed.policy_names).unwrap_or_default())
@@ -237,7 +238,7 @@ async fn inline(at: At<'_>, role: &str) -> Result<Vec<String>> {
 
 async fn delete_inline(at: At<'_>, role: &str, name: &str) -> Result<()> {
     at.call(&[op::DELETE_ROLE_POLICY], || async {
-        at.aws.iam.delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
+        at.clients.iam.delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
     })
     .await
     .or_absent()
@@ -248,7 +249,7 @@ async fn delete_inline(at: At<'_>, role: &str, name: &str) -> Result<()> {
 async fn attached(at: At<'_>, role: &str) -> Result<Vec<String>> {
     let listed = at
         .call(&[op::LIST_ATTACHED_ROLE_POLICIES], || async {
-            at.aws.iam.list_attached_role_policies().role_name(role).send().await.map_err(failure)
+            at.clients.iam.list_attached_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
     let policies = listed.or_absent()?.and_then(|listed| listed.attached_policies).unwrap_or_default();
@@ -263,7 +264,7 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
     let tags = tags(ownership(marks, role))?;
     let made = at
         .call(&[op::CREATE_POLICY, op::TAG_POLICY], || async {
-            let made = at.aws.iam.create_policy().policy_name(&policy.name).policy_document(&document);
+            let made = at.clients.iam.create_policy().policy_name(&policy.name).policy_document(&document);
             made.set_tags(Some(tags.clone())).send().await.map_err(failure)
         })
         .await;
@@ -274,7 +275,7 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
                 delete_version(at, &arn, &version).await?;
             }
             at.call(&[op::CREATE_POLICY_VERSION], || async {
-                let made = at.aws.iam.create_policy_version().policy_arn(&arn).policy_document(&document);
+                let made = at.clients.iam.create_policy_version().policy_arn(&arn).policy_document(&document);
                 made.set_as_default(true).send().await.map_err(failure)
             })
             .await?;
@@ -284,7 +285,7 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
         }
     }
     at.call(&[op::ATTACH_ROLE_POLICY], || async {
-        let attached = at.aws.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
+        let attached = at.clients.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
         attached.map_err(failure).map_err(made_just_now)
     })
     .await
@@ -294,9 +295,9 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
 /// Something of someone else's may have the name.
 async fn is_own(at: At<'_>, arn: &str) -> Result<()> {
     let found = at
-        .call(&[op::GET_POLICY], || async { at.aws.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
+        .call(&[op::GET_POLICY], || async { at.clients.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
         .await?;
-    let policy = found.policy.ok_or_else(|| lacking("policy"))?;
+    let policy = found.policy.ok_or_else(|| Error::lacking("policy"))?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
     match observed(at.site(), arn, tags) {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("`{arn}` is there, and {whose}"))),
@@ -306,7 +307,7 @@ async fn is_own(at: At<'_>, arn: &str) -> Result<()> {
 
 async fn detach(at: At<'_>, role: &str, arn: &str) -> Result<()> {
     at.call(&[op::DETACH_ROLE_POLICY], || async {
-        at.aws.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
+        at.clients.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
     })
     .await
     .or_absent()
@@ -318,17 +319,19 @@ async fn delete_managed(at: At<'_>, arn: &str) -> Result<()> {
     for version in versions {
         delete_version(at, arn, &version).await?;
     }
-    at.call(&[op::DELETE_POLICY], || async { at.aws.iam.delete_policy().policy_arn(arn).send().await.map_err(failure) })
-        .await
-        .or_absent()
-        .map(|_| ())
+    at.call(&[op::DELETE_POLICY], || async {
+        at.clients.iam.delete_policy().policy_arn(arn).send().await.map_err(failure)
+    })
+    .await
+    .or_absent()
+    .map(|_| ())
 }
 
 /// The versions that are not in force.
 async fn old_versions(at: At<'_>, arn: &str) -> Result<Vec<String>> {
     let listed = at
         .call(&[op::LIST_POLICY_VERSIONS], || async {
-            at.aws.iam.list_policy_versions().policy_arn(arn).send().await.map_err(failure)
+            at.clients.iam.list_policy_versions().policy_arn(arn).send().await.map_err(failure)
         })
         .await?;
     let old = |version: &PolicyVersion| !version.is_default_version();
@@ -337,7 +340,7 @@ async fn old_versions(at: At<'_>, arn: &str) -> Result<Vec<String>> {
 
 async fn delete_version(at: At<'_>, arn: &str, version: &str) -> Result<()> {
     at.call(&[op::DELETE_POLICY_VERSION], || async {
-        at.aws.iam.delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
+        at.clients.iam.delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
     })
     .await
     .or_absent()

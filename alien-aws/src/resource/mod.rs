@@ -59,7 +59,7 @@ pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place
 /// * a network: the id of its VPC; until that is on record, its name, which the VPC has as its tag.
 #[cfg(feature = "client")]
 pub(crate) fn address(site: &alien_core::Site<crate::Aws>, subject: Subject) -> String {
-    use crate::client::last;
+    use alien_core::call::last;
     let Subject::Resource(position) = subject else { return String::new() };
     let name = last(site.names.id(position));
     match site.stack().at(position).map(Resource::kind) {

@@ -168,3 +168,18 @@ pub struct Claim {
     /// When the claim lapses, unless it is renewed.
     pub until: Timestamp,
 }
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.run, self.until)
+    }
+}
+
+impl std::str::FromStr for Claim {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (run, until) = text.split_once(' ').ok_or(())?;
+        Ok(Self { run: run.to_owned(), until: until.parse().map_err(|_| ())? })
+    }
+}

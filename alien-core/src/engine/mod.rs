@@ -9,6 +9,7 @@
 mod claim;
 mod destroy;
 mod driver;
+pub mod mark;
 mod plan;
 mod walk;
 

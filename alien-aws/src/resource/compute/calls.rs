@@ -1,18 +1,16 @@
 //! What functions and containers have in common: what their code is told, their logs, waiting for them.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::time::Duration;
 
-use alien_core::call::Caller;
+use alien_core::OrAbsent;
+use alien_core::engine::mark::{observed, ownership};
 use alien_core::engine::{Marks, Observed};
 use alien_core::manage::{LogLine, LogPage, LogQuery};
 use alien_core::resource::Resource;
 use alien_core::{Error, ErrorKind, Kind, Result};
 use jiff::Timestamp;
 
-use crate::Aws;
-use crate::client::{At, OrAbsent, failure, lacking, observed, ownership};
+use crate::client::{At, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -40,8 +38,8 @@ pub(crate) async fn environment(at: At<'_>, resource: &Resource) -> Result<BTree
 
 /// The name of the log group, which has slashes in it.
 pub(crate) fn log_group<'a>(at: At<'a>) -> Result<&'a str> {
-    let arn = at.arn(Place::LogGroup)?;
-    arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| lacking("log group"))
+    let arn = at.full_name(Place::LogGroup)?;
+    arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| Error::lacking("log group"))
 }
 
 /// Makes the log group of `owner`, unless it is there, and keeps what is in it for a month.
@@ -50,7 +48,7 @@ pub(crate) async fn set_up_logs(at: At<'_>, marks: &Marks, owner: &str) -> Resul
     let made = at
         .call(&[op::CREATE_LOG_GROUP, op::TAG_LOG_GROUP], || async {
             let tags = ownership(marks, owner).map(|(key, value)| (key.to_owned(), value));
-            let request = at.aws.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
+            let request = at.clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
             request.send().await.map_err(failure)
         })
         .await;
@@ -64,7 +62,7 @@ pub(crate) async fn set_up_logs(at: At<'_>, marks: &Marks, owner: &str) -> Resul
         made => drop(made?),
     }
     at.call(&[op::PUT_LOG_RETENTION], || async {
-        let request = at.aws.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
+        let request = at.clients.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
         request.send().await.map_err(failure)
     })
     .await
@@ -78,7 +76,7 @@ pub(crate) async fn remove_logs(at: At<'_>) -> Result<()> {
     }
     let name = log_group(at)?;
     at.call(&[op::DELETE_LOG_GROUP], || async {
-        at.aws.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
+        at.clients.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
     })
     .await
     .or_absent()
@@ -86,10 +84,10 @@ pub(crate) async fn remove_logs(at: At<'_>) -> Result<()> {
 }
 
 async fn observe_logs(at: At<'_>) -> Result<Observed> {
-    let arn = at.arn(Place::LogGroup)?;
+    let arn = at.full_name(Place::LogGroup)?;
     let found = at
         .call(&[op::LIST_LOG_GROUP_TAGS], || async {
-            at.aws.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
+            at.clients.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
         })
         .await
         .or_absent()?;
@@ -106,7 +104,7 @@ pub(crate) async fn logs(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
     let name = log_group(at)?;
     let page = at
         .call(&[op::FILTER_LOG_EVENTS], || async {
-            let request = at.aws.logs.filter_log_events().log_group_name(name);
+            let request = at.clients.logs.filter_log_events().log_group_name(name);
             let request = request.start_time(query.from.as_millisecond()).limit(i32::from(query.limit));
             request.set_next_token(query.cursor.clone()).send().await.map_err(failure)
         })
@@ -116,27 +114,4 @@ pub(crate) async fn logs(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
         Some(LogLine { at, text: event.message()?.trim_end_matches('\n').to_owned() })
     });
     Ok(LogPage { lines: lines.collect(), next: page.next_token().map(str::to_owned) })
-}
-
-/// Looks again and again until a look breaks off, at first soon and then every three seconds. A look that goes on says
-/// what is still so.
-pub(crate) async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
-    call: &Caller<Aws>,
-    budget: Duration,
-    mut look: impl FnMut() -> F + Send,
-) -> Result<T> {
-    let start = call.clock().now();
-    let mut wait = Duration::from_millis(200);
-    loop {
-        let still = match look().await? {
-            ControlFlow::Break(found) => return Ok(found),
-            ControlFlow::Continue(still) => still,
-        };
-        let spent = Duration::try_from(call.clock().now().duration_since(start)).unwrap_or_default();
-        if spent + wait > budget {
-            return Err(Error::new(ErrorKind::Failed, format!("after {} seconds {still}", spent.as_secs())));
-        }
-        call.clock().sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(3));
-    }
 }

@@ -6,6 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use alien_core::OrAbsent;
+use alien_core::call::last;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Compute, Resource, Settings};
@@ -18,7 +21,7 @@ use aws_sdk_ecs::types::{
 };
 
 use super::super::compute::calls as compute;
-use crate::client::{At, OrAbsent, failure, lacking, last, observed, ownership, seal, tag};
+use crate::client::{At, failure, tag};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -53,7 +56,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let name = at.name(Place::Service)?;
     let definition = register(at, at.site().resource(at.subject)?, Some(marks)).await?;
     let request = at
-        .aws
+        .clients
         .ecs
         .create_service()
         .cluster(at.name(Place::Cluster)?)
@@ -88,7 +91,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     compute::set_up_logs(at, marks, at.name(Place::Service)?).await?;
     let definition = register(at, resource, Some(marks)).await?;
     let request = at
-        .aws
+        .clients
         .ecs
         .update_service()
         .cluster(at.name(Place::Cluster)?)
@@ -121,11 +124,11 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     compute::remove_logs(at).await?;
     let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
     at.call(&[op::DELETE_SERVICE], || async {
-        at.aws.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
+        at.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
     })
     .await
     .or_absent()?;
-    compute::until(at.call, PATIENCE, || async move {
+    at.until(PATIENCE, || async move {
         Ok(match found(at).await? {
             Some(service) if service.status() != Some("INACTIVE") => {
                 ControlFlow::Continue(format!("{} of its tasks still run", service.running_count()))
@@ -183,7 +186,7 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
 /// Gives the service what it is to run, where that changes, and how often.
 async fn send(at: At<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
     let request = at
-        .aws
+        .clients
         .ecs
         .update_service()
         .cluster(at.name(Place::Cluster)?)
@@ -216,8 +219,8 @@ async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefin
     let Some(Compute { code: Code::Image(image), .. }) = resource.settings().compute() else {
         return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
     };
-    let role = at.arn(Place::RoleForTasks)?;
-    let family = at.arn(Place::TaskFamily)?.trim_end_matches(":*");
+    let role = at.full_name(Place::RoleForTasks)?;
+    let family = at.full_name(Place::TaskFamily)?.trim_end_matches(":*");
     let variables = compute::environment(at, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let port = container.listens_on().map(i32::from).map(|port| {
@@ -239,7 +242,7 @@ async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefin
         .log_configuration(logs);
     // A processor is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
     Ok(at
-        .aws
+        .clients
         .ecs
         .register_task_definition()
         .family(last(family))
@@ -271,7 +274,7 @@ async fn register(at: At<'_>, resource: &Resource, marks: Option<&Marks>) -> Res
         }
     };
     let arn = answer.task_definition().and_then(|registered| registered.task_definition_arn());
-    arn.map(str::to_owned).ok_or_else(|| lacking("task definition"))
+    arn.map(str::to_owned).ok_or_else(|| Error::lacking("task definition"))
 }
 
 /// Deregisters every revision: to list them takes a right on those of everyone, but they are counted from 1. Those
@@ -283,7 +286,8 @@ async fn deregister(at: At<'_>, service: &Service) -> Result<()> {
     for revision in 1.. {
         let done = at
             .call(&[op::DEREGISTER_TASK_DEFINITION], || async {
-                let request = at.aws.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
+                let request =
+                    at.clients.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
                 request.send().await.map_err(failure)
             })
             .await;
@@ -326,7 +330,7 @@ async fn network(at: At<'_>) -> Result<NetworkConfiguration> {
 async fn default_subnets(at: At<'_>) -> Result<Vec<String>> {
     let filter = [("Filter.1.Name", "default-for-az"), ("Filter.1.Value.1", "true")];
     let filter = filter.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let answer = at.call(&[op::DESCRIBE_SUBNETS], || at.aws.ec2.call("DescribeSubnets", &filter)).await?;
+    let answer = at.call(&[op::DESCRIBE_SUBNETS], || at.clients.ec2.call("DescribeSubnets", &filter)).await?;
     let subnets: Vec<String> =
         answer.items("subnetSet").filter_map(|subnet| subnet.text("subnetId").map(str::to_owned)).collect();
     if subnets.is_empty() {
@@ -347,7 +351,8 @@ async fn found(at: At<'_>) -> Result<Option<Service>> {
     let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
     let answer = at
         .call(&[op::DESCRIBE_SERVICES], || async {
-            let request = at.aws.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
+            let request =
+                at.clients.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
             request.send().await.map_err(failure)
         })
         .await
@@ -369,7 +374,7 @@ fn primary(service: &Service) -> Option<&Deployment> {
 async fn steady(at: At<'_>, definition: Option<&str>) -> Result<()> {
     let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
     let seen = &AtomicBool::new(false);
-    compute::until(at.call, PATIENCE, || async move {
+    at.until(PATIENCE, || async move {
         let Some(service) = look(at).await? else { return failed("the service was deleted meanwhile".to_owned()) };
         let deployment = match definition {
             Some(arn) => service.deployments().iter().find(|deployment| deployment.task_definition() == Some(arn)),
@@ -402,6 +407,6 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Tag> {
 }
 
 async fn mark(at: At<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
-    let request = at.aws.ecs.tag_resource().resource_arn(at.arn(Place::Service)?).set_tags(Some(tags(marks)));
+    let request = at.clients.ecs.tag_resource().resource_arn(at.full_name(Place::Service)?).set_tags(Some(tags(marks)));
     at.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }

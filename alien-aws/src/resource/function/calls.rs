@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alien_core::OrAbsent;
 use alien_core::cloud::Operation;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
@@ -19,7 +21,7 @@ use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 use super::super::compute::calls as compute;
 pub(crate) use super::super::compute::calls::logs;
 use super::opening;
-use crate::client::{At, OrAbsent, busy, failure, observed, ownership, seal, tag};
+use crate::client::{At, busy, failure, tag};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -35,10 +37,10 @@ const SHOWN: usize = 2000;
 
 /// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let arn = at.arn(Place::Function)?;
+    let arn = at.full_name(Place::Function)?;
     let found = at
         .call(&[op::LIST_FUNCTION_TAGS], || async {
-            at.aws.lambda.list_tags().resource(arn).send().await.map_err(failure)
+            at.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
         })
         .await
         .or_absent()?;
@@ -68,11 +70,11 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let vpc = vpc(at, function).await?;
     let tags = ownership(marks, name).map(|(key, value)| (key.to_owned(), value));
     let request = at
-        .aws
+        .clients
         .lambda
         .create_function()
         .function_name(name)
-        .role(at.arn(Place::RoleForLambda)?)
+        .role(at.full_name(Place::RoleForLambda)?)
         .architectures(Architecture::X8664)
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
@@ -116,7 +118,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
             || VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build();
         let request = settings(at, resource)
             .await?
-            .role(at.arn(Place::RoleForLambda)?)
+            .role(at.full_name(Place::RoleForLambda)?)
             .set_vpc_config(vpc.or_else(|| leaving.then(none)));
         let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
         let rows = [&own, vpc_rows(function)].concat();
@@ -139,11 +141,11 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     opening::no_url(at).await?;
     compute::remove_logs(at).await?;
     at.call(&[op::DELETE_FUNCTION], || async {
-        at.aws.lambda.delete_function().function_name(name).send().await.map_err(busy)
+        at.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
     })
     .await
     .or_absent()?;
-    compute::until(at.call, PATIENCE, || async move {
+    at.until(PATIENCE, || async move {
         Ok(match look(at).await.or_absent()? {
             None => ControlFlow::Break(Removal::Gone),
             Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
@@ -194,7 +196,7 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
                     settle(at).await
                 }
                 .await;
-                told(error, back, "settings")
+                error.with_undo(back, "settings")
             }
             settled => return settled,
         },
@@ -213,21 +215,13 @@ async fn put_code_back(at: At<'_>, was: &Function, change: &Change, error: Error
                 settle(at).await
             }
             .await;
-            told(error, back, "code")
+            error.with_undo(back, "code")
         }
         // <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
         Err(_) => error.because(
             "the previous code is not at hand: where Lambda says that the update failed it goes on with that code, \
              else with the new",
         ),
-    }
-}
-
-/// An update's error, and what became of putting back what was.
-fn told(error: Error, back: Result<()>, what: &str) -> Error {
-    match back {
-        Ok(()) => error.because(format!("the previous {what} was put back")),
-        Err(second) => error.because(format!("the previous {what} could not be put back: {second}")),
     }
 }
 
@@ -240,7 +234,7 @@ pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
             let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
-            let request = at.aws.lambda.invoke().function_name(name).payload(Blob::new(command));
+            let request = at.clients.lambda.invoke().function_name(name).payload(Blob::new(command));
             let answer = request.customize().config_override(config).send().await.map_err(busy)?;
             let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
             match answer.function_error {
@@ -287,7 +281,7 @@ impl Package {
 }
 
 async fn send_code(at: At<'_>, package: Package) -> Result<()> {
-    let request = at.aws.lambda.update_function_code().function_name(at.name(Place::Function)?);
+    let request = at.clients.lambda.update_function_code().function_name(at.name(Place::Function)?);
     let request = match package {
         Package::Zip(zip) => request.zip_file(zip),
         Package::Image(image) => request.image_uri(image),
@@ -299,7 +293,7 @@ async fn send_code(at: At<'_>, package: Package) -> Result<()> {
 /// What the vendor may set. Role and network are the admin's.
 async fn settings(at: At<'_>, resource: &Resource) -> Result<UpdateFunctionConfigurationFluentBuilder> {
     let function = function(resource)?;
-    let request = at.aws.lambda.update_function_configuration().function_name(at.name(Place::Function)?);
+    let request = at.clients.lambda.update_function_configuration().function_name(at.name(Place::Function)?);
     Ok(request
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
@@ -374,7 +368,9 @@ async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&Vpc
         .vpc_config()
         .map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
     let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
-    Ok(found.role() == Some(at.arn(Place::RoleForLambda)?) && has == wants && !differs(at, found, resource).await?)
+    Ok(found.role() == Some(at.full_name(Place::RoleForLambda)?)
+        && has == wants
+        && !differs(at, found, resource).await?)
 }
 
 /// Whether it has other settings than these, of those that the vendor may set.
@@ -393,7 +389,7 @@ async fn differs(at: At<'_>, found: &Found, resource: &Resource) -> Result<bool>
 async fn look(at: At<'_>) -> Result<Found> {
     let name = at.name(Place::Function)?;
     at.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
-        at.aws.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
+        at.clients.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
     })
     .await
 }
@@ -409,7 +405,7 @@ fn still(found: &Found) -> Option<String> {
 
 /// Waits until nothing is being done to it.
 async fn idle(at: At<'_>) -> Result<Found> {
-    compute::until(at.call, PATIENCE, || async move {
+    at.until(PATIENCE, || async move {
         let found = look(at).await?;
         Ok(match still(&found) {
             None => ControlFlow::Break(found),
@@ -451,7 +447,7 @@ fn works(found: &Found) -> Result<()> {
 
 async fn mark(at: At<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
     let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let request = at.aws.lambda.tag_resource().resource(at.arn(Place::Function)?).set_tags(Some(tags));
+    let request = at.clients.lambda.tag_resource().resource(at.full_name(Place::Function)?).set_tags(Some(tags));
     at.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 

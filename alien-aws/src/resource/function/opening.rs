@@ -1,10 +1,11 @@
 //! Who may start a function: anyone over its URL, and the queues that trigger it.
 
+use alien_core::OrAbsent;
 use alien_core::resource::Resource;
 use alien_core::{Error, ErrorKind, Function, Result};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 
-use crate::client::{At, OrAbsent, busy, failure};
+use crate::client::{At, busy, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -27,7 +28,7 @@ pub(super) async fn url(at: At<'_>, function: &Function) -> Result<()> {
         Some(FunctionUrlAuthType::None) => {}
         Some(_) => {
             at.call(&[op::UPDATE_FUNCTION_URL], || async {
-                let request = at.aws.lambda.update_function_url_config().function_name(name).auth_type(anyone());
+                let request = at.clients.lambda.update_function_url_config().function_name(name).auth_type(anyone());
                 request.send().await.map_err(busy)
             })
             .await?;
@@ -35,7 +36,8 @@ pub(super) async fn url(at: At<'_>, function: &Function) -> Result<()> {
         None => {
             let made = at
                 .call(&[op::CREATE_FUNCTION_URL], || async {
-                    let request = at.aws.lambda.create_function_url_config().function_name(name).auth_type(anyone());
+                    let request =
+                        at.clients.lambda.create_function_url_config().function_name(name).auth_type(anyone());
                     request.send().await.map_err(failure).map_err(conflict)
                 })
                 .await;
@@ -43,7 +45,7 @@ pub(super) async fn url(at: At<'_>, function: &Function) -> Result<()> {
         }
     }
     for (statement, action) in STATEMENTS {
-        let request = at.aws.lambda.add_permission().function_name(name).statement_id(statement).action(action);
+        let request = at.clients.lambda.add_permission().function_name(name).statement_id(statement).action(action);
         let request = request.principal("*");
         let request = match action {
             "lambda:InvokeFunctionUrl" => request.function_url_auth_type(anyone()),
@@ -67,14 +69,14 @@ pub(super) async fn no_url(at: At<'_>) -> Result<()> {
     }
     for (statement, _) in STATEMENTS {
         at.call(&[op::REMOVE_FUNCTION_PERMISSION], || async {
-            let request = at.aws.lambda.remove_permission().function_name(name).statement_id(statement);
+            let request = at.clients.lambda.remove_permission().function_name(name).statement_id(statement);
             request.send().await.map_err(busy)
         })
         .await
         .or_absent()?;
     }
     at.call(&[op::DELETE_FUNCTION_URL], || async {
-        at.aws.lambda.delete_function_url_config().function_name(name).send().await.map_err(busy)
+        at.clients.lambda.delete_function_url_config().function_name(name).send().await.map_err(busy)
     })
     .await
     .or_absent()
@@ -86,7 +88,7 @@ async fn look(at: At<'_>) -> Result<Option<FunctionUrlAuthType>> {
     let name = at.name(Place::Function)?;
     let found = at
         .call(&[op::GET_FUNCTION_URL], || async {
-            at.aws.lambda.get_function_url_config().function_name(name).send().await.map_err(failure)
+            at.clients.lambda.get_function_url_config().function_name(name).send().await.map_err(failure)
         })
         .await
         .or_absent()?;
@@ -131,7 +133,7 @@ pub(super) async fn triggers(at: At<'_>, resource: &Resource) -> Result<()> {
     for queue in missing {
         // A mapping of the same queue that is being deleted is in the way for a while.
         at.call(&[op::CREATE_MAPPING], || async {
-            let request = at.aws.lambda.create_event_source_mapping().function_name(name).event_source_arn(queue);
+            let request = at.clients.lambda.create_event_source_mapping().function_name(name).event_source_arn(queue);
             request.batch_size(BATCH).send().await.map_err(busy)
         })
         .await?;
@@ -149,7 +151,7 @@ pub(super) async fn no_triggers(at: At<'_>) -> Result<()> {
 
 async fn remove(at: At<'_>, mapping: &Mapping) -> Result<()> {
     at.call(&[op::DELETE_MAPPING], || async {
-        at.aws.lambda.delete_event_source_mapping().uuid(&mapping.id).send().await.map_err(busy)
+        at.clients.lambda.delete_event_source_mapping().uuid(&mapping.id).send().await.map_err(busy)
     })
     .await
     .or_absent()
@@ -164,7 +166,7 @@ async fn mappings(at: At<'_>) -> Result<Vec<Mapping>> {
     loop {
         let page = at
             .call(&[op::LIST_MAPPINGS], || async {
-                let request = at.aws.lambda.list_event_source_mappings().function_name(name);
+                let request = at.clients.lambda.list_event_source_mappings().function_name(name);
                 request.set_marker(marker.clone()).send().await.map_err(failure)
             })
             .await

@@ -1,5 +1,7 @@
 //! The calls of a table.
 
+use alien_core::OrAbsent;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
@@ -10,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use crate::client::{At, OrAbsent, failure, lacking, observed, ownership, seal};
+use crate::client::{At, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -22,12 +24,12 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     if leaving(at).await.or_absent()?.is_none() {
         return Ok(Observed::Absent);
     }
-    let arn = at.arn(Place::Table)?;
+    let arn = at.full_name(Place::Table)?;
     let mut tags: Vec<Tag> = Vec::new();
     let mut next: Option<String> = None;
     loop {
         let page = at.call(&[op::LIST_TABLE_TAGS], || async {
-            let call = at.aws.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+            let call = at.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
             call.send().await.map_err(failure)
         });
         let Some(page) = page.await.or_absent()? else { return Ok(Observed::Absent) };
@@ -42,8 +44,8 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 /// The status of the table.
 async fn status(at: At<'_>) -> Result<TableStatus> {
     let name = at.name(Place::Table)?;
-    let found = at.aws.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
-    found.table.and_then(|table| table.table_status).ok_or_else(|| lacking("status of the table"))
+    let found = at.clients.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
+    found.table.and_then(|table| table.table_status).ok_or_else(|| Error::lacking("status of the table"))
 }
 
 /// Waits while the table is on its way out. Being deleted counts as busy, and what is busy is called again.
@@ -72,7 +74,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
     let attribute = attribute.map_err(incomplete)?;
     let created = at.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
-        let call = at.aws.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        let call = at.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         let call = call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
@@ -81,7 +83,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let name = at.name(Place::Table)?;
-    let arn = at.arn(Place::Table)?;
+    let arn = at.full_name(Place::Table)?;
     at.call(&[op::DESCRIBE_TABLE], || async {
         match status(at).await {
             Ok(TableStatus::Active) => Ok(()),
@@ -95,14 +97,14 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
     let recovery = recovery.map_err(incomplete)?;
     let done = at.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
-        let call = at.aws.dynamodb.update_continuous_backups().table_name(name);
+        let call = at.clients.dynamodb.update_continuous_backups().table_name(name);
         call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
     });
     done.await?;
     expire(at, name).await?;
     let tags = tags(seal(marks))?;
     let sealed = at.call(&[op::TAG_TABLE], || async {
-        let call = at.aws.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+        let call = at.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
     sealed.await.map(drop)
@@ -116,7 +118,7 @@ async fn expire(at: At<'_>, name: &str) -> Result<()> {
         return Err(Error::new(ErrorKind::Defect, "no key-value table"));
     };
     let found = at.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
-        at.aws.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
+        at.clients.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
     });
     let found = found.await?.time_to_live_description;
     let found = found.filter(|found| {
@@ -141,7 +143,7 @@ async fn set_expiry(at: At<'_>, name: &str, attribute: &str, enabled: bool) -> R
     let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
     let setting = setting.map_err(incomplete)?;
     let done = at.call(&[op::UPDATE_TIME_TO_LIVE], || async {
-        let call = at.aws.dynamodb.update_time_to_live().table_name(name);
+        let call = at.clients.dynamodb.update_time_to_live().table_name(name);
         call.time_to_live_specification(setting.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -154,7 +156,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
     }
     let name = at.name(Place::Table)?;
     let deleted = at.call(&[op::DELETE_TABLE], || async {
-        let deleted = at.aws.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
+        let deleted = at.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
         // In use: it is being made, changed, or deleted already.
         deleted.map(drop).map_err(|error| match error.kind() {
             ErrorKind::Exists => error.with_kind(ErrorKind::Busy),

@@ -15,7 +15,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use alien_core::OrAbsent;
+use alien_core::call::last;
 use alien_core::cloud::Operation;
+use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::permission::Subject;
@@ -23,7 +26,7 @@ use alien_core::resource::Settings;
 use alien_core::{Error, ErrorKind, Network, Result, Site};
 
 use crate::Aws;
-use crate::client::{At, Element, OrAbsent, lacking, last, ownership, seal, tag};
+use crate::client::{At, Element, tag};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Place;
@@ -68,7 +71,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         let what = format!("there is no VPC `{vpc}` in {}; {help}", site.target.region);
         return Err(Error::new(ErrorKind::Missing, what));
     }
-    let name = at.arn(Place::NetworkTag)?;
+    let name = at.full_name(Place::NetworkTag)?;
     let vpcs = list(at, VPCS, filters(&[(RESOURCE, name)])).await?;
     let own = vpcs.iter().find(|(_, vpc)| is_own(site, vpc));
     let Some((id, vpc)) = own.or(vpcs.first()) else { return Ok(Observed::Absent) };
@@ -100,7 +103,7 @@ fn has_rule(id: &str, group: &Element) -> bool {
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let site = at.site();
     let range = settings(site, at.subject)?.range();
-    let name = at.arn(Place::NetworkTag)?;
+    let name = at.full_name(Place::NetworkTag)?;
     let own = marked(site, at.subject, None)?;
     if !list(at, VPCS, own.clone()).await?.is_empty() {
         return Err(Error::new(ErrorKind::Exists, "there is a VPC with the deployment's tags"));
@@ -109,7 +112,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let vpc = make(at, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
     // Lists show it a little later (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
     at.call(&[op::DESCRIBE_VPCS], || async {
-        let found = at.aws.ec2.call("DescribeVpcs", &own).await?;
+        let found = at.clients.ec2.call("DescribeVpcs", &own).await?;
         let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
         if listed { Ok(()) } else { Err(Error::new(ErrorKind::Settling, "the VPC is not listed yet")) }
     })
@@ -119,12 +122,12 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let site = at.site();
     let range = settings(site, at.subject)?.range();
-    let name = at.arn(Place::NetworkTag)?;
+    let name = at.full_name(Place::NetworkTag)?;
     let found = list(at, VPCS, marked(site, at.subject, None)?).await?;
     let Some((vpc, found)) = found.into_iter().next() else {
         return Err(Error::new(ErrorKind::Missing, "the VPC is not there; set up again"));
     };
-    let has = found.text("cidrBlock").ok_or_else(|| lacking("range of the VPC"))?;
+    let has = found.text("cidrBlock").ok_or_else(|| Error::lacking("range of the VPC"))?;
     if has != range {
         let help = "take the change back, or add a network with another id";
         let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
@@ -395,7 +398,7 @@ fn action(rows: Rows<'_>) -> &'static str {
 }
 
 async fn ask(at: At<'_>, rows: Rows<'_>, params: &Params) -> Result<Element> {
-    at.call(rows, || at.aws.ec2.call(action(rows), params)).await
+    at.call(rows, || at.clients.ec2.call(action(rows), params)).await
 }
 
 /// Lists things, in order of their ids.
@@ -413,15 +416,15 @@ fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
 /// Makes a part. Gives its id, which stands at a path of the answer.
 async fn make(at: At<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
     let params = [params(about), tags].concat();
-    let attempt = || async { at.aws.ec2.call(action(rows), &params).await.map_err(not_known_yet) };
+    let attempt = || async { at.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) };
     let made = at.call.call_once(at.subject, rows, attempt).await?;
-    made.text(id).map(str::to_owned).ok_or_else(|| lacking("id of what was made"))
+    made.text(id).map(str::to_owned).ok_or_else(|| Error::lacking("id of what was made"))
 }
 
 /// Changes a part.
 async fn change(at: At<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Result<()> {
     let params = params(about);
-    at.call(rows, || async { at.aws.ec2.call(action(rows), &params).await.map_err(not_known_yet) }).await.map(drop)
+    at.call(rows, || async { at.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) }).await.map(drop)
 }
 
 /// Parts that were just made or found are not known everywhere yet

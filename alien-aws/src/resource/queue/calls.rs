@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
+use alien_core::OrAbsent;
 use alien_core::cloud::Operation;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
@@ -11,7 +13,7 @@ use alien_core::{Error, ErrorKind, Queue, Result};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 
-use crate::client::{At, OrAbsent, failure, lacking, observed, ownership, seal};
+use crate::client::{At, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -71,12 +73,12 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 /// What stands under the name of one of the queues.
 async fn look(at: At<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
     let Some(url) = url(at, rows).await.or_absent()? else { return Ok(None) };
-    let tags =
-        at.call(&rows.tags, || async { at.aws.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
+    let tags = at
+        .call(&rows.tags, || async { at.clients.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
     let Some(tags) = tags.await.or_absent()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(Some(observed(at.site(), at.arn(rows.place)?, tags)))
+    Ok(Some(observed(at.site(), at.full_name(rows.place)?, tags)))
 }
 
 async fn url(at: At<'_>, rows: &'static Rows) -> Result<String> {
@@ -85,8 +87,8 @@ async fn url(at: At<'_>, rows: &'static Rows) -> Result<String> {
 }
 
 async fn find(at: At<'_>, name: &str) -> Result<String> {
-    let found = at.aws.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
-    found.queue_url.ok_or_else(|| lacking("URL of the queue"))
+    let found = at.clients.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
+    found.queue_url.ok_or_else(|| Error::lacking("URL of the queue"))
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
@@ -102,10 +104,10 @@ async fn make(at: At<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> 
     let name = at.name(rows.place)?;
     let tags = tags(ownership(marks, at.name(Place::Queue)?));
     let made = at.call(&rows.create, || async {
-        let call = at.aws.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
+        let call = at.clients.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
-    made.await?.queue_url.ok_or_else(|| lacking("URL of the queue"))
+    made.await?.queue_url.ok_or_else(|| Error::lacking("URL of the queue"))
 }
 
 fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<String, String> {
@@ -119,7 +121,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
             dead_letters(at, marks).await?;
             // The number as text: SQS takes both, and gives it back as text.
             let policy = json!({
-                "deadLetterTargetArn": at.arn(Place::DeadLetters)?,
+                "deadLetterTargetArn": at.full_name(Place::DeadLetters)?,
                 "maxReceiveCount": deliveries.to_string(),
             });
             policy.to_string()
@@ -145,7 +147,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     set(at, MAIN, &url, wanted).await?;
     let tags = tags(seal(marks));
     let sealed = at.call(&[op::TAG_QUEUE], || async {
-        at.aws.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+        at.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
     });
     sealed.await.map(drop)
 }
@@ -174,7 +176,7 @@ async fn set<const N: usize>(
 ) -> Result<()> {
     let wanted = HashMap::from(wanted);
     let done = at.call(&rows.set, || async {
-        let call = at.aws.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
+        let call = at.clients.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -209,12 +211,12 @@ async fn held(at: At<'_>, rows: &'static Rows) -> Result<u64> {
     ];
     let Some(url) = url(at, rows).await.or_absent()? else { return Ok(0) };
     let found = at.call(&rows.attributes, || async {
-        let call = at.aws.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
+        let call = at.clients.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
         call.send().await.map_err(failure)
     });
     let found = found.await?.attributes.unwrap_or_default();
     let count = |name| found.get(name).and_then(|text| text.parse::<u64>().ok());
-    COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| lacking("number of messages"))
+    COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| Error::lacking("number of messages"))
 }
 
 /// Deletes one of the queues and waits until it can no longer be found, which takes up to a minute
@@ -222,7 +224,7 @@ async fn held(at: At<'_>, rows: &'static Rows) -> Result<u64> {
 async fn remove(at: At<'_>, rows: &'static Rows) -> Result<()> {
     let Some(url) = url(at, rows).await.or_absent()? else { return Ok(()) };
     let deleted =
-        at.call(&rows.delete, || async { at.aws.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
+        at.call(&rows.delete, || async { at.clients.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
     deleted.await.or_absent()?;
     let name = at.name(rows.place)?;
     let still = at.call(&rows.url, || async {
@@ -235,7 +237,7 @@ async fn remove(at: At<'_>, rows: &'static Rows) -> Result<()> {
 pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     let url = url(at, MAIN).await?;
     let found = at.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
-        let call = at.aws.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+        let call = at.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
         call.send().await.map_err(failure)
     });
     found.await?;

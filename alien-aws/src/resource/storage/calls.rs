@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use alien_core::OrAbsent;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
@@ -21,7 +23,7 @@ use aws_sdk_s3::types::{
 };
 use serde_json::json;
 
-use crate::client::{At, OrAbsent, failure, observed, ownership, seal};
+use crate::client::{At, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -48,13 +50,13 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     }
     let tags = tags(at, &bucket).await?;
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(observed(at.site(), at.arn(Place::Bucket)?, tags))
+    Ok(observed(at.site(), at.full_name(Place::Bucket)?, tags))
 }
 
 /// Asks where it is: the narrowest call that tells that it is there.
 async fn locate(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let located = at.call(&[op::GET_BUCKET_LOCATION], || async {
-        let call = at.aws.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     located.await.map(drop).map_err(|error| match error.kind() {
@@ -70,7 +72,7 @@ async fn tags(at: At<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String
 }
 
 async fn tag_list(at: At<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
-    let call = at.aws.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    let call = at.clients.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
     Ok(call.send().await.map_err(failure)?.tag_set)
 }
 
@@ -83,7 +85,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let tags = tag_set(ownership(marks, bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
     let made = CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
     let created = at.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
-        let call = at.aws.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
+        let call = at.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
         call.send().await.map_err(failure)
     });
     created.await?;
@@ -115,7 +117,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
     let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
     let sealed = at.call(&[op::PUT_BUCKET_TAGGING], || async {
-        let call = at.aws.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.tagging(tags.clone()).send().await.map_err(failure)
     });
     sealed.await.map(drop)
@@ -131,7 +133,7 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .restrict_public_buckets(true)
         .build();
     let done = at.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
-        let call = at.aws.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
+        let call = at.clients.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
         call.public_access_block_configuration(blocked.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -140,7 +142,7 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let rule = rule.map_err(incomplete)?;
     let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete)?;
     let done = at.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
-        let call = at.aws.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
+        let call = at.clients.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
         call.ownership_controls(controls.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -151,14 +153,14 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .build();
     let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     let done = at.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
-        let call = at.aws.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
+        let call = at.clients.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
         call.server_side_encryption_configuration(encrypted.clone()).send().await.map_err(failure)
     });
     done.await?;
 
-    let policy = tls_only(at.arn(Place::Bucket)?, at.arn(Place::Objects)?);
+    let policy = tls_only(at.full_name(Place::Bucket)?, at.full_name(Place::Objects)?);
     let done = at.call(&[op::PUT_BUCKET_POLICY], || async {
-        let call = at.aws.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
+        let call = at.clients.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
         call.policy(policy.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -188,7 +190,7 @@ async fn version(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     };
     let wanted = VersioningConfiguration::builder().status(wanted).build();
     let done = at.call(&[op::PUT_BUCKET_VERSIONING], || async {
-        let call = at.aws.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.versioning_configuration(wanted.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -197,7 +199,7 @@ async fn version(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
 /// Whether it keeps versions; none where it never did.
 async fn versioning(at: At<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
     let found = at.call(&[op::GET_BUCKET_VERSIONING], || async {
-        let call = at.aws.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     Ok(found.await?.status)
@@ -215,7 +217,7 @@ async fn expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .build();
     let rules = BucketLifecycleConfiguration::builder().rules(rule.map_err(incomplete)?).build().map_err(incomplete)?;
     let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = at.aws.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
+        let call = at.clients.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
         let call = call.expected_bucket_owner(bucket.owner).lifecycle_configuration(rules.clone());
         call.send().await.map_err(failure)
     });
@@ -224,7 +226,7 @@ async fn expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
 
 async fn never_expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let found = at.call(&[op::GET_BUCKET_LIFECYCLE], || async {
-        let call = at.aws.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
+        let call = at.clients.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
         call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
     });
     if found.await.or_absent()?.is_none() {
@@ -233,7 +235,7 @@ async fn never_expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     // DeleteBucketLifecycle needs the permission to put one
     // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>).
     let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = at.aws.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -262,7 +264,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
 /// Deletes the bucket, unless there is anything in it. S3 itself looks: nobody needs to see names for that.
 async fn delete_if_empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<bool> {
     at.call(&[op::DELETE_BUCKET], || async {
-        let call = at.aws.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = at.clients.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("BucketNotEmpty") => Ok(false),
@@ -276,7 +278,7 @@ async fn delete_if_empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<bool> {
 async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     loop {
         let listed = at.call(&[op::LIST_BUCKET], || async {
-            let call = at.aws.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            let call = at.clients.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.send().await.map_err(failure)
         });
         let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
@@ -287,7 +289,7 @@ async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         }
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(incomplete)?;
         let deleted = at.call(&[op::DELETE_OBJECT], || async {
-            let call = at.aws.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            let call = at.clients.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.delete(batch.clone()).send().await.map_err(failure)
         });
         if let Some(refused) = deleted.await?.errors().first() {

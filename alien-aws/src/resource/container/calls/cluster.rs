@@ -1,11 +1,13 @@
 //! The cluster that the containers of a deployment share.
 
+use alien_core::OrAbsent;
+use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::{Error, ErrorKind, Result};
 use aws_sdk_ecs::types::{Cluster, ClusterField};
 
 use super::tags;
-use crate::client::{At, OrAbsent, failure, observed, ownership, seal};
+use crate::client::{At, failure};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -17,7 +19,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let name = at.name(Place::Cluster)?;
     let answer = at
         .call(&[op::DESCRIBE_CLUSTERS], || async {
-            let request = at.aws.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
+            let request = at.clients.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
             request.send().await.map_err(failure)
         })
         .await
@@ -35,7 +37,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let made = at
         .call(&[op::CREATE_ECS_LINKED_ROLE], || async {
-            let request = at.aws.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
+            let request = at.clients.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
             request.send().await.map_err(failure)
         })
         .await;
@@ -46,7 +48,7 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         made => drop(made?),
     }
     let name = at.name(Place::Cluster)?;
-    let request = at.aws.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(ownership(marks, name))));
+    let request = at.clients.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(ownership(marks, name))));
     at.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await?;
     // ECS gives a cluster of the same name that is there already as if it had made it: its tags tell.
     match observe(at).await? {
@@ -59,7 +61,8 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 
 /// It has no settings.
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let request = at.aws.ecs.tag_resource().resource_arn(at.arn(Place::Cluster)?).set_tags(Some(tags(seal(marks))));
+    let request =
+        at.clients.ecs.tag_resource().resource_arn(at.full_name(Place::Cluster)?).set_tags(Some(tags(seal(marks))));
     at.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
@@ -67,7 +70,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     let name = at.name(Place::Cluster)?;
     at.call(&[op::DELETE_CLUSTER], || async {
-        at.aws.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
+        at.clients.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
     })
     .await
     .or_absent()?;
