@@ -297,7 +297,7 @@ impl<C: Cloud, K> Copy for At<'_, C, K> {}
 impl<'a, C: Cloud, K> At<'a, C, K> {
     /// The deployment.
     #[must_use]
-    pub fn site(&self) -> &'a Site<C> {
+    pub fn site(self) -> &'a Site<C> {
         self.call.site()
     }
 
@@ -312,7 +312,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     /// # Errors
     ///
     /// [`ErrorKind::Defect`] where it is none.
-    pub fn resource(&self) -> Result<&'a Resource> {
+    pub fn resource(self) -> Result<&'a Resource> {
         self.site().resource(self.subject)
     }
 
@@ -321,7 +321,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     /// # Errors
     ///
     /// [`ErrorKind::Defect`] where it has none.
-    pub fn full_name(&self, place: C::Place) -> Result<&'a str> {
+    pub fn full_name(self, place: C::Place) -> Result<&'a str> {
         self.call.site().name(self.subject, place)
     }
 
@@ -330,7 +330,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     /// # Errors
     ///
     /// As [`full_name`](Self::full_name).
-    pub fn name(&self, place: C::Place) -> Result<&'a str> {
+    pub fn name(self, place: C::Place) -> Result<&'a str> {
         self.full_name(place).map(last)
     }
 
@@ -340,7 +340,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     ///
     /// As there.
     pub async fn call<T, F: Future<Output = Result<T>> + Send>(
-        &self,
+        self,
         rows: &[&'static Operation<C::Place>],
         attempt: impl FnMut() -> F + Send,
     ) -> Result<T> {
@@ -354,7 +354,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     ///
     /// What a look gives; [`ErrorKind::Failed`] where the budget is spent.
     pub async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
-        &self,
+        self,
         budget: Duration,
         mut look: impl FnMut() -> F + Send,
     ) -> Result<T> {

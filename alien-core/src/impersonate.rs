@@ -42,12 +42,14 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>>;
 
     /// Checks a record that came back from a customer: that it is of the invitation, that the identity lets the vendor
-    /// in, and that it lets nobody in without the proof that the invitation gave.
+    /// in and watch everything, and that it lets nobody in without the proof that the invitation gave. What was just
+    /// granted may not be known everywhere yet: that is waited out here, once. A denial later is a denial.
     ///
     /// # Errors
     ///
     /// [`Input`](ErrorKind::Input) where the record is not of the invitation, each difference by name;
     /// [`Refused`](ErrorKind::Refused) where the identity lets in who lacks the proof;
+    /// [`Denied`](ErrorKind::Denied) where it may not watch a resource;
     /// [`Revoked`](ErrorKind::Revoked) where it does not let the vendor in.
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
 }
@@ -94,6 +96,11 @@ pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
 
     /// The proofs that must not let anyone in.
     fn wrong_proofs(&self) -> &'static [Proof];
+
+    /// How long what was just granted may take to be known everywhere, beyond what one call is tried.
+    fn propagation(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Gets short-lived credentials, of an hour at most.
     ///
@@ -214,14 +221,19 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
         let holding = purpose.narrow(&site)?;
         let narrowed = matches!(purpose, Purpose::Update(_));
         let entry = Entry { site, holding, narrowed, proof: Proof::Right };
-        let entered = self.enter(&entry, passes).await.map_err(|error| revoked(error, &entry.site))?;
+        let entered = self.enter(&entry, &self.how, passes).await.map_err(|error| revoked(error, &entry.site))?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let call = Caller::new(entry.site, entry.holding, self.how.clone());
         Ok(Arc::new(Session::new(serial, entered, call)))
     }
 
     /// Asks to be let in, again after errors that say so.
-    fn enter<'e>(&'e self, entry: &'e Entry<C>, again: fn(&Error) -> bool) -> BoxFuture<'e, Result<Entered<C>>> {
+    fn enter<'e>(
+        &'e self,
+        entry: &'e Entry<C>,
+        how: &'e Calling,
+        again: fn(&Error) -> bool,
+    ) -> BoxFuture<'e, Result<Entered<C>>> {
         Box::pin(async move {
             let operation = self.assume.operation();
             let mut attempts = 0;
@@ -229,7 +241,7 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
                 attempts += 1;
                 self.assume.assume(entry)
             };
-            let entered = self.how.attempts(again, counted).await;
+            let entered = how.attempts(again, counted).await;
             let failure = entered.as_ref().err().map(Error::kind);
             let subject = Subject::ManagementIdentity;
             self.how.record(&Call { operation, permissions: Vec::new(), subject, attempts, failure });
@@ -292,12 +304,19 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
         let site = Arc::new(Site::<C>::of(deployment)?);
         let holding = site.permissions.management.clone();
         let mut entry = Entry { site, holding, narrowed: false, proof: Proof::Right };
-        // Just after the set-up a denial may only mean that the identity is not known everywhere yet.
+        // Just after the set-up a denial may only mean that what was granted is not known everywhere yet.
         let settles = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
-        self.enter(&entry, settles).await.map_err(|error| revoked(error, &entry.site))?;
+        let mut how = self.how.clone();
+        how.retry.budget += self.assume.propagation();
+        let entered = self.enter(&entry, &how, settles).await.map_err(|error| revoked(error, &entry.site))?;
+        let call = Caller::new(Arc::clone(&entry.site), entry.holding.clone(), self.how.clone());
+        let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), entered, call);
+        for resource in entry.site.stack().resources() {
+            how.attempts(settles, || session.heartbeat(resource.id())).await?;
+        }
         for proof in self.assume.wrong_proofs() {
             entry.proof = *proof;
-            match self.enter(&entry, passes).await {
+            match self.enter(&entry, &self.how, passes).await {
                 Err(error) if error.kind() == ErrorKind::Denied => {}
                 Err(error) => return Err(error),
                 Ok(_) => {

@@ -1,9 +1,14 @@
 //! The service accounts of a deployment, who may impersonate them, and what the deployment shares.
 
+#[cfg(feature = "client")]
+pub(crate) mod assume;
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use std::collections::BTreeSet;
 
 use alien_core::cloud::{Deployed, Operation};
-use alien_core::permission::Holder;
+use alien_core::permission::{Holder, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -17,24 +22,34 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
     &[
         op::CREATE_SERVICE_ACCOUNT,
         op::GET_SERVICE_ACCOUNT,
+        op::PATCH_SERVICE_ACCOUNT,
         op::DELETE_SERVICE_ACCOUNT,
         op::GET_SERVICE_ACCOUNT_POLICY,
         op::SET_SERVICE_ACCOUNT_POLICY,
     ]
 }
 
-/// What the customer's admin needs once for a deployment: roles, and the project's policy for conditioned bindings.
+/// What the customer's admin needs once for a deployment: roles, the project's policy for conditioned bindings, and the
+/// way of its logs.
 pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
     &[
         op::CREATE_ROLE,
         op::GET_ROLE,
         op::PATCH_ROLE,
-        op::DELETE_ROLE,
         op::UNDELETE_ROLE,
         op::GET_PROJECT,
         op::GET_PROJECT_POLICY,
         op::SET_PROJECT_POLICY,
         op::GET_API,
+        op::CREATE_LOG_BUCKET,
+        op::GET_LOG_BUCKET,
+        op::PATCH_LOG_BUCKET,
+        op::UNDELETE_LOG_BUCKET,
+        op::DELETE_LOG_BUCKET,
+        op::CREATE_SINK,
+        op::GET_SINK,
+        op::UPDATE_SINK,
+        op::DELETE_SINK,
     ]
 }
 
@@ -48,12 +63,24 @@ pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Place, 
     }
 }
 
-/// The role that lets the vendor get tokens of the management service account, and nothing else of it.
-pub(crate) fn impersonation_role() -> CustomRole {
-    let title = "alien: get access tokens".to_owned();
-    let description = "lets the vendor impersonate the management service account".to_owned();
-    let permission = op::GENERATE_ACCESS_TOKEN.permission;
-    CustomRole::new("alien.identity.impersonate".to_owned(), title, description, vec![permission.into()])
+/// The roles that let the vendor get tokens of the management service account, and nothing else of it: access tokens; and
+/// identity tokens, which commands are sent with, where a function takes any.
+pub(crate) fn impersonation_roles(deployment: &Deployed<'_, Gcp>) -> Vec<CustomRole> {
+    let role = |id: &str, what: &str, why: &str, permission: &'static str| {
+        let (title, description) = (format!("alien: get {what}"), format!("lets the vendor {why}"));
+        CustomRole::new(format!("alien.identity.{id}"), title, description, vec![permission.into()])
+    };
+    let mut roles = vec![role(
+        "impersonate",
+        "access tokens",
+        "impersonate the management service account",
+        op::GENERATE_ACCESS_TOKEN.permission,
+    )];
+    if deployment.permissions.management.grants.iter().any(|grant| grant.set == Set::Dispatch) {
+        let why = "send commands as the management service account";
+        roles.push(role("invoke", "identity tokens", why, op::GENERATE_ID_TOKEN.permission));
+    }
+    roles
 }
 
 /// Who may impersonate the service account of a holder: the vendor, that of management; nobody else any.
@@ -61,8 +88,10 @@ pub(crate) fn impersonators(deployment: &Deployed<'_, Gcp>, holder: &Holder) -> 
     let target = deployment.target;
     match holder {
         Holder::Vendor => {
-            let role = Paths(target).in_project(&["roles/", &impersonation_role().role_id]);
-            vec![Impersonator { member: format!("serviceAccount:{}", target.vendor), role }]
+            let member = format!("serviceAccount:{}", target.vendor);
+            let role = |role: &CustomRole| Paths(target).in_project(&["roles/", &role.role_id]);
+            let roles = impersonation_roles(deployment);
+            roles.iter().map(|found| Impersonator { member: member.clone(), role: role(found) }).collect()
         }
         Holder::Admin | Holder::Profile(_) => Vec::new(),
     }

@@ -24,12 +24,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! This crate has no network code without the features that ask for it.
+//! With the feature `client` it also calls GCP: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
+//! Without it, it has no network code.
 
+#[cfg(feature = "client")]
+mod client;
 mod identity;
+#[cfg(feature = "client")]
+mod manage;
 mod naming;
 pub mod operations;
 pub mod policy;
+#[cfg(feature = "client")]
+mod preflight;
+#[cfg(feature = "client")]
+mod provision;
 mod resource;
 mod target;
 
@@ -40,9 +49,15 @@ use alien_core::permission::{Holder, Holding, Set, Topic};
 use alien_core::resource::Resource;
 use alien_core::{Problem, Stack};
 
+#[cfg(feature = "client")]
+pub use client::Config;
+#[cfg(feature = "client")]
+pub use identity::assume::{Vendor, impersonator, impersonator_through};
 use naming::Paths;
 use operations::Place;
 use policy::Principal;
+#[cfg(feature = "client")]
+pub use provision::{Admin, provisioner};
 pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
 
 /// GCP, as [`alien_core::cloud`] knows clouds.
@@ -102,6 +117,7 @@ impl Cloud for Gcp {
         let mut problems = Vec::new();
         for resource in stack.resources() {
             resource::check(Paths(target), resource, &mut problems);
+            resource::check_among(stack, resource, &mut problems);
         }
         problems.extend(cloud::frozen_logs_are_shared(stack));
         problems

@@ -22,6 +22,8 @@ pub enum Place {
     Database,
     /// A topic.
     Topic,
+    /// The topic that carries the labels of a database, which can have none.
+    Marker,
     /// A subscription.
     Subscription,
     /// A VPC network.
@@ -48,7 +50,6 @@ alien_core::operations! {
         PATCH_SERVICE = "run.projects.locations.services.patch" needs "run.services.update" on Service, Update;
         CREATE_SERVICE = "run.projects.locations.services.create" needs "run.services.create" on Project, Create;
         DELETE_SERVICE = "run.projects.locations.services.delete" needs "run.services.delete" on Service, Delete;
-        GET_SERVICE_OPERATION = "run.projects.locations.operations.get" needs "run.operations.get" on Project, Observe;
         GET_SERVICE_POLICY = "run.projects.locations.services.getIamPolicy" needs "run.services.getIamPolicy" on Service, Observe;
         SET_SERVICE_POLICY = "run.projects.locations.services.setIamPolicy" needs "run.services.setIamPolicy" on Service, Control;
         INVOKE_SERVICE = "a request to the service" needs "run.routes.invoke" on Service, Invoke;
@@ -139,6 +140,9 @@ alien_core::operations! {
         SET_SUBSCRIPTION_POLICY = "pubsub.projects.subscriptions.setIamPolicy" needs "pubsub.subscriptions.setIamPolicy" on Subscription, Control;
         CONSUME = "pubsub.projects.subscriptions.pull" needs "pubsub.subscriptions.consume" on Subscription, ReadData;
         PUBLISH = "pubsub.projects.topics.publish" needs "pubsub.topics.publish" on Topic, WriteData;
+        GET_MARKER = "pubsub.projects.topics.get" needs "pubsub.topics.get" on Marker, Observe;
+        PATCH_MARKER = "pubsub.projects.topics.patch" needs "pubsub.topics.update" on Marker, Redirect;
+        DELETE_MARKER = "pubsub.projects.topics.delete" needs "pubsub.topics.delete" on Marker, Delete;
         DETACH_SUBSCRIPTION = "pubsub.projects.subscriptions.detach" needs "pubsub.topics.detachSubscription" on Topic, Redirect;
         CREATE_SNAPSHOT = "pubsub.projects.snapshots.create" needs "pubsub.snapshots.create" on Project, Redirect;
         SEEK_SNAPSHOT = "pubsub.projects.subscriptions.seek" needs "pubsub.snapshots.seek" on Project, ReadData;
@@ -172,6 +176,8 @@ alien_core::operations! {
         READ_LOG_VIEW = "logging.entries.list" needs "logging.views.access" on LogView, ReadLogs;
         CREATE_LOG_BUCKET = "logging.projects.locations.buckets.create" needs "logging.buckets.create" on Project, Create;
         GET_LOG_BUCKET = "logging.projects.locations.buckets.get" needs "logging.buckets.get" on Project, Observe;
+        PATCH_LOG_BUCKET = "logging.projects.locations.buckets.patch" needs "logging.buckets.update" on Project, Update;
+        UNDELETE_LOG_BUCKET = "logging.projects.locations.buckets.undelete" needs "logging.buckets.undelete" on Project, Create;
         DELETE_LOG_BUCKET = "logging.projects.locations.buckets.delete" needs "logging.buckets.delete" on Project, Delete;
         CREATE_LOG_VIEW = "logging.projects.locations.buckets.views.create" needs "logging.views.create" on Project, Create;
         GET_LOG_VIEW = "logging.projects.locations.buckets.views.get" needs "logging.views.get" on Project, Observe;
@@ -188,6 +194,7 @@ alien_core::operations! {
     source "https://docs.cloud.google.com/iam/docs/roles-permissions/iam" {
         CREATE_SERVICE_ACCOUNT = "iam.projects.serviceAccounts.create" needs "iam.serviceAccounts.create" on Project, Control;
         GET_SERVICE_ACCOUNT = "iam.projects.serviceAccounts.get" needs "iam.serviceAccounts.get" on ServiceAccount, Observe;
+        PATCH_SERVICE_ACCOUNT = "iam.projects.serviceAccounts.patch" needs "iam.serviceAccounts.update" on ServiceAccount, Control;
         DELETE_SERVICE_ACCOUNT = "iam.projects.serviceAccounts.delete" needs "iam.serviceAccounts.delete" on ServiceAccount, Control;
         GET_SERVICE_ACCOUNT_POLICY = "iam.projects.serviceAccounts.getIamPolicy" needs "iam.serviceAccounts.getIamPolicy" on ServiceAccount, Observe;
         SET_SERVICE_ACCOUNT_POLICY = "iam.projects.serviceAccounts.setIamPolicy" needs "iam.serviceAccounts.setIamPolicy" on ServiceAccount, Control;

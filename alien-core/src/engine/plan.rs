@@ -199,7 +199,11 @@ pub(super) fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
             }
             form.to_string()
         }
-        Subject::Deployment => String::new(),
+        // What is shared is there for code.
+        Subject::Deployment => {
+            let code = site.stack().resources().iter().filter(|resource| resource.kind().runs_code());
+            code.map(|resource| format!("{} {}\n", resource.id(), resource.lifecycle())).collect()
+        }
         Subject::ManagementIdentity => principal(&site.permissions.management),
         Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position).map(principal).unwrap_or_default(),
     };

@@ -89,7 +89,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
         }
     }
     if holding.holder == Holder::Vendor {
-        custom_roles.push(identity::impersonation_role());
+        custom_roles.extend(identity::impersonation_roles(deployment));
     }
     Principal {
         name: holding.holder.label().to_owned(),

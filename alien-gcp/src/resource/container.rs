@@ -1,6 +1,9 @@
-//! `container`: a Cloud Run service with at least one instance, and the view of its logs.
+//! `container`: a Cloud Run service with at least one instance.
 //!
-//! Its names and most of its sets are those of a [function](super::function): both are services.
+//! Its names and its sets are those of every [service](super::compute).
+
+#[cfg(feature = "client")]
+pub(crate) mod calls;
 
 use alien_core::permission::Set;
 use alien_core::{Container, Problem, Rule};
@@ -8,7 +11,7 @@ use alien_core::{Container, Problem, Rule};
 use super::Rows;
 
 pub(super) fn set(set: Set) -> Rows {
-    super::function::service_set(set)
+    super::compute::set(set)
 }
 
 /// Memory that a service may have depends on its processors

@@ -1,4 +1,8 @@
-//! `kv`: a Firestore database of its own.
+//! `kv`: a Firestore database of its own. It can have no labels, so a Pub/Sub topic of the same name, which nobody publishes
+//! to, carries them.
+
+#[cfg(feature = "client")]
+pub(crate) mod calls;
 
 use alien_core::permission::Set;
 
@@ -17,7 +21,7 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Heartbeat => &[op::GET_DATABASE],
         Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
         Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
-        Set::Setup => &[op::PATCH_DATABASE],
+        Set::Setup => &[op::PATCH_DATABASE, op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
         Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
         // A write that depends on a read is a transaction.
         Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
@@ -30,4 +34,5 @@ pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)
     let name = paths.physical(id, MAX);
     things.push((Place::Id, paths.full("firestore", &["databases/", &name])));
     things.push((Place::Database, paths.in_project(&["databases/", &name])));
+    things.push((Place::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
 }

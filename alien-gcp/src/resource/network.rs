@@ -1,5 +1,8 @@
 //! `network`: a VPC network with one subnetwork in the region; or a network of the customer's.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 use alien_core::{Network, Problem, Rule};
 

@@ -1,8 +1,11 @@
 //! `queue`: a Pub/Sub topic with one subscription. Dead letters go to a topic of the admin's making, which neither the
 //! vendor nor the code holds any right on.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
-use alien_core::{Problem, Rule};
+use alien_core::{Problem, Queue, Rule};
 
 use super::Rows;
 use crate::naming::Paths;
@@ -38,7 +41,24 @@ pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)
 }
 
 /// Pub/Sub keeps names that begin with `goog` for itself.
-pub(super) fn check(paths: Paths<'_>, problems: &mut Vec<Problem>) {
+///
+/// Bounds: <https://docs.cloud.google.com/pubsub/docs/subscription-properties>
+pub(super) fn check(paths: Paths<'_>, queue: &Queue, problems: &mut Vec<Problem>) {
+    let (hidden, kept) = (queue.visibility_timeout_seconds(), queue.retention_seconds());
+    if !(10..=600).contains(&hidden) {
+        let what = format!("Pub/Sub hides a message for 10 to 600 seconds, not {hidden}: the nearest is taken");
+        let help = "set the visibility timeout to 10 to 600 seconds".to_owned();
+        problems.push(Problem::warning(Rule::Cloud, what, help));
+    }
+    if kept < 600 {
+        let what = format!("Pub/Sub keeps a message for 10 minutes at least, not {kept} seconds");
+        problems.push(Problem::error(Rule::Cloud, what, "set the retention to 600 seconds or more".to_owned()));
+    }
+    if let Some(deliveries) = queue.dead_letter_deliveries().filter(|deliveries| !(5..=100).contains(deliveries)) {
+        let what = format!("Pub/Sub gives up on a message after 5 to 100 deliveries, not {deliveries}");
+        let help = "set the deliveries to 5 to 100".to_owned();
+        problems.push(Problem::error(Rule::Cloud, what, help));
+    }
     let prefix = paths.0.prefix.as_str();
     if prefix.starts_with("goog") {
         problems.push(Problem::error(

@@ -1,5 +1,8 @@
 //! `storage`: a bucket with uniform access and public access prevented.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 use alien_core::{Problem, Rule};
 

@@ -1,0 +1,154 @@
+//! What an error of GCP means.
+
+use std::time::Duration;
+
+use alien_core::{Error, ErrorKind};
+use google_cloud_gax::error::Error as GaxError;
+use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
+
+/// An error of a client's call. Of what GCP answered it keeps code, message and reason: the rest can hold anything.
+pub(crate) fn failure(error: GaxError) -> Error {
+    if error.is_authentication() {
+        return unsigned(&error);
+    }
+    let wait = error.http_headers().and_then(|headers| headers.get("retry-after"));
+    let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    let made = match (error.status(), error.http_status_code()) {
+        (Some(status), _) => answer(status),
+        (None, Some(status)) => Error::new(by_status(status), format!("GCP answered {status}")),
+        (None, None) if error.is_timeout() || error.is_exhausted() => {
+            Error::new(ErrorKind::Unavailable, "no answer in time")
+        }
+        (None, None) if error.is_connect() || error.is_io() || error.is_transport() => {
+            Error::new(ErrorKind::Unavailable, format!("GCP could not be reached: {}", chain(&error)))
+        }
+        (None, None) => Error::new(ErrorKind::Defect, chain(&error)),
+    };
+    made.with_retry_after(wait)
+}
+
+/// There is nothing to show: no credentials, or such as Google does not take.
+fn unsigned(error: &GaxError) -> Error {
+    let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS";
+    Error::new(ErrorKind::Credentials, format!("the GCP credentials here give no token ({}); {help}", chain(error)))
+}
+
+/// An error and what caused it, each once.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// <https://docs.cloud.google.com/apis/design/errors>
+fn answer(status: &Status) -> Error {
+    let info = status.details.iter().find_map(|detail| match detail {
+        StatusDetails::ErrorInfo(info) => Some(info),
+        _ => None,
+    });
+    let reason = info.map_or("", |info| info.reason.as_str());
+    let kind = kind(status, reason);
+    let error = Error::new(kind, format!("{} ({})", status.message.trim_end_matches('.'), status.code.name()));
+    match advice(status, reason) {
+        Some(advice) => error.because(advice),
+        None => error,
+    }
+}
+
+fn kind(status: &Status, reason: &str) -> ErrorKind {
+    let said = |words: &str| status.message.contains(words);
+    match status.code {
+        Code::PermissionDenied if reason == "SERVICE_DISABLED" => ErrorKind::Refused,
+        Code::PermissionDenied => ErrorKind::Denied,
+        Code::Unauthenticated => ErrorKind::Expired,
+        Code::NotFound => ErrorKind::Missing,
+        Code::AlreadyExists => ErrorKind::Exists,
+        // Someone wrote between a read and a write: all of it is to be done again
+        // (<https://docs.cloud.google.com/iam/docs/retry-strategy>).
+        Code::Aborted => ErrorKind::Busy,
+        Code::ResourceExhausted => ErrorKind::Throttled,
+        // An identity that was just made is not known everywhere
+        // (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
+        Code::InvalidArgument | Code::FailedPrecondition if said("does not exist") && said("ervice account") => {
+            ErrorKind::Settling
+        }
+        Code::InvalidArgument | Code::FailedPrecondition if said("resourceNotReady") || said("is not ready") => {
+            ErrorKind::Busy
+        }
+        Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,
+        Code::Unknown => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    }
+}
+
+/// The services of Compute tell by their HTTP status alone.
+fn by_status(status: u16) -> ErrorKind {
+    match status {
+        401 => ErrorKind::Expired,
+        403 => ErrorKind::Denied,
+        404 => ErrorKind::Missing,
+        409 => ErrorKind::Exists,
+        412 => ErrorKind::Busy,
+        429 => ErrorKind::Throttled,
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    }
+}
+
+/// What to do about what the project or its organisation forbids.
+fn advice(status: &Status, reason: &str) -> Option<String> {
+    if reason == "SERVICE_DISABLED" {
+        return Some("switch the API on: `gcloud services enable`, with the service named above".to_owned());
+    }
+    // <https://docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>
+    let organisation = ["constraints/", "rganization policy", "permitted customer"];
+    organisation.iter().any(|words| status.message.contains(words)).then(|| {
+        "a policy of the organisation forbids it: whoever administers the organisation can make an exception for this \
+         project, or the stack can do without"
+            .to_owned()
+    })
+}
+
+/// What was just made, or is known to be there, is not known everywhere yet: it is waited for.
+pub(crate) fn just_made(error: Error) -> Error {
+    if error.kind() == ErrorKind::Missing { error.with_kind(ErrorKind::Settling) } else { error }
+}
+
+/// The failure that a long-running operation ended in.
+pub(crate) fn refused_by_operation(code: i32, message: &str) -> Error {
+    answer(&Status::default().set_code(Code::from(code)).set_message(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_known_by_its_code_and_words() {
+        for (code, message, expected) in [
+            (Code::PermissionDenied, "Permission 'run.services.get' denied", ErrorKind::Denied),
+            (Code::NotFound, "", ErrorKind::Missing),
+            (Code::Aborted, "There were concurrent policy changes.", ErrorKind::Busy),
+            (Code::InvalidArgument, "Service account x@y does not exist.", ErrorKind::Settling),
+            (Code::InvalidArgument, "Invalid value", ErrorKind::Refused),
+            (Code::Unauthenticated, "", ErrorKind::Expired),
+        ] {
+            assert_eq!(refused_by_operation(code as i32, message).kind(), expected, "{code:?} {message}");
+        }
+    }
+
+    #[test]
+    fn what_an_organisation_forbids_is_said_with_who_can_change_it() {
+        let message = "One or more users named in the policy do not belong to a permitted customer.";
+        let error = refused_by_operation(Code::FailedPrecondition as i32, message);
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
+    }
+}

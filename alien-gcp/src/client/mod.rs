@@ -1,0 +1,149 @@
+//! Calling GCP: the clients, and what a call is about.
+
+mod credentials;
+mod error;
+pub(crate) mod policy;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_core::{Error, ErrorKind, Result};
+use google_cloud_api_serviceusage_v1::client::ServiceUsage;
+use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
+use google_cloud_compute_v1::client::{Firewalls, GlobalOperations, Networks, RegionOperations, Subnetworks};
+use google_cloud_firestore_admin_v1::client::FirestoreAdmin;
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_iam_admin_v1::client::Iam;
+use google_cloud_iam_credentials_v1::client::IAMCredentials;
+use google_cloud_logging_v2::client::{ConfigServiceV2, LoggingServiceV2};
+use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
+use google_cloud_resourcemanager_v3::client::Projects;
+use google_cloud_run_v2::client::Services;
+use google_cloud_storage::client::StorageControl;
+use tokio::sync::Mutex;
+
+use crate::Gcp;
+
+pub use credentials::Config;
+pub(crate) use credentials::{SCOPE, bearer};
+pub(crate) use error::{failure, just_made, refused_by_operation};
+
+/// How long one attempt of a call may take; a service's answer to a command has its own time.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The clients of all services that an adapter calls, under one identity. Attempts are counted and repeated by
+/// [`alien_core::call`], not by them.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) credentials: IAMCredentials,
+    pub(crate) firestore: FirestoreAdmin,
+    pub(crate) firewalls: Firewalls,
+    pub(crate) global_operations: GlobalOperations,
+    pub(crate) http: reqwest::Client,
+    pub(crate) iam: Iam,
+    pub(crate) log_entries: LoggingServiceV2,
+    pub(crate) logs: ConfigServiceV2,
+    pub(crate) networks: Networks,
+    pub(crate) projects: Projects,
+    /// The policies of topics and subscriptions: Pub/Sub's clients share one way to them.
+    pub(crate) pubsub_policies: SchemaService,
+    /// The custom roles that were seen to permit what they should.
+    pub(crate) defined: Arc<Mutex<HashSet<String>>>,
+    /// Whose turn it is to write the policy of the project.
+    pub(crate) project_policy: Arc<Mutex<()>>,
+    pub(crate) region_operations: RegionOperations,
+    pub(crate) registry: ArtifactRegistry,
+    pub(crate) run: Services,
+    pub(crate) storage: StorageControl,
+    pub(crate) subnetworks: Subnetworks,
+    pub(crate) subscriptions: SubscriptionAdmin,
+    pub(crate) topics: TopicAdmin,
+    pub(crate) usage: ServiceUsage,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// One client, with the credentials and the endpoint of a configuration.
+macro_rules! client {
+    ($client:ty, $config:expr) => {{
+        let builder = <$client>::builder()
+            .with_credentials($config.credentials.clone())
+            .with_retry_policy(NeverRetry)
+            .with_attempt_timeout(ATTEMPT);
+        let builder = match &$config.endpoint {
+            Some(url) => builder.with_endpoint(url.clone()),
+            None => builder,
+        };
+        builder.build().await.map_err(unbuilt)?
+    }};
+}
+
+impl Clients {
+    /// Clients with the credentials and the endpoint of a configuration. Nothing is called yet.
+    pub(crate) async fn new(config: &Config) -> Result<Self> {
+        Ok(Self {
+            credentials: client!(IAMCredentials, config),
+            firestore: client!(FirestoreAdmin, config),
+            firewalls: client!(Firewalls, config),
+            global_operations: client!(GlobalOperations, config),
+            http: reqwest::Client::builder().connect_timeout(CONNECT).build().map_err(unbuilt)?,
+            iam: client!(Iam, config),
+            log_entries: client!(LoggingServiceV2, config),
+            logs: client!(ConfigServiceV2, config),
+            networks: client!(Networks, config),
+            projects: client!(Projects, config),
+            defined: Arc::default(),
+            project_policy: Arc::default(),
+            pubsub_policies: client!(SchemaService, config),
+            region_operations: client!(RegionOperations, config),
+            registry: client!(ArtifactRegistry, config),
+            run: client!(Services, config),
+            storage: client!(StorageControl, config),
+            subnetworks: client!(Subnetworks, config),
+            subscriptions: client!(SubscriptionAdmin, config),
+            topics: client!(TopicAdmin, config),
+            usage: client!(ServiceUsage, config),
+        })
+    }
+}
+
+fn unbuilt(error: impl std::error::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", error::chain(&error)))
+}
+
+/// One subject, and how calls about it are made.
+pub(crate) type At<'a> = alien_core::call::At<'a, Gcp, Clients>;
+
+/// A full resource name without its service: the form that most calls take.
+pub(crate) fn relative(name: &str) -> &str {
+    name.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(name, |(_, relative)| relative)
+}
+
+/// The marks of ownership as words of a description: what has no labels has one of these.
+pub(crate) mod description {
+    use alien_core::Site;
+    use alien_core::engine::{Observed, mark};
+
+    use crate::Gcp;
+
+    /// The words.
+    pub(crate) fn of<'m>(marks: impl IntoIterator<Item = &'m (&'static str, String)>) -> String {
+        let words: Vec<String> = marks.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        words.join(" ")
+    }
+
+    /// What the words tell.
+    pub(crate) fn observed(site: &Site<Gcp>, id: impl Into<String>, description: &str) -> Observed {
+        mark::observed(site, id, description.split(' ').filter_map(|word| word.split_once('=')))
+    }
+}

@@ -1,0 +1,102 @@
+//! How the vendor gets in: `generateAccessToken` of the management service account, for an hour at most.
+
+use std::fmt;
+
+use alien_core::call::Calling;
+use alien_core::impersonate::{Assume, Entered, Entry, Proof};
+use alien_core::{Error, ErrorKind, Impersonator, Result};
+use async_trait::async_trait;
+use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
+use google_cloud_wkt::Duration;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::Gcp;
+use crate::client::{Clients, Config, SCOPE, failure};
+use crate::manage::Session;
+use crate::operations as op;
+use crate::resource::function::calls::Invoker;
+
+/// How long a token lasts, in seconds: what an organisation allows without an exception
+/// (<https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-direct#sa-credentials-oauth>).
+const LIFETIME: i64 = 3_600;
+
+/// How long a grant may take to be known everywhere: Google says typically two minutes, seven or more at times
+/// (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
+const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
+/// Impersonates the management service accounts of deployments, as the account whose credentials `config` has: the one
+/// that the target names as the vendor.
+///
+/// Calls `iamcredentials.projects.serviceAccounts.generateAccessToken`, and `generateIdToken` for commands; then, in
+/// sessions, what [`operations`](crate::operations) lists for management.
+#[must_use]
+pub fn impersonator(config: &Config, how: Calling) -> Impersonator<Gcp, Vendor> {
+    impersonator_through(config, Vec::new(), how)
+}
+
+/// As [`impersonator`], through a chain of the vendor's own service accounts, by email, the last of which the target names:
+/// each must let the one before it delegate.
+/// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>
+#[must_use]
+pub fn impersonator_through(config: &Config, delegates: Vec<String>, how: Calling) -> Impersonator<Gcp, Vendor> {
+    let delegates = delegates.iter().map(|email| account(email)).collect();
+    Impersonator::new(Vendor { config: config.clone(), delegates, clients: OnceCell::new() }, how)
+}
+
+fn account(email: &str) -> String {
+    format!("projects/-/serviceAccounts/{email}")
+}
+
+/// The vendor's way in.
+pub struct Vendor {
+    config: Config,
+    delegates: Vec<String>,
+    clients: OnceCell<Clients>,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vendor").field("delegates", &self.delegates).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Assume<Gcp> for Vendor {
+    fn operation(&self) -> &'static str {
+        op::GENERATE_ACCESS_TOKEN.call
+    }
+
+    /// Nothing is shown beside the vendor's own credentials: the grant names the vendor's account, and is on the one account
+    /// of this deployment.
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[]
+    }
+
+    fn propagation(&self) -> std::time::Duration {
+        PROPAGATION
+    }
+
+    async fn assume(&self, entry: &Entry<Gcp>) -> Result<Entered<Gcp>> {
+        let own = self.clients.get_or_try_init(|| Clients::new(&self.config)).await?;
+        let identity = entry.site.identity();
+        let email = alien_core::call::last(&identity);
+        let request = GenerateAccessTokenRequest::new()
+            .set_name(account(email))
+            .set_delegates(&self.delegates)
+            .set_scope([SCOPE])
+            .set_lifetime(Duration::clamp(LIFETIME, 0));
+        let given = own.credentials.generate_access_token().with_request(request).send().await;
+        let given = given.map_err(failure).map_err(|error| match error.kind() {
+            // The account is gone, and Google tells so where nobody may know it.
+            ErrorKind::Missing => error.with_kind(ErrorKind::Denied),
+            _ => error,
+        })?;
+        let expires = given.expire_time.and_then(|at| Timestamp::from_second(at.seconds()).ok());
+        let expires = expires.ok_or_else(|| Error::lacking("time of expiry"))?;
+        let clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
+        let invoker = Invoker { vendor: own.clone(), account: account(email), delegates: self.delegates.clone() };
+        Ok(Entered { operate: Box::new(Session::new(clients, invoker)), expires })
+    }
+}

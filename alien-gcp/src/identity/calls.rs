@@ -1,0 +1,321 @@
+//! The calls that make service accounts and custom roles, bind them, carry the claim of a run, and take the vendor's
+//! access back.
+
+use alien_core::cloud::Cloud;
+use alien_core::engine::mark::{self, ownership, seal};
+use alien_core::engine::{Claim, Marks, Observed, Removal};
+use alien_core::permission::{Holding, Subject};
+use alien_core::{Error, ErrorKind, OrAbsent, Result, Site};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
+use google_cloud_iam_admin_v1::model::{
+    CreateRoleRequest, CreateServiceAccountRequest, PatchServiceAccountRequest, Role, ServiceAccount,
+    UndeleteRoleRequest, UpdateRoleRequest,
+};
+use google_cloud_wkt::FieldMask;
+
+use crate::Gcp;
+use crate::client::policy::{self, Bound, Guarded, guarded};
+use crate::client::{At, description, failure, just_made, relative};
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+use crate::policy::{Binding, CustomRole, Principal};
+
+/// How many policies are read at once.
+const WIDTH: usize = 8;
+
+fn holding(site: &Site<Gcp>, subject: Subject) -> Result<&Holding> {
+    let holding = match subject {
+        Subject::ManagementIdentity => Some(&site.permissions.management),
+        Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position),
+        Subject::Resource(_) | Subject::Deployment => None,
+    };
+    holding.ok_or_else(|| Error::new(ErrorKind::Defect, "no identity"))
+}
+
+/// The service account, its roles and bindings, as they are rendered.
+fn principal(at: At<'_>) -> Result<Principal> {
+    Ok(Gcp::principal(&at.site().deployed(), holding(at.site(), at.subject)?))
+}
+
+fn member(principal: &Principal) -> String {
+    format!("serviceAccount:{}", principal.service_account.email)
+}
+
+/// How the account is named in calls.
+fn account_name<'a>(at: At<'a>) -> Result<&'a str> {
+    at.full_name(Place::ServiceAccount).map(relative)
+}
+
+async fn account(at: At<'_>) -> Result<ServiceAccount> {
+    let name = account_name(at)?;
+    at.call(&[op::GET_SERVICE_ACCOUNT], || async {
+        at.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)
+    })
+    .await
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let Some(found) = account(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let observed = description::observed(at.site(), at.full_name(Place::ServiceAccount)?, &found.description);
+    Ok(observed.drifted(found.disabled.then(|| "it is disabled: enable it yourself".to_owned())))
+}
+
+/// Nobody may impersonate it, and nothing is bound to it yet.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let account = principal(at)?.service_account;
+    let made = ServiceAccount::new()
+        .set_display_name(display_name(at))
+        .set_description(description::of(&ownership(marks, &account.account_id)));
+    let project = Paths(&at.site().target).in_project(&[]);
+    let request = CreateServiceAccountRequest::new()
+        .set_name(project.trim_end_matches('/'))
+        .set_account_id(account.account_id)
+        .set_service_account(made);
+    at.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
+        at.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await?;
+    // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
+    let name = account_name(at)?;
+    at.call(&[op::GET_SERVICE_ACCOUNT], || async {
+        let found = at.clients.iam.get_service_account().set_name(name).send().await;
+        found.map_err(failure).map_err(just_made)
+    })
+    .await
+    .map(drop)
+}
+
+fn display_name(at: At<'_>) -> String {
+    format!("alien: {}", at.site().subject_name(at.subject))
+}
+
+/// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let principal = principal(at)?;
+    for role in &principal.custom_roles {
+        define(at, role).await?;
+    }
+    bind_everywhere(at, &member(&principal), &principal.bindings).await?;
+    admit(at).await?;
+    admit_impersonators(at, &principal).await?;
+    let words =
+        ownership(marks, &principal.service_account.account_id).into_iter().chain(seal(marks).into_iter().skip(1));
+    describe(at, &description::of(&words.collect::<Vec<_>>())).await
+}
+
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    bind_everywhere(at, &member(&principal(at)?), &[]).await?;
+    let name = account_name(at)?;
+    at.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
+        at.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
+    })
+    .await
+    .or_absent()?;
+    Ok(Removal::Gone)
+}
+
+/// The claim stands in the management account's display name: the description is for its marks, and each is written
+/// without reading the other.
+pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
+    let found = account(at).await?.display_name;
+    Ok(found.strip_prefix(mark::CLAIM).and_then(|claim| claim.trim_start_matches('=').parse().ok()))
+}
+
+pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
+    let text = claim.map_or_else(|| display_name(at), |claim| format!("{}={claim}", mark::CLAIM));
+    patch(at, ServiceAccount::new().set_display_name(text), "display_name").await
+}
+
+/// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
+/// worth nothing. Without its seal, it is set up again by the next set-up.
+pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
+    let found = account(at).await?;
+    let principal = principal(at)?;
+    admit_impersonators(at, &Principal { impersonators: Vec::new(), ..principal.clone() }).await?;
+    bind_everywhere(at, &member(&principal), &[]).await?;
+    let words: Vec<&str> = found.description.split(' ').filter(|word| !word.starts_with(mark::SEAL)).collect();
+    describe(at, &words.join(" ")).await
+}
+
+async fn describe(at: At<'_>, words: &str) -> Result<()> {
+    patch(at, ServiceAccount::new().set_description(words), "description").await
+}
+
+async fn patch(at: At<'_>, account: ServiceAccount, field: &str) -> Result<()> {
+    let request = PatchServiceAccountRequest::new()
+        .set_service_account(account.set_name(account_name(at)?))
+        .set_update_mask(FieldMask::default().set_paths([field]));
+    at.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
+        at.clients.iam.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
+/// Whether a role, as bindings name it, is one that this library defines in the project.
+fn is_own(at: At<'_>) -> impl Fn(&str) -> bool + Sync + 'static {
+    let own = Paths(&at.site().target).in_project(&["roles/alien."]);
+    move |role: &str| role.starts_with(&own)
+}
+
+fn bound(binding: &Binding) -> Bound<'_> {
+    (&binding.role, binding.condition.as_ref())
+}
+
+/// Binds a member by exactly these, on everything of the deployment that is there.
+async fn bind_everywhere(at: At<'_>, member: &str, wanted: &[Binding]) -> Result<()> {
+    let each = guarded(at.site()).into_values().map(|on| async move {
+        let wanted: Vec<Bound<'_>> = wanted.iter().filter(|due| due.resource == on.name).map(bound).collect();
+        let own = is_own(at);
+        policy::change(at, on, |policy| policy::bind(policy, member, &own, &wanted)).await
+    });
+    let each: Vec<_> = each.collect();
+    stream::iter(each).buffered(WIDTH).try_collect().await
+}
+
+/// Binds every account of the deployment, as it is rendered, on what belongs to a subject that was just made or set.
+pub(crate) async fn admit(at: At<'_>) -> Result<()> {
+    let site = at.site();
+    let own: Vec<Guarded<'_>> = guarded(site).into_values().filter(|on| on.subject == at.subject).collect();
+    if own.is_empty() {
+        return Ok(());
+    }
+    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
+    let principals: Vec<Principal> = holdings.map(|holding| Gcp::principal(&site.deployed(), holding)).collect();
+    for on in own {
+        let here = |binding: &&Binding| binding.resource == on.name;
+        for principal in &principals {
+            let roles: Vec<&str> =
+                principal.bindings.iter().filter(here).map(|binding| binding.role.as_str()).collect();
+            let due = |role: &&CustomRole| roles.iter().any(|bound| alien_core::call::last(bound) == role.role_id);
+            for role in principal.custom_roles.iter().filter(due) {
+                define(at, role).await?;
+            }
+        }
+        policy::change(at, on, |policy| {
+            principals.iter().fold(false, |changed, principal| {
+                let wanted: Vec<Bound<'_>> = principal.bindings.iter().filter(here).map(bound).collect();
+                policy::bind(policy, &member(principal), is_own(at), &wanted) | changed
+            })
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Lets exactly these impersonate the account, by the roles that are for it.
+async fn admit_impersonators(at: At<'_>, principal: &Principal) -> Result<()> {
+    let roles = Paths(&at.site().target).in_project(&["roles/alien.identity."]);
+    let name = at.full_name(Place::ServiceAccount)?;
+    let on = Guarded { subject: at.subject, place: Place::ServiceAccount, name };
+    policy::change(at, on, |policy| {
+        let due =
+            |role: &str, member: &str| principal.impersonators.iter().any(|i| i.role == role && i.member == member);
+        let mut changed = false;
+        for binding in policy.bindings.iter_mut().filter(|binding| binding.role.starts_with(&roles)) {
+            let before = binding.members.len();
+            // A condition would be someone else's, and is taken away.
+            let own = binding.condition.is_none();
+            let role = &binding.role;
+            binding.members.retain(|member| own && due(role, member));
+            changed |= binding.members.len() != before;
+        }
+        policy.bindings.retain(|binding| !binding.members.is_empty());
+        for wanted in &principal.impersonators {
+            changed |= policy::bind_one(policy, &wanted.role, &wanted.member);
+        }
+        changed
+    })
+    .await
+}
+
+/// Makes sure that a custom role permits what it should. A role of the project's is one for all deployments: whoever comes
+/// first makes it, nobody deletes it. A deleted one is taken back first, because its id is blocked for weeks
+/// (<https://docs.cloud.google.com/iam/docs/creating-custom-roles#deleting-custom-role>).
+async fn define(at: At<'_>, wanted: &CustomRole) -> Result<()> {
+    if at.clients.defined.lock().await.contains(&wanted.role_id) {
+        return Ok(());
+    }
+    let at = at.about(Subject::Deployment);
+    let found = match look(at, wanted).await? {
+        Some(found) => found,
+        None => match make(at, wanted).await {
+            // Another deployment was faster.
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                look(at, wanted).await?.ok_or_else(|| error.with_kind(ErrorKind::Settling))?
+            }
+            made => made?,
+        },
+    };
+    let found = if found.deleted { undelete(at, wanted).await? } else { found };
+    if !is_defined(&found, wanted) {
+        rewrite(at, wanted, found).await?;
+    }
+    at.clients.defined.lock().await.insert(wanted.role_id.clone());
+    Ok(())
+}
+
+fn is_defined(found: &Role, wanted: &CustomRole) -> bool {
+    let sorted = |permissions: &mut dyn Iterator<Item = String>| {
+        let mut permissions: Vec<String> = permissions.collect();
+        permissions.sort_unstable();
+        permissions
+    };
+    sorted(&mut found.included_permissions.iter().cloned())
+        == sorted(&mut wanted.included_permissions.iter().map(ToString::to_string))
+        && found.stage == RoleLaunchStage::Ga
+}
+
+fn role_name(at: At<'_>, role: &CustomRole) -> String {
+    Paths(&at.site().target).in_project(&["roles/", &role.role_id])
+}
+
+fn definition(role: &CustomRole) -> Role {
+    Role::new()
+        .set_title(&role.title)
+        .set_description(&role.description)
+        .set_included_permissions(role.included_permissions.iter().map(ToString::to_string))
+        .set_stage(RoleLaunchStage::Ga)
+}
+
+async fn look(at: At<'_>, role: &CustomRole) -> Result<Option<Role>> {
+    let name = role_name(at, role);
+    let found =
+        at.call(&[op::GET_ROLE], || async { at.clients.iam.get_role().set_name(&name).send().await.map_err(failure) });
+    found.await.or_absent()
+}
+
+async fn make(at: At<'_>, role: &CustomRole) -> Result<Role> {
+    let project = Paths(&at.site().target).in_project(&[]);
+    let request = CreateRoleRequest::new()
+        .set_parent(project.trim_end_matches('/'))
+        .set_role_id(&role.role_id)
+        .set_role(definition(role));
+    at.call(&[op::CREATE_ROLE], || async {
+        at.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await
+}
+
+async fn undelete(at: At<'_>, role: &CustomRole) -> Result<Role> {
+    let request = UndeleteRoleRequest::new().set_name(role_name(at, role));
+    at.call(&[op::UNDELETE_ROLE], || async {
+        at.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await
+}
+
+/// Of two who write at once, the second begins anew: the etag is of what was read.
+async fn rewrite(at: At<'_>, role: &CustomRole, found: Role) -> Result<()> {
+    let request = UpdateRoleRequest::new()
+        .set_name(role_name(at, role))
+        .set_role(definition(role).set_etag(found.etag))
+        .set_update_mask(FieldMask::default().set_paths(["title", "description", "included_permissions", "stage"]));
+    at.call(&[op::PATCH_ROLE], || async {
+        at.clients.iam.update_role().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}

@@ -1,0 +1,155 @@
+//! What is looked at before anything is done: whether the project is the one that is meant, whether the APIs are on, and
+//! whether the credentials may do all of it.
+
+use std::collections::BTreeSet;
+
+use alien_core::cloud::Cloud;
+use alien_core::{ErrorKind, Problem, Result, Rule};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use google_cloud_api_serviceusage_v1::model::State;
+
+use crate::Gcp;
+use crate::client::{At, failure};
+use crate::naming::Paths;
+use crate::operations as op;
+
+/// How many permissions are asked for at once
+/// (<https://docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions>).
+const ASKED: usize = 100;
+
+/// The service of each API by the first word of the permissions that are checked by it.
+const APIS: [(&str, &str); 9] = [
+    ("artifactregistry", "artifactregistry.googleapis.com"),
+    ("compute", "compute.googleapis.com"),
+    ("datastore", "firestore.googleapis.com"),
+    ("iam", "iam.googleapis.com"),
+    ("logging", "logging.googleapis.com"),
+    ("pubsub", "pubsub.googleapis.com"),
+    ("resourcemanager", "cloudresourcemanager.googleapis.com"),
+    ("run", "run.googleapis.com"),
+    ("storage", "storage.googleapis.com"),
+];
+
+/// The API that gives the vendor its tokens.
+const TOKENS: &str = "iamcredentials.googleapis.com";
+
+pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
+    let mut problems = project(at).await?;
+    if problems.iter().any(Problem::is_error) {
+        return Ok(problems);
+    }
+    let permissions = permissions(at);
+    problems.extend(may_do_all(at, &permissions).await?);
+    problems.extend(apis(at, &permissions).await?);
+    Ok(problems)
+}
+
+/// The permissions that the provisioning layer takes: without those that are for deleting data.
+fn permissions(at: At<'_>) -> BTreeSet<String> {
+    let site = at.site();
+    let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
+    rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
+}
+
+/// Names and conditions hold both the project's id and its number: they must be of one project.
+async fn project(at: At<'_>) -> Result<Vec<Problem>> {
+    let target = &at.site().target;
+    let name = Paths(target).in_project(&[]);
+    let found = at.call(&[op::GET_PROJECT], || async {
+        at.clients.projects.get_project().set_name(name.trim_end_matches('/')).send().await.map_err(failure)
+    });
+    let found = match found.await {
+        Ok(found) => found,
+        // Google does not tell a project that is not there from one that may not be seen.
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+            let what = format!("the project `{}` cannot be seen: {}", target.project, error.message());
+            let help = "correct --project, or ask whoever administers it for the rights of the provisioning documents: \
+                        `alien-deploy review --documents` prints them";
+            return Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--project")]);
+        }
+        Err(error) => return Err(error),
+    };
+    let number = alien_core::call::last(&found.name);
+    if number == target.project_number.as_str() {
+        return Ok(Vec::new());
+    }
+    let what = format!("the project `{}` has the number {number}, not {}", target.project, target.project_number);
+    let help = "correct the one or the other: `gcloud projects describe` shows both".to_owned();
+    Ok(vec![Problem::error(Rule::Cloud, what, help).at("--project-number")])
+}
+
+/// Asks the project which of the permissions the caller has there. What is bound more narrowly is not told by this; the
+/// provisioning documents bind with a condition only what is made by a name, which the project cannot decide in advance.
+async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
+    let site = at.site();
+    let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
+    let member = format!("serviceAccount:{}", rendered.service_account.email);
+    let conditioned: BTreeSet<&str> = rendered
+        .bindings
+        .iter()
+        .filter(|binding| binding.condition.is_some() && binding.members.contains(&member))
+        .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&role.role_id)))
+        .flat_map(|role| role.included_permissions.iter().map(AsRef::as_ref))
+        .collect();
+    let name = Paths(&site.target).in_project(&[]);
+    let asked: Vec<&String> = permissions.iter().collect();
+    let mut held = BTreeSet::new();
+    for asked in asked.chunks(ASKED) {
+        let answer = at.call(&[op::GET_PROJECT], || async {
+            let call = at.clients.projects.test_iam_permissions().set_resource(name.trim_end_matches('/'));
+            call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
+        });
+        held.extend(answer.await?.permissions);
+    }
+    let lacking: Vec<&str> = permissions.iter().filter(|one| !held.contains(*one)).map(String::as_str).collect();
+    let (unclear, missing): (Vec<&str>, Vec<&str>) = lacking.into_iter().partition(|one| conditioned.contains(one));
+    let mut problems = Vec::new();
+    if !missing.is_empty() {
+        let what = format!("these credentials may not {} on `{}`", missing.join(", "), site.target.project);
+        let help = "ask whoever administers the project for the rights of the provisioning documents: `alien-deploy \
+                    review --documents` prints them";
+        problems.push(Problem::error(Rule::Cloud, what, help.to_owned()).at("--project"));
+    }
+    if !unclear.is_empty() {
+        let what =
+            format!("whether these credentials may {} depends on names, and is not known before", unclear.join(", "));
+        let help = "go on: what is missing is told when it is called".to_owned();
+        problems.push(Problem::warning(Rule::Cloud, what, help));
+    }
+    Ok(problems)
+}
+
+/// Asks which of the APIs are on.
+async fn apis(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
+    let words: BTreeSet<&str> = permissions.iter().filter_map(|one| one.split('.').next()).collect();
+    let wanted = APIS.iter().filter(|(word, _)| words.contains(word)).map(|(_, api)| *api).chain([TOKENS]);
+    let project = Paths(&at.site().target).in_project(&[]);
+    let looks: Vec<_> = wanted
+        .map(|api| {
+            let name = format!("{project}services/{api}");
+            async move {
+                let found = at.call(&[op::GET_API], || async {
+                    at.clients.usage.get_service().set_name(&name).send().await.map_err(failure)
+                });
+                Ok::<_, alien_core::Error>((api, found.await?.state == State::Enabled))
+            }
+        })
+        .collect();
+    let found: Result<Vec<(&str, bool)>> = stream::iter(looks).buffered(8).try_collect().await;
+    let off: Vec<&str> = match found {
+        Ok(found) => found.into_iter().filter(|(_, on)| !on).map(|(api, _)| api).collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Refused | ErrorKind::Missing) => {
+            let what = format!("which APIs are on could not be asked: {}", error.message());
+            let help = "go on: one that is off is named when it is called".to_owned();
+            return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
+        }
+        Err(error) => return Err(error),
+    };
+    if off.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what =
+        format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, at.site().target.project);
+    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), at.site().target.project);
+    Ok(vec![Problem::error(Rule::Cloud, what, help).at("--project")])
+}

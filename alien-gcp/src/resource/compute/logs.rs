@@ -1,0 +1,259 @@
+//! The logs of services: a log bucket for all live ones and one for all frozen ones whose logs the vendor may read, each
+//! with a sink that fills it; and what is read from them.
+
+use alien_core::engine::mark::{ownership, seal};
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::manage::{LogLine, LogPage, LogQuery};
+use alien_core::permission::{Set, Subject};
+use alien_core::{Error, ErrorKind, Lifecycle, OrAbsent, Result};
+use google_cloud_logging_v2::model::log_entry::Payload;
+use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink};
+use google_cloud_wkt::FieldMask;
+use jiff::Timestamp;
+
+use super::log_bucket;
+use crate::client::{At, description, failure, just_made};
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Days that a log is kept.
+const KEPT: i32 = 30;
+
+/// The log of the services of one lifecycle.
+struct Log<'a> {
+    /// The bucket, by its name in calls; the sink has the same last part.
+    bucket: String,
+    /// The names of the services.
+    services: Vec<&'a str>,
+}
+
+impl Log<'_> {
+    fn id(&self) -> &str {
+        alien_core::call::last(&self.bucket)
+    }
+
+    /// What the sink takes (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
+    fn filter(&self, location: &str) -> String {
+        let services: Vec<String> = self.services.iter().map(|name| format!("\"{name}\"")).collect();
+        format!(
+            "resource.type=\"cloud_run_revision\" AND resource.labels.location=\"{location}\" AND \
+             resource.labels.service_name=({})",
+            services.join(" OR ")
+        )
+    }
+}
+
+/// The logs that the vendor may read anything of.
+fn logs<'a>(at: At<'a>) -> Result<Vec<Log<'a>>> {
+    let site = at.site();
+    let mut logs = Vec::new();
+    for lifecycle in [Lifecycle::Live, Lifecycle::Frozen] {
+        let mut services = Vec::new();
+        for grant in site.permissions.management.grants.iter().filter(|grant| grant.set == Set::Logs) {
+            let Subject::Resource(_) = grant.subject else { continue };
+            if site.resource(grant.subject)?.lifecycle() == lifecycle {
+                services.push(at.about(grant.subject).name(Place::Service)?);
+            }
+        }
+        if !services.is_empty() {
+            logs.push(Log { bucket: log_bucket(Paths(&site.target), lifecycle), services });
+        }
+    }
+    Ok(logs)
+}
+
+async fn look(at: At<'_>, bucket: &str) -> Result<LogBucket> {
+    at.call(&[op::GET_LOG_BUCKET], || async {
+        at.clients.logs.get_bucket().set_name(bucket).send().await.map_err(failure)
+    })
+    .await
+}
+
+fn is_deleted(bucket: &LogBucket) -> bool {
+    bucket.lifecycle_state == LifecycleState::DeleteRequested
+}
+
+fn sink_name(at: At<'_>, log: &Log<'_>) -> String {
+    Paths(&at.site().target).in_project(&["sinks/", log.id()])
+}
+
+async fn look_at_sink(at: At<'_>, log: &Log<'_>) -> Result<LogSink> {
+    let name = sink_name(at, log);
+    at.call(&[op::GET_SINK], || async { at.clients.logs.get_sink().set_sink_name(&name).send().await.map_err(failure) })
+        .await
+}
+
+/// All of them, as one: the seal is written on the buckets when their sinks fill them.
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let mut first = Observed::Unneeded;
+    for log in logs(at)? {
+        let found = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket));
+        let Some(found) = found else { return Ok(Observed::Absent) };
+        let observed = description::observed(at.site(), log.bucket.as_str(), &found.description);
+        match observed {
+            Observed::Own { seal: Some(_), .. } => {
+                let sink = look_at_sink(at, &log).await.or_absent()?;
+                let wanted = log.filter(at.site().target.location.as_str());
+                let drift = match sink {
+                    Some(sink) if sink.filter == wanted => None,
+                    Some(_) => Some("its sink takes other logs".to_owned()),
+                    None => Some("its sink is not there".to_owned()),
+                };
+                if first == Observed::Unneeded || drift.is_some() {
+                    first = observed.drifted(drift);
+                }
+            }
+            unfinished => return Ok(unfinished),
+        }
+    }
+    Ok(first)
+}
+
+/// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
+/// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let mut made = false;
+    for log in logs(at)? {
+        let bucket =
+            LogBucket::new().set_description(description::of(&ownership(marks, log.id()))).set_retention_days(KEPT);
+        match look(at, &log.bucket).await.or_absent()? {
+            Some(found) if is_deleted(&found) => {
+                own(at, &found.description, &format!("the removed log bucket `{}`", log.id()))?;
+                at.call(&[op::UNDELETE_LOG_BUCKET], || async {
+                    at.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+                })
+                .await?;
+                patch(at, &log, bucket, "description").await?;
+            }
+            Some(_) => continue,
+            None => {
+                let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
+                at.call(&[op::CREATE_LOG_BUCKET], || async {
+                    let call = at.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
+                    call.set_bucket(bucket.clone()).send().await.map_err(failure)
+                })
+                .await?;
+            }
+        }
+        made = true;
+    }
+    if made { Ok(()) } else { Err(Error::new(ErrorKind::Exists, "the log buckets are there")) }
+}
+
+/// Refuses what is another's.
+fn own(at: At<'_>, words: &str, what: &str) -> Result<()> {
+    match description::observed(at.site(), "", words) {
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("{what} is there, and {whose}"))),
+        _ => Ok(()),
+    }
+}
+
+async fn patch(at: At<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Result<()> {
+    at.call(&[op::PATCH_LOG_BUCKET], || async {
+        let call = at.clients.logs.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
+        let sent = call.set_update_mask(FieldMask::default().set_paths([field])).send().await;
+        sent.map_err(failure).map_err(just_made)
+    })
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    for log in logs(at)? {
+        fill(at, &log, marks).await?;
+        let words = ownership(marks, log.id()).into_iter().chain(seal(marks).into_iter().skip(1));
+        let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
+        patch(at, &log, bucket, "description").await?;
+    }
+    Ok(())
+}
+
+/// Within one project a sink to a log bucket needs no right of its own
+/// (<https://docs.cloud.google.com/logging/docs/export/configure_export_v2#dest-auth>).
+async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
+    let name = sink_name(at, log);
+    let sink = LogSink::new()
+        .set_name(log.id())
+        .set_destination(format!("logging.googleapis.com/{}", log.bucket))
+        .set_filter(log.filter(at.site().target.location.as_str()))
+        .set_description(description::of(&ownership(marks, log.id())));
+    match look_at_sink(at, log).await.or_absent()? {
+        None => {
+            let project = Paths(&at.site().target).in_project(&[]);
+            at.call(&[op::CREATE_SINK], || async {
+                let call = at.clients.logs.create_sink().set_parent(project.trim_end_matches('/'));
+                call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
+            })
+            .await
+        }
+        Some(found) => {
+            own(at, &found.description, &format!("the sink `{}`", log.id()))?;
+            at.call(&[op::UPDATE_SINK], || async {
+                let call = at.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
+                let call = call.set_unique_writer_identity(true);
+                let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
+                call.set_update_mask(mask).send().await.map_err(failure)
+            })
+            .await
+        }
+    }
+    .map(drop)
+}
+
+/// The sinks go first: as long as its bucket is there, a sink is found again.
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    for log in logs(at)? {
+        let name = sink_name(at, &log);
+        if let Some(found) = look_at_sink(at, &log).await.or_absent()? {
+            own(at, &found.description, &format!("the sink `{}`", log.id()))?;
+            let gone = at.call(&[op::DELETE_SINK], || async {
+                at.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
+            });
+            gone.await.or_absent()?;
+        }
+        let gone = at.call(&[op::DELETE_LOG_BUCKET], || async {
+            at.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+        });
+        gone.await.or_absent()?;
+    }
+    Ok(Removal::Gone)
+}
+
+/// Some lines of the log of one service, from the view of its bucket
+/// (<https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list>).
+pub(crate) async fn read(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
+    let filter = format!(
+        "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"{}\" AND timestamp>=\"{}\"",
+        at.name(Place::Service)?,
+        query.from
+    );
+    let request = ListLogEntriesRequest::new()
+        .set_resource_names([at.full_name(Place::LogView)?])
+        .set_filter(filter)
+        .set_order_by("timestamp asc")
+        .set_page_size(i32::from(query.limit))
+        .set_page_token(query.cursor.clone().unwrap_or_default());
+    let page = at.call(&[op::READ_LOG_VIEW], || async {
+        at.clients.log_entries.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
+    });
+    let page = page.await?;
+    let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);
+    Ok(LogPage { lines: page.entries.into_iter().filter_map(line).collect(), next })
+}
+
+/// What code prints is text, or JSON in one line.
+fn line(entry: LogEntry) -> Option<LogLine> {
+    let at = entry.timestamp?;
+    let at = Timestamp::new(at.seconds(), at.nanos()).ok()?;
+    let text = match entry.payload? {
+        Payload::TextPayload(text) => text,
+        Payload::JsonPayload(fields) => match fields.get("message").and_then(|message| message.as_str()) {
+            Some(message) => message.to_owned(),
+            None => serde_json::to_string(&fields).ok()?,
+        },
+        // Google's own: requests, and who did what.
+        _ => return None,
+    };
+    Some(LogLine { at, text: text.trim_end_matches('\n').to_owned() })
+}

@@ -1,0 +1,164 @@
+//! What only a function's service has: scaling to zero, who starts it, commands.
+
+use std::fmt;
+use std::time::Duration;
+
+use alien_core::engine::Marks;
+use alien_core::resource::Settings as Any;
+use alien_core::{Error, ErrorKind, Function, Result};
+use google_cloud_pubsub::model::push_config::OidcToken;
+use google_cloud_pubsub::model::{PushConfig, Subscription};
+use google_cloud_run_v2::model::{Container, RevisionScaling, RevisionTemplate, Service};
+use google_cloud_wkt::FieldMask;
+
+use super::super::compute::calls as compute;
+use crate::client::policy::{self, Guarded, bind_one};
+use crate::client::{At, Clients, bearer, failure, relative};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// Whoever may call a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
+const INVOKER: &str = "roles/run.invoker";
+const EVERYBODY: &str = "allUsers";
+
+/// The most instances: what Cloud Run allows without asking for more in every region
+/// (<https://docs.cloud.google.com/run/docs/configuring/max-instances>).
+const MOST: i32 = 100;
+
+/// How much of an answer that is an error is shown, in characters.
+const SHOWN: usize = 2000;
+
+/// How much of an answer is taken, in bytes: as much as Cloud Run sends at once
+/// (<https://docs.cloud.google.com/run/quotas#request_limits>).
+const LARGEST: usize = 32 * 1024 * 1024;
+
+/// Instances run while someone asks. More than 4 GiB take two processors
+/// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
+pub(crate) fn template(template: RevisionTemplate, container: Container, function: &Function) -> RevisionTemplate {
+    let cpu = if function.memory() > 4096 { 2000 } else { 1000 };
+    let limits = compute::limits(cpu, function.memory()).set_cpu_idle(true);
+    let timeout = i64::try_from(function.longest_run().as_secs()).unwrap_or(i64::MAX);
+    template
+        .set_containers([container.set_resources(limits)])
+        .set_scaling(RevisionScaling::new().set_max_instance_count(MOST))
+        .set_timeout(google_cloud_wkt::Duration::clamp(timeout, 0))
+}
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Function> {
+    match at.resource()?.settings() {
+        Any::Function(function) => Ok(function),
+        _ => Err(Error::new(ErrorKind::Defect, "no function")),
+    }
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let service = compute::set(at).await?;
+    open(at, settings(at)?.is_public()).await?;
+    for queue in at.resource()?.settings().triggers() {
+        push(at, at.about(at.site().subject(queue)?), &service).await?;
+    }
+    compute::mark_set(at, marks).await
+}
+
+/// Lets everybody in, or nobody but whom the stack names.
+async fn open(at: At<'_>, public: bool) -> Result<()> {
+    let on = Guarded { subject: at.subject, place: Place::Service, name: at.full_name(Place::Service)? };
+    policy::change(at, on, |policy| {
+        if public {
+            return bind_one(policy, INVOKER, EVERYBODY);
+        }
+        policy::bind(policy, EVERYBODY, |_| true, &[])
+    })
+    .await
+}
+
+/// Has a queue's messages pushed to it, under its own identity
+/// (<https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>).
+async fn push(at: At<'_>, queue: At<'_>, service: &Service) -> Result<()> {
+    let account = alien_core::call::last(at.full_name(Place::RuntimeAccount)?);
+    let token = OidcToken::new().set_service_account_email(account).set_audience(&service.uri);
+    let push = PushConfig::new().set_push_endpoint(&service.uri).set_oidc_token(token);
+    let name = relative(queue.full_name(Place::Subscription)?);
+    let subscription =
+        Subscription::new().set_name(name).set_topic(relative(queue.full_name(Place::Topic)?)).set_push_config(push);
+    queue
+        .call(&[op::PATCH_SUBSCRIPTION], || async {
+            let call = at.clients.subscriptions.update_subscription().set_subscription(subscription.clone());
+            call.set_update_mask(FieldMask::default().set_paths(["push_config"])).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
+}
+
+/// Who gets the identity tokens that commands are sent with: the vendor, of the management service account.
+pub(crate) struct Invoker {
+    /// The vendor's own clients.
+    pub(crate) vendor: Clients,
+    /// The management service account, as calls name it.
+    pub(crate) account: String,
+    /// The chain that leads to it.
+    pub(crate) delegates: Vec<String>,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Invoker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invoker").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+impl Invoker {
+    /// A token that is good at this URL alone.
+    async fn token(&self, audience: &str) -> Result<String> {
+        let call = self.vendor.credentials.generate_id_token().set_name(&self.account);
+        let call = call.set_delegates(&self.delegates).set_audience(audience).set_include_email(true);
+        Ok(call.send().await.map_err(failure)?.token)
+    }
+}
+
+/// Sends a command and gives the answer. It is sent again only where the function certainly did not take it.
+pub(crate) async fn dispatch(at: At<'_>, invoker: &Invoker, command: &[u8]) -> Result<Vec<u8>> {
+    let longest = settings(at)?.longest_run() + Duration::from_secs(10);
+    let url = compute::look(at).await?.uri;
+    if url.is_empty() {
+        return Err(Error::lacking("address of the service"));
+    }
+    let url = &url;
+    at.call
+        .call_once(at.subject, &[op::INVOKE_SERVICE], || async move {
+            let token = bearer(&invoker.token(url).await?).map_err(|_| Error::lacking("token that a header takes"))?;
+            let request = at.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
+            let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
+            answer(request.send().await.map_err(unsent)?).await
+        })
+        .await
+}
+
+/// The request did not get there, or nobody knows what became of it.
+fn unsent(error: reqwest::Error) -> Error {
+    let what = if error.is_timeout() { "no answer in time" } else { "the service could not be reached" };
+    Error::new(ErrorKind::Unavailable, what)
+}
+
+async fn answer(response: reqwest::Response) -> Result<Vec<u8>> {
+    let status = response.status();
+    let body = response.bytes().await.map_err(unsent)?;
+    if body.len() > LARGEST {
+        return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", body.len())));
+    }
+    if status.is_success() {
+        return Ok(body.to_vec());
+    }
+    let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
+    // Cloud Run's own refusals, before any code runs
+    // (<https://docs.cloud.google.com/run/docs/troubleshooting>).
+    let (kind, what) = match status.as_u16() {
+        401 => (ErrorKind::Expired, "Cloud Run does not take the token"),
+        403 => (ErrorKind::Denied, "Cloud Run does not let the vendor call it"),
+        404 => (ErrorKind::Missing, "there is no such service"),
+        429 => (ErrorKind::Throttled, "there is no instance free for it"),
+        503 => (ErrorKind::Unavailable, "the service is not available"),
+        _ => (ErrorKind::Failed, "the function answered with an error"),
+    };
+    Err(Error::new(kind, format!("{what} ({status}): {text}")))
+}

@@ -1,0 +1,259 @@
+//! The calls of a network: the network, its subnetwork, and the firewall rule that lets what is in it talk. Neither networks
+//! nor subnetworks have labels: their descriptions, which cannot be changed, carry the marks of ownership, and that of the
+//! rule, which can, the seal.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use alien_core::cloud::Operation as Row;
+use alien_core::engine::mark::{self, ownership, seal};
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, Network, OrAbsent, Result};
+use google_cloud_compute_v1::model::firewall::{Allowed, Direction};
+use google_cloud_compute_v1::model::network_routing_config::RoutingMode;
+use google_cloud_compute_v1::model::operation::Status;
+use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingConfig, Operation, Subnetwork};
+
+use crate::client::{At, description, failure, relative};
+use crate::identity::calls::admit;
+use crate::operations as op;
+use crate::operations::Place;
+
+/// How long one of its parts may take to be made or removed.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Network> {
+    match at.resource()?.settings() {
+        Settings::Network(network) => Ok(network),
+        _ => Err(Error::new(ErrorKind::Defect, "no network")),
+    }
+}
+
+fn project<'a>(at: At<'a>) -> &'a str {
+    at.site().target.project.as_str()
+}
+
+fn region<'a>(at: At<'a>) -> &'a str {
+    at.site().target.location.as_str()
+}
+
+async fn look(at: At<'_>) -> Result<Vpc> {
+    let name = at.name(Place::Network)?;
+    at.call(&[op::GET_NETWORK], || async {
+        at.clients.networks.get().set_project(project(at)).set_network(name).send().await.map_err(failure)
+    })
+    .await
+}
+
+async fn look_at_subnetwork(at: At<'_>) -> Result<Subnetwork> {
+    let name = at.name(Place::Subnetwork)?;
+    at.call(&[op::GET_SUBNETWORK], || async {
+        let call = at.clients.subnetworks.get().set_project(project(at)).set_region(region(at));
+        call.set_subnetwork(name).send().await.map_err(failure)
+    })
+    .await
+}
+
+async fn look_at_rule(at: At<'_>) -> Result<Firewall> {
+    let name = at.name(Place::Network)?;
+    at.call(&[op::GET_FIREWALL], || async {
+        at.clients.firewalls.get().set_project(project(at)).set_firewall(name).send().await.map_err(failure)
+    })
+    .await
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let id = at.full_name(Place::Id)?;
+    let found = look(at).await.or_absent()?;
+    if settings(at)?.existing_name().is_some() {
+        let missing = || Error::new(ErrorKind::Missing, "the network is not there; make it, or name another");
+        return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
+    }
+    let Some(found) = found else { return Ok(Observed::Absent) };
+    let observed = description::observed(at.site(), id, &found.description.unwrap_or_default());
+    let Observed::Own { .. } = observed else { return Ok(observed) };
+    if look_at_subnetwork(at).await.or_absent()?.is_none() {
+        return Ok(observed);
+    }
+    Ok(match look_at_rule(at).await.or_absent()? {
+        None => observed,
+        Some(rule) => match description::observed(at.site(), id, &rule.description.unwrap_or_default()) {
+            Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
+            sealed => sealed,
+        },
+    })
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let name = at.name(Place::Network)?;
+    let network = Vpc::new()
+        .set_name(name)
+        .set_description(description::of(&ownership(marks, name)))
+        .set_auto_create_subnetworks(false)
+        .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
+    let started = at.call(&[op::CREATE_NETWORK], || async {
+        let call = at.clients.networks.insert().set_project(project(at)).set_body(network.clone());
+        call.send().await.map_err(failure)
+    });
+    finished(at, Where::Everywhere, started.await?).await
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let name = at.name(Place::Network)?;
+    let path = relative(at.full_name(Place::Network)?);
+    let range = settings(at)?.range();
+    match look_at_subnetwork(at).await.or_absent()? {
+        None => make_subnetwork(at, name, path, range, marks).await?,
+        Some(found) => {
+            let owner = description::observed(at.site(), "", found.description.as_deref().unwrap_or_default());
+            if let Observed::Foreign(whose) = owner {
+                return Err(Error::new(ErrorKind::Foreign, format!("the subnetwork `{name}` is there, and {whose}")));
+            }
+            if found.ip_cidr_range.as_deref() != Some(range) {
+                let has = found.ip_cidr_range.unwrap_or_default();
+                let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
+                return Err(Error::new(ErrorKind::Refused, format!("{what}; give the network another id")));
+            }
+        }
+    }
+    admit(at).await?;
+    // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
+    // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
+    let rule = Firewall::new()
+        .set_name(name)
+        .set_network(path)
+        .set_direction(Direction::Ingress)
+        .set_source_ranges([range])
+        .set_allowed([Allowed::new().set_ip_protocol("all")]);
+    if look_at_rule(at).await.or_absent()?.is_none() {
+        let rule = rule.clone().set_description(description::of(&ownership(marks, name)));
+        let started = at.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+            let call = at.clients.firewalls.insert().set_project(project(at)).set_body(rule.clone());
+            call.send().await.map_err(failure)
+        });
+        finished(at, Where::Everywhere, started.await?).await?;
+    }
+    let words: Vec<_> =
+        ownership(marks, name).into_iter().filter(|(word, _)| *word != mark::RELEASE).chain(seal(marks)).collect();
+    let rule = rule.set_description(description::of(&words));
+    let started = at.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+        let call = at.clients.firewalls.patch().set_project(project(at)).set_firewall(name).set_body(rule.clone());
+        call.send().await.map_err(failure)
+    });
+    finished(at, Where::Everywhere, started.await?).await
+}
+
+async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, marks: &Marks) -> Result<()> {
+    let subnetwork = Subnetwork::new()
+        .set_name(name)
+        .set_description(description::of(&ownership(marks, name)))
+        .set_network(network)
+        .set_ip_cidr_range(range)
+        // What has no public address still reaches Google's own services.
+        .set_private_ip_google_access(true);
+    let started = at.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+        let call = at.clients.subnetworks.insert().set_project(project(at)).set_region(region(at));
+        call.set_body(subnetwork.clone()).send().await.map_err(failure)
+    });
+    finished(at, Where::InRegion, started.await?).await
+}
+
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let name = at.name(Place::Network)?;
+    if let Some(rule) = look_at_rule(at).await.or_absent()? {
+        let owner = description::observed(at.site(), "", rule.description.as_deref().unwrap_or_default());
+        if let Observed::Foreign(whose) = owner {
+            return Err(Error::new(ErrorKind::Foreign, format!("of its firewall rule, {whose}")));
+        }
+        remove(at, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+            at.clients.firewalls.delete().set_project(project(at)).set_firewall(name).send().await.map_err(failure)
+        })
+        .await?;
+    }
+    remove(at, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
+        let call = at.clients.subnetworks.delete().set_project(project(at)).set_region(region(at));
+        call.set_subnetwork(name).send().await.map_err(failure)
+    })
+    .await?;
+    remove(at, Where::Everywhere, &[op::DELETE_NETWORK], || async {
+        at.clients.networks.delete().set_project(project(at)).set_network(name).send().await.map_err(failure)
+    })
+    .await?;
+    Ok(Removal::Gone)
+}
+
+/// Removes a part, unless it is gone, and waits until it is.
+async fn remove<F: Future<Output = Result<Operation>> + Send>(
+    at: At<'_>,
+    whose: Where,
+    rows: &[&'static Row<Place>],
+    attempt: impl Fn() -> F + Send + Sync,
+) -> Result<()> {
+    // What was in the network a moment ago is given back by Cloud Run in its own time
+    // (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>).
+    let used = |error: Error| match error.message().contains("resourceInUseByAnotherResource")
+        || error.message().contains("being used by")
+    {
+        true => error.with_kind(ErrorKind::Busy),
+        false => error,
+    };
+    let started = at.call(rows, || {
+        let attempt = attempt();
+        async move { attempt.await.map_err(used) }
+    });
+    match started.await.or_absent()? {
+        Some(operation) => finished(at, whose, operation).await,
+        None => Ok(()),
+    }
+}
+
+/// Whose operations these are.
+#[derive(Debug, Clone, Copy)]
+enum Where {
+    Everywhere,
+    InRegion,
+}
+
+/// Waits for an operation.
+async fn finished(at: At<'_>, whose: Where, started: Operation) -> Result<()> {
+    let name = started.name.ok_or_else(|| Error::lacking("name of the operation"))?;
+    let name = &name;
+    at.until(PATIENCE, || async move {
+        let found = match whose {
+            Where::Everywhere => {
+                at.call(&[op::GET_GLOBAL_OPERATION], || async {
+                    let call = at.clients.global_operations.get().set_project(project(at)).set_operation(name);
+                    call.send().await.map_err(failure)
+                })
+                .await?
+            }
+            Where::InRegion => {
+                at.call(&[op::GET_REGION_OPERATION], || async {
+                    let call = at.clients.region_operations.get().set_project(project(at)).set_region(region(at));
+                    call.set_operation(name).send().await.map_err(failure)
+                })
+                .await?
+            }
+        };
+        if found.status != Some(Status::Done) {
+            return Ok(ControlFlow::Continue(format!("the operation {name} has not ended")));
+        }
+        let Some(error) = found.error.and_then(|error| error.errors.into_iter().next()) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let said = format!("{} ({})", error.message.unwrap_or_default(), error.code.unwrap_or_default());
+        Err(Error::new(ErrorKind::Refused, said))
+    })
+    .await
+}
+
+/// Its own subnetwork is looked at as well; a customer's network has what the customer gave it.
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    look(at).await?;
+    if settings(at)?.existing_name().is_none() {
+        look_at_subnetwork(at).await?;
+    }
+    Ok(Heartbeat::new(Health::Healthy, "it is there"))
+}

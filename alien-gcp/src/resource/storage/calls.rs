@@ -1,0 +1,176 @@
+//! The calls of a bucket.
+
+use alien_core::engine::mark::{observed, ownership, seal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, OrAbsent, Result, Storage};
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
+use google_cloud_storage::model::bucket::lifecycle::Rule;
+use google_cloud_storage::model::bucket::lifecycle::rule::{Action, Condition};
+use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
+use google_cloud_storage::model::{Bucket, CreateBucketRequest};
+use google_cloud_wkt::FieldMask;
+
+use crate::client::{At, failure, relative};
+use crate::identity::calls::admit;
+use crate::naming::Paths;
+use crate::operations as op;
+use crate::operations::Place;
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Storage> {
+    match at.resource()?.settings() {
+        Settings::Storage(storage) => Ok(storage),
+        _ => Err(Error::new(ErrorKind::Defect, "no storage")),
+    }
+}
+
+/// `projects/_/buckets/` and the bucket's name.
+fn path<'a>(at: At<'a>) -> Result<&'a str> {
+    at.full_name(Place::Bucket).map(relative)
+}
+
+async fn look(at: At<'_>) -> Result<Bucket> {
+    let name = path(at)?;
+    at.call(&[op::GET_BUCKET], || async {
+        at.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)
+    })
+    .await
+    .map_err(|error| match error.kind() {
+        // Names of buckets are shared by all of Google Cloud.
+        ErrorKind::Denied => error.because("or another project has a bucket of this name"),
+        _ => error,
+    })
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let target = &at.site().target;
+    let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
+    if !projects.contains(&found.project) {
+        return Ok(Observed::Foreign(format!("it is in {}", found.project)));
+    }
+    let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Ok(observed(at.site(), at.full_name(Place::Bucket)?, labels))
+}
+
+/// Closed from the first moment: access by IAM alone, and by nobody in public
+/// (<https://docs.cloud.google.com/storage/docs/public-access-prevention>).
+fn closed() -> IamConfig {
+    let uniform = UniformBucketLevelAccess::new().set_enabled(true);
+    IamConfig::new().set_uniform_bucket_level_access(uniform).set_public_access_prevention("enforced")
+}
+
+fn versioning(storage: &Storage) -> Versioning {
+    Versioning::new().set_enabled(storage.is_versioned())
+}
+
+/// Objects expire, or do not. Versions that replaced and expired objects leave are kept: the stack asks for them.
+fn expiry(storage: &Storage) -> Lifecycle {
+    let rule = storage.expiry_days().map(|days| {
+        let days = i32::try_from(days).unwrap_or(i32::MAX);
+        let condition = Condition::new().set_age_days(days).set_is_live(true);
+        Rule::new().set_action(Action::new().set_type("Delete")).set_condition(condition)
+    });
+    Lifecycle::new().set_rule(rule)
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let storage = settings(at)?;
+    let name = at.name(Place::Bucket)?;
+    let project = Paths(&at.site().target).in_project(&[]);
+    let bucket = Bucket::new()
+        .set_project(project.trim_end_matches('/'))
+        .set_location(at.site().target.location.to_string().to_uppercase())
+        .set_labels(ownership(marks, name))
+        .set_iam_config(closed())
+        .set_versioning(versioning(storage))
+        .set_lifecycle(expiry(storage));
+    let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
+    at.call(&[op::CREATE_BUCKET], || async {
+        at.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    admit(at).await?;
+    let storage = settings(at)?;
+    let mut labels = look(at).await?.labels;
+    let ours = ownership(marks, at.name(Place::Bucket)?).into_iter().chain(seal(marks));
+    labels.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+    let bucket = Bucket::new()
+        .set_name(path(at)?)
+        .set_labels(labels)
+        .set_iam_config(closed())
+        .set_versioning(versioning(storage))
+        .set_lifecycle(expiry(storage));
+    let mask = FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
+    at.call(&[op::PATCH_BUCKET], || async {
+        let call = at.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
+        call.send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+    if delete_if_empty(at).await? {
+        return Ok(Removal::Gone);
+    }
+    if data != Data::Delete {
+        return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
+    }
+    if look(at).await?.versioning.is_some_and(|versioning| versioning.enabled) {
+        let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+        return Ok(Removal::Kept(why.to_owned()));
+    }
+    empty(at).await?;
+    if delete_if_empty(at).await? {
+        return Ok(Removal::Gone);
+    }
+    Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
+}
+
+/// Deletes the bucket, unless there is anything in it. Cloud Storage itself looks: nobody needs to see names for that.
+async fn delete_if_empty(at: At<'_>) -> Result<bool> {
+    let name = path(at)?;
+    let deleted = at.call(&[op::DELETE_BUCKET], || async {
+        match at.clients.storage.delete_bucket().set_name(name).send().await {
+            Ok(()) => Ok(true),
+            Err(error) => match error.status().map(|status| status.code) {
+                Some(Code::FailedPrecondition | Code::Aborted) => Ok(false),
+                _ => Err(failure(error)),
+            },
+        }
+    });
+    Ok(deleted.await.or_absent()?.unwrap_or(true))
+}
+
+/// Deletes all objects, a page at a time.
+async fn empty(at: At<'_>) -> Result<()> {
+    let name = path(at)?;
+    loop {
+        let listed = at.call(&[op::LIST_OBJECTS], || async {
+            at.clients.storage.list_objects().set_parent(name).send().await.map_err(failure)
+        });
+        let objects = listed.await?.objects;
+        if objects.is_empty() {
+            return Ok(());
+        }
+        for object in objects {
+            let deleted = at.call(&[op::DELETE_OBJECT], || async {
+                let call = at.clients.storage.delete_object().set_bucket(name).set_object(&object.name);
+                call.send().await.map_err(failure)
+            });
+            deleted.await.or_absent()?;
+        }
+    }
+}
+
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    look(at).await?;
+    Ok(Heartbeat::new(Health::Healthy, "it is there"))
+}
