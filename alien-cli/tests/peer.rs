@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use alien_conformance::bootstrap;
 use alien_conformance::life::product;
 use alien_conformance::ministack::{self, Ministack};
+use alien_conformance::world::Shipped;
 use alien_core::{Code, Function, Kv, Profile, Queue, Stack};
 use libtest_mimic::Arguments;
 
@@ -205,7 +206,7 @@ fn a_deployment(room: &Room) {
 /// Ten programs that set up, and some that take down, are killed at moments of chance; the next one converges.
 fn kills(room: &Room) {
     let zip = bootstrap::zip("first");
-    let stack = serde_json::to_vec(&product(&zip)).unwrap();
+    let stack = serde_json::to_vec(&product(&Shipped::Zip(zip.clone()))).unwrap();
     let (file, zip) = (room.write("stack.json", &stack), room.write("code.zip", &zip));
     let (invitation, record) = (room.path("invitation.json"), room.path("record.json"));
     room.succeeds("alien", &["invite", "--stack", &file, "--cloud", "aws", "--vendor", VENDOR, "--out", &invitation]);

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::stacks::IMAGE;
-use crate::world::{Calls, Case, World, needed, release, run};
+use crate::world::{Calls, Case, Shipped, World, needed, release, run};
 
 /// A stack with every kind, frozen beside live where code runs, wired as products are.
 ///
@@ -22,15 +22,15 @@ use crate::world::{Calls, Case, World, needed, release, run};
 ///
 /// Never: the stack is right.
 #[must_use]
-pub fn product(zip: &[u8]) -> Stack {
+pub fn product(code: &Shipped) -> Stack {
     let mut stack = Stack::builder("product");
     let network = stack.frozen("net", Network::new("10.20.0.0/16"));
     let data = stack.frozen("data", Storage::new().versioned());
     let cache = stack.live("cache", Kv::new().time_to_live("expires"));
     let jobs = stack.live("jobs", Queue::new().dead_letter_after(5));
-    let api = Function::new(Code::zip(zip), "execution").memory_mib(256).variable("MODE", "first");
+    let api = Function::new(code.code(), "execution").memory_mib(256).variable("MODE", "first");
     let api = stack.live("api", api.commands().trigger(&jobs));
-    let ledger = stack.frozen("ledger", Function::new(Code::zip(zip), "ledger").memory_mib(128));
+    let ledger = stack.frozen("ledger", Function::new(code.code(), "ledger").memory_mib(128));
     let worker = stack.live("worker", Container::new(Code::image(IMAGE), "execution").network(&network));
     stack.frozen("mailer", Container::new(Code::image(IMAGE), "ledger"));
     stack.link(&api, &data);
@@ -52,10 +52,10 @@ pub fn product(zip: &[u8]) -> Stack {
 ///
 /// At the first thing that is not as it should be.
 pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
-    let zip = world.zip("first");
-    let stack = product(&zip);
+    let code = world.code("first");
+    let stack = product(&code);
     let case = Case::new(world, "life", stack.clone());
-    let first = release(&stack, std::slice::from_ref(&zip));
+    let first = release(&stack, std::slice::from_ref(&code));
 
     // A plan changes nothing, and what was set up is as it should be.
     let plan = case.provisioner.plan(&first, None, &run()).await.unwrap();
@@ -94,7 +94,7 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
         assert_eq!(beat.health, Health::Healthy, "{resource:?}: {beat:?}");
     }
     let _ = calls.take();
-    update_dispatch_and_logs(world, &manager, &zip).await;
+    update_dispatch_and_logs(world, &manager, &code).await;
     frozen_is_refused(world, &manager, &deployment).await;
 
     // Back to what the customer's admin approved, also where the admin has not heard of the updates.
@@ -125,17 +125,17 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     assert_eq!(again, remains, "what is gone can be taken down again");
 }
 
-async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &[u8]) {
+async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &Shipped) {
     let api = manager.find::<Function, Live>("api").unwrap();
     let begin = world.calling().clock.now() - std::time::Duration::from_secs(60);
-    let second = world.zip("second");
-    manager.update(&api, FunctionUpdate::new().zip(second.clone()).variable("MODE", "second")).await.unwrap();
+    let second = world.code("second");
+    manager.update(&api, second.update().variable("MODE", "second")).await.unwrap();
     let deployment = manager.deployment();
     assert_ne!(deployment.stack, product(old), "the record says what runs");
     // The same again is no call at all.
     let (same, calls) = Case::new(world, "life", deployment.stack.clone()).manager(&deployment);
     let api = same.find::<Function, Live>("api").unwrap();
-    same.update(&api, FunctionUpdate::new().zip(second).variable("MODE", "second")).await.unwrap();
+    same.update(&api, second.update().variable("MODE", "second")).await.unwrap();
     assert_eq!(calls.operations(), [""; 0]);
     let answer = manager.dispatch(&api, br#"{"hello":"world"}"#).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
@@ -187,7 +187,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
 }
 
 /// Everything that the vendor does in a day. Gives the first thing that was refused.
-async fn a_day(manager: &Manager, number: usize, zip: Vec<u8>) -> Result<(), String> {
+async fn a_day(manager: &Manager, number: usize, code: Shipped) -> Result<(), String> {
     for resource in manager.resources() {
         let beat = manager.heartbeat(&resource).await.map_err(|error| format!("{error:?}"))?;
         if beat.health != Health::Healthy {
@@ -196,17 +196,17 @@ async fn a_day(manager: &Manager, number: usize, zip: Vec<u8>) -> Result<(), Str
     }
     let value = number.to_string();
     for resource in manager.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Live) {
-        look_after(manager, resource, &value, zip.clone()).await.map_err(|error| format!("{error:?}"))?;
+        look_after(manager, resource, &value, code.clone()).await.map_err(|error| format!("{error:?}"))?;
     }
     Ok(())
 }
 
-async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, zip: Vec<u8>) -> alien_core::Result<()> {
+async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: Shipped) -> alien_core::Result<()> {
     let id = resource.id().as_str();
     match resource.kind() {
         Kind::Function => {
             let function = manager.find::<Function, Live>(id)?;
-            manager.update(&function, FunctionUpdate::new().zip(zip).variable("DAY", value)).await?;
+            manager.update(&function, code.update().variable("DAY", value)).await?;
             manager.dispatch(&function, b"{}").await?;
         }
         Kind::Container => {
@@ -225,13 +225,13 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, zip: V
 ///
 /// Where a grant is not used, a call was not granted, or a grant is taken away and nothing fails.
 pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
-    let zip = world.zip("0");
-    let stack = product(&zip);
+    let code = world.code("0");
+    let stack = product(&code);
     let case = Case::new(world, "exact", stack.clone());
-    let deployment = case.up(&release(&stack, &[zip]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[code]), None).await.unwrap();
     let site = Site::<W::Cloud>::of(&deployment).unwrap();
     let (manager, calls) = case.manager(&deployment);
-    a_day(&manager, 1, world.zip("1")).await.unwrap();
+    a_day(&manager, 1, world.code("1")).await.unwrap();
 
     let mut granted = Vec::new();
     for grant in &site.permissions.management.grants {
@@ -258,7 +258,7 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         }
         world.take_away(&deployment, row.permission, names).await;
         let (manager, _) = case.manager(&manager.deployment());
-        let day = a_day(&manager, number + 2, world.zip(&(number + 2).to_string())).await;
+        let day = a_day(&manager, number + 2, world.code(&(number + 2).to_string())).await;
         let id = site.subject_name(*subject);
         let error = day.expect_err(&format!("`{}` on `{id}` was taken away, and nothing failed", row.permission));
         assert!(

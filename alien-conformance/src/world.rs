@@ -9,7 +9,8 @@ use alien_core::call::{Call, Calling, Recorder, Retry};
 use alien_core::cloud::Cloud;
 use alien_core::provision::Options;
 use alien_core::{
-    Artifacts, Clock, Deployment, DeploymentId, Impersonate, Invitation, Manager, Provision, Release, Stack,
+    Artifacts, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate, Invitation, Manager, Provision,
+    Release, Stack,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -34,8 +35,8 @@ pub trait World: Send + Sync {
     /// The vendor's side.
     fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate>;
 
-    /// A zip whose code answers every command with itself, and writes `says` and the command to its log.
-    fn zip(&self, says: &str) -> Vec<u8>;
+    /// What answers every command with itself, and writes the command to its log: another one for each `says`.
+    fn code(&self, says: &str) -> Shipped;
 
     /// Takes a permission on things of these full names out of the documents that the peer has of the vendor.
     async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]);
@@ -49,6 +50,35 @@ pub trait World: Send + Sync {
     /// Whether the peer is known to decide wrongly about a permission: then the cloud's evaluator decides.
     fn is_undecided(&self, _permission: &str) -> bool {
         false
+    }
+}
+
+/// What a function runs, as the cloud takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shipped {
+    /// The bytes of a zip.
+    Zip(Vec<u8>),
+    /// An image, by its digest.
+    Image(String),
+}
+
+impl Shipped {
+    /// As a stack names it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Zip(bytes) => Code::zip(bytes),
+            Self::Image(image) => Code::image(image),
+        }
+    }
+
+    /// An update to it.
+    #[must_use]
+    pub fn update(&self) -> FunctionUpdate {
+        match self {
+            Self::Zip(bytes) => FunctionUpdate::new().zip(bytes.clone()),
+            Self::Image(image) => FunctionUpdate::new().image(image),
+        }
     }
 }
 
@@ -118,14 +148,18 @@ pub fn run() -> Options {
     Options::new(Uuid::new_v4().to_string())
 }
 
-/// A release of a stack with these zips.
+/// A release of a stack with what is shipped.
 ///
 /// # Panics
 ///
 /// Where a zip is missing.
 #[must_use]
-pub fn release(stack: &Stack, zips: &[Vec<u8>]) -> Release {
-    let artifacts: Artifacts = zips.iter().map(|zip| Arc::from(zip.as_slice())).collect();
+pub fn release(stack: &Stack, shipped: &[Shipped]) -> Release {
+    let zip = |shipped: &Shipped| match shipped {
+        Shipped::Zip(bytes) => Some(Arc::from(bytes.as_slice())),
+        Shipped::Image(_) => None,
+    };
+    let artifacts: Artifacts = shipped.iter().filter_map(zip).collect();
     Release::new(stack.clone(), artifacts).unwrap_or_else(|problems| panic!("{problems}"))
 }
 

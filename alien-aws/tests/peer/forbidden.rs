@@ -48,13 +48,13 @@ impl Asked {
 
 /// P2 to P5, by the peer: data, credentials, creation, deletion, what is frozen, what is another deployment's, and rights.
 pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
-    let zip = peer.zip("first");
-    let stack = product(&zip);
+    let code = peer.code("first");
+    let stack = product(&code);
     let case = Case::new(peer, "acme", stack.clone());
-    let deployment = case.up(&release(&stack, std::slice::from_ref(&zip)), None).await.unwrap();
+    let deployment = case.up(&release(&stack, std::slice::from_ref(&code)), None).await.unwrap();
     // Another deployment whose name begins alike.
     let other = Case::new(peer, "acme-prod", stack.clone())
-        .up(&release(&stack, std::slice::from_ref(&zip)), None)
+        .up(&release(&stack, std::slice::from_ref(&code)), None)
         .await
         .unwrap();
     let session = peer.session(&deployment).await;
@@ -109,7 +109,10 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
 
     // P4: what is frozen, and what is another deployment's.
     for name in [frozen, others] {
-        let code = lambda.update_function_code().function_name(name).zip_file(Blob::new(zip.clone()));
+        let code = lambda
+            .update_function_code()
+            .function_name(name)
+            .zip_file(Blob::new(alien_conformance::bootstrap::zip("second")));
         a.refuses("lambda:UpdateFunctionCode", code.send()).await;
         let settings = lambda.update_function_configuration().function_name(name).memory_size(1024);
         a.refuses("lambda:UpdateFunctionConfiguration", settings.send()).await;

@@ -5,25 +5,23 @@ use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::{Action, Data};
 use alien_core::impersonate::Purpose;
-use alien_core::{
-    Code, Container, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Network, Profile, Provision, Silent, Stack,
-};
+use alien_core::{Code, Container, ErrorKind, Function, Impersonate, Live, Network, Profile, Provision, Silent, Stack};
 
 use crate::forbidden::last;
 use crate::world::{Peer, root};
 
 /// To get in, to send the code, and to see that it works: nothing less can do it. Looking is repeated until it does.
 pub(crate) async fn the_fewest_calls(peer: &Peer) {
-    let zip = peer.zip("first");
+    let code = peer.code("first");
     let mut stack = Stack::builder("few");
-    stack.live("api", Function::new(Code::zip(&zip), "execution"));
+    stack.live("api", Function::new(code.code(), "execution"));
     stack.profile("execution", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "few", stack.clone());
-    let deployment = case.up(&release(&stack, &[zip]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[code]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    manager.update(&api, FunctionUpdate::new().zip(peer.zip("second"))).await.unwrap();
+    manager.update(&api, peer.code("second").update()).await.unwrap();
     let made = calls.operations();
     let (enter, look) = ("sts:AssumeRole", "lambda:GetFunctionConfiguration");
     assert_eq!(made[..3], [enter, "lambda:UpdateFunctionCode", look], "{made:?}");
@@ -76,10 +74,10 @@ pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
 
 /// Another account's credentials, and an admin who lacks a right: both are told in the plan, and nothing is done.
 pub(crate) async fn preflight_tells(peer: &Peer) {
-    let zip = peer.zip("first");
-    let stack = product(&zip);
+    let code = peer.code("first");
+    let stack = product(&code);
     let case = Case::new(peer, "told", stack.clone());
-    let release = release(&stack, &[zip]);
+    let release = release(&stack, &[code]);
     let wrong = peer.with(root("333333333333"));
     let (id, target) = (case.invitation.id, case.target.clone());
     let provisioner = alien_aws::provisioner(&wrong, id, target.clone(), None, peer.calling());
@@ -129,13 +127,13 @@ pub(crate) async fn roles_are_made_with_the_boundary(peer: &Peer) {
         let made = iam.create_policy().policy_name(name).policy_document(all).send().await.unwrap();
         boundaries.push(made.policy.unwrap().arn.unwrap());
     }
-    let zip = peer.zip("first");
+    let code = peer.code("first");
     let mut stack = Stack::builder("bound");
-    stack.live("api", Function::new(Code::zip(&zip), "execution"));
+    stack.live("api", Function::new(code.code(), "execution"));
     stack.profile("execution", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "bound", stack.clone());
-    let release = release(&stack, &[zip]);
+    let release = release(&stack, &[code]);
     let provisioner = |boundary: &str| {
         let (id, target) = (case.invitation.id, case.target.clone());
         alien_aws::provisioner(&peer.customer(), id, target, Some(boundary.parse().unwrap()), peer.calling())

@@ -34,13 +34,13 @@ const UNUSED: [(&str, &str); 17] = [
 /// P6, for the admin: the rights that a set-up, a second one with other settings, a revocation and a take-down do not
 /// use. Every call goes through the gate, so nothing is missing; what is spare is listed, with the reason.
 pub(crate) async fn the_admins_rights_are_used(peer: &Peer) {
-    let zip = peer.zip("first");
-    let stack = product(&zip);
+    let code = peer.code("first");
+    let stack = product(&code);
     let case = Case::new(peer, "spare", stack.clone());
     let calls = Calls::default();
     let how = peer.calling().recorder(calls.recorder());
     let provisioner = peer.provisioner(case.invitation.id, case.target.clone(), how);
-    let first = release(&stack, std::slice::from_ref(&zip));
+    let first = release(&stack, std::slice::from_ref(&code));
     let plan = provisioner.plan(&first, None, &run()).await.unwrap();
     let deployment = provisioner.apply(&plan, &run(), &Silent).await.unwrap();
     provisioner.revoke(&deployment, &run()).await.unwrap();

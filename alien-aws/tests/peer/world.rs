@@ -7,7 +7,7 @@ use alien_aws::policy::{Policy, Statement, Text};
 use alien_aws::{Aws, Target};
 use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
-use alien_conformance::world::{World, quickly};
+use alien_conformance::world::{Shipped, World, quickly};
 use alien_core::call::Calling;
 use alien_core::cloud::Cloud;
 use alien_core::{Deployment, DeploymentId, Impersonate, Kind, Provision, Site, SystemClock};
@@ -138,8 +138,8 @@ impl World for Peer {
         Arc::new(alien_aws::impersonator(&self.vendor(), "test", how))
     }
 
-    fn zip(&self, says: &str) -> Vec<u8> {
-        bootstrap::zip(says)
+    fn code(&self, says: &str) -> Shipped {
+        Shipped::Zip(bootstrap::zip(says))
     }
 
     async fn prepare(&self, deployment: &Deployment) {

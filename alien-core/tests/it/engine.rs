@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_conformance::world::{Case, World, release, run};
+use alien_conformance::world::{Case, Shipped, World, release, run};
 use alien_conformance::{life, stacks};
 use alien_core::cloud;
 use alien_core::engine::Data;
@@ -16,7 +16,7 @@ use alien_core::{
     Storage,
 };
 
-use crate::in_process::{InProcess, zips};
+use crate::in_process::{InProcess, first};
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_life_of_a_stack() {
@@ -27,8 +27,8 @@ async fn the_whole_life_of_a_stack() {
 #[tokio::test(start_paused = true)]
 async fn a_set_up_killed_at_any_call_is_finished_by_the_next() {
     let reference = InProcess::new();
-    let stack = life::product(&zips(&reference));
-    let release = release(&stack, &[zips(&reference)]);
+    let stack = life::product(&first(&reference));
+    let release = release(&stack, &[first(&reference)]);
     let case = Case::new(&reference, "killed", stack.clone());
     case.up(&release, None).await.unwrap();
     let (calls, names) = (reference.account.asked().len(), reference.account.names());
@@ -59,8 +59,8 @@ async fn a_set_up_killed_at_any_call_is_finished_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_take_down_killed_at_any_call_is_finished_by_the_next() {
     let reference = InProcess::new();
-    let stack = life::product(&zips(&reference));
-    let release = release(&stack, &[zips(&reference)]);
+    let stack = life::product(&first(&reference));
+    let release = release(&stack, &[first(&reference)]);
     let case = Case::new(&reference, "killed", stack.clone());
     let deployment = case.up(&release, None).await.unwrap();
     let before = reference.account.asked().len();
@@ -89,8 +89,8 @@ async fn a_take_down_killed_at_any_call_is_finished_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn lost_calls_lost_answers_and_throttling_change_nothing() {
     let reference = InProcess::new();
-    let stack = life::product(&zips(&reference));
-    let release = release(&stack, &[zips(&reference)]);
+    let stack = life::product(&first(&reference));
+    let release = release(&stack, &[first(&reference)]);
     let deployment = Case::new(&reference, "lossy", stack.clone()).up(&release, None).await.unwrap();
     let calls = reference.account.asked().len();
     for fault in [Fault::Lost, Fault::AnswerLost, Fault::Throttled] {
@@ -111,8 +111,8 @@ async fn lost_calls_lost_answers_and_throttling_change_nothing() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_known_everywhere_yet_is_waited_for_within_a_budget() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(15));
     let case = Case::new(&world, "slow", stack.clone());
     let deployment = case.up(&release, None).await.unwrap();
@@ -127,8 +127,8 @@ async fn what_is_not_known_everywhere_yet_is_waited_for_within_a_budget() {
 #[tokio::test(start_paused = true)]
 async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "two", stack.clone());
     let other = world.provisioner(case.invitation.id, case.target.clone(), world.calling());
     let (one, two) = (run(), run());
@@ -148,8 +148,8 @@ async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
 #[tokio::test(start_paused = true)]
 async fn the_claim_of_a_run_that_was_killed_lapses() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "lapse", stack);
     world.account.fail_at(40, Fault::KilledAfter);
     case.up(&release, None).await.unwrap_err();
@@ -163,8 +163,8 @@ async fn the_claim_of_a_run_that_was_killed_lapses() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_lasts_longer_than_its_claim_renews_it_and_a_claim_that_is_taken_over_ends_the_run() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(100));
     let case = Case::new(&world, "long", stack);
     let (one, two) = (run(), run());
@@ -185,8 +185,8 @@ async fn a_run_that_lasts_longer_than_its_claim_renews_it_and_a_claim_that_is_ta
 #[tokio::test(start_paused = true)]
 async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
     let reference = InProcess::new();
-    let stack = life::product(&zips(&reference));
-    let release = release(&stack, &[zips(&reference)]);
+    let stack = life::product(&first(&reference));
+    let release = release(&stack, &[first(&reference)]);
     let deployment = Case::new(&reference, "name", stack.clone()).up(&release, None).await.unwrap();
     for (id, name) in &deployment.resources {
         let world = InProcess::new();
@@ -208,8 +208,8 @@ async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
 #[tokio::test(start_paused = true)]
 async fn data_is_kept_unless_told_otherwise() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "data", stack);
     let deployment = case.up(&release, None).await.unwrap();
     let data = &deployment.resources["data"];
@@ -238,7 +238,7 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
         }
         stack.build().unwrap()
     };
-    let zip = [b"ledger".to_vec()];
+    let zip = [Shipped::Zip(b"ledger".to_vec())];
     let case = Case::new(&world, "frozen", stack(128, true));
     let deployment = case.up(&release(&stack(128, true), &zip), None).await.unwrap();
     let names = world.account.names().len();
@@ -310,8 +310,8 @@ async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
 #[tokio::test(start_paused = true)]
 async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     let one = Case::new(&world, "acme", stack.clone());
     let deployment = one.up(&release, None).await.unwrap();
     // Another deployment's admin mistypes the prefix.
@@ -332,8 +332,8 @@ async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
 #[tokio::test(start_paused = true)]
 async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "admin", stack.clone());
     let rendered = cloud::render::<Memory>(&stack, &case.target).unwrap();
     let rights = &rendered.documents.layers.principals(Layer::Provisioning)[0].rights;
@@ -348,8 +348,8 @@ async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_revocation_ends_a_set_up_that_is_under_way_and_stays() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
-    let release = release(&stack, &[zips(&world)]);
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(100));
     let case = Case::new(&world, "ended", stack);
     let options = run();
@@ -390,9 +390,9 @@ async fn what_is_frozen_does_not_leave_the_stack_unless_the_admin_allows_it() {
 #[tokio::test(start_paused = true)]
 async fn the_vendor_is_shut_out_first_and_its_identity_goes_last() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "order", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let shut_out = Mutex::new(Vec::new());
     let watch = |event: &Event| {
         if event.stage.is_end() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_conformance::world::{PausedClock, World, quickly};
+use alien_conformance::world::{PausedClock, Shipped, World, quickly};
 use alien_core::call::Calling;
 use alien_core::memory::{self, Account, Memory, Right, Target};
 use alien_core::{Deployment, DeploymentId, Impersonate, Provision};
@@ -42,8 +42,8 @@ impl World for InProcess {
         Arc::new(memory::impersonator(&self.account, "vendor", "proof", how))
     }
 
-    fn zip(&self, says: &str) -> Vec<u8> {
-        says.as_bytes().to_vec()
+    fn code(&self, says: &str) -> Shipped {
+        Shipped::Zip(says.as_bytes().to_vec())
     }
 
     async fn take_away(&self, _: &Deployment, permission: &str, on: &[String]) {
@@ -59,6 +59,6 @@ impl World for InProcess {
     }
 }
 
-pub(crate) fn zips(world: &InProcess) -> Vec<u8> {
-    world.zip("first")
+pub(crate) fn first(world: &InProcess) -> Shipped {
+    world.code("first")
 }

@@ -15,7 +15,7 @@ use alien_core::{ErrorKind, Frozen, Function, FunctionUpdate, Impersonate, Live,
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 
-use crate::in_process::{InProcess, zips};
+use crate::in_process::{InProcess, first};
 
 #[tokio::test(start_paused = true)]
 async fn every_grant_is_needed_and_none_is_missing() {
@@ -25,9 +25,9 @@ async fn every_grant_is_needed_and_none_is_missing() {
 #[tokio::test(start_paused = true)]
 async fn a_session_is_opened_once_for_all_who_ask_and_renewed_by_one_of_them() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "many", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let resources = manager.resources();
     let beats = || join_all((0..100).map(|n| manager.heartbeat(&resources[n % resources.len()])));
@@ -47,9 +47,9 @@ async fn a_session_is_opened_once_for_all_who_ask_and_renewed_by_one_of_them() {
 #[tokio::test(start_paused = true)]
 async fn a_release_costs_the_fewest_calls_that_can_do_it() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "few", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     manager.update(&api, FunctionUpdate::new().zip(*b"second")).await.unwrap();
@@ -64,9 +64,9 @@ async fn a_release_costs_the_fewest_calls_that_can_do_it() {
 #[tokio::test(start_paused = true)]
 async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "broken", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     let error = manager.update(&api, FunctionUpdate::new().zip(*b"broken")).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
     // The same code as before is sent all the same, because nobody knows what runs.
     let (manager, calls) = case.manager(&now);
-    manager.update(&api, FunctionUpdate::new().zip(zips(&world))).await.unwrap();
+    manager.update(&api, first(&world).update()).await.unwrap();
     assert!(calls.operations().contains(&"code.set"));
     assert_eq!(manager.deployment(), deployment);
 }
@@ -87,14 +87,14 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
 #[tokio::test(start_paused = true)]
 async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack_says() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "begun", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let mut form = serde_json::to_value(&stack).unwrap();
     form["resources"][0]["memoryMib"] = 512.into();
     let next = Stack::from_json(&form.to_string()).unwrap();
-    let begun = manager.begin(&release(&next, &[zips(&world)])).unwrap();
+    let begun = manager.begin(&release(&next, &[first(&world)])).unwrap();
     assert_eq!(begun.changed(), ["api".parse().unwrap()]);
     let kept = manager.deployment();
     assert_eq!(kept.uncertain.len(), 1);
@@ -103,7 +103,7 @@ async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack
     assert_eq!(calls.operations(), ["identity.assume", "code.settings"]);
     // The other program, which only knows that something was begun, goes back to the first stack.
     let (other, calls) = case.manager(&kept);
-    other.release(&release(&stack, &[zips(&world)]), &alien_core::Artifacts::default()).await.unwrap();
+    other.release(&release(&stack, &[first(&world)]), &alien_core::Artifacts::default()).await.unwrap();
     let made = calls.operations();
     assert!(made.contains(&"code.set") && made.contains(&"code.settings"), "{made:?}");
     assert_eq!(other.deployment(), deployment);
@@ -113,9 +113,9 @@ async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack
 #[tokio::test(start_paused = true)]
 async fn many_who_wait_for_a_session_do_not_fail_one_after_another() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "crowd", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     case.provisioner.revoke(&deployment, &run()).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let resources = manager.resources();
@@ -123,7 +123,7 @@ async fn many_who_wait_for_a_session_do_not_fail_one_after_another() {
     assert!(beats.iter().all(|beat| beat.as_ref().unwrap_err().kind() == ErrorKind::Revoked));
     assert_eq!(calls.operations(), ["identity.assume"]);
 
-    case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     world.account.without(&Right { permission: "thing.get".to_owned(), on: deployment.resources["data"].clone() });
     let data = manager.find::<Storage, Frozen>("data").unwrap();
     for _ in 0..20 {
@@ -136,9 +136,9 @@ async fn many_who_wait_for_a_session_do_not_fail_one_after_another() {
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_says_what_is_missing_and_what_is_denied() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "beat", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, _) = case.manager(&deployment);
     let data = manager.find::<Storage, Frozen>("data").unwrap();
     let right = Right { permission: "thing.get".to_owned(), on: deployment.resources["data"].clone() };
@@ -154,9 +154,9 @@ async fn a_heartbeat_says_what_is_missing_and_what_is_denied() {
 #[tokio::test(start_paused = true)]
 async fn a_log_is_read_page_by_page_to_its_end() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "pages", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     for n in 0..2500 {
@@ -172,9 +172,9 @@ async fn a_log_is_read_page_by_page_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn an_identity_that_trusts_without_proof_is_not_registered() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "probe", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let mut open = world.account.document(&deployment.identity).unwrap();
     open.trusts = Some(("vendor".to_owned(), "wrong".to_owned()));
     world.account.set_document(&deployment.identity, open);
@@ -191,9 +191,10 @@ async fn an_identity_that_trusts_without_proof_is_not_registered() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_not_granted_is_never_made() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "gate", stack.clone());
-    let site = Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[zips(&world)])));
+    let site =
+        Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[first(&world)])));
     let calls = Calls::default();
     let how = world.calling().recorder(calls.recorder());
     let caller = Caller::new(Arc::clone(&site), site.permissions.management.clone(), how);
@@ -227,9 +228,10 @@ async fn a_call_that_was_not_granted_is_never_made() {
 #[tokio::test(start_paused = true)]
 async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "retry", stack.clone());
-    let site = Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[zips(&world)])));
+    let site =
+        Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[first(&world)])));
     let caller = Caller::new(Arc::clone(&site), site.permissions.management.clone(), world.calling());
     let api = site.subject("api").unwrap();
     let get = [memory::operations::GET];
@@ -265,14 +267,15 @@ async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
 #[tokio::test(start_paused = true)]
 async fn a_release_that_takes_permissions_back_is_not_said_to_be_done() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "less", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let mut form = serde_json::to_value(&stack).unwrap();
     form["permissions"]["profiles"]["execution"]["cache"] = serde_json::json!(["kv/data-read"]);
     let less = Stack::from_json(&form.to_string()).unwrap();
     let (manager, calls) = case.manager(&deployment);
-    let error = manager.release(&release(&less, &[zips(&world)]), &alien_core::Artifacts::default()).await.unwrap_err();
+    let error =
+        manager.release(&release(&less, &[first(&world)]), &alien_core::Artifacts::default()).await.unwrap_err();
     assert!(error.to_string().contains("`cache`: runtime-execution loses `kv/data-write`"), "{error}");
     assert_eq!(calls.operations(), [""; 0]);
 }
@@ -280,9 +283,9 @@ async fn a_release_that_takes_permissions_back_is_not_said_to_be_done() {
 #[tokio::test(start_paused = true)]
 async fn a_session_does_what_it_was_opened_for_and_nothing_else() {
     let world = InProcess::new();
-    let stack = life::product(&zips(&world));
+    let stack = life::product(&first(&world));
     let case = Case::new(&world, "purpose", stack.clone());
-    let deployment = case.up(&release(&stack, &[zips(&world)]), None).await.unwrap();
+    let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let vendor = world.impersonator(world.calling());
     let (api, worker) = (stack.resource("api").unwrap(), stack.resource("worker").unwrap());
     let change =
