@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alien_aws as aws;
 use alien_core::call::Calling;
 use alien_core::{Deployment, DeploymentId, Impersonate, Provision, SystemClock};
+use alien_gcp as gcp;
 
 use crate::output::Failure;
 use crate::target::Target;
@@ -22,12 +23,22 @@ pub(crate) async fn provisioner(
     endpoint_url: Option<&str>,
     boundary: Option<&str>,
 ) -> Result<Box<dyn Provision>, Failure> {
-    let Target::Aws(target) = target else { return Err(uncalled(target)) };
-    let boundary = boundary.map(str::parse::<aws::PolicyArn>).transpose();
-    let boundary =
-        boundary.map_err(|error| Failure::form("--permissions-boundary", error.to_string(), "correct it"))?;
-    let config = aws::client_config(endpoint_url, &target.region).await;
-    Ok(Box::new(aws::provisioner(&config, id, target.clone(), boundary, calling())))
+    const BOUNDARY: &str = "--permissions-boundary";
+    match target {
+        Target::Aws(target) => {
+            let boundary = boundary.map(str::parse::<aws::PolicyArn>).transpose();
+            let boundary = boundary.map_err(|error| Failure::form(BOUNDARY, error.to_string(), "correct it"))?;
+            let config = aws::client_config(endpoint_url, &target.region).await;
+            Ok(Box::new(aws::provisioner(&config, id, target.clone(), boundary, calling())))
+        }
+        _ if boundary.is_some() => {
+            Err(Failure::form(BOUNDARY, "only roles of AWS have one".to_owned(), "leave it out"))
+        }
+        Target::Gcp(target) => {
+            Ok(Box::new(gcp::provisioner(&gcp_config(endpoint_url).await?, id, target.clone(), calling())))
+        }
+        Target::Azure(_) => Err(uncalled(target)),
+    }
 }
 
 /// The vendor's way into a deployment, with the credentials that are found here.
@@ -35,10 +46,22 @@ pub(crate) async fn impersonator(
     record: &Deployment,
     endpoint_url: Option<&str>,
 ) -> Result<Arc<dyn Impersonate>, Failure> {
-    let target = Target::of(record)?;
-    let Target::Aws(target) = target else { return Err(uncalled(&target)) };
-    let config = aws::client_config(endpoint_url, &target.region).await;
-    Ok(Arc::new(aws::impersonator(&config, &operator(), calling())))
+    match Target::of(record)? {
+        Target::Aws(target) => {
+            let config = aws::client_config(endpoint_url, &target.region).await;
+            Ok(Arc::new(aws::impersonator(&config, &operator(), calling())))
+        }
+        Target::Gcp(_) => Ok(Arc::new(gcp::impersonator(&gcp_config(endpoint_url).await?, calling()))),
+        target @ Target::Azure(_) => Err(uncalled(&target)),
+    }
+}
+
+async fn gcp_config(endpoint_url: Option<&str>) -> Result<gcp::Config, Failure> {
+    let config = gcp::Config::found().await?;
+    Ok(match endpoint_url {
+        Some(url) => config.endpoint(url),
+        None => config,
+    })
 }
 
 fn calling() -> Calling {

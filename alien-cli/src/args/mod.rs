@@ -71,8 +71,8 @@ pub(crate) struct Trust {
 /// How calls reach a cloud.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Endpoint {
-    /// Call this URL in the place of the cloud's own
-    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    /// Call this URL in the place of the cloud's own: an emulator's
+    #[arg(long, value_name = "URL", help_heading = "AWS and GCP")]
     pub(crate) endpoint_url: Option<String>,
 }
 

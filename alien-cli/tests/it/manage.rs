@@ -34,7 +34,7 @@ fn a_record_with_differences_is_not_registered_and_each_is_told() {
 
 #[test]
 fn clouds_that_cannot_be_called_are_refused_plainly() {
-    for invited in CLOUDS.iter().filter(|invited| invited.cloud != "aws") {
+    for invited in CLOUDS.iter().filter(|invited| invited.cloud == "azure") {
         let invitation = invited.invitation();
         let record = file(&format!("uncalled-record-{}.json", invited.cloud), &record(invited, &invitation));
         let invitation = file(&format!("uncalled-invitation-{}.json", invited.cloud), &invitation);

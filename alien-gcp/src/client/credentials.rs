@@ -51,6 +51,15 @@ impl Config {
         Self { credentials: Credentials::from(Bridge(provider)), endpoint: None }
     }
 
+    /// An access token that was got elsewhere. It is not renewed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] where it has characters that no token has.
+    pub fn from_token(token: &str) -> Result<Self> {
+        Ok(Self { credentials: fixed(token)?, endpoint: None })
+    }
+
     /// All services at this URL: an emulator's. Secrets go there too.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
@@ -58,9 +67,15 @@ impl Config {
         self
     }
 
+    /// The credentials, as Google's clients take them: for calls of the host's own.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.credentials.clone()
+    }
+
     /// The same endpoint with a session's token.
     pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
-        Ok(Self { credentials: fixed(token)?, endpoint: self.endpoint.clone() })
+        Ok(Self { endpoint: self.endpoint.clone(), ..Self::from_token(token)? })
     }
 }
 
@@ -107,7 +122,7 @@ impl CredentialsProvider for Fixed {
 
 /// Credentials of this token alone.
 fn fixed(token: &str) -> Result<Credentials> {
-    let value = bearer(token).map_err(|_| Error::lacking("token that a header takes"))?;
+    let value = bearer(token).map_err(|_| Error::new(ErrorKind::Credentials, "this is no access token"))?;
     Ok(Credentials::from(Fixed(value)))
 }
 

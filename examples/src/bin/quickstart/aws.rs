@@ -48,6 +48,7 @@ pub(crate) async fn sides(stack: Stack, url: &str) -> Result<Sides, Box<dyn Erro
     let trust = alien_core::trust::<Aws>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "aws".to_owned(), trust, stack };
     Ok(Sides {
+        emulator: None,
         provisioner: Arc::new(alien_aws::provisioner(&config(CUSTOMER, "test"), id, target, None, how.clone())),
         vendor: Arc::new(alien_aws::impersonator(&vendor, "quickstart", how)),
         invitation,

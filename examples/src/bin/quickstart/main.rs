@@ -1,10 +1,12 @@
 //! The whole life of a stack: described, planned, set up, registered, watched, updated, commanded, revoked, taken down.
 //!
-//! In this process, without an account: `cargo run --bin quickstart`. On AWS's interface, against a peer such as ministack:
+//! In this process, without an account: `cargo run --bin quickstart`; with `-- --cloud gcp`, by Google's own clients on an
+//! emulated project that enforces IAM. On AWS's interface, against a peer such as ministack:
 //! `cargo run --bin quickstart -- --cloud aws --endpoint-url http://127.0.0.1:4566`.
 
 mod aws;
 mod code;
+mod gcp;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -29,6 +31,15 @@ struct Sides {
     /// The vendor's.
     vendor: Arc<dyn Impersonate>,
     invitation: Invitation,
+    /// The emulated cloud, where there is one: it ends with this.
+    emulator: Option<gcp::Emulator>,
+}
+
+/// In which form a cloud takes code.
+#[derive(Debug, Clone, Copy)]
+enum Ships {
+    Zips,
+    Images,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,20 +47,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let (stack, zips) = shop()?;
+        let ships = if let ["--cloud", "gcp"] = arguments.as_slice() { Ships::Images } else { Ships::Zips };
+        let (stack, zips) = shop(ships)?;
         let sides = match arguments.as_slice() {
             [] | ["--cloud", "memory"] => in_process(stack)?,
+            ["--cloud", "gcp"] => gcp::sides(stack).await?,
             ["--cloud", "aws", "--endpoint-url", url] => aws::sides(stack, url).await?,
-            _ => return Err("usage: quickstart [--cloud memory | --cloud aws --endpoint-url URL]".into()),
+            _ => return Err("usage: quickstart [--cloud memory | --cloud gcp | --cloud aws --endpoint-url URL]".into()),
         };
-        live(&sides, zips).await
+        live(&sides, ships, zips).await
     })
 }
 
 /// The vendor's product: an API that is the vendor's to update, and what is the customer's.
-fn shop() -> Result<(Stack, Artifacts), Box<dyn Error>> {
+fn shop(ships: Ships) -> Result<(Stack, Artifacts), Box<dyn Error>> {
     let mut zips = Artifacts::default();
-    let (api, billing) = (zips.insert(code::zip("first")?), zips.insert(code::zip("billing")?));
+    let mut ship = |release: &str| -> Result<Code, Box<dyn Error>> {
+        Ok(match ships {
+            Ships::Zips => zips.insert(code::zip(release)?),
+            Ships::Images => Code::image(gcp::image(release)),
+        })
+    };
+    let (api, billing) = (ship("first")?, ship("billing")?);
     Ok((described(api, billing)?, zips))
 }
 
@@ -76,6 +95,7 @@ fn in_process(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     let trust = alien_core::trust::<memory::Memory>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "memory".to_owned(), trust, stack };
     Ok(Sides {
+        emulator: None,
         vendor: Arc::new(memory::impersonator(&account, &target.vendor, &target.proof, how.clone())),
         provisioner: Arc::new(memory::provisioner(&account, id, target, how)),
         invitation,
@@ -86,8 +106,8 @@ fn run() -> Options {
     Options::new(Uuid::now_v7().to_string())
 }
 
-async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
-    let Sides { provisioner, vendor, invitation } = sides;
+async fn live(sides: &Sides, ships: Ships, zips: Artifacts) -> Result<(), Box<dyn Error>> {
+    let Sides { provisioner, vendor, invitation, emulator } = sides;
     let told = |event: &Event| println!("  {} {} ({})", event.stage.name(), event.subject, event.kind);
     let release = Release::new(invitation.stack.clone(), zips)?;
 
@@ -120,7 +140,11 @@ async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
 
     println!("\n== … updates what is live\n");
     let api = manager.find::<Function, Live>("api")?;
-    manager.update(&api, FunctionUpdate::new().zip(code::zip("second")?).variable("GREETING", "hello")).await?;
+    let second = match ships {
+        Ships::Zips => FunctionUpdate::new().zip(code::zip("second")?),
+        Ships::Images => FunctionUpdate::new().image(gcp::image("second")),
+    };
+    manager.update(&api, second.variable("GREETING", "hello")).await?;
     println!("`api` runs new code.");
     let begin = SystemClock.now() - std::time::Duration::from_secs(60);
     let answer = manager.dispatch(&api, br#"{"say":"hello"}"#).await?;
@@ -142,6 +166,9 @@ async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
         Ok(()) => return Err("what is frozen was updated".into()),
         Err(error) => println!("{error}"),
     }
+    if let Some(emulator) = emulator {
+        println!("Whoever goes round the library: {}", emulator.goes_round(&deployment, "billing").await?);
+    }
 
     println!("\n== The customer takes the access back\n");
     provisioner.revoke(&deployment, &run()).await?;
@@ -153,6 +180,9 @@ async fn live(sides: &Sides, zips: Artifacts) -> Result<(), Box<dyn Error>> {
     println!("\n== … and takes everything down\n");
     let remains = provisioner.destroy(&deployment, Data::Delete, &run(), &told).await?;
     println!("\nLeft over: {}.", remains.kept.len() + remains.foreign.len());
+    if let Some(emulator) = emulator {
+        println!("{}", emulator.decided());
+    }
     Ok(())
 }
 

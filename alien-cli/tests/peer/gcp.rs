@@ -1,0 +1,55 @@
+//! GCP, emulated in this process. Everybody has the file of a service account, as on a machine outside of Google Cloud.
+
+use alien_conformance::world::Shipped;
+use alien_core::Code;
+use alien_sim::gcp::Gcp;
+
+use crate::room::{Cloud, Variables};
+
+const PROJECT: &str = "customer-project";
+const LOCATION: &str = "europe-west3";
+
+pub(crate) fn cloud() -> Cloud {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let sim = runtime.block_on(Gcp::start()).unwrap();
+    sim.project(PROJECT, "123456789012");
+    sim.project("vendor-project", "210987654321");
+    sim.repository(PROJECT, LOCATION, "app");
+    let admin = sim.service_account(PROJECT, "the-admin");
+    let project = format!("//cloudresourcemanager.googleapis.com/projects/{PROJECT}");
+    sim.bind(&project, "roles/owner", &format!("serviceAccount:{admin}"));
+    let vendor = sim.service_account("vendor-project", "vendor");
+    let someone = sim.service_account("vendor-project", "someone");
+    let file = |email: &str| -> Variables {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "gcp-{}-{}.json",
+            sim.url().rsplit(':').next().unwrap_or_default(),
+            email.split('@').next().unwrap_or_default()
+        ));
+        std::fs::write(&path, sim.key(email)).unwrap();
+        vec![("GOOGLE_APPLICATION_CREDENTIALS", path.display().to_string())]
+    };
+    Cloud {
+        name: "gcp",
+        other_vendor: ("vendor@vendor-project", "another@vendor-project"),
+        place: ["--project", PROJECT, "--project-number", "123456789012", "--location", LOCATION]
+            .map(str::to_owned)
+            .into(),
+        endpoint: vec!["--endpoint-url".to_owned(), sim.url()],
+        admin: file(&admin),
+        vendors: file(&vendor),
+        others: (file(&someone), "the project `customer-project` cannot be seen"),
+        nobody: "there are no GCP credentials here",
+        code: image,
+        vendor,
+        peer: Box::new(sim),
+    }
+}
+
+/// The emulator answers every command with itself, whichever image it is.
+fn image(says: &str) -> Shipped {
+    let digest = match Code::zip(says.as_bytes()) {
+        Code::Zip(digest) | Code::Image(digest) => digest,
+    };
+    Shipped::Image(format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{digest}"))
+}

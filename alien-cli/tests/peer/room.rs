@@ -1,0 +1,144 @@
+//! A folder for files, a cloud, and programs that are run against it.
+
+use std::any::Any;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use alien_conformance::world::Shipped;
+
+/// Variables of a program's environment.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
+/// A cloud that the programs call.
+pub(crate) struct Cloud {
+    /// As `--cloud` names it.
+    pub(crate) name: &'static str,
+    /// Whom the customer trusts.
+    pub(crate) vendor: String,
+    /// Another vendor, whom the customer does not trust: a part of the name, and what takes its place.
+    pub(crate) other_vendor: (&'static str, &'static str),
+    /// Where the deployment goes.
+    pub(crate) place: Vec<String>,
+    /// What every call takes.
+    pub(crate) endpoint: Vec<String>,
+    /// The customer's admin's credentials.
+    pub(crate) admin: Variables,
+    /// The vendor's.
+    pub(crate) vendors: Variables,
+    /// Those of someone else, and what is told.
+    pub(crate) others: (Variables, &'static str),
+    /// What is told where there are none.
+    pub(crate) nobody: &'static str,
+    /// What a function runs that says something.
+    pub(crate) code: fn(&str) -> Shipped,
+    /// What answers. It ends with this.
+    pub(crate) peer: Box<dyn Any>,
+}
+
+/// A folder for files, and a cloud.
+pub(crate) struct Room {
+    folder: PathBuf,
+    pub(crate) cloud: Cloud,
+}
+
+impl Room {
+    pub(crate) fn new(name: &str, cloud: Cloud) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self { folder, cloud }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The flags that hand over the bytes of what is shipped.
+    pub(crate) fn zips(&self, shipped: &[(&str, &Shipped)]) -> Vec<String> {
+        let mut flags = Vec::new();
+        for (name, shipped) in shipped {
+            if let Shipped::Zip(bytes) = shipped {
+                flags.extend(["--zip".to_owned(), self.write(&format!("{name}.zip"), bytes)]);
+            }
+        }
+        flags
+    }
+
+    /// A program with these credentials and no others.
+    pub(crate) fn command(&self, program: &str, arguments: &[&str], credentials: &Variables) -> Command {
+        let program = match program {
+            "alien" => env!("CARGO_BIN_EXE_alien"),
+            _ => env!("CARGO_BIN_EXE_alien-deploy"),
+        };
+        let mut command = Command::new(program);
+        let calls = arguments.first().is_some_and(|command| !["invite", "review"].contains(command));
+        if calls {
+            command.args(arguments).args(&self.cloud.endpoint);
+        } else {
+            command.args(arguments);
+        }
+        command
+            .env("HOME", &self.folder)
+            .env("AWS_CONFIG_FILE", self.path("no-config"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.path("no-credentials"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("CLOUDSDK_CONFIG", self.path("no-gcloud"))
+            .env("ALIEN_OPERATOR", "jo@example.com")
+            .envs(credentials.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program, as the customer's admin or the vendor, by its name. Gives what it printed.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let credentials = if program == "alien" { &self.cloud.vendors } else { &self.cloud.admin };
+        self.command(program, arguments, credentials).output().unwrap()
+    }
+
+    pub(crate) fn succeeds(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments);
+        let said = said(&output);
+        assert!(output.status.success(), "{program} {arguments:?}: {said}");
+        said
+    }
+
+    pub(crate) fn fails(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{program} {arguments:?}: {said}");
+        said
+    }
+
+    /// Hands a stack to the customer. Gives the invitation's file.
+    pub(crate) fn invite(&self, stack: &str) -> String {
+        let invitation = self.path("invitation.json");
+        let (cloud, vendor) = (self.cloud.name, self.cloud.vendor.as_str());
+        self.succeeds(
+            "alien",
+            &["invite", "--stack", stack, "--cloud", cloud, "--vendor", vendor, "--out", &invitation],
+        );
+        invitation
+    }
+
+    /// A command of the admin's on a deployment that is invited.
+    pub(crate) fn deploy(&self, command: &str, invitation: &str, more: &[&str]) -> Vec<String> {
+        let begin = [command, "--invitation", invitation].map(str::to_owned);
+        let more = more.iter().map(|word| (*word).to_owned());
+        begin.into_iter().chain(self.cloud.place.iter().cloned()).chain(more).collect()
+    }
+}
+
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub(crate) fn words(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}

@@ -1,0 +1,57 @@
+//! GCP on an emulated control plane that enforces IAM, in this process. What is compared with Google's published
+//! descriptions is reported as ignored where they are not there.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
+
+mod described;
+mod forbidden;
+mod only_gcp;
+mod spare;
+mod world;
+
+use alien_conformance::life;
+use futures_util::future::BoxFuture;
+use libtest_mimic::{Arguments, Trial};
+use world::Peer;
+
+fn main() {
+    let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
+        Trial::test(name, move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(async { test(&Peer::new().await).await });
+            Ok(())
+        })
+    };
+    let mut trials = vec![
+        trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+        trial("every_grant_is_needed_and_none_is_missing", |peer| {
+            Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
+        }),
+        trial("a_plain_client_with_the_token_is_refused_what_the_promises_forbid", |peer| {
+            Box::pin(forbidden::a_plain_client_is_refused(peer))
+        }),
+        trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
+        trial("the_provisioning_documents_suffice", |peer| {
+            Box::pin(only_gcp::the_provisioning_documents_suffice(peer))
+        }),
+        trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_gcp::the_fewest_calls(peer))),
+        trial("a_broken_revision_is_taken_back", |peer| Box::pin(only_gcp::a_broken_revision_is_taken_back(peer))),
+        trial("nobody_disturbs_anothers_bindings_in_a_hundred_rounds", |peer| {
+            Box::pin(only_gcp::nobody_disturbs_anothers_bindings(peer))
+        }),
+        trial("roles_are_shared_and_taken_back", |peer| Box::pin(only_gcp::roles_are_shared_and_taken_back(peer))),
+        trial("a_grant_that_takes_its_time_is_waited_for", |peer| {
+            Box::pin(only_gcp::a_grant_that_takes_its_time_is_waited_for(peer))
+        }),
+        trial("an_existing_network_is_used_and_never_touched", |peer| {
+            Box::pin(only_gcp::an_existing_network_is_used(peer))
+        }),
+        trial("a_queue_starts_its_function", |peer| Box::pin(only_gcp::a_queue_starts_its_function(peer))),
+        trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),
+        trial("what_the_organisation_forbids_is_explained", |peer| {
+            Box::pin(only_gcp::what_the_organisation_forbids_is_explained(peer))
+        }),
+    ];
+    trials.extend(described::trials());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

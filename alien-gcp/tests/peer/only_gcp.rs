@@ -1,0 +1,339 @@
+//! What only GCP has: policies that many write, grants that take their time, roles that deployments share, and what is told
+//! beforehand.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use alien_conformance::life::product;
+use alien_conformance::world::{Calls, Case, World, release, run};
+use alien_core::cloud::Cloud;
+use alien_core::engine::Data;
+use alien_core::permission::Layer;
+use alien_core::{
+    Code, Container, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Queue, Release, Silent, Site, Stack,
+    Storage,
+};
+use alien_gcp::Gcp;
+use serde_json::{Value, json};
+
+use crate::world::{ADMIN, NUMBER, PROJECT, Peer, image, project};
+
+/// A stack of what has a policy on the resource and one on the project.
+fn small() -> Stack {
+    let mut stack = Stack::builder("small");
+    let data = stack.frozen("data", Storage::new());
+    stack.frozen("cache", alien_core::Kv::new());
+    stack.live("api", Function::new(Code::image(image("small")), "api"));
+    stack.profile("api", Profile::new().on(&data, [Storage::DATA_READ]));
+    stack.build().unwrap()
+}
+
+/// To get in, to send the revision, and to see that it works: nothing less can do it. Looking is repeated until it does.
+pub(crate) async fn the_fewest_calls(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "few", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().image(image("second"))).await.unwrap();
+    let made = calls.operations();
+    let enter = "iamcredentials.projects.serviceAccounts.generateAccessToken";
+    let (patch, look) = ("run.projects.locations.services.patch", "run.projects.locations.services.get");
+    assert_eq!(made[..3], [enter, patch, look], "{made:?}");
+    assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// Of a revision that does not work the reason is told, and what was runs on.
+pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "taken", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let broken = image("x").replace("/echo@", "/broken@");
+    let error = manager.update(&api, FunctionUpdate::new().image(broken)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+    assert!(error.to_string().contains("the previous revision was put back"), "{error}");
+    let body = peer.sim.body(&deployment.resources["api"]).unwrap();
+    assert_eq!(body["template"]["containers"][0]["image"], image("small"), "{body}");
+    assert!(manager.heartbeat(&api).await.unwrap().health == alien_core::manage::Health::Healthy);
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// Two deployments and two admins write one project's policy at once, a hundred times: nobody's bindings are lost, and what
+/// others wrote stays.
+pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
+    const ROUNDS: usize = 100;
+    let stack = small();
+    let foreign = json!({ "role": "roles/viewer", "members": ["user:someone@example.com"],
+        "condition": { "title": "theirs", "expression": "request.time < timestamp(\"2100-01-01T00:00:00Z\")" } });
+    let mut policy = peer.sim.policy(&project()).unwrap();
+    policy["bindings"].as_array_mut().unwrap().push(foreign.clone());
+    policy["version"] = 3.into();
+    peer.sim.set_policy(&project(), policy).unwrap();
+
+    let calls = Calls::default();
+    let cases = ["one", "two"].map(|prefix| {
+        let mut case = Case::new(peer, prefix, stack.clone());
+        let how = peer.calling().recorder(calls.recorder());
+        case.provisioner = peer.provisioner(case.invitation.id, case.target.clone(), how);
+        case
+    });
+    let release: Release = release(&stack, &[]);
+    let mut deployments = Vec::new();
+    for case in &cases {
+        deployments.push(case.up(&release, None).await.unwrap());
+    }
+    let bound = |deployment: &alien_core::Deployment| -> BTreeSet<(String, String, String)> {
+        let site = Site::<Gcp>::of(deployment).unwrap();
+        let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
+        let principals = holdings.map(|holding| Gcp::principal(&site.deployed(), holding));
+        let bindings = principals.flat_map(|principal| principal.bindings);
+        let due = bindings.map(|binding| {
+            let condition = binding.condition.map(|condition| condition.expression).unwrap_or_default();
+            (binding.resource, binding.role, format!("{} {condition}", binding.members.join(",")))
+        });
+        due.collect()
+    };
+    for round in 0..ROUNDS {
+        // One admin takes the access back and gives it again, which unbinds and binds everything; another's deployment does
+        // the same; and two more look at the first.
+        let work = cases.iter().zip(&deployments).map(|(case, deployment)| {
+            let release = &release;
+            async move {
+                case.provisioner.revoke(deployment, &run()).await.unwrap();
+                case.up(release, None).await.unwrap();
+            }
+        });
+        futures_util::future::join_all(work).await;
+        for deployment in &deployments {
+            for (resource, role, rest) in bound(deployment) {
+                let (member, condition) = rest.split_once(' ').unwrap();
+                let policy = peer.sim.policy(&resource).unwrap();
+                let holds = policy["bindings"].as_array().unwrap().iter().any(|found| {
+                    found["role"] == role.as_str()
+                        && found["members"].as_array().unwrap().contains(&json!(member))
+                        && found["condition"]["expression"].as_str().unwrap_or_default() == condition
+                });
+                assert!(holds, "round {round}: `{member}` lost `{role}` on {resource}: {policy:#}");
+            }
+        }
+        let policy = peer.sim.policy(&project()).unwrap();
+        assert!(policy["bindings"].as_array().unwrap().contains(&foreign), "round {round}: {policy:#}");
+    }
+    let again = |call: &alien_core::call::Call| call.attempts.saturating_sub(1);
+    let conflicts: u32 = calls.take().iter().map(again).sum();
+    println!("{ROUNDS} rounds, {conflicts} writes that came too late and were made again");
+    assert!(conflicts > 0, "they never met, and nothing was shown");
+}
+
+/// Roles are the project's: a second deployment uses those of the first, and one that someone deleted is taken back.
+pub(crate) async fn roles_are_shared_and_taken_back(peer: &Peer) {
+    let stack = small();
+    let release = release(&stack, &[]);
+    let one = Case::new(peer, "one", stack.clone());
+    let first = one.up(&release, None).await.unwrap();
+    let roles = |peer: &Peer| -> BTreeSet<String> {
+        peer.sim.things().into_iter().filter(|name| name.contains("/roles/")).collect()
+    };
+    let made = roles(peer);
+    Case::new(peer, "two", stack.clone()).up(&release, None).await.unwrap();
+    assert_eq!(roles(peer), made, "a second deployment makes no role of its own");
+    // Someone deletes a role, and someone else widens another.
+    let deleted = format!("/v1/projects/{PROJECT}/roles/alien.storage.data_read.Bucket");
+    let token = peer.sim.token(ADMIN);
+    let client = reqwest::Client::new();
+    let answer = client.delete(format!("{}{deleted}", peer.sim.url())).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    peer.sim.set_role(PROJECT, "alien.storage.heartbeat.Bucket", &["storage.buckets.get", "storage.buckets.delete"]);
+    one.provisioner.revoke(&first, &run()).await.unwrap();
+    peer.sim.take_requests();
+    let third = Case::new(peer, "three", stack.clone());
+    third.up(&release, None).await.unwrap();
+    let asked: BTreeSet<String> = peer.sim.take_requests().into_iter().map(|request| request.method).collect();
+    assert!(asked.contains("iam.projects.roles.undelete") && asked.contains("iam.projects.roles.patch"), "{asked:?}");
+    assert!(!asked.contains("iam.projects.roles.create"), "{asked:?}");
+    let role = peer.sim.role(PROJECT, "alien.storage.heartbeat.Bucket").unwrap();
+    assert_eq!(role["includedPermissions"], json!(["storage.buckets.get"]));
+}
+
+/// What was granted takes its time: registration waits for it, and a denial afterwards is a denial.
+pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "slow", stack.clone());
+    peer.sim.faults().propagation(Duration::from_secs(3));
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let vendor = peer.impersonator(peer.calling());
+    vendor.register(&case.invitation, &deployment).await.unwrap();
+    let denied = peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor());
+    assert!(denied, "nothing was denied at first, and nothing was shown");
+    peer.sim.faults().propagation(Duration::ZERO);
+    let (manager, calls) = case.manager(&deployment);
+    let data = manager.resources().into_iter().find(|resource| resource.id().as_str() == "data").unwrap();
+    peer.take_away(&deployment, "storage.buckets.get", &[deployment.resources["data"].clone()]).await;
+    let beat = manager.heartbeat(&data).await;
+    let told = format!("{beat:?}");
+    assert!(told.contains("enied") && told.contains("storage.buckets.get"), "{told}");
+    let looks = calls.operations().into_iter().filter(|call| *call == "storage.buckets.get").count();
+    assert!(looks <= 2, "a denial later is a denial: {looks} looks");
+}
+
+/// A network of the customer's: a service runs in it, and neither set-up nor take-down changes it.
+pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
+    // The network that another deployment made stands for the customer's own.
+    let mut own = Stack::builder("own");
+    own.frozen("net", Network::new("10.30.0.0/16"));
+    let own = own.build().unwrap();
+    let customers = Case::new(peer, "customers", own.clone());
+    let made = customers.up(&release(&own, &[]), None).await.unwrap();
+    let name = made.resources["net"].rsplit('/').next().unwrap().to_owned();
+    let mut stack = Stack::builder("adopts");
+    let network = stack.frozen("net", Network::existing(&name));
+    let image = Code::image(alien_conformance::stacks::IMAGE);
+    stack.live("worker", Container::new(image, "worker").network(&network));
+    stack.profile("worker", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "adopts", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    assert_eq!(deployment.resources["net"], made.resources["net"]);
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
+    assert!(plan.is_empty(), "it is as it was:\n{plan}");
+    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// The queue that starts a function pushes to it, under the function's own identity; what was dead is kept.
+pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
+    let mut stack = Stack::builder("pushed");
+    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
+    stack.live("api", Function::new(Code::image(image("pushed")), "api").trigger(&jobs));
+    stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE]));
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "pushed", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let topic = deployment.resources["jobs"].trim_start_matches("//pubsub.googleapis.com/").to_owned();
+    let url = format!("{}/v1/{topic}:publish", peer.sim.url());
+    let body = json!({ "messages": [{ "data": "aGVsbG8=" }] }).to_string();
+    let account = format!("serviceAccount:pushed-runtime-api-6@{PROJECT}.iam.gserviceaccount.com");
+    let client = reqwest::Client::new();
+    let request = client.post(url).bearer_auth(peer.sim.token(&account)).header("content-type", "application/json");
+    let answer = request.body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let begin = jiff::Timestamp::now() - Duration::from_secs(60);
+    let mut lines = Vec::new();
+    for _ in 0..50 {
+        lines = futures_util::TryStreamExt::try_collect::<Vec<_>>(manager.logs(&api, begin)).await.unwrap();
+        if lines.iter().any(|line| line.text.contains("aGVsbG8=")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(lines.iter().any(|line| line.text.contains("aGVsbG8=")), "the message was pushed: {lines:?}");
+    let plan = case.provisioner.plan(&release(&stack, &[]), Some(&deployment), &run()).await.unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
+    let left: Vec<String> = peer.sim.things().into_iter().filter(|name| name.contains("pushed")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+/// Another project's number, an API that is off, and an admin who lacks a right: all are told in the plan, and nothing is done.
+pub(crate) async fn preflight_tells(peer: &Peer) {
+    let stack = product(&peer.code("first"));
+    let case = Case::new(peer, "told", stack.clone());
+    let release = release(&stack, &[]);
+    let id = case.invitation.id;
+    let refused = async |principal: &str, target: alien_gcp::Target, words: &[&str]| {
+        let provisioner = alien_gcp::provisioner(&peer.config(principal), id, target, peer.calling());
+        let plan = alien_core::Provision::plan(&provisioner, &release, None, &run()).await;
+        let told = match plan {
+            Ok(plan) => {
+                let error = alien_core::Provision::apply(&provisioner, &plan, &run(), &Silent).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+                error.to_string()
+            }
+            Err(error) => error.to_string(),
+        };
+        for word in words {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+    };
+    let mut other = case.target.clone();
+    other.project_number = "999999999999".parse().unwrap();
+    refused(ADMIN, other, &[NUMBER, "not 999999999999"]).await;
+    peer.sim.disable_api(PROJECT, "firestore.googleapis.com");
+    refused(ADMIN, case.target.clone(), &["gcloud services enable firestore.googleapis.com"]).await;
+    peer.sim.enable_api(PROJECT, "firestore.googleapis.com");
+
+    // An admin with the provisioning documents, but for one permission.
+    let rendered = alien_core::cloud::render::<Gcp>(&stack, &case.target).unwrap();
+    let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
+    let admin = "user:less@example.com";
+    for binding in &provisioning.bindings {
+        let id = binding.role.rsplit('/').next().unwrap();
+        let role = provisioning.custom_roles.iter().find(|role| role.role_id == id).unwrap();
+        let permissions: Vec<&str> =
+            role.included_permissions.iter().map(AsRef::as_ref).filter(|one| *one != "run.services.create").collect();
+        let name = peer.sim.set_role(PROJECT, &format!("less.{id}"), &permissions);
+        let mut policy = peer.sim.policy(&project()).unwrap();
+        let mut bound = json!({ "role": name, "members": [admin] });
+        if let Some(condition) = &binding.condition {
+            bound["condition"] = json!({ "title": condition.title, "expression": condition.expression });
+        }
+        policy["version"] = 3.into();
+        policy["bindings"].as_array_mut().unwrap().push(bound);
+        peer.sim.set_policy(&project(), policy).unwrap();
+    }
+    refused(admin, case.target.clone(), &["may not run.services.create on"]).await;
+    let things: Vec<String> = peer.sim.things().into_iter().filter(|name| name.contains("told-")).collect();
+    assert_eq!(things, [""; 0], "nothing was done");
+}
+
+/// The exact provisioning documents are enough for a whole life: no right is missing in them.
+pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
+    let stack = product(&peer.code("first"));
+    let case = Case::new(peer, "exactly", stack.clone());
+    let rendered = alien_core::cloud::render::<Gcp>(&stack, &case.target).unwrap();
+    let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
+    let admin = "user:exact@example.com";
+    let mut policy: Value = peer.sim.policy(&project()).unwrap();
+    policy["version"] = 3.into();
+    for binding in &provisioning.bindings {
+        let id = binding.role.rsplit('/').next().unwrap();
+        let role = provisioning.custom_roles.iter().find(|role| role.role_id == id).unwrap();
+        let permissions: Vec<&str> = role.included_permissions.iter().map(AsRef::as_ref).collect();
+        let name = peer.sim.set_role(PROJECT, id, &permissions);
+        let mut bound = json!({ "role": name, "members": [admin] });
+        if let Some(condition) = &binding.condition {
+            bound["condition"] = json!({ "title": condition.title, "expression": condition.expression });
+        }
+        policy["bindings"].as_array_mut().unwrap().push(bound);
+    }
+    peer.sim.set_policy(&project(), policy).unwrap();
+    let how = peer.calling();
+    let provisioner = alien_gcp::provisioner(&peer.config(admin), case.invitation.id, case.target.clone(), how);
+    let release = release(&stack, &[]);
+    let plan = alien_core::Provision::plan(&provisioner, &release, None, &run()).await.unwrap();
+    let deployment = alien_core::Provision::apply(&provisioner, &plan, &run(), &Silent).await.unwrap();
+    alien_core::Provision::revoke(&provisioner, &deployment, &run()).await.unwrap();
+    let remains = alien_core::Provision::destroy(&provisioner, &deployment, Data::KeepUnlessEmpty, &run(), &Silent)
+        .await
+        .unwrap();
+    assert!(remains.foreign.is_empty(), "{remains:?}");
+}
+
+/// A policy of the organisation is told as what it is.
+pub(crate) async fn what_the_organisation_forbids_is_explained(peer: &Peer) {
+    peer.sim.faults().refuse_all_users();
+    let mut stack = Stack::builder("public");
+    stack.live("api", Function::new(Code::image(image("public")), "api").public());
+    stack.profile("api", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "public", stack.clone());
+    let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
+}

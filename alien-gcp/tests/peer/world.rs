@@ -1,0 +1,176 @@
+//! The emulated project, as the suite knows clouds.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alien_conformance::world::{Shipped, World, quickly};
+use alien_core::call::Calling;
+use alien_core::cloud::Cloud;
+use alien_core::{Code, Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use alien_gcp::policy::Principal;
+use alien_gcp::{Config, Gcp, Target};
+use alien_sim::gcp::Gcp as Sim;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+pub(crate) const PROJECT: &str = "customer-project";
+pub(crate) const NUMBER: &str = "123456789012";
+pub(crate) const LOCATION: &str = "europe-west3";
+pub(crate) const ADMIN: &str = "user:admin@example.com";
+
+/// The full name of the customer's project.
+pub(crate) fn project() -> String {
+    format!("//cloudresourcemanager.googleapis.com/projects/{PROJECT}")
+}
+
+pub(crate) struct Peer {
+    pub(crate) sim: Sim,
+    vendor: String,
+    /// Policies as they were before something was taken away.
+    saved: Mutex<Vec<(String, Value)>>,
+}
+
+impl Peer {
+    /// A customer's project with an admin and a repository of images, and a vendor's service account.
+    pub(crate) async fn new() -> Self {
+        let sim = Sim::start().await.unwrap();
+        sim.project(PROJECT, NUMBER);
+        sim.project("vendor-project", "210987654321");
+        sim.bind(&project(), "roles/owner", ADMIN);
+        sim.repository(PROJECT, LOCATION, "app");
+        let vendor = sim.service_account("vendor-project", "vendor");
+        Self { sim, vendor, saved: Mutex::default() }
+    }
+
+    /// What `principal` calls with.
+    pub(crate) fn config(&self, principal: &str) -> Config {
+        Config::from_token(&self.sim.token(principal)).unwrap().endpoint(self.sim.url())
+    }
+
+    pub(crate) fn vendor(&self) -> String {
+        format!("serviceAccount:{}", self.vendor)
+    }
+
+    /// A token of the management account, as any client can get one with the vendor's own.
+    pub(crate) async fn session(&self, deployment: &Deployment) -> String {
+        let email = deployment.identity.rsplit('/').next().unwrap();
+        let url = format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", self.sim.url());
+        let body = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "900s" });
+        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor()));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        answer["accessToken"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The documents that the library renders for the vendor.
+pub(crate) fn rendered(deployment: &Deployment) -> Principal {
+    let site = Site::<Gcp>::of(deployment).unwrap();
+    Gcp::principal(&site.deployed(), &site.permissions.management)
+}
+
+/// The image that does what a function should, by its digest.
+pub(crate) fn image(says: &str) -> String {
+    let Code::Zip(digest) = Code::zip(says.as_bytes()) else { unreachable!("a zip is named by its digest") };
+    format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{digest}")
+}
+
+fn relative(name: &str) -> &str {
+    name.strip_prefix("//").map_or(name, |name| name.split_once('/').unwrap().1)
+}
+
+/// The condition that a resource is one of these.
+fn only(names: &[&str]) -> Value {
+    let names: Vec<String> = names.iter().map(|name| format!("resource.name == \"{name}\"")).collect();
+    json!({ "title": "test", "expression": names.join(" || ") })
+}
+
+#[async_trait]
+impl World for Peer {
+    type Cloud = Gcp;
+
+    fn target(&self, prefix: &str) -> Target {
+        Target {
+            project: PROJECT.parse().unwrap(),
+            project_number: NUMBER.parse().unwrap(),
+            location: LOCATION.parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
+            vendor: self.vendor.parse().unwrap(),
+        }
+    }
+
+    fn calling(&self) -> Calling {
+        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+    }
+
+    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+        Arc::new(alien_gcp::provisioner(&self.config(ADMIN), id, target, how))
+    }
+
+    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+        Arc::new(alien_gcp::impersonator(&self.config(&self.vendor()), how))
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        Shipped::Image(image(says))
+    }
+
+    /// A role without the permission takes the place of the rendered one, where it was bound on those things.
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        let principal = rendered(deployment);
+        let member = format!("serviceAccount:{}", principal.service_account.email);
+        let on: Vec<&str> = on.iter().map(String::as_str).collect();
+        for (number, binding) in principal.bindings.iter().enumerate() {
+            let id = binding.role.rsplit('/').next().unwrap();
+            let role = principal.custom_roles.iter().find(|role| role.role_id == id).unwrap();
+            let quoted = |name: &&str| {
+                binding.condition.as_ref().is_some_and(|c| c.expression.contains(&format!("\"{}\"", relative(name))))
+            };
+            let taken: Vec<&str> =
+                on.iter().copied().filter(|name| binding.resource == *name || quoted(name)).map(relative).collect();
+            if taken.is_empty() || !role.included_permissions.iter().any(|one| one == permission) {
+                continue;
+            }
+            let mut policy = self.sim.policy(&binding.resource).unwrap();
+            self.saved.lock().unwrap().push((binding.resource.clone(), policy.clone()));
+            let bindings = policy["bindings"].as_array_mut().unwrap();
+            let due = binding.condition.as_ref().map(|condition| condition.expression.as_str());
+            let found = bindings
+                .iter_mut()
+                .find(|found| found["role"] == binding.role && found["condition"]["expression"].as_str() == due)
+                .unwrap();
+            let members = found["members"].as_array_mut().unwrap();
+            members.retain(|found| *found != member);
+            let less: Vec<&str> =
+                role.included_permissions.iter().map(AsRef::as_ref).filter(|one| *one != permission).collect();
+            if !less.is_empty() {
+                let id = format!("test.{number}.{}", permission.replace(['.', '/'], "_"));
+                let name = self.sim.set_role(PROJECT, &id, &less);
+                let mut reduced = json!({ "role": name, "members": [member] });
+                if binding.condition.is_some() {
+                    reduced["condition"] = only(&taken);
+                }
+                bindings.push(reduced);
+            }
+            // What is taken away of some things stays for the others that the condition names.
+            let others: Vec<&str> = due.into_iter().flat_map(|due| due.split('"').skip(1).step_by(2)).collect();
+            let others: Vec<&str> = others.into_iter().filter(|name| !taken.contains(name)).collect();
+            if !others.is_empty() {
+                bindings.push(json!({ "role": binding.role, "members": [member], "condition": only(&others) }));
+            }
+            bindings.retain(|found| !found["members"].as_array().unwrap().is_empty());
+            self.sim.set_policy(&binding.resource, policy).unwrap();
+        }
+    }
+
+    async fn give_back(&self, _: &Deployment) {
+        let mut saved = std::mem::take(&mut *self.saved.lock().unwrap());
+        // A policy that was changed twice goes back to what it was first.
+        saved.reverse();
+        for (name, policy) in saved {
+            self.sim.set_policy(&name, policy).unwrap();
+        }
+    }
+}
