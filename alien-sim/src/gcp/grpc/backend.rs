@@ -15,10 +15,13 @@ use super::rest::{Rest, status};
 use crate::gcp::call::Ask;
 use crate::gcp::fail::Fail;
 use crate::gcp::iam::policy::Policy;
-use crate::gcp::state::{Shared, relative};
+use crate::gcp::state::{Shared, State, relative};
 
 /// What questions of Google's emulators are audited as.
 const ASKED: &str = "IamInternal.TestPermissions";
+
+/// The version of policies with conditions: the newest, of which nothing is withheld.
+const CONDITIONS: u64 = 3;
 
 /// The emulator, as gRPC calls see it.
 #[derive(Clone, Debug)]
@@ -63,18 +66,15 @@ impl Backend {
         Ok(TestPermissionsResponse { permissions: held.cloned().collect() })
     }
 
-    /// The policy of something that Google's emulator keeps.
+    /// The policy of something that Google's emulator keeps; nobody has written one where nothing of it is known here.
     pub(super) fn policy(&self, asked: &GetPolicyRequest) -> Result<GetPolicyResponse, Status> {
         let on = named(&asked.policy_name)?;
         let state = self.0.lock();
-        let thing = state.thing(&on).map_err(|fail| failed(&fail))?;
-        let parent_name = if relative(&on) == format!("projects/{}", thing.project) {
-            String::new()
-        } else {
-            format!("resourcemanager/projects/{}", thing.project)
-        };
-        let policy = policy::from_json(&thing.policy.latest.to_json());
-        Ok(GetPolicyResponse { parent_name, policy: Some(policy) })
+        let project = project(&state, &on)?;
+        let policy = state.policy(&on, CONDITIONS).unwrap_or_else(|_| Policy::default().answer(CONDITIONS));
+        let is_project = relative(&on).split('/').count() == 2;
+        let parent_name = if is_project { String::new() } else { format!("resourcemanager/projects/{project}") };
+        Ok(GetPolicyResponse { parent_name, policy: Some(policy::from_json(&policy)) })
     }
 
     /// Writes the policy of something that Google's emulator keeps: here, only its name and its policy are.
@@ -82,17 +82,19 @@ impl Backend {
         let on = named(&asked.policy_name)?;
         let wanted = policy::to_json(&asked.policy.unwrap_or_default()).map_err(Status::unimplemented)?;
         let mut state = self.0.lock();
-        let wanted = Policy::from_json(&wanted).map_err(|fail| failed(&fail))?;
-        let (now, delay) = (state.now(), state.knobs.propagation);
+        let project = project(&state, &on)?;
         if state.thing(&on).is_err() {
-            let project = relative(&on).split('/').nth(1).and_then(|project| state.project_id(project));
-            let project = project.ok_or_else(|| failed(&Fail::missing(relative(&on))))?;
             state.create(&on, &project, json!({"name": relative(&on)})).map_err(|fail| failed(&fail))?;
         }
-        let thing = state.thing_mut(&on).map_err(|fail| failed(&fail))?;
-        thing.policy.write(wanted, now, delay);
-        Ok(SetPolicyResponse { policy: Some(policy::from_json(&thing.policy.latest.to_json())) })
+        let written = state.set_policy(&on, &wanted).map_err(|fail| failed(&fail))?;
+        Ok(SetPolicyResponse { policy: Some(policy::from_json(&written)) })
     }
+}
+
+/// The project of a full resource name.
+fn project(state: &State, on: &str) -> Result<String, Status> {
+    let project = relative(on).split('/').nth(1).and_then(|project| state.project_id(project));
+    project.ok_or_else(|| failed(&Fail::missing(relative(on))))
 }
 
 /// Google's emulators hand on the whole header.

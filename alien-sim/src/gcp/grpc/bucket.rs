@@ -13,8 +13,7 @@ use prost_types::FieldMask;
 use serde_json::{Map, Value, json};
 
 use super::json::{
-    flag, items, map, number, object, seconds, small_number, some_seconds, some_text, some_texts, text, texts,
-    time,
+    flag, items, map, number, object, seconds, small_number, some_seconds, some_text, some_texts, text, texts, time,
 };
 
 /// What the names of buckets begin with over gRPC.
@@ -42,42 +41,83 @@ pub(super) fn to_json(bucket: &Bucket) -> Result<Value, String> {
         ("etag", some_text(&bucket.etag)),
         ("labels", (!bucket.labels.is_empty()).then(|| json!(bucket.labels))),
         ("defaultEventBasedHold", bucket.default_event_based_hold.then_some(Value::Bool(true))),
-        ("lifecycle", bucket.lifecycle.as_ref().map(|lifecycle| {
-            json!({"rule": lifecycle.rule.iter().map(rule_to_json).collect::<Vec<_>>()})
-        })),
+        (
+            "lifecycle",
+            bucket
+                .lifecycle
+                .as_ref()
+                .map(|lifecycle| json!({"rule": lifecycle.rule.iter().map(rule_to_json).collect::<Vec<_>>()})),
+        ),
         ("cors", (!bucket.cors.is_empty()).then(|| bucket.cors.iter().map(cors_to_json).collect())),
-        ("website", bucket.website.as_ref().map(|website| object([
-            ("mainPageSuffix", some_text(&website.main_page_suffix)),
-            ("notFoundPage", some_text(&website.not_found_page)),
-        ]))),
+        (
+            "website",
+            bucket.website.as_ref().map(|website| {
+                object([
+                    ("mainPageSuffix", some_text(&website.main_page_suffix)),
+                    ("notFoundPage", some_text(&website.not_found_page)),
+                ])
+            }),
+        ),
         ("versioning", bucket.versioning.map(|versioning| json!({"enabled": versioning.enabled}))),
-        ("logging", bucket.logging.as_ref().map(|logging| object([
-            ("logBucket", some_text(logging.log_bucket.trim_start_matches(PREFIX))),
-            ("logObjectPrefix", some_text(&logging.log_object_prefix)),
-        ]))),
-        ("encryption", bucket.encryption.as_ref().map(|encryption| {
-            object([("defaultKmsKeyName", some_text(&encryption.default_kms_key))])
-        })),
+        (
+            "logging",
+            bucket.logging.as_ref().map(|logging| {
+                object([
+                    ("logBucket", some_text(logging.log_bucket.trim_start_matches(PREFIX))),
+                    ("logObjectPrefix", some_text(&logging.log_object_prefix)),
+                ])
+            }),
+        ),
+        (
+            "encryption",
+            bucket
+                .encryption
+                .as_ref()
+                .map(|encryption| object([("defaultKmsKeyName", some_text(&encryption.default_kms_key))])),
+        ),
         ("billing", bucket.billing.map(|billing| json!({"requesterPays": billing.requester_pays}))),
-        ("retentionPolicy", bucket.retention_policy.map(|policy| {
-            object([("retentionPeriod", some_seconds(policy.retention_duration.as_ref()))])
-        })),
-        ("iamConfiguration", bucket.iam_config.as_ref().map(|config| object([
-            ("uniformBucketLevelAccess", config.uniform_bucket_level_access.map(|uniform| json!({"enabled": uniform.enabled}))),
-            ("publicAccessPrevention", some_text(&config.public_access_prevention)),
-        ]))),
-        ("customPlacementConfig", bucket.custom_placement_config.as_ref().map(|config| {
-            json!({"dataLocations": config.data_locations})
-        })),
-        ("autoclass", bucket.autoclass.as_ref().map(|autoclass| object([
-            ("enabled", Some(autoclass.enabled.into())),
-            ("terminalStorageClass", autoclass.terminal_storage_class.as_deref().and_then(some_text)),
-        ]))),
+        (
+            "retentionPolicy",
+            bucket
+                .retention_policy
+                .map(|policy| object([("retentionPeriod", some_seconds(policy.retention_duration.as_ref()))])),
+        ),
+        (
+            "iamConfiguration",
+            bucket.iam_config.as_ref().map(|config| {
+                object([
+                    (
+                        "uniformBucketLevelAccess",
+                        config.uniform_bucket_level_access.map(|uniform| json!({"enabled": uniform.enabled})),
+                    ),
+                    ("publicAccessPrevention", some_text(&config.public_access_prevention)),
+                ])
+            }),
+        ),
+        (
+            "customPlacementConfig",
+            bucket.custom_placement_config.as_ref().map(|config| json!({"dataLocations": config.data_locations})),
+        ),
+        (
+            "autoclass",
+            bucket.autoclass.as_ref().map(|autoclass| {
+                object([
+                    ("enabled", Some(autoclass.enabled.into())),
+                    ("terminalStorageClass", autoclass.terminal_storage_class.as_deref().and_then(some_text)),
+                ])
+            }),
+        ),
         ("hierarchicalNamespace", bucket.hierarchical_namespace.map(|namespace| json!({"enabled": namespace.enabled}))),
-        ("softDeletePolicy", bucket.soft_delete_policy.map(|policy| {
-            object([("retentionDurationSeconds", some_seconds(policy.retention_duration.as_ref()))])
-        })),
-        ("objectRetention", bucket.object_retention.and_then(|retention| retention.enabled.then(|| json!({"mode": "Enabled"})))),
+        (
+            "softDeletePolicy",
+            bucket
+                .soft_delete_policy
+                .map(|policy| object([("retentionDurationSeconds", some_seconds(policy.retention_duration.as_ref()))])),
+        ),
+        (
+            "objectRetention",
+            bucket.object_retention.and_then(|retention| retention.enabled.then(|| json!({"mode": "Enabled"}))),
+        ),
     ]))
 }
 
@@ -181,7 +221,8 @@ pub(super) fn patch(current: &Value, bucket: &Bucket, mask: Option<&FieldMask>) 
                 patch.insert((*name).to_owned(), replacement(old, new));
             }
             Some(rest) => {
-                let key = inner(first, rest).ok_or_else(|| format!("`update_mask` names `{path}`, which is not modelled"))?;
+                let key =
+                    inner(first, rest).ok_or_else(|| format!("`update_mask` names `{path}`, which is not modelled"))?;
                 let value = replacement(old.and_then(|old| old.get(&key)), new.and_then(|new| new.get(&key)));
                 let entry = patch.entry(*name).or_insert_with(|| json!({}));
                 if let Some(fields) = entry.as_object_mut() {
@@ -229,7 +270,9 @@ fn inner(field: &str, path: &str) -> Option<String> {
         ("billing", "requester_pays") => "requesterPays",
         ("retention_policy", "retention_duration") => "retentionPeriod",
         ("soft_delete_policy", "retention_duration") => "retentionDurationSeconds",
-        ("iam_config", "uniform_bucket_level_access" | "uniform_bucket_level_access.enabled") => "uniformBucketLevelAccess",
+        ("iam_config", "uniform_bucket_level_access" | "uniform_bucket_level_access.enabled") => {
+            "uniformBucketLevelAccess"
+        }
         ("iam_config", "public_access_prevention") => "publicAccessPrevention",
         _ => return None,
     };
@@ -291,10 +334,9 @@ fn rule_to_json(rule: &Rule) -> Value {
 
 fn rule_from_json(rule: &Value) -> Rule {
     Rule {
-        action: rule.get("action").map(|action| rule::Action {
-            r#type: text(action, "type"),
-            storage_class: text(action, "storageClass"),
-        }),
+        action: rule
+            .get("action")
+            .map(|action| rule::Action { r#type: text(action, "type"), storage_class: text(action, "storageClass") }),
         condition: rule.get("condition").map(|condition| rule::Condition {
             age_days: small_number(condition, "age"),
             created_before: date(condition, "createdBefore"),

@@ -8,8 +8,9 @@ use googleapis_tonic_google_iam_v1::google::iam::v1::{
     GetIamPolicyRequest, SetIamPolicyRequest, TestIamPermissionsRequest,
 };
 use googleapis_tonic_google_storage_v2::google::storage::v2::{
-    CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, GetObjectRequest, ListBucketsRequest,
-    ListObjectsRequest, ReadObjectRequest, ReadObjectResponse, UpdateBucketRequest, WriteObjectRequest, WriteObjectResponse,
+    CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, GetObjectRequest,
+    ListBucketsRequest, ListObjectsRequest, ReadObjectRequest, ReadObjectResponse, UpdateBucketRequest,
+    WriteObjectRequest, WriteObjectResponse,
 };
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};

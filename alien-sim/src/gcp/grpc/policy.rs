@@ -22,14 +22,17 @@ pub(super) fn to_json(policy: &Policy) -> Result<Value, String> {
             object([
                 ("role", Some(binding.role.as_str().into())),
                 ("members", Some(json!(binding.members))),
-                ("condition", binding.condition.as_ref().map(|condition| {
-                    object([
-                        ("title", some_text(&condition.title)),
-                        ("description", some_text(&condition.description)),
-                        ("location", some_text(&condition.location)),
-                        ("expression", Some(condition.expression.as_str().into())),
-                    ])
-                })),
+                (
+                    "condition",
+                    binding.condition.as_ref().map(|condition| {
+                        object([
+                            ("title", some_text(&condition.title)),
+                            ("description", some_text(&condition.description)),
+                            ("location", some_text(&condition.location)),
+                            ("expression", Some(condition.expression.as_str().into())),
+                        ])
+                    }),
+                ),
             ])
         })
         .collect();

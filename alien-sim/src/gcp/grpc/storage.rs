@@ -4,12 +4,12 @@
 use googleapis_tonic_google_iam_v1::google::iam::v1::{
     GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
 };
+use googleapis_tonic_google_storage_v2::google::storage::v2::write_object_request::FirstMessage;
 use googleapis_tonic_google_storage_v2::google::storage::v2::{
     Bucket, CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, GetObjectRequest,
-    ListBucketsRequest, ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, Object,
-    UpdateBucketRequest, WriteObjectRequest,
+    ListBucketsRequest, ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, Object, UpdateBucketRequest,
+    WriteObjectRequest,
 };
-use googleapis_tonic_google_storage_v2::google::storage::v2::write_object_request::FirstMessage;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -41,7 +41,9 @@ impl Transcoded for CreateBucketRequest {
 
     fn request(&self, _: &dyn Fn(&str) -> Option<Value>) -> Result<Rest, Status> {
         if !matches!(self.parent.as_str(), "" | "projects/_") {
-            return Err(Status::invalid_argument("`parent` must be `projects/_`: the project is named by `bucket.project`"));
+            return Err(Status::invalid_argument(
+                "`parent` must be `projects/_`: the project is named by `bucket.project`",
+            ));
         }
         let Some(bucket) = &self.bucket else { return Err(Status::invalid_argument("`bucket` is required")) };
         let project = project(&bucket.project)?;
@@ -253,7 +255,9 @@ fn bucket(name: &str) -> Result<&str, Status> {
         Status::invalid_argument(format!("`{name}` is no bucket: it must have the form `projects/_/buckets/NAME`"))
     })?;
     if id.contains('/') {
-        return Err(Status::unimplemented(format!("`{name}` is in a bucket: only buckets themselves are modelled here")));
+        return Err(Status::unimplemented(format!(
+            "`{name}` is in a bucket: only buckets themselves are modelled here"
+        )));
     }
     named(id)
 }
@@ -279,19 +283,16 @@ fn whole(mask: Option<&prost_types::FieldMask>) -> Result<(), Status> {
 
 /// The request for what is known of an object.
 pub(super) fn object_of(bucket: &str, object: &str, generation: i64) -> Result<Rest, Status> {
-    GetObjectRequest {
-        bucket: bucket.to_owned(),
-        object: object.to_owned(),
-        generation,
-        ..GetObjectRequest::default()
-    }
-    .request(&|_| None)
+    GetObjectRequest { bucket: bucket.to_owned(), object: object.to_owned(), generation, ..GetObjectRequest::default() }
+        .request(&|_| None)
 }
 
 /// The bucket and the object that a write is to.
 pub(super) fn written(first: &WriteObjectRequest) -> Result<(&str, &str), Status> {
     let Some(FirstMessage::WriteObjectSpec(spec)) = &first.first_message else {
-        return Err(Status::unimplemented("resumable writes are not modelled over gRPC: begin with a `write_object_spec`"));
+        return Err(Status::unimplemented(
+            "resumable writes are not modelled over gRPC: begin with a `write_object_spec`",
+        ));
     };
     let resource = spec.resource.as_ref().ok_or_else(|| Status::invalid_argument("`resource` is required"))?;
     Ok((bucket(&resource.bucket)?, named(&resource.name)?))
