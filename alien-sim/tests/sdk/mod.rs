@@ -1,7 +1,5 @@
 //! Google's own programs as outside checks: what this machine has of them, and a client of plain JSON.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what is wrong by panicking")]
-
 use std::path::PathBuf;
 use std::process::Command;
 
