@@ -15,6 +15,7 @@
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
+pub mod contracts;
 pub mod golden;
 pub mod json;
 pub mod life;

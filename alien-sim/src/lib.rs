@@ -1,1 +1,5 @@
 //! Control planes of clouds, emulated in memory, that enforce IAM.
+//!
+//! [`gcp::Gcp`] answers the REST APIs of Google Cloud that it models, and asks the emulated IAM about every request.
+
+pub mod gcp;

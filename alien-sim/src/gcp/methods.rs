@@ -1,0 +1,242 @@
+//! Methods: what they need, where they are, and the way from a path to one of them.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::table::TABLE;
+
+/// One method of an API of Google Cloud, and the permissions that it needs.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Method {
+    /// Such as `run.projects.locations.services.get`.
+    pub id: &'static str,
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub verb: &'static str,
+    /// Such as `/v2/projects/{project}/locations/{location}/services/{service}`.
+    pub path: &'static str,
+    /// Always needed, on what the path names.
+    pub permissions: &'static [&'static str],
+    /// Needed in some cases, or on something else than the path names.
+    pub conditional: &'static [&'static str],
+}
+
+pub(super) const fn row(
+    id: &'static str,
+    verb: &'static str,
+    path: &'static str,
+    permissions: &'static [&'static str],
+    conditional: &'static [&'static str],
+) -> Method {
+    Method { id, verb, path, permissions, conditional }
+}
+
+/// Every method that is known: all are enforced, some are also done.
+pub fn methods() -> impl Iterator<Item = &'static Method> {
+    TABLE.iter()
+}
+
+impl Method {
+    /// The API, such as `run.googleapis.com`.
+    #[must_use]
+    pub fn api(&self) -> String {
+        format!("{}.googleapis.com", self.id.split('.').next().unwrap_or_default())
+    }
+}
+
+/// A step of a path.
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<&'static str, usize>,
+    /// A segment of any text; its name is the method's affair.
+    any: Option<usize>,
+    /// One or more segments to the end of the path: an even number of them, or an odd one.
+    even: Option<usize>,
+    odd: Option<usize>,
+    /// By verb and what stands after the colon.
+    ends: Vec<(&'static str, &'static str, &'static Method)>,
+}
+
+/// A tree of all paths.
+#[derive(Debug)]
+struct Router {
+    nodes: Vec<Node>,
+}
+
+/// A method and what its path holds.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) method: &'static Method,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+}
+
+/// The method at a path.
+pub(crate) fn route(verb: &str, path: &str) -> Option<Route> {
+    static ROUTER: OnceLock<Router> = OnceLock::new();
+    ROUTER.get_or_init(|| Router::new(TABLE)).route(verb, path)
+}
+
+/// The template's segments, and what stands after its colon.
+fn parts(path: &'static str) -> (Vec<&'static str>, &'static str) {
+    let (path, custom) = match path.rsplit_once(':') {
+        Some((path, custom)) => (path, custom),
+        None => (path, ""),
+    };
+    (path.split('/').skip(1).collect(), custom)
+}
+
+impl Router {
+    fn new(table: &'static [Method]) -> Self {
+        let mut router = Self { nodes: vec![Node::default()] };
+        for method in table {
+            let (segments, custom) = parts(method.path);
+            let mut at = 0;
+            for segment in segments {
+                at = router.child(at, segment);
+            }
+            if let Some(node) = router.nodes.get_mut(at) {
+                node.ends.push((method.verb, custom, method));
+            }
+        }
+        router
+    }
+
+    fn child(&mut self, at: usize, segment: &'static str) -> usize {
+        let new = self.nodes.len();
+        let Some(node) = self.nodes.get_mut(at) else { return at };
+        let child = match segment {
+            "{even**}" => *node.even.get_or_insert(new),
+            "{odd**}" => *node.odd.get_or_insert(new),
+            _ if segment.starts_with('{') => *node.any.get_or_insert(new),
+            _ => *node.literals.entry(segment).or_insert(new),
+        };
+        if child == new {
+            self.nodes.push(Node::default());
+        }
+        child
+    }
+
+    fn route(&self, verb: &str, path: &str) -> Option<Route> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        let (last, custom) = match segments.last()?.rsplit_once(':') {
+            Some((last, custom)) => (last, custom),
+            None => (*segments.last()?, ""),
+        };
+        let mut verbless = segments.clone();
+        if let Some(end) = verbless.last_mut() {
+            *end = last;
+        }
+        let method = self
+            .walk(0, &verbless, verb, custom)
+            .or_else(|| if custom.is_empty() { None } else { self.walk(0, &segments, verb, "") })?;
+        let (template, _) = parts(method.path);
+        let with_colon = !method.path.contains(':');
+        let given = if with_colon { &segments } else { &verbless };
+        let mut parameters = Vec::new();
+        for (at, name) in template.iter().enumerate() {
+            let Some(name) = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else { continue };
+            let value = if name.ends_with("**") {
+                given.get(at..).unwrap_or_default().join("/")
+            } else {
+                decode(given.get(at).copied().unwrap_or_default())
+            };
+            parameters.push((name, value));
+        }
+        Some(Route { method, parameters })
+    }
+
+    fn walk(&self, at: usize, rest: &[&str], verb: &str, custom: &str) -> Option<&'static Method> {
+        let node = self.nodes.get(at)?;
+        let Some((segment, rest_of)) = rest.split_first() else {
+            return node.ends.iter().find(|end| end.0 == verb && end.1 == custom).map(|end| end.2);
+        };
+        if let Some(found) = node.literals.get(segment).and_then(|next| self.walk(*next, rest_of, verb, custom)) {
+            return Some(found);
+        }
+        if let (Some(next), false) = (node.any, segment.is_empty())
+            && let Some(found) = self.walk(next, rest_of, verb, custom)
+        {
+            return Some(found);
+        }
+        let tail = if rest.len().is_multiple_of(2) { node.even } else { node.odd };
+        tail.and_then(|next| self.walk(next, &[], verb, custom))
+    }
+}
+
+impl Route {
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The full resource name that the path names: of a collection, of what it is in.
+    pub(crate) fn resource(&self) -> String {
+        let (template, _) = parts(self.method.path);
+        let mut segments: Vec<String> = template
+            .iter()
+            .map(|part| match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) => self.parameter(name).to_owned(),
+                None => (*part).to_owned(),
+            })
+            .collect();
+        let start = segments.iter().position(|s| s == "projects" || s == "b").unwrap_or(segments.len());
+        let mut segments = segments.split_off(start);
+        let api = self.method.id.split('.').next().unwrap_or_default();
+        if api == "storage" {
+            if segments.len() % 2 == 1 || self.method.path.contains("/iam/") {
+                segments.truncate(if segments.len() > 4 { 4 } else { 2 });
+            }
+            let [_, bucket, rest @ ..] = segments.as_slice() else { return String::new() };
+            let object = match rest {
+                [kind, name, ..] if kind == "o" => format!("/objects/{name}"),
+                _ => String::new(),
+            };
+            return format!("//storage.googleapis.com/projects/_/buckets/{bucket}{object}");
+        }
+        // `global` stands alone, all else is in pairs of a collection and an id.
+        let alone = usize::from(segments.iter().any(|s| s == "global"));
+        if (segments.len() - alone) % 2 == 1 {
+            segments.pop();
+        }
+        if segments.last().is_some_and(|last| last == "global") {
+            segments.pop();
+        }
+        if api == "firestore" {
+            // Whatever is in a database is the database, to IAM.
+            segments.truncate(4);
+        }
+        if segments.len() <= 2 {
+            return format!("//cloudresourcemanager.googleapis.com/{}", segments.join("/"));
+        }
+        let service = if api == "iamcredentials" { "iam" } else { api };
+        format!("//{service}.googleapis.com/{}", segments.join("/"))
+    }
+}
+
+/// Undoes percent-encoding; what is not UTF-8 is replaced.
+pub(crate) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        if let Some(value) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            decoded.push(value);
+            at += 3;
+        } else {
+            decoded.push(*byte);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The parameters of a query.
+pub(crate) fn query(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(&value.replace('+', " ")))
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! The part of the logging query language that is modelled: comparisons, all of which must hold.
+//! Source: <https://docs.cloud.google.com/logging/docs/view/logging-query-language>.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::gcp::call::text;
+use crate::gcp::fail::Fail;
+
+/// Comparisons; an entry is taken where all of them hold.
+#[derive(Debug)]
+pub(super) struct Filter(Vec<Comparison>);
+
+#[derive(Debug)]
+struct Comparison {
+    field: String,
+    operator: &'static str,
+    value: String,
+}
+
+const OPERATORS: &[&str] = &[">=", "<=", "!=", "=", ">", "<", ":"];
+
+impl Filter {
+    /// # Errors
+    ///
+    /// What is not of the language, and what of it is not modelled.
+    pub(super) fn parse(text: &str) -> Result<Self, Fail> {
+        let mut comparisons = Vec::new();
+        let mut words = words(text)?.into_iter().peekable();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "AND" => continue,
+                "OR" | "NOT" | "(" | ")" => {
+                    return Err(Fail::unimplemented(format!("`{word}` in a filter of logs is not emulated.")));
+                }
+                _ => {}
+            }
+            if let Some(log) = word.strip_prefix("LOG_ID(").and_then(|rest| rest.strip_suffix(')')) {
+                let id = log.trim_matches('"').replace('/', "%2F");
+                comparisons.push(Comparison { field: "log_id".to_owned(), operator: "=", value: id });
+                continue;
+            }
+            let invalid = || Fail::invalid(format!("Unparseable filter: `{text}` at `{word}`"));
+            let operator = words.next().ok_or_else(invalid)?;
+            let operator = OPERATORS.iter().find(|known| **known == operator).ok_or_else(invalid)?;
+            let value = words.next().ok_or_else(invalid)?.trim_matches('"').to_owned();
+            if word == "timestamp" && value.parse::<Timestamp>().is_err() {
+                return Err(Fail::invalid(format!("Unparseable filter: `{value}` is not a timestamp")));
+            }
+            let known = ["timestamp", "logName", "textPayload", "severity", "insertId"].contains(&word.as_str())
+                || word.starts_with("resource.")
+                || word.starts_with("labels.")
+                || word.starts_with("jsonPayload.");
+            if !known {
+                return Err(Fail::invalid(format!("Unparseable filter: the field `{word}` is not known")));
+            }
+            comparisons.push(Comparison { field: word, operator, value });
+        }
+        Ok(Self(comparisons))
+    }
+
+    pub(super) fn takes(&self, entry: &Value) -> bool {
+        self.0.iter().all(|comparison| comparison.holds(entry))
+    }
+}
+
+impl Comparison {
+    fn holds(&self, entry: &Value) -> bool {
+        if self.field == "timestamp" {
+            let (Ok(at), Ok(wanted)) =
+                (text(entry, "/timestamp").parse::<Timestamp>(), self.value.parse::<Timestamp>())
+            else {
+                return false;
+            };
+            return compare(self.operator, &at, &wanted);
+        }
+        if self.field == "log_id" {
+            return text(entry, "/logName").rsplit('/').next() == Some(self.value.as_str());
+        }
+        let found = text(entry, &format!("/{}", self.field.replace('.', "/").replace('"', "")));
+        if self.operator == ":" {
+            // To have is to contain, whatever the case of letters.
+            return found.to_lowercase().contains(&self.value.to_lowercase());
+        }
+        compare(self.operator, &found.as_str(), &self.value.as_str())
+    }
+}
+
+fn compare<T: PartialOrd>(operator: &str, found: &T, wanted: &T) -> bool {
+    match operator {
+        "=" => found == wanted,
+        "!=" => found != wanted,
+        ">=" => found >= wanted,
+        "<=" => found <= wanted,
+        ">" => found > wanted,
+        "<" => found < wanted,
+        _ => false,
+    }
+}
+
+/// Words, operators, and texts between quotes.
+fn words(text: &str) -> Result<Vec<String>, Fail> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let length = if rest.starts_with("LOG_ID(") {
+            rest.find(')').map(|end| end + 1)
+        } else if let Some(quoted) = rest.strip_prefix('"') {
+            quoted.find('"').map(|end| end + 2)
+        } else if let Some(operator) = OPERATORS.iter().find(|operator| rest.starts_with(**operator)) {
+            Some(operator.len())
+        } else if rest.starts_with(['(', ')']) {
+            Some(1)
+        } else {
+            let end = rest.find(|c: char| c.is_whitespace() || "=<>!:()\"".contains(c)).unwrap_or(rest.len());
+            // A value without quotes may be a time, with colons in it.
+            let value = words.last().is_some_and(|last: &String| OPERATORS.contains(&last.as_str()));
+            Some(if value { rest.find(char::is_whitespace).unwrap_or(rest.len()) } else { end })
+        };
+        let length = length.filter(|length| *length > 0);
+        let length = length.ok_or_else(|| Fail::invalid(format!("Unparseable filter: `{text}`")))?;
+        let (word, after) = rest.split_at(length);
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    Ok(words)
+}

@@ -1,0 +1,192 @@
+//! The services: their methods that are done.
+
+pub(crate) mod artifactregistry;
+pub(crate) mod compute;
+mod filter;
+pub(crate) mod firestore;
+pub(crate) mod iam;
+pub(crate) mod iamcredentials;
+pub(crate) mod logging;
+pub(crate) mod pubsub;
+pub(crate) mod resourcemanager;
+pub(crate) mod run;
+pub(crate) mod serviceusage;
+pub(crate) mod storage;
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Done};
+use super::fail::Fail;
+use super::iam::policy;
+use super::methods::Route;
+use super::schema;
+use super::state::{State, project_name};
+
+/// The APIs of which methods are known.
+pub(crate) const MODELLED: &[&str] = &[
+    "artifactregistry.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "compute.googleapis.com",
+    "firestore.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "pubsub.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "serviceusage.googleapis.com",
+    "storage.googleapis.com",
+];
+
+/// How a method is done, where it is.
+pub(crate) fn find(id: &str) -> Option<Done> {
+    let (service, rest) = id.split_once('.')?;
+    match service {
+        "artifactregistry" => artifactregistry::find(rest),
+        "cloudresourcemanager" => resourcemanager::find(rest),
+        "compute" => compute::find(rest),
+        "firestore" => firestore::find(rest),
+        "iam" => iam::find(rest),
+        "iamcredentials" => iamcredentials::find(rest),
+        "logging" => logging::find(rest),
+        "pubsub" => pubsub::find(rest),
+        "run" => run::find(rest),
+        "serviceusage" => serviceusage::find(rest),
+        "storage" => storage::find(rest),
+        _ => None,
+    }
+}
+
+/// A name with the project's id where it may have its number, and the account's email and project where it may have
+/// `-` or its unique id.
+pub(crate) fn canonical(state: &State, mut name: String) -> String {
+    if let Some((before, after)) = name.split_once("/projects/") {
+        let (project, rest) = after.split_once('/').unwrap_or((after, ""));
+        if let Some(id) = state.project_id(project).filter(|id| id != project) {
+            name = format!("{before}/projects/{id}{}{rest}", if rest.is_empty() { "" } else { "/" });
+        }
+    }
+    if let Some((_, rest)) = name.strip_prefix("//iam.").and_then(|n| n.split_once("/serviceAccounts/")) {
+        let (account, below) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Some(known) = state.account_name(account) {
+            return format!("{known}{}{below}", if below.is_empty() { "" } else { "/" });
+        }
+    }
+    name
+}
+
+/// The id of the project of a call.
+pub(crate) fn project_of(state: &State, route: &Route, on: &str, query: &[(String, String)]) -> String {
+    if let Some(thing) = state.things.get(on) {
+        return thing.project.clone();
+    }
+    let bucket = on.strip_prefix("//storage.googleapis.com/").and_then(|rest| rest.split_once("/objects/"));
+    if let Some((bucket, _)) = bucket {
+        return state
+            .things
+            .get(&format!("//storage.googleapis.com/{bucket}"))
+            .map(|thing| thing.project.clone())
+            .unwrap_or_default();
+    }
+    let named = match route.parameter("project") {
+        "" | "-" => query.iter().find(|(name, _)| name == "project").map_or("", |(_, value)| value),
+        project => project,
+    };
+    state.project_id(named).unwrap_or_else(|| named.to_owned())
+}
+
+/// On what the permissions of a method are asked; none where the method asks itself.
+pub(crate) fn asked_on(route: &Route, on: &str, project: &str) -> Option<String> {
+    match route.method.id {
+        "logging.entries.list" | "logging.entries.write" | "logging.entries.tail" => None,
+        // The chain of delegates decides who is asked.
+        "iamcredentials.projects.serviceAccounts.generateAccessToken"
+        | "iamcredentials.projects.serviceAccounts.generateIdToken" => None,
+        // Predefined roles are nobody's, and everyone reads them.
+        "iam.roles.get" | "iam.roles.list" => None,
+        "storage.buckets.insert" | "storage.buckets.list" | "cloudresourcemanager.projects.list" => {
+            Some(project_name(project))
+        }
+        // Roles have no policies: the project is asked.
+        id if id.starts_with("iam.projects.roles.") || id.starts_with("serviceusage.") => Some(project_name(project)),
+        // The bucket is asked about what is in it as a whole, and an object about itself.
+        _ => Some(on.to_owned()),
+    }
+}
+
+/// The bodies of the methods of policies.
+pub(crate) const GET_POLICY: &str = "options{requestedPolicyVersion}";
+pub(crate) const SET_POLICY: &str = "policy{version bindings{role members* condition{title description expression location}} etag auditConfigs*} updateMask";
+pub(crate) const TEST: &str = "permissions*";
+
+/// Answers the policy of what the path names.
+pub(crate) fn policy(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let version = ["options.requestedPolicyVersion", "optionsRequestedPolicyVersion"]
+        .iter()
+        .find_map(|name| call.query(name).parse().ok())
+        .or_else(|| call.body.pointer("/options/requestedPolicyVersion").and_then(Value::as_u64))
+        .unwrap_or(1);
+    call.state.policy(&call.on.clone(), version)
+}
+
+/// Writes the policy of what the path names.
+pub(crate) fn set_policy(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let Some(policy) = call.body.get("policy").cloned() else {
+        return Err(Fail::invalid("The request has no policy."));
+    };
+    call.state.set_policy(&call.on.clone(), &policy)
+}
+
+/// Which of some permissions the caller has on what the path names.
+pub(crate) fn test(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let wanted: Vec<String> = match call.body.get("permissions").and_then(Value::as_array) {
+        Some(permissions) => permissions.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.clone()).collect(),
+    };
+    let mut held = Vec::new();
+    for permission in wanted {
+        if permission.contains('*') {
+            return Err(Fail::invalid(format!("`{permission}` has a wildcard: name permissions one by one.")));
+        }
+        if call.state.asks(&call.caller.principal, call.route.method.id, &permission, &call.on) {
+            held.push(permission);
+        }
+    }
+    Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
+}
+
+/// Answers what the path names.
+pub(crate) fn get(call: &mut Call<'_>) -> Result<Value, Fail> {
+    Ok(call.state.thing(&call.on)?.body.clone())
+}
+
+/// Deletes what the path names.
+pub(crate) fn delete(call: &mut Call<'_>) -> Result<Value, Fail> {
+    call.state.thing(&call.on)?;
+    call.state.things.remove(&call.on);
+    Ok(json!({}))
+}
+
+/// What is directly below a name, as a list under a field.
+pub(crate) fn list(call: &Call<'_>, below: &str, field: &str) -> Value {
+    let prefix = format!("{below}/");
+    let items: Vec<Value> = call
+        .state
+        .things
+        .range(prefix.clone()..)
+        .take_while(|(name, _)| name.starts_with(&prefix))
+        .filter(|(name, thing)| !thing.deleted && !name.get(prefix.len()..).unwrap_or_default().contains('/'))
+        .map(|(_, thing)| thing.body.clone())
+        .collect();
+    if items.is_empty() { json!({}) } else { json!({ field: items }) }
+}
+
+/// Writes the fields of a mask of the body into what is there.
+pub(crate) fn merged(call: &Call<'_>, fields: &str, mask: &str, from: &Value) -> Result<Value, Fail> {
+    let mut body = call.state.thing(&call.on)?.body.clone();
+    schema::merge(fields, mask, from, &mut body)?;
+    Ok(body)
+}
+
+/// The fields of a policy where it is the body itself.
+pub(crate) const POLICY: &str = policy::FIELDS;

@@ -1,0 +1,449 @@
+//! Cloud Run services: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{SET_POLICY, TEST};
+use crate::gcp::call::{Answer, Call, Done, done, set, text};
+use crate::gcp::fail::Fail;
+use crate::gcp::operation::Operation;
+use crate::gcp::schema;
+use crate::gcp::state::{State, etag};
+
+const SERVICE: &str = "name description uid generation labels* annotations* createTime updateTime deleteTime expireTime \
+    creator lastModifier client clientVersion \
+    ingress=INGRESS_TRAFFIC_UNSPECIFIED|INGRESS_TRAFFIC_ALL|INGRESS_TRAFFIC_INTERNAL_ONLY|INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER|INGRESS_TRAFFIC_NONE \
+    launchStage=LAUNCH_STAGE_UNSPECIFIED|UNIMPLEMENTED|PRELAUNCH|EARLY_ACCESS|ALPHA|BETA|GA|DEPRECATED \
+    binaryAuthorization* template{revision labels* annotations* scaling{minInstanceCount maxInstanceCount concurrencyUtilization cpuUtilization} \
+    vpcAccess{connector egress=VPC_EGRESS_UNSPECIFIED|ALL_TRAFFIC|PRIVATE_RANGES_ONLY networkInterfaces{network subnetwork tags*}} \
+    timeout serviceAccount \
+    containers{name image sourceCode* command* args* env{name value valueSource{secretKeyRef{secret version}}} \
+    resources{limits* cpuIdle startupCpuBoost} ports{name containerPort} volumeMounts{name mountPath subPath} workingDir \
+    livenessProbe* startupProbe* readinessProbe* dependsOn* baseImageUri buildInfo* buildConfig* sandboxLauncher} \
+    volumes* executionEnvironment=EXECUTION_ENVIRONMENT_UNSPECIFIED|EXECUTION_ENVIRONMENT_GEN1|EXECUTION_ENVIRONMENT_GEN2 \
+    encryptionKey maxInstanceRequestConcurrency serviceMesh* encryptionKeyRevocationAction* encryptionKeyShutdownDuration \
+    sessionAffinity healthCheckDisabled nodeSelector* gpuZonalRedundancyDisabled client clientVersion sandboxes* \
+    ambientNetworking* workloadIdentityConfig*} \
+    traffic{type=TRAFFIC_TARGET_ALLOCATION_TYPE_UNSPECIFIED|TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST|TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION revision percent tag} \
+    scaling{minInstanceCount maxInstanceCount scalingMode=SCALING_MODE_UNSPECIFIED|AUTOMATIC|MANUAL manualInstanceCount} \
+    invokerIamDisabled defaultUriDisabled urls* iapEnabled multiRegionSettings* customAudiences* observedGeneration \
+    terminalCondition* conditions* latestReadyRevision latestCreatedRevision trafficStatuses* uri satisfiesPzs buildConfig* \
+    reconciling etag threatDetectionEnabled functionalType* sshEnabled";
+
+pub(super) fn find(id: &str) -> Option<Done> {
+    Some(match id.strip_prefix("projects.locations.")? {
+        "services.create" => done(create).body(SERVICE).query(&["serviceId", "validateOnly"]),
+        "services.get" => done(get),
+        "services.list" => done(list).query(&["pageSize", "pageToken", "showDeleted"]),
+        "services.patch" => {
+            done(patch).body(SERVICE).query(&["updateMask", "validateOnly", "allowMissing", "forceNewRevision"])
+        }
+        "services.delete" => done(delete).query(&["validateOnly", "etag"]),
+        "services.getIamPolicy" => done(super::policy).query(&["options.requestedPolicyVersion"]),
+        "services.setIamPolicy" => done(super::set_policy).body(SET_POLICY),
+        "services.testIamPermissions" => done(super::test).body(TEST),
+        "operations.get" | "operations.wait" => done(operation).body("timeout"),
+        _ => return None,
+    })
+}
+
+/// The revisions of a service.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    generation: u64,
+    /// The newest.
+    created: String,
+    /// When it is decided whether the newest is ready.
+    decided: Timestamp,
+    broken: bool,
+    /// The newest that was ready before it.
+    before: Option<String>,
+}
+
+impl Serving {
+    fn ready(&self, now: Timestamp) -> Option<&String> {
+        if now >= self.decided && !self.broken { Some(&self.created) } else { self.before.as_ref() }
+    }
+}
+
+impl State {
+    /// A service as it is now: <https://docs.cloud.google.com/run/docs/reference/rest/v2/Condition>.
+    fn service_at(&self, name: &str, now: Timestamp) -> Result<Value, Fail> {
+        let mut body = self.thing(name)?.body.clone();
+        let serving = self.serving.get(name).ok_or_else(|| Fail::missing(name))?;
+        let decided = now >= serving.decided;
+        let path = text(&body, "/name");
+        let condition = match (decided, serving.broken) {
+            (false, _) => json!({"type": "Ready", "state": "CONDITION_RECONCILING"}),
+            (true, false) => json!({"type": "Ready", "state": "CONDITION_SUCCEEDED"}),
+            (true, true) => json!({
+                "type": "Ready",
+                "state": "CONDITION_FAILED",
+                "severity": "ERROR",
+                "reason": "HEALTH_CHECK_CONTAINER_ERROR",
+                "message": format!("Revision '{}' is not ready and cannot serve traffic.", serving.created),
+            }),
+        };
+        let observed = if decided { serving.generation } else { serving.generation.saturating_sub(1) };
+        set(&mut body, "terminalCondition", condition);
+        set(&mut body, "reconciling", !decided);
+        set(&mut body, "generation", serving.generation.to_string());
+        set(&mut body, "observedGeneration", observed.to_string());
+        set(&mut body, "latestCreatedRevision", format!("{path}/revisions/{}", serving.created));
+        if let Some(ready) = serving.ready(now) {
+            set(&mut body, "latestReadyRevision", format!("{path}/revisions/{ready}"));
+        }
+        Ok(body)
+    }
+}
+
+fn get(call: &mut Call<'_>) -> Result<Value, Fail> {
+    call.state.service_at(&call.on, call.state.now())
+}
+
+fn list(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let below = format!("{}/services/", call.on);
+    let names: Vec<String> = call.state.things.keys().filter(|name| name.starts_with(&below)).cloned().collect();
+    let now = call.state.now();
+    let services = names.iter().map(|name| call.state.service_at(name, now)).collect::<Result<Vec<_>, _>>()?;
+    Ok(if services.is_empty() { json!({}) } else { json!({"services": services}) })
+}
+
+/// What a revision needs beside the service: actAs on its account, and its image.
+/// Source: <https://docs.cloud.google.com/run/docs/reference/iam/roles#additional-configuration>.
+fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
+    let images: Vec<String> = body
+        .pointer("/template/containers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|container| text(container, "/image"))
+        .collect();
+    if images.is_empty() || images.iter().any(String::is_empty) {
+        return Err(Fail::invalid("template.containers: a service must have a container with an image."));
+    }
+    let mut account = text(body, "/template/serviceAccount");
+    if account.is_empty() {
+        let number = call.state.projects.get(&call.project).map_or(0, |project| project.number);
+        account = format!("{number}-compute@developer.gserviceaccount.com");
+        if let Some(template) = body.get_mut("template") {
+            set(template, "serviceAccount", account.clone());
+        }
+    }
+    let on = call
+        .state
+        .account_name(&account)
+        .unwrap_or_else(|| format!("//iam.googleapis.com/projects/{}/serviceAccounts/{account}", call.project));
+    call.require("iam.serviceAccounts.actAs", &on)?;
+    if call.state.account(&account).is_none() {
+        return Err(Fail::missing(&format!("service account {account}")));
+    }
+    for image in images {
+        // `L-docker.pkg.dev/P/R/image`; what is elsewhere is public, or another's to guard.
+        let mut parts = image.split('/');
+        let location = parts.next().and_then(|host| host.strip_suffix("-docker.pkg.dev"));
+        if let (Some(location), Some(project), Some(repository)) = (location, parts.next(), parts.next())
+            && call.state.projects.contains_key(project)
+        {
+            let on = format!(
+                "//artifactregistry.googleapis.com/projects/{project}/locations/{location}/repositories/{repository}"
+            );
+            call.require("artifactregistry.repositories.downloadArtifacts", &on)?;
+            call.state.thing(&on)?;
+        }
+    }
+    Ok(())
+}
+
+/// Source: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create>.
+fn is_service_id(id: &str) -> bool {
+    (1..50).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && !id.ends_with('-')
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn create(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let id = call.required("serviceId")?;
+    if !is_service_id(&id) {
+        return Err(Fail::invalid(format!(
+            "The service id `{id}` is not valid: fewer than 50 lower-case letters, digits and hyphens, a letter first."
+        )));
+    }
+    if !call.text("/name").is_empty() {
+        return Err(Fail::invalid("`service.name` must be empty on creation: the id is in `serviceId`."));
+    }
+    let mut body = call.body.clone();
+    if body.get("invokerIamDisabled") == Some(&Value::Bool(true)) {
+        let on = format!("{}/services/{id}", call.on);
+        call.require("run.services.setIamPolicy", &on)?;
+    }
+    may_deploy(call, &mut body)?;
+    let location = call.parameter("location");
+    let relative = format!("projects/{}/locations/{location}/services/{id}", call.project);
+    let name = format!("//run.googleapis.com/{relative}");
+    if call.state.things.contains_key(&name) {
+        return Err(Fail::exists(&relative));
+    }
+    if call.query("validateOnly") == "true" {
+        let response = body;
+        return Ok(json!({"name": "", "done": true, "response": response}));
+    }
+    let uri = format!("{}/run/{}/{location}/{id}", call.state.url, call.project);
+    set(&mut body, "name", relative);
+    set(&mut body, "uid", uuid());
+    set(&mut body, "uri", uri.clone());
+    set(&mut body, "urls", json!([uri]));
+    set(&mut body, "createTime", call.state.now().to_string());
+    set(&mut body, "creator", call.caller.principal.split(':').next_back().unwrap_or_default());
+    if text(&body, "/ingress").is_empty() {
+        set(&mut body, "ingress", "INGRESS_TRAFFIC_ALL");
+    }
+    if text(&body, "/launchStage").is_empty() {
+        set(&mut body, "launchStage", "GA");
+    }
+    let project = call.project.clone();
+    call.state.create(&name, &project, Value::Null)?;
+    deploy(call, &name, body)
+}
+
+fn uuid() -> String {
+    let hex = format!("{:032x}", fastrand::u128(..));
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
+    if call.query("allowMissing") == "true" && call.state.thing(&call.on).is_err() {
+        return Err(Fail::unimplemented("`allowMissing` of a service that is missing is not emulated: create it."));
+    }
+    let present = super::get(call)?;
+    let given = call.text("/etag");
+    if !given.is_empty() && given != text(&present, "/etag") {
+        return Err(Fail::aborted("Conflict for resource: the etag is not that of the service."));
+    }
+    let mut mask = call.query("updateMask").to_owned();
+    if mask.is_empty() {
+        // Without a mask, what is given is written; what only the service writes is not.
+        let fixed = [
+            "name",
+            "uid",
+            "generation",
+            "createTime",
+            "updateTime",
+            "creator",
+            "lastModifier",
+            "uri",
+            "urls",
+            "etag",
+            "observedGeneration",
+            "terminalCondition",
+            "conditions",
+            "latestReadyRevision",
+            "latestCreatedRevision",
+            "trafficStatuses",
+            "reconciling",
+            "satisfiesPzs",
+            "deleteTime",
+            "expireTime",
+        ];
+        let own = call.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        mask = own.filter(|name| !fixed.contains(name)).collect::<Vec<_>>().join(",");
+        if mask.is_empty() {
+            return Err(Fail::invalid("There is nothing to update."));
+        }
+    }
+    let mut body = present.clone();
+    schema::merge(SERVICE, &mask, &call.body, &mut body)?;
+    if body.get("invokerIamDisabled") != present.get("invokerIamDisabled") {
+        let on = call.on.clone();
+        call.require("run.services.setIamPolicy", &on)?;
+    }
+    may_deploy(call, &mut body)?;
+    if call.query("validateOnly") == "true" {
+        return Ok(json!({"name": "", "done": true, "response": body}));
+    }
+    let on = call.on.clone();
+    deploy(call, &on, body)
+}
+
+/// Makes a revision of what the service is now.
+fn deploy(call: &mut Call<'_>, name: &str, mut body: Value) -> Result<Value, Fail> {
+    let now = call.state.now();
+    let id = name.rsplit('/').next().unwrap_or_default();
+    let earlier = call.state.serving.get(name);
+    let generation = earlier.map_or(1, |serving| serving.generation + 1);
+    let named = text(&body, "/template/revision");
+    let created = if named.is_empty() {
+        let suffix: String = std::iter::repeat_with(fastrand::lowercase).take(3).collect();
+        format!("{id}-{generation:05}-{suffix}")
+    } else {
+        named
+    };
+    let broken = body.pointer("/template/containers").is_some_and(|containers| {
+        containers.as_array().into_iter().flatten().any(|container| text(container, "/image").contains("broken"))
+    });
+    let wait = call.state.knobs.reconcile;
+    let serving = Serving {
+        generation,
+        created,
+        decided: now + wait,
+        broken,
+        before: earlier.and_then(|serving| serving.ready(now).cloned()),
+    };
+    let new_etag = format!("\"{}\"", etag());
+    set(&mut body, "etag", new_etag);
+    set(&mut body, "updateTime", now.to_string());
+    set(&mut body, "lastModifier", call.caller.principal.split(':').next_back().unwrap_or_default());
+    call.state.thing_mut(name)?.body = body;
+    call.state.serving.insert(name.to_owned(), serving);
+    finish(call, name, wait, broken)
+}
+
+fn finish(call: &mut Call<'_>, name: &str, wait: Duration, broken: bool) -> Result<Value, Fail> {
+    let now = call.state.now();
+    let done_at = now + wait.max(call.state.knobs.operation);
+    let mut metadata = call.state.service_at(name, now)?;
+    let mut response = call.state.service_at(name, done_at)?;
+    for body in [&mut metadata, &mut response] {
+        set(body, "@type", "type.googleapis.com/google.cloud.run.v2.Service");
+    }
+    let operation = operation_name(call);
+    let running = json!({"name": operation, "metadata": metadata});
+    let done = if broken {
+        let message = text(&response, "/terminalCondition/message");
+        json!({"name": operation, "metadata": response, "done": true, "error": {"code": 9, "message": message}})
+    } else {
+        json!({"name": operation, "metadata": response, "done": true, "response": response})
+    };
+    let kept = Operation { done_at, done, running };
+    let answer = kept.at(now);
+    call.state.operations.insert(operation, kept);
+    Ok(answer)
+}
+
+fn operation_name(call: &Call<'_>) -> String {
+    format!("projects/{}/locations/{}/operations/{}", call.project, call.parameter("location"), uuid())
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let mut body = get(call)?;
+    let etag = call.query("etag");
+    if !etag.is_empty() && etag != text(&body, "/etag") {
+        return Err(Fail::aborted("Conflict for resource: the etag is not that of the service."));
+    }
+    if call.query("validateOnly") != "true" {
+        call.state.things.remove(&call.on);
+        call.state.serving.remove(&call.on);
+    }
+    set(&mut body, "deleteTime", call.state.now().to_string());
+    let operation = operation_name(call);
+    Ok(call.state.start(operation, "google.cloud.run.v2.Service", body.clone(), body))
+}
+
+fn operation(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let name = format!(
+        "projects/{}/locations/{}/operations/{}",
+        call.project,
+        call.parameter("location"),
+        call.parameter("operation")
+    );
+    let now = call.state.now();
+    call.state.operations.get(&name).map(|operation| operation.at(now)).ok_or_else(|| Fail::missing(&name))
+}
+
+const INVOKE: &str = "run.routes.invoke";
+
+/// The data plane: a request to the service itself, `P/L/S` and what follows.
+/// Source: <https://docs.cloud.google.com/run/docs/authenticating/overview>.
+pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: &[u8]) -> Answer {
+    let mut parts = path.split('/');
+    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
+        return Answer::json(404, &json!("not found"));
+    };
+    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
+    let Ok(thing) = state.thing(&name) else { return Answer::json(404, &json!("not found")) };
+    let mut audiences = vec![text(&thing.body, "/uri")];
+    let more = thing.body.get("customAudiences").and_then(Value::as_array).into_iter().flatten();
+    audiences.extend(more.filter_map(Value::as_str).map(str::to_owned));
+    let open = thing.body.get("invokerIamDisabled") == Some(&Value::Bool(true));
+    let now = state.now();
+    let token = bearer.and_then(|bearer| state.tokens.get(bearer));
+    let principal = token
+        .filter(|token| token.expires > now)
+        .filter(|token| token.audience.as_ref().is_some_and(|audience| audiences.contains(audience)))
+        .map(|token| token.principal.clone());
+    if bearer.is_some() && principal.is_none() {
+        return Answer::json(401, &json!("the ID token is not known, has expired, or is for another audience"));
+    }
+    let principal = principal.unwrap_or_else(|| "allUsers".to_owned());
+    if !open && !state.asks(&principal, INVOKE, INVOKE, &name) {
+        return Answer::json(
+            403,
+            &json!("the request was not authenticated, or the caller may not invoke the service"),
+        );
+    }
+    run(state, &name, body)
+}
+
+/// A push of Pub/Sub, as an account: whether the service took it.
+pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]) -> bool {
+    let prefix = format!("{}/run/", state.url);
+    let Some(path) = endpoint.strip_prefix(&prefix) else { return false };
+    let principal = if account.is_empty() { "allUsers".to_owned() } else { format!("serviceAccount:{account}") };
+    let mut parts = path.split('/');
+    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
+    state.thing(&name).is_ok()
+        && (account.is_empty() || state.is_live(account))
+        && state.asks(&principal, INVOKE, INVOKE, &name)
+        && run(state, &name, body).code == 200
+}
+
+/// The emulated code: it says what it was asked.
+fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
+    let now = state.now();
+    let ready = state.serving.get(name).and_then(|serving| serving.ready(now).cloned());
+    let (Some(revision), Some(thing)) = (ready, state.things.get(name)) else {
+        return Answer::json(503, &json!("no revision of the service is ready"));
+    };
+    let says = thing
+        .body
+        .pointer("/template/containers/0/env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|variable| text(variable, "/name") == "SAYS")
+        .map(|variable| format!("{} ", text(variable, "/value")))
+        .unwrap_or_default();
+    let said = String::from_utf8_lossy(body);
+    let mut parts = name.split('/').skip(4);
+    let (project, location, service) = (parts.next(), parts.nth(1), parts.nth(1));
+    let project = project.unwrap_or_default().to_owned();
+    let entry = json!({
+        "logName": format!("projects/{project}/logs/run.googleapis.com%2Fstdout"),
+        "resource": {
+            "type": "cloud_run_revision",
+            "labels": {
+                "service_name": service,
+                "revision_name": revision,
+                "configuration_name": service,
+                "location": location,
+                "project_id": project,
+            },
+        },
+        "textPayload": format!("{says}{said}"),
+    });
+    state.write_log(&project, entry);
+    let code = if said.contains("fail") { 500 } else { 200 };
+    Answer {
+        code,
+        content_type: "application/octet-stream".to_owned(),
+        body: bytes::Bytes::copy_from_slice(body),
+        retry_after: None,
+    }
+}

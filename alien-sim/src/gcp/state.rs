@@ -1,0 +1,249 @@
+//! What the emulator remembers, and the handle on it that everything shares.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::rsa::KeyPair;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::audit::{Decision, Request};
+use super::fail::Fail;
+use super::faults::Knobs;
+use super::iam::decide;
+use super::iam::policy::Policy;
+use super::iam::role::Role;
+use super::iam::token::Token;
+use super::operation::Operation;
+
+/// How many decisions, and how many requests, are remembered: the oldest are forgotten first.
+pub(crate) const REMEMBERED: usize = 65_536;
+
+/// The one state of an emulator. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    url: OnceLock<String>,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// A member of a policy: `user:…` or `serviceAccount:…`.
+    pub(crate) principal: String,
+    /// The bearer token's OAuth scopes.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// Something that exists, by its full resource name.
+#[derive(Clone, Debug)]
+pub(crate) struct Thing {
+    /// As the REST API answers it.
+    pub(crate) body: Value,
+    /// Its allow policy.
+    pub(crate) policy: Dated<Policy>,
+    /// Of which project: the policy that it inherits.
+    pub(crate) project: String,
+    /// Deleted, but not gone: it may be undeleted.
+    pub(crate) deleted: bool,
+}
+
+/// A value whose newest state takes effect only after a while.
+#[derive(Clone, Debug)]
+pub(crate) struct Dated<T> {
+    pub(crate) latest: T,
+    /// Until when an earlier state is in effect, oldest first.
+    past: Vec<(Timestamp, T)>,
+}
+
+impl<T: Default> Default for Dated<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> Dated<T> {
+    pub(crate) fn new(latest: T) -> Self {
+        Self { latest, past: Vec::new() }
+    }
+
+    pub(crate) fn in_effect(&self, now: Timestamp) -> &T {
+        self.past.iter().find(|(until, _)| *until > now).map_or(&self.latest, |(_, value)| value)
+    }
+
+    pub(crate) fn write(&mut self, value: T, now: Timestamp, delay: Duration) {
+        let earlier = std::mem::replace(&mut self.latest, value);
+        self.past.retain(|(until, _)| *until > now);
+        if !delay.is_zero() {
+            self.past.push((now + delay, earlier));
+        }
+    }
+}
+
+/// A project of the emulator.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    pub(crate) number: u64,
+    /// Services such as `run.googleapis.com` that are switched off.
+    pub(crate) disabled: BTreeSet<String>,
+}
+
+/// Everything.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) projects: BTreeMap<String, Project>,
+    pub(crate) things: BTreeMap<String, Thing>,
+    pub(crate) roles: BTreeMap<String, Role>,
+    pub(crate) tokens: HashMap<String, Token>,
+    pub(crate) refresh: HashMap<String, String>,
+    /// The revisions of Cloud Run services, by full name.
+    pub(crate) serving: HashMap<String, super::service::run::Serving>,
+    pub(crate) keys: HashMap<String, (String, Arc<KeyPair>)>,
+    pub(crate) operations: HashMap<String, Operation>,
+    /// Messages waiting in subscriptions, by the subscription's full name.
+    pub(crate) messages: HashMap<String, Vec<super::service::pubsub::Waiting>>,
+    /// Log entries by the full name of the log bucket that keeps them.
+    pub(crate) logs: HashMap<String, Vec<Value>>,
+    /// The bytes of objects, by full name.
+    pub(crate) media: HashMap<String, bytes::Bytes>,
+    pub(crate) default_account: Option<String>,
+    pub(crate) decisions: VecDeque<Decision>,
+    pub(crate) requests: VecDeque<Request>,
+    pub(crate) knobs: Knobs,
+    /// How far the emulator's clock is ahead of the machine's.
+    pub(crate) ahead: Duration,
+    /// Where the emulator answers.
+    pub(crate) url: String,
+}
+
+impl State {
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now() + self.ahead
+    }
+
+    /// The project by its id or its number.
+    pub(crate) fn project_id(&self, name: &str) -> Option<String> {
+        if self.projects.contains_key(name) {
+            return Some(name.to_owned());
+        }
+        let number: u64 = name.parse().ok()?;
+        self.projects.iter().find(|(_, project)| project.number == number).map(|(id, _)| id.clone())
+    }
+
+    pub(crate) fn thing(&self, name: &str) -> Result<&Thing, Fail> {
+        self.things.get(name).filter(|thing| !thing.deleted).ok_or_else(|| Fail::missing(relative(name)))
+    }
+
+    pub(crate) fn thing_mut(&mut self, name: &str) -> Result<&mut Thing, Fail> {
+        self.things.get_mut(name).filter(|thing| !thing.deleted).ok_or_else(|| Fail::missing(relative(name)))
+    }
+
+    /// Puts something new.
+    ///
+    /// # Errors
+    ///
+    /// Something of that name is there.
+    pub(crate) fn create(&mut self, name: &str, project: &str, body: Value) -> Result<(), Fail> {
+        if self.things.contains_key(name) {
+            return Err(Fail::exists(relative(name)));
+        }
+        let thing = Thing { body, policy: Dated::default(), project: project.to_owned(), deleted: false };
+        self.things.insert(name.to_owned(), thing);
+        Ok(())
+    }
+
+    /// Decides, and remembers the decision.
+    pub(crate) fn authorise(
+        &mut self,
+        caller: &Caller,
+        method: &'static str,
+        permission: &str,
+        on: &str,
+    ) -> Result<(), Fail> {
+        if self.asks(&caller.principal, method, permission, on) {
+            Ok(())
+        } else {
+            Err(Fail::denied(permission, relative(on)))
+        }
+    }
+
+    /// Whether a principal may, as an entry of the audit log.
+    pub(crate) fn asks(&mut self, principal: &str, method: &'static str, permission: &str, on: &str) -> bool {
+        let now = self.now();
+        let verdict = decide::decide(self, principal, permission, on, now);
+        if self.decisions.len() >= REMEMBERED {
+            self.decisions.pop_front();
+        }
+        let allowed = verdict.allowed;
+        self.decisions.push_back(Decision {
+            at: now,
+            principal: principal.to_owned(),
+            method: method.to_owned(),
+            permission: permission.to_owned(),
+            resource: on.to_owned(),
+            allowed,
+            why: verdict.why,
+        });
+        allowed
+    }
+
+    /// Who a bearer token is.
+    pub(crate) fn caller(&self, bearer: Option<&str>) -> Result<Caller, Fail> {
+        let Some(bearer) = bearer else {
+            return Err(Fail::unauthenticated(
+                "Request is missing required authentication credential. Expected OAuth 2 access token.",
+            ));
+        };
+        let now = self.now();
+        self.tokens
+            .get(bearer)
+            .filter(|token| token.expires > now && token.audience.is_none())
+            .map(|token| Caller { principal: token.principal.clone(), scopes: token.scopes.clone() })
+            .ok_or_else(|| {
+                Fail::unauthenticated(
+                    "Request had invalid authentication credentials. Expected OAuth 2 access token, which is not expired.",
+                )
+            })
+    }
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner { state: Mutex::default(), url: OnceLock::new() }))
+    }
+
+    /// The state, for as long as the guard is held: never across an await.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_url(&self, url: &str) {
+        self.lock().url = url.to_owned();
+        let _ = self.0.url.set(url.to_owned());
+    }
+
+    /// Where the emulator answers, such as `http://127.0.0.1:8080`.
+    pub(crate) fn url(&self) -> &str {
+        self.0.url.get().map_or("", String::as_str)
+    }
+}
+
+/// A new etag: strict base64.
+pub(crate) fn etag() -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(fastrand::u64(..).to_be_bytes())
+}
+
+/// The name without `//service.googleapis.com/`.
+pub(crate) fn relative(full: &str) -> &str {
+    full.strip_prefix("//").and_then(|rest| rest.split_once('/')).map_or(full, |(_, rest)| rest)
+}
+
+/// The full resource name of a project.
+pub(crate) fn project_name(project: &str) -> String {
+    format!("//cloudresourcemanager.googleapis.com/projects/{project}")
+}
