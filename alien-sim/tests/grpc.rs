@@ -259,8 +259,7 @@ async fn policies_are_those_of_the_bucket() {
 async fn calls_are_recorded_and_audited_under_the_names_of_the_rest_api() {
     let mut world = World::new().await;
     world.create().await;
-    world.gcp.take_requests();
-    world.gcp.take_decisions();
+    drop((world.gcp.take_requests(), world.gcp.take_decisions()));
     world.client.get_bucket(world.admin(get())).await.unwrap();
     let requests = world.gcp.take_requests();
     let methods: Vec<&str> = requests.iter().map(|request| request.method.as_str()).collect();
