@@ -1,7 +1,7 @@
 //! Cloud Storage over gRPC: buckets and their policies are those of the REST API, and each call is enforced, recorded and
 //! audited by the name of the method of the REST API.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use alien_sim::gcp::Gcp;
 use googleapis_tonic_google_iam_v1::google::iam::v1::{
