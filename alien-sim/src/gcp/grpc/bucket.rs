@@ -364,8 +364,6 @@ fn date(value: &Value, name: &str) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
     use super::*;
 
     /// A bucket with every field that is modelled and may be written.

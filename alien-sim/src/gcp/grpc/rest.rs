@@ -121,8 +121,6 @@ fn code(word: &str) -> Option<Code> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
     use serde_json::json;
 
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Value, json};
 
 use super::{condition, role};
@@ -234,12 +234,12 @@ impl State {
     pub(crate) fn set_policy(&mut self, name: &str, body: &Value) -> Result<Value, Fail> {
         let present = self.thing(name)?;
         if let Some(etag) = body.get("etag").and_then(Value::as_str).filter(|etag| !etag.is_empty()) {
-            if STANDARD.decode(etag).is_err() {
+            let Some(known) = bytes(etag) else {
                 return Err(Fail::invalid(format!(
                     "Invalid value at 'policy.etag' (TYPE_BYTES), Base64 decoding failed for \"{etag}\""
                 )));
-            }
-            if etag != present.policy.latest.etag {
+            };
+            if bytes(&present.policy.latest.etag) != Some(known) {
                 return Err(Fail::aborted(
                     "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
                 ));
@@ -251,5 +251,22 @@ impl State {
         let (now, delay) = (self.now(), self.knobs.propagation);
         self.thing_mut(name)?.policy.write(policy, now, delay);
         Ok(answer)
+    }
+}
+
+/// Bytes in JSON, in either alphabet of base64: gcloud writes the one for URLs.
+/// Source: <https://protobuf.dev/programming-guides/json/>.
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn an_etag_is_the_same_in_both_alphabets() {
+        assert_eq!(bytes("IjW-W2u34U4="), bytes("IjW+W2u34U4="));
+        assert_eq!((bytes("IjW-W2u34U4=").is_some(), bytes("no base64!")), (true, None));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{GET_POLICY, SET_POLICY, TEST};
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
+use crate::gcp::iam::policy;
 use crate::gcp::iam::role::{Role, is_role_id, looks_like_a_permission, predefined};
 use crate::gcp::state::{Dated, State, Thing, etag};
 use crate::gcp::table::TABLE;
@@ -318,7 +319,7 @@ fn roles(call: &mut Call<'_>) -> Result<Value, Fail> {
 /// The role of the path, where the etag is its own, or none.
 fn present(call: &Call<'_>, name: &str, etag: &str) -> Result<Role, Fail> {
     let role = call.state.roles.get(name).cloned().ok_or_else(|| Fail::missing(name))?;
-    if !etag.is_empty() && etag != role.etag {
+    if !etag.is_empty() && policy::bytes(etag) != policy::bytes(&role.etag) {
         return Err(Fail::aborted("There were concurrent changes to the role: read it again, and retry."));
     }
     Ok(role)
