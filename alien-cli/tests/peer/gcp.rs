@@ -12,8 +12,8 @@ const LOCATION: &str = "europe-west3";
 pub(crate) fn cloud() -> Cloud {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sim = runtime.block_on(Gcp::start()).unwrap();
-    sim.project(PROJECT, "123456789012");
-    sim.project("vendor-project", "210987654321");
+    sim.project(PROJECT, 123_456_789_012);
+    sim.project("vendor-project", 210_987_654_321);
     sim.repository(PROJECT, LOCATION, "app");
     let admin = sim.service_account(PROJECT, "the-admin");
     let project = format!("//cloudresourcemanager.googleapis.com/projects/{PROJECT}");
@@ -35,7 +35,7 @@ pub(crate) fn cloud() -> Cloud {
         place: ["--project", PROJECT, "--project-number", "123456789012", "--location", LOCATION]
             .map(str::to_owned)
             .into(),
-        endpoint: vec!["--endpoint-url".to_owned(), sim.url()],
+        endpoint: vec!["--endpoint-url".to_owned(), sim.url().to_owned()],
         admin: file(&admin),
         vendors: file(&vendor),
         others: (file(&someone), "the project `customer-project` cannot be seen"),

@@ -232,7 +232,12 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     } else {
         Approved::new()
     };
-    let found = engine.observe_all(site.subjects(), call).await?;
+    let found = engine.observe_all(site.subjects(), call).await;
+    // Where something is known to be wrong, all of that is told, and not what followed from it.
+    let found = match found {
+        Err(_) if problems.iter().any(Problem::is_error) => return Err(problems.into()),
+        found => found?,
+    };
     let release = site.as_release();
     let made_by = engine.whose()?;
     let steps = found.iter().filter(|(_, found)| *found != Observed::Unneeded).map(|(subject, found)| {

@@ -16,7 +16,7 @@ use alien_core::{
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, NUMBER, PROJECT, Peer, image, project};
+use crate::world::{ADMIN, NUMBER, PROJECT, Peer, image, project, role_name};
 
 /// A stack of what has a policy on the resource and one on the project.
 fn small() -> Stack {
@@ -66,12 +66,12 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
     const ROUNDS: usize = 100;
     let stack = small();
-    let foreign = json!({ "role": "roles/viewer", "members": ["user:someone@example.com"],
+    let foreign = json!({ "role": "roles/pubsub.subscriber", "members": ["user:someone@example.com"],
         "condition": { "title": "theirs", "expression": "request.time < timestamp(\"2100-01-01T00:00:00Z\")" } });
     let mut policy = peer.sim.policy(&project()).unwrap();
     policy["bindings"].as_array_mut().unwrap().push(foreign.clone());
     policy["version"] = 3.into();
-    peer.sim.set_policy(&project(), policy).unwrap();
+    peer.sim.set_policy(&project(), &policy);
 
     let calls = Calls::default();
     let cases = ["one", "two"].map(|prefix| {
@@ -142,19 +142,19 @@ pub(crate) async fn roles_are_shared_and_taken_back(peer: &Peer) {
     assert_eq!(roles(peer), made, "a second deployment makes no role of its own");
     // Someone deletes a role, and someone else widens another.
     let deleted = format!("/v1/projects/{PROJECT}/roles/alien.storage.data_read.Bucket");
-    let token = peer.sim.token(ADMIN);
+    let token = peer.sim.user_token(ADMIN);
     let client = reqwest::Client::new();
     let answer = client.delete(format!("{}{deleted}", peer.sim.url())).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    peer.sim.set_role(PROJECT, "alien.storage.heartbeat.Bucket", &["storage.buckets.get", "storage.buckets.delete"]);
+    peer.sim.set_role(&role_name("alien.storage.heartbeat.Bucket"), &["storage.buckets.get", "storage.buckets.delete"]);
     one.provisioner.revoke(&first, &run()).await.unwrap();
-    peer.sim.take_requests();
+    let _ = peer.sim.take_requests();
     let third = Case::new(peer, "three", stack.clone());
     third.up(&release, None).await.unwrap();
     let asked: BTreeSet<String> = peer.sim.take_requests().into_iter().map(|request| request.method).collect();
     assert!(asked.contains("iam.projects.roles.undelete") && asked.contains("iam.projects.roles.patch"), "{asked:?}");
     assert!(!asked.contains("iam.projects.roles.create"), "{asked:?}");
-    let role = peer.sim.role(PROJECT, "alien.storage.heartbeat.Bucket").unwrap();
+    let role = peer.sim.role(&role_name("alien.storage.heartbeat.Bucket")).unwrap();
     assert_eq!(role["includedPermissions"], json!(["storage.buckets.get"]));
 }
 
@@ -217,7 +217,8 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let body = json!({ "messages": [{ "data": "aGVsbG8=" }] }).to_string();
     let account = format!("serviceAccount:pushed-runtime-api-6@{PROJECT}.iam.gserviceaccount.com");
     let client = reqwest::Client::new();
-    let request = client.post(url).bearer_auth(peer.sim.token(&account)).header("content-type", "application/json");
+    let request =
+        client.post(url).bearer_auth(peer.sim.user_token(&account)).header("content-type", "application/json");
     let answer = request.body(body).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let (manager, _) = case.manager(&deployment);
@@ -264,9 +265,6 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     let mut other = case.target.clone();
     other.project_number = "999999999999".parse().unwrap();
     refused(ADMIN, other, &[NUMBER, "not 999999999999"]).await;
-    peer.sim.disable_api(PROJECT, "firestore.googleapis.com");
-    refused(ADMIN, case.target.clone(), &["gcloud services enable firestore.googleapis.com"]).await;
-    peer.sim.enable_api(PROJECT, "firestore.googleapis.com");
 
     // An admin with the provisioning documents, but for one permission.
     let rendered = alien_core::cloud::render::<Gcp>(&stack, &case.target).unwrap();
@@ -277,7 +275,8 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
         let role = provisioning.custom_roles.iter().find(|role| role.role_id == id).unwrap();
         let permissions: Vec<&str> =
             role.included_permissions.iter().map(AsRef::as_ref).filter(|one| *one != "run.services.create").collect();
-        let name = peer.sim.set_role(PROJECT, &format!("less.{id}"), &permissions);
+        let name = role_name(&format!("less.{id}"));
+        peer.sim.set_role(&name, &permissions);
         let mut policy = peer.sim.policy(&project()).unwrap();
         let mut bound = json!({ "role": name, "members": [admin] });
         if let Some(condition) = &binding.condition {
@@ -285,9 +284,11 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
         }
         policy["version"] = 3.into();
         policy["bindings"].as_array_mut().unwrap().push(bound);
-        peer.sim.set_policy(&project(), policy).unwrap();
+        peer.sim.set_policy(&project(), &policy);
     }
     refused(admin, case.target.clone(), &["may not run.services.create on"]).await;
+    peer.sim.disable_api(PROJECT, "firestore.googleapis.com");
+    refused(ADMIN, case.target.clone(), &["gcloud services enable firestore.googleapis.com"]).await;
     let things: Vec<String> = peer.sim.things().into_iter().filter(|name| name.contains("told-")).collect();
     assert_eq!(things, [""; 0], "nothing was done");
 }
@@ -305,14 +306,15 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
         let id = binding.role.rsplit('/').next().unwrap();
         let role = provisioning.custom_roles.iter().find(|role| role.role_id == id).unwrap();
         let permissions: Vec<&str> = role.included_permissions.iter().map(AsRef::as_ref).collect();
-        let name = peer.sim.set_role(PROJECT, id, &permissions);
+        let name = role_name(id);
+        peer.sim.set_role(&name, &permissions);
         let mut bound = json!({ "role": name, "members": [admin] });
         if let Some(condition) = &binding.condition {
             bound["condition"] = json!({ "title": condition.title, "expression": condition.expression });
         }
         policy["bindings"].as_array_mut().unwrap().push(bound);
     }
-    peer.sim.set_policy(&project(), policy).unwrap();
+    peer.sim.set_policy(&project(), &policy);
     let how = peer.calling();
     let provisioner = alien_gcp::provisioner(&peer.config(admin), case.invitation.id, case.target.clone(), how);
     let release = release(&stack, &[]);

@@ -34,8 +34,8 @@ impl Peer {
     /// A customer's project with an admin and a repository of images, and a vendor's service account.
     pub(crate) async fn new() -> Self {
         let sim = Sim::start().await.unwrap();
-        sim.project(PROJECT, NUMBER);
-        sim.project("vendor-project", "210987654321");
+        sim.project(PROJECT, NUMBER.parse().unwrap());
+        sim.project("vendor-project", 210_987_654_321);
         sim.bind(&project(), "roles/owner", ADMIN);
         sim.repository(PROJECT, LOCATION, "app");
         let vendor = sim.service_account("vendor-project", "vendor");
@@ -44,7 +44,7 @@ impl Peer {
 
     /// What `principal` calls with.
     pub(crate) fn config(&self, principal: &str) -> Config {
-        Config::from_token(&self.sim.token(principal)).unwrap().endpoint(self.sim.url())
+        Config::from_token(&self.sim.user_token(principal)).unwrap().endpoint(self.sim.url())
     }
 
     pub(crate) fn vendor(&self) -> String {
@@ -56,7 +56,7 @@ impl Peer {
         let email = deployment.identity.rsplit('/').next().unwrap();
         let url = format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", self.sim.url());
         let body = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "900s" });
-        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor()));
+        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.user_token(&self.vendor()));
         let request = request.header("content-type", "application/json").body(body.to_string());
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200, "{answer:?}");
@@ -75,6 +75,11 @@ pub(crate) fn rendered(deployment: &Deployment) -> Principal {
 pub(crate) fn image(says: &str) -> String {
     let Code::Zip(digest) = Code::zip(says.as_bytes()) else { unreachable!("a zip is named by its digest") };
     format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{digest}")
+}
+
+/// A custom role of the customer's project.
+pub(crate) fn role_name(id: &str) -> String {
+    format!("projects/{PROJECT}/roles/{id}")
 }
 
 fn relative(name: &str) -> &str {
@@ -147,7 +152,8 @@ impl World for Peer {
                 role.included_permissions.iter().map(AsRef::as_ref).filter(|one| *one != permission).collect();
             if !less.is_empty() {
                 let id = format!("test.{number}.{}", permission.replace(['.', '/'], "_"));
-                let name = self.sim.set_role(PROJECT, &id, &less);
+                let name = role_name(&id);
+                self.sim.set_role(&name, &less);
                 let mut reduced = json!({ "role": name, "members": [member] });
                 if binding.condition.is_some() {
                     reduced["condition"] = only(&taken);
@@ -161,7 +167,7 @@ impl World for Peer {
                 bindings.push(json!({ "role": binding.role, "members": [member], "condition": only(&others) }));
             }
             bindings.retain(|found| !found["members"].as_array().unwrap().is_empty());
-            self.sim.set_policy(&binding.resource, policy).unwrap();
+            self.sim.set_policy(&binding.resource, &policy);
         }
     }
 
@@ -170,7 +176,7 @@ impl World for Peer {
         // A policy that was changed twice goes back to what it was first.
         saved.reverse();
         for (name, policy) in saved {
-            self.sim.set_policy(&name, policy).unwrap();
+            self.sim.set_policy(&name, &policy);
         }
     }
 }

@@ -232,10 +232,12 @@ impl Shared {
     }
 }
 
-/// A new etag: strict base64.
+/// A new etag: base64 that is the same in both alphabets, because some of Google's APIs write the one and some the other,
+/// and clients read only what their API writes.
 pub(crate) fn etag() -> String {
     use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(fastrand::u64(..).to_be_bytes())
+    // Digits have no bits that either alphabet writes as a sign.
+    base64::engine::general_purpose::STANDARD.encode(format!("{:012}", fastrand::u64(..1_000_000_000_000)))
 }
 
 /// The name without `//service.googleapis.com/`.

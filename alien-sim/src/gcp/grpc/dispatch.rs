@@ -24,6 +24,11 @@ use super::backend::Backend;
 use super::storage::Transcoded;
 use super::{iam_internal, storage};
 
+const STORAGE: &str = "google.storage.v2.Storage";
+/// Google's clients ask this service for the policies of buckets
+/// (<https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.control.v2>).
+const CONTROL: &str = "google.storage.control.v2.StorageControl";
+
 /// Answers a call.
 pub(super) async fn call<B>(backend: Backend, request: Request<B>) -> Response<Body>
 where
@@ -33,21 +38,21 @@ where
     let path = request.uri().path().trim_start_matches('/').to_owned();
     let (service, method) = path.rsplit_once('/').unwrap_or_default();
     match (service, method) {
-        ("google.storage.v2.Storage", "CreateBucket") => transcode::<CreateBucketRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "GetBucket") => transcode::<GetBucketRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "UpdateBucket") => transcode::<UpdateBucketRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "DeleteBucket") => transcode::<DeleteBucketRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "ListBuckets") => transcode::<ListBucketsRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "GetIamPolicy") => transcode::<GetIamPolicyRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "SetIamPolicy") => transcode::<SetIamPolicyRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "TestIamPermissions") => {
+        (STORAGE, "CreateBucket") => transcode::<CreateBucketRequest, B>(backend, request).await,
+        (STORAGE, "GetBucket") => transcode::<GetBucketRequest, B>(backend, request).await,
+        (STORAGE, "UpdateBucket") => transcode::<UpdateBucketRequest, B>(backend, request).await,
+        (STORAGE, "DeleteBucket") => transcode::<DeleteBucketRequest, B>(backend, request).await,
+        (STORAGE, "ListBuckets") => transcode::<ListBucketsRequest, B>(backend, request).await,
+        (STORAGE | CONTROL, "GetIamPolicy") => transcode::<GetIamPolicyRequest, B>(backend, request).await,
+        (STORAGE | CONTROL, "SetIamPolicy") => transcode::<SetIamPolicyRequest, B>(backend, request).await,
+        (STORAGE | CONTROL, "TestIamPermissions") => {
             transcode::<TestIamPermissionsRequest, B>(backend, request).await
         }
-        ("google.storage.v2.Storage", "ListObjects") => transcode::<ListObjectsRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "GetObject") => transcode::<GetObjectRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "DeleteObject") => transcode::<DeleteObjectRequest, B>(backend, request).await,
-        ("google.storage.v2.Storage", "ReadObject") => read_object(backend, request).await,
-        ("google.storage.v2.Storage", "WriteObject") => write_object(backend, request).await,
+        (STORAGE, "ListObjects") => transcode::<ListObjectsRequest, B>(backend, request).await,
+        (STORAGE, "GetObject") => transcode::<GetObjectRequest, B>(backend, request).await,
+        (STORAGE, "DeleteObject") => transcode::<DeleteObjectRequest, B>(backend, request).await,
+        (STORAGE, "ReadObject") => read_object(backend, request).await,
+        (STORAGE, "WriteObject") => write_object(backend, request).await,
         (iam_internal::SERVICE, "TestPermissions") => {
             unary(request, move |_, asked| async move { backend.test_permissions(&asked) }).await
         }

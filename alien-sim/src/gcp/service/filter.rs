@@ -15,7 +15,8 @@ pub(super) struct Filter(Vec<Comparison>);
 struct Comparison {
     field: String,
     operator: &'static str,
-    value: String,
+    /// Any of these: `field=("a" OR "b")`.
+    values: Vec<String>,
 }
 
 const OPERATORS: &[&str] = &[">=", "<=", "!=", "=", ">", "<", ":"];
@@ -37,14 +38,15 @@ impl Filter {
             }
             if let Some(log) = word.strip_prefix("LOG_ID(").and_then(|rest| rest.strip_suffix(')')) {
                 let id = log.trim_matches('"').replace('/', "%2F");
-                comparisons.push(Comparison { field: "log_id".to_owned(), operator: "=", value: id });
+                comparisons.push(Comparison { field: "log_id".to_owned(), operator: "=", values: vec![id] });
                 continue;
             }
             let invalid = || Fail::invalid(format!("Unparseable filter: `{text}` at `{word}`"));
             let operator = words.next().ok_or_else(invalid)?;
             let operator = OPERATORS.iter().find(|known| **known == operator).ok_or_else(invalid)?;
-            let value = words.next().ok_or_else(invalid)?.trim_matches('"').to_owned();
-            if word == "timestamp" && value.parse::<Timestamp>().is_err() {
+            let values = values(&mut words).ok_or_else(invalid)?;
+            if let Some(value) = values.iter().find(|value| word == "timestamp" && value.parse::<Timestamp>().is_err())
+            {
                 return Err(Fail::invalid(format!("Unparseable filter: `{value}` is not a timestamp")));
             }
             let known = ["timestamp", "logName", "textPayload", "severity", "insertId"].contains(&word.as_str())
@@ -54,7 +56,7 @@ impl Filter {
             if !known {
                 return Err(Fail::invalid(format!("Unparseable filter: the field `{word}` is not known")));
             }
-            comparisons.push(Comparison { field: word, operator, value });
+            comparisons.push(Comparison { field: word, operator, values });
         }
         Ok(Self(comparisons))
     }
@@ -64,25 +66,47 @@ impl Filter {
     }
 }
 
+/// The value of a comparison, or all of those in parentheses.
+fn values(words: &mut impl Iterator<Item = String>) -> Option<Vec<String>> {
+    let bare = |word: String| word.trim_matches('"').to_owned();
+    let first = words.next()?;
+    if first != "(" {
+        return Some(vec![bare(first)]);
+    }
+    let mut values = vec![bare(words.next()?)];
+    loop {
+        match words.next()?.as_str() {
+            ")" => return Some(values),
+            "OR" => values.push(bare(words.next()?)),
+            _ => return None,
+        }
+    }
+}
+
 impl Comparison {
     fn holds(&self, entry: &Value) -> bool {
+        let any = self.values.iter().any(|value| self.holds_for(entry, value));
+        // What is not equal is so to all of them.
+        if self.operator == "!=" { self.values.iter().all(|value| self.holds_for(entry, value)) } else { any }
+    }
+
+    fn holds_for(&self, entry: &Value, value: &str) -> bool {
         if self.field == "timestamp" {
-            let (Ok(at), Ok(wanted)) =
-                (text(entry, "/timestamp").parse::<Timestamp>(), self.value.parse::<Timestamp>())
+            let (Ok(at), Ok(wanted)) = (text(entry, "/timestamp").parse::<Timestamp>(), value.parse::<Timestamp>())
             else {
                 return false;
             };
             return compare(self.operator, &at, &wanted);
         }
         if self.field == "log_id" {
-            return text(entry, "/logName").rsplit('/').next() == Some(self.value.as_str());
+            return text(entry, "/logName").rsplit('/').next() == Some(value);
         }
         let found = text(entry, &format!("/{}", self.field.replace('.', "/").replace('"', "")));
         if self.operator == ":" {
             // To have is to contain, whatever the case of letters.
-            return found.to_lowercase().contains(&self.value.to_lowercase());
+            return found.to_lowercase().contains(&value.to_lowercase());
         }
-        compare(self.operator, &found.as_str(), &self.value.as_str())
+        compare(self.operator, &found.as_str(), &value)
     }
 }
 
