@@ -77,3 +77,17 @@ async fn a_throttled_caller_is_told_when_to_come_back() {
     }
     world.does("GET", path, Value::Null).await;
 }
+
+#[tokio::test]
+async fn no_debug_form_shows_a_token() {
+    let world = World::new().await;
+    let email = world.gcp.service_account("acme", "worker");
+    let key = world.gcp.key(&email);
+    let refresh = world.gcp.refresh_token(crate::world::ADMIN);
+    let shown = format!("{:?} {:?}", world.gcp, world.gcp.faults());
+    assert!(shown.contains(world.gcp.url()));
+    let key: Value = serde_json::from_str(&key).unwrap();
+    for secret in [world.admin.as_str(), refresh.as_str(), key["private_key_id"].as_str().unwrap()] {
+        assert!(!shown.contains(secret));
+    }
+}
