@@ -11,7 +11,6 @@ use super::service;
 use super::state::{Caller, REMEMBERED, Shared, State};
 
 /// A request of a REST API.
-#[derive(Debug)]
 pub(crate) struct Ask<'a> {
     /// `GET`, `POST`, …
     pub(crate) verb: &'a str,
@@ -52,7 +51,6 @@ impl From<Fail> for Answer {
 }
 
 /// What a method that is done knows of the request.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) caller: &'a Caller,
@@ -247,7 +245,7 @@ fn remember(state: &mut State, route: &Route, path: &str, query: &[(String, Stri
         method: route.method.id.to_owned(),
         verb: route.method.verb.to_owned(),
         path: path.to_owned(),
-        query: query.iter().filter(|(name, _)| !name.contains("token")).cloned().collect(),
+        query: query.iter().filter(|(name, _)| name != "key" && !name.contains("token")).cloned().collect(),
         body,
     });
 }

@@ -21,6 +21,22 @@ use super::state::{self, Dated, Project, Shared, project_name};
 /// A Google Cloud on loopback; it ends when this is dropped.
 ///
 /// It has a thread of its own, so it answers whatever the runtime of its user does.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use alien_sim::gcp::Gcp;
+///
+/// let gcp = Gcp::start().await?;
+/// gcp.project("acme", 42);
+/// let project = "//cloudresourcemanager.googleapis.com/projects/acme";
+/// gcp.bind(project, "roles/pubsub.publisher", "user:ada@example.com");
+/// // Any client may now publish with this token at this URL, and do nothing else.
+/// let (_token, _url) = (gcp.user_token("user:ada@example.com"), gcp.url());
+/// assert!(gcp.decisions().is_empty());
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
 pub struct Gcp {
     shared: Shared,
     stop: Option<oneshot::Sender<()>>,

@@ -181,7 +181,9 @@ impl Route {
         let start = segments.iter().position(|s| s == "projects" || s == "b").unwrap_or(segments.len());
         let mut segments = segments.split_off(start);
         let api = self.method.id.split('.').next().unwrap_or_default();
-        if api == "storage" {
+        if api == "storage" && segments.first().is_some_and(|first| first == "projects") {
+            segments.truncate(2);
+        } else if api == "storage" {
             if segments.len() % 2 == 1 || self.method.path.contains("/iam/") {
                 segments.truncate(if segments.len() > 4 { 4 } else { 2 });
             }
@@ -193,11 +195,11 @@ impl Route {
             return format!("//storage.googleapis.com/projects/_/buckets/{bucket}{object}");
         }
         // `global` stands alone, all else is in pairs of a collection and an id.
-        let alone = usize::from(segments.iter().any(|s| s == "global"));
+        let alone = usize::from(api == "compute" && segments.get(2).is_some_and(|s| s == "global"));
         if (segments.len() - alone) % 2 == 1 {
             segments.pop();
         }
-        if segments.last().is_some_and(|last| last == "global") {
+        if alone == 1 && segments.len() == 3 {
             segments.pop();
         }
         if api == "firestore" {

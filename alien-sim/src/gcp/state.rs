@@ -1,6 +1,7 @@
 //! What the emulator remembers, and the handle on it that everything shares.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -21,10 +22,16 @@ use super::operation::Operation;
 pub(crate) const REMEMBERED: usize = 65_536;
 
 /// The one state of an emulator. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Shared(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Shared {
+    /// The state holds tokens and keys: none of it is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     state: Mutex<State>,
     url: OnceLock<String>,
@@ -92,8 +99,8 @@ pub(crate) struct Project {
     pub(crate) disabled: BTreeSet<String>,
 }
 
-/// Everything.
-#[derive(Debug, Default)]
+/// Everything; it has no `Debug`, for it holds tokens and keys.
+#[derive(Default)]
 pub(crate) struct State {
     pub(crate) projects: BTreeMap<String, Project>,
     pub(crate) things: BTreeMap<String, Thing>,

@@ -1131,6 +1131,13 @@ pub(crate) const TABLE: &[Method] = &[
         &[],
     ),
     row(
+        "logging.projects.locations.buckets.undelete",
+        "POST",
+        "/v2/projects/{project}/locations/{location}/buckets/{bucket}:undelete",
+        &["logging.buckets.undelete"],
+        &[],
+    ),
+    row(
         "logging.projects.locations.buckets.updateAsync",
         "POST",
         "/v2/projects/{project}/locations/{location}/buckets/{bucket}:updateAsync",

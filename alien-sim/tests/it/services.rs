@@ -1,0 +1,122 @@
+//! Cloud Run: deployed, called, and broken.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{PROJECT, World, refusal};
+
+const SERVICES: &str = "/v2/projects/acme/locations/us-central1/services";
+const IMAGE: &str = "us-central1-docker.pkg.dev/acme/images/app:1";
+
+#[tokio::test]
+async fn a_deployer_needs_act_as_on_exactly_that_account_and_the_image() {
+    let world = World::new().await;
+    let repository = world.gcp.repository("acme", "us-central1", "images");
+    let email = world.gcp.service_account("acme", "runtime");
+    let user = world.user("deployer", &["run.services.create"]);
+    let body = json!({"template": {"serviceAccount": email, "containers": [{"image": IMAGE}]}});
+    let path = format!("{SERVICES}?serviceId=app");
+    let missing = async || {
+        let (code, answer) = world.call(&user, "POST", &path, body.clone()).await;
+        (code, answer["error"]["details"][0]["metadata"]["permission"].clone())
+    };
+    assert_eq!(missing().await, (403, json!("iam.serviceAccounts.actAs")));
+    let wrong = "//iam.googleapis.com/projects/acme/serviceAccounts/42-compute@developer.gserviceaccount.com";
+    world.gcp.bind(wrong, "roles/iam.serviceAccountUser", "user:deployer@example.com");
+    assert_eq!(missing().await, (403, json!("iam.serviceAccounts.actAs")));
+    let right = format!("//iam.googleapis.com/projects/acme/serviceAccounts/{email}");
+    world.gcp.bind(&right, "roles/iam.serviceAccountUser", "user:deployer@example.com");
+    assert_eq!(missing().await, (403, json!("artifactregistry.repositories.downloadArtifacts")));
+    world.gcp.bind(&repository, "roles/artifactregistry.reader", "user:deployer@example.com");
+    assert_eq!(missing().await.0, 200);
+}
+
+#[tokio::test]
+async fn an_operation_is_done_when_the_revision_is_ready() {
+    let world = World::new().await;
+    world.gcp.faults().reconciling_takes(Duration::from_secs(30));
+    let body = json!({"template": {"containers": [{"image": "example.com/app"}]}});
+    let operation = world.does("POST", &format!("{SERVICES}?serviceId=app"), body).await;
+    assert_eq!(operation.get("done"), None);
+    let service = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!(
+        (&service["reconciling"], &service["terminalCondition"]["state"]),
+        (&json!(true), &json!("CONDITION_RECONCILING"))
+    );
+    world.gcp.faults().advance(Duration::from_secs(31));
+    let path = format!("/v2/{}", operation["name"].as_str().unwrap());
+    let done = world.does("GET", &path, Value::Null).await;
+    assert_eq!(
+        (&done["done"], &done["response"]["terminalCondition"]["state"]),
+        (&json!(true), &json!("CONDITION_SUCCEEDED"))
+    );
+    let service = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!((&service["generation"], &service["observedGeneration"]), (&json!("1"), &json!("1")));
+}
+
+#[tokio::test]
+async fn a_broken_revision_leaves_the_last_ready_one_serving() {
+    let world = World::new().await;
+    world.service("app", "example.com/app:1").await;
+    let before = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    let broken = json!({"template": {"containers": [{"image": "example.com/broken"}]}});
+    let operation = world.does("PATCH", &format!("{SERVICES}/app?updateMask=template.containers"), broken).await;
+    assert!(operation["error"]["message"].as_str().unwrap().contains("is not ready"), "{operation}");
+    let after = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!(after["terminalCondition"]["state"], "CONDITION_FAILED");
+    assert_eq!(after["latestReadyRevision"], before["latestReadyRevision"]);
+    assert_ne!(after["latestCreatedRevision"], after["latestReadyRevision"]);
+    assert_eq!(after["template"]["serviceAccount"], before["template"]["serviceAccount"], "the mask kept the rest");
+}
+
+#[tokio::test]
+async fn a_stale_etag_and_a_field_that_is_no_field_are_refused() {
+    let world = World::new().await;
+    world.service("app", "example.com/app:1").await;
+    let path = format!("{SERVICES}/app?updateMask=labels");
+    assert_eq!(world.refused("PATCH", &path, json!({"etag": "\"x\"", "labels": {}})).await, refusal(409, "ABORTED"));
+    let path = format!("{SERVICES}/app?updateMask=lables");
+    assert_eq!(world.refused("PATCH", &path, json!({"labels": {}})).await, refusal(400, "INVALID_ARGUMENT"));
+    let path = format!("{SERVICES}?serviceId=app");
+    let body = json!({"template": {"containers": [{"image": "i"}]}});
+    assert_eq!(world.refused("POST", &path, body).await, refusal(409, "ALREADY_EXISTS"));
+}
+
+#[tokio::test]
+async fn a_service_answers_who_may_invoke_it_with_a_token_for_it() {
+    let world = World::new().await;
+    let uri = world.service("app", "example.com/app").await;
+    let path = uri.strip_prefix(world.gcp.url()).unwrap().to_owned();
+    let email = world.gcp.service_account("acme", "caller");
+    let mint = async |audience: &str| {
+        let path = format!("/v1/projects/-/serviceAccounts/{email}:generateIdToken");
+        let answer = world.does("POST", &path, json!({"audience": audience, "includeEmail": true})).await;
+        answer["token"].as_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (mint(&uri).await, mint("https://other.example").await);
+    assert_eq!(world.call(&right, "POST", &path, json!("hello")).await.0, 403);
+    let name = "//run.googleapis.com/projects/acme/locations/us-central1/services/app";
+    world.gcp.bind(name, "roles/run.invoker", &format!("serviceAccount:{email}"));
+    assert_eq!(world.call(&right, "POST", &path, json!("hello")).await, (200, json!("hello")));
+    assert_eq!(world.call(&wrong, "POST", &path, json!("hello")).await.0, 401);
+    assert_eq!(
+        world.call(&world.admin, "POST", &path, json!("hello")).await.0,
+        401,
+        "an access token is not an ID token"
+    );
+    assert_eq!(world.call(&right, "GET", "/v1/projects/acme/topics", Value::Null).await.0, 401);
+    assert_eq!(world.call(&right, "POST", &path, json!("fail")).await.0, 500);
+}
+
+#[tokio::test]
+async fn what_is_deleted_leaves_nothing() {
+    let world = World::new().await;
+    let before = world.gcp.things();
+    world.service("app", "example.com/app").await;
+    assert_eq!(world.gcp.things().len(), before.len() + 1);
+    let operation = world.does("DELETE", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!(operation["done"], true);
+    assert_eq!(world.gcp.things(), before);
+    assert!(before.contains(&PROJECT.to_owned()));
+}
