@@ -235,7 +235,8 @@ async fn admit_impersonators(at: At<'_>, principal: &Principal) -> Result<()> {
 /// first makes it, nobody deletes it. A deleted one is taken back first, because its id is blocked for weeks
 /// (<https://docs.cloud.google.com/iam/docs/creating-custom-roles#deleting-custom-role>).
 async fn define(at: At<'_>, wanted: &CustomRole) -> Result<()> {
-    if at.clients.defined.lock().await.contains(&wanted.role_id) {
+    let mut defined = at.clients.defined.lock().await;
+    if defined.contains(&wanted.role_id) {
         return Ok(());
     }
     let at = at.about(Subject::Deployment);
@@ -253,7 +254,7 @@ async fn define(at: At<'_>, wanted: &CustomRole) -> Result<()> {
     if !is_defined(&found, wanted) {
         rewrite(at, wanted, found).await?;
     }
-    at.clients.defined.lock().await.insert(wanted.role_id.clone());
+    defined.insert(wanted.role_id.clone());
     Ok(())
 }
 
@@ -301,10 +302,17 @@ async fn make(at: At<'_>, role: &CustomRole) -> Result<Role> {
 
 async fn undelete(at: At<'_>, role: &CustomRole) -> Result<Role> {
     let request = UndeleteRoleRequest::new().set_name(role_name(at, role));
-    at.call(&[op::UNDELETE_ROLE], || async {
+    let undeleted = at.call(&[op::UNDELETE_ROLE], || async {
         at.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
-    })
-    .await
+    });
+    match undeleted.await {
+        // Another deployment was faster.
+        Err(error) if error.kind() == ErrorKind::Refused => match look(at, role).await? {
+            Some(found) if !found.deleted => Ok(found),
+            _ => Err(error),
+        },
+        undeleted => undeleted,
+    }
 }
 
 /// Of two who write at once, the second begins anew: the etag is of what was read.

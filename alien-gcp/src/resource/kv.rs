@@ -21,7 +21,7 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Heartbeat => &[op::GET_DATABASE],
         Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
         Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
-        Set::Setup => &[op::PATCH_DATABASE, op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
+        Set::Setup => &[op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
         Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
         // A write that depends on a read is a transaction.
         Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],

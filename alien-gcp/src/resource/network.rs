@@ -27,7 +27,7 @@ pub(super) fn set(set: Set) -> Rows {
             op::GET_GLOBAL_OPERATION,
             op::GET_REGION_OPERATION,
         ],
-        Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK, op::PATCH_NETWORK, op::PATCH_SUBNETWORK],
+        Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK],
         Set::Setup => &[
             op::CREATE_FIREWALL,
             op::GET_FIREWALL,

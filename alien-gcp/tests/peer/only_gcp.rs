@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alien_conformance::life::product;
-use alien_conformance::world::{Calls, Case, World, release, run};
+use alien_conformance::world::{Calls, Case, HurriedClock, World, quickly, release, run};
 use alien_core::cloud::Cloud;
 use alien_core::engine::Data;
 use alien_core::permission::Layer;
@@ -74,10 +74,13 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
     peer.sim.set_policy(&project(), &policy);
 
     let calls = Calls::default();
-    let cases = ["one", "two"].map(|prefix| {
+    let second = "user:second-admin@example.com";
+    peer.sim.bind(&project(), "roles/owner", second);
+    let cases = [("one", ADMIN), ("two", second)].map(|(prefix, admin)| {
         let mut case = Case::new(peer, prefix, stack.clone());
-        let how = peer.calling().recorder(calls.recorder());
-        case.provisioner = peer.provisioner(case.invitation.id, case.target.clone(), how);
+        let how = quickly(HurriedClock::begin(), Duration::from_secs(600)).recorder(calls.recorder());
+        let (id, target) = (case.invitation.id, case.target.clone());
+        case.provisioner = std::sync::Arc::new(alien_gcp::provisioner(&peer.config(admin), id, target, how));
         case
     });
     let release: Release = release(&stack, &[]);
@@ -97,8 +100,7 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
         due.collect()
     };
     for round in 0..ROUNDS {
-        // One admin takes the access back and gives it again, which unbinds and binds everything; another's deployment does
-        // the same; and two more look at the first.
+        // Each admin takes the access to one deployment back and gives it again, which unbinds and binds everything.
         let work = cases.iter().zip(&deployments).map(|(case, deployment)| {
             let release = &release;
             async move {

@@ -11,7 +11,12 @@ use alien_gcp::Gcp;
 use crate::world::Peer;
 
 /// Rights that this life does not use, each with what does.
-const UNUSED: [(&str, &str); 0] = [];
+const UNUSED: [(&str, &str); 4] = [
+    ("iam.roles.undelete on Project", "a role that someone deleted"),
+    ("iam.roles.update on Project", "a role that someone changed, or that an older version of the library made"),
+    ("logging.buckets.undelete on Project", "another set-up within seven days of a take-down"),
+    ("logging.sinks.update on Project", "a service more or less"),
+];
 
 /// P6, for the admin: the rights that a set-up, a second one, a revocation and a take-down do not use. Every call goes
 /// through the gate, so nothing is missing; what is spare is listed, with the reason.
