@@ -9,6 +9,7 @@ use crate::room::{Room, words};
 
 /// Ten programs that set up, and some that take down, are killed at moments of chance; the next one converges.
 pub(crate) fn kills(room: &Room) {
+    let before = (room.cloud.there)();
     let code = (room.cloud.code)("first");
     let file = room.write("stack.json", &serde_json::to_vec(&product(&code)).unwrap());
     let (invitation, record, zips) = (room.invite(&file), room.path("record.json"), room.zips(&[("code", &code)]));
@@ -37,6 +38,7 @@ pub(crate) fn kills(room: &Room) {
         room.succeeds("alien-deploy", &down);
         let status = room.fails("alien-deploy", &status);
         assert!(!status.contains("right") && !status.contains("differs") && status.contains("missing"), "{status}");
+        assert_eq!((room.cloud.there)(), before, "something was left, or taken");
         println!("round {round}: killed while it set up, after {after:?} of {whole_up:?}; finished by the next");
     }
     assert!(killed >= 8, "{killed} of 15 programs were killed before they ended by themselves");

@@ -1,6 +1,5 @@
 //! A folder for files, a cloud, and programs that are run against it.
 
-use std::any::Any;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -32,8 +31,8 @@ pub(crate) struct Cloud {
     pub(crate) nobody: &'static str,
     /// What a function runs that says something.
     pub(crate) code: fn(&str) -> Shipped,
-    /// What answers. It ends with this.
-    pub(crate) peer: Box<dyn Any>,
+    /// The names of all that is there, where the peer tells; the peer ends with this.
+    pub(crate) there: Box<dyn Fn() -> Vec<String>>,
 }
 
 /// A folder for files, and a cloud.
