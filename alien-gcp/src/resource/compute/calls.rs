@@ -199,7 +199,9 @@ pub(crate) async fn mark_set(at: At<'_>, marks: &Marks) -> Result<()> {
         .set_labels(labels)
         .set_ingress(ingress(at.resource()?))
         .set_template(template(at, at.resource()?)?);
-    patch(at, service, &["labels", "ingress"]).await
+    patch(at, service, &["labels", "ingress"]).await?;
+    // Whatever is written is rolled out.
+    idle(at).await.map(drop)
 }
 
 async fn send(at: At<'_>, template: RevisionTemplate) -> Result<()> {
