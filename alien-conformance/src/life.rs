@@ -1,5 +1,8 @@
 //! The whole life of a stack on a cloud that can be called, and the promises that only calls can show.
 
+use std::collections::BTreeSet;
+
+use alien_core::call::last;
 use alien_core::cloud::Cloud;
 use alien_core::engine::{Action, Data};
 use alien_core::impersonate::Purpose;
@@ -244,13 +247,12 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         }
     }
     let due = granted.iter().map(|(subject, row, _)| (format!("{subject:?}"), row.permission, format!("{:?}", row.on)));
-    let due: std::collections::BTreeSet<_> = due.collect();
+    let due: BTreeSet<_> = due.collect();
     let entry = format!("{:?}", Subject::ManagementIdentity);
-    let used: std::collections::BTreeSet<_> =
-        needed(&calls.take()).into_iter().filter(|(subject, ..)| *subject != entry).collect();
+    let used: BTreeSet<_> = needed(&calls.take()).into_iter().filter(|(subject, ..)| *subject != entry).collect();
     assert_eq!(used, due, "what was called, and what was granted");
 
-    let mut undecided = std::collections::BTreeSet::new();
+    let mut undecided = BTreeSet::new();
     for (number, (subject, row, names)) in granted.iter().enumerate() {
         if world.is_undecided(row.permission) {
             undecided.insert(row.permission);
@@ -272,4 +274,63 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         println!("not decided by the peer, so by the evaluator alone: {permission}");
     }
     case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// P6, for the admin: the rights that a set-up, a second one after a revocation, and a take-down do not use, as permission and
+/// place. Every call goes through the gate, so nothing is missing; what is spare must have a reason.
+///
+/// # Panics
+///
+/// Where anything of that fails.
+pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String> {
+    let code = world.code("first");
+    let stack = product(&code);
+    let case = Case::new(world, "spare", stack.clone());
+    let calls = Calls::default();
+    let how = world.calling().recorder(calls.recorder());
+    let provisioner = world.provisioner(case.invitation.id, case.target.clone(), how);
+    let first = release(&stack, std::slice::from_ref(&code));
+    let plan = provisioner.plan(&first, None, &run()).await.unwrap();
+    let deployment = provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    provisioner.revoke(&deployment, &run()).await.unwrap();
+    let plan = provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+    provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
+    provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+
+    let used: BTreeSet<(&str, String)> =
+        needed(&calls.take()).into_iter().map(|(_, permission, place)| (permission, place)).collect();
+    let site = Site::<W::Cloud>::of(&deployment).unwrap();
+    let granted = site.deployed();
+    let granted: BTreeSet<(&str, String)> = granted
+        .granted(&site.permissions.provisioning)
+        .map(|(_, _, row, _)| (row.permission, format!("{:?}", row.on)))
+        .collect();
+    granted.difference(&used).map(|(permission, place)| format!("{permission} on {place}")).collect()
+}
+
+/// A network of the customer's: a container runs in it, and neither set-up nor take-down changes it.
+///
+/// # Panics
+///
+/// Where it is touched, or not used.
+pub async fn an_existing_network_is_used<W: World>(world: &W) {
+    // The network that another deployment made stands for the customer's own.
+    let mut own = Stack::builder("own");
+    own.frozen("net", Network::new("10.30.0.0/16"));
+    let own = own.build().unwrap();
+    let customers = Case::new(world, "customers", own.clone());
+    let made = customers.up(&release(&own, &[]), None).await.unwrap();
+    let mut stack = Stack::builder("adopts");
+    let network = stack.frozen("net", Network::existing(last(&made.resources["net"])));
+    stack.live("worker", Container::new(Code::image(IMAGE), "worker").network(&network));
+    stack.profile("worker", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(world, "adopts", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    assert_eq!(deployment.resources["net"], made.resources["net"]);
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
+    assert!(plan.is_empty(), "it is as it was:\n{plan}");
+    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
 }

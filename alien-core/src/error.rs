@@ -201,6 +201,21 @@ impl Error {
     }
 }
 
+/// An error and what caused it, each once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// Nothing, where a look found nothing.
 pub trait OrAbsent<T> {
     /// `None` in the place of [`ErrorKind::Missing`].

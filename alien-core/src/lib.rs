@@ -42,7 +42,7 @@ pub use clock::Clock;
 pub use clock::SystemClock;
 pub use deployment::{Deployment, DeploymentId, Invitation, trust};
 pub use engine::Engine;
-pub use error::{Error, ErrorKind, OrAbsent, Result};
+pub use error::{Error, ErrorKind, OrAbsent, Result, chain};
 pub use handle::{AnyHandle, Handle, Ref};
 pub use impersonate::{Impersonate, Impersonator};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};

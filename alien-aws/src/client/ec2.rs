@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{Error, ErrorKind, Result, chain};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -20,7 +20,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::error::{answer, chain, unreachable, unsigned_request};
+use super::error::{answer, unreachable, unsigned_request};
 use super::{ATTEMPT, CONNECT};
 
 const VERSION: &str = "2016-11-15";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind};
+use alien_core::{Error, ErrorKind, chain};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
@@ -57,20 +57,6 @@ pub(super) fn unsigned_request(why: &str) -> Error {
 /// There is no way to AWS.
 pub(super) fn unreachable(why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("AWS could not be reached: {why}"))
-}
-
-/// An error and what caused it, each once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// An answer that is an error: by its code, as the services document them, else by its status.

@@ -33,7 +33,7 @@ fn main() {
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_aws::the_fewest_calls(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
-            Box::pin(only_aws::an_existing_network_is_used(peer))
+            Box::pin(life::an_existing_network_is_used(peer))
         }),
         trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
         trial("wrong_credentials_and_missing_rights_are_told_before_anything_is_done", |peer| {

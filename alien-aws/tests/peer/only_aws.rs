@@ -5,9 +5,8 @@ use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::{Action, Data};
 use alien_core::impersonate::Purpose;
-use alien_core::{Code, Container, ErrorKind, Function, Impersonate, Live, Network, Profile, Provision, Silent, Stack};
+use alien_core::{ErrorKind, Function, Impersonate, Live, Profile, Provision, Silent, Stack};
 
-use crate::forbidden::last;
 use crate::world::{Peer, root};
 
 /// To get in, to send the code, and to see that it works: nothing less can do it. Looking is repeated until it does.
@@ -47,29 +46,6 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
 /// The name of a session, which tells the operator and the release.
 fn session_name(entry: &str) -> &str {
     entry.split('&').find_map(|field| field.strip_prefix("RoleSessionName=")).unwrap()
-}
-
-/// A VPC of the customer's: a service runs in it, and neither set-up nor take-down changes it.
-pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
-    // The network that another deployment made stands for the customer's own.
-    let mut own = Stack::builder("own");
-    own.frozen("net", Network::new("10.30.0.0/16"));
-    let own = own.build().unwrap();
-    let customers = Case::new(peer, "customers", own.clone());
-    let made = customers.up(&release(&own, &[]), None).await.unwrap();
-    let mut stack = Stack::builder("adopts");
-    let network = stack.frozen("net", Network::existing(last(&made.resources["net"])));
-    let image = Code::image(alien_conformance::stacks::IMAGE);
-    stack.live("worker", Container::new(image, "worker").network(&network));
-    stack.profile("worker", Profile::new());
-    let stack = stack.build().unwrap();
-    let case = Case::new(peer, "adopts", stack.clone());
-    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    assert_eq!(deployment.resources["net"], made.resources["net"]);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
-    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
-    assert!(plan.is_empty(), "it is as it was:\n{plan}");
-    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
 }
 
 /// Another account's credentials, and an admin who lacks a right: both are told in the plan, and nothing is done.

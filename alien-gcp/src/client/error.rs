@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind};
+use alien_core::{Error, ErrorKind, chain};
 use google_cloud_gax::error::Error as GaxError;
 use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
 
@@ -31,20 +31,6 @@ pub(crate) fn failure(error: GaxError) -> Error {
 fn unsigned(error: &GaxError) -> Error {
     let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS";
     Error::new(ErrorKind::Credentials, format!("the GCP credentials here give no token ({}); {help}", chain(error)))
-}
-
-/// An error and what caused it, each once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// <https://docs.cloud.google.com/apis/design/errors>

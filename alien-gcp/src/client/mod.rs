@@ -118,7 +118,7 @@ impl Clients {
 }
 
 fn unbuilt(error: impl std::error::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", error::chain(&error)))
+    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", alien_core::chain(&error)))
 }
 
 /// One subject, and how calls about it are made.

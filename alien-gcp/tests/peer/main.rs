@@ -44,7 +44,7 @@ fn main() {
             Box::pin(only_gcp::a_grant_that_takes_its_time_is_waited_for(peer))
         }),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
-            Box::pin(only_gcp::an_existing_network_is_used(peer))
+            Box::pin(life::an_existing_network_is_used(peer))
         }),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_gcp::a_queue_starts_its_function(peer))),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),

@@ -10,8 +10,7 @@ use alien_core::cloud::Cloud;
 use alien_core::engine::Data;
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, Container, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Queue, Release, Silent, Site, Stack,
-    Storage,
+    Code, ErrorKind, Function, FunctionUpdate, Live, Profile, Queue, Release, Silent, Site, Stack, Storage,
 };
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
@@ -179,30 +178,6 @@ pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
     assert!(told.contains("enied") && told.contains("storage.buckets.get"), "{told}");
     let looks = calls.operations().into_iter().filter(|call| *call == "storage.buckets.get").count();
     assert!(looks <= 2, "a denial later is a denial: {looks} looks");
-}
-
-/// A network of the customer's: a service runs in it, and neither set-up nor take-down changes it.
-pub(crate) async fn an_existing_network_is_used(peer: &Peer) {
-    // The network that another deployment made stands for the customer's own.
-    let mut own = Stack::builder("own");
-    own.frozen("net", Network::new("10.30.0.0/16"));
-    let own = own.build().unwrap();
-    let customers = Case::new(peer, "customers", own.clone());
-    let made = customers.up(&release(&own, &[]), None).await.unwrap();
-    let name = made.resources["net"].rsplit('/').next().unwrap().to_owned();
-    let mut stack = Stack::builder("adopts");
-    let network = stack.frozen("net", Network::existing(&name));
-    let image = Code::image(alien_conformance::stacks::IMAGE);
-    stack.live("worker", Container::new(image, "worker").network(&network));
-    stack.profile("worker", Profile::new());
-    let stack = stack.build().unwrap();
-    let case = Case::new(peer, "adopts", stack.clone());
-    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    assert_eq!(deployment.resources["net"], made.resources["net"]);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
-    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
-    assert!(plan.is_empty(), "it is as it was:\n{plan}");
-    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
 }
 
 /// The queue that starts a function pushes to it, under the function's own identity; what was dead is kept.
