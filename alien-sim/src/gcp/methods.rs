@@ -19,16 +19,8 @@ pub struct Method {
     pub permissions: &'static [&'static str],
     /// Needed in some cases, or on something else than the path names.
     pub conditional: &'static [&'static str],
-}
-
-pub(super) const fn row(
-    id: &'static str,
-    verb: &'static str,
-    path: &'static str,
-    permissions: &'static [&'static str],
-    conditional: &'static [&'static str],
-) -> Method {
-    Method { id, verb, path, permissions, conditional }
+    /// The page of Google's documentation that says so, as far as any does: the row's comment says where none does.
+    pub source: &'static str,
 }
 
 /// Every method that is known: all are enforced, some are also done.
@@ -178,7 +170,10 @@ impl Route {
                 None => (*part).to_owned(),
             })
             .collect();
-        let start = segments.iter().position(|s| s == "projects" || s == "b").unwrap_or(segments.len());
+        // A copy is about what it makes.
+        let target = template.iter().position(|part| matches!(*part, "copyTo" | "rewriteTo")).unwrap_or(0);
+        let start = segments.iter().skip(target).position(|s| s == "projects" || s == "b");
+        let start = start.map_or(segments.len(), |start| target + start);
         let mut segments = segments.split_off(start);
         let api = self.method.id.split('.').next().unwrap_or_default();
         if api == "storage" && segments.first().is_some_and(|first| first == "projects") {
