@@ -5,7 +5,17 @@ use std::sync::OnceLock;
 
 use super::table::TABLE;
 
-/// One method of an API of Google Cloud, and the permissions that it needs.
+/// One method of an API of Google Cloud, the permissions that it needs, and the page that says so.
+///
+/// ```
+/// use alien_sim::gcp::methods;
+///
+/// let id = "run.projects.locations.services.get";
+/// let get = methods().find(|method| method.id == id).ok_or("there is no such method")?;
+/// assert_eq!(get.permissions, ["run.services.get"]);
+/// assert_eq!(get.source, "https://docs.cloud.google.com/run/docs/reference/iam/permissions");
+/// # Ok::<_, &str>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Method {
@@ -23,7 +33,9 @@ pub struct Method {
     pub source: &'static str,
 }
 
-/// Every method that is known: all are enforced, some are also done.
+/// Every method that is known, those of a resource together: all are enforced, some are also done.
+///
+/// What is not among them is answered with 501. A method with two paths is here twice.
 pub fn methods() -> impl Iterator<Item = &'static Method> {
     TABLE.iter()
 }
