@@ -75,7 +75,7 @@ fn main() {
     gcp.set_role("projects/acme/roles/reader", &["iam.serviceAccounts.get"]);
     gcp.bind(PROJECT, "projects/acme/roles/reader", "user:reader@example.com");
     let email = gcp.service_account("acme", "measured");
-    let token = gcp.user_token("user:reader@example.com");
+    let token = gcp.token("user:reader@example.com");
     let address = gcp.url().trim_start_matches("http://").to_owned();
     let request = format!(
         "GET /v1/projects/acme/serviceAccounts/{email} HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer {token}\r\n\r\n"

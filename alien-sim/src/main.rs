@@ -42,7 +42,7 @@ fn run() -> io::Result<()> {
         "url": gcp.url(),
         "project": "sim-project",
         "principal": admin,
-        "token": gcp.user_token(admin),
+        "token": gcp.token(admin),
     });
     let mut out = io::stdout();
     writeln!(out, "{line}")?;

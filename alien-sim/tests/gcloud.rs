@@ -61,7 +61,7 @@ impl World {
 
     fn gcloud(&self, user: &str, command: &str) -> Output {
         let token = self.folder.join("token");
-        std::fs::write(&token, self.gcp.user_token(&format!("user:{user}@example.com"))).unwrap();
+        std::fs::write(&token, self.gcp.token(&format!("user:{user}@example.com"))).unwrap();
         let url = self.gcp.url();
         let mut gcloud = Command::new("gcloud");
         gcloud

@@ -52,7 +52,7 @@ impl World {
 
     fn user<M>(&self, name: &str, message: M) -> Request<M> {
         let mut request = Request::new(message);
-        let token = self.gcp.user_token(&format!("user:{name}@example.com"));
+        let token = self.gcp.token(&format!("user:{name}@example.com"));
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request
     }

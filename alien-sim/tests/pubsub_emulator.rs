@@ -165,11 +165,11 @@ fn bound_on_one_topic(jar: PathBuf) {
     let (ours, other) = (world.prepare(), world.prepare());
     let policy =
         json!({"policy": {"bindings": [{"role": "roles/pubsub.publisher", "members": ["user:a@example.com"]}]}});
-    let owner = world.gcp.user_token("user:admin@example.com");
+    let owner = world.gcp.token("user:admin@example.com");
     let (code, answer) = world.send(&owner, "POST", &format!("topics/topic-{ours}:setIamPolicy"), Some(&policy));
     assert_eq!(code, 200, "{answer}");
     let message = json!({"messages": [{"data": "aGVsbG8="}]});
-    let token = world.gcp.user_token("user:a@example.com");
+    let token = world.gcp.token("user:a@example.com");
     let publish = |number| world.send(&token, "POST", &format!("topics/topic-{number}:publish"), Some(&message)).0;
     assert_eq!((publish(ours), publish(other)), (200, 403));
 }
@@ -216,7 +216,7 @@ impl World {
     fn prepare(&self) -> u32 {
         let number = self.attempts.get();
         self.attempts.set(number + 1);
-        let owner = self.gcp.user_token("user:admin@example.com");
+        let owner = self.gcp.token("user:admin@example.com");
         let topic = format!("projects/{PROJECT}/topics/topic-{number}");
         for (path, body) in [
             (format!("topics/topic-{number}"), json!({})),
@@ -242,7 +242,7 @@ impl World {
         let fill = |text: &str| text.replace('#', &number.to_string());
         let body: Option<Value> =
             call.body.as_ref().map(|body| serde_json::from_str(&fill(&body.to_string())).unwrap());
-        self.send(&self.gcp.user_token(&member), call.verb, &fill(call.path), body.as_ref())
+        self.send(&self.gcp.token(&member), call.verb, &fill(call.path), body.as_ref())
     }
 
     /// What Google's code says otherwise.

@@ -143,7 +143,7 @@ pub(crate) async fn roles_are_shared_and_taken_back(peer: &Peer) {
     assert_eq!(roles(peer), made, "a second deployment makes no role of its own");
     // Someone deletes a role, and someone else widens another.
     let deleted = format!("/v1/projects/{PROJECT}/roles/alien.storage.data_read.Bucket");
-    let token = peer.sim.user_token(ADMIN);
+    let token = peer.sim.token(ADMIN);
     let client = reqwest::Client::new();
     let answer = client.delete(format!("{}{deleted}", peer.sim.url())).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -195,7 +195,7 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let account = format!("serviceAccount:pushed-runtime-api-6@{PROJECT}.iam.gserviceaccount.com");
     let client = reqwest::Client::new();
     let request =
-        client.post(url).bearer_auth(peer.sim.user_token(&account)).header("content-type", "application/json");
+        client.post(url).bearer_auth(peer.sim.token(&account)).header("content-type", "application/json");
     let answer = request.body(body).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let (manager, _) = case.manager(&deployment);

@@ -44,7 +44,7 @@ impl Peer {
 
     /// What `principal` calls with.
     pub(crate) fn config(&self, principal: &str) -> Config {
-        Config::from_token(&self.sim.user_token(principal)).unwrap().endpoint(self.sim.url())
+        Config::from_token(&self.sim.token(principal)).unwrap().endpoint(self.sim.url())
     }
 
     pub(crate) fn vendor(&self) -> String {
@@ -56,7 +56,7 @@ impl Peer {
         let email = deployment.identity.rsplit('/').next().unwrap();
         let url = format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", self.sim.url());
         let body = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "900s" });
-        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.user_token(&self.vendor()));
+        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor()));
         let request = request.header("content-type", "application/json").body(body.to_string());
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200, "{answer:?}");

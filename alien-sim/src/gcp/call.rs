@@ -137,6 +137,12 @@ impl Call<'_> {
 
     /// Asks for a permission that the table has as conditional.
     pub(crate) fn require(&mut self, permission: &str, on: &str) -> Result<(), Fail> {
+        let method = self.route.method;
+        debug_assert!(
+            method.permissions.iter().chain(method.conditional).any(|known| *known == permission),
+            "the row of {} does not say that it may ask for {permission}",
+            method.id
+        );
         self.state.authorise(self.caller, self.route.method.id, permission, on)
     }
 }
@@ -195,9 +201,8 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
     state.knobs.before(method.id)?;
     bucket_is_there(state, &on)?;
     // What names no project, or no resource of its own, is asked about by the method.
-    let asked = service::asked_on(&route, &on, &project);
-    if let Some(asked) = asked {
-        for permission in method.permissions {
+    if let Some((permissions, asked)) = service::asked(state, &route, &on, &project, &query) {
+        for permission in permissions {
             state.authorise(&caller, method.id, permission, &asked)?;
         }
     }

@@ -31,7 +31,7 @@ use super::state::{self, Dated, Project, Shared, project_name};
 /// let project = "//cloudresourcemanager.googleapis.com/projects/acme";
 /// gcp.bind(project, "roles/pubsub.publisher", "user:ada@example.com");
 /// // Any client may now publish with this token at this URL, and do nothing else.
-/// let (_token, _url) = (gcp.user_token("user:ada@example.com"), gcp.url());
+/// let (_token, _url) = (gcp.token("user:ada@example.com"), gcp.url());
 /// assert!(gcp.decisions().is_empty());
 /// # std::io::Result::Ok(())
 /// # })?;
@@ -131,9 +131,10 @@ impl Gcp {
         let _ = state.make_log_bucket(id, &default, json!({}));
     }
 
-    /// A new access token of a person, for an hour.
+    /// A new access token of a principal, such as `user:ada@example.com` or
+    /// `serviceAccount:app@acme.iam.gserviceaccount.com`, for all of the cloud's APIs and for an hour.
     #[must_use]
-    pub fn user_token(&self, principal: &str) -> String {
+    pub fn token(&self, principal: &str) -> String {
         self.shared.lock().access_token(principal, vec![CLOUD_PLATFORM.to_owned()], LIFETIME)
     }
 
@@ -281,7 +282,14 @@ impl Gcp {
         role.or_else(|| state.thing(name).ok().map(|thing| thing.body.clone()))
     }
 
-    /// Switches an API of a project off, such as `run.googleapis.com`.
+    /// Switches an API of a project on again, such as `run.googleapis.com`; all are on in a new project.
+    pub fn enable_api(&self, project: &str, api: &str) {
+        if let Some(project) = self.shared.lock().projects.get_mut(project) {
+            project.disabled.remove(api);
+        }
+    }
+
+    /// Switches an API of a project off, such as `run.googleapis.com`: its methods are refused with `SERVICE_DISABLED`.
     pub fn disable_api(&self, project: &str, api: &str) {
         if let Some(project) = self.shared.lock().projects.get_mut(project) {
             project.disabled.insert(api.to_owned());

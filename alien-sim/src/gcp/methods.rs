@@ -5,7 +5,17 @@ use std::sync::OnceLock;
 
 use super::table::TABLE;
 
-/// One method of an API of Google Cloud, and the permissions that it needs.
+/// One method of an API of Google Cloud, the permissions that it needs, and the page that says so.
+///
+/// ```
+/// use alien_sim::gcp::methods;
+///
+/// let id = "run.projects.locations.services.get";
+/// let get = methods().find(|method| method.id == id).ok_or("there is no such method")?;
+/// assert_eq!(get.permissions, ["run.services.get"]);
+/// assert_eq!(get.source, "https://docs.cloud.google.com/run/docs/reference/iam/permissions");
+/// # Ok::<_, &str>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Method {
@@ -19,19 +29,13 @@ pub struct Method {
     pub permissions: &'static [&'static str],
     /// Needed in some cases, or on something else than the path names.
     pub conditional: &'static [&'static str],
+    /// The page of Google's documentation that says so, as far as any does: the row's comment says where none does.
+    pub source: &'static str,
 }
 
-pub(super) const fn row(
-    id: &'static str,
-    verb: &'static str,
-    path: &'static str,
-    permissions: &'static [&'static str],
-    conditional: &'static [&'static str],
-) -> Method {
-    Method { id, verb, path, permissions, conditional }
-}
-
-/// Every method that is known: all are enforced, some are also done.
+/// Every method that is known, those of a resource together: all are enforced, some are also done.
+///
+/// What is not among them is answered with 501. A method with two paths is here twice.
 pub fn methods() -> impl Iterator<Item = &'static Method> {
     TABLE.iter()
 }
@@ -178,7 +182,10 @@ impl Route {
                 None => (*part).to_owned(),
             })
             .collect();
-        let start = segments.iter().position(|s| s == "projects" || s == "b").unwrap_or(segments.len());
+        // A copy is about what it makes.
+        let target = template.iter().position(|part| matches!(*part, "copyTo" | "rewriteTo")).unwrap_or(0);
+        let start = segments.iter().skip(target).position(|s| s == "projects" || s == "b");
+        let start = start.map_or(segments.len(), |start| target + start);
         let mut segments = segments.split_off(start);
         let api = self.method.id.split('.').next().unwrap_or_default();
         if api == "storage" && segments.first().is_some_and(|first| first == "projects") {

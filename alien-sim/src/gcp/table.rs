@@ -1,2333 +1,362 @@
-//! What each method needs: the part of the answer to "may I" that Google publishes. The permissions of the first list
-//! are always needed, on what the path names; those of the second in some cases, or on something else, and the method
-//! asks for them itself.
+//! What each method needs: the part of the answer to "may I" that Google publishes.
+//!
+//! The table has the methods that are done, and those that read, write or expose the data, credentials, code or rights
+//! of the same services: who tests least privilege tries them. What is not here is answered with 501.
 
-use super::methods::{Method, row};
+use super::methods::Method;
 
-/// The rows, sorted by method id.
-pub(crate) const TABLE: &[Method] = &[
-    // Sources: https://docs.cloud.google.com/artifact-registry/docs/reference/rest
-    // https://docs.cloud.google.com/artifact-registry/docs/access-control
-    row(
-        "artifactregistry.projects.locations.repositories.create",
-        "POST",
-        "/v1/projects/{project}/locations/{location}/repositories",
-        &["artifactregistry.repositories.create"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.delete",
-        "DELETE",
-        "/v1/projects/{project}/locations/{location}/repositories/{repository}",
-        &["artifactregistry.repositories.delete"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.get",
-        "GET",
-        "/v1/projects/{project}/locations/{location}/repositories/{repository}",
-        &["artifactregistry.repositories.get"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/locations/{location}/repositories/{repository}:getIamPolicy",
-        &["artifactregistry.repositories.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.list",
-        "GET",
-        "/v1/projects/{project}/locations/{location}/repositories",
-        &["artifactregistry.repositories.list"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/locations/{location}/repositories/{repository}:setIamPolicy",
-        &["artifactregistry.repositories.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "artifactregistry.projects.locations.repositories.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/locations/{location}/repositories/{repository}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/resource-manager/reference/rest
-    // https://docs.cloud.google.com/resource-manager/docs/access-control-proj
-    row(
-        "cloudresourcemanager.projects.delete",
-        "DELETE",
-        "/v3/projects/{project}",
-        &["resourcemanager.projects.delete"],
-        &[],
-    ),
-    row("cloudresourcemanager.projects.get", "GET", "/v1/projects/{project}", &["resourcemanager.projects.get"], &[]),
-    row("cloudresourcemanager.projects.get", "GET", "/v3/projects/{project}", &["resourcemanager.projects.get"], &[]),
-    row(
-        "cloudresourcemanager.projects.getIamPolicy",
-        "POST",
-        "/v1/projects/{project}:getIamPolicy",
-        &["resourcemanager.projects.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.getIamPolicy",
-        "POST",
-        "/v3/projects/{project}:getIamPolicy",
-        &["resourcemanager.projects.getIamPolicy"],
-        &[],
-    ),
-    row("cloudresourcemanager.projects.list", "GET", "/v3/projects", &["resourcemanager.projects.list"], &[]),
-    row(
-        "cloudresourcemanager.projects.move",
-        "POST",
-        "/v3/projects/{project}:move",
-        &["resourcemanager.projects.move"],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.patch",
-        "PATCH",
-        "/v3/projects/{project}",
-        &["resourcemanager.projects.get", "resourcemanager.projects.update"],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}:setIamPolicy",
-        &["resourcemanager.projects.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.setIamPolicy",
-        "POST",
-        "/v3/projects/{project}:setIamPolicy",
-        &["resourcemanager.projects.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.testIamPermissions",
-        "POST",
-        "/v3/projects/{project}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "cloudresourcemanager.projects.undelete",
-        "POST",
-        "/v3/projects/{project}:undelete",
-        &["resourcemanager.projects.undelete"],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/compute/docs/reference/rest/v1
-    // https://docs.cloud.google.com/compute/docs/access/iam
-    row(
-        "compute.firewalls.delete",
-        "DELETE",
-        "/compute/v1/projects/{project}/global/firewalls/{firewall}",
-        &["compute.firewalls.delete"],
-        &["compute.networks.updatePolicy"],
-    ),
-    row(
-        "compute.firewalls.get",
-        "GET",
-        "/compute/v1/projects/{project}/global/firewalls/{firewall}",
-        &["compute.firewalls.get"],
-        &[],
-    ),
-    row(
-        "compute.firewalls.insert",
-        "POST",
-        "/compute/v1/projects/{project}/global/firewalls",
-        &["compute.firewalls.create"],
-        &["compute.networks.updatePolicy"],
-    ),
-    row(
-        "compute.firewalls.list",
-        "GET",
-        "/compute/v1/projects/{project}/global/firewalls",
-        &["compute.firewalls.list"],
-        &[],
-    ),
-    row(
-        "compute.firewalls.patch",
-        "PATCH",
-        "/compute/v1/projects/{project}/global/firewalls/{firewall}",
-        &["compute.firewalls.update"],
-        &["compute.networks.updatePolicy"],
-    ),
-    row(
-        "compute.firewalls.testIamPermissions",
-        "POST",
-        "/compute/v1/projects/{project}/global/firewalls/{resource}/testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "compute.firewalls.update",
-        "PUT",
-        "/compute/v1/projects/{project}/global/firewalls/{firewall}",
-        &["compute.firewalls.update"],
-        &[],
-    ),
-    row(
-        "compute.globalOperations.aggregatedList",
-        "GET",
-        "/compute/v1/projects/{project}/aggregated/operations",
-        &["compute.globalOperations.list"],
-        &[],
-    ),
-    row(
-        "compute.globalOperations.delete",
-        "DELETE",
-        "/compute/v1/projects/{project}/global/operations/{operation}",
-        &["compute.globalOperations.delete"],
-        &[],
-    ),
-    row(
-        "compute.globalOperations.get",
-        "GET",
-        "/compute/v1/projects/{project}/global/operations/{operation}",
-        &["compute.globalOperations.get"],
-        &[],
-    ),
-    row(
-        "compute.globalOperations.list",
-        "GET",
-        "/compute/v1/projects/{project}/global/operations",
-        &["compute.globalOperations.list"],
-        &[],
-    ),
-    row(
-        "compute.globalOperations.wait",
-        "POST",
-        "/compute/v1/projects/{project}/global/operations/{operation}/wait",
-        &["compute.globalOperations.get"],
-        &[],
-    ),
-    row(
-        "compute.networks.addPeering",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks/{network}/addPeering",
-        &["compute.networks.addPeering"],
-        &[],
-    ),
-    row(
-        "compute.networks.cancelRequestRemovePeering",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks/{network}/cancelRequestRemovePeering",
-        &["compute.networks.removePeering"],
-        &[],
-    ),
-    row(
-        "compute.networks.delete",
-        "DELETE",
-        "/compute/v1/projects/{project}/global/networks/{network}",
-        &["compute.networks.delete"],
-        &[],
-    ),
-    row(
-        "compute.networks.get",
-        "GET",
-        "/compute/v1/projects/{project}/global/networks/{network}",
-        &["compute.networks.get"],
-        &[],
-    ),
-    row(
-        "compute.networks.getEffectiveFirewalls",
-        "GET",
-        "/compute/v1/projects/{project}/global/networks/{network}/getEffectiveFirewalls",
-        &["compute.networks.getEffectiveFirewalls"],
-        &[],
-    ),
-    row(
-        "compute.networks.insert",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks",
-        &["compute.networks.create"],
-        &[],
-    ),
-    row(
-        "compute.networks.list",
-        "GET",
-        "/compute/v1/projects/{project}/global/networks",
-        &["compute.networks.list"],
-        &[],
-    ),
-    row(
-        "compute.networks.listPeeringRoutes",
-        "GET",
-        "/compute/v1/projects/{project}/global/networks/{network}/listPeeringRoutes",
-        &["compute.networks.listPeeringRoutes"],
-        &[],
-    ),
-    row(
-        "compute.networks.patch",
-        "PATCH",
-        "/compute/v1/projects/{project}/global/networks/{network}",
-        &["compute.networks.update"],
-        &[],
-    ),
-    row(
-        "compute.networks.removePeering",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks/{network}/removePeering",
-        &["compute.networks.removePeering"],
-        &[],
-    ),
-    row(
-        "compute.networks.requestRemovePeering",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks/{network}/requestRemovePeering",
-        &["compute.networks.removePeering"],
-        &[],
-    ),
-    row(
-        "compute.networks.switchToCustomMode",
-        "POST",
-        "/compute/v1/projects/{project}/global/networks/{network}/switchToCustomMode",
-        &["compute.networks.switchToCustomMode"],
-        &[],
-    ),
-    row(
-        "compute.networks.updatePeering",
-        "PATCH",
-        "/compute/v1/projects/{project}/global/networks/{network}/updatePeering",
-        &["compute.networks.updatePeering"],
-        &[],
-    ),
-    row(
-        "compute.regionOperations.delete",
-        "DELETE",
-        "/compute/v1/projects/{project}/regions/{region}/operations/{operation}",
-        &["compute.regionOperations.delete"],
-        &[],
-    ),
-    row(
-        "compute.regionOperations.get",
-        "GET",
-        "/compute/v1/projects/{project}/regions/{region}/operations/{operation}",
-        &["compute.regionOperations.get"],
-        &[],
-    ),
-    row(
-        "compute.regionOperations.list",
-        "GET",
-        "/compute/v1/projects/{project}/regions/{region}/operations",
-        &["compute.regionOperations.list"],
-        &[],
-    ),
-    row(
-        "compute.regionOperations.wait",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/operations/{operation}/wait",
-        &["compute.regionOperations.get"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.aggregatedList",
-        "GET",
-        "/compute/v1/projects/{project}/aggregated/subnetworks",
-        &["compute.subnetworks.list"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.delete",
-        "DELETE",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{subnetwork}",
-        &["compute.subnetworks.delete"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.expandIpCidrRange",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{subnetwork}/expandIpCidrRange",
-        &["compute.subnetworks.expandIpCidrRange"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.get",
-        "GET",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{subnetwork}",
-        &["compute.subnetworks.get"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.getIamPolicy",
-        "GET",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{resource}/getIamPolicy",
-        &["compute.subnetworks.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.insert",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks",
-        &["compute.subnetworks.create"],
-        &["compute.networks.updatePolicy"],
-    ),
-    row(
-        "compute.subnetworks.list",
-        "GET",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks",
-        &["compute.subnetworks.list"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.listUsable",
-        "GET",
-        "/compute/v1/projects/{project}/aggregated/subnetworks/listUsable",
-        &["compute.subnetworks.list"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.patch",
-        "PATCH",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{subnetwork}",
-        &["compute.subnetworks.update"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.setIamPolicy",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{resource}/setIamPolicy",
-        &["compute.subnetworks.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.setPrivateIpGoogleAccess",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{subnetwork}/setPrivateIpGoogleAccess",
-        &["compute.subnetworks.setPrivateIpGoogleAccess"],
-        &[],
-    ),
-    row(
-        "compute.subnetworks.testIamPermissions",
-        "POST",
-        "/compute/v1/projects/{project}/regions/{region}/subnetworks/{resource}/testIamPermissions",
-        &[],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/firestore/docs/reference/rest
-    // https://docs.cloud.google.com/firestore/native/docs/security/iam
-    row(
-        "firestore.projects.databases.backupSchedules.create",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/backupSchedules",
-        &["datastore.backupSchedules.create"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.backupSchedules.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}/backupSchedules/{backupSchedule}",
-        &["datastore.backupSchedules.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.backupSchedules.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/backupSchedules/{backupSchedule}",
-        &["datastore.backupSchedules.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.backupSchedules.list",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/backupSchedules",
-        &["datastore.backupSchedules.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.backupSchedules.patch",
-        "PATCH",
-        "/v1/projects/{project}/databases/{database}/backupSchedules/{backupSchedule}",
-        &["datastore.backupSchedules.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.bulkDeleteDocuments",
-        "POST",
-        "/v1/projects/{project}/databases/{database}:bulkDeleteDocuments",
-        &["datastore.databases.bulkDelete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.clone",
-        "POST",
-        "/v1/projects/{project}/databases:clone",
-        &["datastore.databases.clone"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.fields.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/fields/{field}",
-        &["datastore.schemas.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.fields.list",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/fields",
-        &["datastore.schemas.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.fields.patch",
-        "PATCH",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/fields/{field}",
-        &["datastore.schemas.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.indexes.create",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/indexes",
-        &["datastore.schemas.create"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.indexes.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/indexes/{index}",
-        &["datastore.schemas.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.indexes.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/indexes/{index}",
-        &["datastore.schemas.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.collectionGroups.indexes.list",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/indexes",
-        &["datastore.schemas.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.create",
-        "POST",
-        "/v1/projects/{project}/databases",
-        &["datastore.databases.create"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}",
-        &["datastore.databases.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.batchGet",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:batchGet",
-        &["datastore.entities.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.batchWrite",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:batchWrite",
-        &[],
-        &["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"],
-    ),
-    row(
-        "firestore.projects.databases.documents.beginTransaction",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:beginTransaction",
-        &["datastore.databases.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.commit",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:commit",
-        &[],
-        &["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"],
-    ),
-    row(
-        "firestore.projects.databases.documents.createDocument",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents/{odd**}",
-        &["datastore.entities.create"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}",
-        &["datastore.entities.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.executePipeline",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:executePipeline",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}",
-        &["datastore.entities.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.list",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/documents/{odd**}",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.listCollectionIds",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}:listCollectionIds",
-        &["datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.listCollectionIds",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:listCollectionIds",
-        &["datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.listen",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:listen",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.partitionQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}:partitionQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.partitionQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:partitionQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.patch",
-        "PATCH",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}",
-        &["datastore.entities.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.rollback",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:rollback",
-        &["datastore.databases.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.runAggregationQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}:runAggregationQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.runAggregationQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:runAggregationQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.runQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents/{even**}:runQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.runQuery",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:runQuery",
-        &["datastore.entities.get", "datastore.entities.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.documents.write",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/documents:write",
-        &[],
-        &["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"],
-    ),
-    row(
-        "firestore.projects.databases.exportDocuments",
-        "POST",
-        "/v1/projects/{project}/databases/{database}:exportDocuments",
-        &["datastore.databases.export"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}",
-        &["datastore.databases.getMetadata"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.importDocuments",
-        "POST",
-        "/v1/projects/{project}/databases/{database}:importDocuments",
-        &["datastore.databases.import"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.list",
-        "GET",
-        "/v1/projects/{project}/databases",
-        &["datastore.databases.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.operations.cancel",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/operations/{operation}:cancel",
-        &["datastore.operations.cancel"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.operations.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}/operations/{operation}",
-        &["datastore.operations.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.operations.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/operations/{operation}",
-        &["datastore.operations.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.patch",
-        "PATCH",
-        "/v1/projects/{project}/databases/{database}",
-        &["datastore.databases.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.restore",
-        "POST",
-        "/v1/projects/{project}/databases:restore",
-        &["datastore.backups.restoreDatabase"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.create",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/userCreds",
-        &["datastore.userCreds.create"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.delete",
-        "DELETE",
-        "/v1/projects/{project}/databases/{database}/userCreds/{userCred}",
-        &["datastore.userCreds.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.disable",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/userCreds/{userCred}:disable",
-        &["datastore.userCreds.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.enable",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/userCreds/{userCred}:enable",
-        &["datastore.userCreds.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.get",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/userCreds/{userCred}",
-        &["datastore.userCreds.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.list",
-        "GET",
-        "/v1/projects/{project}/databases/{database}/userCreds",
-        &["datastore.userCreds.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.databases.userCreds.resetPassword",
-        "POST",
-        "/v1/projects/{project}/databases/{database}/userCreds/{userCred}:resetPassword",
-        &["datastore.userCreds.update"],
-        &[],
-    ),
-    row(
-        "firestore.projects.locations.backups.delete",
-        "DELETE",
-        "/v1/projects/{project}/locations/{location}/backups/{backup}",
-        &["datastore.backups.delete"],
-        &[],
-    ),
-    row(
-        "firestore.projects.locations.backups.get",
-        "GET",
-        "/v1/projects/{project}/locations/{location}/backups/{backup}",
-        &["datastore.backups.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.locations.backups.list",
-        "GET",
-        "/v1/projects/{project}/locations/{location}/backups",
-        &["datastore.backups.list"],
-        &[],
-    ),
-    row(
-        "firestore.projects.locations.get",
-        "GET",
-        "/v1/projects/{project}/locations/{location}",
-        &["datastore.locations.get"],
-        &[],
-    ),
-    row(
-        "firestore.projects.locations.list",
-        "GET",
-        "/v1/projects/{project}/locations",
-        &["datastore.locations.list"],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/iam/docs/reference/rest
-    // https://docs.cloud.google.com/iam/docs/permissions-reference
-    row("iam.permissions.queryTestablePermissions", "POST", "/v1/permissions:queryTestablePermissions", &[], &[]),
-    row("iam.projects.roles.create", "POST", "/v1/projects/{project}/roles", &["iam.roles.create"], &[]),
-    row("iam.projects.roles.delete", "DELETE", "/v1/projects/{project}/roles/{role}", &["iam.roles.delete"], &[]),
-    row("iam.projects.roles.get", "GET", "/v1/projects/{project}/roles/{role}", &["iam.roles.get"], &[]),
-    row("iam.projects.roles.list", "GET", "/v1/projects/{project}/roles", &["iam.roles.list"], &[]),
-    row(
-        "iam.projects.roles.patch",
-        "PATCH",
-        "/v1/projects/{project}/roles/{role}",
-        &["iam.roles.get", "iam.roles.update"],
-        &[],
-    ),
-    row(
-        "iam.projects.roles.undelete",
-        "POST",
-        "/v1/projects/{project}/roles/{role}:undelete",
-        &["iam.roles.undelete"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.create",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts",
-        &["iam.serviceAccounts.create"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.delete",
-        "DELETE",
-        "/v1/projects/{project}/serviceAccounts/{account}",
-        &["iam.serviceAccounts.delete"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.disable",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:disable",
-        &["iam.serviceAccounts.disable"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.enable",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:enable",
-        &["iam.serviceAccounts.enable"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.get",
-        "GET",
-        "/v1/projects/{project}/serviceAccounts/{account}",
-        &["iam.serviceAccounts.get"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.getIamPolicy",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:getIamPolicy",
-        &["iam.serviceAccounts.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.create",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys",
-        &["iam.serviceAccountKeys.create"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.delete",
-        "DELETE",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys/{key}",
-        &["iam.serviceAccountKeys.delete"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.disable",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys/{key}:disable",
-        &["iam.serviceAccountKeys.disable"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.enable",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys/{key}:enable",
-        &["iam.serviceAccountKeys.enable"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.get",
-        "GET",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys/{key}",
-        &["iam.serviceAccountKeys.get"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.list",
-        "GET",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys",
-        &["iam.serviceAccountKeys.list"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.keys.upload",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}/keys:upload",
-        &["iam.serviceAccountKeys.create"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.list",
-        "GET",
-        "/v1/projects/{project}/serviceAccounts",
-        &["iam.serviceAccounts.list"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.patch",
-        "PATCH",
-        "/v1/projects/{project}/serviceAccounts/{account}",
-        &["iam.serviceAccounts.get", "iam.serviceAccounts.update"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:setIamPolicy",
-        &["iam.serviceAccounts.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.undelete",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:undelete",
-        &["iam.serviceAccounts.undelete"],
-        &[],
-    ),
-    row(
-        "iam.projects.serviceAccounts.update",
-        "PUT",
-        "/v1/projects/{project}/serviceAccounts/{account}",
-        &["iam.serviceAccounts.update"],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/iam/docs/reference/credentials/rest
-    // https://docs.cloud.google.com/iam/docs/service-account-permissions
-    row(
-        "iamcredentials.projects.serviceAccounts.generateAccessToken",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:generateAccessToken",
-        &["iam.serviceAccounts.getAccessToken"],
-        &["iam.serviceAccounts.implicitDelegation"],
-    ),
-    row(
-        "iamcredentials.projects.serviceAccounts.generateIdToken",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:generateIdToken",
-        &["iam.serviceAccounts.getOpenIdToken"],
-        &[],
-    ),
-    row(
-        "iamcredentials.projects.serviceAccounts.getAllowedLocations",
-        "GET",
-        "/v1/projects/{project}/serviceAccounts/{account}/allowedLocations",
-        &["iam.serviceAccounts.get"],
-        &[],
-    ),
-    row(
-        "iamcredentials.projects.serviceAccounts.signBlob",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:signBlob",
-        &["iam.serviceAccounts.signBlob"],
-        &[],
-    ),
-    row(
-        "iamcredentials.projects.serviceAccounts.signJwt",
-        "POST",
-        "/v1/projects/{project}/serviceAccounts/{account}:signJwt",
-        &["iam.serviceAccounts.signJwt"],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/logging/docs/reference/v2/rest
-    // https://docs.cloud.google.com/logging/docs/access-control
-    row("logging.entries.list", "POST", "/v2/entries:list", &["logging.logEntries.list"], &["logging.views.access"]),
-    row("logging.entries.tail", "POST", "/v2/entries:tail", &["logging.logEntries.list"], &[]),
-    row("logging.entries.write", "POST", "/v2/entries:write", &["logging.logEntries.create"], &[]),
-    row(
-        "logging.projects.exclusions.create",
-        "POST",
-        "/v2/projects/{project}/exclusions",
-        &["logging.exclusions.create"],
-        &[],
-    ),
-    row(
-        "logging.projects.exclusions.delete",
-        "DELETE",
-        "/v2/projects/{project}/exclusions/{exclusion}",
-        &["logging.exclusions.delete"],
-        &[],
-    ),
-    row(
-        "logging.projects.exclusions.get",
-        "GET",
-        "/v2/projects/{project}/exclusions/{exclusion}",
-        &["logging.exclusions.get"],
-        &[],
-    ),
-    row(
-        "logging.projects.exclusions.list",
-        "GET",
-        "/v2/projects/{project}/exclusions",
-        &["logging.exclusions.list"],
-        &[],
-    ),
-    row(
-        "logging.projects.exclusions.patch",
-        "PATCH",
-        "/v2/projects/{project}/exclusions/{exclusion}",
-        &["logging.exclusions.get", "logging.exclusions.update"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.create",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets",
-        &["logging.buckets.create"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.createAsync",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets:createAsync",
-        &["logging.buckets.create"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}",
-        &["logging.buckets.delete"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}",
-        &["logging.buckets.get"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.links.create",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/links",
-        &["logging.links.create"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.links.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/links/{link}",
-        &["logging.links.delete"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.links.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/links/{link}",
-        &["logging.links.get"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.links.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/links",
-        &["logging.links.list"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets",
-        &["logging.buckets.list"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.patch",
-        "PATCH",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}",
-        &["logging.buckets.get", "logging.buckets.update"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.undelete",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}:undelete",
-        &["logging.buckets.undelete"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.updateAsync",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}:updateAsync",
-        &["logging.buckets.get", "logging.buckets.update"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.create",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views",
-        &["logging.views.create"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views/{view}",
-        &["logging.views.delete"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views/{view}",
-        &["logging.views.get"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views",
-        &["logging.views.list"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.logs.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views/{view}/logs",
-        &["logging.views.listLogs"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.buckets.views.patch",
-        "PATCH",
-        "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views/{view}",
-        &["logging.views.get", "logging.views.update"],
-        &[],
-    ),
-    row(
-        "logging.projects.locations.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}",
-        &["logging.locations.get"],
-        &[],
-    ),
-    row("logging.projects.locations.list", "GET", "/v2/projects/{project}/locations", &["logging.locations.list"], &[]),
-    row(
-        "logging.projects.locations.operations.cancel",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/operations/{operation}:cancel",
-        &["logging.operations.cancel"],
-        &[],
-    ),
-    row("logging.projects.logs.list", "GET", "/v2/projects/{project}/logs", &["logging.logs.list"], &[]),
-    row("logging.projects.sinks.create", "POST", "/v2/projects/{project}/sinks", &["logging.sinks.create"], &[]),
-    row(
-        "logging.projects.sinks.delete",
-        "DELETE",
-        "/v2/projects/{project}/sinks/{sink}",
-        &["logging.sinks.delete"],
-        &[],
-    ),
-    row("logging.projects.sinks.get", "GET", "/v2/projects/{project}/sinks/{sink}", &["logging.sinks.get"], &[]),
-    row("logging.projects.sinks.list", "GET", "/v2/projects/{project}/sinks", &["logging.sinks.list"], &[]),
-    row(
-        "logging.projects.sinks.patch",
-        "PATCH",
-        "/v2/projects/{project}/sinks/{sink}",
-        &["logging.sinks.get", "logging.sinks.update"],
-        &[],
-    ),
-    row("logging.projects.sinks.update", "PUT", "/v2/projects/{project}/sinks/{sink}", &["logging.sinks.update"], &[]),
-    // Sources: https://docs.cloud.google.com/pubsub/docs/reference/rest
-    // https://docs.cloud.google.com/pubsub/docs/access-control
-    row(
-        "pubsub.projects.schemas.commit",
-        "POST",
-        "/v1/projects/{project}/schemas/{schema}:commit",
-        &["pubsub.schemas.commit"],
-        &[],
-    ),
-    row("pubsub.projects.schemas.create", "POST", "/v1/projects/{project}/schemas", &["pubsub.schemas.create"], &[]),
-    row(
-        "pubsub.projects.schemas.delete",
-        "DELETE",
-        "/v1/projects/{project}/schemas/{schema}",
-        &["pubsub.schemas.delete"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.deleteRevision",
-        "DELETE",
-        "/v1/projects/{project}/schemas/{schema}:deleteRevision",
-        &["pubsub.schemas.delete"],
-        &[],
-    ),
-    row("pubsub.projects.schemas.get", "GET", "/v1/projects/{project}/schemas/{schema}", &["pubsub.schemas.get"], &[]),
-    row(
-        "pubsub.projects.schemas.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/schemas/{schema}:getIamPolicy",
-        &["pubsub.schemas.getIamPolicy"],
-        &[],
-    ),
-    row("pubsub.projects.schemas.list", "GET", "/v1/projects/{project}/schemas", &["pubsub.schemas.list"], &[]),
-    row(
-        "pubsub.projects.schemas.listRevisions",
-        "GET",
-        "/v1/projects/{project}/schemas/{schema}:listRevisions",
-        &["pubsub.schemas.listRevisions"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.rollback",
-        "POST",
-        "/v1/projects/{project}/schemas/{schema}:rollback",
-        &["pubsub.schemas.rollback"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/schemas/{schema}:setIamPolicy",
-        &["pubsub.schemas.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/schemas/{schema}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.validate",
-        "POST",
-        "/v1/projects/{project}/schemas:validate",
-        &["pubsub.schemas.validate"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.schemas.validateMessage",
-        "POST",
-        "/v1/projects/{project}/schemas:validateMessage",
-        &["pubsub.schemas.validate"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.create",
-        "PUT",
-        "/v1/projects/{project}/snapshots/{snapshot}",
-        &["pubsub.snapshots.create"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.delete",
-        "DELETE",
-        "/v1/projects/{project}/snapshots/{snapshot}",
-        &["pubsub.snapshots.delete"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.get",
-        "GET",
-        "/v1/projects/{project}/snapshots/{snapshot}",
-        &["pubsub.snapshots.get"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/snapshots/{snapshot}:getIamPolicy",
-        &["pubsub.snapshots.getIamPolicy"],
-        &[],
-    ),
-    row("pubsub.projects.snapshots.list", "GET", "/v1/projects/{project}/snapshots", &["pubsub.snapshots.list"], &[]),
-    row(
-        "pubsub.projects.snapshots.patch",
-        "PATCH",
-        "/v1/projects/{project}/snapshots/{snapshot}",
-        &["pubsub.snapshots.update"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/snapshots/{snapshot}:setIamPolicy",
-        &["pubsub.snapshots.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.snapshots.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/snapshots/{snapshot}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.acknowledge",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:acknowledge",
-        &["pubsub.subscriptions.consume"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.create",
-        "PUT",
-        "/v1/projects/{project}/subscriptions/{subscription}",
-        &["pubsub.subscriptions.create"],
-        &["pubsub.topics.attachSubscription", "iam.serviceAccounts.actAs"],
-    ),
-    row(
-        "pubsub.projects.subscriptions.delete",
-        "DELETE",
-        "/v1/projects/{project}/subscriptions/{subscription}",
-        &["pubsub.subscriptions.delete"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.detach",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:detach",
-        &["pubsub.topics.detachSubscription"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.get",
-        "GET",
-        "/v1/projects/{project}/subscriptions/{subscription}",
-        &["pubsub.subscriptions.get"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/subscriptions/{subscription}:getIamPolicy",
-        &["pubsub.subscriptions.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.list",
-        "GET",
-        "/v1/projects/{project}/subscriptions",
-        &["pubsub.subscriptions.list"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.modifyAckDeadline",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:modifyAckDeadline",
-        &["pubsub.subscriptions.consume"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.modifyPushConfig",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:modifyPushConfig",
-        &["pubsub.subscriptions.update"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.patch",
-        "PATCH",
-        "/v1/projects/{project}/subscriptions/{subscription}",
-        &["pubsub.subscriptions.update"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.pull",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:pull",
-        &["pubsub.subscriptions.consume"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.seek",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:seek",
-        &["pubsub.subscriptions.consume"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:setIamPolicy",
-        &["pubsub.subscriptions.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.subscriptions.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/subscriptions/{subscription}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.create",
-        "PUT",
-        "/v1/projects/{project}/topics/{topic}",
-        &["pubsub.topics.create"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.delete",
-        "DELETE",
-        "/v1/projects/{project}/topics/{topic}",
-        &["pubsub.topics.delete"],
-        &[],
-    ),
-    row("pubsub.projects.topics.get", "GET", "/v1/projects/{project}/topics/{topic}", &["pubsub.topics.get"], &[]),
-    row(
-        "pubsub.projects.topics.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/topics/{topic}:getIamPolicy",
-        &["pubsub.topics.getIamPolicy"],
-        &[],
-    ),
-    row("pubsub.projects.topics.list", "GET", "/v1/projects/{project}/topics", &["pubsub.topics.list"], &[]),
-    row(
-        "pubsub.projects.topics.patch",
-        "PATCH",
-        "/v1/projects/{project}/topics/{topic}",
-        &["pubsub.topics.update"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.publish",
-        "POST",
-        "/v1/projects/{project}/topics/{topic}:publish",
-        &["pubsub.topics.publish"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/topics/{topic}:setIamPolicy",
-        &["pubsub.topics.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.snapshots.list",
-        "GET",
-        "/v1/projects/{project}/topics/{topic}/snapshots",
-        &["pubsub.topics.get"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.subscriptions.list",
-        "GET",
-        "/v1/projects/{project}/topics/{topic}/subscriptions",
-        &["pubsub.topics.get"],
-        &[],
-    ),
-    row(
-        "pubsub.projects.topics.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/topics/{topic}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/run/docs/reference/rest
-    // https://docs.cloud.google.com/run/docs/reference/iam/permissions
-    row(
-        "run.projects.locations.instances.testIamPermissions",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/instances/{instance}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.create",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/jobs",
-        &["run.jobs.create"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}",
-        &["run.jobs.delete"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.executions.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}/executions/{execution}",
-        &["run.executions.delete"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.executions.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}/executions/{execution}",
-        &["run.executions.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.executions.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}/executions",
-        &["run.executions.list"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.executions.tasks.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}/executions/{execution}/tasks/{task}",
-        &["run.tasks.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.executions.tasks.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}/executions/{execution}/tasks",
-        &["run.tasks.list"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}",
-        &["run.jobs.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.getIamPolicy",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}:getIamPolicy",
-        &["run.jobs.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/jobs",
-        &["run.jobs.list"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.patch",
-        "PATCH",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}",
-        &["run.jobs.get", "run.jobs.update"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.run",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}:run",
-        &["run.jobs.run"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.setIamPolicy",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}:setIamPolicy",
-        &["run.jobs.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.jobs.testIamPermissions",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/jobs/{job}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "run.projects.locations.operations.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/operations/{operation}",
-        &["run.operations.delete"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.operations.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/operations/{operation}",
-        &["run.operations.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.operations.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/operations",
-        &["run.operations.list"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.operations.wait",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/operations/{operation}:wait",
-        &["run.operations.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.create",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/services",
-        &["run.services.create"],
-        &["iam.serviceAccounts.actAs", "artifactregistry.repositories.downloadArtifacts", "run.services.setIamPolicy"],
-    ),
-    row(
-        "run.projects.locations.services.delete",
-        "DELETE",
-        "/v2/projects/{project}/locations/{location}/services/{service}",
-        &["run.services.delete"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.get",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/services/{service}",
-        &["run.services.get"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.getIamPolicy",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/services/{service}:getIamPolicy",
-        &["run.services.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.list",
-        "GET",
-        "/v2/projects/{project}/locations/{location}/services",
-        &["run.services.list"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.patch",
-        "PATCH",
-        "/v2/projects/{project}/locations/{location}/services/{service}",
-        &["run.services.update"],
-        &["iam.serviceAccounts.actAs", "artifactregistry.repositories.downloadArtifacts", "run.services.setIamPolicy"],
-    ),
-    row(
-        "run.projects.locations.services.setIamPolicy",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/services/{service}:setIamPolicy",
-        &["run.services.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "run.projects.locations.services.testIamPermissions",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/services/{service}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "run.projects.locations.workerPools.testIamPermissions",
-        "POST",
-        "/v2/projects/{project}/locations/{location}/workerPools/{workerPool}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/secret-manager/docs/reference/rest
-    // https://docs.cloud.google.com/secret-manager/docs/access-control
-    row(
-        "secretmanager.projects.secrets.addVersion",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}:addVersion",
-        &["secretmanager.versions.add"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.create",
-        "POST",
-        "/v1/projects/{project}/secrets",
-        &["secretmanager.secrets.create"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.delete",
-        "DELETE",
-        "/v1/projects/{project}/secrets/{secret}",
-        &["secretmanager.secrets.delete"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.get",
-        "GET",
-        "/v1/projects/{project}/secrets/{secret}",
-        &["secretmanager.secrets.get"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.getIamPolicy",
-        "GET",
-        "/v1/projects/{project}/secrets/{secret}:getIamPolicy",
-        &["secretmanager.secrets.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.list",
-        "GET",
-        "/v1/projects/{project}/secrets",
-        &["secretmanager.secrets.list"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.patch",
-        "PATCH",
-        "/v1/projects/{project}/secrets/{secret}",
-        &["secretmanager.secrets.update"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.setIamPolicy",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}:setIamPolicy",
-        &["secretmanager.secrets.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.testIamPermissions",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}:testIamPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.access",
-        "GET",
-        "/v1/projects/{project}/secrets/{secret}/versions/{version}:access",
-        &["secretmanager.versions.access"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.destroy",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}/versions/{version}:destroy",
-        &["secretmanager.versions.destroy"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.disable",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}/versions/{version}:disable",
-        &["secretmanager.versions.disable"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.enable",
-        "POST",
-        "/v1/projects/{project}/secrets/{secret}/versions/{version}:enable",
-        &["secretmanager.versions.enable"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.get",
-        "GET",
-        "/v1/projects/{project}/secrets/{secret}/versions/{version}",
-        &["secretmanager.versions.get"],
-        &[],
-    ),
-    row(
-        "secretmanager.projects.secrets.versions.list",
-        "GET",
-        "/v1/projects/{project}/secrets/{secret}/versions",
-        &["secretmanager.versions.list"],
-        &[],
-    ),
-    // Sources: https://docs.cloud.google.com/service-usage/docs/reference/rest
-    // https://docs.cloud.google.com/service-usage/docs/access-control
-    row(
-        "serviceusage.services.batchEnable",
-        "POST",
-        "/v1/projects/{project}/services:batchEnable",
-        &["serviceusage.services.enable"],
-        &[],
-    ),
-    row(
-        "serviceusage.services.batchGet",
-        "GET",
-        "/v1/projects/{project}/services:batchGet",
-        &["serviceusage.services.get"],
-        &[],
-    ),
-    row(
-        "serviceusage.services.disable",
-        "POST",
-        "/v1/projects/{project}/services/{service}:disable",
-        &["serviceusage.services.disable"],
-        &[],
-    ),
-    row(
-        "serviceusage.services.enable",
-        "POST",
-        "/v1/projects/{project}/services/{service}:enable",
-        &["serviceusage.services.enable"],
-        &[],
-    ),
-    row(
-        "serviceusage.services.get",
-        "GET",
-        "/v1/projects/{project}/services/{service}",
-        &["serviceusage.services.get"],
-        &[],
-    ),
-    row("serviceusage.services.list", "GET", "/v1/projects/{project}/services", &["serviceusage.services.list"], &[]),
-    // Sources: https://docs.cloud.google.com/storage/docs/json_api/v1
-    // https://docs.cloud.google.com/storage/docs/access-control/iam-json
-    row(
-        "storage.anywhereCaches.disable",
-        "POST",
-        "/storage/v1/b/{bucket}/anywhereCaches/{anywhereCache}/disable",
-        &["storage.anywhereCaches.disable"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.get",
-        "GET",
-        "/storage/v1/b/{bucket}/anywhereCaches/{anywhereCache}",
-        &["storage.anywhereCaches.get"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/anywhereCaches",
-        &["storage.anywhereCaches.create"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.list",
-        "GET",
-        "/storage/v1/b/{bucket}/anywhereCaches",
-        &["storage.anywhereCaches.list"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.pause",
-        "POST",
-        "/storage/v1/b/{bucket}/anywhereCaches/{anywhereCache}/pause",
-        &["storage.anywhereCaches.pause"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.resume",
-        "POST",
-        "/storage/v1/b/{bucket}/anywhereCaches/{anywhereCache}/resume",
-        &["storage.anywhereCaches.resume"],
-        &[],
-    ),
-    row(
-        "storage.anywhereCaches.update",
-        "PATCH",
-        "/storage/v1/b/{bucket}/anywhereCaches/{anywhereCache}",
-        &["storage.anywhereCaches.update"],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.delete",
-        "DELETE",
-        "/storage/v1/b/{bucket}/acl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.get",
-        "GET",
-        "/storage/v1/b/{bucket}/acl/{entity}",
-        &["storage.buckets.get", "storage.buckets.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/acl",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.list",
-        "GET",
-        "/storage/v1/b/{bucket}/acl",
-        &["storage.buckets.get", "storage.buckets.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.patch",
-        "PATCH",
-        "/storage/v1/b/{bucket}/acl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.bucketAccessControls.update",
-        "PUT",
-        "/storage/v1/b/{bucket}/acl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row("storage.buckets.delete", "DELETE", "/storage/v1/b/{bucket}", &["storage.buckets.delete"], &[]),
-    row("storage.buckets.get", "GET", "/storage/v1/b/{bucket}", &["storage.buckets.get"], &[]),
-    row("storage.buckets.getIamPolicy", "GET", "/storage/v1/b/{bucket}/iam", &["storage.buckets.getIamPolicy"], &[]),
-    row(
-        "storage.buckets.getStorageLayout",
-        "GET",
-        "/storage/v1/b/{bucket}/storageLayout",
-        &["storage.objects.list"],
-        &[],
-    ),
-    row("storage.buckets.insert", "POST", "/storage/v1/b", &["storage.buckets.create"], &[]),
-    row("storage.buckets.list", "GET", "/storage/v1/b", &["storage.buckets.list"], &[]),
-    row(
-        "storage.buckets.lockRetentionPolicy",
-        "POST",
-        "/storage/v1/b/{bucket}/lockRetentionPolicy",
-        &["storage.buckets.update"],
-        &[],
-    ),
-    row(
-        "storage.buckets.operations.cancel",
-        "POST",
-        "/storage/v1/b/{bucket}/operations/{operation}/cancel",
-        &["storage.bucketOperations.cancel"],
-        &[],
-    ),
-    row(
-        "storage.buckets.operations.get",
-        "GET",
-        "/storage/v1/b/{bucket}/operations/{operation}",
-        &["storage.bucketOperations.get"],
-        &[],
-    ),
-    row(
-        "storage.buckets.operations.list",
-        "GET",
-        "/storage/v1/b/{bucket}/operations",
-        &["storage.bucketOperations.list"],
-        &[],
-    ),
-    row("storage.buckets.patch", "PATCH", "/storage/v1/b/{bucket}", &["storage.buckets.update"], &[]),
-    row("storage.buckets.relocate", "POST", "/storage/v1/b/{bucket}/relocate", &["storage.buckets.relocate"], &[]),
-    row("storage.buckets.restore", "POST", "/storage/v1/b/{bucket}/restore", &["storage.buckets.restore"], &[]),
-    row("storage.buckets.setIamPolicy", "PUT", "/storage/v1/b/{bucket}/iam", &["storage.buckets.setIamPolicy"], &[]),
-    row("storage.buckets.testIamPermissions", "GET", "/storage/v1/b/{bucket}/iam/testPermissions", &[], &[]),
-    row("storage.buckets.update", "PUT", "/storage/v1/b/{bucket}", &["storage.buckets.update"], &[]),
-    row(
-        "storage.defaultObjectAccessControls.delete",
-        "DELETE",
-        "/storage/v1/b/{bucket}/defaultObjectAcl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.defaultObjectAccessControls.get",
-        "GET",
-        "/storage/v1/b/{bucket}/defaultObjectAcl/{entity}",
-        &["storage.buckets.get", "storage.buckets.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.defaultObjectAccessControls.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/defaultObjectAcl",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.defaultObjectAccessControls.list",
-        "GET",
-        "/storage/v1/b/{bucket}/defaultObjectAcl",
-        &["storage.buckets.get", "storage.buckets.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.defaultObjectAccessControls.patch",
-        "PATCH",
-        "/storage/v1/b/{bucket}/defaultObjectAcl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.defaultObjectAccessControls.update",
-        "PUT",
-        "/storage/v1/b/{bucket}/defaultObjectAcl/{entity}",
-        &[
-            "storage.buckets.get",
-            "storage.buckets.getIamPolicy",
-            "storage.buckets.setIamPolicy",
-            "storage.buckets.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.delete",
-        "DELETE",
-        "/storage/v1/b/{bucket}/managedFolders/{managedFolder}",
-        &["storage.managedFolders.delete"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.get",
-        "GET",
-        "/storage/v1/b/{bucket}/managedFolders/{managedFolder}",
-        &["storage.managedFolders.get"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.getIamPolicy",
-        "GET",
-        "/storage/v1/b/{bucket}/managedFolders/{managedFolder}/iam",
-        &["storage.managedFolders.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/managedFolders",
-        &["storage.managedFolders.create"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.list",
-        "GET",
-        "/storage/v1/b/{bucket}/managedFolders",
-        &["storage.managedFolders.list"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.setIamPolicy",
-        "PUT",
-        "/storage/v1/b/{bucket}/managedFolders/{managedFolder}/iam",
-        &["storage.managedFolders.setIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.managedFolders.testIamPermissions",
-        "GET",
-        "/storage/v1/b/{bucket}/managedFolders/{managedFolder}/iam/testPermissions",
-        &[],
-        &[],
-    ),
-    row(
-        "storage.notifications.delete",
-        "DELETE",
-        "/storage/v1/b/{bucket}/notificationConfigs/{notification}",
-        &["storage.buckets.update"],
-        &[],
-    ),
-    row(
-        "storage.notifications.get",
-        "GET",
-        "/storage/v1/b/{bucket}/notificationConfigs/{notification}",
-        &["storage.buckets.get"],
-        &[],
-    ),
-    row(
-        "storage.notifications.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/notificationConfigs",
-        &["storage.buckets.update"],
-        &[],
-    ),
-    row(
-        "storage.notifications.list",
-        "GET",
-        "/storage/v1/b/{bucket}/notificationConfigs",
-        &["storage.buckets.get"],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.delete",
-        "DELETE",
-        "/storage/v1/b/{bucket}/o/{object}/acl/{entity}",
-        &[
-            "storage.objects.get",
-            "storage.objects.getIamPolicy",
-            "storage.objects.setIamPolicy",
-            "storage.objects.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.get",
-        "GET",
-        "/storage/v1/b/{bucket}/o/{object}/acl/{entity}",
-        &["storage.objects.get", "storage.objects.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/o/{object}/acl",
-        &[
-            "storage.objects.get",
-            "storage.objects.getIamPolicy",
-            "storage.objects.setIamPolicy",
-            "storage.objects.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.list",
-        "GET",
-        "/storage/v1/b/{bucket}/o/{object}/acl",
-        &["storage.objects.get", "storage.objects.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.patch",
-        "PATCH",
-        "/storage/v1/b/{bucket}/o/{object}/acl/{entity}",
-        &[
-            "storage.objects.get",
-            "storage.objects.getIamPolicy",
-            "storage.objects.setIamPolicy",
-            "storage.objects.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.objectAccessControls.update",
-        "PUT",
-        "/storage/v1/b/{bucket}/o/{object}/acl/{entity}",
-        &[
-            "storage.objects.get",
-            "storage.objects.getIamPolicy",
-            "storage.objects.setIamPolicy",
-            "storage.objects.update",
-        ],
-        &[],
-    ),
-    row(
-        "storage.objects.bulkRestore",
-        "POST",
-        "/storage/v1/b/{bucket}/o/bulkRestore",
-        &["storage.buckets.restore", "storage.objects.create", "storage.objects.restore"],
-        &[],
-    ),
-    row(
-        "storage.objects.compose",
-        "POST",
-        "/storage/v1/b/{destinationBucket}/o/{destinationObject}/compose",
-        &["storage.objects.create", "storage.objects.get"],
-        &[],
-    ),
-    row(
-        "storage.objects.copy",
-        "POST",
-        "/storage/v1/b/{sourceBucket}/o/{sourceObject}/copyTo/b/{destinationBucket}/o/{destinationObject}",
-        &["storage.objects.create"],
-        &[],
-    ),
-    row("storage.objects.delete", "DELETE", "/storage/v1/b/{bucket}/o/{object}", &["storage.objects.delete"], &[]),
-    row("storage.objects.get", "GET", "/download/storage/v1/b/{bucket}/o/{object}", &["storage.objects.get"], &[]),
-    row("storage.objects.get", "GET", "/storage/v1/b/{bucket}/o/{object}", &["storage.objects.get"], &[]),
-    row(
-        "storage.objects.getIamPolicy",
-        "GET",
-        "/storage/v1/b/{bucket}/o/{object}/iam",
-        &["storage.objects.getIamPolicy"],
-        &[],
-    ),
-    row(
-        "storage.objects.insert",
-        "POST",
-        "/storage/v1/b/{bucket}/o",
-        &["storage.objects.create"],
-        &["storage.objects.delete"],
-    ),
-    row(
-        "storage.objects.insert",
-        "POST",
-        "/upload/storage/v1/b/{bucket}/o",
-        &["storage.objects.create"],
-        &["storage.objects.delete"],
-    ),
-    row("storage.objects.list", "GET", "/storage/v1/b/{bucket}/o", &["storage.objects.list"], &[]),
-    row(
-        "storage.objects.move",
-        "POST",
-        "/storage/v1/b/{bucket}/o/{sourceObject}/moveTo/o/{destinationObject}",
-        &["storage.objects.create"],
-        &[],
-    ),
-    row("storage.objects.patch", "PATCH", "/storage/v1/b/{bucket}/o/{object}", &["storage.objects.update"], &[]),
-    row(
-        "storage.objects.restore",
-        "POST",
-        "/storage/v1/b/{bucket}/o/{object}/restore",
-        &["storage.objects.create", "storage.objects.restore"],
-        &[],
-    ),
-    row(
-        "storage.objects.rewrite",
-        "POST",
-        "/storage/v1/b/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{destinationBucket}/o/{destinationObject}",
-        &["storage.objects.create"],
-        &[],
-    ),
-    row(
-        "storage.objects.setIamPolicy",
-        "PUT",
-        "/storage/v1/b/{bucket}/o/{object}/iam",
-        &["storage.objects.setIamPolicy"],
-        &[],
-    ),
-    row("storage.objects.testIamPermissions", "GET", "/storage/v1/b/{bucket}/o/{object}/iam/testPermissions", &[], &[]),
-    row("storage.objects.update", "PUT", "/storage/v1/b/{bucket}/o/{object}", &["storage.objects.update"], &[]),
-    row(
-        "storage.projects.hmacKeys.create",
-        "POST",
-        "/storage/v1/projects/{project}/hmacKeys",
-        &["storage.hmacKeys.create"],
-        &[],
-    ),
-    row(
-        "storage.projects.hmacKeys.delete",
-        "DELETE",
-        "/storage/v1/projects/{project}/hmacKeys/{acces}",
-        &["storage.hmacKeys.delete"],
-        &[],
-    ),
-    row(
-        "storage.projects.hmacKeys.get",
-        "GET",
-        "/storage/v1/projects/{project}/hmacKeys/{acces}",
-        &["storage.hmacKeys.get"],
-        &[],
-    ),
-    row(
-        "storage.projects.hmacKeys.list",
-        "GET",
-        "/storage/v1/projects/{project}/hmacKeys",
-        &["storage.hmacKeys.list"],
-        &[],
-    ),
-    row(
-        "storage.projects.hmacKeys.update",
-        "PUT",
-        "/storage/v1/projects/{project}/hmacKeys/{acces}",
-        &["storage.hmacKeys.update"],
-        &[],
-    ),
-    row(
-        "storage.projects.serviceAccount.get",
-        "GET",
-        "/storage/v1/projects/{project}/serviceAccount",
-        &["resourcemanager.projects.get"],
-        &[],
-    ),
-];
+/// Rows by the page that says what they need: after `at`, how their ids and paths begin, then a row each of the end of
+/// the id, the verb, the end of the path, the permissions that are always needed on what the path names, and those that
+/// are needed in some cases or on something else, for which the method asks itself.
+macro_rules! methods {
+    ($(source $source:literal { $(
+        at $id:literal $path:literal;
+        $($name:literal $verb:ident $end:literal [$($always:literal),*] $(also [$($sometimes:literal),* $(,)?])?;)*
+    )* })*) => {
+        &[$($($(Method {
+            id: concat!($id, $name),
+            verb: stringify!($verb),
+            path: concat!($path, $end),
+            permissions: &[$($always),*],
+            conditional: &[$($($sometimes),*)?],
+            source: $source,
+        },)*)*)*]
+    };
+}
+
+/// All rows, those of a service and of a resource together.
+pub(crate) const TABLE: &[Method] = methods! {
+    source "https://docs.cloud.google.com/resource-manager/docs/access-control-proj" {
+        at "cloudresourcemanager.projects." "/v3/projects/{project}";
+        "get" GET "" ["resourcemanager.projects.get"];
+        "delete" DELETE "" ["resourcemanager.projects.delete"];
+        "getIamPolicy" POST ":getIamPolicy" ["resourcemanager.projects.getIamPolicy"];
+        "setIamPolicy" POST ":setIamPolicy" ["resourcemanager.projects.setIamPolicy"];
+        "testIamPermissions" POST ":testIamPermissions" [];
+
+        at "cloudresourcemanager.projects." "/v1/projects/{project}";
+        "get" GET "" ["resourcemanager.projects.get"];
+        "getIamPolicy" POST ":getIamPolicy" ["resourcemanager.projects.getIamPolicy"];
+        "setIamPolicy" POST ":setIamPolicy" ["resourcemanager.projects.setIamPolicy"];
+        "testIamPermissions" POST ":testIamPermissions" [];
+    }
+    source "https://docs.cloud.google.com/iam/docs/roles-permissions/iam" {
+        at "iam.projects.roles." "/v1/projects/{project}/roles";
+        "create" POST "" ["iam.roles.create"];
+        "get" GET "/{role}" ["iam.roles.get"];
+        "list" GET "" ["iam.roles.list"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{role}" ["iam.roles.get", "iam.roles.update"];
+        "delete" DELETE "/{role}" ["iam.roles.delete"];
+        "undelete" POST "/{role}:undelete" ["iam.roles.undelete"];
+
+        at "iam." "/v1/";
+        // Not documented.
+        "permissions.queryTestablePermissions" POST "permissions:queryTestablePermissions" [];
+        // Of the predefined roles, which everyone reads: it is not asked.
+        "roles.get" GET "roles/{role}" ["iam.roles.get"];
+
+        at "iam.projects.serviceAccounts." "/v1/projects/{project}/serviceAccounts";
+        "create" POST "" ["iam.serviceAccounts.create"];
+        "get" GET "/{account}" ["iam.serviceAccounts.get"];
+        "list" GET "" ["iam.serviceAccounts.list"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{account}" ["iam.serviceAccounts.get", "iam.serviceAccounts.update"];
+        "update" PUT "/{account}" ["iam.serviceAccounts.update"];
+        "delete" DELETE "/{account}" ["iam.serviceAccounts.delete"];
+        "undelete" POST "/{account}:undelete" ["iam.serviceAccounts.undelete"];
+        "disable" POST "/{account}:disable" ["iam.serviceAccounts.disable"];
+        "enable" POST "/{account}:enable" ["iam.serviceAccounts.enable"];
+        "getIamPolicy" POST "/{account}:getIamPolicy" ["iam.serviceAccounts.getIamPolicy"];
+        "setIamPolicy" POST "/{account}:setIamPolicy" ["iam.serviceAccounts.setIamPolicy"];
+        "testIamPermissions" POST "/{account}:testIamPermissions" [];
+
+        at "iam.projects.serviceAccounts.keys." "/v1/projects/{project}/serviceAccounts/{account}/keys";
+        "create" POST "" ["iam.serviceAccountKeys.create"];
+        "disable" POST "/{key}:disable" ["iam.serviceAccountKeys.disable"];
+        "enable" POST "/{key}:enable" ["iam.serviceAccountKeys.enable"];
+        "upload" POST ":upload" ["iam.serviceAccountKeys.create"];
+    }
+    source "https://docs.cloud.google.com/iam/docs/service-account-permissions" {
+        at "iamcredentials.projects.serviceAccounts." "/v1/projects/{project}/serviceAccounts/{account}";
+        "generateAccessToken" POST ":generateAccessToken"
+            ["iam.serviceAccounts.getAccessToken"] also ["iam.serviceAccounts.implicitDelegation"];
+        "generateIdToken" POST ":generateIdToken" ["iam.serviceAccounts.getOpenIdToken"];
+        "signBlob" POST ":signBlob" ["iam.serviceAccounts.signBlob"];
+        "signJwt" POST ":signJwt" ["iam.serviceAccounts.signJwt"];
+    }
+    source "https://docs.cloud.google.com/service-usage/docs/access-control" {
+        at "serviceusage.services." "/v1/projects/{project}/services";
+        "get" GET "/{service}" ["serviceusage.services.get"];
+        "list" GET "" ["serviceusage.services.list"];
+        "disable" POST "/{service}:disable" ["serviceusage.services.disable"];
+        "enable" POST "/{service}:enable" ["serviceusage.services.enable"];
+        // Not documented; as of one.
+        "batchGet" GET ":batchGet" ["serviceusage.services.get"];
+    }
+    source "https://docs.cloud.google.com/run/docs/reference/iam/permissions" {
+        at "run.projects.locations.services." "/v2/projects/{project}/locations/{location}/services";
+        "create" POST "" ["run.services.create"] also [
+            "iam.serviceAccounts.actAs",
+            "artifactregistry.repositories.downloadArtifacts",
+            "run.services.setIamPolicy",
+        ];
+        "get" GET "/{service}" ["run.services.get"];
+        "list" GET "" ["run.services.list"];
+        "patch" PATCH "/{service}" ["run.services.update"] also [
+            "iam.serviceAccounts.actAs",
+            "artifactregistry.repositories.downloadArtifacts",
+            "run.services.setIamPolicy",
+            "run.services.create",
+        ];
+        "delete" DELETE "/{service}" ["run.services.delete"];
+        "getIamPolicy" GET "/{service}:getIamPolicy" ["run.services.getIamPolicy"];
+        "setIamPolicy" POST "/{service}:setIamPolicy" ["run.services.setIamPolicy"];
+        "testIamPermissions" POST "/{service}:testIamPermissions" [];
+
+        at "run.projects.locations.services.revisions."
+            "/v2/projects/{project}/locations/{location}/services/{service}/revisions";
+        "get" GET "/{revision}" ["run.revisions.get"];
+        "list" GET "" ["run.revisions.list"];
+
+        at "run.projects.locations.jobs." "/v2/projects/{project}/locations/{location}/jobs";
+        "create" POST "" ["run.jobs.create"];
+        "get" GET "/{job}" ["run.jobs.get"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{job}" ["run.jobs.get", "run.jobs.update"];
+        "delete" DELETE "/{job}" ["run.jobs.delete"];
+        "run" POST "/{job}:run" ["run.jobs.run"];
+        "setIamPolicy" POST "/{job}:setIamPolicy" ["run.jobs.setIamPolicy"];
+
+        at "run.projects.locations.operations." "/v2/projects/{project}/locations/{location}/operations";
+        "get" GET "/{operation}" ["run.operations.get"];
+        "wait" POST "/{operation}:wait" ["run.operations.get"];
+    }
+    source "https://docs.cloud.google.com/artifact-registry/docs/access-control" {
+        at "artifactregistry.projects.locations.repositories."
+            "/v1/projects/{project}/locations/{location}/repositories";
+        "create" POST "" ["artifactregistry.repositories.create"];
+        "get" GET "/{repository}" ["artifactregistry.repositories.get"];
+        "list" GET "" ["artifactregistry.repositories.list"];
+        "delete" DELETE "/{repository}" ["artifactregistry.repositories.delete"];
+        "getIamPolicy" GET "/{repository}:getIamPolicy" ["artifactregistry.repositories.getIamPolicy"];
+        "setIamPolicy" POST "/{repository}:setIamPolicy" ["artifactregistry.repositories.setIamPolicy"];
+        "testIamPermissions" POST "/{repository}:testIamPermissions" [];
+    }
+    source "https://docs.cloud.google.com/storage/docs/access-control/iam-json" {
+        at "storage.buckets." "/storage/v1/b";
+        "insert" POST "" ["storage.buckets.create"];
+        "get" GET "/{bucket}" ["storage.buckets.get"];
+        "list" GET "" ["storage.buckets.list"];
+        // For what a policy would say, too: access control lists, and the prevention of public access.
+        "patch" PATCH "/{bucket}" ["storage.buckets.update"] also ["storage.buckets.setIamPolicy"];
+        "delete" DELETE "/{bucket}" ["storage.buckets.delete"];
+        "getIamPolicy" GET "/{bucket}/iam" ["storage.buckets.getIamPolicy"];
+        "setIamPolicy" PUT "/{bucket}/iam" ["storage.buckets.setIamPolicy"];
+        "testIamPermissions" GET "/{bucket}/iam/testPermissions" [];
+
+        at "storage.objects." "/upload/storage/v1/b/{bucket}/o";
+        "insert" POST "" ["storage.objects.create"] also ["storage.objects.delete"];
+
+        at "storage.objects." "/download/storage/v1/b/{bucket}/o";
+        "get" GET "/{object}" ["storage.objects.get"];
+
+        at "storage.objects." "/storage/v1/b";
+        "insert" POST "/{bucket}/o" ["storage.objects.create"] also ["storage.objects.delete"];
+        "get" GET "/{bucket}/o/{object}" ["storage.objects.get"];
+        "list" GET "/{bucket}/o" ["storage.objects.list"];
+        "patch" PATCH "/{bucket}/o/{object}" ["storage.objects.update"];
+        "delete" DELETE "/{bucket}/o/{object}" ["storage.objects.delete"];
+        // On what is made; the source is asked for `get`.
+        "copy" POST "/{sourceBucket}/o/{sourceObject}/copyTo/b/{destinationBucket}/o/{destinationObject}"
+            ["storage.objects.create"] also ["storage.objects.get", "storage.objects.delete"];
+        "rewrite" POST "/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{destinationBucket}/o/{destinationObject}"
+            ["storage.objects.create"] also ["storage.objects.get", "storage.objects.delete"];
+        "setIamPolicy" PUT "/{bucket}/o/{object}/iam" ["storage.objects.setIamPolicy"];
+
+        at "storage.projects.hmacKeys." "/storage/v1/projects/{project}/hmacKeys";
+        "create" POST "" ["storage.hmacKeys.create"];
+    }
+    source "https://docs.cloud.google.com/firestore/native/docs/security/iam" {
+        at "firestore.projects.databases." "/v1/projects/{project}/databases";
+        "create" POST "" ["datastore.databases.create"];
+        "get" GET "/{database}" ["datastore.databases.getMetadata"];
+        "list" GET "" ["datastore.databases.list"];
+        "patch" PATCH "/{database}" ["datastore.databases.update"];
+        "delete" DELETE "/{database}" ["datastore.databases.delete"];
+        "bulkDeleteDocuments" POST "/{database}:bulkDeleteDocuments" ["datastore.databases.bulkDelete"];
+        "clone" POST ":clone" ["datastore.databases.clone"];
+        "exportDocuments" POST "/{database}:exportDocuments" ["datastore.databases.export"];
+        "importDocuments" POST "/{database}:importDocuments" ["datastore.databases.import"];
+        "restore" POST ":restore" ["datastore.backups.restoreDatabase"];
+        "operations.get" GET "/{database}/operations/{operation}" ["datastore.operations.get"];
+
+        at "firestore.projects.databases.collectionGroups.fields."
+            "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/fields";
+        // Not documented; by their names.
+        "get" GET "/{field}" ["datastore.schemas.get"];
+        "patch" PATCH "/{field}" ["datastore.schemas.update"];
+
+        at "firestore.projects.databases.userCreds." "/v1/projects/{project}/databases/{database}/userCreds";
+        "create" POST "" ["datastore.userCreds.create"];
+        "resetPassword" POST "/{userCred}:resetPassword" ["datastore.userCreds.update"];
+
+        at "firestore.projects.databases.documents." "/v1/projects/{project}/databases/{database}/documents";
+        "get" GET "/{even**}" ["datastore.entities.get"];
+        "list" GET "/{odd**}" ["datastore.entities.get", "datastore.entities.list"];
+        "patch" PATCH "/{even**}" ["datastore.entities.update"];
+        "delete" DELETE "/{even**}" ["datastore.entities.delete"];
+        "batchGet" POST ":batchGet" ["datastore.entities.get"];
+        "batchWrite" POST ":batchWrite"
+            [] also ["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"];
+        "beginTransaction" POST ":beginTransaction" ["datastore.databases.get"];
+        "commit" POST ":commit"
+            [] also ["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"];
+        "createDocument" POST "/{odd**}" ["datastore.entities.create"];
+        "listCollectionIds" POST "/{even**}:listCollectionIds" ["datastore.entities.list"];
+        "listCollectionIds" POST ":listCollectionIds" ["datastore.entities.list"];
+        // Not documented; as a query.
+        "listen" POST ":listen" ["datastore.entities.get", "datastore.entities.list"];
+        // Not documented; as a query.
+        "runAggregationQuery" POST "/{even**}:runAggregationQuery"
+            ["datastore.entities.get", "datastore.entities.list"];
+        "runAggregationQuery" POST ":runAggregationQuery" ["datastore.entities.get", "datastore.entities.list"];
+        "runQuery" POST "/{even**}:runQuery" ["datastore.entities.get", "datastore.entities.list"];
+        "runQuery" POST ":runQuery" ["datastore.entities.get", "datastore.entities.list"];
+        "write" POST ":write"
+            [] also ["datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"];
+    }
+    source "https://docs.cloud.google.com/pubsub/docs/access-control" {
+        at "pubsub.projects.topics." "/v1/projects/{project}/topics";
+        "create" PUT "/{topic}" ["pubsub.topics.create"];
+        "get" GET "/{topic}" ["pubsub.topics.get"];
+        "list" GET "" ["pubsub.topics.list"];
+        "patch" PATCH "/{topic}" ["pubsub.topics.update"];
+        "delete" DELETE "/{topic}" ["pubsub.topics.delete"];
+        "publish" POST "/{topic}:publish" ["pubsub.topics.publish"];
+        // Not documented; what the emulator that Google publishes asks for.
+        "snapshots.list" GET "/{topic}/snapshots" ["pubsub.topics.get"];
+        "subscriptions.list" GET "/{topic}/subscriptions" ["pubsub.topics.get"];
+        "getIamPolicy" GET "/{topic}:getIamPolicy" ["pubsub.topics.getIamPolicy"];
+        "setIamPolicy" POST "/{topic}:setIamPolicy" ["pubsub.topics.setIamPolicy"];
+        "testIamPermissions" POST "/{topic}:testIamPermissions" [];
+
+        at "pubsub.projects.subscriptions." "/v1/projects/{project}/subscriptions";
+        "create" PUT "/{subscription}"
+            ["pubsub.subscriptions.create"] also ["pubsub.topics.attachSubscription", "iam.serviceAccounts.actAs"];
+        "get" GET "/{subscription}" ["pubsub.subscriptions.get"];
+        "list" GET "" ["pubsub.subscriptions.list"];
+        "patch" PATCH "/{subscription}" ["pubsub.subscriptions.update"] also ["iam.serviceAccounts.actAs"];
+        "delete" DELETE "/{subscription}" ["pubsub.subscriptions.delete"];
+        "acknowledge" POST "/{subscription}:acknowledge" ["pubsub.subscriptions.consume"];
+        "detach" POST "/{subscription}:detach" ["pubsub.topics.detachSubscription"];
+        "modifyAckDeadline" POST "/{subscription}:modifyAckDeadline" ["pubsub.subscriptions.consume"];
+        "modifyPushConfig" POST "/{subscription}:modifyPushConfig" ["pubsub.subscriptions.update"];
+        "pull" POST "/{subscription}:pull" ["pubsub.subscriptions.consume"];
+        "seek" POST "/{subscription}:seek" ["pubsub.subscriptions.consume"];
+        "getIamPolicy" GET "/{subscription}:getIamPolicy" ["pubsub.subscriptions.getIamPolicy"];
+        "setIamPolicy" POST "/{subscription}:setIamPolicy" ["pubsub.subscriptions.setIamPolicy"];
+        "testIamPermissions" POST "/{subscription}:testIamPermissions" [];
+
+        at "pubsub.projects.snapshots." "/v1/projects/{project}/snapshots";
+        "create" PUT "/{snapshot}" ["pubsub.snapshots.create"];
+        "get" GET "/{snapshot}" ["pubsub.snapshots.get"];
+        "list" GET "" ["pubsub.snapshots.list"];
+        "delete" DELETE "/{snapshot}" ["pubsub.snapshots.delete"];
+        "setIamPolicy" POST "/{snapshot}:setIamPolicy" ["pubsub.snapshots.setIamPolicy"];
+    }
+    source "https://docs.cloud.google.com/secret-manager/docs/audit-logging" {
+        at "secretmanager.projects.secrets." "/v1/projects/{project}/secrets";
+        "create" POST "" ["secretmanager.secrets.create"];
+        "get" GET "/{secret}" ["secretmanager.secrets.get"];
+        "list" GET "" ["secretmanager.secrets.list"];
+        "patch" PATCH "/{secret}" ["secretmanager.secrets.update"];
+        "delete" DELETE "/{secret}" ["secretmanager.secrets.delete"];
+        "addVersion" POST "/{secret}:addVersion" ["secretmanager.versions.add"];
+        "getIamPolicy" GET "/{secret}:getIamPolicy" ["secretmanager.secrets.getIamPolicy"];
+        "setIamPolicy" POST "/{secret}:setIamPolicy" ["secretmanager.secrets.setIamPolicy"];
+        "testIamPermissions" POST "/{secret}:testIamPermissions" [];
+
+        at "secretmanager.projects.secrets.versions." "/v1/projects/{project}/secrets/{secret}/versions";
+        "disable" POST "/{version}:disable" ["secretmanager.versions.disable"];
+        "enable" POST "/{version}:enable" ["secretmanager.versions.enable"];
+        "access" GET "/{version}:access" ["secretmanager.versions.access"];
+        "destroy" POST "/{version}:destroy" ["secretmanager.versions.destroy"];
+    }
+    source "https://docs.cloud.google.com/logging/docs/audit-logging" {
+        at "logging.entries." "/v2/entries";
+        "list" POST ":list" ["logging.logEntries.list"] also ["logging.views.access"];
+        "write" POST ":write" ["logging.logEntries.create"];
+
+        at "logging.projects.sinks." "/v2/projects/{project}/sinks";
+        "create" POST "" ["logging.sinks.create"];
+        "get" GET "/{sink}" ["logging.sinks.get"];
+        "list" GET "" ["logging.sinks.list"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{sink}" ["logging.sinks.get", "logging.sinks.update"];
+        "update" PUT "/{sink}" ["logging.sinks.update"];
+        "delete" DELETE "/{sink}" ["logging.sinks.delete"];
+
+        at "logging.projects.locations.buckets." "/v2/projects/{project}/locations/{location}/buckets";
+        "create" POST "" ["logging.buckets.create"];
+        "get" GET "/{bucket}" ["logging.buckets.get"];
+        "list" GET "" ["logging.buckets.list"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{bucket}" ["logging.buckets.get", "logging.buckets.update"];
+        "delete" DELETE "/{bucket}" ["logging.buckets.delete"];
+        "undelete" POST "/{bucket}:undelete" ["logging.buckets.undelete"];
+
+        at "logging.projects.locations.buckets.views."
+            "/v2/projects/{project}/locations/{location}/buckets/{bucket}/views";
+        "create" POST "" ["logging.views.create"];
+        "get" GET "/{view}" ["logging.views.get"];
+        "list" GET "" ["logging.views.list"];
+        // That a patch also reads is not documented on the page.
+        "patch" PATCH "/{view}" ["logging.views.get", "logging.views.update"];
+        "delete" DELETE "/{view}" ["logging.views.delete"];
+        // Not documented; by their names.
+        "getIamPolicy" POST "/{view}:getIamPolicy" ["logging.views.getIamPolicy"];
+        "setIamPolicy" POST "/{view}:setIamPolicy" ["logging.views.setIamPolicy"];
+    }
+    source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/networks" {
+        at "compute.networks." "/compute/v1/projects/{project}/global/networks";
+        "insert" POST "" ["compute.networks.create"];
+        "get" GET "/{network}" ["compute.networks.get"];
+        "list" GET "" ["compute.networks.list"];
+        "patch" PATCH "/{network}" ["compute.networks.update"];
+        "delete" DELETE "/{network}" ["compute.networks.delete"];
+        "addPeering" POST "/{network}/addPeering" ["compute.networks.addPeering"];
+    }
+    source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/subnetworks" {
+        at "compute.subnetworks." "/compute/v1/projects/{project}/regions/{region}/subnetworks";
+        "insert" POST "" ["compute.subnetworks.create"] also ["compute.networks.updatePolicy"];
+        "get" GET "/{subnetwork}" ["compute.subnetworks.get"];
+        "list" GET "" ["compute.subnetworks.list"];
+        "patch" PATCH "/{subnetwork}" ["compute.subnetworks.update"];
+        "delete" DELETE "/{subnetwork}" ["compute.subnetworks.delete"];
+        "getIamPolicy" GET "/{resource}/getIamPolicy" ["compute.subnetworks.getIamPolicy"];
+        "setIamPolicy" POST "/{resource}/setIamPolicy" ["compute.subnetworks.setIamPolicy"];
+        // Not documented; as of the other services.
+        "testIamPermissions" POST "/{resource}/testIamPermissions" [];
+    }
+    source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/firewalls" {
+        at "compute.firewalls." "/compute/v1/projects/{project}/global/firewalls";
+        "insert" POST "" ["compute.firewalls.create"] also ["compute.networks.updatePolicy"];
+        "get" GET "/{firewall}" ["compute.firewalls.get"];
+        "list" GET "" ["compute.firewalls.list"];
+        "patch" PATCH "/{firewall}" ["compute.firewalls.update"] also ["compute.networks.updatePolicy"];
+        "delete" DELETE "/{firewall}" ["compute.firewalls.delete"] also ["compute.networks.updatePolicy"];
+        // Not documented; as of the other services.
+        "testIamPermissions" POST "/{resource}/testIamPermissions" [];
+    }
+    source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/globalOperations" {
+        at "compute.globalOperations." "/compute/v1/projects/{project}/global/operations";
+        "get" GET "/{operation}" ["compute.globalOperations.get"];
+        "wait" POST "/{operation}/wait" ["compute.globalOperations.get"];
+    }
+    source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/regionOperations" {
+        at "compute.regionOperations." "/compute/v1/projects/{project}/regions/{region}/operations";
+        "get" GET "/{operation}" ["compute.regionOperations.get"];
+        "wait" POST "/{operation}/wait" ["compute.regionOperations.get"];
+    }
+};

@@ -1,5 +1,8 @@
 //! Who may do what.
 
+use std::collections::BTreeSet;
+
+use alien_sim::gcp::methods;
 use serde_json::{Value, json};
 
 use crate::world::{PROJECT, World, refusal};
@@ -7,7 +10,7 @@ use crate::world::{PROJECT, World, refusal};
 #[tokio::test]
 async fn whoever_holds_the_permission_sees_that_something_is_missing_and_others_are_denied() {
     let world = World::new().await;
-    let nobody = world.gcp.user_token("user:nobody@example.com");
+    let nobody = world.gcp.token("user:nobody@example.com");
     for (path, permission) in [
         ("/v2/projects/acme/locations/l/services/s", "run.services.get"),
         ("/v1/projects/acme/topics/t", "pubsub.topics.get"),
@@ -32,7 +35,7 @@ async fn methods_without_a_handler_are_refused_to_whoever_does_not_hold_their_pe
     let world = World::new().await;
     world.does("POST", "/storage/v1/b?project=acme", json!({"name": "acme-files"})).await;
     world.gcp.put_object("acme-files", "a/b");
-    let nobody = world.gcp.user_token("user:nobody@example.com");
+    let nobody = world.gcp.token("user:nobody@example.com");
     let documents = "/v1/projects/acme/databases/d/documents";
     for (verb, path) in [
         ("GET", "/storage/v1/b/acme-files/o/a%2Fb".to_owned()),
@@ -129,6 +132,8 @@ async fn a_disabled_api_answers_nobody() {
         (&states["services"][0]["state"], &states["services"][1]["state"]),
         (&json!("DISABLED"), &json!("ENABLED"))
     );
+    world.gcp.enable_api("acme", "pubsub.googleapis.com");
+    world.does("GET", "/v1/projects/acme/topics", Value::Null).await;
 }
 
 #[tokio::test]
@@ -168,4 +173,33 @@ async fn a_name_condition_matches_where_the_service_tells_the_name_and_nowhere_e
     // What fails to evaluate does not match.
     world.gcp.set_policy(PROJECT, &condition("resource.nothing == 'x'"));
     assert_eq!(codes().await, [403, 403, 403]);
+}
+
+#[test]
+fn every_method_is_at_one_place_and_says_where_its_permissions_are_from() {
+    let mut places = BTreeSet::new();
+    for method in methods() {
+        assert!(places.insert((method.verb, method.path)), "{} {} is there twice", method.verb, method.path);
+        assert!(method.source.starts_with("https://docs.cloud.google.com/"), "{}: {}", method.id, method.source);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_table_and_what_is_only_enforced_are_told_apart() {
+    let world = World::new().await;
+    let nobody = world.gcp.token("user:nobody@example.com");
+    let (code, answer) = world.call(&nobody, "GET", "/storage/v1/b/acme/notificationConfigs", Value::Null).await;
+    assert_eq!((code, &answer["error"]["status"]), (501, &json!("UNIMPLEMENTED")));
+    let path = "/v1/projects/acme/secrets/s/versions/latest:access";
+    assert_eq!(world.call(&nobody, "GET", path, Value::Null).await.0, 403);
+    assert_eq!(world.refused("GET", path, Value::Null).await.0, 501);
+}
+
+#[tokio::test]
+async fn predefined_roles_are_read_by_anyone() {
+    let world = World::new().await;
+    let nobody = world.gcp.token("user:nobody@example.com");
+    let (code, role) = world.call(&nobody, "GET", "/v1/roles/pubsub.publisher", Value::Null).await;
+    assert_eq!((code, &role["includedPermissions"]), (200, &json!(["pubsub.topics.publish"])));
+    assert_eq!(world.call(&nobody, "GET", "/v1/projects/acme/roles", Value::Null).await.0, 403);
 }

@@ -26,7 +26,7 @@ async fn a_view_of_a_bucket_behind_a_sink_shows_only_what_both_let_through() {
     write(&world, "app", "one", "2026-01-01T00:00:00Z").await;
     write(&world, "other", "two", "2026-01-01T00:00:01Z").await;
     let view = "projects/acme/locations/global/buckets/app/views/own";
-    let user = world.gcp.user_token("user:reader@example.com");
+    let user = world.gcp.token("user:reader@example.com");
     let ask = json!({"resourceNames": [view]});
     assert_eq!(world.call(&user, "POST", "/v2/entries:list", ask.clone()).await.0, 403);
     world.gcp.set_role("projects/acme/roles/look", &["logging.views.access"]);
@@ -39,6 +39,26 @@ async fn a_view_of_a_bucket_behind_a_sink_shows_only_what_both_let_through() {
     assert_eq!((code, texts(&answer)), (200, vec!["one"]));
     let whole = json!({"resourceNames": ["projects/acme/locations/global/buckets/app/views/_AllLogs"]});
     assert_eq!(world.call(&user, "POST", "/v2/entries:list", whole).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_view_is_also_shared_by_its_own_policy() {
+    let world = World::new().await;
+    let bucket = "/v2/projects/acme/locations/global/buckets";
+    world.does("POST", &format!("{bucket}/_Default/views?viewId=own"), json!({"filter": "textPayload:one"})).await;
+    write(&world, "app", "one", "2026-01-01T00:00:00Z").await;
+    write(&world, "app", "two", "2026-01-01T00:00:01Z").await;
+    let view = "projects/acme/locations/global/buckets/_Default/views/own";
+    let ask = json!({"resourceNames": [view]});
+    let user = world.gcp.token("user:reader@example.com");
+    assert_eq!(world.call(&user, "POST", "/v2/entries:list", ask.clone()).await.0, 403);
+    let present = world.does("POST", &format!("/v2/{view}:getIamPolicy"), json!({})).await;
+    let policy = json!({"etag": present["etag"], "bindings": [
+        {"role": "roles/logging.viewAccessor", "members": ["user:reader@example.com"]}]});
+    assert_eq!(world.call(&user, "POST", &format!("/v2/{view}:setIamPolicy"), json!({"policy": policy})).await.0, 403);
+    world.does("POST", &format!("/v2/{view}:setIamPolicy"), json!({"policy": policy})).await;
+    let (code, answer) = world.call(&user, "POST", "/v2/entries:list", ask).await;
+    assert_eq!((code, texts(&answer)), (200, vec!["one"]));
 }
 
 #[tokio::test]

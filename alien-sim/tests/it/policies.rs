@@ -74,7 +74,7 @@ async fn members_and_roles_must_exist_and_limits_hold() {
 async fn a_policy_takes_effect_after_its_propagation() {
     let world = World::new().await;
     world.gcp.faults().propagation(Duration::from_secs(120));
-    let user = world.gcp.user_token("user:late@example.com");
+    let user = world.gcp.token("user:late@example.com");
     world.does("POST", SET, with(json!({"role": "roles/run.viewer", "members": ["user:late@example.com"]}))).await;
     let path = "/v2/projects/acme/locations/l/services";
     assert_eq!(world.call(&user, "GET", path, Value::Null).await.0, 403);
@@ -121,7 +121,7 @@ async fn resources_have_policies_of_their_own() {
     let email = world.gcp.service_account("acme", "worker");
     world.does("POST", "/storage/v1/b?project=acme", json!({"name": "acme-files"})).await;
     world.does("PUT", "/v1/projects/acme/topics/topic", json!({})).await;
-    let user = world.gcp.user_token("user:guest@example.com");
+    let user = world.gcp.token("user:guest@example.com");
     for (on, get, role, permissions) in [
         (
             repository.as_str(),

@@ -18,7 +18,7 @@ async fn a_deleted_role_is_inert_until_it_is_undeleted() {
     let role = world.does("POST", "/v1/projects/acme/roles", body(&["run.services.list"])).await;
     assert_eq!(role["stage"], "GA", "the second word of the enum");
     world.gcp.bind(crate::world::PROJECT, "projects/acme/roles/acme.reader", "user:r@example.com");
-    let user = world.gcp.user_token("user:r@example.com");
+    let user = world.gcp.token("user:r@example.com");
     let path = "/v2/projects/acme/locations/l/services";
     assert_eq!(world.call(&user, "GET", path, Value::Null).await.0, 200);
     world.does("DELETE", ROLE, Value::Null).await;
@@ -32,7 +32,7 @@ async fn a_deleted_role_is_inert_until_it_is_undeleted() {
     assert_eq!(world.call(&user, "GET", path, Value::Null).await.0, 200);
     world.does("DELETE", ROLE, Value::Null).await;
     world.gcp.faults().advance(Duration::from_secs(8 * 24 * 3_600));
-    let admin = world.gcp.user_token(crate::world::ADMIN);
+    let admin = world.gcp.token(crate::world::ADMIN);
     assert_eq!(world.call(&admin, "POST", &format!("{ROLE}:undelete"), json!({})).await.0, 400);
 }
 
@@ -69,7 +69,7 @@ async fn ids_permissions_and_numbers_have_limits() {
 #[tokio::test]
 async fn testable_permissions_are_those_that_the_emulator_knows() {
     let world = World::new().await;
-    let nobody = world.gcp.user_token("user:nobody@example.com");
+    let nobody = world.gcp.token("user:nobody@example.com");
     let (code, answer) =
         world.call(&nobody, "POST", "/v1/permissions:queryTestablePermissions", json!({"pageSize": 1000})).await;
     assert_eq!(code, 200);

@@ -71,6 +71,32 @@ async fn a_broken_revision_leaves_the_last_ready_one_serving() {
 }
 
 #[tokio::test]
+async fn a_patch_that_allows_a_missing_service_makes_it_for_who_may_create() {
+    let world = World::new().await;
+    let body = json!({"template": {"containers": [{"image": "example.com/app"}]}});
+    let path = format!("{SERVICES}/app?allowMissing=true");
+    assert_eq!(
+        world.refused("PATCH", &format!("{SERVICES}/app"), body.clone()).await,
+        refusal(404, "NOT_FOUND"),
+        "it is not allowed to be missing"
+    );
+    let missing = async |token: &str| {
+        let (code, answer) = world.call(token, "PATCH", &path, body.clone()).await;
+        (code, answer["error"]["details"][0]["metadata"]["permission"].clone())
+    };
+    let updater = world.user("updater", &["run.services.update", "iam.serviceAccounts.actAs"]);
+    let creator = world.user("creator", &["run.services.create", "iam.serviceAccounts.actAs"]);
+    assert_eq!(missing(&updater).await, (403, json!("run.services.create")));
+    assert_eq!(missing(&creator).await.0, 200);
+    let service = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!((&service["generation"], &service["creator"]), (&json!("1"), &json!("creator@example.com")));
+    assert_eq!(missing(&creator).await, (403, json!("run.services.update")), "it is there now");
+    assert_eq!(missing(&updater).await.0, 200);
+    let service = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    assert_eq!((&service["generation"], &service["creator"]), (&json!("2"), &json!("creator@example.com")));
+}
+
+#[tokio::test]
 async fn a_stale_etag_and_a_field_that_is_no_field_are_refused() {
     let world = World::new().await;
     world.service("app", "example.com/app:1").await;

@@ -66,6 +66,48 @@ async fn a_bucket_with_objects_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_copy_is_asked_about_both_of_its_ends() {
+    let world = World::new().await;
+    for bucket in ["acme-from", "acme-to"] {
+        world.does("POST", "/storage/v1/b?project=acme", json!({"name": bucket})).await;
+    }
+    world.gcp.put_object("acme-from", "a/b");
+    let user = world.gcp.token("user:copier@example.com");
+    let may = |bucket: &str, permission: &str| {
+        let role = format!("projects/acme/roles/{}", permission.replace('.', "_"));
+        world.gcp.set_role(&role, &[permission]);
+        world.gcp.bind(
+            &format!("//storage.googleapis.com/projects/_/buckets/{bucket}"),
+            &role,
+            "user:copier@example.com",
+        );
+    };
+    for verb in ["rewriteTo", "copyTo"] {
+        let path = format!("/storage/v1/b/acme-from/o/a%2Fb/{verb}/b/acme-to/o/{verb}");
+        let missing = async || {
+            let (code, answer) = world.call(&user, "POST", &path, json!({})).await;
+            let reason = &answer["error"]["details"][0]["metadata"];
+            (code, reason["permission"].clone(), reason["resource"].clone())
+        };
+        let made = format!("projects/_/buckets/acme-to/objects/{verb}");
+        if verb == "rewriteTo" {
+            let (code, permission, on) = missing().await;
+            assert_eq!((code, permission), (403, json!("storage.objects.create")));
+            assert!(on.as_str().unwrap().ends_with(&made), "{on}");
+            may("acme-to", "storage.objects.create");
+            let (code, permission, on) = missing().await;
+            assert_eq!((code, permission), (403, json!("storage.objects.get")));
+            assert!(on.as_str().unwrap().ends_with("projects/_/buckets/acme-from/objects/a/b"), "{on}");
+            may("acme-from", "storage.objects.get");
+        }
+        assert_eq!(missing().await.0, 200);
+        assert!(world.gcp.things().contains(&format!("//storage.googleapis.com/{made}")));
+        let (code, permission, _) = missing().await;
+        assert_eq!((code, permission), (403, json!("storage.objects.delete")), "it would be overwritten");
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_is_patched_by_merging_and_by_its_metageneration() {
     let world = World::new().await;
     let path = "/storage/v1/b/acme-files";

@@ -124,7 +124,7 @@ async fn each_delegate_needs_the_next_and_the_last_the_account() {
     let world = World::new().await;
     let emails = ["alpha-sa", "bravo-sa", "delta-sa"].map(|id| world.gcp.service_account("acme", id));
     let [alpha, bravo, target] = &emails;
-    let user = world.gcp.user_token("user:u@example.com");
+    let user = world.gcp.token("user:u@example.com");
     let on = |email: &str| format!("//iam.googleapis.com/projects/acme/serviceAccounts/{email}");
     let path = format!("/v1/projects/-/serviceAccounts/{target}:generateAccessToken");
     let delegates = [alpha, bravo].map(|email| format!("projects/-/serviceAccounts/{email}"));

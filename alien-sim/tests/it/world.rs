@@ -23,7 +23,7 @@ impl World {
         let gcp = Gcp::start().await.unwrap();
         gcp.project("acme", 42);
         gcp.bind(PROJECT, "roles/owner", ADMIN);
-        let admin = gcp.user_token(ADMIN);
+        let admin = gcp.token(ADMIN);
         Self { gcp, admin, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
@@ -33,7 +33,7 @@ impl World {
         self.gcp.set_role(&role, permissions);
         let principal = format!("user:{name}@example.com");
         self.gcp.bind(PROJECT, &role, &principal);
-        self.gcp.user_token(&principal)
+        self.gcp.token(&principal)
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> (u16, String) {

@@ -37,9 +37,7 @@ pub(super) fn find(id: &str) -> Option<Done> {
         "subnetworks.patch" => done(patch).body(SUBNETWORK).query(&["requestId", "drainTimeoutSeconds"]),
         "subnetworks.getIamPolicy" => done(policy).query(&["optionsRequestedPolicyVersion"]),
         "subnetworks.setIamPolicy" => done(set_policy).body(SET),
-        "subnetworks.testIamPermissions" | "networks.testIamPermissions" | "firewalls.testIamPermissions" => {
-            done(super::test).body(TEST)
-        }
+        "subnetworks.testIamPermissions" | "firewalls.testIamPermissions" => done(super::test).body(TEST),
         "firewalls.insert" => done(insert).body(FIREWALL).query(WRITE),
         "firewalls.patch" => done(patch).body(FIREWALL).query(WRITE),
         "globalOperations.get" | "regionOperations.get" | "globalOperations.wait" | "regionOperations.wait" => {

@@ -68,16 +68,19 @@ impl Filter {
 
 /// The value of a comparison, or all of those in parentheses.
 fn values(words: &mut impl Iterator<Item = String>) -> Option<Vec<String>> {
-    let bare = |word: String| word.trim_matches('"').to_owned();
+    let bare = |word: String| match word.as_str() {
+        "(" | ")" | "OR" | "AND" | "NOT" => None,
+        word => Some(word.trim_matches('"').to_owned()),
+    };
     let first = words.next()?;
     if first != "(" {
-        return Some(vec![bare(first)]);
+        return Some(vec![bare(first)?]);
     }
-    let mut values = vec![bare(words.next()?)];
+    let mut values = vec![bare(words.next()?)?];
     loop {
         match words.next()?.as_str() {
             ")" => return Some(values),
-            "OR" => values.push(bare(words.next()?)),
+            "OR" => values.push(bare(words.next()?)?),
             _ => return None,
         }
     }
@@ -148,4 +151,67 @@ fn words(text: &str) -> Result<Vec<String>, Fail> {
         rest = after.trim_start();
     }
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn takes(filter: &str, service: &str) -> bool {
+        let entry = json!({
+            "resource": {"type": "cloud_run_revision", "labels": {"service_name": service}},
+            "textPayload": "Started",
+            "severity": "INFO",
+        });
+        Filter::parse(filter).unwrap().takes(&entry)
+    }
+
+    #[test]
+    fn any_of_several_values_is_enough_to_be_equal() {
+        let filter = r#"resource.labels.service_name=("app" OR "worker" OR other)"#;
+        assert_eq!(["app", "worker", "other", "db"].map(|service| takes(filter, service)), [true, true, true, false]);
+        let filter = r#"resource.labels.service_name = ("app")"#;
+        assert_eq!(["app", "worker"].map(|service| takes(filter, service)), [true, false]);
+    }
+
+    #[test]
+    fn not_equal_to_several_values_is_equal_to_none_of_them() {
+        let filter = r#"resource.labels.service_name!=("app" OR "worker")"#;
+        assert_eq!(["app", "worker", "db"].map(|service| takes(filter, service)), [false, false, true]);
+    }
+
+    #[test]
+    fn several_values_stand_beside_other_comparisons() {
+        let filter =
+            r#"severity="INFO" resource.type=("a" OR "cloud_run_revision") AND textPayload:("start" OR "stop")"#;
+        assert!(takes(filter, "app"));
+        for (word, other) in [("INFO", "ERROR"), ("cloud_run_revision", "b"), ("start", "begin")] {
+            assert!(!takes(&filter.replace(word, other), "app"), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_modelled_and_what_is_no_filter_are_told_apart() {
+        let code = |filter: &str| Filter::parse(filter).unwrap_err().code;
+        for filter in [
+            r#"severity="INFO" OR severity="ERROR""#,
+            r#"NOT severity="INFO""#,
+            r#"(severity="INFO")"#,
+            r#"severity="INFO" AND (textPayload:a OR textPayload:b)"#,
+        ] {
+            assert_eq!(code(filter), 501, "{filter}");
+        }
+        for filter in [
+            r#"severity=("INFO" OR)"#,
+            r#"severity=("INFO""#,
+            r#"severity=("INFO" "ERROR")"#,
+            r#"severity=("INFO" OR) AND textPayload=("a")"#,
+            "severity=()",
+            "severity",
+        ] {
+            assert_eq!(code(filter), 400, "{filter}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::filter::Filter;
+use super::{GET_POLICY, SET_POLICY};
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
 use crate::gcp::state::{REMEMBERED, State, project_name, relative};
@@ -29,6 +30,8 @@ pub(super) fn find(id: &str) -> Option<Done> {
         "projects.locations.buckets.views.create" => done(create_view).body(VIEW).query(&["viewId"]),
         "projects.locations.buckets.views.get" | "projects.sinks.get" => done(super::get),
         "projects.locations.buckets.views.list" => done(views).query(&["pageSize", "pageToken"]),
+        "projects.locations.buckets.views.getIamPolicy" => done(super::policy).body(GET_POLICY),
+        "projects.locations.buckets.views.setIamPolicy" => done(super::set_policy).body(SET_POLICY),
         "projects.locations.buckets.views.patch" => done(patch_view).body(VIEW).query(&["updateMask"]),
         "projects.locations.buckets.views.delete" | "projects.sinks.delete" => done(super::delete),
         "projects.sinks.create" => {

@@ -95,23 +95,33 @@ pub(crate) fn project_of(state: &State, route: &Route, on: &str, query: &[(Strin
     state.project_id(named).unwrap_or_else(|| named.to_owned())
 }
 
-/// On what the permissions of a method are asked; none where the method asks itself.
-pub(crate) fn asked_on(route: &Route, on: &str, project: &str) -> Option<String> {
-    match route.method.id {
-        "logging.entries.list" | "logging.entries.write" | "logging.entries.tail" => None,
+/// The permissions that are asked before a method is done, and on what; none where the method asks itself.
+pub(crate) fn asked(
+    state: &State,
+    route: &Route,
+    on: &str,
+    project: &str,
+    query: &[(String, String)],
+) -> Option<(&'static [&'static str], String)> {
+    let method = route.method;
+    let on = match method.id {
+        "logging.entries.list" | "logging.entries.write" => return None,
         // The chain of delegates decides who is asked.
         "iamcredentials.projects.serviceAccounts.generateAccessToken"
-        | "iamcredentials.projects.serviceAccounts.generateIdToken" => None,
+        | "iamcredentials.projects.serviceAccounts.generateIdToken" => return None,
         // Predefined roles are nobody's, and everyone reads them.
-        "iam.roles.get" | "iam.roles.list" => None,
-        "storage.buckets.insert" | "storage.buckets.list" | "cloudresourcemanager.projects.list" => {
-            Some(project_name(project))
+        "iam.roles.get" => return None,
+        "run.projects.locations.services.patch" if run::is_made(state, on, query) => {
+            let parent = on.rsplit_once("/services/").map_or(on, |(parent, _)| parent);
+            return Some((&["run.services.create"], parent.to_owned()));
         }
+        "storage.buckets.insert" | "storage.buckets.list" => project_name(project),
         // Roles have no policies: the project is asked.
-        id if id.starts_with("iam.projects.roles.") || id.starts_with("serviceusage.") => Some(project_name(project)),
+        id if id.starts_with("iam.projects.roles.") || id.starts_with("serviceusage.") => project_name(project),
         // The bucket is asked about what is in it as a whole, and an object about itself.
-        _ => Some(on.to_owned()),
-    }
+        _ => on.to_owned(),
+    };
+    Some((method.permissions, on))
 }
 
 /// The bodies of the methods of policies.

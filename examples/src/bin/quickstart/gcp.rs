@@ -41,7 +41,7 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     let vendor = sim.service_account("vendor-project", "vendor");
     let member = format!("serviceAccount:{vendor}");
     let config = |principal: &str| {
-        Ok::<_, alien_core::Error>(Config::from_token(&sim.user_token(principal))?.endpoint(sim.url()))
+        Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.endpoint(sim.url()))
     };
 
     let id = DeploymentId::from(Uuid::now_v7());
@@ -66,7 +66,7 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
 impl Emulator {
     /// What Google's own client is answered that updates a service with the vendor's token, without this library.
     pub(crate) async fn goes_round(&self, deployment: &Deployment, id: &str) -> Result<String, Box<dyn Error>> {
-        let session = Config::from_token(&self.sim.user_token(&self.vendor))?.endpoint(self.sim.url());
+        let session = Config::from_token(&self.sim.token(&self.vendor))?.endpoint(self.sim.url());
         let account = deployment.identity.rsplit('/').next().unwrap_or_default();
         let entered = IAMCredentials::builder()
             .with_endpoint(self.sim.url())

@@ -1,12 +1,16 @@
 //! Cloud Run services: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>.
 
+mod invocation;
+
+pub(crate) use invocation::{invoke, push};
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{SET_POLICY, TEST};
-use crate::gcp::call::{Answer, Call, Done, done, set, text};
+use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
 use crate::gcp::operation::Operation;
 use crate::gcp::schema;
@@ -167,23 +171,26 @@ fn is_service_id(id: &str) -> bool {
 
 fn create(call: &mut Call<'_>) -> Result<Value, Fail> {
     let id = call.required("serviceId")?;
-    if !is_service_id(&id) {
+    if !call.text("/name").is_empty() {
+        return Err(Fail::invalid("`service.name` must be empty on creation: the id is in `serviceId`."));
+    }
+    make(call, &id)
+}
+
+fn make(call: &mut Call<'_>, id: &str) -> Result<Value, Fail> {
+    if !is_service_id(id) {
         return Err(Fail::invalid(format!(
             "The service id `{id}` is not valid: fewer than 50 lower-case letters, digits and hyphens, a letter first."
         )));
     }
-    if !call.text("/name").is_empty() {
-        return Err(Fail::invalid("`service.name` must be empty on creation: the id is in `serviceId`."));
-    }
-    let mut body = call.body.clone();
-    if body.get("invokerIamDisabled") == Some(&Value::Bool(true)) {
-        let on = format!("{}/services/{id}", call.on);
-        call.require("run.services.setIamPolicy", &on)?;
-    }
-    may_deploy(call, &mut body)?;
     let location = call.parameter("location");
     let relative = format!("projects/{}/locations/{location}/services/{id}", call.project);
     let name = format!("//run.googleapis.com/{relative}");
+    let mut body = call.body.clone();
+    if body.get("invokerIamDisabled") == Some(&Value::Bool(true)) {
+        call.require("run.services.setIamPolicy", &name)?;
+    }
+    may_deploy(call, &mut body)?;
     if call.state.things.contains_key(&name) {
         return Err(Fail::exists(&relative));
     }
@@ -215,9 +222,16 @@ fn uuid() -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
+/// Whether a patch makes the service: it is missing, and may be.
+/// Source: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/patch>.
+pub(super) fn is_made(state: &State, name: &str, query: &[(String, String)]) -> bool {
+    query.iter().any(|(field, value)| field == "allowMissing" && value == "true") && state.thing(name).is_err()
+}
+
 fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
-    if call.query("allowMissing") == "true" && call.state.thing(&call.on).is_err() {
-        return Err(Fail::unimplemented("`allowMissing` of a service that is missing is not emulated: create it."));
+    if is_made(call.state, &call.on, &call.query) {
+        let id = call.parameter("service");
+        return make(call, &id);
     }
     let present = super::get(call)?;
     let given = call.text("/etag");
@@ -352,98 +366,4 @@ fn operation(call: &mut Call<'_>) -> Result<Value, Fail> {
     );
     let now = call.state.now();
     call.state.operations.get(&name).map(|operation| operation.at(now)).ok_or_else(|| Fail::missing(&name))
-}
-
-const INVOKE: &str = "run.routes.invoke";
-
-/// The data plane: a request to the service itself, `P/L/S` and what follows.
-/// Source: <https://docs.cloud.google.com/run/docs/authenticating/overview>.
-pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: &[u8]) -> Answer {
-    let mut parts = path.split('/');
-    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
-        return Answer::json(404, &json!("not found"));
-    };
-    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
-    let Ok(thing) = state.thing(&name) else { return Answer::json(404, &json!("not found")) };
-    let mut audiences = vec![text(&thing.body, "/uri")];
-    let more = thing.body.get("customAudiences").and_then(Value::as_array).into_iter().flatten();
-    audiences.extend(more.filter_map(Value::as_str).map(str::to_owned));
-    let open = thing.body.get("invokerIamDisabled") == Some(&Value::Bool(true));
-    let now = state.now();
-    let token = bearer.and_then(|bearer| state.tokens.get(bearer));
-    let principal = token
-        .filter(|token| token.expires > now)
-        .filter(|token| token.audience.as_ref().is_some_and(|audience| audiences.contains(audience)))
-        .map(|token| token.principal.clone());
-    if bearer.is_some() && principal.is_none() {
-        return Answer::json(401, &json!("the ID token is not known, has expired, or is for another audience"));
-    }
-    let principal = principal.unwrap_or_else(|| "allUsers".to_owned());
-    if !open && !state.asks(&principal, INVOKE, INVOKE, &name) {
-        return Answer::json(
-            403,
-            &json!("the request was not authenticated, or the caller may not invoke the service"),
-        );
-    }
-    run(state, &name, body)
-}
-
-/// A push of Pub/Sub, as an account: whether the service took it.
-pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]) -> bool {
-    let prefix = format!("{}/run/", state.url);
-    let Some(path) = endpoint.strip_prefix(&prefix) else { return false };
-    let principal = if account.is_empty() { "allUsers".to_owned() } else { format!("serviceAccount:{account}") };
-    let mut parts = path.split('/');
-    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
-    state.thing(&name).is_ok()
-        && (account.is_empty() || state.is_live(account))
-        && state.asks(&principal, INVOKE, INVOKE, &name)
-        && run(state, &name, body).code == 200
-}
-
-/// The emulated code: it says what it was asked.
-fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
-    let now = state.now();
-    let ready = state.serving.get(name).and_then(|serving| serving.ready(now).cloned());
-    let (Some(revision), Some(thing)) = (ready, state.things.get(name)) else {
-        return Answer::json(503, &json!("no revision of the service is ready"));
-    };
-    let says = thing
-        .body
-        .pointer("/template/containers/0/env")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .find(|variable| text(variable, "/name") == "SAYS")
-        .map(|variable| format!("{} ", text(variable, "/value")))
-        .unwrap_or_default();
-    let said = String::from_utf8_lossy(body);
-    let mut parts = name.split('/').skip(4);
-    let (project, location, service) = (parts.next(), parts.nth(1), parts.nth(1));
-    let project = project.unwrap_or_default().to_owned();
-    let entry = json!({
-        "logName": format!("projects/{project}/logs/run.googleapis.com%2Fstdout"),
-        "resource": {
-            "type": "cloud_run_revision",
-            "labels": {
-                "service_name": service,
-                "revision_name": revision,
-                "configuration_name": service,
-                "location": location,
-                "project_id": project,
-            },
-        },
-        "textPayload": format!("{says}{said}"),
-    });
-    state.write_log(&project, entry);
-    let code = if said.contains("fail") { 500 } else { 200 };
-    Answer {
-        code,
-        content_type: "application/octet-stream".to_owned(),
-        body: bytes::Bytes::copy_from_slice(body),
-        retry_after: None,
-    }
 }

@@ -1,0 +1,100 @@
+//! The data plane of Cloud Run: requests to a service itself, by callers and by pushes.
+
+use serde_json::{Value, json};
+
+use crate::gcp::call::{Answer, text};
+use crate::gcp::state::State;
+
+const INVOKE: &str = "run.routes.invoke";
+
+/// The data plane: a request to the service itself, `P/L/S` and what follows.
+/// Source: <https://docs.cloud.google.com/run/docs/authenticating/overview>.
+pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: &[u8]) -> Answer {
+    let mut parts = path.split('/');
+    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
+        return Answer::json(404, &json!("not found"));
+    };
+    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
+    let Ok(thing) = state.thing(&name) else { return Answer::json(404, &json!("not found")) };
+    let mut audiences = vec![text(&thing.body, "/uri")];
+    let more = thing.body.get("customAudiences").and_then(Value::as_array).into_iter().flatten();
+    audiences.extend(more.filter_map(Value::as_str).map(str::to_owned));
+    let open = thing.body.get("invokerIamDisabled") == Some(&Value::Bool(true));
+    let now = state.now();
+    let token = bearer.and_then(|bearer| state.tokens.get(bearer));
+    let principal = token
+        .filter(|token| token.expires > now)
+        .filter(|token| token.audience.as_ref().is_some_and(|audience| audiences.contains(audience)))
+        .map(|token| token.principal.clone());
+    if bearer.is_some() && principal.is_none() {
+        return Answer::json(401, &json!("the ID token is not known, has expired, or is for another audience"));
+    }
+    let principal = principal.unwrap_or_else(|| "allUsers".to_owned());
+    if !open && !state.asks(&principal, INVOKE, INVOKE, &name) {
+        return Answer::json(
+            403,
+            &json!("the request was not authenticated, or the caller may not invoke the service"),
+        );
+    }
+    run(state, &name, body)
+}
+
+/// A push of Pub/Sub, as an account: whether the service took it.
+pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]) -> bool {
+    let prefix = format!("{}/run/", state.url);
+    let Some(path) = endpoint.strip_prefix(&prefix) else { return false };
+    let principal = if account.is_empty() { "allUsers".to_owned() } else { format!("serviceAccount:{account}") };
+    let mut parts = path.split('/');
+    let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
+    state.thing(&name).is_ok()
+        && (account.is_empty() || state.is_live(account))
+        && state.asks(&principal, INVOKE, INVOKE, &name)
+        && run(state, &name, body).code == 200
+}
+
+/// The emulated code: it says what it was asked.
+fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
+    let now = state.now();
+    let ready = state.serving.get(name).and_then(|serving| serving.ready(now).cloned());
+    let (Some(revision), Some(thing)) = (ready, state.things.get(name)) else {
+        return Answer::json(503, &json!("no revision of the service is ready"));
+    };
+    let says = thing
+        .body
+        .pointer("/template/containers/0/env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|variable| text(variable, "/name") == "SAYS")
+        .map(|variable| format!("{} ", text(variable, "/value")))
+        .unwrap_or_default();
+    let said = String::from_utf8_lossy(body);
+    let mut parts = name.split('/').skip(4);
+    let (project, location, service) = (parts.next(), parts.nth(1), parts.nth(1));
+    let project = project.unwrap_or_default().to_owned();
+    let entry = json!({
+        "logName": format!("projects/{project}/logs/run.googleapis.com%2Fstdout"),
+        "resource": {
+            "type": "cloud_run_revision",
+            "labels": {
+                "service_name": service,
+                "revision_name": revision,
+                "configuration_name": service,
+                "location": location,
+                "project_id": project,
+            },
+        },
+        "textPayload": format!("{says}{said}"),
+    });
+    state.write_log(&project, entry);
+    let code = if said.contains("fail") { 500 } else { 200 };
+    Answer {
+        code,
+        content_type: "application/octet-stream".to_owned(),
+        body: bytes::Bytes::copy_from_slice(body),
+        retry_after: None,
+    }
+}
