@@ -20,6 +20,12 @@ impl Paths<'_> {
         join(&["projects/", self.0.project.as_str(), "/"], parts)
     }
 
+    /// `projects/{project}`.
+    #[cfg(feature = "client")]
+    pub(crate) fn parent(self) -> String {
+        join(&["projects/"], &[self.0.project.as_str()])
+    }
+
     /// `//{service}.googleapis.com/projects/{project}/` and the parts.
     pub(crate) fn full(self, service: &str, parts: &[&str]) -> String {
         join(&["//", service, ".googleapis.com/projects/", self.0.project.as_str(), "/"], parts)
@@ -40,4 +46,9 @@ impl Paths<'_> {
     pub(crate) fn email(self, account_id: &str) -> String {
         join(&[account_id, "@", self.0.project.as_str()], &[".iam.gserviceaccount.com"])
     }
+}
+
+/// A full resource name without its service: the form that conditions compare and most calls take.
+pub(crate) fn relative(name: &str) -> &str {
+    name.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(name, |(_, relative)| relative)
 }

@@ -54,9 +54,9 @@ fn permissions(at: At<'_>) -> BTreeSet<String> {
 /// Names and conditions hold both the project's id and its number: they must be of one project.
 async fn project(at: At<'_>) -> Result<Vec<Problem>> {
     let target = &at.site().target;
-    let name = Paths(target).in_project(&[]);
+    let name = Paths(target).parent();
     let found = at.call(&[op::GET_PROJECT], || async {
-        at.clients.projects.get_project().set_name(name.trim_end_matches('/')).send().await.map_err(failure)
+        at.clients.projects.get_project().set_name(&name).send().await.map_err(failure)
     });
     let found = match found.await {
         Ok(found) => found,
@@ -91,12 +91,12 @@ async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pr
         .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&role.role_id)))
         .flat_map(|role| role.included_permissions.iter().map(AsRef::as_ref))
         .collect();
-    let name = Paths(&site.target).in_project(&[]);
+    let name = Paths(&site.target).parent();
     let asked: Vec<&String> = permissions.iter().collect();
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
         let answer = at.call(&[op::GET_PROJECT], || async {
-            let call = at.clients.projects.test_iam_permissions().set_resource(name.trim_end_matches('/'));
+            let call = at.clients.projects.test_iam_permissions().set_resource(&name);
             call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
         });
         held.extend(answer.await?.permissions);
@@ -123,10 +123,10 @@ async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pr
 async fn apis(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
     let words: BTreeSet<&str> = permissions.iter().filter_map(|one| one.split('.').next()).collect();
     let wanted = APIS.iter().filter(|(word, _)| words.contains(word)).map(|(_, api)| *api).chain([TOKENS]);
-    let project = Paths(&at.site().target).in_project(&[]);
+    let project = Paths(&at.site().target).parent();
     let looks: Vec<_> = wanted
         .map(|api| {
-            let name = format!("{project}services/{api}");
+            let name = format!("{project}/services/{api}");
             async move {
                 let found = at.call(&[op::GET_API], || async {
                     at.clients.usage.get_service().set_name(&name).send().await.map_err(failure)

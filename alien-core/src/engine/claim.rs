@@ -78,14 +78,7 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
 
     /// Whether the claim is still this run's.
     async fn verify(&self) -> Result<()> {
-        match self.engine.driver.claim(self.call).await? {
-            Some(claim) if claim.run == self.run => Ok(()),
-            Some(other) => Err(claimed(&other)),
-            None => {
-                let what = "another run has ended this run's claim; look what it did, and run again";
-                Err(Error::new(ErrorKind::Claimed, what))
-            }
-        }
+        is_held(&self.engine.driver, self.call, &self.run).await
     }
 
     /// Renews the claim as long as it is held. Ends only with the reason why it is held no more.
@@ -124,6 +117,18 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
         };
         if let Err(error) = given.await {
             tracing::debug!(%error, "the claim was not given back");
+        }
+    }
+}
+
+/// Refuses where the claim is not this run's.
+pub(super) async fn is_held<C: Cloud, D: Driver<C>>(driver: &D, call: &Caller<C>, run: &str) -> Result<()> {
+    match driver.claim(call).await? {
+        Some(claim) if claim.run == run => Ok(()),
+        Some(other) => Err(claimed(&other)),
+        None => {
+            let what = "another run has ended this run's claim; look what it did, and run again";
+            Err(Error::new(ErrorKind::Claimed, what))
         }
     }
 }

@@ -51,7 +51,8 @@ pub trait Driver<C: Cloud>: Send + Sync + fmt::Debug {
     /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) where there is no such identity.
     async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<C>) -> Result<()>;
 
-    /// Takes the vendor's access back, at once, also from sessions that have begun.
+    /// Takes the vendor's access back, also from sessions that have begun: at once, or as soon as the cloud knows everywhere
+    /// what was written.
     async fn revoke(&self, call: &Caller<C>) -> Result<()>;
 }
 

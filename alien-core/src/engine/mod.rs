@@ -181,7 +181,15 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         let call = self.caller(plan.release.clone(), Data::default());
         let site = call.site();
         let work = async {
-            let ids = walk::forward(site, self.width, |subject| self.settle(subject, plan, &call, progress)).await?;
+            let call = &call;
+            let settle = |subject| async move {
+                // The vendor is let in by whoever still has the claim: a revocation meanwhile has taken it.
+                if subject == Subject::ManagementIdentity {
+                    claim::is_held(&self.driver, call, &options.run).await?;
+                }
+                self.settle(subject, plan, call, progress).await
+            };
+            let ids = walk::forward(site, self.width, settle).await?;
             let mut retired = Vec::new();
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
                 let old = self.caller(Release::without_artifacts(stack.clone()), Data::default());

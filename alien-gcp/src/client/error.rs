@@ -14,6 +14,15 @@ pub(crate) fn failure(error: GaxError) -> Error {
     let wait = error.http_headers().and_then(|headers| headers.get("retry-after"));
     let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
     let made = match (error.status(), error.http_status_code()) {
+        // Compute tells no status in words (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
+        (Some(status), Some(number)) if status.code == Code::Unknown => {
+            let kind = quota(&status.message).unwrap_or_else(|| by_status(number));
+            let error = Error::new(kind, format!("{} ({number})", status.message.trim_end_matches('.')));
+            match advice(status, "") {
+                Some(advice) => error.because(advice),
+                None => error,
+            }
+        }
         (Some(status), _) => answer(status),
         (None, Some(status)) => Error::new(by_status(status), format!("GCP answered {status}")),
         (None, None) if error.is_timeout() || error.is_exhausted() => {
@@ -42,10 +51,28 @@ fn answer(status: &Status) -> Error {
     let reason = info.map_or("", |info| info.reason.as_str());
     let kind = kind(status, reason);
     let error = Error::new(kind, format!("{} ({})", status.message.trim_end_matches('.'), status.code.name()));
-    match advice(status, reason) {
+    let error = match advice(status, reason) {
         Some(advice) => error.because(advice),
         None => error,
+    };
+    error.with_retry_after(told_wait(&status.message))
+}
+
+/// How long Google says to wait, in words.
+fn told_wait(message: &str) -> Option<Duration> {
+    let seconds = message.split("retry in ").nth(1)?.split(' ').next()?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+/// A rate that was exceeded passes by itself; another quota does not
+/// (<https://docs.cloud.google.com/docs/quotas/troubleshoot>).
+fn quota(message: &str) -> Option<ErrorKind> {
+    let said = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if said(&["ate Limit Exceeded", "ate limit exceeded", "rateLimitExceeded", "per minute", "per second"]) {
+        return Some(ErrorKind::Throttled);
     }
+    let all = said(&["uota exceeded", "Quota '", "maximum number of", "has reached", "imit reached"]);
+    all.then_some(ErrorKind::Refused)
 }
 
 fn kind(status: &Status, reason: &str) -> ErrorKind {
@@ -59,15 +86,16 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         // Someone wrote between a read and a write: all of it is to be done again
         // (<https://docs.cloud.google.com/iam/docs/retry-strategy>).
         Code::Aborted => ErrorKind::Busy,
-        Code::ResourceExhausted => ErrorKind::Throttled,
+        Code::ResourceExhausted => quota(&status.message).unwrap_or(ErrorKind::Throttled),
         // An identity that was just made is not known everywhere
         // (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
         Code::InvalidArgument | Code::FailedPrecondition if said("does not exist") && said("ervice account") => {
             ErrorKind::Settling
         }
-        Code::InvalidArgument | Code::FailedPrecondition if said("resourceNotReady") || said("is not ready") => {
-            ErrorKind::Busy
-        }
+        // Nor is a role.
+        Code::InvalidArgument if said("does not exist in the resource's hierarchy") => ErrorKind::Settling,
+        // The name of a database is free again five minutes after it was deleted.
+        Code::InvalidArgument | Code::FailedPrecondition if told_wait(&status.message).is_some() => ErrorKind::Busy,
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,
         Code::Unknown => ErrorKind::Unavailable,
         _ => ErrorKind::Refused,
@@ -92,6 +120,9 @@ fn by_status(status: u16) -> ErrorKind {
 fn advice(status: &Status, reason: &str) -> Option<String> {
     if reason == "SERVICE_DISABLED" {
         return Some("switch the API on: `gcloud services enable`, with the service named above".to_owned());
+    }
+    if quota(&status.message) == Some(ErrorKind::Refused) {
+        return Some("ask for a higher quota, or delete what nobody uses".to_owned());
     }
     // <https://docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>
     let organisation = ["constraints/", "rganization policy", "permitted customer"];
@@ -125,9 +156,28 @@ mod tests {
             (Code::InvalidArgument, "Service account x@y does not exist.", ErrorKind::Settling),
             (Code::InvalidArgument, "Invalid value", ErrorKind::Refused),
             (Code::Unauthenticated, "", ErrorKind::Expired),
+            (Code::ResourceExhausted, "Quota exceeded for quota metric 'Requests per minute'", ErrorKind::Throttled),
+            (Code::ResourceExhausted, "Maximum number of roles reached", ErrorKind::Throttled),
+            (Code::ResourceExhausted, "The maximum number of service accounts was reached", ErrorKind::Refused),
+            (Code::FailedPrecondition, "Database ID is not available. Please retry in 120 seconds", ErrorKind::Busy),
+            (Code::InvalidArgument, "Role (x) does not exist in the resource's hierarchy.", ErrorKind::Settling),
         ] {
             assert_eq!(refused_by_operation(code as i32, message).kind(), expected, "{code:?} {message}");
         }
+    }
+
+    #[test]
+    fn what_compute_answers_is_known_by_its_number() {
+        let body = |number: u16, message: &str| {
+            let body = format!(r#"{{"error":{{"code":{number},"message":"{message}","errors":[{{"reason":"x"}}]}}}}"#);
+            let status = Status::try_from(&bytes::Bytes::from(body)).unwrap();
+            failure(GaxError::service_with_http_metadata(status, Some(number), None)).kind()
+        };
+        assert_eq!(body(404, "The resource was not found"), ErrorKind::Missing);
+        assert_eq!(body(409, "The resource already exists"), ErrorKind::Exists);
+        assert_eq!(body(403, "Required permission"), ErrorKind::Denied);
+        assert_eq!(body(403, "Rate Limit Exceeded"), ErrorKind::Throttled);
+        assert_eq!(body(403, "Quota 'NETWORKS' exceeded. Limit: 5.0 globally."), ErrorKind::Refused);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Clients {
             firestore: client!(FirestoreAdmin, config),
             firewalls: client!(Firewalls, config),
             global_operations: client!(GlobalOperations, config),
-            http: reqwest::Client::builder().connect_timeout(CONNECT).build().map_err(unbuilt)?,
+            http: unredirected()?,
             iam: client!(Iam, config),
             log_entries: client!(LoggingServiceV2, config),
             logs: client!(ConfigServiceV2, config),
@@ -117,6 +117,12 @@ impl Clients {
     }
 }
 
+/// A token that is good at one address goes nowhere else.
+fn unredirected() -> Result<reqwest::Client> {
+    let client = reqwest::Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
+    client.build().map_err(unbuilt)
+}
+
 fn unbuilt(error: impl std::error::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", alien_core::chain(&error)))
 }
@@ -124,15 +130,34 @@ fn unbuilt(error: impl std::error::Error) -> Error {
 /// One subject, and how calls about it are made.
 pub(crate) type At<'a> = alien_core::call::At<'a, Gcp, Clients>;
 
-/// A full resource name without its service: the form that most calls take.
-pub(crate) fn relative(name: &str) -> &str {
-    name.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(name, |(_, relative)| relative)
+/// The marks of ownership as labels.
+pub(crate) mod labels {
+    use std::collections::HashMap;
+
+    use alien_core::Site;
+    use alien_core::engine::{Observed, mark};
+
+    use crate::Gcp;
+
+    /// What they tell.
+    pub(crate) fn observed(site: &Site<Gcp>, id: impl Into<String>, labels: &HashMap<String, String>) -> Observed {
+        mark::observed(site, id, labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The marks beside what others wrote.
+    pub(crate) fn with(
+        mut found: HashMap<String, String>,
+        marks: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> HashMap<String, String> {
+        found.extend(marks.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        found
+    }
 }
 
 /// The marks of ownership as words of a description: what has no labels has one of these.
 pub(crate) mod description {
-    use alien_core::Site;
     use alien_core::engine::{Observed, mark};
+    use alien_core::{Error, ErrorKind, Result, Site};
 
     use crate::Gcp;
 
@@ -145,5 +170,13 @@ pub(crate) mod description {
     /// What the words tell.
     pub(crate) fn observed(site: &Site<Gcp>, id: impl Into<String>, description: &str) -> Observed {
         mark::observed(site, id, description.split(' ').filter_map(|word| word.split_once('=')))
+    }
+
+    /// Refuses what is another's.
+    pub(crate) fn own(site: &Site<Gcp>, description: &str, what: &str) -> Result<()> {
+        match observed(site, "", description) {
+            Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("{what} is there, and {whose}"))),
+            _ => Ok(()),
+        }
     }
 }

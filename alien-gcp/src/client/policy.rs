@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use alien_core::cloud::Operation;
 use alien_core::permission::Subject;
-use alien_core::{OrAbsent, Result, Site};
+use alien_core::{Error, OrAbsent, Result, Site};
 use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
 
-use super::{At, failure, relative};
+use super::{At, failure, just_made};
 use crate::Gcp;
+use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 use crate::policy::Condition;
@@ -54,7 +55,25 @@ pub(crate) fn guarded(site: &Site<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
 }
 
 /// Changes a policy, unless `edit` says that nothing is to be changed. Where the thing is not there, nothing is done.
+pub(crate) async fn change_if_there(
+    at: At<'_>,
+    on: Guarded<'_>,
+    edit: impl Fn(&mut Policy) -> bool + Sync,
+) -> Result<()> {
+    rewrite(at, on, edit, |error| error).await.or_absent().map(drop)
+}
+
+/// Changes the policy of something that is there, even if that is not known everywhere yet.
 pub(crate) async fn change(at: At<'_>, on: Guarded<'_>, edit: impl Fn(&mut Policy) -> bool + Sync) -> Result<()> {
+    rewrite(at, on, edit, just_made).await
+}
+
+async fn rewrite(
+    at: At<'_>,
+    on: Guarded<'_>,
+    edit: impl Fn(&mut Policy) -> bool + Sync,
+    missing: fn(Error) -> Error,
+) -> Result<()> {
     let Some(rows) = rows(on.place) else { return Ok(()) };
     // Of several who write the project's policy at once, all but one would have to begin anew.
     let _turn = match on.place {
@@ -63,14 +82,14 @@ pub(crate) async fn change(at: At<'_>, on: Guarded<'_>, edit: impl Fn(&mut Polic
     };
     let edit = &edit;
     let written = at.about(on.subject).call(&rows, || async move {
-        let mut policy = read(at, on).await?;
+        let mut policy = read(at, on).await.map_err(missing)?;
         if edit(&mut policy) {
             policy.version = VERSION;
             write(at, on, policy).await?;
         }
         Ok(())
     });
-    written.await.or_absent().map(drop)
+    written.await
 }
 
 async fn read(at: At<'_>, on: Guarded<'_>) -> Result<Policy> {

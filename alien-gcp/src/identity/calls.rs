@@ -1,6 +1,9 @@
 //! The calls that make service accounts and custom roles, bind them, carry the claim of a run, and take the vendor's
 //! access back.
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use alien_core::cloud::Cloud;
 use alien_core::engine::mark::{self, ownership, seal};
 use alien_core::engine::{Claim, Marks, Observed, Removal};
@@ -12,15 +15,19 @@ use google_cloud_iam_admin_v1::model::{
     CreateRoleRequest, CreateServiceAccountRequest, PatchServiceAccountRequest, Role, ServiceAccount,
     UndeleteRoleRequest, UpdateRoleRequest,
 };
+use google_cloud_iam_v1::model::Policy;
 use google_cloud_wkt::FieldMask;
 
 use crate::Gcp;
 use crate::client::policy::{self, Bound, Guarded, guarded};
-use crate::client::{At, description, failure, just_made, relative};
-use crate::naming::Paths;
+use crate::client::{At, description, failure, just_made};
+use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Place;
 use crate::policy::{Binding, CustomRole, Principal};
+
+/// How long what was written of an account may take to be read.
+const SETTLES: Duration = Duration::from_secs(60);
 
 /// How many policies are read at once.
 const WIDTH: usize = 8;
@@ -59,7 +66,18 @@ async fn account(at: At<'_>) -> Result<ServiceAccount> {
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let Some(found) = account(at).await.or_absent()? else { return Ok(Observed::Absent) };
     let observed = description::observed(at.site(), at.full_name(Place::ServiceAccount)?, &found.description);
-    Ok(observed.drifted(found.disabled.then(|| "it is disabled: enable it yourself".to_owned())))
+    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
+    if found.disabled {
+        return Ok(observed.drifted(Some("it is disabled: enable it yourself".to_owned())));
+    }
+    for role in &principal(at)?.custom_roles {
+        let found = look(at.about(Subject::Deployment), role).await?;
+        if !found.is_some_and(|found| !found.deleted && is_defined(&found, role)) {
+            at.clients.defined.lock().await.remove(&role.role_id);
+            return Ok(observed.drifted(Some(format!("its role `{}` permits something else", role.role_id))));
+        }
+    }
+    Ok(observed)
 }
 
 /// Nobody may impersonate it, and nothing is bound to it yet.
@@ -68,9 +86,9 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let made = ServiceAccount::new()
         .set_display_name(display_name(at))
         .set_description(description::of(&ownership(marks, &account.account_id)));
-    let project = Paths(&at.site().target).in_project(&[]);
+    let project = Paths(&at.site().target).parent();
     let request = CreateServiceAccountRequest::new()
-        .set_name(project.trim_end_matches('/'))
+        .set_name(&project)
         .set_account_id(account.account_id)
         .set_service_account(made);
     at.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
@@ -124,8 +142,22 @@ pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
 }
 
 pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
+    let before = match claim {
+        Some(_) => account(at).await?.display_name,
+        None => String::new(),
+    };
     let text = claim.map_or_else(|| display_name(at), |claim| format!("{}={claim}", mark::CLAIM));
-    patch(at, ServiceAccount::new().set_display_name(text), "display_name").await
+    patch(at, ServiceAccount::new().set_display_name(&text), "display_name").await?;
+    if claim.is_none() || before == text {
+        return Ok(());
+    }
+    // A look may still show what was there before (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
+    let before = &before;
+    at.until(SETTLES, || async move {
+        let still = account(at).await?.display_name == *before;
+        Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
+    })
+    .await
 }
 
 /// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
@@ -169,7 +201,7 @@ async fn bind_everywhere(at: At<'_>, member: &str, wanted: &[Binding]) -> Result
     let each = guarded(at.site()).into_values().map(|on| async move {
         let wanted: Vec<Bound<'_>> = wanted.iter().filter(|due| due.resource == on.name).map(bound).collect();
         let own = is_own(at);
-        policy::change(at, on, |policy| policy::bind(policy, member, &own, &wanted)).await
+        policy::change_if_there(at, on, |policy| policy::bind(policy, member, &own, &wanted)).await
     });
     let each: Vec<_> = each.collect();
     stream::iter(each).buffered(WIDTH).try_collect().await
@@ -194,11 +226,29 @@ pub(crate) async fn admit(at: At<'_>) -> Result<()> {
                 define(at, role).await?;
             }
         }
-        policy::change(at, on, |policy| {
+        let edit = |policy: &mut Policy| {
             principals.iter().fold(false, |changed, principal| {
                 let wanted: Vec<Bound<'_>> = principal.bindings.iter().filter(here).map(bound).collect();
                 policy::bind(policy, &member(principal), is_own(at), &wanted) | changed
             })
+        };
+        match on.place {
+            // It is the customer's, and not made here.
+            Place::Repository => policy::change_if_there(at, on, edit).await?,
+            _ => policy::change(at, on, edit).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Unbinds every account of the deployment from what belongs to a subject, which is kept when the rest goes.
+pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
+    let site = at.site();
+    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
+    let members: Vec<String> = holdings.map(|holding| member(&Gcp::principal(&site.deployed(), holding))).collect();
+    for on in guarded(site).into_values().filter(|on| on.subject == at.subject) {
+        policy::change_if_there(at, on, |policy| {
+            members.iter().fold(false, |changed, member| policy::bind(policy, member, is_own(at), &[]) | changed)
         })
         .await?;
     }
@@ -289,11 +339,8 @@ async fn look(at: At<'_>, role: &CustomRole) -> Result<Option<Role>> {
 }
 
 async fn make(at: At<'_>, role: &CustomRole) -> Result<Role> {
-    let project = Paths(&at.site().target).in_project(&[]);
-    let request = CreateRoleRequest::new()
-        .set_parent(project.trim_end_matches('/'))
-        .set_role_id(&role.role_id)
-        .set_role(definition(role));
+    let project = Paths(&at.site().target).parent();
+    let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&role.role_id).set_role(definition(role));
     at.call(&[op::CREATE_ROLE], || async {
         at.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
     })

@@ -7,6 +7,7 @@ use alien_core::cloud::{Allowed, Permission, Scope};
 
 use super::{Binding, Principal, Text, exact_names};
 use crate::Gcp;
+use crate::naming::relative;
 
 /// The custom roles that the documents define, by id.
 fn roles(principal: &Principal) -> HashMap<&str, &[Text]> {
@@ -60,8 +61,7 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
 /// role that allows it.
 #[must_use]
 pub fn may_allow<'p>(principal: &'p Principal, permission: &str, resource: &str) -> Option<&'p str> {
-    let relative =
-        resource.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(resource, |(_, relative)| relative);
+    let relative = relative(resource);
     let roles = roles(principal);
     principal
         .bindings

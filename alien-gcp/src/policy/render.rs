@@ -8,7 +8,7 @@ use alien_core::permission::{Holder, Holding, Layer, Set, Topic};
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
 use crate::Gcp;
 use crate::identity;
-use crate::naming::Paths;
+use crate::naming::{Paths, relative};
 use crate::operations::Place;
 
 /// How a role reaches a place.
@@ -43,6 +43,9 @@ enum Purpose {
     /// that a condition can name.
     SetUp(Topic, Option<Place>),
 }
+
+/// Characters of a digest in the id of a role: 40 bits.
+const DIGEST: usize = 8;
 
 /// Renders a holding.
 pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Principal {
@@ -100,16 +103,20 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
     }
 }
 
-/// A set's words are joined by a hyphen, which the id of a role may not have.
+/// A set's words are joined by a hyphen, which the id of a role may not have. The id ends in a digest of what the role
+/// permits: another version of this library, that thinks otherwise of a set, has a role of its own.
 fn role_id(purpose: Purpose) -> String {
     let place = |place: Place| format!("{place:?}");
-    match purpose {
+    let permissions: Vec<&str> = permissions(purpose).into_iter().collect();
+    let digest = alien_core::naming::digest(&permissions);
+    let named = match purpose {
         Purpose::At(topic, set, at) => {
             ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &place(at)].concat()
         }
         Purpose::SetUp(topic, Some(at)) => ["alien.", topic.name(), ".setup.", &place(at)].concat(),
         Purpose::SetUp(topic, None) => ["alien.", topic.name(), ".setup"].concat(),
-    }
+    };
+    format!("{named}.{}", digest.get(..DIGEST).unwrap_or(&digest))
 }
 
 fn role(purpose: Purpose) -> CustomRole {
@@ -141,11 +148,6 @@ fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
             .map(|row| row.permission)
             .collect(),
     }
-}
-
-/// A full resource name without its service: the form that conditions compare.
-fn relative(name: &str) -> &str {
-    name.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(name, |(_, relative)| relative)
 }
 
 /// The condition that a resource is exactly one of these.

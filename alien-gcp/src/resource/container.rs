@@ -31,6 +31,13 @@ pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
             "set `cpuMillis` to 1000 or more where the code works between requests".to_owned(),
         ));
     }
+    if container.listens_on().is_none() {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            "Cloud Run takes a revision for broken that does not listen on the port 8080".to_owned(),
+            "let the code listen there, or set `port`".to_owned(),
+        ));
+    }
     let memory = container.memory();
     if !(smallest..=largest).contains(&memory) {
         problems.push(Problem::error(

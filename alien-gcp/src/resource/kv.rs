@@ -5,6 +5,7 @@
 pub(crate) mod calls;
 
 use alien_core::permission::Set;
+use alien_core::{Kv, Problem, Rule};
 
 use super::Rows;
 use crate::naming::Paths;
@@ -14,6 +15,10 @@ use crate::operations::Place;
 /// A database id has 4 to 63 characters
 /// (<https://docs.cloud.google.com/firestore/docs/manage-databases#database_id>).
 const MAX: usize = 63;
+
+/// The collection group that documents with an expiry are kept in: Firestore has no expiry for all of them
+/// (<https://docs.cloud.google.com/firestore/native/docs/ttl>).
+const COLLECTION: &str = "items";
 
 /// Writing a database's settings or a field's can destroy data: management is no more than heartbeat.
 pub(super) fn set(set: Set) -> Rows {
@@ -35,4 +40,13 @@ pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)
     things.push((Place::Id, paths.full("firestore", &["databases/", &name])));
     things.push((Place::Database, paths.in_project(&["databases/", &name])));
     things.push((Place::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
+}
+
+/// What expires is told by its collection.
+pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {
+    if let Some(attribute) = kv.time_to_live_attribute() {
+        let what = format!("Firestore expires documents by `{attribute}` in the collection `{COLLECTION}` alone");
+        let help = format!("on GCP keep what is to expire in collections named `{COLLECTION}`");
+        problems.push(Problem::warning(Rule::Cloud, what, help));
+    }
 }

@@ -66,7 +66,7 @@ pub(crate) fn check(paths: Paths<'_>, resource: &Resource, problems: &mut Vec<Pr
         Settings::Storage(_) => storage::check(paths, resource.id().as_str(), &mut own),
         Settings::Queue(queue) => queue::check(paths, queue, &mut own),
         Settings::Network(network) => network::check(network, &mut own),
-        Settings::Kv(_) => {}
+        Settings::Kv(kv) => kv::check(kv, &mut own),
     }
     problems.extend(own.into_iter().map(|problem| problem.on(resource.id())));
 }
@@ -79,7 +79,7 @@ pub(crate) fn address(site: &alien_core::Site<crate::Gcp>, subject: alien_core::
     use alien_core::call::last;
     let Ok(resource) = site.resource(subject) else { return String::new() };
     match (resource.kind(), site.name(subject, Place::Topic)) {
-        (Kind::Queue, Ok(topic)) => crate::client::relative(topic).to_owned(),
+        (Kind::Queue, Ok(topic)) => crate::naming::relative(topic).to_owned(),
         _ => last(site.id_of(subject)).to_owned(),
     }
 }

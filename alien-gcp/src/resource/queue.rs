@@ -12,9 +12,9 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Place;
 
-/// Names of topics and subscriptions have at most 255 characters; dead letters add a word
-/// (<https://docs.cloud.google.com/pubsub/docs/pubsub-basics#resource_names>).
-const MAX: usize = 240;
+/// Names of topics and subscriptions may have 255 characters, labels that hold them 63
+/// (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
+const MAX: usize = 63;
 
 /// An update may set a push endpoint: management is no more than heartbeat. A new subscription is handed messages, and
 /// may push them anywhere, so making one is a part of `reconfigure`.

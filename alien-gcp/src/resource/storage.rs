@@ -36,7 +36,7 @@ pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)
 
 /// Cloud Storage keeps names with Google's own for itself.
 pub(super) fn check(paths: Paths<'_>, id: &str, problems: &mut Vec<Problem>) {
-    let name = paths.physical(id, MAX);
+    let name = paths.physical(id, MAX - 1 - paths.0.project_number.as_str().len());
     if name.starts_with("goog") || name.contains("google") {
         problems.push(Problem::error(
             Rule::Cloud,

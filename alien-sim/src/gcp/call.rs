@@ -162,7 +162,9 @@ impl Shared {
     /// Answers a request of a REST API: what arrives over HTTP, and what a gRPC call is translated to.
     pub(crate) fn answer(&self, ask: &Ask<'_>) -> Answer {
         let state = &mut *self.lock();
-        perform(state, ask).unwrap_or_else(Answer::from)
+        // Compute tells no status in words (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
+        let fail = |fail: Fail| if ask.target.starts_with("/compute/") { fail.wordless() } else { fail };
+        perform(state, ask).unwrap_or_else(|failed| Answer::from(fail(failed)))
     }
 }
 

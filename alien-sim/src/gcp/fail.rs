@@ -17,11 +17,21 @@ pub(crate) struct Fail {
     pub(crate) reason: &'static str,
     /// For how many seconds a throttled caller should wait.
     pub(crate) retry_after: Option<u32>,
+    /// Whether the API tells no status in words.
+    is_wordless: bool,
 }
 
 impl Fail {
     fn of(code: u16, status: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), details: Vec::new(), reason, retry_after: None }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            details: Vec::new(),
+            reason,
+            retry_after: None,
+            is_wordless: false,
+        }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -95,6 +105,12 @@ impl Fail {
         self
     }
 
+    /// Told by its number, its message and its reason alone.
+    pub(crate) fn wordless(mut self) -> Self {
+        self.is_wordless = true;
+        self
+    }
+
     pub(crate) fn body(&self) -> Value {
         let mut error = json!({
             "code": self.code,
@@ -102,8 +118,12 @@ impl Fail {
             "status": self.status,
             "errors": [{"message": self.message, "domain": "global", "reason": self.reason}],
         });
-        if let (false, Some(error)) = (self.details.is_empty(), error.as_object_mut()) {
-            error.insert("details".to_owned(), self.details.clone().into());
+        if let Some(error) = error.as_object_mut() {
+            if self.is_wordless {
+                error.remove("status");
+            } else if !self.details.is_empty() {
+                error.insert("details".to_owned(), self.details.clone().into());
+            }
         }
         json!({"error": error})
     }

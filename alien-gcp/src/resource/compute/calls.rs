@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::cloud::Operation;
-use alien_core::engine::mark::{observed, ownership, seal};
+use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
@@ -15,13 +15,14 @@ use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
 use google_cloud_run_v2::model::{
     Container, CreateServiceRequest, EnvVar, IngressTraffic, ResourceRequirements, RevisionTemplate, Service,
-    UpdateServiceRequest, VpcAccess,
+    TrafficTarget, TrafficTargetAllocationType, UpdateServiceRequest, VpcAccess,
 };
 use google_cloud_wkt::FieldMask;
 
 use super::super::{container, function};
-use crate::client::{At, failure, just_made, relative};
+use crate::client::{At, failure, just_made, labels};
 use crate::identity::calls::admit;
+use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -42,13 +43,34 @@ pub(crate) async fn look(at: At<'_>) -> Result<Service> {
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let observed = observed(at.site(), at.full_name(Place::Service)?, labels);
+    let observed = labels::observed(at.site(), at.full_name(Place::Service)?, &found.labels);
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     // The vendor may have changed since what was set.
     let wanted = template(at, at.resource()?)?;
-    let drift = found.template.as_ref().and_then(|template| differs(template, &wanted));
-    Ok(observed.drifted(drift.or_else(|| broken(&found).map(|why| format!("it does not work: {why}")))))
+    let drift = match &found.template {
+        _ if found.invoker_iam_disabled => Some("everybody may call it".to_owned()),
+        _ if !serves_latest(&found) => Some("an older revision serves".to_owned()),
+        Some(template) => differs(template, &wanted),
+        None => None,
+    };
+    let drift = match drift.or_else(|| broken(&found).map(|why| format!("it does not work: {why}"))) {
+        None => function::calls::wrong_push(at, &found).await?,
+        drift => drift,
+    };
+    Ok(observed.drifted(drift))
+}
+
+/// Everything that comes in goes to the revision that was rolled out last.
+fn latest() -> TrafficTarget {
+    TrafficTarget::new().set_type(TrafficTargetAllocationType::Latest).set_percent(100)
+}
+
+fn serves_latest(found: &Service) -> bool {
+    match found.traffic.as_slice() {
+        [] => true,
+        [one] => one.r#type == TrafficTargetAllocationType::Latest,
+        _ => false,
+    }
 }
 
 /// How a revision differs from what is wanted, in what the stack says. Google fills in the rest.
@@ -61,12 +83,21 @@ fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String
         template.scaling.as_ref().map(|scaling| (scaling.min_instance_count, scaling.max_instance_count))
     };
     let same_port = due.ports.is_empty() || ports(&is) == ports(&due);
+    let place = |template: &RevisionTemplate| {
+        let access = template.vpc_access.clone().unwrap_or_default();
+        let interfaces = access.network_interfaces.into_iter();
+        interfaces.map(|one| alien_core::call::last(&one.subnetwork).to_owned()).collect::<Vec<_>>()
+    };
+    // What nobody here sets, nobody should have set.
+    let more = found.containers.len() > 1 || !found.volumes.is_empty() || !is.command.is_empty() || !is.args.is_empty();
     if is.image != due.image {
         return Some("other code".to_owned());
     }
     if variables(&is) != variables(&due)
         || limits(&is) != limits(&due)
         || !same_port
+        || more
+        || place(found) != place(wanted)
         || scale(found) != scale(wanted)
         || found.timeout != wanted.timeout
     {
@@ -158,7 +189,12 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         .set_template(template(at, at.resource()?)?);
     let request = CreateServiceRequest::new().set_parent(parent).set_service_id(name).set_service(service);
     at.call(&revision_rows(at, op::CREATE_SERVICE), || async {
-        at.clients.run.create_service().with_request(request.clone()).send().await.map_err(failure)
+        let made = at.clients.run.create_service().with_request(request.clone()).send().await;
+        made.map_err(failure).map_err(|error| match error.kind() {
+            // An account that was just made is not known everywhere, and nobody may act as it before.
+            ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Settling),
+            _ => error,
+        })
     })
     .await?;
     at.call(&[op::GET_SERVICE], || async {
@@ -182,7 +218,9 @@ pub(crate) async fn set(at: At<'_>) -> Result<Service> {
     let wanted = template(at, at.resource()?)?;
     let found = idle(at).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
-    if !same || broken(&found).is_some() {
+    if broken(&found).is_some() {
+        send(at, once_more(at, wanted)).await?;
+    } else if !same || !serves_latest(&found) {
         send(at, wanted).await?;
     }
     let found = settle(at).await?;
@@ -190,22 +228,33 @@ pub(crate) async fn set(at: At<'_>) -> Result<Service> {
     Ok(found)
 }
 
-/// Writes the labels that say that all of it is set.
+/// A revision that says the same as one that does not work is none, unless something else is new.
+fn once_more(at: At<'_>, template: RevisionTemplate) -> RevisionTemplate {
+    template.set_annotations([("alien-attempt", at.call.clock().now().as_second().to_string())])
+}
+
+/// Writes the labels that say that all of it is set, and lets nobody in whom no policy names.
 pub(crate) async fn mark_set(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Service)?;
-    let labels = ownership(marks, name).into_iter().chain(seal(marks));
+    let found = look(at).await?;
+    let ours = ownership(marks, at.name(Place::Service)?).into_iter().chain(seal(marks));
     let service = Service::new()
         .set_name(path(at)?)
-        .set_labels(labels)
+        .set_labels(labels::with(found.labels, ours))
         .set_ingress(ingress(at.resource()?))
         .set_template(template(at, at.resource()?)?);
-    patch(at, service, &["labels", "ingress"]).await?;
+    let fields: &[&str] = if found.invoker_iam_disabled {
+        &["labels", "ingress", "invoker_iam_disabled"]
+    } else {
+        &["labels", "ingress"]
+    };
+    patch(at, service, fields).await?;
     // Whatever is written is rolled out.
     idle(at).await.map(drop)
 }
 
 async fn send(at: At<'_>, template: RevisionTemplate) -> Result<()> {
-    patch(at, Service::new().set_name(path(at)?).set_template(template), &["template"]).await
+    let service = Service::new().set_name(path(at)?).set_template(template).set_traffic([latest()]);
+    patch(at, service, &["template", "traffic"]).await
 }
 
 /// Without `allowMissing`, nothing is made by this.
@@ -259,7 +308,8 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
     }
     let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Refused | ErrorKind::TooLarge);
     let sent = async {
-        send(at, template(at, &change.resource)?).await?;
+        let template = template(at, &change.resource)?;
+        send(at, if change.again { once_more(at, template) } else { template }).await?;
         settle(at).await.map(drop)
     };
     match sent.await {

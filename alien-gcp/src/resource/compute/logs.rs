@@ -24,7 +24,7 @@ const KEPT: i32 = 30;
 struct Log<'a> {
     /// The bucket, by its name in calls; the sink has the same last part.
     bucket: String,
-    /// The names of the services.
+    /// The names of the services whose logs the vendor may read. Where there are none, there should be no log.
     services: Vec<&'a str>,
 }
 
@@ -33,18 +33,28 @@ impl Log<'_> {
         alien_core::call::last(&self.bucket)
     }
 
-    /// What the sink takes (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
-    fn filter(&self, location: &str) -> String {
+    fn is_wanted(&self) -> bool {
+        !self.services.is_empty()
+    }
+
+    /// What the sink takes: what code prints, and nothing of requests or of who did what
+    /// (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
+    fn filter(&self, at: At<'_>) -> String {
+        let target = &at.site().target;
+        let printed = |stream: &str| format!("\"projects/{}/logs/run.googleapis.com%2F{stream}\"", target.project);
         let services: Vec<String> = self.services.iter().map(|name| format!("\"{name}\"")).collect();
         format!(
-            "resource.type=\"cloud_run_revision\" AND resource.labels.location=\"{location}\" AND \
+            "resource.type=\"cloud_run_revision\" AND resource.labels.location=\"{}\" AND logName=({} OR {}) AND \
              resource.labels.service_name=({})",
+            target.location,
+            printed("stdout"),
+            printed("stderr"),
             services.join(" OR ")
         )
     }
 }
 
-/// The logs that the vendor may read anything of.
+/// Both logs.
 fn logs<'a>(at: At<'a>) -> Result<Vec<Log<'a>>> {
     let site = at.site();
     let mut logs = Vec::new();
@@ -56,9 +66,7 @@ fn logs<'a>(at: At<'a>) -> Result<Vec<Log<'a>>> {
                 services.push(at.about(grant.subject).name(Place::Service)?);
             }
         }
-        if !services.is_empty() {
-            logs.push(Log { bucket: log_bucket(Paths(&site.target), lifecycle), services });
-        }
+        logs.push(Log { bucket: log_bucket(Paths(&site.target), lifecycle), services });
     }
     Ok(logs)
 }
@@ -84,69 +92,82 @@ async fn look_at_sink(at: At<'_>, log: &Log<'_>) -> Result<LogSink> {
         .await
 }
 
-/// All of them, as one: the seal is written on the buckets when their sinks fill them.
+/// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let mut first = Observed::Unneeded;
+    let (mut there, mut lacking, mut wanted) = (None, false, false);
     for log in logs(at)? {
+        wanted |= log.is_wanted();
         let found = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket));
-        let Some(found) = found else { return Ok(Observed::Absent) };
+        let Some(found) = found else {
+            lacking |= log.is_wanted();
+            continue;
+        };
         let observed = description::observed(at.site(), log.bucket.as_str(), &found.description);
-        match observed {
+        let observed = match observed {
+            // It is not in our way.
+            Observed::Foreign(_) if !log.is_wanted() => continue,
+            Observed::Own { id, drift, .. } if !log.is_wanted() => Observed::Own { id, seal: None, drift },
             Observed::Own { seal: Some(_), .. } => {
-                let sink = look_at_sink(at, &log).await.or_absent()?;
-                let wanted = log.filter(at.site().target.location.as_str());
-                let drift = match sink {
-                    Some(sink) if sink.filter == wanted => None,
+                let drift = match look_at_sink(at, &log).await.or_absent()? {
+                    Some(sink) if sink.filter == log.filter(at) => None,
                     Some(_) => Some("its sink takes other logs".to_owned()),
                     None => Some("its sink is not there".to_owned()),
                 };
-                if first == Observed::Unneeded || drift.is_some() {
-                    first = observed.drifted(drift);
-                }
+                observed.drifted(drift)
             }
-            unfinished => return Ok(unfinished),
-        }
+            other => other,
+        };
+        there = Some(match (there, observed) {
+            (_, foreign @ Observed::Foreign(_)) | (Some(foreign @ Observed::Foreign(_)), _) => foreign,
+            (Some(first @ Observed::Own { seal: None, .. }), _) => first,
+            (Some(first @ Observed::Own { drift: Some(_), .. }), Observed::Own { seal: Some(_), .. }) => first,
+            (_, observed) => observed,
+        });
     }
-    Ok(first)
+    Ok(match there {
+        Some(Observed::Own { id, drift, .. }) if lacking => Observed::Own { id, seal: None, drift },
+        Some(observed) => observed,
+        None if wanted => Observed::Absent,
+        None => Observed::Unneeded,
+    })
 }
 
 /// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
 /// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let mut made = false;
-    for log in logs(at)? {
-        let bucket =
-            LogBucket::new().set_description(description::of(&ownership(marks, log.id()))).set_retention_days(KEPT);
-        match look(at, &log.bucket).await.or_absent()? {
-            Some(found) if is_deleted(&found) => {
-                own(at, &found.description, &format!("the removed log bucket `{}`", log.id()))?;
-                at.call(&[op::UNDELETE_LOG_BUCKET], || async {
-                    at.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
-                })
-                .await?;
-                patch(at, &log, bucket, "description").await?;
-            }
-            Some(_) => continue,
-            None => {
-                let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
-                at.call(&[op::CREATE_LOG_BUCKET], || async {
-                    let call = at.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
-                    call.set_bucket(bucket.clone()).send().await.map_err(failure)
-                })
-                .await?;
-            }
-        }
-        made = true;
+    for log in logs(at)?.iter().filter(|log| log.is_wanted()) {
+        made |= make(at, log, marks).await?;
     }
     if made { Ok(()) } else { Err(Error::new(ErrorKind::Exists, "the log buckets are there")) }
 }
 
-/// Refuses what is another's.
-fn own(at: At<'_>, words: &str, what: &str) -> Result<()> {
-    match description::observed(at.site(), "", words) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("{what} is there, and {whose}"))),
-        _ => Ok(()),
+/// Makes a log bucket, unless it is there and ours. Gives whether it was not.
+async fn make(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
+    let description = description::of(&ownership(marks, log.id()));
+    let bucket = LogBucket::new().set_description(description).set_retention_days(KEPT);
+    match look(at, &log.bucket).await.or_absent()? {
+        Some(found) => {
+            description::own(at.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+            if !is_deleted(&found) {
+                return Ok(false);
+            }
+            at.call(&[op::UNDELETE_LOG_BUCKET], || async {
+                at.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+            })
+            .await?;
+            patch(at, log, bucket, "description").await?;
+        }
+        None => {
+            let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
+            at.call(&[op::CREATE_LOG_BUCKET], || async {
+                let call = at.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
+                call.set_bucket(bucket.clone()).send().await.map_err(failure)
+            })
+            .await?;
+        }
     }
+    Ok(true)
 }
 
 async fn patch(at: At<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Result<()> {
@@ -161,6 +182,11 @@ async fn patch(at: At<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Res
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     for log in logs(at)? {
+        if !log.is_wanted() {
+            remove(at, &log).await?;
+            continue;
+        }
+        make(at, &log, marks).await?;
         fill(at, &log, marks).await?;
         let words = ownership(marks, log.id()).into_iter().chain(seal(marks).into_iter().skip(1));
         let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
@@ -176,19 +202,19 @@ async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     let sink = LogSink::new()
         .set_name(log.id())
         .set_destination(format!("logging.googleapis.com/{}", log.bucket))
-        .set_filter(log.filter(at.site().target.location.as_str()))
+        .set_filter(log.filter(at))
         .set_description(description::of(&ownership(marks, log.id())));
     match look_at_sink(at, log).await.or_absent()? {
         None => {
-            let project = Paths(&at.site().target).in_project(&[]);
+            let project = Paths(&at.site().target).parent();
             at.call(&[op::CREATE_SINK], || async {
-                let call = at.clients.logs.create_sink().set_parent(project.trim_end_matches('/'));
+                let call = at.clients.logs.create_sink().set_parent(&project);
                 call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
             })
             .await
         }
         Some(found) => {
-            own(at, &found.description, &format!("the sink `{}`", log.id()))?;
+            description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
             at.call(&[op::UPDATE_SINK], || async {
                 let call = at.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
                 let call = call.set_unique_writer_identity(true);
@@ -201,23 +227,33 @@ async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-/// The sinks go first: as long as its bucket is there, a sink is found again.
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     for log in logs(at)? {
-        let name = sink_name(at, &log);
-        if let Some(found) = look_at_sink(at, &log).await.or_absent()? {
-            own(at, &found.description, &format!("the sink `{}`", log.id()))?;
-            let gone = at.call(&[op::DELETE_SINK], || async {
-                at.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
-            });
-            gone.await.or_absent()?;
-        }
-        let gone = at.call(&[op::DELETE_LOG_BUCKET], || async {
-            at.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+        remove(at, &log).await?;
+    }
+    Ok(Removal::Gone)
+}
+
+/// Removes a log that is ours. The sink goes first: as long as its bucket is there, a sink is found again.
+async fn remove(at: At<'_>, log: &Log<'_>) -> Result<()> {
+    let Some(found) = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket)) else {
+        return Ok(());
+    };
+    if let Observed::Foreign(_) = description::observed(at.site(), "", &found.description) {
+        return Ok(());
+    }
+    let name = sink_name(at, log);
+    if let Some(found) = look_at_sink(at, log).await.or_absent()? {
+        description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+        let gone = at.call(&[op::DELETE_SINK], || async {
+            at.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
         });
         gone.await.or_absent()?;
     }
-    Ok(Removal::Gone)
+    let gone = at.call(&[op::DELETE_LOG_BUCKET], || async {
+        at.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+    });
+    gone.await.or_absent().map(drop)
 }
 
 /// Some lines of the log of one service, from the view of its bucket

@@ -2,13 +2,16 @@
 
 use alien_core::engine::Marks;
 use alien_core::{Container as Settings, Result};
-use google_cloud_run_v2::model::{Container, ContainerPort, RevisionScaling, RevisionTemplate};
+use google_cloud_run_v2::model::{Container, ContainerPort, ExecutionEnvironment, RevisionScaling, RevisionTemplate};
 
 use super::super::compute::calls as compute;
 use crate::client::At;
 
+/// How long a request may take, in seconds: what Cloud Run takes where nothing is said.
+const TIMEOUT: i64 = 300;
+
 /// Instances run whether anyone asks or not. A service of less than one processor takes one request at a time, and has its
-/// processor only meanwhile (<https://docs.cloud.google.com/run/docs/configuring/services/cpu>).
+/// processor only meanwhile, in the first generation of the execution environment (<https://docs.cloud.google.com/run/docs/configuring/services/cpu>).
 pub(crate) fn template(template: RevisionTemplate, container: Container, settings: &Settings) -> RevisionTemplate {
     let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let whole = settings.cpu() >= 1000;
@@ -19,8 +22,12 @@ pub(crate) fn template(template: RevisionTemplate, container: Container, setting
         .set_ports(port);
     let scaling =
         RevisionScaling::new().set_min_instance_count(number(copies.min)).set_max_instance_count(number(copies.max));
-    let template = template.set_containers([container]).set_scaling(scaling);
-    if whole { template } else { template.set_max_instance_request_concurrency(1) }
+    let timeout = google_cloud_wkt::Duration::clamp(TIMEOUT, 0);
+    let template = template.set_containers([container]).set_scaling(scaling).set_timeout(timeout);
+    if whole {
+        return template;
+    }
+    template.set_max_instance_request_concurrency(1).set_execution_environment(ExecutionEnvironment::Gen1)
 }
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {

@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use alien_core::engine::Marks;
 use alien_core::resource::Settings as Any;
-use alien_core::{Error, ErrorKind, Function, Result};
+use alien_core::{Error, ErrorKind, Function, OrAbsent, Result};
 use google_cloud_pubsub::model::push_config::OidcToken;
 use google_cloud_pubsub::model::{PushConfig, Subscription};
 use google_cloud_run_v2::model::{Container, RevisionScaling, RevisionTemplate, Service};
 use google_cloud_wkt::FieldMask;
 
 use super::super::compute::calls as compute;
+use super::super::queue::calls as queue_calls;
 use crate::client::policy::{self, Guarded, bind_one};
-use crate::client::{At, Clients, bearer, failure, relative};
+use crate::client::{At, Clients, bearer, failure};
+use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 
 /// Whoever may call a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
 const INVOKER: &str = "roles/run.invoker";
 const EVERYBODY: &str = "allUsers";
+/// Everybody with an account of Google's.
+const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
 
 /// The most instances: what Cloud Run allows without asking for more in every region
 /// (<https://docs.cloud.google.com/run/docs/configuring/max-instances>).
@@ -67,7 +71,7 @@ async fn open(at: At<'_>, public: bool) -> Result<()> {
         if public {
             return bind_one(policy, INVOKER, EVERYBODY);
         }
-        policy::bind(policy, EVERYBODY, |_| true, &[])
+        policy::bind(policy, EVERYBODY, |_| true, &[]) | policy::bind(policy, EVERY_ACCOUNT, |_| true, &[])
     })
     .await
 }
@@ -88,6 +92,22 @@ async fn push(at: At<'_>, queue: At<'_>, service: &Service) -> Result<()> {
         })
         .await
         .map(drop)
+}
+
+/// How the queues that start it do not push to it as they should; nothing where they do, or where none starts it.
+pub(crate) async fn wrong_push(at: At<'_>, service: &Service) -> Result<Option<String>> {
+    for id in at.resource()?.settings().triggers() {
+        let queue = at.about(at.site().subject(id)?);
+        let name = relative(queue.full_name(Place::Subscription)?);
+        let found = queue_calls::look(queue, name).await.or_absent()?;
+        let push = found.and_then(|found| found.push_config).unwrap_or_default();
+        let account = alien_core::call::last(at.full_name(Place::RuntimeAccount)?);
+        let token = push.oidc_token().map(|token| (token.service_account_email.as_str(), token.audience.as_str()));
+        if push.push_endpoint != service.uri || token != Some((account, service.uri.as_str())) {
+            return Ok(Some(format!("the queue `{id}` does not push to it")));
+        }
+    }
+    Ok(None)
 }
 
 /// Who gets the identity tokens that commands are sent with: the vendor, of the management service account.
@@ -150,14 +170,13 @@ async fn answer(response: reqwest::Response) -> Result<Vec<u8>> {
         return Ok(body.to_vec());
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
-    // Cloud Run's own refusals, before any code runs
+    // These are Cloud Run's own before any code runs, or the code's: a command is not sent again for them
     // (<https://docs.cloud.google.com/run/docs/troubleshooting>).
     let (kind, what) = match status.as_u16() {
-        401 => (ErrorKind::Expired, "Cloud Run does not take the token"),
-        403 => (ErrorKind::Denied, "Cloud Run does not let the vendor call it"),
-        404 => (ErrorKind::Missing, "there is no such service"),
-        429 => (ErrorKind::Throttled, "there is no instance free for it"),
-        503 => (ErrorKind::Unavailable, "the service is not available"),
+        401 => (ErrorKind::Expired, "Cloud Run or the function does not take the token"),
+        403 => (ErrorKind::Denied, "Cloud Run or the function does not let the vendor call it"),
+        404 => (ErrorKind::Missing, "there is no such service, or the function says so"),
+        429 | 503 => (ErrorKind::Unavailable, "the service is not available"),
         _ => (ErrorKind::Failed, "the function answered with an error"),
     };
     Err(Error::new(kind, format!("{what} ({status}): {text}")))

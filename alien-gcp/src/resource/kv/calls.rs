@@ -2,9 +2,10 @@
 //! database without it is never ours.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use alien_core::engine::mark::{observed, ownership, seal};
+use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
@@ -15,16 +16,14 @@ use google_cloud_firestore_admin_v1::model::{CreateDatabaseRequest, Database, Fi
 use google_cloud_pubsub::model::Topic;
 use google_cloud_wkt::FieldMask;
 
-use crate::client::{At, failure, refused_by_operation, relative};
+use super::COLLECTION;
+use crate::client::{At, failure, just_made, labels, refused_by_operation};
+use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Place;
 
 /// How long a database may take to be made, changed or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// The collection group whose setting is meant for all of them
-/// (<https://docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.collectionGroups.fields#Field>).
-const EVERYWHERE: &str = "collectionGroups/__default__/fields";
 
 fn settings<'a>(at: At<'a>) -> Result<&'a Kv> {
     match at.resource()?.settings() {
@@ -53,37 +52,50 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         let foreign = || Observed::Foreign("the topic that would mark it as a deployment's is not there".to_owned());
         return Ok(found.map_or(Observed::Absent, |_| foreign()));
     };
-    let labels = marker.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let observed = observed(at.site(), at.full_name(Place::Id)?, labels);
-    Ok(match (found, observed) {
-        // It was about to be made, or is all but removed: what is left to do is the same.
-        (None, Observed::Own { .. }) => Observed::Absent,
+    Ok(match (found, labels::observed(at.site(), at.full_name(Place::Id)?, &marker.labels)) {
+        // It was about to be made, or is all but removed: what is left to do is found by its mark.
+        (None, Observed::Own { id, drift, .. }) => Observed::Own { id, seal: None, drift },
         (_, observed) => observed,
     })
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = alien_core::call::last(at.full_name(Place::Database)?);
-    let marked = mark(at, marks, name).await?;
+    let marked = mark(at, marks, at.name(Place::Database)?).await?;
+    make(at, marked).await
+}
+
+/// Makes the database. A mark that was `new` is taken back where someone else's was made between the look and this.
+async fn make(at: At<'_>, new: bool) -> Result<()> {
     let made = Database::new()
         .set_location_id(at.site().target.location.as_str())
         .set_type(DatabaseType::FirestoreNative)
         .set_concurrency_mode(ConcurrencyMode::Pessimistic);
-    let project = crate::naming::Paths(&at.site().target).in_project(&[]);
-    let request =
-        CreateDatabaseRequest::new().set_parent(project.trim_end_matches('/')).set_database_id(name).set_database(made);
+    let request = CreateDatabaseRequest::new()
+        .set_parent(Paths(&at.site().target).parent())
+        .set_database_id(at.name(Place::Database)?)
+        .set_database(made);
+    let attempts = AtomicU32::new(0);
     let started = at.call(&[op::CREATE_DATABASE], || async {
+        attempts.fetch_add(1, Ordering::Relaxed);
         at.clients.firestore.create_database().with_request(request.clone()).send().await.map_err(failure)
     });
     match started.await {
-        Ok(operation) => finished(at, operation.name).await,
-        // Someone made it between the look and this: the mark would make it ours.
-        Err(error) if error.kind() == ErrorKind::Exists && marked => {
+        Ok(operation) => finished(at, operation.name).await?,
+        Err(error) if error.kind() == ErrorKind::Exists && new && attempts.load(Ordering::Relaxed) == 1 => {
             unmark(at).await?;
-            Err(error)
+            return Err(error);
         }
-        Err(error) => Err(error),
+        // An earlier attempt of ours made it, and its answer was lost.
+        Err(error) if error.kind() == ErrorKind::Exists => {}
+        Err(error) => return Err(error),
     }
+    let name = at.full_name(Place::Database)?;
+    at.call(&[op::GET_DATABASE], || async {
+        let found = at.clients.firestore.get_database().set_name(name).send().await;
+        found.map_err(failure).map_err(just_made)
+    })
+    .await
+    .map(drop)
 }
 
 /// Makes the topic with the marks of ownership. Gives whether it was not there.
@@ -96,8 +108,7 @@ async fn mark(at: At<'_>, marks: &Marks, name: &str) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Exists => {
             let found = marker(at).await?;
-            let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            match observed(at.site(), "", labels) {
+            match labels::observed(at.site(), "", &found.labels) {
                 Observed::Foreign(whose) => {
                     let what = format!("the topic `{}` is there, and {whose}", found.name);
                     Err(Error::new(ErrorKind::Foreign, what))
@@ -137,11 +148,14 @@ async fn finished(at: At<'_>, name: String) -> Result<()> {
 }
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    if database(at).await.or_absent()?.is_none() {
+        make(at, false).await?;
+    }
     if let Some(attribute) = settings(at)?.time_to_live_attribute() {
         expire(at, attribute).await?;
     }
-    let name = alien_core::call::last(at.full_name(Place::Database)?);
-    let labels = ownership(marks, name).into_iter().chain(seal(marks));
+    let found = marker(at).await?.labels;
+    let labels = labels::with(found, ownership(marks, at.name(Place::Database)?).into_iter().chain(seal(marks)));
     let topic = Topic::new().set_name(relative(at.full_name(Place::Marker)?)).set_labels(labels);
     at.call(&[op::PATCH_MARKER], || async {
         let call = at.clients.topics.update_topic().set_topic(topic.clone());
@@ -151,11 +165,11 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-/// Documents expire by this field, in every collection
+/// Documents expire by this field, in the one collection group that code keeps them in
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field that an earlier release named goes on: to take an
 /// expiry back would keep what was to go.
 async fn expire(at: At<'_>, attribute: &str) -> Result<()> {
-    let name = format!("{}/{EVERYWHERE}/{attribute}", at.full_name(Place::Database)?);
+    let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", at.full_name(Place::Database)?);
     let found = at.call(&[op::GET_DATABASE_FIELD], || async {
         at.clients.firestore.get_field().set_name(&name).send().await.map_err(failure)
     });

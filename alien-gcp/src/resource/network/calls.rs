@@ -16,8 +16,9 @@ use google_cloud_compute_v1::model::network_routing_config::RoutingMode;
 use google_cloud_compute_v1::model::operation::Status;
 use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingConfig, Operation, Subnetwork};
 
-use crate::client::{At, description, failure, relative};
+use crate::client::{At, description, failure};
 use crate::identity::calls::admit;
+use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -107,10 +108,8 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     match look_at_subnetwork(at).await.or_absent()? {
         None => make_subnetwork(at, name, path, range, marks).await?,
         Some(found) => {
-            let owner = description::observed(at.site(), "", found.description.as_deref().unwrap_or_default());
-            if let Observed::Foreign(whose) = owner {
-                return Err(Error::new(ErrorKind::Foreign, format!("the subnetwork `{name}` is there, and {whose}")));
-            }
+            let words = found.description.as_deref().unwrap_or_default();
+            description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
             if found.ip_cidr_range.as_deref() != Some(range) {
                 let has = found.ip_cidr_range.unwrap_or_default();
                 let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
@@ -127,7 +126,10 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         .set_direction(Direction::Ingress)
         .set_source_ranges([range])
         .set_allowed([Allowed::new().set_ip_protocol("all")]);
-    if look_at_rule(at).await.or_absent()?.is_none() {
+    if let Some(found) = look_at_rule(at).await.or_absent()? {
+        let words = found.description.as_deref().unwrap_or_default();
+        description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
+    } else {
         let rule = rule.clone().set_description(description::of(&ownership(marks, name)));
         let started = at.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
             let call = at.clients.firewalls.insert().set_project(project(at)).set_body(rule.clone());
@@ -163,20 +165,29 @@ async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, mar
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     let name = at.name(Place::Network)?;
     if let Some(rule) = look_at_rule(at).await.or_absent()? {
-        let owner = description::observed(at.site(), "", rule.description.as_deref().unwrap_or_default());
-        if let Observed::Foreign(whose) = owner {
-            return Err(Error::new(ErrorKind::Foreign, format!("of its firewall rule, {whose}")));
-        }
+        let words = rule.description.as_deref().unwrap_or_default();
+        description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
         remove(at, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
             at.clients.firewalls.delete().set_project(project(at)).set_firewall(name).send().await.map_err(failure)
         })
         .await?;
     }
-    remove(at, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
-        let call = at.clients.subnetworks.delete().set_project(project(at)).set_region(region(at));
-        call.set_subnetwork(name).send().await.map_err(failure)
-    })
-    .await?;
+    if let Some(subnetwork) = look_at_subnetwork(at).await.or_absent()? {
+        let words = subnetwork.description.as_deref().unwrap_or_default();
+        description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
+        let gone = remove(at, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
+            let call = at.clients.subnetworks.delete().set_project(project(at)).set_region(region(at));
+            call.set_subnetwork(name).send().await.map_err(failure)
+        });
+        match gone.await {
+            // <https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                let why = "Cloud Run gives its addresses back in an hour or two: take down again then";
+                return Ok(Removal::Kept(why.to_owned()));
+            }
+            gone => gone?,
+        }
+    }
     remove(at, Where::Everywhere, &[op::DELETE_NETWORK], || async {
         at.clients.networks.delete().set_project(project(at)).set_network(name).send().await.map_err(failure)
     })
@@ -191,22 +202,21 @@ async fn remove<F: Future<Output = Result<Operation>> + Send>(
     rows: &[&'static Row<Place>],
     attempt: impl Fn() -> F + Send + Sync,
 ) -> Result<()> {
-    // What was in the network a moment ago is given back by Cloud Run in its own time
-    // (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>).
-    let used = |error: Error| match error.message().contains("resourceInUseByAnotherResource")
-        || error.message().contains("being used by")
-    {
-        true => error.with_kind(ErrorKind::Busy),
-        false => error,
-    };
     let started = at.call(rows, || {
         let attempt = attempt();
-        async move { attempt.await.map_err(used) }
+        async move { attempt.await.map_err(in_use) }
     });
     match started.await.or_absent()? {
         Some(operation) => finished(at, whose, operation).await,
         None => Ok(()),
     }
+}
+
+/// What is still in it goes in its own time.
+fn in_use(error: Error) -> Error {
+    let words = ["resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "being used by"];
+    let used = words.iter().any(|words| error.message().contains(words));
+    if used { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
 /// Whose operations these are.
@@ -244,7 +254,7 @@ async fn finished(at: At<'_>, whose: Where, started: Operation) -> Result<()> {
             return Ok(ControlFlow::Break(()));
         };
         let said = format!("{} ({})", error.message.unwrap_or_default(), error.code.unwrap_or_default());
-        Err(Error::new(ErrorKind::Refused, said))
+        Err(in_use(Error::new(ErrorKind::Refused, said)))
     })
     .await
 }

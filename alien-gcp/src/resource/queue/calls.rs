@@ -1,7 +1,9 @@
 //! The calls of a queue: a topic, its subscription, and a topic for dead letters with a subscription that keeps them. What
 //! belongs to the queue is made after it and removed before it, so that a later run finds all of it.
 
-use alien_core::engine::mark::{observed, ownership, seal};
+use std::collections::HashMap;
+
+use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
@@ -10,8 +12,9 @@ use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig,
 use google_cloud_wkt::{Duration, FieldMask};
 
 use crate::client::policy::{self, Guarded, bind_one};
-use crate::client::{At, failure, relative};
-use crate::identity::calls::admit;
+use crate::client::{At, failure, labels};
+use crate::identity::calls::{admit, dismiss};
+use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -49,18 +52,15 @@ fn is_pushed(at: At<'_>) -> Result<bool> {
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let name = topic(at)?;
-    let found = at.call(&[op::GET_TOPIC], || async {
-        at.clients.topics.get_topic().set_topic(name).send().await.map_err(failure)
-    });
-    let Some(found) = found.await.or_absent()? else { return Ok(Observed::Absent) };
-    let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let observed = observed(at.site(), at.full_name(Place::Topic)?, labels);
+    let Some(found) = look_at_topic(at, name).await.or_absent()? else { return Ok(Observed::Absent) };
+    let observed = labels::observed(at.site(), at.full_name(Place::Topic)?, &found.labels);
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     let subscription = look(at, subscription(at)?).await.or_absent()?;
     Ok(observed.drifted(match subscription {
         None => Some("its subscription is not there".to_owned()),
         Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
-        Some(found) if pushes(&found) != is_pushed(at)? => Some("its messages go elsewhere".to_owned()),
+        // Where a function is pushed to is for that function to say.
+        Some(found) if pushes(&found) && !is_pushed(at)? => Some("its messages go elsewhere".to_owned()),
         Some(_) => None,
     }))
 }
@@ -69,8 +69,12 @@ fn pushes(subscription: &Subscription) -> bool {
     subscription.push_config.as_ref().is_some_and(|push| !push.push_endpoint.is_empty())
 }
 
-/// The row of reading a subscription is the same for both.
-async fn look(at: At<'_>, name: &str) -> Result<Subscription> {
+async fn look_at_topic(at: At<'_>, name: &str) -> Result<Topic> {
+    at.call(&[op::GET_TOPIC], || async { at.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
+        .await
+}
+
+pub(crate) async fn look(at: At<'_>, name: &str) -> Result<Subscription> {
     at.call(&[op::GET_SUBSCRIPTION], || async {
         at.clients.subscriptions.get_subscription().set_subscription(name).send().await.map_err(failure)
     })
@@ -118,7 +122,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         policy::change(at, on, |policy| bind_one(policy, "roles/pubsub.subscriber", &mover(at))).await?;
     }
     let mut fields =
-        vec!["labels", "ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
+        vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
     // Where a function is pushed to is that function's to set.
     let wanted = if is_pushed(at)? {
         wanted
@@ -133,7 +137,8 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     })
     .await?;
     admit(at).await?;
-    let labels = ownership(marks, at.name(Place::Topic)?).into_iter().chain(seal(marks));
+    let found = look_at_topic(at, topic).await?.labels;
+    let labels = labels::with(found, ownership(marks, at.name(Place::Topic)?).into_iter().chain(seal(marks)));
     let sealed = Topic::new().set_name(topic).set_labels(labels);
     at.call(&[op::PATCH_TOPIC], || async {
         let call = at.clients.topics.update_topic().set_topic(sealed.clone());
@@ -141,6 +146,14 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     })
     .await
     .map(drop)
+}
+
+/// Refuses what is another's.
+fn own(at: At<'_>, found: &HashMap<String, String>, what: &str) -> Result<()> {
+    match labels::observed(at.site(), "", found) {
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("{what} is there, and {whose}"))),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a subscription, unless it is there and ours.
@@ -151,19 +164,14 @@ async fn subscribe(at: At<'_>, wanted: &Subscription) -> Result<()> {
     match made.await {
         Err(error) if error.kind() == ErrorKind::Exists => {
             let found = look(at, &wanted.name).await?;
-            let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            match observed(at.site(), "", labels) {
-                Observed::Foreign(whose) => {
-                    let what = format!("the subscription `{}` is there, and {whose}", found.name);
-                    Err(Error::new(ErrorKind::Foreign, what))
-                }
-                _ if found.topic != wanted.topic => {
-                    // Its topic was deleted and made again: it will get nothing more.
-                    unsubscribe(at, &wanted.name).await?;
-                    Box::pin(subscribe(at, wanted)).await
-                }
-                _ => Ok(()),
+            own(at, &found.labels, &format!("the subscription `{}`", found.name))?;
+            if found.topic == wanted.topic {
+                return Ok(());
             }
+            // Its topic was deleted: it gets nothing more, and may hold what nobody has taken.
+            let what = format!("the subscription `{}` is on `{}`", found.name, found.topic);
+            let help = "take what is in it, delete it, and set up again";
+            Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")))
         }
         made => made.map(drop),
     }
@@ -181,7 +189,9 @@ async fn unsubscribe(at: At<'_>, name: &str) -> Result<()> {
 async fn keep_dead_letters(at: At<'_>, marks: &Marks) -> Result<()> {
     let (dead, kept) = dead_letters(at)?;
     match make_topic(at, &dead, marks).await {
-        Err(error) if error.kind() == ErrorKind::Exists => {}
+        Err(error) if error.kind() == ErrorKind::Exists => {
+            own(at, &look_at_topic(at, &dead).await?.labels, &format!("the topic `{dead}`"))?;
+        }
         made => made?,
     }
     let wanted = Subscription::new()
@@ -203,11 +213,15 @@ fn mover(at: At<'_>) -> String {
 /// What is held is not told: to count messages is for Monitoring, which nobody here may read.
 pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
     if data != Data::Delete {
+        dismiss(at).await?;
         return Ok(Removal::Kept("it may hold messages; delete it with --delete-data".to_owned()));
     }
-    if settings(at)?.has_dead_letters() {
-        let (dead, kept) = dead_letters(at)?;
+    // Also those that an earlier release had.
+    let (dead, kept) = dead_letters(at)?;
+    if look(at, &kept).await.or_absent()?.is_some_and(|found| own(at, &found.labels, "it").is_ok()) {
         unsubscribe(at, &kept).await?;
+    }
+    if look_at_topic(at, &dead).await.or_absent()?.is_some_and(|found| own(at, &found.labels, "it").is_ok()) {
         remove_topic(at, &dead).await?;
     }
     unsubscribe(at, subscription(at)?).await?;

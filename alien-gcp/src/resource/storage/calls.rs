@@ -1,6 +1,6 @@
 //! The calls of a bucket.
 
-use alien_core::engine::mark::{observed, ownership, seal};
+use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
@@ -13,9 +13,9 @@ use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
 use google_cloud_storage::model::{Bucket, CreateBucketRequest};
 use google_cloud_wkt::FieldMask;
 
-use crate::client::{At, failure, relative};
-use crate::identity::calls::admit;
-use crate::naming::Paths;
+use crate::client::{At, failure, labels};
+use crate::identity::calls::{admit, dismiss};
+use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Place;
 
@@ -51,8 +51,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     if !projects.contains(&found.project) {
         return Ok(Observed::Foreign(format!("it is in {}", found.project)));
     }
-    let labels = found.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(observed(at.site(), at.full_name(Place::Bucket)?, labels))
+    Ok(labels::observed(at.site(), at.full_name(Place::Bucket)?, &found.labels))
 }
 
 /// Closed from the first moment: access by IAM alone, and by nobody in public
@@ -79,9 +78,9 @@ fn expiry(storage: &Storage) -> Lifecycle {
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
     let storage = settings(at)?;
     let name = at.name(Place::Bucket)?;
-    let project = Paths(&at.site().target).in_project(&[]);
+    let project = Paths(&at.site().target).parent();
     let bucket = Bucket::new()
-        .set_project(project.trim_end_matches('/'))
+        .set_project(&project)
         .set_location(at.site().target.location.to_string().to_uppercase())
         .set_labels(ownership(marks, name))
         .set_iam_config(closed())
@@ -98,9 +97,9 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     admit(at).await?;
     let storage = settings(at)?;
-    let mut labels = look(at).await?.labels;
+    let found = look(at).await?;
     let ours = ownership(marks, at.name(Place::Bucket)?).into_iter().chain(seal(marks));
-    labels.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+    let labels = labels::with(found.labels, ours);
     let bucket = Bucket::new()
         .set_name(path(at)?)
         .set_labels(labels)
@@ -121,6 +120,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
         return Ok(Removal::Gone);
     }
     if data != Data::Delete {
+        dismiss(at).await?;
         return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
     }
     if look(at).await?.versioning.is_some_and(|versioning| versioning.enabled) {
