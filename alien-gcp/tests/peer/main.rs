@@ -5,6 +5,7 @@
 
 mod described;
 mod forbidden;
+mod interrupted;
 mod only_gcp;
 mod spare;
 mod world;
@@ -38,6 +39,10 @@ fn main() {
         trial("a_broken_revision_is_taken_back", |peer| Box::pin(only_gcp::a_broken_revision_is_taken_back(peer))),
         trial("nobody_disturbs_anothers_bindings_in_a_hundred_rounds", |peer| {
             Box::pin(only_gcp::nobody_disturbs_anothers_bindings(peer))
+        }),
+        trial("a_lost_answer_does_no_harm", |peer| Box::pin(interrupted::a_lost_answer_does_no_harm(peer))),
+        trial("what_is_killed_is_finished_by_the_next_run", |peer| {
+            Box::pin(interrupted::what_is_killed_is_finished(peer))
         }),
         trial("roles_are_shared_and_taken_back", |peer| Box::pin(only_gcp::roles_are_shared_and_taken_back(peer))),
         trial("a_grant_that_takes_its_time_is_waited_for", |peer| {

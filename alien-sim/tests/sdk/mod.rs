@@ -18,7 +18,7 @@ pub(crate) fn root() -> Result<PathBuf, Absent> {
 
 /// Whether a missing peer is a failure: where everything must be seen to pass.
 fn is_required() -> bool {
-    std::env::var_os("ALIEN_PEERS").is_some_and(|value| value == "required")
+    std::env::var_os("ALIEN_PEERS").is_some_and(|value| value == "all")
 }
 
 /// A test that needs what may be absent: it is then ignored and the reason is said, unless it is required.

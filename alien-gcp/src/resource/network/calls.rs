@@ -105,17 +105,16 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let name = at.name(Place::Network)?;
     let path = relative(at.full_name(Place::Network)?);
     let range = settings(at)?.range();
-    match look_at_subnetwork(at).await.or_absent()? {
-        None => make_subnetwork(at, name, path, range, marks).await?,
-        Some(found) => {
-            let words = found.description.as_deref().unwrap_or_default();
-            description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
-            if found.ip_cidr_range.as_deref() != Some(range) {
-                let has = found.ip_cidr_range.unwrap_or_default();
-                let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
-                return Err(Error::new(ErrorKind::Refused, format!("{what}; give the network another id")));
-            }
-        }
+    if look_at_subnetwork(at).await.or_absent()?.is_none() {
+        make_subnetwork(at, name, path, range, marks).await?;
+    }
+    let found = look_at_subnetwork(at).await?;
+    let words = found.description.as_deref().unwrap_or_default();
+    description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
+    if found.ip_cidr_range.as_deref() != Some(range) {
+        let has = found.ip_cidr_range.unwrap_or_default();
+        let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
+        return Err(Error::new(ErrorKind::Refused, format!("{what}; give the network another id")));
     }
     admit(at).await?;
     // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
@@ -126,17 +125,17 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         .set_direction(Direction::Ingress)
         .set_source_ranges([range])
         .set_allowed([Allowed::new().set_ip_protocol("all")]);
-    if let Some(found) = look_at_rule(at).await.or_absent()? {
-        let words = found.description.as_deref().unwrap_or_default();
-        description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
-    } else {
+    if look_at_rule(at).await.or_absent()?.is_none() {
         let rule = rule.clone().set_description(description::of(&ownership(marks, name)));
         let started = at.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
             let call = at.clients.firewalls.insert().set_project(project(at)).set_body(rule.clone());
             call.send().await.map_err(failure)
         });
-        finished(at, Where::Everywhere, started.await?).await?;
+        made(at, Where::Everywhere, started.await).await?;
     }
+    let found = look_at_rule(at).await?;
+    let words = found.description.as_deref().unwrap_or_default();
+    description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
     let words: Vec<_> =
         ownership(marks, name).into_iter().filter(|(word, _)| *word != mark::RELEASE).chain(seal(marks)).collect();
     let rule = rule.set_description(description::of(&words));
@@ -159,7 +158,7 @@ async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, mar
         let call = at.clients.subnetworks.insert().set_project(project(at)).set_region(region(at));
         call.set_body(subnetwork.clone()).send().await.map_err(failure)
     });
-    finished(at, Where::InRegion, started.await?).await
+    made(at, Where::InRegion, started.await).await
 }
 
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
@@ -193,6 +192,14 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     })
     .await?;
     Ok(Removal::Gone)
+}
+
+/// Waits for a part that is being made. One that is there already may be ours, if an answer was lost.
+async fn made(at: At<'_>, whose: Where, started: Result<Operation>) -> Result<()> {
+    match started {
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        started => finished(at, whose, started?).await,
+    }
 }
 
 /// Removes a part, unless it is gone, and waits until it is.
