@@ -217,8 +217,7 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let body = json!({ "messages": [{ "data": "aGVsbG8=" }] }).to_string();
     let account = format!("serviceAccount:pushed-runtime-api-6@{PROJECT}.iam.gserviceaccount.com");
     let client = reqwest::Client::new();
-    let request =
-        client.post(url).bearer_auth(peer.sim.token(&account)).header("content-type", "application/json");
+    let request = client.post(url).bearer_auth(peer.sim.token(&account)).header("content-type", "application/json");
     let answer = request.body(body).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let (manager, _) = case.manager(&deployment);

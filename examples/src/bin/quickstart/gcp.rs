@@ -40,9 +40,8 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     sim.repository(PROJECT, LOCATION, "app");
     let vendor = sim.service_account("vendor-project", "vendor");
     let member = format!("serviceAccount:{vendor}");
-    let config = |principal: &str| {
-        Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.endpoint(sim.url()))
-    };
+    let config =
+        |principal: &str| Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.endpoint(sim.url()));
 
     let id = DeploymentId::from(Uuid::now_v7());
     let target = Target {
