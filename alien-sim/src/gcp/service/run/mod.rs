@@ -2,12 +2,12 @@
 
 mod invocation;
 
-pub(crate) use invocation::{invoke, push};
-
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+pub(crate) use invocation::{invoke, push};
 
 use super::{SET_POLICY, TEST};
 use crate::gcp::call::{Call, Done, done, set, text};
