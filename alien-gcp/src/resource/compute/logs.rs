@@ -160,11 +160,18 @@ async fn make(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
         }
         None => {
             let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
-            at.call(&[op::CREATE_LOG_BUCKET], || async {
+            let made = at.call(&[op::CREATE_LOG_BUCKET], || async {
                 let call = at.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
                 call.set_bucket(bucket.clone()).send().await.map_err(failure)
-            })
-            .await?;
+            });
+            match made.await {
+                // It may be ours, if an answer was lost.
+                Err(error) if error.kind() == ErrorKind::Exists => {
+                    let found = look(at, &log.bucket).await?;
+                    description::own(at.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+                }
+                made => drop(made?),
+            }
         }
     }
     Ok(true)
@@ -204,26 +211,30 @@ async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         .set_destination(format!("logging.googleapis.com/{}", log.bucket))
         .set_filter(log.filter(at))
         .set_description(description::of(&ownership(marks, log.id())));
-    match look_at_sink(at, log).await.or_absent()? {
-        None => {
-            let project = Paths(&at.site().target).parent();
-            at.call(&[op::CREATE_SINK], || async {
-                let call = at.clients.logs.create_sink().set_parent(&project);
-                call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
-            })
-            .await
-        }
-        Some(found) => {
-            description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
-            at.call(&[op::UPDATE_SINK], || async {
-                let call = at.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
-                let call = call.set_unique_writer_identity(true);
-                let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
-                call.set_update_mask(mask).send().await.map_err(failure)
-            })
-            .await
+    if look_at_sink(at, log).await.or_absent()?.is_none() {
+        let parent = Paths(&at.site().target).parent();
+        let made = at.call(&[op::CREATE_SINK], || async {
+            let call = at.clients.logs.create_sink().set_parent(&parent);
+            call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
+        });
+        match made.await {
+            // It may be ours, if an answer was lost.
+            Err(error) if error.kind() == ErrorKind::Exists => {}
+            made => drop(made?),
         }
     }
+    let found = look_at_sink(at, log).await?;
+    description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+    if found.filter == sink.filter && found.destination == sink.destination {
+        return Ok(());
+    }
+    at.call(&[op::UPDATE_SINK], || async {
+        let call = at.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
+        let call = call.set_unique_writer_identity(true);
+        let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
+        call.set_update_mask(mask).send().await.map_err(failure)
+    })
+    .await
     .map(drop)
 }
 
