@@ -13,8 +13,11 @@ use alien_conformance::ministack;
 use libtest_mimic::{Arguments, Trial};
 use room::Room;
 
+/// What is done in a room.
+type Test = fn(&Room);
+
 fn main() {
-    let tests: [(&str, fn(&Room)); 2] = [
+    let tests: [(&str, Test); 2] = [
         ("a_deployment_from_its_invitation_to_its_end", deployment::a_deployment),
         ("programs_killed_at_random_are_finished_by_the_next", kills::kills),
     ];
