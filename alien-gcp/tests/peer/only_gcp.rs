@@ -322,3 +322,51 @@ pub(crate) async fn what_the_organisation_forbids_is_explained(peer: &Peer) {
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
 }
+
+/// What stands in the project when everything is set: closed buckets, services that let nobody in but whom the stack names,
+/// logs of live services alone, dead letters kept, and one vendor who is trusted.
+pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
+    let stack = product(&peer.code("first"));
+    let case = Case::new(peer, "closed", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let body = |id: &str| peer.sim.body(&deployment.resources[id]).unwrap();
+    let bucket = body("data");
+    assert_eq!(bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"], true, "{bucket:#}");
+    assert_eq!(bucket["iamConfiguration"]["publicAccessPrevention"], "enforced", "{bucket:#}");
+    assert_eq!(bucket["versioning"]["enabled"], true, "{bucket:#}");
+    let (api, worker) = (body("api"), body("worker"));
+    assert_eq!(worker["ingress"], "INGRESS_TRAFFIC_INTERNAL_ONLY", "{worker:#}");
+    assert_eq!(worker["template"]["scaling"]["minInstanceCount"], 1, "{worker:#}");
+    let interface = &worker["template"]["vpcAccess"]["networkInterfaces"][0];
+    assert!(interface["subnetwork"].as_str().unwrap().ends_with("/subnetworks/closed-net-6"), "{worker:#}");
+    assert_eq!(api["template"]["scaling"]["minInstanceCount"].as_i64().unwrap_or_default(), 0, "{api:#}");
+    let runtime = |name: &str| format!("closed-runtime-{name}-6@{PROJECT}.iam.gserviceaccount.com");
+    assert_eq!(api["template"]["serviceAccount"], runtime("execution"));
+    assert_eq!(body("ledger")["template"]["serviceAccount"], runtime("ledger"));
+    let nobody = reqwest::Client::new().post(api["uri"].as_str().unwrap()).body("{}").send().await.unwrap();
+    assert!([401, 403].contains(&nobody.status().as_u16()), "{nobody:?}");
+    let members = |name: &str| -> BTreeSet<String> {
+        let policy = peer.sim.policy(name).unwrap();
+        let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        let members = bindings.iter().flat_map(|binding| binding["members"].as_array().unwrap().clone());
+        members.map(|member| member.as_str().unwrap().to_owned()).collect()
+    };
+    let management = format!("serviceAccount:closed-management-6@{PROJECT}.iam.gserviceaccount.com");
+    let execution = format!("serviceAccount:{}", runtime("execution"));
+    // The function's own account is what its queue calls it by.
+    assert_eq!(members(&deployment.resources["api"]), [management.clone(), execution].into());
+    assert_eq!(members(&deployment.resources["ledger"]), [management.clone()].into());
+    let subscription = deployment.resources["jobs"].replace("/topics/", "/subscriptions/");
+    let subscription = peer.sim.body(&subscription).unwrap();
+    assert_eq!(subscription["deadLetterPolicy"]["maxDeliveryAttempts"], 5, "{subscription:#}");
+    assert!(subscription["deadLetterPolicy"]["deadLetterTopic"].as_str().unwrap().ends_with("closed-jobs-6-dead"));
+    let sink = peer.sim.things().into_iter().find(|name| name.ends_with("/sinks/closed-live-6")).unwrap();
+    let filter = peer.sim.body(&sink).unwrap()["filter"].as_str().unwrap().to_owned();
+    for (service, taken) in [("api", true), ("worker", true), ("ledger", false), ("mailer", false)] {
+        assert_eq!(filter.contains(&format!("\"closed-{service}-6\"")), taken, "{service}: {filter}");
+    }
+    assert!(!peer.sim.things().iter().any(|name| name.ends_with("/closed-frozen-6")), "nobody may read frozen logs");
+    assert_eq!(members(&deployment.identity), [peer.vendor()].into());
+    let field = format!("{}/collectionGroups/items/fields/expires", deployment.resources["cache"]);
+    assert_eq!(peer.sim.body(&field).unwrap()["ttlConfig"]["state"], "ACTIVE");
+}
