@@ -277,16 +277,22 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
     target: Target<C>,
     plant: fn(&mut C::Principal, &str, &str),
 ) {
-    let any = (any_stack(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<[bool; 2]>());
+    let any = (any_stack(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<[bool; 3]>());
     let counts = [Cell::new(0), Cell::new(0)];
-    let result = runner(400).run(&any, |(stack, row, thing, [beside, fitting])| {
+    let result = runner(400).run(&any, |(stack, row, thing, [beside, fitting, held])| {
         let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
         let place = if beside { target("acme-prod".parse().unwrap()) } else { acme::<C>(target) };
         let names = brute::names::<C>(&stack, &place);
         let things: Vec<_> = names.things().collect();
         let thing = thing.get(&things);
-        // Half of the time a permission that is checked on such a thing: any other seldom is.
-        let rows = C::operations().rows().iter().filter(|row| !fitting || row.on == thing.place);
+        let mut layers = rendered.documents.layers;
+        let management = &mut layers.management.as_mut().unwrap().principals[0];
+        // Half of the time a permission that is checked on such a thing, and of those half that the documents give: others
+        // seldom are either.
+        let rows = C::operations().rows().iter().filter(|row| {
+            let given = || C::may_allow(management, row.permission, thing.name, &[]).is_some();
+            !fitting || row.on == thing.place && (!held || given())
+        });
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() {
             return Ok(());
@@ -296,8 +302,6 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
         if !C::guards(row.on).is_empty() || !C::guards(thing.place).is_empty() {
             return Ok(());
         }
-        let mut layers = rendered.documents.layers;
-        let management = &mut layers.management.as_mut().unwrap().principals[0];
         let allowed = C::may_allow(management, row.permission, thing.name, &[]);
         if allowed.is_some() && row.on != thing.place {
             return Ok(());

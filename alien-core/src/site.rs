@@ -6,7 +6,7 @@ use crate::cloud::{Cloud, Deployed, Names};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
-use crate::permission::{Holder, Permissions, Subject, Topic};
+use crate::permission::{Holder, Holding, Permissions, Subject, Topic};
 use crate::release::{Artifacts, Release};
 use crate::resource::Resource;
 use crate::stack::Stack;
@@ -168,11 +168,21 @@ impl<C: Cloud> Site<C> {
     /// Whose identity a subject is.
     #[must_use]
     pub fn holder(&self, subject: Subject) -> Option<&Holder> {
-        match subject {
-            Subject::ManagementIdentity => Some(&self.permissions.management.holder),
-            Subject::RuntimeIdentity(position) => self.permissions.runtime.get(position).map(|held| &held.holder),
+        self.holding(subject).ok().map(|held| &held.holder)
+    }
+
+    /// The permissions of the identity that a subject is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Defect`] where it is none.
+    pub fn holding(&self, subject: Subject) -> Result<&Holding> {
+        let holding = match subject {
+            Subject::ManagementIdentity => Some(&self.permissions.management),
+            Subject::RuntimeIdentity(position) => self.permissions.runtime.get(position),
             Subject::Resource(_) | Subject::Deployment => None,
-        }
+        };
+        holding.ok_or_else(|| Error::new(ErrorKind::Defect, "no identity").at(self.subject_name(subject)))
     }
 
     /// The full name that a place has for a subject.

@@ -46,14 +46,7 @@ fn closed(at: At<'_>) -> Policy {
 
 /// The role and its policies, as they are rendered.
 fn principal(at: At<'_>) -> Result<Principal> {
-    let site = at.site();
-    let holding = match at.subject {
-        Subject::ManagementIdentity => Some(&site.permissions.management),
-        Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position),
-        Subject::Resource(_) | Subject::Deployment => None,
-    };
-    let holding = holding.ok_or_else(|| Error::new(ErrorKind::Defect, "no identity"))?;
-    Ok(Aws::principal(&site.deployed(), holding))
+    Ok(Aws::principal(&at.site().deployed(), at.site().holding(at.subject)?))
 }
 
 async fn role(at: At<'_>) -> Result<aws_sdk_iam::types::Role> {

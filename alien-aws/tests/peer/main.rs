@@ -35,6 +35,9 @@ fn main() {
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(life::an_existing_network_is_used(peer))
         }),
+        trial("a_cluster_that_is_no_longer_needed_goes", |peer| {
+            Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
+        }),
         trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
         trial("wrong_credentials_and_missing_rights_are_told_before_anything_is_done", |peer| {
             Box::pin(only_aws::preflight_tells(peer))

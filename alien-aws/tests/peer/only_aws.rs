@@ -5,7 +5,7 @@ use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::{Action, Data};
 use alien_core::impersonate::Purpose;
-use alien_core::{ErrorKind, Function, Impersonate, Live, Profile, Provision, Silent, Stack};
+use alien_core::{Code, Container, ErrorKind, Function, Impersonate, Live, Profile, Provision, Silent, Stack, Storage};
 
 use crate::world::{Peer, root};
 
@@ -130,4 +130,28 @@ pub(crate) async fn roles_are_made_with_the_boundary(peer: &Peer) {
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("set it on the role"), "{error}");
     engine.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// The cluster is there for containers: with the last of them it goes.
+pub(crate) async fn a_cluster_that_is_no_longer_needed_goes(peer: &Peer) {
+    let stack = |with_container: bool| {
+        let mut stack = Stack::builder("less");
+        stack.frozen("data", Storage::new());
+        if with_container {
+            stack.live("worker", Container::new(Code::image(alien_conformance::stacks::IMAGE), "worker"));
+            stack.profile("worker", Profile::new());
+        }
+        stack.build().unwrap()
+    };
+    let case = Case::new(peer, "less", stack(true));
+    let deployment = case.up(&release(&stack(true), &[]), None).await.unwrap();
+    let ecs = aws_sdk_ecs::Client::new(&peer.customer());
+    let active = async || {
+        let found = ecs.describe_clusters().clusters("less-cluster-4").send().await.unwrap();
+        found.clusters().iter().any(|cluster| cluster.status() == Some("ACTIVE"))
+    };
+    assert!(active().await);
+    let deployment = case.up(&release(&stack(false), &[]), Some(&deployment)).await.unwrap();
+    assert!(!active().await);
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }

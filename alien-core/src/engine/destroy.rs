@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::claim::Carrier;
 use super::{Data, Driver, Engine, Observed, Removal, walk};
 use crate::call::Caller;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Thing};
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::permission::{Holder, Subject};
@@ -170,7 +170,9 @@ pub(super) async fn remove_leftover<C: Cloud, D: Driver<C>>(
 
 /// The subjects of an old release that a new one has no more, in an order of set-up.
 pub(super) fn leftover<C: Cloud>(old: &Site<C>, new: &Site<C>) -> Vec<Subject> {
-    let has_shared = |site: &Site<C>| site.names.things().any(|thing| thing.subject == Subject::Deployment);
+    // What is not the deployment's own, an account or a project, is named by every site.
+    let own = |thing: Thing<'_, C::Place>| thing.subject == Subject::Deployment && !C::is_shared(thing.place);
+    let has_shared = |site: &Site<C>| site.names.things().any(own);
     old.subjects()
         .filter(|subject| match *subject {
             Subject::Resource(position) => old.stack().at(position).is_some_and(|resource| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use alien_core::cloud::Cloud;
 use alien_core::engine::mark::{self, ownership, seal};
 use alien_core::engine::{Claim, Marks, Observed, Removal};
-use alien_core::permission::{Holding, Subject};
-use alien_core::{Error, ErrorKind, OrAbsent, Result, Site};
+use alien_core::permission::Subject;
+use alien_core::{Error, ErrorKind, OrAbsent, Result};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{
@@ -32,18 +32,9 @@ const SETTLES: Duration = Duration::from_secs(60);
 /// How many policies are read at once.
 const WIDTH: usize = 8;
 
-fn holding(site: &Site<Gcp>, subject: Subject) -> Result<&Holding> {
-    let holding = match subject {
-        Subject::ManagementIdentity => Some(&site.permissions.management),
-        Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position),
-        Subject::Resource(_) | Subject::Deployment => None,
-    };
-    holding.ok_or_else(|| Error::new(ErrorKind::Defect, "no identity"))
-}
-
 /// The service account, its roles and bindings, as they are rendered.
 fn principal(at: At<'_>) -> Result<Principal> {
-    Ok(Gcp::principal(&at.site().deployed(), holding(at.site(), at.subject)?))
+    Ok(Gcp::principal(&at.site().deployed(), at.site().holding(at.subject)?))
 }
 
 fn member(principal: &Principal) -> String {
@@ -68,7 +59,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let observed = description::observed(at.site(), at.full_name(Place::ServiceAccount)?, &found.description);
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     if found.disabled {
-        return Ok(observed.drifted(Some("it is disabled: enable it yourself".to_owned())));
+        return Ok(observed.drifted(Some("it is disabled".to_owned())));
     }
     for role in &principal(at)?.custom_roles {
         let found = look(at.about(Subject::Deployment), role).await?;
@@ -112,6 +103,12 @@ fn display_name(at: At<'_>) -> String {
 /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let principal = principal(at)?;
+    if account(at).await?.disabled {
+        // Whoever disabled it had a reason, which is not for a set-up to undo.
+        let email = &principal.service_account.email;
+        let help = format!("`gcloud iam service-accounts enable {email}`, and set up again");
+        return Err(Error::new(ErrorKind::Refused, format!("the service account is disabled; {help}")));
+    }
     for role in &principal.custom_roles {
         define(at, role).await?;
     }

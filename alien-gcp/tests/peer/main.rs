@@ -45,6 +45,9 @@ fn main() {
         trial("nobody_disturbs_anothers_bindings_in_a_hundred_rounds", |peer| {
             Box::pin(only_gcp::nobody_disturbs_anothers_bindings(peer))
         }),
+        trial("a_token_from_before_a_revocation_is_worth_nothing", |peer| {
+            Box::pin(only_gcp::a_token_from_before_is_worth_nothing(peer))
+        }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_gcp::what_is_made_is_closed(peer))),
         trial("a_lost_answer_does_no_harm", |peer| Box::pin(interrupted::a_lost_answer_does_no_harm(peer))),
         trial("what_is_killed_is_finished_by_the_next_run", |peer| {

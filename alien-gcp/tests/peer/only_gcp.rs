@@ -60,6 +60,22 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
     case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }
 
+/// Whether each binding that is rendered stands in the policy of what it is on.
+fn everything_is_bound(peer: &Peer, deployment: &alien_core::Deployment, when: &str) {
+    let site = Site::<Gcp>::of(deployment).unwrap();
+    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
+    for binding in holdings.flat_map(|holding| Gcp::principal(&site.deployed(), holding).bindings) {
+        let policy = peer.sim.policy(&binding.resource).unwrap();
+        let condition = binding.condition.map(|condition| condition.expression).unwrap_or_default();
+        let holds = policy["bindings"].as_array().unwrap().iter().any(|found| {
+            found["role"] == binding.role.as_str()
+                && found["members"].as_array().unwrap().contains(&json!(binding.members[0]))
+                && found["condition"]["expression"].as_str().unwrap_or_default() == condition
+        });
+        assert!(holds, "{when}: {:?} lack `{}` on {}: {policy:#}", binding.members, binding.role, binding.resource);
+    }
+}
+
 /// Two deployments and two admins write one project's policy at once, a hundred times: nobody's bindings are lost, and what
 /// others wrote stays.
 pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
@@ -87,17 +103,6 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
     for case in &cases {
         deployments.push(case.up(&release, None).await.unwrap());
     }
-    let bound = |deployment: &alien_core::Deployment| -> BTreeSet<(String, String, String)> {
-        let site = Site::<Gcp>::of(deployment).unwrap();
-        let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
-        let principals = holdings.map(|holding| Gcp::principal(&site.deployed(), holding));
-        let bindings = principals.flat_map(|principal| principal.bindings);
-        let due = bindings.map(|binding| {
-            let condition = binding.condition.map(|condition| condition.expression).unwrap_or_default();
-            (binding.resource, binding.role, format!("{} {condition}", binding.members.join(",")))
-        });
-        due.collect()
-    };
     for round in 0..ROUNDS {
         // Each admin takes the access to one deployment back and gives it again, which unbinds and binds everything.
         let work = cases.iter().zip(&deployments).map(|(case, deployment)| {
@@ -109,16 +114,7 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
         });
         futures_util::future::join_all(work).await;
         for deployment in &deployments {
-            for (resource, role, rest) in bound(deployment) {
-                let (member, condition) = rest.split_once(' ').unwrap();
-                let policy = peer.sim.policy(&resource).unwrap();
-                let holds = policy["bindings"].as_array().unwrap().iter().any(|found| {
-                    found["role"] == role.as_str()
-                        && found["members"].as_array().unwrap().contains(&json!(member))
-                        && found["condition"]["expression"].as_str().unwrap_or_default() == condition
-                });
-                assert!(holds, "round {round}: `{member}` lost `{role}` on {resource}: {policy:#}");
-            }
+            everything_is_bound(peer, deployment, &format!("round {round}"));
         }
         let policy = peer.sim.policy(&project()).unwrap();
         assert!(policy["bindings"].as_array().unwrap().contains(&foreign), "round {round}: {policy:#}");
@@ -172,7 +168,8 @@ pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
     let case = Case::new(peer, "slow", stack.clone());
     peer.sim.faults().propagation(Duration::from_secs(3));
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    let vendor = peer.impersonator(peer.calling());
+    // One call is tried for a second, and a grant takes three.
+    let vendor = peer.impersonator(quickly(HurriedClock::begin(), Duration::from_secs(60)));
     vendor.register(&case.invitation, &deployment).await.unwrap();
     let denied = peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor());
     assert!(denied, "nothing was denied at first, and nothing was shown");
@@ -329,6 +326,7 @@ pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
     let stack = product(&peer.code("first"));
     let case = Case::new(peer, "closed", stack.clone());
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    everything_is_bound(peer, &deployment, "set up");
     let body = |id: &str| peer.sim.body(&deployment.resources[id]).unwrap();
     let bucket = body("data");
     assert_eq!(bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"], true, "{bucket:#}");
@@ -369,4 +367,23 @@ pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
     assert_eq!(members(&deployment.identity), [peer.vendor()].into());
     let field = format!("{}/collectionGroups/items/fields/expires", deployment.resources["cache"]);
     assert_eq!(peer.sim.body(&field).unwrap()["ttlConfig"]["state"], "ACTIVE");
+}
+
+/// What was given before the customer took the access back is worth nothing.
+pub(crate) async fn a_token_from_before_is_worth_nothing(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "before", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let token = peer.session(&deployment).await;
+    let path = deployment.resources["api"].trim_start_matches("//run.googleapis.com/").to_owned();
+    let url = format!("{}/v2/{path}", peer.sim.url());
+    let look = async || {
+        let answer = reqwest::Client::new().get(&url).bearer_auth(&token).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(look().await, 200);
+    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    assert_eq!(look().await, 403);
+    case.up(&release(&stack, &[]), None).await.unwrap();
+    assert_eq!(look().await, 200, "the customer let the vendor in again, and the token has not ended");
 }
