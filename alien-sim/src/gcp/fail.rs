@@ -121,7 +121,8 @@ impl Fail {
         if let Some(error) = error.as_object_mut() {
             if self.is_wordless {
                 error.remove("status");
-            } else if !self.details.is_empty() {
+            }
+            if !self.details.is_empty() {
                 error.insert("details".to_owned(), self.details.clone().into());
             }
         }
