@@ -169,7 +169,7 @@ pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
     peer.sim.faults().propagation(Duration::from_secs(3));
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     // One call is tried for a second, and a grant takes three.
-    let vendor = peer.impersonator(quickly(HurriedClock::begin(), Duration::from_secs(60)));
+    let vendor = peer.impersonator(quickly(HurriedClock::begin(), Duration::from_secs(20)));
     vendor.register(&case.invitation, &deployment).await.unwrap();
     let denied = peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor());
     assert!(denied, "nothing was denied at first, and nothing was shown");
