@@ -122,7 +122,7 @@ async fn live(sides: &Sides, ships: Ships, zips: Artifacts) -> Result<(), Box<dy
 
     println!("\n== The vendor registers the record that came back\n");
     vendor.register(invitation, &deployment).await?;
-    println!("`{}` lets the vendor in with the invitation's proof, and nobody without it.", deployment.identity);
+    println!("`{}` lets the vendor in, as the invitation asked, and everything can be watched.", deployment.identity);
 
     println!("\n== … and watches everything, frozen or live\n");
     let manager = Manager::new(Arc::clone(vendor), deployment.clone());
