@@ -36,6 +36,7 @@ fn gcp() -> alien_gcp::Target {
 
 fn azure() -> alien_azure::Target {
     alien_azure::Target {
+        tenant: "00000000-0000-0000-0000-00000000000f".parse().unwrap(),
         subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
         resource_group: "customer-rg".parse().unwrap(),
         location: "westeurope".parse().unwrap(),

@@ -1,5 +1,10 @@
 //! The managed identities of a deployment, whose tokens they accept, and what the deployment shares.
 
+#[cfg(feature = "client")]
+pub(crate) mod assume;
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use std::collections::BTreeSet;
 
 use alien_core::cloud::{Deployed, Operation};
@@ -24,12 +29,11 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
         op::PUT_FEDERATION,
         op::GET_FEDERATION,
         op::DELETE_FEDERATION,
-        op::REVOKE_TOKENS,
     ]
 }
 
-/// What the customer's admin needs once for a deployment: roles, assignments, environments and their logs. Container
-/// Apps sends logs to a workspace by its key, so the admin reads that key.
+/// What the customer's admin needs once for a deployment: roles, assignments, environments and their logs, the namespace of
+/// its queues, and marks of ownership. Container Apps sends logs to a workspace by its key, so the admin reads that key.
 pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
     &[
         op::GET_GROUP,
@@ -41,11 +45,18 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
         op::DELETE_ASSIGNMENT,
         op::PUT_ENVIRONMENT,
         op::READ_ENVIRONMENT,
+        op::LIST_APPS,
         op::DELETE_ENVIRONMENT,
         op::PUT_WORKSPACE,
         op::GET_WORKSPACE,
         op::DELETE_WORKSPACE,
         op::GET_WORKSPACE_KEYS,
+        op::PUT_NAMESPACE,
+        op::READ_NAMESPACE,
+        op::DELETE_NAMESPACE,
+        op::LIST_QUEUES,
+        op::GET_PERMISSIONS,
+        op::PUT_TAGS,
     ]
 }
 

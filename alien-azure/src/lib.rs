@@ -9,6 +9,7 @@
 //! stack.frozen("data", Storage::new());
 //! let stack = stack.build()?;
 //! let target = Target {
+//!     tenant: "00000000-0000-0000-0000-00000000000f".parse()?,
 //!     subscription: "00000000-0000-0000-0000-000000000001".parse()?,
 //!     resource_group: "customer-rg".parse()?,
 //!     location: "westeurope".parse()?,
@@ -22,13 +23,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! This crate has no network code without the features that ask for it.
+//! With the feature `client` it also calls Azure: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
+//! Without it, it has no network code.
 
+#[cfg(feature = "client")]
+mod client;
 mod identity;
+#[cfg(feature = "client")]
+mod manage;
 mod naming;
 pub mod operations;
 pub mod policy;
+#[cfg(feature = "client")]
+mod preflight;
+#[cfg(feature = "client")]
+mod provision;
 mod resource;
+#[cfg(feature = "client")]
+mod shared;
 mod target;
 
 use alien_core::cloud::{
@@ -38,11 +50,17 @@ use alien_core::permission::{Holder, Holding, Set, Topic};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Stack};
 
+#[cfg(feature = "client")]
+pub use client::{Config, Endpoint, VendorToken};
 pub use identity::AUDIENCE;
+#[cfg(feature = "client")]
+pub use identity::assume::{Vendor, impersonator};
 use naming::Ids;
 use operations::Place;
 use policy::Principal;
-pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target};
+#[cfg(feature = "client")]
+pub use provision::{Admin, provisioner};
+pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
 
 /// Azure, as [`alien_core::cloud`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +107,11 @@ impl Cloud for Azure {
         place == Place::Group
     }
 
+    /// Queues stand in one namespace, apps in environments.
+    fn needs_shared(resource: &Resource) -> bool {
+        resource.kind().runs_code() || resource.kind() == Kind::Queue
+    }
+
     fn escalations() -> &'static [Escalation] {
         operations::ESCALATIONS
     }
@@ -107,11 +130,7 @@ impl Cloud for Azure {
         resource::names(Ids(target), resource, things);
     }
 
-    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
-        let uses_queue = |resource: &Resource| resource.kind() == Kind::Queue || resource.settings().takes_commands();
-        if stack.resources().iter().any(uses_queue) {
-            resource::namespace(Ids(target), things);
-        }
+    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
         things.push((Place::Group, Ids(target).group()));
     }
 

@@ -46,3 +46,17 @@ impl Ids<'_> {
         self.resource(&["Microsoft.ManagedIdentity/userAssignedIdentities/", name])
     }
 }
+
+/// Whether two resource ids are of the same thing: Resource Manager does not heed case
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
+#[cfg(feature = "client")]
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Whether a resource id is a scope, or of something below it.
+#[cfg(feature = "client")]
+pub(crate) fn is_within(id: &str, scope: &str) -> bool {
+    id.get(..scope.len()).is_some_and(|head| same(head, scope))
+        && id.get(scope.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -16,6 +16,10 @@ pub enum Place {
     Workspace,
     /// The Service Bus queue through which a function takes commands: nobody's data.
     CommandQueue,
+    /// The Service Bus queue through which a function answers commands: nobody's data.
+    AnswerQueue,
+    /// A Service Bus queue whose messages start a function.
+    TriggerQueue,
     /// A storage account.
     Account,
     /// The blob service of a storage account.
@@ -66,6 +70,7 @@ alien_core::operations! {
         DELETE_APP = "DELETE containerApps" needs "Microsoft.App/containerApps/delete" on App, Delete;
         GET_ENVIRONMENT = "GET managedEnvironments" needs "Microsoft.App/managedEnvironments/read" on Environment, Observe;
         JOIN_ENVIRONMENT = "PUT containerApps" needs "Microsoft.App/managedEnvironments/join/action" on Environment, Attach;
+        LIST_APPS = "GET containerApps of the group" needs "Microsoft.App/containerApps/read" on Group, Observe, reveals "environment variables that are no secrets";
         READ_ENVIRONMENT = "GET managedEnvironments of the group" needs "Microsoft.App/managedEnvironments/read" on Group, Observe;
         PUT_ENVIRONMENT = "PUT managedEnvironments" needs "Microsoft.App/managedEnvironments/write" on Group, Create;
         DELETE_ENVIRONMENT = "DELETE managedEnvironments" needs "Microsoft.App/managedEnvironments/delete" on Group, Delete;
@@ -147,8 +152,15 @@ alien_core::operations! {
         GET_COMMAND_QUEUE = "GET namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/read" on CommandQueue, Observe;
         PUT_COMMAND_QUEUE = "PUT namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/write" on CommandQueue, Redirect;
         DELETE_COMMAND_QUEUE = "DELETE namespaces/queues for commands" needs "Microsoft.ServiceBus/namespaces/queues/delete" on CommandQueue, Delete;
-        PUT_NAMESPACE = "PUT namespaces" needs "Microsoft.ServiceBus/namespaces/write" on Namespace, Control;
-        DELETE_NAMESPACE = "DELETE namespaces" needs "Microsoft.ServiceBus/namespaces/delete" on Namespace, Delete;
+        GET_ANSWER_QUEUE = "GET namespaces/queues for answers" needs "Microsoft.ServiceBus/namespaces/queues/read" on AnswerQueue, Observe;
+        PUT_ANSWER_QUEUE = "PUT namespaces/queues for answers" needs "Microsoft.ServiceBus/namespaces/queues/write" on AnswerQueue, Redirect;
+        DELETE_ANSWER_QUEUE = "DELETE namespaces/queues for answers" needs "Microsoft.ServiceBus/namespaces/queues/delete" on AnswerQueue, Delete;
+        COUNT_COMMANDS = "the scaler's look at a command queue" needs "Microsoft.ServiceBus/namespaces/queues/read" on CommandQueue, Observe;
+        COUNT_MESSAGES = "the scaler's look at a queue" needs "Microsoft.ServiceBus/namespaces/queues/read" on TriggerQueue, Observe;
+        READ_NAMESPACE = "GET namespaces of the group" needs "Microsoft.ServiceBus/namespaces/read" on Group, Observe;
+        LIST_QUEUES = "GET namespaces/queues of the group" needs "Microsoft.ServiceBus/namespaces/queues/read" on Group, Observe;
+        PUT_NAMESPACE = "PUT namespaces" needs "Microsoft.ServiceBus/namespaces/write" on Group, Control;
+        DELETE_NAMESPACE = "DELETE namespaces" needs "Microsoft.ServiceBus/namespaces/delete" on Group, Delete;
         CHECK_NAMESPACE_NAME = "POST checkNameAvailability of namespaces" needs "Microsoft.ServiceBus/checkNameAvailability/action" on Group, Observe;
         LIST_NAMESPACE_KEYS = "POST namespaces/authorizationRules/listKeys" needs "Microsoft.ServiceBus/namespaces/authorizationRules/listKeys/action" on Namespace, Credential;
         LIST_QUEUE_KEYS = "POST namespaces/queues/authorizationRules/listKeys" needs "Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys/action" on Queue, Credential;
@@ -162,6 +174,8 @@ alien_core::operations! {
         SEND_MESSAGE = "send a message" needs "Microsoft.ServiceBus/namespaces/messages/send/action" on Queue, WriteData;
         SEND_COMMAND = "send a command" needs "Microsoft.ServiceBus/namespaces/messages/send/action" on CommandQueue, Invoke;
         RECEIVE_COMMAND = "receive a command" needs "Microsoft.ServiceBus/namespaces/messages/receive/action" on CommandQueue, ReadData;
+        SEND_ANSWER = "send an answer" needs "Microsoft.ServiceBus/namespaces/messages/send/action" on AnswerQueue, Invoke;
+        RECEIVE_ANSWER = "receive an answer" needs "Microsoft.ServiceBus/namespaces/messages/receive/action" on AnswerQueue, Invoke;
     }
 
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/networking#microsoftnetwork" {
@@ -194,6 +208,8 @@ alien_core::operations! {
         GET_ASSIGNMENT = "GET roleAssignments" needs "Microsoft.Authorization/roleAssignments/read" on Group, Observe;
         PUT_ASSIGNMENT = "PUT roleAssignments" needs "Microsoft.Authorization/roleAssignments/write" on Group, Control;
         DELETE_ASSIGNMENT = "DELETE roleAssignments" needs "Microsoft.Authorization/roleAssignments/delete" on Group, Control;
+        GET_PERMISSIONS = "GET permissions" needs "Microsoft.Authorization/permissions/read" on Group, Observe;
+        PUT_TAGS = "PATCH tags" needs "Microsoft.Resources/tags/write" on Group, Update;
         GET_GROUP = "GET resourceGroups" needs "Microsoft.Resources/subscriptions/resourceGroups/read" on Group, Observe;
         DELETE_LOCK = "DELETE locks" needs "Microsoft.Authorization/locks/delete" on Group, Control;
         PUT_DENIAL = "PUT denyAssignments" needs "Microsoft.Authorization/denyAssignments/write" on Group, Control;

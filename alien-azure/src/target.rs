@@ -6,10 +6,18 @@ use serde::{Deserialize, Serialize};
 parsed_text! {
     /// A subscription.
     SubscriptionId, "a subscription", "write its GUID in lower case, as in `00000000-0000-0000-0000-000000000000`",
-    |text| {
-        let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-        lengths == [8, 4, 4, 4, 12] && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    }
+    is_guid
+}
+
+fn is_guid(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+parsed_text! {
+    /// A tenant of Entra ID: the directory that a subscription trusts.
+    TenantId, "a tenant", "write its GUID in lower case, as in `00000000-0000-0000-0000-000000000000`",
+    is_guid
 }
 
 parsed_text! {
@@ -50,6 +58,8 @@ parsed_text! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Target {
+    /// The customer's tenant.
+    pub tenant: TenantId,
     /// The customer's subscription.
     pub subscription: SubscriptionId,
     /// The resource group.

@@ -284,6 +284,7 @@ fn gcp(fields: &mut Fields) -> Option<alien_gcp::Target> {
 }
 
 fn azure(fields: &mut Fields) -> Option<alien_azure::Target> {
+    let tenant = fields.take("tenant");
     let subscription = fields.take("subscription");
     let resource_group = fields.take("resourceGroup");
     let location = fields.take("location");
@@ -291,6 +292,7 @@ fn azure(fields: &mut Fields) -> Option<alien_azure::Target> {
     let issuer = fields.take("issuer");
     let subject = fields.take("subject");
     Some(alien_azure::Target {
+        tenant: tenant?,
         subscription: subscription?,
         resource_group: resource_group?,
         location: location?,

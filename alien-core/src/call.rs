@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Operation};
-use crate::error::{Error, ErrorKind, Result};
+use crate::engine::Removal;
+use crate::error::{Error, ErrorKind, OrAbsent, Result};
 use crate::permission::{Holding, Layer, Subject};
 use crate::resource::Resource;
 use crate::site::Site;
@@ -345,6 +346,28 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
         attempt: impl FnMut() -> F + Send,
     ) -> Result<T> {
         self.call.call(self.subject, rows, attempt).await
+    }
+
+    /// Looks again and again until a look finds nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`until`](Self::until).
+    pub async fn until_gone<T, F: Future<Output = Result<T>> + Send>(
+        self,
+        budget: Duration,
+        mut look: impl FnMut() -> F + Send,
+    ) -> Result<Removal> {
+        self.until(budget, || {
+            let found = look();
+            async move {
+                Ok(match found.await.or_absent()? {
+                    None => ControlFlow::Break(Removal::Gone),
+                    Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
+                })
+            }
+        })
+        .await
     }
 
     /// Looks again and again until a look breaks off, at first soon and then every three seconds. A look that goes on says

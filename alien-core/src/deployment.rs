@@ -70,6 +70,9 @@ pub struct Deployment {
     pub target: Value,
     /// The identity in the customer's cloud that trusts the vendor.
     pub identity: String,
+    /// The id that the cloud chose for that identity, where nobody is let in without it: its client id on Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_id: Option<String>,
     /// The cloud's id of each resource.
     pub resources: BTreeMap<ResourceId, String>,
     /// What was rolled out last.

@@ -24,6 +24,8 @@ pub struct Site<C: Cloud> {
     pub names: Names<C::Place>,
     /// The cloud's ids of resources, where they are known.
     pub ids: BTreeMap<ResourceId, String>,
+    /// [`Deployment::identity_id`].
+    pub identity_id: Option<String>,
     release: Release,
     digest: String,
 }
@@ -35,7 +37,7 @@ impl<C: Cloud> Site<C> {
         let permissions = release.stack().permissions();
         let names = Names::of::<C>(release.stack(), &permissions, &target);
         let digest = release.digest();
-        Self { id, target, permissions, names, ids: BTreeMap::new(), release, digest }
+        Self { id, target, permissions, names, ids: BTreeMap::new(), identity_id: None, release, digest }
     }
 
     /// The deployment that a record tells of. It has no artifacts.
@@ -47,7 +49,11 @@ impl<C: Cloud> Site<C> {
     pub fn of(record: &Deployment) -> Result<Self> {
         let target = record.target::<C>()?;
         let release = Release::without_artifacts(record.stack.clone());
-        let site = Self { ids: record.resources.clone(), ..Self::new(record.id, target, release) };
+        let site = Self {
+            ids: record.resources.clone(),
+            identity_id: record.identity_id.clone(),
+            ..Self::new(record.id, target, release)
+        };
         let identity = site.identity();
         if record.identity != identity {
             let what = format!("the record names the identity `{}`, and its target's is `{identity}`", record.identity);
@@ -74,6 +80,7 @@ impl<C: Cloud> Site<C> {
             cloud: C::NAME.to_owned(),
             target: target.map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?,
             identity: self.identity(),
+            identity_id: self.identity_id.clone(),
             resources: ids.collect(),
             stack: self.stack().clone(),
             retired: Vec::new(),
@@ -226,7 +233,7 @@ impl<C: Cloud> Site<C> {
                 let resources = resource.needs().filter_map(|id| self.stack().position(id)).map(Subject::Resource);
                 let profile = resource.settings().compute().map(|compute| compute.profile);
                 let identity = profile.and_then(|profile| self.permissions.runtime_position(profile));
-                let shared = resource.kind().runs_code().then_some(Subject::Deployment);
+                let shared = C::needs_shared(resource).then_some(Subject::Deployment);
                 resources.chain(identity.map(Subject::RuntimeIdentity)).chain(shared).collect()
             }
         }

@@ -12,6 +12,8 @@ pub use evaluate::may_allow;
 pub(crate) use evaluate::{allowed, covers};
 pub(crate) use limits::sizes;
 pub(crate) use render::principal;
+#[cfg(feature = "client")]
+pub(crate) use render::role_prefix;
 
 /// Text that is known at compile time where this library wrote it, and owned where it was read.
 pub type Text = Cow<'static, str>;

@@ -90,7 +90,7 @@ impl Role {
     fn define(self, identity: &Identity, group: &str) -> RoleDefinition {
         let guid = self.name.to_string();
         let beginning = guid.get(..8).unwrap_or_default();
-        let role_name = ["alien ", &identity.name, ": ", &self.what, " (", beginning, ")"].concat();
+        let role_name = [&role_prefix(identity), self.what.as_str(), " (", beginning, ")"].concat();
         let description = ["what ", &identity.name, " needs for ", &self.what].concat();
         let (data_actions, actions) =
             self.actions.into_iter().map(Text::Borrowed).partition(|action: &Text| is_data(action));
@@ -105,6 +105,11 @@ impl Role {
             },
         }
     }
+}
+
+/// How the names of an identity's roles begin.
+pub(crate) fn role_prefix(identity: &Identity) -> String {
+    ["alien ", &identity.name, ": "].concat()
 }
 
 /// An assignment's GUID follows from the role, which is one identity's in one group alone, and from where it is assigned

@@ -1,5 +1,8 @@
 //! `kv`: a table in a storage account of its own; keys off, public access off.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 use alien_core::{Kv, Problem, Rule};
 
@@ -33,10 +36,10 @@ pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
 
 pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {
     if let Some(attribute) = kv.time_to_live_attribute() {
-        problems.push(Problem::error(
+        problems.push(Problem::warning(
             Rule::Cloud,
-            format!("Azure tables do not expire records, so `{attribute}` would have no effect"),
-            "leave `ttlAttribute` out and let the code delete what is old".to_owned(),
+            format!("Azure tables do not expire records: what `{attribute}` says is over stays"),
+            "let the code delete what is old, or leave `ttlAttribute` out".to_owned(),
         ));
     }
 }

@@ -8,14 +8,13 @@ use alien_core::{Kind, Problem, Rule, Stack};
 use crate::naming::Ids;
 use crate::operations::Place;
 
-mod container;
-mod function;
-mod kv;
-mod network;
-mod queue;
-mod storage;
-
-pub(crate) use queue::namespace;
+pub(crate) mod compute;
+pub(crate) mod container;
+pub(crate) mod function;
+pub(crate) mod kv;
+pub(crate) mod network;
+pub(crate) mod queue;
+pub(crate) mod storage;
 
 type Rows = &'static [&'static Operation<Place>];
 
@@ -35,7 +34,7 @@ pub(crate) fn set(kind: Kind, set: Set) -> Rows {
 pub(crate) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
     let id = resource.id().as_str();
     match resource.settings() {
-        Settings::Function(_) | Settings::Container(_) => function::names(ids, resource, things),
+        Settings::Function(_) | Settings::Container(_) => compute::names(ids, resource, things),
         Settings::Storage(_) => storage::names(ids, id, things),
         Settings::Kv(_) => kv::names(ids, id, things),
         Settings::Queue(_) => queue::names(ids, id, things),
@@ -71,5 +70,25 @@ fn check_name(ids: Ids<'_>, resource: &Resource, problems: &mut Vec<Problem>) {
             "choose a prefix that does not begin with `login`, and prefix and id without `microsoft` and `windows`"
                 .to_owned(),
         ));
+    }
+}
+
+/// What code is told of a linked resource: where its data is, and nothing that opens it.
+#[cfg(feature = "client")]
+pub(crate) fn address(site: &alien_core::Site<crate::Azure>, subject: alien_core::permission::Subject) -> String {
+    use alien_core::call::last;
+    let Ok(resource) = site.resource(subject) else { return String::new() };
+    let name = |place| site.name(subject, place).unwrap_or_default();
+    match resource.kind() {
+        Kind::Storage => {
+            format!("https://{}.blob.core.windows.net/{}", last(name(Place::Account)), last(name(Place::Container)))
+        }
+        Kind::Kv => {
+            format!("https://{}.table.core.windows.net/{}", last(name(Place::Account)), last(name(Place::Table)))
+        }
+        Kind::Queue => function::calls::address(name(Place::Queue)),
+        // Apps of one environment find each other by name.
+        Kind::Function | Kind::Container => last(name(Place::App)).to_owned(),
+        Kind::Network => name(Place::VirtualNetwork).to_owned(),
     }
 }

@@ -1,5 +1,8 @@
 //! `network`: a virtual network with a subnet for apps; or one of the customer's.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 use alien_core::{Network, Problem, Rule};
 
@@ -17,7 +20,8 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
         Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK, op::DELETE_SUBNET],
         Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
-        Set::Setup => &[op::JOIN_SUBNET],
+        // An environment is placed in it.
+        Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],
         Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
     }
 }
@@ -26,6 +30,13 @@ pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<
     let own = ids.physical(id, MAX);
     let name = network.existing_name().unwrap_or(&own);
     things.push((Place::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
+}
+
+/// The subnet of the environment for apps of a lifecycle: each environment has one of its own
+/// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
+#[cfg(feature = "client")]
+pub(crate) fn subnet(network: &str, lifecycle: alien_core::Lifecycle) -> String {
+    [network, "/subnets/", lifecycle.name()].concat()
 }
 
 pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {

@@ -1,5 +1,11 @@
 //! `queue`: a Service Bus queue with its own dead-letter queue, in the deployment's namespace; keys off.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+#[cfg(feature = "client")]
+pub(crate) mod namespace;
+
+use alien_core::naming::join;
 use alien_core::permission::Set;
 
 use super::Rows;
@@ -20,23 +26,21 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Reconfigure => &[op::PUT_QUEUE],
         Set::DataRead => &[op::RECEIVE_MESSAGE],
         Set::DataWrite => &[op::SEND_MESSAGE],
-        // The namespace is made once, for all queues of a deployment.
-        Set::Setup => &[op::PUT_NAMESPACE, op::DELETE_NAMESPACE],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        Set::Setup | Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
     }
 }
 
-/// Names the namespace.
-pub(crate) fn namespace(ids: Ids<'_>, things: &mut Vec<(Place, String)>) {
-    things.push((Place::Namespace, ids.resource(&["Microsoft.ServiceBus/namespaces/", &namespace_name(ids)])));
+/// The id of the namespace: one, for all queues of a deployment.
+pub(crate) fn namespace(ids: Ids<'_>) -> String {
+    ids.resource(&["Microsoft.ServiceBus/namespaces/", &ids.global("namespace", NAMESPACE_MAX)])
 }
 
-pub(super) fn namespace_name(ids: Ids<'_>) -> String {
-    ids.global("namespace", NAMESPACE_MAX)
+/// The id of the queue that a resource of this id is.
+pub(super) fn queue(ids: Ids<'_>, id: &str) -> String {
+    join(&[&namespace(ids)], &["/queues/", &ids.physical(id, MAX)])
 }
 
 pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
-    let queue = ids.physical(id, MAX);
-    let id = ids.resource(&["Microsoft.ServiceBus/namespaces/", &namespace_name(ids), "/queues/", &queue]);
-    things.push((Place::Queue, id));
+    things.push((Place::Queue, queue(ids, id)));
+    things.push((Place::Namespace, namespace(ids)));
 }

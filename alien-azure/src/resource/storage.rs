@@ -1,5 +1,8 @@
 //! `storage`: a storage account of its own with one blob container; keys off, public access off.
 
+#[cfg(feature = "client")]
+pub(crate) mod calls;
+
 use alien_core::permission::Set;
 
 use super::Rows;

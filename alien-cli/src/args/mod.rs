@@ -30,6 +30,9 @@ pub(crate) struct Place {
     #[arg(long, help_heading = "GCP and Azure")]
     pub(crate) location: Option<String>,
 
+    /// The customer's tenant: `az account show` tells it
+    #[arg(long, value_name = "GUID", help_heading = "Azure")]
+    pub(crate) tenant: Option<String>,
     /// The customer's subscription
     #[arg(long, value_name = "GUID", help_heading = "Azure")]
     pub(crate) subscription: Option<String>,
@@ -40,7 +43,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The flags, by the names that a cloud's target has for them.
-    pub(crate) const fn fields(&self) -> [(&'static str, &Option<String>); 8] {
+    pub(crate) const fn fields(&self) -> [(&'static str, &Option<String>); 9] {
         [
             ("prefix", &self.prefix),
             ("account", &self.account),
@@ -48,6 +51,7 @@ impl Place {
             ("project", &self.project),
             ("projectNumber", &self.project_number),
             ("location", &self.location),
+            ("tenant", &self.tenant),
             ("subscription", &self.subscription),
             ("resourceGroup", &self.resource_group),
         ]

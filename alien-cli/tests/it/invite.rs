@@ -26,6 +26,8 @@ pub(crate) const CLOUDS: [Invited; 3] = [
         cloud: "azure",
         trust: &["--issuer", "https://oidc.vendor.example.com"],
         place: &[
+            "--tenant",
+            "00000000-0000-0000-0000-00000000000f",
             "--subscription",
             "00000000-0000-0000-0000-000000000001",
             "--resource-group",

@@ -40,9 +40,11 @@ const GCP: [&str; 12] = [
     "--vendor",
     "vendor@vendor-project.iam.gserviceaccount.com",
 ];
-const AZURE: [&str; 14] = [
+const AZURE: [&str; 16] = [
     "--cloud",
     "azure",
+    "--tenant",
+    "00000000-0000-0000-0000-00000000000f",
     "--subscription",
     "00000000-0000-0000-0000-000000000001",
     "--resource-group",

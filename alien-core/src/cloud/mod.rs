@@ -60,6 +60,11 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Whether things of others can be at or below the place: an account, a project.
     fn is_shared(place: Self::Place) -> bool;
 
+    /// Whether a resource needs what the deployment's resources share: what that is stands there first, and goes last.
+    fn needs_shared(resource: &Resource) -> bool {
+        resource.kind().runs_code()
+    }
+
     /// The known ways to widen one's own rights.
     fn escalations() -> &'static [Escalation];
 

@@ -94,6 +94,42 @@ impl Observed {
         }
     }
 
+    /// Several things as one: finished where each that is wanted is sealed, and none of this deployment's is there that is
+    /// not wanted. What is not wanted and somebody else's is not in our way.
+    #[must_use]
+    pub fn together(wanted: impl IntoIterator<Item = Self>, unwanted: impl IntoIterator<Item = Self>) -> Self {
+        let unsealed = |found| match found {
+            Self::Own { id, drift, .. } => Some(Self::Own { id, seal: None, drift }),
+            _ => None,
+        };
+        let wanted: Vec<Self> = wanted.into_iter().collect();
+        let needed = !wanted.is_empty();
+        let lacking = wanted.contains(&Self::Absent);
+        let there = wanted.into_iter().filter(|found| *found != Self::Absent);
+        let there = there.chain(unwanted.into_iter().filter_map(unsealed)).reduce(|first, second| {
+            let worse = |found: &Self| match found {
+                Self::Own { seal: Some(_), drift: None, .. } => 0,
+                Self::Own { seal: Some(_), .. } => 1,
+                Self::Own { .. } => 2,
+                _ => 3,
+            };
+            match (&first, &second) {
+                // One of them was not set when the other was.
+                (Self::Own { seal: Some(one), .. }, Self::Own { seal: Some(other), .. }) if one != other => {
+                    unsealed(first.clone()).unwrap_or(first)
+                }
+                _ if worse(&second) > worse(&first) => second,
+                _ => first,
+            }
+        });
+        match there {
+            Some(Self::Own { id, drift, .. }) if lacking => Self::Own { id, seal: None, drift },
+            Some(found) => found,
+            None if needed => Self::Absent,
+            None => Self::Unneeded,
+        }
+    }
+
     /// The same, with what differs from what was set.
     #[must_use]
     pub fn drifted(mut self, how: Option<String>) -> Self {

@@ -28,7 +28,7 @@ use serde_json::Value;
 use claim::Carrier;
 pub use destroy::Remains;
 pub use driver::{Claim, Data, Driver, Marks, Observed, Removal, Seal};
-pub use plan::{Action, Plan, Step};
+pub use plan::{Action, Plan, Step, digest};
 
 use crate::call::{Caller, Calling};
 use crate::cloud::{Cloud, render};
@@ -191,17 +191,25 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
             };
             let ids = walk::forward(site, self.width, settle).await?;
             let mut retired = Vec::new();
+            let mut smaller = false;
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
                 let old = self.caller(Release::without_artifacts(stack.clone()), Data::default());
                 let removed = destroy::remove_leftover(self, &old, site, Data::default(), progress).await?;
+                smaller |= !removed.is_empty();
                 if removed.iter().any(|(_, outcome)| matches!(outcome, destroy::Outcome::Kept(_))) {
                     retired.push(stack.clone());
                 }
             }
+            if smaller {
+                // What only those shared that are gone can go now too.
+                settle(Subject::Deployment).await?;
+            }
             let resources = site.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
                 Some((resource.id().clone(), ids.get(&Subject::Resource(position))?.clone()))
             });
-            Ok(Deployment { resources: resources.collect(), retired, ..site.record()? })
+            let record = site.record()?;
+            let identity_id = ids.get(&Subject::ManagementIdentity).filter(|id| **id != record.identity).cloned();
+            Ok(Deployment { resources: resources.collect(), retired, identity_id, ..record })
         };
         self.claimed(&call, options, Carrier::Stays, work).await
     }

@@ -188,7 +188,8 @@ pub(super) fn decide<C: Cloud, D: Driver<C>>(
 
 /// The digest of what the stack says of a subject. Whether it is frozen or live is not in it: that is said by the
 /// permissions of others.
-pub(super) fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
+#[must_use]
+pub fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
     let principal =
         |holding: &Holding| serde_json::to_string(&C::principal(&site.deployed(), holding)).unwrap_or_default();
     let text = match subject {
@@ -199,10 +200,10 @@ pub(super) fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
             }
             form.to_string()
         }
-        // What is shared is there for code.
+        // What is shared is there for those who need it.
         Subject::Deployment => {
-            let code = site.stack().resources().iter().filter(|resource| resource.kind().runs_code());
-            code.map(|resource| format!("{} {}\n", resource.id(), resource.lifecycle())).collect()
+            let users = site.stack().resources().iter().filter(|resource| C::needs_shared(resource));
+            users.map(|resource| format!("{} {}\n", resource.id(), resource.lifecycle())).collect()
         }
         Subject::ManagementIdentity => principal(&site.permissions.management),
         Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position).map(principal).unwrap_or_default(),

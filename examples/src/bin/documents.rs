@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
     };
     let azure = alien_azure::Target {
+        tenant: "00000000-0000-0000-0000-00000000000f".parse()?,
         subscription: "00000000-0000-0000-0000-000000000001".parse()?,
         resource_group: "customer-rg".parse()?,
         location: "westeurope".parse()?,

@@ -145,13 +145,7 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     })
     .await
     .or_absent()?;
-    at.until(PATIENCE, || async move {
-        Ok(match look(at).await.or_absent()? {
-            None => ControlFlow::Break(Removal::Gone),
-            Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
-        })
-    })
-    .await
+    at.until_gone(PATIENCE, || look(at)).await
 }
 
 /// GetFunctionConfiguration, and nothing else.

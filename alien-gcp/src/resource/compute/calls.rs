@@ -330,13 +330,7 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
         at.clients.run.delete_service().set_name(name).send().await.map_err(failure)
     });
     gone.await.or_absent()?;
-    at.until(PATIENCE, || async move {
-        Ok(match look(at).await.or_absent()? {
-            None => ControlFlow::Break(Removal::Gone),
-            Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
-        })
-    })
-    .await
+    at.until_gone(PATIENCE, || look(at)).await
 }
 
 /// GetService, and nothing else.

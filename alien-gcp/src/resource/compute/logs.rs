@@ -94,19 +94,17 @@ async fn look_at_sink(at: At<'_>, log: &Log<'_>) -> Result<LogSink> {
 
 /// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let (mut there, mut lacking, mut wanted) = (None, false, false);
+    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for log in logs(at)? {
-        wanted |= log.is_wanted();
         let found = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket));
-        let Some(found) = found else {
-            lacking |= log.is_wanted();
+        let observed = found.map_or(Observed::Absent, |found| {
+            description::observed(at.site(), log.bucket.as_str(), &found.description)
+        });
+        if !log.is_wanted() {
+            unwanted.push(observed);
             continue;
-        };
-        let observed = description::observed(at.site(), log.bucket.as_str(), &found.description);
-        let observed = match observed {
-            // It is not in our way.
-            Observed::Foreign(_) if !log.is_wanted() => continue,
-            Observed::Own { id, drift, .. } if !log.is_wanted() => Observed::Own { id, seal: None, drift },
+        }
+        wanted.push(match observed {
             Observed::Own { seal: Some(_), .. } => {
                 let drift = match look_at_sink(at, &log).await.or_absent()? {
                     Some(sink) if sink.filter == log.filter(at) => None,
@@ -116,20 +114,9 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
                 observed.drifted(drift)
             }
             other => other,
-        };
-        there = Some(match (there, observed) {
-            (_, foreign @ Observed::Foreign(_)) | (Some(foreign @ Observed::Foreign(_)), _) => foreign,
-            (Some(first @ Observed::Own { seal: None, .. }), _) => first,
-            (Some(first @ Observed::Own { drift: Some(_), .. }), Observed::Own { seal: Some(_), .. }) => first,
-            (_, observed) => observed,
         });
     }
-    Ok(match there {
-        Some(Observed::Own { id, drift, .. }) if lacking => Observed::Own { id, seal: None, drift },
-        Some(observed) => observed,
-        None if wanted => Observed::Absent,
-        None => Observed::Unneeded,
-    })
+    Ok(Observed::together(wanted, unwanted))
 }
 
 /// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken

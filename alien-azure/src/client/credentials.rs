@@ -1,0 +1,286 @@
+//! Whose credentials calls are made with, and where Azure is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_core::{Error, ErrorKind, Result, chain};
+use async_trait::async_trait;
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport};
+use azure_core::time::OffsetDateTime;
+use azure_identity::{
+    ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
+use futures_util::future::BoxFuture;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long one attempt of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// Where Azure is, and by which transport it is reached.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Where everything is, if not at Azure's own addresses.
+    at: Option<String>,
+    transport: Arc<dyn HttpClient>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// Azure's own: the public cloud.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] where this machine has no certificates to trust.
+    pub fn azure() -> Result<Self> {
+        Ok(Self { at: None, transport: transport(reqwest::Client::builder())? })
+    }
+
+    /// All services at this `https://` URL, an emulator's, which shows this certificate, in PEM. Tokens go there too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] where the URL is not one of HTTPS, or the certificate is none.
+    pub fn emulator(url: &str, certificate: &[u8]) -> Result<Self> {
+        let wrong = |what: String| Error::new(ErrorKind::Input, what);
+        let url = url.trim_end_matches('/');
+        if !url.starts_with("https://") {
+            return Err(wrong(format!("`{url}` is not an `https://` URL: tokens go nowhere else")));
+        }
+        let certificates = reqwest::Certificate::from_pem_bundle(certificate)
+            .map_err(|error| wrong(format!("the emulator's certificate cannot be read: {}", chain(&error))))?;
+        if certificates.is_empty() {
+            return Err(wrong("the emulator's certificate is none in PEM".to_owned()));
+        }
+        let transport = transport(reqwest::Client::builder().tls_certs_only(certificates))?;
+        Ok(Self { at: Some(url.to_owned()), transport })
+    }
+
+    /// The address of Resource Manager.
+    pub(crate) fn arm(&self) -> &str {
+        self.at.as_deref().unwrap_or("https://management.azure.com")
+    }
+
+    /// The address of a query of a workspace, by the id that Log Analytics gave it.
+    pub(crate) fn logs(&self, workspace: &str) -> String {
+        let host = self.at.as_deref().unwrap_or("https://api.loganalytics.io");
+        format!("{host}/v1/workspaces/{workspace}/query")
+    }
+
+    /// The address of a namespace's data plane.
+    pub(crate) fn bus(&self, namespace: &str) -> String {
+        match &self.at {
+            Some(url) => format!("{url}/{namespace}.servicebus.windows.net"),
+            None => format!("https://{namespace}.servicebus.windows.net"),
+        }
+    }
+
+    /// How requests are sent: once, because whoever calls counts attempts and repeats them.
+    pub(crate) fn options(&self) -> ClientOptions {
+        let cloud = self.at.as_ref().map(|url| {
+            let mut custom = CustomConfiguration::default();
+            custom.authority_host = url.clone();
+            Arc::new(CloudConfiguration::Custom(custom))
+        });
+        ClientOptions {
+            retry: RetryOptions::none(),
+            transport: Some(Transport::new(Arc::clone(&self.transport))),
+            cloud,
+            ..ClientOptions::default()
+        }
+    }
+}
+
+/// A token that is good at one address goes nowhere else: redirections are not followed.
+fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
+    let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
+    let client = builder.build().map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("a client of Azure could not be made: {}", chain(&error)))
+    })?;
+    Ok(Arc::new(client))
+}
+
+/// Whose credentials the admin's calls are made with, and where to.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) credential: Arc<dyn TokenCredential>,
+    pub(crate) endpoint: Endpoint,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// What Azure's own tools write where a token of the machine's is kept.
+const FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+/// What App Service and Container Apps say where their identity is asked for a token.
+const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+
+impl Config {
+    /// The credentials of this machine: those of the workload identity that `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_CLIENT_ID` and
+    /// `AZURE_TENANT_ID` name; where `IDENTITY_ENDPOINT` is set, those of the managed identity; else those that `az login` or
+    /// `azd auth login` left.
+    /// <https://learn.microsoft.com/azure/developer/rust/sdk/authentication/overview>
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] where what is set is not complete.
+    pub fn found(endpoint: Endpoint) -> Result<Self> {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let credential: Result<Arc<dyn TokenCredential>, azure_core::Error> = if is_set(FEDERATED_TOKEN_FILE) {
+            let credential_options = ClientAssertionCredentialOptions { client_options: endpoint.options() };
+            let options = WorkloadIdentityCredentialOptions { credential_options, ..Default::default() };
+            WorkloadIdentityCredential::new(Some(options)).map(|found| found as _)
+        } else if is_set(IDENTITY_ENDPOINT) {
+            let options = ManagedIdentityCredentialOptions { client_options: endpoint.options(), ..Default::default() };
+            ManagedIdentityCredential::new(Some(options)).map(|found| found as _)
+        } else {
+            DeveloperToolsCredential::new(None).map(|found| found as _)
+        };
+        let credential = credential.map_err(|error| {
+            Error::new(
+                ErrorKind::Credentials,
+                format!("the Azure credentials here are not complete: {}", chain(&error)),
+            )
+        })?;
+        Ok(Self { credential, endpoint })
+    }
+
+    /// These credentials, from wherever the host gets them.
+    #[must_use]
+    pub fn new(credential: Arc<dyn TokenCredential>, endpoint: Endpoint) -> Self {
+        Self { credential, endpoint }
+    }
+
+    /// An access token for Resource Manager that was got elsewhere. It is not renewed.
+    #[must_use]
+    pub fn from_token(token: impl Into<String>, endpoint: Endpoint) -> Self {
+        Self { credential: Arc::new(Fixed(token.into())), endpoint }
+    }
+}
+
+/// A token that is not renewed.
+struct Fixed(String);
+
+impl fmt::Debug for Fixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fixed").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Fixed {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> Result<AccessToken, azure_core::Error> {
+        // When it ends is for Azure to say.
+        Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
+    }
+}
+
+/// Where the vendor's OpenID Connect tokens come from: what the vendor shows to be let in.
+///
+/// A token names the vendor's issuer, the subject of one deployment, and the audience
+/// [`AUDIENCE`](crate::AUDIENCE); it is signed by RS256 with a key that the issuer publishes. It is asked for each time that
+/// a session is opened, so it may be short-lived.
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
+#[derive(Clone)]
+pub struct VendorToken(Source);
+
+/// Gives a token for a subject.
+type Callback = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync>;
+
+#[derive(Clone)]
+enum Source {
+    File(PathBuf),
+    Variable(String),
+    Callback(Callback),
+}
+
+/// Without the token.
+impl fmt::Debug for VendorToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::File(path) => f.debug_tuple("File").field(path).finish(),
+            Source::Variable(name) => f.debug_tuple("Variable").field(name).finish(),
+            Source::Callback(_) => f.debug_tuple("Callback").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl VendorToken {
+    /// What a file holds whenever it is asked for: something else renews it.
+    #[must_use]
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self(Source::File(path.as_ref().to_owned()))
+    }
+
+    /// What an environment variable of this process holds.
+    #[must_use]
+    pub fn variable(name: impl Into<String>) -> Self {
+        Self(Source::Variable(name.into()))
+    }
+
+    /// What the host's own code gives for the subject of a deployment.
+    #[must_use]
+    pub fn callback(give: impl Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static) -> Self {
+        Self(Source::Callback(Arc::new(give)))
+    }
+
+    /// A token for this subject.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] where there is none; what the callback gives.
+    pub(crate) async fn get(&self, subject: &str) -> Result<String> {
+        let none = |what: String| Error::new(ErrorKind::Credentials, what);
+        let token = match &self.0 {
+            Source::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
+                none(format!("the vendor's token cannot be read from `{}`: {error}", path.display()))
+            })?,
+            Source::Variable(name) => std::env::var(name)
+                .map_err(|_| none(format!("the vendor's token is not there: `{name}` is not set")))?,
+            Source::Callback(give) => give(subject.to_owned()).await?,
+        };
+        Ok(token.trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_never_printed() {
+        let secret = "eyJ.secret";
+        let endpoint = Endpoint::azure().unwrap();
+        let config = Config::from_token(secret, endpoint);
+        let token = VendorToken::callback(move |_| Box::pin(async move { Ok(secret.to_owned()) }));
+        let printed = format!("{config:?} {:?} {token:?}", config.credential);
+        assert!(!printed.contains(secret), "{printed}");
+    }
+
+    #[test]
+    fn an_emulator_is_reached_by_tls_alone() {
+        for (url, certificate) in [("http://127.0.0.1:1", "x"), ("https://127.0.0.1:1", "x")] {
+            let error = Endpoint::emulator(url, certificate.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Calling Azure: Resource Manager, the data planes of queues and logs, and what a call is about.
+
+mod credentials;
+mod error;
+pub(crate) mod settle;
+pub(crate) mod tags;
+
+use std::fmt;
+use std::sync::Arc;
+
+use alien_core::{Error, ErrorKind, Result};
+use azure_core::credentials::TokenCredential;
+use azure_core::http::policies::Policy;
+use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
+use azure_core::http::{Context, Method, Pipeline, PipelineSendOptions, Request, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::Azure;
+
+pub use credentials::{Config, Endpoint, VendorToken};
+pub(crate) use error::{entra, failure, unsent};
+
+/// Whom tokens for Resource Manager are for.
+pub(crate) const ARM: &str = "https://management.azure.com/.default";
+/// Whom tokens for queues are for
+/// (<https://learn.microsoft.com/azure/service-bus-messaging/authenticate-application>).
+const BUS: &str = "https://servicebus.azure.net/.default";
+/// Whom tokens for logs are for
+/// (<https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>).
+const LOGS: &str = "https://api.loganalytics.io/.default";
+
+/// The clients of all services that an adapter calls, under one identity. Attempts are counted and repeated by
+/// [`alien_core::call`], not by them.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    arm: Pipeline,
+    bus: Pipeline,
+    logs: Pipeline,
+    endpoint: Endpoint,
+    /// Whose turn it is to write a federated credential: Azure takes one at a time
+    /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#concurrent-updates-arent-supported-user-assigned-managed-identities>).
+    pub(crate) federation: Arc<Mutex<()>>,
+    /// Whose turn it is to write a subnet or an environment in one: Azure takes one at a time in a network.
+    pub(crate) network: Arc<Mutex<()>>,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// One subject, and how calls about it are made.
+pub(crate) type At<'a> = alien_core::call::At<'a, Azure, Clients>;
+
+/// An answer that is no failure.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its HTTP status.
+    pub(crate) status: u16,
+    pub(crate) headers: azure_core::http::headers::Headers,
+    body: azure_core::Bytes,
+}
+
+impl Answer {
+    /// What it says.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::new(ErrorKind::Defect, format!("an answer that cannot be read: {error}")))
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
+        self.headers.get_optional_str(&azure_core::http::headers::HeaderName::from_static(name))
+    }
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<T> {
+    value: Vec<T>,
+    next_link: Option<String>,
+}
+
+/// The version of the API that speaks of a resource, by the provider of its type: the last one in its id.
+/// <https://learn.microsoft.com/rest/api/azure/>
+fn version(id: &str) -> &'static str {
+    let provider = id.rsplit_once("/providers/").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    match provider {
+        "Microsoft.App" => "2025-07-01",
+        "Microsoft.Authorization" => "2022-04-01",
+        "Microsoft.ManagedIdentity" => "2024-11-30",
+        "Microsoft.Network" => "2025-07-01",
+        "Microsoft.OperationalInsights" => "2025-07-01",
+        "Microsoft.ServiceBus" => "2024-01-01",
+        "Microsoft.Storage" => "2025-08-01",
+        _ => "2025-04-01",
+    }
+}
+
+impl Clients {
+    /// Clients with these credentials. Nothing is called yet.
+    pub(crate) fn new(credential: &Arc<dyn TokenCredential>, endpoint: &Endpoint) -> Self {
+        let pipeline = |scope: &'static str| {
+            let bearer: Arc<dyn Policy> =
+                Arc::new(BearerTokenAuthorizationPolicy::new(Arc::clone(credential), [scope]));
+            let name = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
+            Pipeline::new(name.0, name.1, endpoint.options(), Vec::new(), vec![bearer], None)
+        };
+        Self {
+            arm: pipeline(ARM),
+            bus: pipeline(BUS),
+            logs: pipeline(LOGS),
+            endpoint: endpoint.clone(),
+            federation: Arc::default(),
+            network: Arc::default(),
+        }
+    }
+
+    /// Asks Resource Manager for something by its id.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, id: &str) -> Result<T> {
+        self.arm(Method::Get, id, &[], None).await?.json()
+    }
+
+    /// Asks for all of a list.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, id: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
+        let mut page: Page<T> = self.arm(Method::Get, id, query, None).await?.json()?;
+        let mut all = page.value;
+        while let Some(next) = page.next_link.take().filter(|next| !next.is_empty()) {
+            // It is asked for where the first page was, and nowhere else: a token goes with it.
+            if !next.starts_with(self.endpoint.arm()) {
+                return Err(Error::new(ErrorKind::Defect, "a list goes on at another address"));
+            }
+            page = self.send(&self.arm, Request::new(url(&next)?, Method::Get)).await?.json()?;
+            all.append(&mut page.value);
+        }
+        Ok(all)
+    }
+
+    /// Makes or replaces something.
+    pub(crate) async fn put(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+        self.arm(Method::Put, id, &[], Some(json(body)?)).await
+    }
+
+    /// Changes something. An answer that it was made is a breach: whoever may only change must not be able to make.
+    pub(crate) async fn patch(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+        let answer = self.arm(Method::Patch, id, &[], Some(json(body)?)).await?;
+        if answer.status == 201 {
+            let what = "an update created something, which nobody was granted; have the customer's admin look at the \
+                        roles of the management identity";
+            return Err(Error::new(ErrorKind::Defect, what));
+        }
+        Ok(answer)
+    }
+
+    /// Removes something.
+    pub(crate) async fn delete(&self, id: &str, query: &[(&str, &str)]) -> Result<()> {
+        self.arm(Method::Delete, id, query, None).await.map(drop)
+    }
+
+    /// Has something done.
+    pub(crate) async fn post(&self, id: &str) -> Result<Answer> {
+        self.arm(Method::Post, id, &[], None).await
+    }
+
+    async fn arm(&self, method: Method, id: &str, query: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<Answer> {
+        let mut address = url(&[self.endpoint.arm(), id].concat())?;
+        address.query_pairs_mut().append_pair("api-version", version(id)).extend_pairs(query);
+        let mut request = Request::new(address, method);
+        if let Some(body) = body {
+            request.insert_header("content-type", "application/json");
+            request.set_body(body);
+        }
+        self.send(&self.arm, request).await
+    }
+
+    /// Asks Log Analytics.
+    pub(crate) async fn query(&self, workspace: &str, body: &Value) -> Result<Answer> {
+        let address = url(&self.endpoint.logs(workspace))?;
+        let mut request = Request::new(address, Method::Post);
+        request.insert_header("content-type", "application/json");
+        request.set_body(json(body)?);
+        self.send(&self.logs, request).await
+    }
+
+    /// A call of a queue's data plane: what stands behind the namespace in its address, with headers and a body.
+    pub(crate) async fn bus(
+        &self,
+        method: Method,
+        namespace: &str,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<Answer> {
+        let mut request = Request::new(url(&[&self.endpoint.bus(namespace), path].concat())?, method);
+        for (name, value) in headers {
+            request.insert_header(*name, value.clone());
+        }
+        request.set_body(body);
+        self.send(&self.bus, request).await
+    }
+
+    async fn send(&self, pipeline: &Pipeline, mut request: Request) -> Result<Answer> {
+        let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let sent = pipeline.send(&Context::new(), &mut request, Some(options)).await.map_err(|error| unsent(&error))?;
+        let (status, headers, body) = sent.deconstruct();
+        let answer = Answer { status: u16::from(status), headers, body: body.into() };
+        if status.is_success() { Ok(answer) } else { Err(failure(&answer)) }
+    }
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(body).map_err(|error| Error::new(ErrorKind::Defect, format!("no JSON: {error}")))
+}
+
+fn url(text: &str) -> Result<Url> {
+    text.parse().map_err(|error| Error::new(ErrorKind::Defect, format!("`{text}` is no address: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_provider_in_an_id_says_which_api_speaks_of_it() {
+        let group = "/subscriptions/s/resourceGroups/g";
+        assert_eq!(version(group), "2025-04-01");
+        let app = format!("{group}/providers/Microsoft.App/containerApps/a");
+        assert_eq!(version(&app), "2025-07-01");
+        assert_eq!(version(&format!("{app}/providers/Microsoft.Authorization/roleAssignments/r")), "2022-04-01");
+        assert_eq!(version(&format!("{app}/providers/Microsoft.Resources/tags/default")), "2025-04-01");
+    }
+}

@@ -1,0 +1,54 @@
+//! Waiting for what Resource Manager does in its own time.
+//!
+//! A long-running operation is watched by the resource itself: the operation's own address is checked on the subscription,
+//! where roles of a resource group do not reach (<https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>).
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use alien_core::{Error, ErrorKind, OrAbsent, Result};
+
+use super::At;
+
+/// Something that tells how far it is.
+pub(crate) trait State {
+    /// `properties.provisioningState`; empty where it has none.
+    fn state(&self) -> &str;
+}
+
+/// Whether something is still being done to it. A word that is not known is one of those that mean so.
+pub(crate) fn is_running(found: &impl State) -> bool {
+    !["", "Succeeded", "Failed", "Canceled"].iter().any(|word| found.state().eq_ignore_ascii_case(word))
+}
+
+/// Waits until what was written is there and nothing is being done to it.
+pub(crate) async fn idle<T: State, F: Future<Output = Result<T>> + Send>(
+    at: At<'_>,
+    budget: Duration,
+    mut look: impl FnMut() -> F + Send,
+) -> Result<T> {
+    at.until(budget, || {
+        let found = look();
+        async move {
+            Ok(match found.await.or_absent()? {
+                Some(found) if !is_running(&found) => ControlFlow::Break(found),
+                Some(found) => ControlFlow::Continue(format!("its state is `{}`", found.state())),
+                None => ControlFlow::Continue("it cannot be seen".to_owned()),
+            })
+        }
+    })
+    .await
+}
+
+/// Waits until it is made.
+pub(crate) async fn made<T: State, F: Future<Output = Result<T>> + Send>(
+    at: At<'_>,
+    budget: Duration,
+    look: impl FnMut() -> F + Send,
+) -> Result<T> {
+    let found = idle(at, budget, look).await?;
+    if ["Failed", "Canceled"].iter().any(|word| found.state().eq_ignore_ascii_case(word)) {
+        return Err(Error::new(ErrorKind::Failed, format!("its state is `{}`", found.state())));
+    }
+    Ok(found)
+}

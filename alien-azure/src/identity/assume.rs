@@ -1,0 +1,215 @@
+//! How the vendor gets in: its OpenID Connect token, exchanged at Entra for one of the customer's managed identity.
+//! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alien_core::call::Calling;
+use alien_core::impersonate::{Assume, Entered, Entry, Proof};
+use alien_core::{Error, ErrorKind, Impersonator, Result, Site};
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use azure_core::http::ClientMethodOptions;
+use azure_identity::{ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use crate::client::{ARM, Clients, Endpoint, VendorToken, entra, unsent};
+use crate::manage::Session;
+use crate::{AUDIENCE, Azure};
+
+/// How long a session lasts at most: Entra's tokens for managed identities may last a day
+/// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identities-faq>).
+const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long an assignment may take to be known everywhere: ten minutes, says Azure, and a federated credential some as well
+/// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>).
+const PROPAGATION: Duration = Duration::from_secs(15 * 60);
+
+/// Impersonates the management identities of deployments by the vendor's own tokens, each for the subject that the
+/// deployment's target names.
+///
+/// Calls `POST /{tenant}/oauth2/v2.0/token` of Entra; then, in sessions, what [`operations`](crate::operations) lists for
+/// management.
+#[must_use]
+pub fn impersonator(token: VendorToken, endpoint: Endpoint, how: Calling) -> Impersonator<Azure, Vendor> {
+    Impersonator::new(Vendor { token, endpoint }, how)
+}
+
+/// The vendor's way in.
+#[derive(Debug)]
+pub struct Vendor {
+    token: VendorToken,
+    endpoint: Endpoint,
+}
+
+/// What a token says of itself. Whether it is true is for Entra to see.
+#[derive(Debug, Clone, Deserialize)]
+struct Claims {
+    #[serde(default)]
+    iss: String,
+    #[serde(default)]
+    sub: String,
+    #[serde(default)]
+    aud: Audience,
+}
+
+/// One audience, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(one) => f.write_str(one),
+            Self::Several(several) => f.write_str(&several.join(", ")),
+        }
+    }
+}
+
+impl Claims {
+    fn read(token: &str) -> Option<Self> {
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    /// Where they are not those that the identity trusts.
+    fn differences(&self, site: &Site<Azure>) -> Vec<String> {
+        let target = &site.target;
+        let audience = self.aud.to_string();
+        [
+            ("issuer", self.iss.as_str(), target.issuer.as_str()),
+            ("subject", self.sub.as_str(), target.subject.as_str()),
+            ("audience", audience.as_str(), AUDIENCE),
+        ]
+        .into_iter()
+        .filter(|(_, said, trusted)| said != trusted)
+        .map(|(field, said, trusted)| format!("its {field} is `{said}`, and the identity trusts `{trusted}`"))
+        .collect()
+    }
+}
+
+/// Shows a token of the vendor's for one subject, and remembers what the last one said of itself.
+struct Shown {
+    token: VendorToken,
+    subject: String,
+    last: Arc<Mutex<Option<Claims>>>,
+}
+
+/// Without the token.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ClientAssertion for Shown {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let given = self.token.get(&self.subject).await;
+        let token = given.map_err(|error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error))?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Claims::read(&token);
+        Ok(token)
+    }
+}
+
+#[async_trait]
+impl Assume<Azure> for Vendor {
+    fn operation(&self) -> &'static str {
+        "POST oauth2/v2.0/token"
+    }
+
+    /// The proof is the vendor's own token: its issuer and its subject are matched to the letter by the one federated
+    /// credential of the identity.
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[]
+    }
+
+    fn propagation(&self) -> Duration {
+        PROPAGATION
+    }
+
+    async fn assume(&self, entry: &Entry<Azure>) -> Result<Entered<Azure>> {
+        let site = &*entry.site;
+        let client = site.identity_id.clone().ok_or_else(|| {
+            let what = "the record does not say the client id of the identity; ask the customer for the record that `up` wrote";
+            Error::new(ErrorKind::Input, what)
+        })?;
+        let last = Arc::default();
+        let subject = site.target.subject.to_string();
+        let shown = Shown { token: self.token.clone(), subject, last: Arc::clone(&last) };
+        let options = ClientAssertionCredentialOptions { client_options: self.endpoint.options() };
+        let credential = ClientAssertionCredential::new(site.target.tenant.to_string(), client, shown, Some(options))
+            .map_err(|error| unsent(&error))?;
+        let credential: Arc<dyn TokenCredential> = credential;
+        let token = credential.get_token(&[ARM], None).await.map_err(|error| {
+            let claims = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            refusal(&error, claims.as_ref(), site)
+        })?;
+        let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
+        let ends = ends.map_err(|_| Error::lacking("time of expiry"))?;
+        let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
+        let clients = Clients::new(&credential, &self.endpoint);
+        Ok(Entered { operate: Box::new(Session::new(clients)), expires: ends.min(soon) })
+    }
+}
+
+/// What it means that Entra gives no token: the vendor shows a wrong one, or the customer's identity does not trust the
+/// right one (any more). <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
+fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(own) = inner.downcast_ref::<Error>() {
+            return own.clone();
+        }
+        cause = inner.source();
+    }
+    let Some((code, words)) = entra(error) else { return unsent(error) };
+    let said = format!("Entra says: {words} ({code})");
+    let differences = shown.map(|claims| claims.differences(site)).unwrap_or_default();
+    let wrong = |what: &str| Error::new(ErrorKind::Credentials, format!("{what}; {said}"));
+    match code.trim_start_matches("AADSTS") {
+        "70025" | "700211" | "700212" | "700213" | "700016" if differences.is_empty() => {
+            Error::new(ErrorKind::Denied, said)
+        }
+        "70025" | "70021" | "700211" | "700212" | "700213" | "700016" => {
+            wrong(&format!("the vendor's token does not fit: {}", differences.join("; ")))
+        }
+        "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
+        "700027" | "50013" | "5000224" | "50027" | "500011" | "700030" | "7000214" | "700021" => {
+            let issuer = site.target.issuer.as_str();
+            wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
+        }
+        "90033" | "50196" | "90055" => Error::new(ErrorKind::Unavailable, said),
+        _ => match error_status(error) {
+            Some(429) => Error::new(ErrorKind::Throttled, said),
+            Some(500..) => Error::new(ErrorKind::Unavailable, said),
+            _ if differences.is_empty() => Error::new(ErrorKind::Credentials, said),
+            _ => wrong(&format!("the vendor's token does not fit: {}", differences.join("; "))),
+        },
+    }
+}
+
+fn error_status(error: &azure_core::Error) -> Option<u16> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(status) = inner.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status) {
+            return Some(u16::from(status));
+        }
+        cause = inner.source();
+    }
+    None
+}

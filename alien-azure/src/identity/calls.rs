@@ -1,0 +1,421 @@
+//! The calls that make managed identities and roles, assign them, carry the claim of a run, and take the vendor's access
+//! back.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use alien_core::call::last;
+use alien_core::cloud::Cloud;
+use alien_core::engine::mark;
+use alien_core::engine::{Claim, Marks, Observed, Removal};
+use alien_core::permission::{Holding, Subject};
+use alien_core::{Error, ErrorKind, OrAbsent, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Azure;
+use crate::client::At;
+use crate::client::tags::{self, Tags};
+use crate::naming::{Ids, same};
+use crate::operations as op;
+use crate::operations::Place;
+use crate::policy::{FederatedCredential, Principal, RoleAssignment, RoleDefinition, RolePermission, role_prefix};
+
+/// How long what was written of an identity may take to be read.
+const SETTLES: Duration = Duration::from_secs(60);
+
+/// A managed identity, as Resource Manager tells it.
+/// <https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities/get>
+#[derive(Deserialize)]
+pub(crate) struct Found {
+    #[serde(default)]
+    tags: Tags,
+    pub(crate) properties: Ids3,
+}
+
+/// The ids that Entra gave it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ids3 {
+    pub(crate) tenant_id: String,
+    pub(crate) client_id: String,
+    pub(crate) principal_id: String,
+}
+
+/// A role, as it is listed.
+#[derive(Deserialize)]
+struct Role {
+    name: String,
+    properties: RoleSays,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoleSays {
+    role_name: String,
+    #[serde(default)]
+    permissions: Vec<RolePermission>,
+    #[serde(default)]
+    assignable_scopes: Vec<String>,
+}
+
+/// An assignment, as it is listed.
+#[derive(Deserialize)]
+struct Assignment {
+    id: String,
+    name: String,
+    properties: AssignmentSays,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AssignmentSays {
+    scope: String,
+    role_definition_id: String,
+    principal_id: String,
+}
+
+/// A federated credential, as it is listed.
+#[derive(Deserialize)]
+struct Federation {
+    name: String,
+    properties: FederationSays,
+}
+
+#[derive(Deserialize)]
+struct FederationSays {
+    issuer: String,
+    subject: String,
+    audiences: Vec<String>,
+}
+
+/// The identity, its roles and assignments, as they are rendered.
+fn principal(at: At<'_>) -> Result<Principal> {
+    Ok(Azure::principal(&at.site().deployed(), at.site().holding(at.subject)?))
+}
+
+/// GetUserAssignedIdentity.
+pub(crate) async fn look(at: At<'_>) -> Result<Found> {
+    let id = at.full_name(Place::Identity)?;
+    let found: Found = at.call(&[op::GET_IDENTITY], || async { at.clients.get(id).await }).await?;
+    let tenant = at.site().target.tenant.as_str();
+    if found.properties.tenant_id != tenant {
+        let what = format!("the subscription is of the tenant `{}`, not `{tenant}`", found.properties.tenant_id);
+        return Err(Error::new(ErrorKind::Input, format!("{what}; correct the target's tenant")));
+    }
+    Ok(found)
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let observed = tags::observed(at.site(), &found.properties.client_id, &found.tags);
+    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
+    let principal = principal(at)?;
+    Ok(observed.drifted(drift(at, &principal, &found.properties.principal_id).await?))
+}
+
+/// How roles, assignments and trust are not as they are rendered. What others gave the identity is theirs.
+async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
+    let roles = own_roles(at, principal).await?;
+    for due in &principal.role_definitions {
+        if !roles.iter().any(|role| role.name == due.name && is_defined(role, due)) {
+            return Ok(Some(format!("its role `{}` permits something else", due.properties.role_name)));
+        }
+    }
+    let assigned = own_assignments(at, id, &roles).await?;
+    for due in &principal.role_assignments {
+        if !assigned.iter().any(|found| is_assigned(found, due)) {
+            return Ok(Some(format!("a role is not assigned to it at `{}`", due.scope)));
+        }
+    }
+    if let Some(spare) =
+        assigned.iter().find(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
+    {
+        return Ok(Some(format!("a role of it is assigned at `{}` too", spare.properties.scope)));
+    }
+    let trusted = federations(at).await?;
+    let same = trusted.len() == principal.federated_credentials.len()
+        && principal.federated_credentials.iter().all(|due| trusted.iter().any(|found| is_federated(found, due)));
+    Ok((!same).then(|| "it trusts other tokens".to_owned()))
+}
+
+/// It trusts nobody, and nothing is assigned to it yet.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    let id = at.full_name(Place::Identity)?;
+    // A PUT replaces: what is there already is for its owner.
+    if look(at).await.or_absent()?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the identity is there"));
+    }
+    let tags = tags::unsealed(Tags::new(), marks, last(id));
+    let body = json!({ "location": at.site().target.location, "tags": tags });
+    at.call(&[op::PUT_IDENTITY], || async { at.clients.put(id, &body).await }).await?;
+    at.until(SETTLES, || async move {
+        Ok(match look(at).await.or_absent()? {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue("the identity that was made cannot be seen".to_owned()),
+        })
+    })
+    .await
+}
+
+/// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the seal.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let principal = principal(at)?;
+    let found = look(at).await?.properties;
+    let roles = own_roles(at, &principal).await?;
+    for due in &principal.role_definitions {
+        if !roles.iter().any(|role| role.name == due.name && is_defined(role, due)) {
+            define(at, due).await?;
+        }
+    }
+    let assigned = own_assignments(at, &found.principal_id, &roles).await?;
+    for due in &principal.role_assignments {
+        if !assigned.iter().any(|found| is_assigned(found, due)) {
+            // What is not there yet has its roles assigned when it is made.
+            assign(at, due, &found.principal_id).await.or_absent()?;
+        }
+    }
+    for spare in assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due))) {
+        unassign(at, &spare.id).await?;
+    }
+    for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| due.name == role.name)) {
+        undefine(at, &spare.name).await?;
+    }
+    trust(at, &principal.federated_credentials).await?;
+    tags::set_seal(at, at.full_name(Place::Identity)?, marks).await
+}
+
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let principal = principal(at)?;
+    let found = look(at).await?.properties;
+    let roles = own_roles(at, &principal).await?;
+    for assigned in own_assignments(at, &found.principal_id, &roles).await? {
+        unassign(at, &assigned.id).await?;
+    }
+    for role in roles {
+        undefine(at, &role.name).await?;
+    }
+    let id = at.full_name(Place::Identity)?;
+    at.call(&[op::DELETE_IDENTITY], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
+    at.until(SETTLES, || async move {
+        Ok(match look(at).await.or_absent()? {
+            None => ControlFlow::Break(Removal::Gone),
+            Some(_) => ControlFlow::Continue("the identity can still be seen".to_owned()),
+        })
+    })
+    .await
+}
+
+/// The claim stands in a tag of the management identity, beside its marks.
+pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
+    let found = look(at).await?.tags;
+    Ok(found.get(mark::CLAIM).and_then(|claim| claim.parse().ok()))
+}
+
+pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
+    let text = claim.map_or_else(String::new, ToString::to_string);
+    tags::merge(at, at.full_name(Place::Identity)?, &[(mark::CLAIM, text.clone())]).await?;
+    // A look may still show what was there before.
+    let text = &text;
+    at.until(SETTLES, || async move {
+        let shown = look(at).await?.tags.get(mark::CLAIM).is_some_and(|claim| claim == text);
+        Ok(if shown { ControlFlow::Break(()) } else { ControlFlow::Continue("the claim cannot be read".to_owned()) })
+    })
+    .await
+}
+
+/// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
+/// nothing. Without its seal, it is set up again by the next set-up.
+pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
+    let principal = principal(at)?;
+    let found = look(at).await?.properties;
+    trust(at, &[]).await?;
+    let roles = own_roles(at, &principal).await?;
+    for assigned in own_assignments(at, &found.principal_id, &roles).await? {
+        unassign(at, &assigned.id).await?;
+    }
+    tags::merge(at, at.full_name(Place::Identity)?, &[(mark::SEAL, String::new())]).await
+}
+
+fn group(at: At<'_>) -> String {
+    Ids(&at.site().target).group()
+}
+
+/// Roles that this library defined for the identity, also such as it needs no more: known by their name.
+async fn own_roles(at: At<'_>, principal: &Principal) -> Result<Vec<Role>> {
+    let id = [&group(at), "/providers/Microsoft.Authorization/roleDefinitions"].concat();
+    let at = at.about(Subject::Deployment);
+    let listed = at
+        .call(&[op::GET_ROLE], || async { at.clients.list::<Role>(&id, &[("$filter", "type eq 'CustomRole'")]).await });
+    let prefix = role_prefix(&principal.identity);
+    let group = group(at);
+    let own = |role: &Role| {
+        // A role name is the tenant's, and another group may have an identity of the same name.
+        role.properties.role_name.starts_with(&prefix)
+            && role.properties.assignable_scopes.iter().all(|scope| same(scope, &group))
+    };
+    Ok(listed.await?.into_iter().filter(own).collect())
+}
+
+fn is_defined(found: &Role, due: &RoleDefinition) -> bool {
+    let actions = |permissions: &[RolePermission]| {
+        let lower = |list: fn(&RolePermission) -> &[crate::policy::Text]| {
+            permissions.iter().flat_map(list).map(|action| action.to_ascii_lowercase()).collect::<BTreeSet<_>>()
+        };
+        (
+            lower(|permission| &permission.actions),
+            lower(|permission| &permission.not_actions),
+            lower(|permission| &permission.data_actions),
+            lower(|permission| &permission.not_data_actions),
+        )
+    };
+    actions(&found.properties.permissions) == actions(&due.properties.permissions)
+        && found.properties.assignable_scopes.len() == due.properties.assignable_scopes.len()
+        && found
+            .properties
+            .assignable_scopes
+            .iter()
+            .zip(&due.properties.assignable_scopes)
+            .all(|(found, due)| same(found, due))
+}
+
+fn role_id(at: At<'_>, name: &str) -> String {
+    [&group(at), "/providers/Microsoft.Authorization/roleDefinitions/", name].concat()
+}
+
+/// <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>
+async fn define(at: At<'_>, role: &RoleDefinition) -> Result<()> {
+    let id = role_id(at, &role.name);
+    let body = json!({ "properties": role.properties });
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::PUT_ROLE], || async { at.clients.put(&id, &body).await }).await.map(drop)
+}
+
+async fn undefine(at: At<'_>, name: &str) -> Result<()> {
+    let id = role_id(at, name);
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::DELETE_ROLE], || async { at.clients.delete(&id, &[]).await }).await.or_absent().map(drop)
+}
+
+/// What of these roles is assigned to the identity in the group.
+async fn own_assignments(at: At<'_>, principal_id: &str, roles: &[Role]) -> Result<Vec<Assignment>> {
+    let group = group(at);
+    let id = [&group, "/providers/Microsoft.Authorization/roleAssignments"].concat();
+    let filter = format!("principalId eq '{principal_id}'");
+    let at = at.about(Subject::Deployment);
+    let listed = at.call(&[op::GET_ASSIGNMENT], || async {
+        at.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
+    });
+    let own = |found: &Assignment| {
+        found.properties.principal_id == principal_id
+            && roles.iter().any(|role| last(&found.properties.role_definition_id).eq_ignore_ascii_case(&role.name))
+            && crate::naming::is_within(&found.properties.scope, &group)
+    };
+    Ok(listed.await?.into_iter().filter(own).collect())
+}
+
+fn is_assigned(found: &Assignment, due: &RoleAssignment) -> bool {
+    found.name.eq_ignore_ascii_case(&due.name)
+        && same(&found.properties.scope, &due.scope)
+        && last(&found.properties.role_definition_id).eq_ignore_ascii_case(last(&due.properties.role_definition_id))
+}
+
+/// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
+async fn assign(at: At<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
+    let id = [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat();
+    let body = json!({ "properties": {
+        "roleDefinitionId": due.properties.role_definition_id,
+        "principalId": principal_id,
+        "principalType": due.properties.principal_type,
+    }});
+    let at = at.about(Subject::Deployment);
+    let put =
+        || async { at.call(&[op::PUT_ASSIGNMENT], || async { at.clients.put(&id, &body).await }).await.map(drop) };
+    match put().await {
+        // It is of an identity of the same name that is gone: an assignment outlives whom it is for, and is never changed.
+        Err(error) if error.message().contains("RoleAssignmentUpdateNotPermitted") => {
+            unassign(at, &id).await?;
+            put().await
+        }
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        put => put,
+    }
+}
+
+async fn unassign(at: At<'_>, id: &str) -> Result<()> {
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::DELETE_ASSIGNMENT], || async { at.clients.delete(id, &[]).await }).await.or_absent().map(drop)
+}
+
+/// The identities of code that are there, with the ids that Entra gave them.
+async fn holders(at: At<'_>) -> Result<Vec<(&Holding, String)>> {
+    let mut holders = Vec::new();
+    for (position, holding) in at.site().permissions.runtime.iter().enumerate() {
+        let identity = at.about(Subject::RuntimeIdentity(position));
+        if let Some(found) = look(identity).await.or_absent()? {
+            holders.push((holding, found.properties.principal_id));
+        }
+    }
+    Ok(holders)
+}
+
+/// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
+/// vendor's identity is assigned its roles last of all, when it is opened.
+pub(crate) async fn admit(at: At<'_>) -> Result<()> {
+    let site = at.site();
+    let own: BTreeSet<&str> =
+        site.names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect();
+    for (holding, principal_id) in holders(at).await? {
+        let principal = Azure::principal(&site.deployed(), holding);
+        for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
+            assign(at, due, &principal_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes from every identity of the deployment what it was assigned at what belongs to a subject, which is kept when the
+/// rest goes.
+pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
+    let site = at.site();
+    let own: BTreeSet<&str> =
+        site.names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect();
+    for holding in site.permissions.runtime.iter().chain([&site.permissions.management]) {
+        let principal = Azure::principal(&site.deployed(), holding);
+        for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
+            let id = [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat();
+            unassign(at, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn federations(at: At<'_>) -> Result<Vec<Federation>> {
+    let id = [at.full_name(Place::Identity)?, "/federatedIdentityCredentials"].concat();
+    at.call(&[op::GET_FEDERATION], || async { at.clients.list(&id, &[]).await }).await
+}
+
+fn is_federated(found: &Federation, due: &FederatedCredential) -> bool {
+    let FederationSays { issuer, subject, audiences } = &found.properties;
+    found.name == due.name && *issuer == due.issuer && *subject == due.subject && *audiences == due.audiences
+}
+
+/// Lets the identity trust exactly these tokens, one write after another.
+async fn trust(at: At<'_>, due: &[FederatedCredential]) -> Result<()> {
+    let _turn = at.clients.federation.lock().await;
+    let found = federations(at).await?;
+    let id =
+        |name: &str| Ok::<_, Error>([at.full_name(Place::Identity)?, "/federatedIdentityCredentials/", name].concat());
+    for other in found.iter().filter(|found| !due.iter().any(|due| is_federated(found, due))) {
+        let id = id(&other.name)?;
+        at.call(&[op::DELETE_FEDERATION], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
+    }
+    for due in due.iter().filter(|due| !found.iter().any(|found| is_federated(found, due))) {
+        let id = id(&due.name)?;
+        let FederatedCredential { issuer, subject, audiences, .. } = due;
+        let body = json!({ "properties": { "issuer": issuer, "subject": subject, "audiences": audiences } });
+        at.call(&[op::PUT_FEDERATION], || async { at.clients.put(&id, &body).await }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What is looked at before anything is done: whether the resource group is there, and whether the credentials may do all of
+//! it there.
+
+use std::collections::BTreeSet;
+
+use alien_core::cloud::Cloud;
+use alien_core::{ErrorKind, Problem, Result, Rule};
+use serde_json::Value;
+
+use crate::Azure;
+use crate::client::At;
+use crate::naming::Ids;
+use crate::operations as op;
+use crate::policy::{RolePermission, covers};
+
+pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
+    let problems = group(at).await?;
+    if problems.iter().any(Problem::is_error) {
+        return Ok(problems);
+    }
+    may_do_all(at).await
+}
+
+/// Azure does not tell a group that is not there from one that may not be seen.
+async fn group(at: At<'_>) -> Result<Vec<Problem>> {
+    let target = &at.site().target;
+    let id = Ids(target).group();
+    match at.call(&[op::GET_GROUP], || async { at.clients.get::<Value>(&id).await }).await {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+            let what = format!("the resource group `{}` cannot be seen: {}", target.resource_group, error.message());
+            let help = "make it, correct --resource-group and --subscription, or ask whoever administers it for the rights \
+                        of the provisioning documents: `alien-deploy review --documents` prints them";
+            Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--resource-group")])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks the resource group what the caller may do there: what roles give, without what they except.
+/// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group>
+async fn may_do_all(at: At<'_>) -> Result<Vec<Problem>> {
+    let site = at.site();
+    let id = [&Ids(&site.target).group(), "/providers/Microsoft.Authorization/permissions"].concat();
+    let held = at.call(&[op::GET_PERMISSIONS], || async { at.clients.list::<RolePermission>(&id, &[]).await });
+    let held = match held.await {
+        Ok(held) => held,
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            let what = format!("what these credentials may do could not be asked: {}", error.message());
+            let help = "go on: what is missing is told when it is called".to_owned();
+            return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
+        }
+        Err(error) => return Err(error),
+    };
+    let rendered = Azure::principal(&site.deployed(), &site.permissions.provisioning);
+    let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
+    let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
+    let gives = |permission: &RolePermission, action: &str| {
+        permission.actions.iter().any(|pattern| covers(pattern, action))
+            && !permission.not_actions.iter().any(|pattern| covers(pattern, action))
+    };
+    let missing: Vec<&str> =
+        needed.into_iter().filter(|action| !held.iter().any(|permission| gives(permission, action))).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let group = &site.target.resource_group;
+    let what = format!("these credentials may not {} in `{group}`", missing.join(", "));
+    let help = "ask whoever administers the resource group for the rights of the provisioning documents: `alien-deploy \
+                review --documents` prints them";
+    Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--resource-group")])
+}

@@ -1,0 +1,218 @@
+//! The calls of a virtual network.
+
+use std::time::Duration;
+
+use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, Lifecycle, Network, OrAbsent, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::compute::environment;
+use crate::client::At;
+use crate::client::settle::{self, State};
+use crate::client::tags::{self, Tags};
+use crate::operations as op;
+use crate::operations::Place;
+
+/// How long a network may take to be made or removed.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a subnet is given to (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>).
+const DELEGATION: &str = "Microsoft.App/environments";
+
+/// A virtual network. <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/get>
+#[derive(Deserialize)]
+struct Found {
+    #[serde(default)]
+    tags: Option<Tags>,
+    #[serde(default)]
+    properties: Says,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Says {
+    provisioning_state: String,
+    address_space: AddressSpace,
+    /// As they are: a network that is written without them loses them.
+    subnets: Vec<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct AddressSpace {
+    address_prefixes: Vec<String>,
+}
+
+impl State for Found {
+    fn state(&self) -> &str {
+        &self.properties.provisioning_state
+    }
+}
+
+impl Found {
+    fn subnet(&self, lifecycle: Lifecycle) -> Option<&Value> {
+        self.properties.subnets.iter().find(|subnet| is_named(subnet, lifecycle))
+    }
+
+    /// Whether environments can stand in the subnet for a lifecycle.
+    fn takes(&self, lifecycle: Lifecycle) -> bool {
+        let delegations = self.subnet(lifecycle).and_then(|subnet| subnet.pointer("/properties/delegations"));
+        let to = |delegation: &Value| {
+            let service = delegation.pointer("/properties/serviceName").and_then(Value::as_str).unwrap_or_default();
+            service.eq_ignore_ascii_case(DELEGATION)
+        };
+        delegations.and_then(Value::as_array).is_some_and(|delegations| delegations.iter().any(to))
+    }
+}
+
+fn is_named(subnet: &Value, lifecycle: Lifecycle) -> bool {
+    subnet.get("name").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(lifecycle.name()))
+}
+
+const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Network> {
+    match at.resource()?.settings() {
+        Settings::Network(network) => Ok(network),
+        _ => Err(Error::new(ErrorKind::Defect, "no network")),
+    }
+}
+
+async fn look(at: At<'_>) -> Result<Found> {
+    let id = at.full_name(Place::VirtualNetwork)?;
+    at.call(&[op::GET_NETWORK], || async { at.clients.get(id).await }).await
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    let network = settings(at)?;
+    let id = at.full_name(Place::VirtualNetwork)?;
+    if network.existing_name().is_some() {
+        let found = look(at).await?;
+        return adopted(at, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+    }
+    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let observed = tags::observed(at.site(), id, found.tags.as_ref().unwrap_or(&Tags::new()));
+    let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
+    Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
+}
+
+/// A network of the customer's has the subnets that the stack's apps need.
+fn adopted(at: At<'_>, found: &Found) -> Result<()> {
+    let id = at.resource()?.id().as_str();
+    let stands = |lifecycle: &Lifecycle| {
+        at.site().stack().resources().iter().any(|resource| {
+            let network = resource.settings().compute().and_then(|compute| compute.network);
+            network == Some(id) && resource.lifecycle() == *lifecycle
+        })
+    };
+    let lacking: Vec<&str> = LIFECYCLES
+        .into_iter()
+        .filter(stands)
+        .filter(|lifecycle| !found.takes(*lifecycle))
+        .map(Lifecycle::name)
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let names = lacking.join("` and `");
+    let what =
+        format!("the network has no subnet `{names}` of at least 32 addresses that is delegated to `{DELEGATION}`");
+    let help = "have whoever administers the network add it: it stays the customer's, and nothing else may stand in it";
+    Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")).at(id))
+}
+
+/// Half of the range for each lifecycle's environment: an environment has a subnet of its own.
+fn subnets(network: &Network) -> Result<[Value; 2]> {
+    let wrong = || Error::new(ErrorKind::Defect, format!("`{}` is no range", network.range()));
+    let (address, length) = network.range().split_once('/').ok_or_else(wrong)?;
+    let address: std::net::Ipv4Addr = address.parse().map_err(|_| wrong())?;
+    let length: u32 = length.parse().map_err(|_| wrong())?;
+    let half = 1_u32.checked_shl(31_u32.checked_sub(length).ok_or_else(wrong)?).ok_or_else(wrong)?;
+    let second = std::net::Ipv4Addr::from(u32::from(address).saturating_add(half));
+    let subnet = |lifecycle: Lifecycle, address: std::net::Ipv4Addr| {
+        json!({
+            "name": lifecycle.name(),
+            "properties": {
+                "addressPrefix": format!("{address}/{}", length + 1),
+                "delegations": [{ "name": "apps", "properties": { "serviceName": DELEGATION } }],
+            },
+        })
+    };
+    Ok([subnet(Lifecycle::Frozen, address), subnet(Lifecycle::Live, second)])
+}
+
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    // A PUT replaces: what is there already is for its owner.
+    if look(at).await.or_absent()?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the virtual network is there"));
+    }
+    let network = settings(at)?;
+    let body = json!({
+        "location": at.site().target.location,
+        "tags": tags::unsealed(Tags::new(), marks, at.name(Place::VirtualNetwork)?),
+        "properties": {
+            "addressSpace": { "addressPrefixes": [network.range()] },
+            "subnets": subnets(network)?,
+        },
+    });
+    let id = at.full_name(Place::VirtualNetwork)?;
+    at.call(&[op::PUT_NETWORK], || async { at.clients.put(id, &body).await }).await?;
+    settle::made(at, PATIENCE, || look(at)).await.map(drop)
+}
+
+/// Subnets that are missing are made, one after another; what else stands in the network is left as it is.
+pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+    let network = settings(at)?;
+    let id = at.full_name(Place::VirtualNetwork)?;
+    let found = settle::idle(at, PATIENCE, || look(at)).await?;
+    let ranges = &found.properties.address_space.address_prefixes;
+    if !ranges.iter().any(|range| range == network.range()) {
+        let what = format!("its range is {}, and the stack says {}", ranges.join(", "), network.range());
+        let help = "a network with anything in it does not change its range: take the change back";
+        return Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")));
+    }
+    let wanted = LIFECYCLES.into_iter().zip(subnets(network)?);
+    for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(*lifecycle)) {
+        let _turn = at.clients.network.lock().await;
+        let subnet_id = super::subnet(id, lifecycle);
+        at.call(&[op::PUT_SUBNET], || async { at.clients.put(&subnet_id, &subnet).await }).await?;
+        settle::made(at, PATIENCE, || look(at)).await?;
+    }
+    tags::set_seal(at, id, marks).await
+}
+
+/// What stands in it goes first: environments whose apps are gone.
+pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    let id = at.full_name(Place::VirtualNetwork)?;
+    environment::delete_in_networks(at, Some(id)).await?;
+    at.call(&[op::DELETE_NETWORK], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
+    at.until_gone(PATIENCE, || look(at)).await
+}
+
+/// GetVirtualNetwork and ListSubnets.
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let found = look(at).await?;
+    let id = [at.full_name(Place::VirtualNetwork)?, "/subnets"].concat();
+    let subnets = at.call(&[op::GET_SUBNET], || async { at.clients.list::<Value>(&id, &[]).await }).await?;
+    Ok(match found.state() {
+        "" | "Succeeded" => Heartbeat::new(Health::Healthy, format!("it is there, with {} subnets", subnets.len())),
+        other => Heartbeat::new(Health::Degraded, format!("its state is `{other}`")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_in_halves() {
+        let [frozen, live] = subnets(&Network::new("10.20.0.0/16")).unwrap();
+        assert_eq!(frozen["properties"]["addressPrefix"], "10.20.0.0/17");
+        assert_eq!(live["properties"]["addressPrefix"], "10.20.128.0/17");
+        let [_, live] = subnets(&Network::new("192.168.7.0/24")).unwrap();
+        assert_eq!(live["properties"]["addressPrefix"], "192.168.7.128/25");
+    }
+}

@@ -1,0 +1,159 @@
+//! The calls of a queue.
+//!
+//! A queue carries no tags. It is ours if the namespace is, which only this library makes, and it is finished when it says what
+//! the stack says: a queue is set by one call.
+
+use alien_core::engine::{self, Data, Marks, Observed, Removal, Seal};
+use alien_core::manage::{Health, Heartbeat};
+use alien_core::resource::Settings;
+use alien_core::{Error, ErrorKind, OrAbsent, Queue, Result};
+use jiff::{Span, SpanRelativeTo};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::namespace;
+use crate::client::At;
+use crate::identity::calls::{admit, dismiss};
+use crate::operations as op;
+use crate::operations::Place;
+use crate::provision::REVISION;
+
+/// The most deliveries: where no dead-letter queue is wanted, a message should come back for as long as it is kept
+/// (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>).
+const MOST: u32 = 2000;
+
+/// A queue. <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/queues/get>
+#[derive(Deserialize)]
+struct Found {
+    properties: Says,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Says {
+    lock_duration: String,
+    default_message_time_to_live: String,
+    max_delivery_count: u32,
+    status: String,
+    forward_to: Option<String>,
+    forward_dead_lettered_messages_to: Option<String>,
+    message_count: u64,
+}
+
+fn settings<'a>(at: At<'a>) -> Result<&'a Queue> {
+    match at.resource()?.settings() {
+        Settings::Queue(queue) => Ok(queue),
+        _ => Err(Error::new(ErrorKind::Defect, "no queue")),
+    }
+}
+
+async fn look(at: At<'_>) -> Result<Found> {
+    let id = at.full_name(Place::Queue)?;
+    at.call(&[op::GET_QUEUE], || async { at.clients.get(id).await }).await
+}
+
+/// A length of time in the words of ISO 8601, which Azure may write in several ways.
+fn seconds(text: &str) -> Option<i64> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().map(|duration| duration.as_secs())
+}
+
+fn deliveries(queue: &Queue) -> u32 {
+    queue.dead_letter_deliveries().unwrap_or(MOST)
+}
+
+fn is_set(found: &Says, queue: &Queue) -> bool {
+    seconds(&found.lock_duration) == Some(i64::from(queue.visibility_timeout_seconds()))
+        && seconds(&found.default_message_time_to_live) == Some(i64::from(queue.retention_seconds()))
+        && found.max_delivery_count == deliveries(queue)
+}
+
+/// Where messages go that nobody here sends there.
+fn astray(found: &Says) -> Option<&str> {
+    let set = |name: &'_ Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+    let (forward, dead) = (set(&found.forward_to), set(&found.forward_dead_lettered_messages_to));
+    (forward || dead).then_some("its messages are forwarded")
+}
+
+pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+    match namespace::observe(at.about(alien_core::permission::Subject::Deployment)).await? {
+        Observed::Own { .. } => {}
+        // Nothing can stand in it.
+        Observed::Absent => return Ok(Observed::Absent),
+        other => return Ok(other),
+    }
+    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let id = at.full_name(Place::Queue)?.to_owned();
+    let digest = if is_set(&found.properties, settings(at)?) {
+        engine::digest(at.subject, at.site())
+    } else {
+        // Of something else than the stack says.
+        "other".to_owned()
+    };
+    let drift = astray(&found.properties).map(str::to_owned);
+    Ok(Observed::Own { id, seal: Some(Seal { revision: REVISION, digest }), drift })
+}
+
+pub(crate) async fn create(at: At<'_>, _: &Marks) -> Result<()> {
+    if look(at).await.or_absent()?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the queue is there"));
+    }
+    put(at).await
+}
+
+async fn put(at: At<'_>) -> Result<()> {
+    let (id, queue) = (at.full_name(Place::Queue)?, settings(at)?);
+    let body = json!({ "properties": {
+        "lockDuration": format!("PT{}S", queue.visibility_timeout_seconds()),
+        "defaultMessageTimeToLive": format!("PT{}S", queue.retention_seconds()),
+        "maxDeliveryCount": deliveries(queue),
+        "deadLetteringOnMessageExpiration": false,
+    }});
+    at.call(&[op::PUT_QUEUE], || async { at.clients.put(id, &body).await }).await.map(drop)
+}
+
+pub(crate) async fn configure(at: At<'_>, _: &Marks) -> Result<()> {
+    let found = look(at).await?.properties;
+    if !is_set(&found, settings(at)?) || astray(&found).is_some() {
+        put(at).await?;
+    }
+    admit(at).await
+}
+
+/// Service Bus itself counts what waits, also what was set aside as dead: nobody needs to see it for that.
+pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+    let held = look(at).await?.properties.message_count;
+    if held > 0 && data != Data::Delete {
+        dismiss(at).await?;
+        return Ok(Removal::Kept(format!("it holds {held} messages; delete it with --delete-data")));
+    }
+    let id = at.full_name(Place::Queue)?;
+    at.call(&[op::DELETE_QUEUE], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
+    Ok(Removal::Gone)
+}
+
+/// GetNamespace and GetQueue.
+pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
+    let id = at.full_name(Place::Namespace)?;
+    at.call(&[op::GET_NAMESPACE], || async { at.clients.get::<Value>(id).await }).await?;
+    let found = look(at).await?.properties;
+    Ok(match astray(&found) {
+        Some(astray) => Heartbeat::new(Health::Degraded, astray),
+        None if !["", "Active"].contains(&found.status.as_str()) => {
+            Heartbeat::new(Health::Degraded, format!("its status is `{}`", found.status))
+        }
+        None => Heartbeat::new(Health::Healthy, "it is active"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_the_same_however_it_is_written() {
+        assert_eq!(seconds("PT300S"), seconds("PT5M"));
+        assert_eq!(seconds("P4D"), seconds("PT345600S"));
+        assert_eq!(seconds("soon"), None);
+    }
+}
