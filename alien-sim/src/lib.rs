@@ -2,4 +2,11 @@
 //!
 //! [`gcp::Gcp`] answers the REST APIs of Google Cloud that it models, and asks the emulated IAM about every request.
 
+mod audit;
+mod dated;
+mod faults;
 pub mod gcp;
+mod jwt;
+mod schema;
+mod serve;
+mod uri;
