@@ -96,7 +96,11 @@ fn route(shared: &Shared, parts: &http::request::Parts, body: Bytes) -> Answer {
         ("GET", ["metadata", "identity", "oauth2", "token"]) => metadata(shared, &parts.headers, &parameters),
         ("GET", ["common", "discovery", "instance"]) => instance(shared),
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => {
-            shared.lock().grant(tenant, &query(&String::from_utf8_lossy(&body)))
+            let form = query(&String::from_utf8_lossy(&body));
+            let state = &mut *shared.lock();
+            let fields = form.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+            state.remember("POST Entra/token", verb, path, &[], &Value::Object(fields));
+            state.grant(tenant, &form)
         }
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => openid(shared, tenant),
         ("GET", ["issuers", name, ".well-known", "openid-configuration"]) => published(shared, name, issuer::discovery),

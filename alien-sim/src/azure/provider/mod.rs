@@ -1,6 +1,7 @@
 //! Resource providers: the methods that they have, and what is done of them.
 
 pub(crate) mod authorization;
+mod insights;
 pub(crate) mod managedidentity;
 pub(crate) mod resources;
 mod rows;
@@ -20,7 +21,7 @@ pub(crate) struct Provider {
 }
 
 /// The resource providers of which methods are known.
-pub(crate) static PROVIDERS: &[Provider] = &[authorization::PROVIDER, managedidentity::PROVIDER, resources::PROVIDER];
+pub(crate) static PROVIDERS: &[Provider] = &[authorization::PROVIDER, insights::PROVIDER, managedidentity::PROVIDER, resources::PROVIDER];
 
 /// The namespaces of providers that roles may name; a part of
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-services-resource-providers>.
