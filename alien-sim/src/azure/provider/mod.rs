@@ -21,7 +21,8 @@ pub(crate) struct Provider {
 }
 
 /// The resource providers of which methods are known.
-pub(crate) static PROVIDERS: &[Provider] = &[authorization::PROVIDER, insights::PROVIDER, managedidentity::PROVIDER, resources::PROVIDER];
+pub(crate) static PROVIDERS: &[Provider] =
+    &[authorization::PROVIDER, insights::PROVIDER, managedidentity::PROVIDER, resources::PROVIDER];
 
 /// The namespaces of providers that roles may name; a part of
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-services-resource-providers>.
