@@ -17,6 +17,7 @@ pub mod broken;
 pub mod brute;
 pub mod contracts;
 pub mod golden;
+pub mod interrupted;
 pub mod json;
 pub mod life;
 pub mod ministack;

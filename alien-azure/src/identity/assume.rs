@@ -189,7 +189,7 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>
             wrong(&format!("the vendor's token does not fit: {}", differences.join("; ")))
         }
         "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
-        "700027" | "50013" | "5000224" | "50027" | "500011" | "700030" | "7000214" | "700021" => {
+        "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
             let issuer = site.target.issuer.as_str();
             wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
         }
