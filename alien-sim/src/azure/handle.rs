@@ -137,13 +137,13 @@ impl Azure {
         self.shared.lock().make_principal(name, "User", None)
     }
 
-    /// A new application of the tenant.
+    /// A new application of the tenant; its name is for people, and need not be unique.
     #[must_use]
     pub fn application(&self, name: &str) -> Application {
-        // An application's name is not unique, and nothing goes by it.
-        let _ = name;
+        let state = &mut *self.shared.lock();
         let client_id = Uuid::new_v4().to_string();
-        let principal = self.shared.lock().make_principal(&client_id, "ServicePrincipal", None);
+        let principal = state.make_principal(&client_id, "ServicePrincipal", None);
+        state.name_principal(&principal, name);
         Application { client_id, principal }
     }
 
