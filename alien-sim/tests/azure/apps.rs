@@ -270,3 +270,34 @@ async fn the_newest_ready_revision_does_the_work_and_logs_are_found_late() {
     world.azure.faults().advance(Duration::from_secs(61));
     assert_eq!(world.query(&customer, lines).await, [[json!("v1 one")], [json!("v3 two")]]);
 }
+
+#[tokio::test]
+async fn what_was_read_is_written_back_and_changes_nothing() {
+    let (world, _) = ready().await;
+    world.bus(&["work"]).await;
+    let mut plain = body(template("example.com/app:1", "v1"));
+    plain["properties"]["configuration"] = json!({"ingress": {"external": true, "targetPort": 80}});
+    world.does("PUT", &app(), plain).await;
+    let group = resource("Microsoft.Network/networkSecurityGroups", "closed");
+    world.does("PUT", &group, json!({"location": "westeurope"})).await;
+    let ids = [
+        app(),
+        queue("work"),
+        resource("Microsoft.ServiceBus/namespaces", "acme-bus"),
+        resource("Microsoft.OperationalInsights/workspaces", "acme-logs"),
+        group,
+    ];
+    for id in ids {
+        let read = world.does("GET", &id, Value::Null).await;
+        let written = world.does("PUT", &id, read.clone()).await;
+        for field in ["id", "name", "type", "location", "identity", "sku"] {
+            assert_eq!(written[field], read[field], "{field} of {id}");
+        }
+        let again = world.does("GET", &id, Value::Null).await;
+        for (field, value) in read["properties"].as_object().unwrap() {
+            let is_time = ["updatedAt", "modifiedDate"].contains(&field.as_str());
+            assert!(is_time || again["properties"][field] == *value, "{field} of {id}: {again}");
+        }
+    }
+    assert_eq!(revisions(&world).await.len(), 1);
+}

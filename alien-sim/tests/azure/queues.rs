@@ -106,6 +106,7 @@ async fn what_a_queue_cannot_be_is_refused() {
     for properties in [
         json!({"lockDuration": "PT6M"}),
         json!({"lockDuration": "a minute"}),
+        json!({"defaultMessageTimeToLive": "-PT5M"}),
         json!({"maxDeliveryCount": 0}),
         json!({"forwardTo": "none"}),
         json!({"forwardDeadLetteredMessagesTo": "none"}),
