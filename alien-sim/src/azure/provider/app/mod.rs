@@ -17,7 +17,7 @@ use crate::azure::route::Method;
 
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.App",
-    versions: &["2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01"],
+    versions: &["2026-07-01", "2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01"],
     tables: &[TABLE],
     links: LINKS,
 };

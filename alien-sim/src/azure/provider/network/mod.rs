@@ -16,6 +16,7 @@ use crate::azure::route::Method;
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.Network",
     versions: &[
+        "2026-03-01",
         "2025-07-01",
         "2025-05-01",
         "2025-03-01",

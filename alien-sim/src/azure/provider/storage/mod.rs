@@ -16,6 +16,7 @@ use crate::azure::route::Method;
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.Storage",
     versions: &[
+        "2026-09-01",
         "2025-08-01",
         "2025-06-01",
         "2025-01-01",
