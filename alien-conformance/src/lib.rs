@@ -12,6 +12,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+pub mod arm;
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
