@@ -13,6 +13,7 @@
 )]
 
 pub mod arm;
+pub mod azurite;
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
@@ -22,6 +23,7 @@ pub mod json;
 pub mod life;
 pub mod ministack;
 pub mod oracle;
+pub mod peer;
 pub mod stacks;
 pub mod suite;
 pub mod world;
