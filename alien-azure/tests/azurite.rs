@@ -33,9 +33,7 @@ fn main() {
         own.iter().flat_map(|names| [names.storage.as_str(), names.kv.as_str()]).chain(["other"]).collect();
     let trial = |name, test: fn(&World) -> Result<(), String>| {
         let own = own.clone();
-        azurite::trial(name, &accounts, move |server| {
-            test(&World::new(server, own)).unwrap_or_else(|problem| std::panic::panic_any(problem));
-        })
+        azurite::trial(name, &accounts, move |server| Ok(test(&World::new(server, own))?))
     };
     let trials = vec![
         trial("a_bearer_token_is_all_that_blobs_need", blobs_live),

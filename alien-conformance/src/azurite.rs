@@ -11,7 +11,7 @@ use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
 pub use crate::peer::Absent;
@@ -62,14 +62,15 @@ fn install() -> Result<PathBuf, Absent> {
 /// A test on a server of its own, given the names of its storage accounts. Where the peer cannot be had, that is said and
 /// the test is reported as ignored, unless it is needed.
 #[must_use]
-pub fn trial(name: &str, accounts: &[&str], test: impl FnOnce(Azurite) + Send + 'static) -> Trial {
+pub fn trial(
+    name: &str,
+    accounts: &[&str],
+    test: impl FnOnce(Azurite) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
     static INSTALLED: OnceLock<Result<PathBuf, Absent>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| peer::told("Azure's storage", install()));
     let accounts: Vec<String> = accounts.iter().map(|account| (*account).to_owned()).collect();
-    peer::trial(name, Need::WhereAll, installed, move |_| {
-        test(Azurite::start(&accounts)?);
-        Ok(())
-    })
+    peer::trial(name, Need::WhereAll, installed, move |_| test(Azurite::start(&accounts)?))
 }
 
 impl Azurite {
