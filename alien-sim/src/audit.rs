@@ -1,26 +1,59 @@
 //! What was decided, and what was asked.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One question to IAM and its answer.
+/// How many decisions, and how many requests, are remembered: the oldest are forgotten first.
+pub(crate) const REMEMBERED: usize = 65_536;
+
+/// The newest of what happened, oldest first.
+#[derive(Debug)]
+pub(crate) struct Log<T>(VecDeque<T>);
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Clone> Log<T> {
+    pub(crate) fn push(&mut self, entry: T) {
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(entry);
+    }
+
+    pub(crate) fn all(&self) -> Vec<T> {
+        self.0.iter().cloned().collect()
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<T> {
+        self.0.drain(..).collect()
+    }
+}
+
+/// One question of who may do what, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
     /// When, by the emulator's clock.
     pub at: Timestamp,
-    /// Who asked: `user:…`, `serviceAccount:…` or `allUsers`.
+    /// Who asked: on Google Cloud `user:…`, `serviceAccount:…` or `allUsers`, on Azure an object id.
     pub principal: String,
-    /// The method id, such as `run.projects.locations.services.get`.
+    /// The method, such as `run.projects.locations.services.get` or `GET Microsoft.App/containerApps`.
     pub method: String,
-    /// Such as `run.services.get`.
+    /// Such as `run.services.get` or `Microsoft.App/containerApps/read`.
     pub permission: String,
-    /// The full resource name, such as `//run.googleapis.com/projects/p/locations/l/services/s`.
+    /// The full resource name, such as `//run.googleapis.com/projects/p/locations/l/services/s`, or the scope, such as
+    /// `/subscriptions/s/resourceGroups/g`.
     pub resource: String,
     /// The answer.
     pub allowed: bool,
-    /// The binding that allowed it, or why none did.
+    /// The binding or assignment that allowed it, or why none did.
     pub why: String,
 }
 
@@ -28,7 +61,7 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// The method id.
+    /// The method, as in a [`Decision`].
     pub method: String,
     /// `GET`, `POST`, …
     pub verb: String,
