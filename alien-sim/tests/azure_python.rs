@@ -15,6 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use alien_conformance::contracts::azure::{Contracts, FILE};
 use alien_conformance::oracle;
@@ -31,7 +32,7 @@ const PACKAGES: [&str; 12] = [
     "azure-mgmt-authorization==4.0.0",
     "azure-mgmt-loganalytics==14.0.0",
     "azure-mgmt-msi==7.1.0",
-    "azure-mgmt-network==33.1.0",
+    "azure-mgmt-network==31.0.1",
     "azure-mgmt-resource==26.0.0",
     "azure-mgmt-servicebus==10.0.0",
     "azure-mgmt-storage==25.3.0",
@@ -155,6 +156,8 @@ fn drive(folder: &Path) -> Vec<Step> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let azure = runtime.block_on(Azure::start()).unwrap();
     azure.subscription(SUBSCRIPTION);
+    // So that pollers have to ask again.
+    azure.faults().operations_take(Duration::from_millis(50));
     let admin = azure.user("admin@example.com");
     azure.assign(&format!("/subscriptions/{SUBSCRIPTION}"), "Owner", &admin);
     let certificate = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("azure-{}.pem", std::process::id()));
