@@ -73,14 +73,32 @@ pub struct Request {
     pub body: Value,
 }
 
+/// Parts of the names of fields whose texts are secret.
+const SECRET: &[&str] = &[
+    "assertion",
+    "token",
+    "privateKeyData",
+    "client_secret",
+    "password",
+    "payload",
+    "sharedKey",
+    "primaryKey",
+    "secondaryKey",
+    "onnectionString",
+];
+
 /// Takes what is secret out of a body.
 pub(crate) fn redact(body: &mut Value) {
     match body {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let secret = ["assertion", "token", "privateKeyData", "client_secret", "password", "payload"];
-                if secret.iter().any(|part| name.contains(part)) && value.is_string() {
+                if SECRET.iter().any(|part| name.contains(part)) && value.is_string() {
                     *value = Value::from("redacted");
+                } else if name == "secrets" {
+                    // A list of names and values.
+                    for value in value.as_array_mut().into_iter().flatten().filter_map(|item| item.get_mut("value")) {
+                        *value = Value::from("redacted");
+                    }
                 } else {
                     redact(value);
                 }
