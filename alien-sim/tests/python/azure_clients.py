@@ -452,6 +452,8 @@ def assertions_of_others_are_refused():
 
 @step
 def everything_is_deleted():
+    access.role_assignments.delete(app_id, assignment)
+    access.role_definitions.delete(group_id, role)
     apps.container_apps.begin_delete(GROUP, "acme-api").result()
     apps.managed_environments.begin_delete(GROUP, "acme").result()
     networks.subnets.begin_delete(GROUP, "acme", "apps").result()
@@ -462,8 +464,6 @@ def everything_is_deleted():
     storage.blob_containers.delete(GROUP, "acmedata", "files")
     storage.storage_accounts.delete(GROUP, "acmedata")
     workspaces.workspaces.begin_delete(GROUP, "acme-logs", force=True).result()
-    access.role_assignments.delete(app_id, assignment)
-    access.role_definitions.delete(group_id, role)
     identities.federated_identity_credentials.delete(GROUP, "acme", "vendor")
     identities.user_assigned_identities.delete(GROUP, "acme")
     return {"left": [item.id for item in groups.resources.list_by_resource_group(GROUP)]}
