@@ -6,6 +6,7 @@ be looked at.
 """
 
 import json
+import logging
 import sys
 import uuid
 
@@ -23,6 +24,9 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.servicebus import ServiceBusManagementClient
 from azure.mgmt.storage import StorageManagementClient
+
+# What is refused is told by the steps.
+logging.disable(logging.CRITICAL)
 
 CONFIG = json.loads(sys.stdin.readline())
 LOCATION = "westeurope"
