@@ -339,7 +339,7 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
         return Err(Fail::unimplemented(format!("The query parameter '{name}' of {} is not emulated.", route.key)));
     }
     if method.body != "*" {
-        if let (Some(members), "PUT" | "PATCH") = (body.as_object_mut(), method.verb) {
+        if let Some(members) = body.as_object_mut().filter(|_| matches!(ask.verb, "PUT" | "PATCH")) {
             // What only answers have may come back with a body that was read.
             for name in ["id", "name", "type", "systemData"] {
                 members.remove(name);

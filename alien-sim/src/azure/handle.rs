@@ -298,8 +298,8 @@ impl Azure {
         let state = &mut *self.shared.lock();
         state.settle();
         let roles = state.roles.values().map(|role| {
-            let scope = role.assignable.first().map_or("", |scope| scope.trim_end_matches('/'));
-            format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{}", role.id)
+            let scope = role.assignable.first().map_or("", String::as_str);
+            role::Found::Custom(role).full_id(scope)
         });
         let assignments = state.assignments.values().filter(|known| known.live.latest).map(|known| known.id.clone());
         let things = state.things().map(|thing| thing.id.clone());

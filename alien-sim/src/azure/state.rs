@@ -237,7 +237,7 @@ impl State {
         allowed
     }
 
-    /// Remembers a request of a data plane; its body is redacted, or null if it is not JSON.
+    /// Remembers a request without its secrets; the body of a data plane is null if it is not JSON.
     pub(crate) fn remember(&mut self, key: &str, verb: &str, path: &str, query: &[(String, String)], body: &Value) {
         let mut body = body.clone();
         crate::audit::redact(&mut body);
