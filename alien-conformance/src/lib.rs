@@ -12,6 +12,8 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+pub mod arm;
+pub mod azurite;
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
@@ -22,6 +24,7 @@ pub mod json;
 pub mod life;
 pub mod ministack;
 pub mod oracle;
+pub mod peer;
 pub mod stacks;
 pub mod suite;
 pub mod world;

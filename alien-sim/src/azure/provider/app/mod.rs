@@ -72,6 +72,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/containers#microsoftapp"
     "Microsoft.App"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         GET "containerApps" ["containerApps/read"].done(container::list);
         GET "managedEnvironments" ["managedEnvironments/read"].done(super::resource::list);
         GET "jobs" ["jobs/read"];

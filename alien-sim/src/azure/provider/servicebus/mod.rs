@@ -25,6 +25,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/integration#microsoftservicebus"
     "Microsoft.ServiceBus"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         POST "CheckNameAvailability" ["checkNameAvailability/action"].done(namespace::check_name).body("name!");
         POST "CheckNameSpaceAvailability" ["checkNamespaceAvailability/action"];
         GET "namespaces" ["namespaces/read"].done(resource::list);
