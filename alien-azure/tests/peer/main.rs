@@ -8,6 +8,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod described;
 mod entered;
 mod forbidden;
 mod only_azure;
@@ -27,7 +28,7 @@ fn main() {
             Ok(())
         })
     };
-    let trials = vec![
+    let mut trials = vec![
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
@@ -73,5 +74,6 @@ fn main() {
             Box::pin(async { assert!(interrupted::what_is_killed_is_finished(peer).await > 30) })
         }),
     ];
+    trials.extend(described::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

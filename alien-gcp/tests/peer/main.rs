@@ -1,11 +1,7 @@
 //! GCP on an emulated control plane that enforces IAM, in this process. What is compared with Google's published
 //! descriptions is reported as ignored where they are not there.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a suite of tests says what is wrong by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
 mod described;
 mod forbidden;
