@@ -112,7 +112,7 @@ fn requests_are_described(requests: &[Request], _: &[Decision]) -> Result<(), St
             }
         }
     }
-    if methods.len() < 35 || planted < 8 {
+    if methods.len() < 35 || planted < 6 {
         complaints.insert(format!("only {} methods and {planted} bodies: the life is not whole", methods.len()));
     }
     if complaints.is_empty() { Ok(()) } else { Err(complaints.into_iter().collect::<Vec<_>>().join("\n")) }

@@ -62,6 +62,12 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
             vec!["its subject is `deployment:fit`, and the identity trusts `deployment:fits`"],
         ),
         (
+            "subject's letters",
+            peer.issuer.token("deployment:Fits", AUDIENCE),
+            7_002_138,
+            vec!["its subject is `deployment:Fits`, and the identity trusts `deployment:fits`"],
+        ),
+        (
             "audience",
             peer.issuer.token(subject, "api://somebody"),
             700_212,
