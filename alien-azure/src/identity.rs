@@ -52,6 +52,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
         op::DELETE_WORKSPACE,
         op::GET_WORKSPACE_KEYS,
         op::PUT_NAMESPACE,
+        op::CLOSE_NAMESPACE,
         op::READ_NAMESPACE,
         op::DELETE_NAMESPACE,
         op::LIST_QUEUES,

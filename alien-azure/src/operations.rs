@@ -116,6 +116,7 @@ alien_core::operations! {
         PUT_LIFECYCLE = "PUT managementPolicies" needs "Microsoft.Storage/storageAccounts/managementPolicies/write" on LifecycleRules, Redirect;
         DELETE_LIFECYCLE = "DELETE managementPolicies" needs "Microsoft.Storage/storageAccounts/managementPolicies/delete" on LifecycleRules, Redirect;
         PUT_ACCOUNT = "PUT storageAccounts" needs "Microsoft.Storage/storageAccounts/write" on Account, Control;
+        CLOSE_ACCOUNT = "PATCH storageAccounts" needs "Microsoft.Storage/storageAccounts/write" on Account, Control;
         DELETE_ACCOUNT = "DELETE storageAccounts" needs "Microsoft.Storage/storageAccounts/delete" on Account, Delete;
         CHECK_ACCOUNT_NAME = "POST checkNameAvailability" needs "Microsoft.Storage/checkNameAvailability/read" on Group, Observe;
         READ_BLOB = "GET a blob" needs "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read" on Container, ReadData;
@@ -157,6 +158,7 @@ alien_core::operations! {
         DELETE_ANSWER_QUEUE = "DELETE namespaces/queues for answers" needs "Microsoft.ServiceBus/namespaces/queues/delete" on AnswerQueue, Delete;
         COUNT_COMMANDS = "the scaler's look at a command queue" needs "Microsoft.ServiceBus/namespaces/queues/read" on CommandQueue, Observe;
         COUNT_MESSAGES = "the scaler's look at a queue" needs "Microsoft.ServiceBus/namespaces/queues/read" on TriggerQueue, Observe;
+        CLOSE_NAMESPACE = "PATCH namespaces" needs "Microsoft.ServiceBus/namespaces/write" on Group, Control;
         READ_NAMESPACE = "GET namespaces of the group" needs "Microsoft.ServiceBus/namespaces/read" on Group, Observe;
         LIST_QUEUES = "GET namespaces/queues of the group" needs "Microsoft.ServiceBus/namespaces/queues/read" on Group, Observe;
         PUT_NAMESPACE = "PUT namespaces" needs "Microsoft.ServiceBus/namespaces/write" on Group, Control;

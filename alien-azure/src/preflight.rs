@@ -11,7 +11,7 @@ use crate::Azure;
 use crate::client::At;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::policy::{RolePermission, covers};
+use crate::policy::{Held, covers};
 
 pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
     let problems = group(at).await?;
@@ -42,7 +42,7 @@ async fn group(at: At<'_>) -> Result<Vec<Problem>> {
 async fn may_do_all(at: At<'_>) -> Result<Vec<Problem>> {
     let site = at.site();
     let id = [&Ids(&site.target).group(), "/providers/Microsoft.Authorization/permissions"].concat();
-    let held = at.call(&[op::GET_PERMISSIONS], || async { at.clients.list::<RolePermission>(&id, &[]).await });
+    let held = at.call(&[op::GET_PERMISSIONS], || async { at.clients.list::<Held>(&id, &[]).await });
     let held = match held.await {
         Ok(held) => held,
         Err(error) if error.kind() == ErrorKind::Denied => {
@@ -55,8 +55,10 @@ async fn may_do_all(at: At<'_>) -> Result<Vec<Problem>> {
     let rendered = Azure::principal(&site.deployed(), &site.permissions.provisioning);
     let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
     let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
-    let gives = |permission: &RolePermission, action: &str| {
-        permission.actions.iter().any(|pattern| covers(pattern, action))
+    // What holds for some requests alone is not counted upon.
+    let gives = |permission: &Held, action: &str| {
+        permission.condition.as_ref().is_none_or(String::is_empty)
+            && permission.actions.iter().any(|pattern| covers(pattern, action))
             && !permission.not_actions.iter().any(|pattern| covers(pattern, action))
     };
     let missing: Vec<&str> =

@@ -70,6 +70,15 @@ impl Part {
         }
     }
 
+    /// Whether something that stays needs it, which the stack does not name: what was kept for its data, or is the customer's.
+    async fn is_kept(self, at: At<'_>) -> Result<bool> {
+        match self {
+            Self::Workspace(lifecycle) => environment::is_workspace_kept(at, lifecycle).await,
+            Self::Environment(_) => Ok(false),
+            Self::Namespace => Ok(!namespace::standing(at).await?.is_empty()),
+        }
+    }
+
     /// Removes it, if it is there, ours, and nothing stands in it.
     async fn remove(self, at: At<'_>) -> Result<Removal> {
         match self {
@@ -88,11 +97,14 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
             _ if part.is_wanted(at) => wanted.push(found),
             // It is among the strays.
             Part::Environment(_) => {}
+            _ if found == Observed::Absent || part.is_kept(at).await? => {}
             _ => unwanted.push(found),
         }
     }
     for environment in environment::stray(at).await? {
-        unwanted.push(Observed::Own { id: environment, seal: None, drift: None });
+        if environment::apps_in(at, &environment).await?.is_empty() {
+            unwanted.push(Observed::Own { id: environment, seal: None, drift: None });
+        }
     }
     Ok(Observed::together(wanted, unwanted))
 }
@@ -121,8 +133,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 }
 
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    environment::delete_in_networks(at, None).await?;
-    let mut kept = Vec::new();
+    let mut kept = environment::delete_in_networks(at, None).await?;
     for part in PARTS.into_iter().rev() {
         if let Removal::Kept(why) = part.remove(at).await? {
             kept.push(why);

@@ -23,26 +23,39 @@ struct Detail {
     innererror: Option<Box<Detail>>,
 }
 
-/// An answer that is a failure. Of what Azure answered it keeps status, code and message: the rest can hold anything.
+/// An answer that is a failure. Of what Azure answered it keeps status, codes and messages: the rest can hold anything.
 pub(crate) fn failure(answer: &Answer) -> Error {
-    let detail = serde_json::from_slice::<Body>(answer.bytes()).map(|body| body.error).unwrap_or_default();
-    let (code, status) = (detail.code.as_str(), answer.status);
-    let message = match (detail.message.as_str(), &detail.innererror) {
-        ("", _) => format!("Azure answered {status}"),
-        (message, Some(inner)) if !inner.message.is_empty() => format!("{}: {}", plain(message), plain(&inner.message)),
-        (message, _) => plain(message).to_owned(),
-    };
-    let code = match &detail.innererror {
-        Some(inner) if !inner.code.is_empty() => [code, "/", &inner.code].concat(),
-        _ => code.to_owned(),
-    };
-    let kind = kind(status, &code, answer.bytes());
-    let message = if code.is_empty() { message } else { format!("{message} ({code})") };
+    let detail = serde_json::from_slice::<Body>(answer.bytes()).map(|body| body.error);
+    let detail = detail.unwrap_or_else(|_| Detail::of_xml(answer.bytes()));
+    let (mut codes, mut messages) = (Vec::new(), Vec::new());
+    let mut inner = Some(&detail);
+    while let Some(detail) = inner {
+        codes.extend(Some(detail.code.as_str()).filter(|code| !code.is_empty()));
+        messages.extend(Some(plain(&detail.message)).filter(|message| !message.is_empty()));
+        inner = detail.innererror.as_deref();
+    }
+    let status = answer.status;
+    let said = if messages.is_empty() { format!("Azure answered {status}") } else { messages.join(": ") };
+    let kind = kind(status, codes.first().copied().unwrap_or_default(), &said);
+    let message = if codes.is_empty() { said } else { format!("{said} ({})", codes.join("/")) };
     let mut error = Error::new(kind, message).with_retry_after(wait(answer));
-    if let Some(advice) = advice(&code) {
+    if let Some(advice) = codes.iter().find_map(|code| advice(code)) {
         error = error.because(advice);
     }
     error.with_request_id(answer.header("x-ms-request-id"))
+}
+
+impl Detail {
+    /// Service Bus and storage tell theirs in XML.
+    fn of_xml(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let within = |tag: &str| {
+            let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+            rest.split_once(&format!("</{tag}>")).map(|(value, _)| value.to_owned())
+        };
+        let message = within("Detail").or_else(|| within("Message")).unwrap_or_default();
+        Self { code: String::new(), message, innererror: None }
+    }
 }
 
 fn plain(message: &str) -> &str {
@@ -56,26 +69,31 @@ fn wait(answer: &Answer) -> Option<Duration> {
 }
 
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
-fn kind(status: u16, code: &str, body: &[u8]) -> ErrorKind {
+fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
     match code {
-        // An identity or a role that was just made is not known everywhere
-        // (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---unable-to-assign-a-role>).
-        "PrincipalNotFound" | "RoleDefinitionDoesNotExist" => return ErrorKind::Settling,
+        // An identity or a role that was just made is not known everywhere, nor is what was just taken away
+        // (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>).
+        "PrincipalNotFound" | "RoleDefinitionDoesNotExist" | "RoleDefinitionHasAssignments" => {
+            return ErrorKind::Settling;
+        }
         "RoleAssignmentExists" => return ErrorKind::Exists,
         "InUseSubnetCannotBeDeleted" | "NetcfgSubnetInUse" => return ErrorKind::Busy,
         "StorageAccountAlreadyTaken" | "NamespaceUnavailable" => return ErrorKind::Foreign,
-        "RequestDisallowedByPolicy" | "ScopeLocked" | "MissingSubscriptionRegistration" => return ErrorKind::Refused,
+        "RequestDisallowedByPolicy" | "RequestDisallowedByAzure" | "DenyAssignmentAuthorizationFailed" => {
+            return ErrorKind::Refused;
+        }
+        "InvalidAuthenticationTokenTenant" => return ErrorKind::Credentials,
         "RequestEntityTooLarge" => return ErrorKind::TooLarge,
         _ => {}
     }
     match status {
         // Service Bus tells a missing right in the same number as a token that ended.
-        401 if contains(body, "claim") => ErrorKind::Denied,
+        401 if said.contains("claim(s) are required") => ErrorKind::Denied,
         401 => ErrorKind::Expired,
         403 => ErrorKind::Denied,
-        404 => ErrorKind::Missing,
-        // Something else is being done to it, or to what it stands in.
-        409 | 412 => ErrorKind::Busy,
+        404 | 410 => ErrorKind::Missing,
+        409 if passes(code) => ErrorKind::Busy,
+        412 => ErrorKind::Busy,
         413 => ErrorKind::TooLarge,
         408 | 500.. => ErrorKind::Unavailable,
         429 => ErrorKind::Throttled,
@@ -83,8 +101,13 @@ fn kind(status: u16, code: &str, body: &[u8]) -> ErrorKind {
     }
 }
 
-fn contains(body: &[u8], word: &str) -> bool {
-    String::from_utf8_lossy(body).contains(word)
+/// Whether a conflict is with something else that is being done to it, or to what it stands in.
+fn passes(code: &str) -> bool {
+    code.is_empty()
+        || code == "Conflict"
+        || code.starts_with("Concurrent")
+        || ["InProgress", "BeingDeleted", "Retryable", "GatewayConflict"].iter().any(|word| code.contains(word))
+            && code != "ResourceGroupBeingDeleted"
 }
 
 /// What to do about what the subscription or its owner forbids.
@@ -94,10 +117,12 @@ fn advice(code: &str) -> Option<&'static str> {
             "register the provider named above: `az provider register --namespace`, by whoever administers the \
              subscription"
         }
-        "RequestDisallowedByPolicy" => {
+        "RequestDisallowedByPolicy" | "RequestDisallowedByAzure" => {
             "a policy of the organisation forbids it: whoever administers it can make an exception for this resource \
              group, or the stack can do without"
         }
+        "DenyAssignmentAuthorizationFailed" => "a deny assignment forbids it, whatever roles say: ask whoever made it",
+        "InvalidAuthenticationTokenTenant" => "sign in to the customer's tenant: `az login --tenant`",
         "ScopeLocked" => "remove the lock, or leave it as it is",
         _ if code.contains("Quota") => "ask for a higher quota, or delete what nobody uses",
         _ => return None,
@@ -106,6 +131,9 @@ fn advice(code: &str) -> Option<&'static str> {
 
 /// A request that was not sent, or an answer that did not come.
 pub(crate) fn unsent(error: &azure_core::Error) -> Error {
+    if let Some(own) = own(error) {
+        return own;
+    }
     if let Some((code, message)) = entra(error) {
         return Error::new(ErrorKind::Credentials, format!("Entra gives no token: {message} ({code})"));
     }
@@ -130,22 +158,29 @@ fn brief(error: &azure_core::Error) -> String {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }
 
+/// An error of this library's own that lies beneath: the vendor's token that is not there, or does not fit.
+fn own(error: &azure_core::Error) -> Option<Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned()
+}
+
+/// An error and what caused it.
+pub(crate) fn causes(error: &azure_core::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| cause.source())
+}
+
 /// What Entra answered where it gives no token: its number, and its words.
 /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 pub(crate) fn entra(error: &azure_core::Error) -> Option<(String, String)> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(CoreKind::HttpResponse { error_code: Some(code), .. }) =
-            error.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind)
-        {
-            let words = error.to_string();
-            let words = words.split(" Trace ID").next().unwrap_or_default();
-            let words = words.split_once(": ").map_or(words, |(_, words)| words);
-            return Some((format!("AADSTS{code}"), plain(words).to_owned()));
-        }
-        cause = error.source();
-    }
-    None
+    causes(error).find_map(|cause| {
+        let CoreKind::HttpResponse { error_code: Some(code), .. } = cause.downcast_ref::<azure_core::Error>()?.kind()
+        else {
+            return None;
+        };
+        let words = cause.to_string();
+        let words = words.split(" Trace ID").next().unwrap_or_default();
+        let words = words.split_once(": ").map_or(words, |(_, words)| words);
+        Some((format!("AADSTS{code}"), plain(words).to_owned()))
+    })
 }
 
 #[cfg(test)]
@@ -171,12 +206,42 @@ mod tests {
             (409, "RoleAssignmentExists", ErrorKind::Exists),
             (409, "ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity", ErrorKind::Busy),
             (409, "MissingSubscriptionRegistration", ErrorKind::Refused),
+            (409, "InvalidResourceLocation", ErrorKind::Refused),
+            (409, "AnotherOperationInProgress", ErrorKind::Busy),
+            (409, "ResourceGroupBeingDeleted", ErrorKind::Refused),
+            (400, "RoleDefinitionHasAssignments", ErrorKind::Settling),
+            (401, "InvalidAuthenticationTokenTenant", ErrorKind::Credentials),
+            (403, "DenyAssignmentAuthorizationFailed", ErrorKind::Refused),
+            (410, "", ErrorKind::Missing),
             (429, "TooManyRequests", ErrorKind::Throttled),
             (503, "ServerTimeout", ErrorKind::Unavailable),
         ] {
             assert_eq!(answered(status, code).kind(), expected, "{status} {code}");
         }
         assert_eq!(answered(400, "X").to_string(), "Something (X)");
+    }
+
+    fn of(status: u16, body: &str) -> Error {
+        let headers = azure_core::http::headers::Headers::new();
+        failure(&Answer { status, headers, body: body.to_owned().into() })
+    }
+
+    #[test]
+    fn a_missing_right_is_told_by_service_bus_as_a_missing_token() {
+        let lacking =
+            "<Error><Code>401</Code><Detail>Unauthorized access. 'Send' claim(s) are required.</Detail></Error>";
+        assert_eq!(of(401, lacking).kind(), ErrorKind::Denied);
+        assert!(of(401, lacking).to_string().contains("'Send' claim(s) are required"));
+        assert_eq!(of(401, "<Error><Detail>ExpiredToken</Detail></Error>").kind(), ErrorKind::Expired);
+        let puid = r#"{"error":{"code":"X","message":"at least one of the claims 'puid' should be present"}}"#;
+        assert_eq!(of(401, puid).kind(), ErrorKind::Expired);
+    }
+
+    #[test]
+    fn what_lies_deep_is_told_too() {
+        let deep = r#"{"error":{"code":"BadArgumentError","message":"a","innererror":{"code":"SemanticError","message":"b",
+            "innererror":{"code":"SEM0100","message":"'T' is not known"}}}}"#;
+        assert_eq!(of(400, deep).to_string(), "a: b: 'T' is not known (BadArgumentError/SemanticError/SEM0100)");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use crate::Azure;
 
 pub use credentials::{Config, Endpoint, VendorToken};
-pub(crate) use error::{entra, failure, unsent};
+pub(crate) use error::{causes, entra, failure, unsent};
 
 /// Whom tokens for Resource Manager are for.
 pub(crate) const ARM: &str = "https://management.azure.com/.default";
@@ -57,8 +57,7 @@ impl fmt::Debug for Clients {
 /// One subject, and how calls about it are made.
 pub(crate) type At<'a> = alien_core::call::At<'a, Azure, Clients>;
 
-/// An answer that is no failure.
-#[derive(Debug)]
+/// An answer that is no failure. It is not printed: it may hold a key.
 pub(crate) struct Answer {
     /// Its HTTP status.
     pub(crate) status: u16,
@@ -138,10 +137,11 @@ impl Clients {
         let mut all = page.value;
         while let Some(next) = page.next_link.take().filter(|next| !next.is_empty()) {
             // It is asked for where the first page was, and nowhere else: a token goes with it.
-            if !next.starts_with(self.endpoint.arm()) {
+            let next = url(&next)?;
+            if next.origin() != url(self.endpoint.arm())?.origin() {
                 return Err(Error::new(ErrorKind::Defect, "a list goes on at another address"));
             }
-            page = self.send(&self.arm, Request::new(url(&next)?, Method::Get)).await?.json()?;
+            page = self.send(&self.arm, Request::new(next, Method::Get)).await?.json()?;
             all.append(&mut page.value);
         }
         Ok(all)
@@ -241,15 +241,15 @@ mod tests {
         assert_eq!(version(&format!("{app}/providers/Microsoft.Resources/tags/default")), "2025-04-01");
     }
 
-    /// Answers every request with one status.
+    /// Answers every request with one status and one body.
     #[derive(Debug)]
-    struct Answers(u16);
+    struct Answers(u16, &'static str);
 
     #[async_trait::async_trait]
     impl azure_core::http::HttpClient for Answers {
         async fn execute_request(&self, _: &Request) -> Result<azure_core::http::AsyncRawResponse, azure_core::Error> {
             let headers = azure_core::http::headers::Headers::new();
-            Ok(azure_core::http::AsyncRawResponse::from_bytes(self.0.into(), headers, "{}"))
+            Ok(azure_core::http::AsyncRawResponse::from_bytes(self.0.into(), headers, self.1))
         }
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let body = serde_json::json!({});
         for (status, kind) in [(200, None), (202, None), (201, Some(ErrorKind::Defect)), (403, Some(ErrorKind::Denied))]
         {
-            let endpoint = Endpoint::through(Arc::new(Answers(status)));
+            let endpoint = Endpoint::through(Arc::new(Answers(status, "{}")));
             let config = Config::from_token("token", endpoint);
             let clients = Clients::new(&config.credential, &config.endpoint);
             let sent =
@@ -268,6 +268,17 @@ mod tests {
             if status == 201 {
                 assert!(error.unwrap().to_string().contains("an update created something"));
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_on_at_the_same_address_alone() {
+        for next in ["https://management.azure.com.evil.example/x", "https://management.azure.com@evil.example/x"] {
+            let page: &'static str = format!(r#"{{"value":[1],"nextLink":"{next}"}}"#).leak();
+            let config = Config::from_token("token", Endpoint::through(Arc::new(Answers(200, page))));
+            let clients = Clients::new(&config.credential, &config.endpoint);
+            let error = clients.list::<u8>("/subscriptions/s", &[]).await.unwrap_err();
+            assert!(error.to_string().contains("goes on at another address"), "{error}");
         }
     }
 }

@@ -14,6 +14,34 @@ use super::At;
 pub(crate) trait State {
     /// `properties.provisioningState`; empty where it has none.
     fn state(&self) -> &str;
+
+    /// Why it is as it is, where it says so.
+    fn why(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Whether it is being removed: it is there no more for whoever comes next.
+pub(crate) fn is_going(found: &impl State) -> bool {
+    ["Deleting", "ScheduledForDelete"].iter().any(|word| found.state().eq_ignore_ascii_case(word))
+}
+
+/// Makes sure that nothing stands where something is to be made: what is being removed is waited for. A PUT replaces, so
+/// what is there already is for its owner.
+///
+/// # Errors
+///
+/// [`ErrorKind::Exists`] where something is there.
+pub(crate) async fn clear<T: State + Send, F: Future<Output = Result<T>> + Send>(
+    at: At<'_>,
+    budget: Duration,
+    mut look: impl FnMut() -> F + Send,
+) -> Result<()> {
+    match look().await.or_absent()? {
+        None => Ok(()),
+        Some(found) if is_going(&found) => at.until_gone(budget, look).await.map(drop),
+        Some(_) => Err(Error::new(ErrorKind::Exists, "it is there")),
+    }
 }
 
 /// Whether something is still being done to it. A word that is not known is one of those that mean so.
@@ -48,7 +76,8 @@ pub(crate) async fn made<T: State, F: Future<Output = Result<T>> + Send>(
 ) -> Result<T> {
     let found = idle(at, budget, look).await?;
     if ["Failed", "Canceled"].iter().any(|word| found.state().eq_ignore_ascii_case(word)) {
-        return Err(Error::new(ErrorKind::Failed, format!("its state is `{}`", found.state())));
+        let why = found.why().map(|why| format!(": {why}")).unwrap_or_default();
+        return Err(Error::new(ErrorKind::Failed, format!("its state is `{}`{why}", found.state())));
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use alien_core::call::Calling;
 use alien_core::impersonate::{Assume, Entered, Entry, Proof};
 use alien_core::{Error, ErrorKind, Impersonator, Result, Site};
 use async_trait::async_trait;
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientMethodOptions;
 use azure_identity::{ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions};
 use base64::Engine as _;
@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::client::{ARM, Clients, Endpoint, VendorToken, entra, unsent};
+use crate::client::{ARM, Clients, Endpoint, VendorToken, causes, entra, unsent};
 use crate::manage::Session;
 use crate::{AUDIENCE, Azure};
 
@@ -126,6 +126,36 @@ impl ClientAssertion for Shown {
     }
 }
 
+/// Tokens of the management identity for whichever service, each exchanged when it is first needed: why there is none is told
+/// the same way each time.
+struct Exchanged {
+    credential: Arc<ClientAssertionCredential<Shown>>,
+    last: Arc<Mutex<Option<Claims>>>,
+    site: Arc<Site<Azure>>,
+}
+
+/// Without the tokens.
+impl fmt::Debug for Exchanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchanged").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Exchanged {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.credential.get_token(scopes, options).await.map_err(|error| {
+            let claims = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let refused = refusal(&error, claims.as_ref(), &self.site);
+            azure_core::Error::new(azure_core::error::ErrorKind::Credential, refused)
+        })
+    }
+}
+
 #[async_trait]
 impl Assume<Azure> for Vendor {
     fn operation(&self) -> &'static str {
@@ -154,11 +184,9 @@ impl Assume<Azure> for Vendor {
         let options = ClientAssertionCredentialOptions { client_options: self.endpoint.options() };
         let credential = ClientAssertionCredential::new(site.target.tenant.to_string(), client, shown, Some(options))
             .map_err(|error| unsent(&error))?;
-        let credential: Arc<dyn TokenCredential> = credential;
-        let token = credential.get_token(&[ARM], None).await.map_err(|error| {
-            let claims = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            refusal(&error, claims.as_ref(), site)
-        })?;
+        let credential: Arc<dyn TokenCredential> =
+            Arc::new(Exchanged { credential, last, site: Arc::clone(&entry.site) });
+        let token = credential.get_token(&[ARM], None).await.map_err(|error| unsent(&error))?;
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
         let ends = ends.map_err(|_| Error::lacking("time of expiry"))?;
         let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
@@ -170,12 +198,8 @@ impl Assume<Azure> for Vendor {
 /// What it means that Entra gives no token: the vendor shows a wrong one, or the customer's identity does not trust the
 /// right one (any more). <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(own) = inner.downcast_ref::<Error>() {
-            return own.clone();
-        }
-        cause = inner.source();
+    if causes(error).any(|cause| cause.is::<Error>()) {
+        return unsent(error);
     }
     let Some((code, words)) = entra(error) else { return unsent(error) };
     let said = format!("Entra says: {words} ({code})");
@@ -204,12 +228,6 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>
 }
 
 fn error_status(error: &azure_core::Error) -> Option<u16> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(status) = inner.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status) {
-            return Some(u16::from(status));
-        }
-        cause = inner.source();
-    }
-    None
+    let status = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<azure_core::Error>()?.http_status();
+    causes(error).find_map(status).map(u16::from)
 }

@@ -20,7 +20,9 @@ use crate::client::tags::{self, Tags};
 use crate::naming::{Ids, same};
 use crate::operations as op;
 use crate::operations::Place;
-use crate::policy::{FederatedCredential, Principal, RoleAssignment, RoleDefinition, RolePermission, role_prefix};
+use crate::policy::{
+    FederatedCredential, Held, Principal, RoleAssignment, RoleDefinition, RolePermission, Text, role_prefix,
+};
 
 /// How long what was written of an identity may take to be read.
 const SETTLES: Duration = Duration::from_secs(60);
@@ -30,14 +32,14 @@ const SETTLES: Duration = Duration::from_secs(60);
 #[derive(Deserialize)]
 pub(crate) struct Found {
     #[serde(default)]
-    tags: Tags,
-    pub(crate) properties: Ids3,
+    tags: Option<Tags>,
+    pub(crate) properties: EntraIds,
 }
 
 /// The ids that Entra gave it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Ids3 {
+pub(crate) struct EntraIds {
     pub(crate) tenant_id: String,
     pub(crate) client_id: String,
     pub(crate) principal_id: String,
@@ -55,7 +57,7 @@ struct Role {
 struct RoleSays {
     role_name: String,
     #[serde(default)]
-    permissions: Vec<RolePermission>,
+    permissions: Vec<Held>,
     #[serde(default)]
     assignable_scopes: Vec<String>,
 }
@@ -95,7 +97,7 @@ fn principal(at: At<'_>) -> Result<Principal> {
     Ok(Azure::principal(&at.site().deployed(), at.site().holding(at.subject)?))
 }
 
-/// GetUserAssignedIdentity.
+/// `GET userAssignedIdentities`.
 pub(crate) async fn look(at: At<'_>) -> Result<Found> {
     let id = at.full_name(Place::Identity)?;
     let found: Found = at.call(&[op::GET_IDENTITY], || async { at.clients.get(id).await }).await?;
@@ -109,7 +111,7 @@ pub(crate) async fn look(at: At<'_>) -> Result<Found> {
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let observed = tags::observed(at.site(), &found.properties.client_id, &found.tags);
+    let observed = tags::observed(at.site(), &found.properties.client_id, found.tags.as_ref().unwrap_or(&Tags::new()));
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     let principal = principal(at)?;
     Ok(observed.drifted(drift(at, &principal, &found.properties.principal_id).await?))
@@ -123,7 +125,7 @@ async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<Str
             return Ok(Some(format!("its role `{}` permits something else", due.properties.role_name)));
         }
     }
-    let assigned = own_assignments(at, id, &roles).await?;
+    let assigned = own_assignments(at, principal, id, &roles).await?;
     for due in &principal.role_assignments {
         if !assigned.iter().any(|found| is_assigned(found, due)) {
             return Ok(Some(format!("a role is not assigned to it at `{}`", due.scope)));
@@ -169,15 +171,16 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
             define(at, due).await?;
         }
     }
-    let assigned = own_assignments(at, &found.principal_id, &roles).await?;
+    let assigned = own_assignments(at, &principal, &found.principal_id, &roles).await?;
+    // First, because Azure knows an assignment of the same role at the same place by whatever name.
+    for spare in assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due))) {
+        unassign(at, &spare.id).await?;
+    }
     for due in &principal.role_assignments {
         if !assigned.iter().any(|found| is_assigned(found, due)) {
             // What is not there yet has its roles assigned when it is made.
             assign(at, due, &found.principal_id).await.or_absent()?;
         }
-    }
-    for spare in assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due))) {
-        unassign(at, &spare.id).await?;
     }
     for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| due.name == role.name)) {
         undefine(at, &spare.name).await?;
@@ -190,7 +193,7 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     let principal = principal(at)?;
     let found = look(at).await?.properties;
     let roles = own_roles(at, &principal).await?;
-    for assigned in own_assignments(at, &found.principal_id, &roles).await? {
+    for assigned in own_assignments(at, &principal, &found.principal_id, &roles).await? {
         unassign(at, &assigned.id).await?;
     }
     for role in roles {
@@ -198,18 +201,12 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     }
     let id = at.full_name(Place::Identity)?;
     at.call(&[op::DELETE_IDENTITY], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until(SETTLES, || async move {
-        Ok(match look(at).await.or_absent()? {
-            None => ControlFlow::Break(Removal::Gone),
-            Some(_) => ControlFlow::Continue("the identity can still be seen".to_owned()),
-        })
-    })
-    .await
+    at.until_gone(SETTLES, || look(at)).await
 }
 
 /// The claim stands in a tag of the management identity, beside its marks.
 pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
-    let found = look(at).await?.tags;
+    let found = look(at).await?.tags.unwrap_or_default();
     Ok(found.get(mark::CLAIM).and_then(|claim| claim.parse().ok()))
 }
 
@@ -219,7 +216,7 @@ pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()>
     // A look may still show what was there before.
     let text = &text;
     at.until(SETTLES, || async move {
-        let shown = look(at).await?.tags.get(mark::CLAIM).is_some_and(|claim| claim == text);
+        let shown = look(at).await?.tags.unwrap_or_default().get(mark::CLAIM).is_some_and(|claim| claim == text);
         Ok(if shown { ControlFlow::Break(()) } else { ControlFlow::Continue("the claim cannot be read".to_owned()) })
     })
     .await
@@ -232,7 +229,7 @@ pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
     let found = look(at).await?.properties;
     trust(at, &[]).await?;
     let roles = own_roles(at, &principal).await?;
-    for assigned in own_assignments(at, &found.principal_id, &roles).await? {
+    for assigned in own_assignments(at, &principal, &found.principal_id, &roles).await? {
         unassign(at, &assigned.id).await?;
     }
     tags::merge(at, at.full_name(Place::Identity)?, &[(mark::SEAL, String::new())]).await
@@ -252,32 +249,27 @@ async fn own_roles(at: At<'_>, principal: &Principal) -> Result<Vec<Role>> {
     let group = group(at);
     let own = |role: &Role| {
         // A role name is the tenant's, and another group may have an identity of the same name.
-        role.properties.role_name.starts_with(&prefix)
-            && role.properties.assignable_scopes.iter().all(|scope| same(scope, &group))
+        principal.role_definitions.iter().any(|due| same(&due.name, &role.name))
+            || role.properties.role_name.starts_with(&prefix)
+                && role.properties.assignable_scopes.iter().all(|scope| same(scope, &group))
     };
     Ok(listed.await?.into_iter().filter(own).collect())
 }
 
 fn is_defined(found: &Role, due: &RoleDefinition) -> bool {
-    let actions = |permissions: &[RolePermission]| {
-        let lower = |list: fn(&RolePermission) -> &[crate::policy::Text]| {
-            permissions.iter().flat_map(list).map(|action| action.to_ascii_lowercase()).collect::<BTreeSet<_>>()
-        };
-        (
-            lower(|permission| &permission.actions),
-            lower(|permission| &permission.not_actions),
-            lower(|permission| &permission.data_actions),
-            lower(|permission| &permission.not_data_actions),
-        )
+    let lower = |actions: &mut dyn Iterator<Item = &str>| actions.map(str::to_ascii_lowercase).collect::<BTreeSet<_>>();
+    let held = |list: fn(&Held) -> &[String]| {
+        lower(&mut found.properties.permissions.iter().flat_map(list).map(String::as_str))
     };
-    actions(&found.properties.permissions) == actions(&due.properties.permissions)
-        && found.properties.assignable_scopes.len() == due.properties.assignable_scopes.len()
-        && found
-            .properties
-            .assignable_scopes
-            .iter()
-            .zip(&due.properties.assignable_scopes)
-            .all(|(found, due)| same(found, due))
+    let wanted = |list: fn(&RolePermission) -> &[Text]| {
+        lower(&mut due.properties.permissions.iter().flat_map(list).map(AsRef::as_ref))
+    };
+    let scopes = |scopes: &[String]| lower(&mut scopes.iter().map(String::as_str));
+    held(|held| &held.actions) == wanted(|due| &due.actions)
+        && held(|held| &held.not_actions) == wanted(|due| &due.not_actions)
+        && held(|held| &held.data_actions) == wanted(|due| &due.data_actions)
+        && held(|held| &held.not_data_actions) == wanted(|due| &due.not_data_actions)
+        && scopes(&found.properties.assignable_scopes) == scopes(&due.properties.assignable_scopes)
 }
 
 fn role_id(at: At<'_>, name: &str) -> String {
@@ -299,7 +291,12 @@ async fn undefine(at: At<'_>, name: &str) -> Result<()> {
 }
 
 /// What of these roles is assigned to the identity in the group.
-async fn own_assignments(at: At<'_>, principal_id: &str, roles: &[Role]) -> Result<Vec<Assignment>> {
+async fn own_assignments(
+    at: At<'_>,
+    principal: &Principal,
+    principal_id: &str,
+    roles: &[Role],
+) -> Result<Vec<Assignment>> {
     let group = group(at);
     let id = [&group, "/providers/Microsoft.Authorization/roleAssignments"].concat();
     let filter = format!("principalId eq '{principal_id}'");
@@ -307,23 +304,30 @@ async fn own_assignments(at: At<'_>, principal_id: &str, roles: &[Role]) -> Resu
     let listed = at.call(&[op::GET_ASSIGNMENT], || async {
         at.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
     });
+    // Also of such as were renamed since.
+    let due = principal.role_definitions.iter().map(|role| role.name.as_str());
+    let names: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).chain(due).collect();
     let own = |found: &Assignment| {
         found.properties.principal_id == principal_id
-            && roles.iter().any(|role| last(&found.properties.role_definition_id).eq_ignore_ascii_case(&role.name))
+            && names.iter().any(|name| same(last(&found.properties.role_definition_id), name))
             && crate::naming::is_within(&found.properties.scope, &group)
     };
     Ok(listed.await?.into_iter().filter(own).collect())
 }
 
 fn is_assigned(found: &Assignment, due: &RoleAssignment) -> bool {
-    found.name.eq_ignore_ascii_case(&due.name)
+    same(&found.name, &due.name)
         && same(&found.properties.scope, &due.scope)
-        && last(&found.properties.role_definition_id).eq_ignore_ascii_case(last(&due.properties.role_definition_id))
+        && same(last(&found.properties.role_definition_id), last(&due.properties.role_definition_id))
+}
+
+fn assignment_id(due: &RoleAssignment) -> String {
+    [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat()
 }
 
 /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
 async fn assign(at: At<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
-    let id = [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat();
+    let id = assignment_id(due);
     let body = json!({ "properties": {
         "roleDefinitionId": due.properties.role_definition_id,
         "principalId": principal_id,
@@ -360,12 +364,16 @@ async fn holders(at: At<'_>) -> Result<Vec<(&Holding, String)>> {
     Ok(holders)
 }
 
+/// The full names of what belongs to the subject.
+fn own_names<'a>(at: At<'a>) -> BTreeSet<&'a str> {
+    at.site().names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect()
+}
+
 /// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
 /// vendor's identity is assigned its roles last of all, when it is opened.
 pub(crate) async fn admit(at: At<'_>) -> Result<()> {
     let site = at.site();
-    let own: BTreeSet<&str> =
-        site.names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect();
+    let own = own_names(at);
     for (holding, principal_id) in holders(at).await? {
         let principal = Azure::principal(&site.deployed(), holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
@@ -379,13 +387,11 @@ pub(crate) async fn admit(at: At<'_>) -> Result<()> {
 /// rest goes.
 pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
     let site = at.site();
-    let own: BTreeSet<&str> =
-        site.names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect();
+    let own = own_names(at);
     for holding in site.permissions.runtime.iter().chain([&site.permissions.management]) {
         let principal = Azure::principal(&site.deployed(), holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
-            let id = [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat();
-            unassign(at, &id).await?;
+            unassign(at, &assignment_id(due)).await?;
         }
     }
     Ok(())

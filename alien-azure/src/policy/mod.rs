@@ -100,6 +100,19 @@ pub struct RolePermission {
     pub not_data_actions: Vec<Text>,
 }
 
+/// What a role permits, as Azure tells it: with whatever else it says.
+#[cfg(feature = "client")]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Held {
+    pub(crate) actions: Vec<String>,
+    pub(crate) not_actions: Vec<String>,
+    pub(crate) data_actions: Vec<String>,
+    pub(crate) not_data_actions: Vec<String>,
+    /// It holds for some requests alone.
+    pub(crate) condition: Option<String>,
+}
+
 /// A role assigned to the identity. <https://learn.microsoft.com/azure/role-based-access-control/role-assignments>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

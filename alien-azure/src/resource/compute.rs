@@ -6,11 +6,13 @@ pub(crate) mod calls;
 pub(crate) mod environment;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
+#[cfg(feature = "client")]
+pub(crate) mod template;
 
-use alien_core::Lifecycle;
 use alien_core::naming::join;
 use alien_core::permission::Set;
 use alien_core::resource::Resource;
+use alien_core::{Code, Lifecycle, Problem, Rule, Stack};
 
 use super::Rows;
 use crate::naming::Ids;
@@ -44,13 +46,18 @@ pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, 
     things.push((Place::Environment, environment(ids, resource.lifecycle(), network)));
     things.push((Place::Workspace, workspace(ids, resource.lifecycle())));
     if resource.settings().takes_commands() {
-        let queue = |what: &str| join(&[&super::queue::namespace(ids)], &["/queues/", &name, what]);
-        things.push((Place::CommandQueue, queue("-commands")));
-        things.push((Place::AnswerQueue, queue("-answers")));
+        let [commands, answers] = command_queues(ids, &name);
+        things.push((Place::CommandQueue, commands));
+        things.push((Place::AnswerQueue, answers));
     }
     for queue in resource.settings().triggers() {
         things.push((Place::TriggerQueue, super::queue::queue(ids, queue)));
     }
+}
+
+/// The queues of commands and of answers of an app.
+pub(crate) fn command_queues(ids: Ids<'_>, app: &str) -> [String; 2] {
+    ["-commands", "-answers"].map(|what| join(&[&super::queue::namespace(ids)], &["/queues/", app, what]))
 }
 
 /// The environment of apps of a lifecycle in a network, or in none.
@@ -63,4 +70,48 @@ pub(crate) fn environment(ids: Ids<'_>, lifecycle: Lifecycle, network: Option<&s
 /// The workspace for the logs of apps of a lifecycle.
 pub(crate) fn workspace(ids: Ids<'_>, lifecycle: Lifecycle) -> String {
     ids.resource(&["Microsoft.OperationalInsights/workspaces/", &ids.physical(lifecycle.name(), 63)])
+}
+
+/// The registries that take the identity of the code for a right to pull.
+pub(crate) fn is_azures(registry: &str) -> bool {
+    registry.ends_with(".azurecr.io")
+}
+
+/// Container Apps runs images only (<https://learn.microsoft.com/azure/container-apps/containers>).
+pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
+    match code {
+        Code::Image(image) if image.split('/').next().is_some_and(is_azures) => problems.push(Problem::warning(
+            Rule::Cloud,
+            format!("the app's identity may not pull `{image}` before someone says so"),
+            "assign it `AcrPull` at the registry when `up` has made the identity, and run `up` again".to_owned(),
+        )),
+        Code::Image(_) => {}
+        Code::Zip(_) => problems.push(Problem::error(
+            Rule::Cloud,
+            "Container Apps runs images, and this is a zip".to_owned(),
+            "ship it as an image".to_owned(),
+        )),
+    }
+}
+
+/// Apps find each other by name within one environment alone
+/// (<https://learn.microsoft.com/azure/container-apps/ingress-overview>).
+pub(super) fn check_links(stack: &Stack, resource: &Resource, problems: &mut Vec<Problem>) {
+    let stands = |one: &Resource| {
+        let network = one.settings().compute().and_then(|compute| compute.network.map(str::to_owned));
+        (one.lifecycle(), network)
+    };
+    for id in resource.links() {
+        let linked = stack.resource(id.as_str()).filter(|linked| linked.settings().compute().is_some());
+        if let Some(linked) = linked.filter(|linked| stands(linked) != stands(resource)) {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                format!(
+                    "it is linked to `{}`, which stands in another environment and is not found by its name",
+                    linked.id()
+                ),
+                "give both the same lifecycle and network, or send through a queue".to_owned(),
+            ));
+        }
+    }
 }

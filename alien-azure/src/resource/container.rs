@@ -17,6 +17,7 @@ pub(super) fn set(set: Set) -> Rows {
 /// An app on the consumption plan has two GiB of memory for each processor
 /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
 pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
+    super::compute::check(container.code(), problems);
     let (cpu, memory) = (container.cpu(), container.memory());
     let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
     let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);

@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 
 use alien_core::permission::Set;
-use alien_core::{Code, Problem, Rule};
+use alien_core::{Function, Problem, Rule};
 
 use super::Rows;
 use crate::operations as op;
@@ -32,22 +32,29 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-/// Container Apps runs images only (<https://learn.microsoft.com/azure/container-apps/containers>).
-pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
-    if let Code::Image(image) = code
-        && image.split('/').next().is_some_and(|host| host.ends_with(".azurecr.io"))
-    {
+/// A message is locked for five minutes at most
+/// (<https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>).
+const LOCKED: u64 = 300;
+
+pub(super) fn check(function: &Function, problems: &mut Vec<Problem>) {
+    super::compute::check(function.code(), problems);
+    let waits = function.is_triggered() || function.takes_commands();
+    if waits && function.longest_run().as_secs() > LOCKED {
         problems.push(Problem::warning(
             Rule::Cloud,
-            format!("the app's identity has no right to pull `{image}`"),
-            "let it pull from that registry before set-up, or use one that needs no right".to_owned(),
+            format!("a message is locked for {LOCKED} seconds at most, and a run may take longer"),
+            "let the code renew the lock while it works, or it is given the message again".to_owned(),
         ));
     }
-    if let Code::Zip(_) = code {
+    if function.memory() > LARGEST {
         problems.push(Problem::error(
             Rule::Cloud,
-            "Container Apps runs images, and this is a zip".to_owned(),
-            "ship the function as an image".to_owned(),
+            format!("Container Apps has no app of {} MiB", function.memory()),
+            format!("set memory to at most {LARGEST} MiB"),
         ));
     }
 }
+
+/// The most memory on the consumption plan, in MiB
+/// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
+const LARGEST: u32 = 8192;

@@ -20,7 +20,7 @@ pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
         Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
-        Set::Setup => &[op::PUT_ACCOUNT, op::DELETE_ACCOUNT],
+        Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
         Set::DataRead => &[op::READ_ENTITY],
         Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
         Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
@@ -28,7 +28,7 @@ pub(super) fn set(set: Set) -> Rows {
 }
 
 pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
-    let account = super::storage::account(ids, id);
+    let account = super::storage::account(ids, &[id, "/table"].concat());
     let table = ["/tableServices/default/tables/", &ids.global(id, MAX)].concat();
     things.push((Place::Table, [&account, table.as_str()].concat()));
     things.push((Place::Account, account));

@@ -47,12 +47,13 @@ pub(crate) fn check(ids: Ids<'_>, stack: &Stack, problems: &mut Vec<Problem>) {
     for resource in stack.resources() {
         let mut own = Vec::new();
         match resource.settings() {
-            Settings::Function(function) => function::check(function.code(), &mut own),
+            Settings::Function(function) => function::check(function, &mut own),
             Settings::Container(container) => container::check(container, &mut own),
             Settings::Kv(kv) => kv::check(kv, &mut own),
             Settings::Network(network) => network::check(network, &mut own),
             Settings::Storage(_) | Settings::Queue(_) => {}
         }
+        compute::check_links(stack, resource, &mut own);
         check_name(ids, resource, &mut own);
         problems.extend(own.into_iter().map(|problem| problem.on(resource.id())));
     }

@@ -40,7 +40,7 @@ pub(crate) fn subnet(network: &str, lifecycle: alien_core::Lifecycle) -> String 
 }
 
 pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
-    let Some(name) = network.existing_name() else { return };
+    let Some(name) = network.existing_name() else { return check_range(network, problems) };
     let plain = (2..=MAX).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -49,6 +49,19 @@ pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
             Rule::Cloud,
             format!("`{name}` is not the name of a virtual network in the resource group"),
             "write its name alone, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
+        ));
+    }
+}
+
+/// Ranges that Container Apps keeps for itself
+/// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet-address-range-restrictions>).
+fn check_range(network: &Network, problems: &mut Vec<Problem>) {
+    // A range begins where its size lets it, so one that touches 172.30.0.0/15 lies in it.
+    if ["172.30.", "172.31."].iter().any(|kept| network.range().starts_with(kept)) {
+        problems.push(Problem::error(
+            Rule::Cloud,
+            format!("Container Apps keeps addresses of `{}` for itself", network.range()),
+            "choose a range outside of 172.30.0.0/16 and 172.31.0.0/16".to_owned(),
         ));
     }
 }

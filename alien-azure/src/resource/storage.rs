@@ -23,7 +23,7 @@ pub(super) fn set(set: Set) -> Rows {
         Set::Reconfigure => {
             &[op::GET_BLOB_SERVICE, op::PUT_BLOB_SERVICE, op::GET_LIFECYCLE, op::PUT_LIFECYCLE, op::DELETE_LIFECYCLE]
         }
-        Set::Setup => &[op::PUT_ACCOUNT, op::DELETE_ACCOUNT],
+        Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
         Set::DataRead => &[op::READ_BLOB],
         Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
         Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],

@@ -62,6 +62,12 @@ impl<P: Copy + Eq> Names<P> {
         self.resources.get(position).and_then(|named| named.things.first()).map_or("", |(_, name)| name.as_str())
     }
 
+    /// Whether a resource has this full name.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        (0..self.resources.len()).any(|position| self.id(position) == id)
+    }
+
     /// The full names that `place` means for a subject: its own; those of the identity its code runs under; those
     /// that all share.
     pub fn at(&self, place: P, subject: Subject) -> impl Iterator<Item = &str> {

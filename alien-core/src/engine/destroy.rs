@@ -175,6 +175,8 @@ pub(super) fn leftover<C: Cloud>(old: &Site<C>, new: &Site<C>) -> Vec<Subject> {
     let has_shared = |site: &Site<C>| site.names.things().any(own);
     old.subjects()
         .filter(|subject| match *subject {
+            // Of two kinds that are the same thing to the cloud, the one has become the other.
+            Subject::Resource(position) if new.names.has_id(old.names.id(position)) => false,
             Subject::Resource(position) => old.stack().at(position).is_some_and(|resource| {
                 // What was made stays the deployment's, also where another thing of the customer's takes its place.
                 new.stack()

@@ -158,6 +158,12 @@ impl Container {
         self
     }
 
+    /// What runs.
+    #[must_use]
+    pub const fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Thousandths of a processor.
     #[must_use]
     pub const fn cpu(&self) -> u32 {

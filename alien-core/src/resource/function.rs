@@ -239,6 +239,12 @@ impl Function {
         self
     }
 
+    /// Whether the vendor may send it commands.
+    #[must_use]
+    pub const fn takes_commands(&self) -> bool {
+        self.commands
+    }
+
     /// What runs.
     #[must_use]
     pub const fn code(&self) -> &Code {

@@ -197,7 +197,7 @@ impl Settings {
     /// Whether the vendor may send commands to it.
     #[must_use]
     pub const fn takes_commands(&self) -> bool {
-        matches!(self, Self::Function(function) if function.commands)
+        matches!(self, Self::Function(function) if function.takes_commands())
     }
 
     /// The queues whose messages start it.

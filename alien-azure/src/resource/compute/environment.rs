@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use alien_core::call::last;
 use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::{Lifecycle, OrAbsent, Result};
+use alien_core::permission::Subject;
+use alien_core::{Error, Lifecycle, OrAbsent, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::client::At;
 use crate::client::settle::{self, State};
@@ -36,6 +38,7 @@ struct Environment {
 #[serde(rename_all = "camelCase", default)]
 struct EnvironmentSays {
     provisioning_state: String,
+    deployment_errors: Option<String>,
     vnet_configuration: Option<Vnet>,
     app_logs_configuration: Option<AppLogs>,
 }
@@ -62,7 +65,7 @@ struct App {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct AppSays {
-    environment_id: String,
+    environment_id: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -74,6 +77,10 @@ struct Vnet {
 impl State for Environment {
     fn state(&self) -> &str {
         &self.properties.provisioning_state
+    }
+
+    fn why(&self) -> Option<&str> {
+        self.properties.deployment_errors.as_deref().filter(|why| !why.is_empty())
     }
 }
 
@@ -118,7 +125,7 @@ impl State for Workspace {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Keys {
-    primary_shared_key: String,
+    primary_shared_key: Zeroizing<String>,
 }
 
 fn workspace_id(at: At<'_>, lifecycle: Lifecycle) -> String {
@@ -135,14 +142,16 @@ pub(crate) async fn observe_workspace(at: At<'_>, lifecycle: Lifecycle) -> Resul
     Ok(tags::observed(at.site(), workspace_id(at, lifecycle), &found.tags.unwrap_or_default()))
 }
 
-/// Makes it, unless it is there and ours. One that was removed in the last two weeks is taken back by this
-/// (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace#recover-a-workspace-in-a-soft-delete-state>).
+/// Makes it, unless it is there and ours.
 pub(crate) async fn make_workspace(at: At<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
     let id = workspace_id(at, lifecycle);
     if let Some(found) = look_at_workspace(at, lifecycle).await.or_absent()? {
         tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
-        settle::made(at, PATIENCE, || look_at_workspace(at, lifecycle)).await?;
-        return Ok(false);
+        if !settle::is_going(&found) {
+            settle::made(at, PATIENCE, || look_at_workspace(at, lifecycle)).await?;
+            return Ok(false);
+        }
+        at.until_gone(PATIENCE, || look_at_workspace(at, lifecycle)).await?;
     }
     let body = json!({
         "location": at.site().target.location,
@@ -158,16 +167,28 @@ pub(crate) async fn seal_workspace(at: At<'_>, lifecycle: Lifecycle, marks: &Mar
     tags::set_seal(at, &workspace_id(at, lifecycle), marks).await
 }
 
-/// Removes it: for two weeks it can be taken back, with what it holds.
+/// Removes it and what it holds, for good: what can be taken back comes back to whoever makes one of its name next
+/// (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
 pub(crate) async fn delete_workspace(at: At<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = workspace_id(at, lifecycle);
     let Some(found) = look_at_workspace(at, lifecycle).await.or_absent()? else { return Ok(Removal::Gone) };
-    let is_own = tags::own(at.site(), &id, &found.tags.clone().unwrap_or_default()).is_ok();
-    if !is_own || in_use(at, &found).await? {
+    if tags::own(at.site(), &id, &found.tags.clone().unwrap_or_default()).is_err() {
         return Ok(Removal::Gone);
     }
-    at.call(&[op::DELETE_WORKSPACE], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
+    if in_use(at, &found).await? {
+        return Ok(Removal::Kept(format!("environments send their logs to `{}`", last(&id))));
+    }
+    let gone = at.call(&[op::DELETE_WORKSPACE], || async { at.clients.delete(&id, &[("force", "true")]).await });
+    gone.await.or_absent()?;
     at.until_gone(PATIENCE, || look_at_workspace(at, lifecycle)).await
+}
+
+/// Whether it is there, and environments that stay send their logs to it.
+pub(crate) async fn is_workspace_kept(at: At<'_>, lifecycle: Lifecycle) -> Result<bool> {
+    match look_at_workspace(at, lifecycle).await.or_absent()? {
+        Some(found) => in_use(at, &found).await,
+        None => Ok(false),
+    }
 }
 
 /// Whether environments send their logs to it still.
@@ -194,12 +215,13 @@ async fn list(at: At<'_>) -> Result<Vec<Environment>> {
 
 pub(crate) async fn observe(at: At<'_>, lifecycle: Lifecycle) -> Result<Observed> {
     let id = environment_id(at, lifecycle);
-    let Some(found) = look(at, &id).await.or_absent()? else { return Ok(Observed::Absent) };
+    let found = look(at, &id).await.or_absent()?.filter(|found| !settle::is_going(found));
+    let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (found.state() == "Failed").then(|| "its making has failed".to_owned());
     Ok(tags::observed(at.site(), id, &found.tags()).drifted(drift))
 }
 
-/// The environment of an app, made where it is not there: in the network that the app names, or that of all.
+/// The environment of an app that names a network, made where it is not there. The others are made before.
 pub(crate) async fn ensure(at: At<'_>, marks: &Marks) -> Result<()> {
     let resource = at.resource()?;
     let Some(network) = resource.settings().compute().and_then(|compute| compute.network) else { return Ok(()) };
@@ -210,33 +232,45 @@ pub(crate) async fn ensure(at: At<'_>, marks: &Marks) -> Result<()> {
 /// Makes an environment on the consumption plan, unless it is there and ours. Gives whether it was not.
 /// <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>
 pub(crate) async fn make(at: At<'_>, lifecycle: Lifecycle, network: Option<At<'_>>, marks: &Marks) -> Result<bool> {
-    let shared = at.about(alien_core::permission::Subject::Deployment);
+    let shared = at.about(Subject::Deployment);
     let id = match network {
         Some(network) => super::environment(Ids(&at.site().target), lifecycle, Some(network.resource()?.id().as_str())),
         None => environment_id(at, lifecycle),
     };
     // Two apps may come at once, and a network takes one change at a time.
-    let _turn = at.clients.network.lock().await;
+    let _turn = match network {
+        Some(_) => Some(at.clients.network.lock().await),
+        None => None,
+    };
+    let mut tags = Tags::new();
     if let Some(found) = look(shared, &id).await.or_absent()? {
         tags::own(at.site(), &id, &found.tags())?;
-        let found = settle::idle(shared, PATIENCE, || look(shared, &id)).await?;
-        if found.state() != "Failed" {
-            return Ok(false);
+        if settle::is_going(&found) {
+            at.until_gone(PATIENCE, || look(shared, &id)).await?;
+        } else {
+            let found = settle::idle(shared, PATIENCE, || look(shared, &id)).await?;
+            if found.state() != "Failed" {
+                return Ok(false);
+            }
+            tags = found.tags();
         }
     }
     let workspace = look_at_workspace(shared, lifecycle).await?;
     let keys = [&workspace_id(at, lifecycle), "/sharedKeys"].concat();
-    let keys =
-        shared.call(&[op::GET_WORKSPACE_KEYS], || async { at.clients.post(&keys).await?.json::<Keys>() }).await?;
+    let keys = shared.call(&[op::GET_WORKSPACE_KEYS], || async {
+        // What cannot be read is not shown: it may be a key.
+        at.clients.post(&keys).await?.json::<Keys>().map_err(|_| Error::lacking("keys of the workspace"))
+    });
+    let keys = keys.await?;
     let mut body = json!({
         "location": at.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, last(&id)),
+        "tags": tags::unsealed(tags, marks, last(&id)),
         "properties": {
             "appLogsConfiguration": {
                 "destination": "log-analytics",
                 "logAnalyticsConfiguration": {
                     "customerId": workspace.properties.customer_id,
-                    "sharedKey": keys.primary_shared_key,
+                    "sharedKey": *keys.primary_shared_key,
                 },
             },
             "workloadProfiles": [{ "name": "Consumption", "workloadProfileType": "Consumption" }],
@@ -271,16 +305,17 @@ pub(crate) async fn delete(at: At<'_>, lifecycle: Lifecycle) -> Result<Removal> 
     }
 }
 
-/// Removes those environments of the deployment that stand in a network, or in any.
-pub(crate) async fn delete_in_networks(at: At<'_>, network: Option<&str>) -> Result<()> {
-    let shared = at.about(alien_core::permission::Subject::Deployment);
+/// Removes those environments of the deployment that stand in a network, or in any. Gives why some are left.
+pub(crate) async fn delete_in_networks(at: At<'_>, network: Option<&str>) -> Result<Vec<String>> {
+    let shared = at.about(Subject::Deployment);
+    let mut kept = Vec::new();
     for found in list(shared).await? {
         let stands = found.subnet().is_some_and(|subnet| network.is_none_or(|network| is_within(subnet, network)));
-        if stands {
-            remove(shared, &found.id).await?;
+        if stands && let Removal::Kept(why) = remove(shared, &found.id).await? {
+            kept.push(why);
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The environments of the deployment that no app of its stack names.
@@ -290,12 +325,17 @@ pub(crate) async fn stray(at: At<'_>) -> Result<Vec<String>> {
     Ok(list(at).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 
-/// Removes an environment, unless apps stand in it still.
-pub(crate) async fn remove(at: At<'_>, id: &str) -> Result<Removal> {
+/// The apps that stand in an environment, whosever they are.
+pub(crate) async fn apps_in(at: At<'_>, id: &str) -> Result<Vec<String>> {
     let all = Ids(&at.site().target).resource(&["Microsoft.App/containerApps"]);
     let apps = at.call(&[op::LIST_APPS], || async { at.clients.list::<App>(&all, &[]).await }).await?;
-    let standing: Vec<&str> =
-        apps.iter().filter(|app| same(&app.properties.environment_id, id)).map(|app| app.name.as_str()).collect();
+    let stands = |app: &App| app.properties.environment_id.as_deref().is_some_and(|environment| same(environment, id));
+    Ok(apps.into_iter().filter(stands).map(|app| app.name).collect())
+}
+
+/// Removes an environment, unless apps stand in it still.
+pub(crate) async fn remove(at: At<'_>, id: &str) -> Result<Removal> {
+    let standing = apps_in(at, id).await?;
     if !standing.is_empty() {
         return Ok(Removal::Kept(format!("apps stand in its environment `{}`: {}", last(id), standing.join(", "))));
     }

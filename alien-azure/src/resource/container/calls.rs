@@ -2,7 +2,7 @@
 
 use alien_core::Container;
 
-use super::super::compute::calls::{Resources, Scale};
+use super::super::compute::template::{Resources, Scale};
 
 pub(crate) use super::super::compute::calls::{configure, create, delete, heartbeat, observe};
 

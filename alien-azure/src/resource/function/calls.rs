@@ -2,7 +2,7 @@
 //!
 //! A command is a message in a queue of the function's own, and its answer one in another: whoever may send to the first and
 //! receive from the second can do nothing else. The code takes a command from the queue whose address is in
-//! [`COMMANDS`], and sends the answer to the queue that the message's `ReplyTo` names, with the message's `MessageId` as
+//! [`COMMANDS`], renews its lock while it works, and sends the answer to the queue that the message's `ReplyTo` names, with the message's `MessageId` as
 //! `CorrelationId` (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messages-payloads#message-routing-and-correlation>).
 
 use std::ops::ControlFlow;
@@ -17,9 +17,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::compute::calls::{self as compute, Resources, Rule, Scale};
+use super::super::compute::calls as compute;
+use super::super::compute::template::{Resources, Rule, Scale};
 use super::super::queue;
-use crate::client::At;
+use crate::client::{Answer, At};
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Place;
@@ -28,6 +29,9 @@ pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe
 
 /// The variable that tells the code the address of the queue with its commands.
 pub(crate) const COMMANDS: &str = "ALIEN_COMMANDS";
+
+/// The name of the rule by which commands start it.
+pub(crate) const RULE: &str = "commands";
 
 /// The most replicas.
 const MOST: u32 = 100;
@@ -50,7 +54,7 @@ pub(crate) fn resources(function: &Function) -> Resources {
 pub(crate) fn scale(at: At<'_>, resource: &Resource, identity: &str) -> Result<Scale> {
     let mut rules = Vec::new();
     if resource.settings().takes_commands() {
-        rules.push(Rule::queue("commands".to_owned(), at.full_name(Place::CommandQueue)?, identity));
+        rules.push(Rule::queue(RULE.to_owned(), at.full_name(Place::CommandQueue)?, identity));
     }
     for id in resource.settings().triggers() {
         rules.push(Rule::queue(format!("queue-{id}"), &queue::queue(Ids(&at.site().target), id), identity));
@@ -77,8 +81,6 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         put_queue(at, Place::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
         let answers = json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT5M" });
         put_queue(at, Place::AnswerQueue, op::PUT_ANSWER_QUEUE, &answers).await?;
-    } else {
-        delete_queues(at).await?;
     }
     compute::configure(at, marks).await
 }
@@ -108,12 +110,11 @@ pub(crate) async fn missing_queue(at: At<'_>) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// What is in them is nobody's data.
+/// Removes the queues of commands and answers, which the stack may name no more. What is in them is nobody's data.
 pub(crate) async fn delete_queues(at: At<'_>) -> Result<()> {
-    let places = [(Place::CommandQueue, op::DELETE_COMMAND_QUEUE), (Place::AnswerQueue, op::DELETE_ANSWER_QUEUE)];
-    for (place, row) in places {
-        let Some(id) = at.site().names.at(place, at.subject).next() else { continue };
-        at.call(&[row], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
+    let [commands, answers] = super::super::compute::command_queues(Ids(&at.site().target), at.name(Place::App)?);
+    for (id, row) in [(commands, op::DELETE_COMMAND_QUEUE), (answers, op::DELETE_ANSWER_QUEUE)] {
+        at.call(&[row], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
     }
     Ok(())
 }
@@ -125,8 +126,8 @@ pub(crate) async fn delete_queues(at: At<'_>) -> Result<()> {
 struct Broker {
     #[serde(default)]
     correlation_id: String,
-    message_id: String,
-    lock_token: String,
+    sequence_number: u64,
+    lock_token: Uuid,
 }
 
 /// Sends a command and waits for its answer. It is sent again only where the queue certainly did not take it.
@@ -162,9 +163,37 @@ pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
 /// <https://learn.microsoft.com/rest/api/servicebus/peek-lock-message-non-destructive-read>
 async fn take(at: At<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
     let mut others = Vec::new();
-    let mut own = None;
+    let looked = look_through(at, namespace, answers, id, &mut others).await;
+    let settle = async |method: Method, lock: &str| {
+        at.call(&[op::RECEIVE_ANSWER], || async { at.clients.bus(method, namespace, lock, &[], Vec::new()).await })
+            .await
+            .or_absent()
+    };
+    if let Ok(Some((_, lock))) = &looked {
+        settle(Method::Delete, lock).await?;
+    }
+    for lock in others {
+        // One that cannot be given back is there again when its lock ends.
+        let _ = settle(Method::Put, &lock).await;
+    }
+    let Some((found, _)) = looked? else { return Ok(None) };
+    if found.bytes().len() > LARGEST {
+        return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", found.bytes().len())));
+    }
+    Ok(Some(found.bytes().to_vec()))
+}
+
+/// Locks one answer after another until it is the one, or none is left. Gives it and its lock; the locks of the others are put
+/// aside.
+async fn look_through(
+    at: At<'_>,
+    namespace: &str,
+    answers: &str,
+    id: &str,
+    others: &mut Vec<String>,
+) -> Result<Option<(Answer, String)>> {
     let mut wait = LOOK;
-    while own.is_none() {
+    loop {
         let head = format!("/{answers}/messages/head?timeout={wait}");
         // The next one is there, or it is not.
         wait = 0;
@@ -173,25 +202,14 @@ async fn take(at: At<'_>, namespace: &str, answers: &str, id: &str) -> Result<Op
         });
         let found = looked.await?;
         if found.status == 204 {
-            break;
+            return Ok(None);
         }
         let broker = found.header("brokerproperties").and_then(|text| serde_json::from_str::<Broker>(text).ok());
         let broker = broker.ok_or_else(|| Error::lacking("properties of the message"))?;
-        let lock = format!("/{answers}/messages/{}/{}", broker.message_id, broker.lock_token);
-        if broker.correlation_id == id { own = Some((found, lock)) } else { others.push(lock) }
+        let lock = format!("/{answers}/messages/{}/{}", broker.sequence_number, broker.lock_token);
+        if broker.correlation_id == id {
+            return Ok(Some((found, lock)));
+        }
+        others.push(lock);
     }
-    let settle = async |method: Method, lock: &str| {
-        at.call(&[op::RECEIVE_ANSWER], || async { at.clients.bus(method, namespace, lock, &[], Vec::new()).await })
-            .await
-            .or_absent()
-    };
-    for lock in others {
-        settle(Method::Put, &lock).await?;
-    }
-    let Some((found, lock)) = own else { return Ok(None) };
-    settle(Method::Delete, &lock).await?;
-    if found.bytes().len() > LARGEST {
-        return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", found.bytes().len())));
-    }
-    Ok(Some(found.bytes().to_vec()))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::storage::calls as storage;
 use crate::client::At;
-use crate::client::tags;
+use crate::client::{settle, tags};
 use crate::identity::calls::admit;
 use crate::operations as op;
 use crate::operations::Place;
@@ -20,13 +20,14 @@ async fn look(at: At<'_>) -> Result<Value> {
 }
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(account) = storage::look_at_account(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let account = storage::look_at_account(at).await.or_absent()?.filter(|account| !settle::is_going(account));
+    let Some(account) = account else { return Ok(Observed::Absent) };
     let table = look(at).await.or_absent()?;
     Ok(storage::observed(at, &account, at.full_name(Place::Table)?, table.as_ref()))
 }
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    storage::close(at, marks).await?;
+    storage::close(at).await?;
     let id = at.full_name(Place::Table)?;
     at.call(&[op::PUT_TABLE], || async { at.clients.put(id, &json!({})).await }).await?;
     admit(at).await?;
@@ -43,7 +44,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
     storage::delete_account(at).await
 }
 
-/// GetStorageAccount and GetTable.
+/// `GET storageAccounts` and `GET tableServices/tables`.
 pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     let account = storage::look_at_account(at).await?;
     look(at).await?;

@@ -93,7 +93,8 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         let found = look(at).await?;
         return adopted(at, &found).map(|()| Observed::Adopted { id: id.to_owned() });
     }
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let found = look(at).await.or_absent()?.filter(|found| !settle::is_going(found));
+    let Some(found) = found else { return Ok(Observed::Absent) };
     let observed = tags::observed(at.site(), id, found.tags.as_ref().unwrap_or(&Tags::new()));
     let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
     Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
@@ -145,10 +146,7 @@ fn subnets(network: &Network) -> Result<[Value; 2]> {
 }
 
 pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    // A PUT replaces: what is there already is for its owner.
-    if look(at).await.or_absent()?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "the virtual network is there"));
-    }
+    settle::clear(at, PATIENCE, || look(at)).await?;
     let network = settings(at)?;
     let body = json!({
         "location": at.site().target.location,
@@ -187,12 +185,23 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 /// What stands in it goes first: environments whose apps are gone.
 pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let id = at.full_name(Place::VirtualNetwork)?;
-    environment::delete_in_networks(at, Some(id)).await?;
-    at.call(&[op::DELETE_NETWORK], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until_gone(PATIENCE, || look(at)).await
+    let kept = environment::delete_in_networks(at, Some(id)).await?;
+    if !kept.is_empty() {
+        return Ok(Removal::Kept(kept.join("; ")));
+    }
+    match at.call(&[op::DELETE_NETWORK], || async { at.clients.delete(id, &[]).await }).await.or_absent() {
+        // Azure may hold a subnet for a while for an environment that is gone.
+        Err(error) if error.kind() == ErrorKind::Busy => {
+            Ok(Removal::Kept(format!("Azure still holds its subnets; run `down` again later ({})", error.message())))
+        }
+        deleted => {
+            deleted?;
+            at.until_gone(PATIENCE, || look(at)).await
+        }
+    }
 }
 
-/// GetVirtualNetwork and ListSubnets.
+/// `GET virtualNetworks` and its subnets.
 pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     let found = look(at).await?;
     let id = [at.full_name(Place::VirtualNetwork)?, "/subnets"].concat();

@@ -132,7 +132,7 @@ pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
     Ok(Removal::Gone)
 }
 
-/// GetNamespace and GetQueue.
+/// `GET namespaces` and `GET namespaces/queues`.
 pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     let id = at.full_name(Place::Namespace)?;
     at.call(&[op::GET_NAMESPACE], || async { at.clients.get::<Value>(id).await }).await?;

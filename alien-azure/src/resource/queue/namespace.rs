@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[derive(Deserialize)]
 struct Found {
     #[serde(default)]
-    tags: Tags,
+    tags: Option<Tags>,
     properties: Says,
 }
 
@@ -55,25 +55,31 @@ async fn look(at: At<'_>) -> Result<Found> {
 }
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let found = look(at).await.or_absent()?.filter(|found| !settle::is_going(found));
+    let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (!found.properties.disable_local_auth).then(|| "its keys are on".to_owned());
-    Ok(tags::observed(at.site(), id(at), &found.tags).drifted(drift))
+    Ok(tags::observed(at.site(), id(at), found.tags.as_ref().unwrap_or(&Tags::new())).drifted(drift))
 }
 
 /// Keys are off: who may use a queue is for roles to say. Makes it, unless it is there and as it should be.
 pub(crate) async fn make(at: At<'_>, marks: &Marks) -> Result<bool> {
     let id = id(at);
-    let found = look(at).await.or_absent()?;
-    let tags = found.as_ref().map(|found| found.tags.clone()).unwrap_or_default();
-    if let Some(found) = &found {
-        tags::own(at.site(), &id, &found.tags)?;
-        if found.properties.disable_local_auth && !settle::is_running(found) {
+    if let Some(found) = look(at).await.or_absent()? {
+        tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
+        if !settle::is_going(&found) {
+            let found = settle::made(at, PATIENCE, || look(at)).await?;
+            if !found.properties.disable_local_auth {
+                let closed = json!({ "properties": { "disableLocalAuth": true } });
+                at.call(&[op::CLOSE_NAMESPACE], || async { at.clients.patch(&id, &closed).await }).await?;
+                settle::made(at, PATIENCE, || look(at)).await?;
+            }
             return Ok(false);
         }
+        at.until_gone(PATIENCE, || look(at)).await?;
     }
     let body = json!({
         "location": at.site().target.location,
-        "tags": tags::unsealed(tags, marks, last(&id)),
+        "tags": tags::unsealed(Tags::new(), marks, last(&id)),
         "sku": { "name": "Standard", "tier": "Standard" },
         "properties": { "disableLocalAuth": true, "minimumTlsVersion": "1.2" },
     });
@@ -86,18 +92,23 @@ pub(crate) async fn seal(at: At<'_>, marks: &Marks) -> Result<()> {
     tags::set_seal(at, &id(at), marks).await
 }
 
+/// The queues that stand in it, whosever they are; none where it is not there.
+pub(crate) async fn standing(at: At<'_>) -> Result<Vec<String>> {
+    let queues = [&id(at), "/queues"].concat();
+    let listed = at.call(&[op::LIST_QUEUES], || async { at.clients.list::<Listed>(&queues, &[]).await });
+    Ok(listed.await.or_absent()?.unwrap_or_default().into_iter().map(|queue| queue.name).collect())
+}
+
 /// Removes it, unless queues stand in it: with it they would go, and what they hold.
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
     let id = id(at);
     let Some(found) = look(at).await.or_absent()? else { return Ok(Removal::Gone) };
-    if tags::own(at.site(), &id, &found.tags).is_err() {
+    if tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new())).is_err() {
         return Ok(Removal::Gone);
     }
-    let queues = [&id, "/queues"].concat();
-    let standing = at.call(&[op::LIST_QUEUES], || async { at.clients.list::<Listed>(&queues, &[]).await }).await?;
+    let standing = standing(at).await?;
     if !standing.is_empty() {
-        let names: Vec<&str> = standing.iter().map(|queue| queue.name.as_str()).collect();
-        return Ok(Removal::Kept(format!("queues stand in its namespace: {}", names.join(", "))));
+        return Ok(Removal::Kept(format!("queues stand in its namespace: {}", standing.join(", "))));
     }
     at.call(&[op::DELETE_NAMESPACE], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
     at.until_gone(PATIENCE, || look(at)).await

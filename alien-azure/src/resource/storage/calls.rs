@@ -89,7 +89,8 @@ pub(crate) fn observed(at: At<'_>, account: &Account, id: &str, thing: Option<&V
 }
 
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(account) = look_at_account(at).await.or_absent()? else { return Ok(Observed::Absent) };
+    let account = look_at_account(at).await.or_absent()?.filter(|account| !settle::is_going(account));
+    let Some(account) = account else { return Ok(Observed::Absent) };
     let container = look(at).await.or_absent()?;
     let observed = observed(at, &account, at.full_name(Place::Container)?, container.as_ref());
     match observed {
@@ -118,51 +119,50 @@ async fn drift(at: At<'_>) -> Result<Option<String>> {
     Ok((found != due).then(|| "when its blobs expire was changed".to_owned()))
 }
 
-/// Closed from the first moment: no keys, nothing public, TLS alone
-/// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>). What it holds is kept three times in
-/// one place: what every region has.
-pub(crate) async fn put_account(at: At<'_>, tags: &Tags) -> Result<()> {
+/// No keys, nothing public, TLS alone
+/// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
+fn closed() -> Value {
+    json!({
+        "allowSharedKeyAccess": false,
+        "allowBlobPublicAccess": false,
+        "allowCrossTenantReplication": false,
+        "defaultToOAuthAuthentication": true,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": true,
+    })
+}
+
+/// Makes the account, for storage or for a table, closed from the first moment. What it holds is kept three times in one
+/// place: what every region has.
+pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+    settle::clear(at, PATIENCE, || look_at_account(at)).await?;
     let id = at.full_name(Place::Account)?;
     let body = json!({
         "location": at.site().target.location,
-        "tags": tags,
+        "tags": tags::unsealed(Tags::new(), marks, at.name(Place::Account)?),
         "kind": "StorageV2",
         "sku": { "name": "Standard_LRS" },
-        "properties": {
-            "accessTier": "Hot",
-            "allowSharedKeyAccess": false,
-            "allowBlobPublicAccess": false,
-            "allowCrossTenantReplication": false,
-            "defaultToOAuthAuthentication": true,
-            "minimumTlsVersion": "TLS1_2",
-            "supportsHttpsTrafficOnly": true,
-        },
+        "properties": closed(),
     });
     at.call(&[op::PUT_ACCOUNT], || async { at.clients.put(id, &body).await }).await?;
     settle::made(at, PATIENCE, || look_at_account(at)).await.map(drop)
 }
 
-/// Makes the account, for storage or for a table.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    // A PUT replaces: what is there already is for its owner.
-    if look_at_account(at).await.or_absent()?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "the storage account is there"));
-    }
-    put_account(at, &tags::unsealed(Tags::new(), marks, at.name(Place::Account)?)).await
-}
-
-/// Closes the account again, where it is open.
-pub(crate) async fn close(at: At<'_>, marks: &Marks) -> Result<()> {
+/// Closes the account again, where it is open; what else the customer chose for it stays.
+pub(crate) async fn close(at: At<'_>) -> Result<()> {
     let found = settle::idle(at, PATIENCE, || look_at_account(at)).await?;
     if found.open().is_none() {
         return Ok(());
     }
-    put_account(at, &tags::unsealed(found.tags.unwrap_or_default(), marks, at.name(Place::Account)?)).await
+    let id = at.full_name(Place::Account)?;
+    let body = json!({ "properties": closed() });
+    at.call(&[op::CLOSE_ACCOUNT], || async { at.clients.patch(id, &body).await }).await?;
+    settle::made(at, PATIENCE, || look_at_account(at)).await.map(drop)
 }
 
 pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let storage = settings(at)?;
-    close(at, marks).await?;
+    close(at).await?;
     let service = at.full_name(Place::BlobService)?;
     let body = json!({ "properties": { "isVersioningEnabled": storage.is_versioned() } });
     at.call(&[op::PUT_BLOB_SERVICE], || async { at.clients.put(service, &body).await }).await?;
@@ -226,7 +226,7 @@ pub(crate) fn health(account: &Account) -> Heartbeat {
     }
 }
 
-/// GetStorageAccount and GetBlobContainer.
+/// `GET storageAccounts` and `GET blobServices/containers`.
 pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
     let account = look_at_account(at).await?;
     look(at).await?;

@@ -1,0 +1,224 @@
+//! What an app runs, and when: all that a revision says.
+
+use std::collections::BTreeMap;
+
+use alien_core::resource::{Resource, Settings};
+use alien_core::{Code, Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::{container, function};
+use crate::client::At;
+use crate::operations::Place;
+
+/// Which identity of the app's the code asks for tokens: what Azure's own libraries read.
+const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+
+/// What runs: all that a revision says.
+#[derive(Serialize, Deserialize, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Template {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_suffix: Option<String>,
+    pub(crate) containers: Vec<Container>,
+    pub(crate) scale: Scale,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_containers: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volumes: Option<Vec<Value>>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Container {
+    name: String,
+    pub(crate) image: String,
+    #[serde(deserialize_with = "or_default")]
+    env: Vec<Variable>,
+    resources: Resources,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Vec<String>>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Variable {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_ref: Option<String>,
+}
+
+impl Variable {
+    fn value(&self) -> &str {
+        self.value.as_deref().unwrap_or_default()
+    }
+}
+
+/// A processor's part and its memory, `0.5Gi`.
+#[derive(Serialize, Deserialize, Clone, Default)]
+#[serde(default)]
+pub(crate) struct Resources {
+    cpu: f64,
+    memory: String,
+}
+
+impl Resources {
+    /// On the consumption plan there are two GiB of memory for each processor, in steps of a quarter of one
+    /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
+    pub(crate) fn of_memory(mib: u32) -> Self {
+        let quarters = f64::from(mib.div_ceil(512).max(1));
+        Self { cpu: quarters * 0.25, memory: format!("{}Gi", quarters * 0.5) }
+    }
+
+    fn quarters(&self) -> (u64, u64) {
+        let gib: f64 = self.memory.trim_end_matches("Gi").parse().unwrap_or_default();
+        let round = |number: f64| number.round().clamp(0.0, f64::from(u32::MAX)) as u64;
+        (round(self.cpu * 100.0), round(gib * 100.0))
+    }
+}
+
+/// How many replicas run, and what makes more of them.
+#[derive(Serialize, Deserialize, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Scale {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) min_replicas: u32,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) max_replicas: u32,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// Something that makes more replicas.
+#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
+#[serde(default)]
+pub(crate) struct Rule {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<Custom>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<Value>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
+#[serde(default)]
+struct Custom {
+    #[serde(rename = "type", deserialize_with = "or_default")]
+    kind: String,
+    #[serde(deserialize_with = "or_default")]
+    metadata: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    identity: String,
+}
+
+impl Rule {
+    /// As many replicas as messages wait in a queue, counted under an identity
+    /// (<https://learn.microsoft.com/azure/container-apps/scale-app#custom>).
+    pub(crate) fn queue(name: String, queue: &str, identity: &str) -> Self {
+        let (namespace, queue) = function::calls::split(queue);
+        let metadata = [("namespace", namespace), ("queueName", queue), ("messageCount", "1")];
+        let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let custom = Custom { kind: "azure-servicebus".to_owned(), metadata, identity: identity.to_owned() };
+        Self { name, custom: Some(custom), ..Self::default() }
+    }
+}
+
+/// Azure tells `null` for what is not set.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// How a template differs from what is wanted, in what the stack says. Azure fills in the rest.
+pub(crate) fn differs(found: &Template, wanted: &Template) -> Option<String> {
+    let of = |template: &Template| template.containers.first().cloned().unwrap_or_default();
+    let (is, due) = (of(found), of(wanted));
+    if is.image != due.image {
+        return Some("other code".to_owned());
+    }
+    // What nobody here sets, nobody should have set.
+    let empty = |list: &Option<Vec<Value>>| list.as_ref().is_none_or(Vec::is_empty);
+    let more = found.containers.len() > 1 || !empty(&found.init_containers) || !empty(&found.volumes);
+    let words = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let commanded = !words(&is.command).is_empty() || !words(&is.args).is_empty();
+    let other = variables(&is) != variables(&due)
+        || is.resources.quarters() != due.resources.quarters()
+        || !scales_alike(found, wanted);
+    (other || more || commanded).then(|| "other settings".to_owned())
+}
+
+/// Whether they run as many replicas, for the same reasons.
+pub(crate) fn scales_alike(found: &Template, wanted: &Template) -> bool {
+    let rules = |template: &Template| {
+        let rules = template.scale.rules.iter().filter(|rule| rule.custom.is_some());
+        rules.map(|rule| (rule.name.clone(), rule.custom.clone().map(Custom::comparable))).collect::<BTreeMap<_, _>>()
+    };
+    let scale = |template: &Template| (template.scale.min_replicas, template.scale.max_replicas);
+    rules(found) == rules(wanted) && scale(found) == scale(wanted)
+}
+
+impl Custom {
+    fn comparable(mut self) -> (String, BTreeMap<String, String>) {
+        self.identity.make_ascii_lowercase();
+        (self.identity, self.metadata)
+    }
+}
+
+/// Each variable with its value, and whether that is a secret's. Azure tells an empty value as none.
+fn variables(container: &Container) -> BTreeMap<&str, (&str, bool)> {
+    let is_secret = |variable: &Variable| variable.secret_ref.as_ref().is_some_and(|name| !name.is_empty());
+    let value = |variable| (Variable::value(variable), is_secret(variable));
+    container.env.iter().map(|variable| (variable.name.as_str(), value(variable))).collect()
+}
+
+/// What runs, and when.
+pub(crate) fn template(at: At<'_>, resource: &Resource, client_id: &str) -> Result<Template> {
+    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Defect, "no code"))?;
+    let Code::Image(image) = compute.code else {
+        return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
+    };
+    let identity = at.full_name(Place::RuntimeIdentity)?;
+    let (resources, scale) = match resource.settings() {
+        Settings::Function(settings) => {
+            (function::calls::resources(settings), function::calls::scale(at, resource, identity)?)
+        }
+        Settings::Container(settings) => (container::calls::resources(settings), container::calls::scale(settings)),
+        _ => return Err(Error::new(ErrorKind::Defect, "no code")),
+    };
+    let container = Container {
+        name: "app".to_owned(),
+        image: image.clone(),
+        env: told(at, resource, client_id)?,
+        resources,
+        ..Container::default()
+    };
+    Ok(Template { containers: vec![container], scale, ..Template::default() })
+}
+
+/// The vendor's variables, the address of each linked resource, the identity to be, and where commands come from.
+fn told(at: At<'_>, resource: &Resource, client_id: &str) -> Result<Vec<Variable>> {
+    let site = at.site();
+    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
+    for id in resource.links() {
+        variables.insert(id.variable(), super::super::address(site, site.subject(id.as_str())?));
+    }
+    variables.insert(CLIENT_ID.to_owned(), client_id.to_owned());
+    if resource.settings().takes_commands() {
+        variables
+            .insert(function::calls::COMMANDS.to_owned(), function::calls::address(at.full_name(Place::CommandQueue)?));
+    }
+    let each = |(name, value)| Variable { name, value: Some(value), secret_ref: None };
+    Ok(variables.into_iter().map(each).collect())
+}
+
+impl Template {
+    /// Whether commands start it.
+    pub(crate) fn takes_commands(&self) -> bool {
+        self.scale.rules.iter().any(|rule| rule.name == function::calls::RULE)
+    }
+}
