@@ -8,6 +8,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod changed;
 mod described;
 mod entered;
 mod forbidden;
@@ -63,6 +64,20 @@ fn main() {
         trial("what_is_shared_goes_with_the_last_who_needs_it", |peer| {
             Box::pin(only_azure::what_is_shared_goes_with_the_last(peer))
         }),
+        trial("an_app_moves_with_its_lifecycle_and_its_network", |peer| {
+            Box::pin(changed::an_app_moves_with_its_lifecycle_and_its_network(peer))
+        }),
+        trial("commands_that_are_switched_off_leave_nothing", |peer| {
+            Box::pin(changed::commands_that_are_switched_off_leave_nothing(peer))
+        }),
+        trial("a_function_becomes_a_container", |peer| Box::pin(changed::a_function_becomes_a_container(peer))),
+        trial("an_update_follows_one_that_was_made_again", |peer| {
+            Box::pin(changed::an_update_follows_one_that_was_made_again(peer))
+        }),
+        trial("roles_are_known_whatever_they_are_called", |peer| {
+            Box::pin(changed::roles_are_known_whatever_they_are_called(peer))
+        }),
+        trial("what_the_customer_chose_stays", |peer| Box::pin(changed::what_the_customer_chose_stays(peer))),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_azure::preflight_tells(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(life::an_existing_network_is_used(peer))

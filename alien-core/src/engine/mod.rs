@@ -191,17 +191,16 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
             };
             let ids = walk::forward(site, self.width, settle).await?;
             let mut retired = Vec::new();
-            let mut smaller = false;
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
                 let old = self.caller(Release::without_artifacts(stack.clone()), Data::default());
                 let removed = destroy::remove_leftover(self, &old, site, Data::default(), progress).await?;
-                smaller |= !removed.is_empty();
                 if removed.iter().any(|(_, outcome)| matches!(outcome, destroy::Outcome::Kept(_))) {
                     retired.push(stack.clone());
                 }
             }
-            if smaller {
-                // What only those shared that are gone can go now too.
+            let changes = |step: &Step| matches!(step.action, Action::Update | Action::Delete);
+            if plan.steps.iter().any(changes) {
+                // What only those shared that are gone, or are otherwise now, can go too.
                 settle(Subject::Deployment).await?;
             }
             let resources = site.stack().resources().iter().enumerate().filter_map(|(position, resource)| {

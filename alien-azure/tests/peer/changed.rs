@@ -1,0 +1,185 @@
+//! Stacks that change, and what others change: what is set follows, and what is somebody else's stays.
+
+use alien_conformance::world::{Case, World, release, run};
+use alien_core::engine::Data;
+use alien_core::impersonate::Purpose;
+use alien_core::manage::{Change, Health};
+use alien_core::{
+    Code, Container, Deployment, Function, FunctionUpdate, Live, Network, Profile, Silent, Stack, Storage,
+};
+use serde_json::{Value, json};
+
+use crate::world::{ARM, Peer, image, rendered};
+
+/// One app of the id `api`, which `place` puts into the stack.
+fn with_app(place: impl FnOnce(&mut alien_core::stack::Builder)) -> Stack {
+    let mut stack = Stack::builder("changes");
+    place(&mut stack);
+    stack.profile("api", Profile::new());
+    stack.build().unwrap()
+}
+
+fn function(says: &str) -> Function {
+    Function::new(Code::image(image(says)), "api")
+}
+
+/// What is set up as the next stack says, whether frozen or not; and then nothing more is to be done.
+async fn follow(case: &Case<'_, Peer>, stack: &Stack, before: Option<&Deployment>) -> Deployment {
+    let options = run().allow_frozen_changes();
+    let release = release(stack, &[]);
+    let plan = case.provisioner.plan(&release, before, &options).await.unwrap();
+    let deployment = case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+    let again = case.provisioner.plan(&release, Some(&deployment), &run()).await.unwrap();
+    assert!(again.is_empty(), "{again}");
+    deployment
+}
+
+/// An app stands in the environment of its lifecycle and its network, whatever it was before; what nobody needs any more goes.
+pub(crate) async fn an_app_moves_with_its_lifecycle_and_its_network(peer: &Peer) {
+    let before = peer.sim.things();
+    let live = with_app(|stack| drop(stack.live("api", function("one"))));
+    let case = Case::new(peer, "moves", live.clone());
+    let deployment = follow(&case, &live, None).await;
+    let stands = |deployment: &Deployment| {
+        let app = peer.sim.body(&deployment.resources["api"]).unwrap();
+        app["properties"]["environmentId"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    };
+    let environments = || peer.sim.things().iter().filter(|id| id.contains("/managedEnvironments/moves")).count();
+    assert_eq!((stands(&deployment).as_str(), environments()), ("moves-live-5", 1));
+    let frozen = with_app(|stack| drop(stack.frozen("api", function("one"))));
+    let deployment = follow(&case, &frozen, Some(&deployment)).await;
+    assert_eq!(stands(&deployment), "moves-frozen-5");
+    let inside = with_app(|stack| {
+        let network = stack.frozen("net", Network::new("10.50.0.0/24"));
+        stack.frozen("api", function("one").network(&network));
+    });
+    let deployment = follow(&case, &inside, Some(&deployment)).await;
+    assert_eq!(stands(&deployment), "moves-frozen-net-5");
+    let deployment = follow(&case, &live, Some(&deployment)).await;
+    assert_eq!((stands(&deployment).as_str(), environments()), ("moves-live-5", 1), "{:#?}", peer.sim.things());
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!(peer.sim.things(), before);
+}
+
+/// Commands that are switched off leave no queue, and no namespace.
+pub(crate) async fn commands_that_are_switched_off_leave_nothing(peer: &Peer) {
+    let with = with_app(|stack| drop(stack.live("api", function("one").commands())));
+    let without = with_app(|stack| drop(stack.live("api", function("one"))));
+    let case = Case::new(peer, "quiet", with.clone());
+    let deployment = follow(&case, &with, None).await;
+    let queues = || peer.sim.things().iter().filter(|id| id.contains("/namespaces/")).count();
+    assert!(queues() >= 3, "{:#?}", peer.sim.things());
+    let deployment = follow(&case, &without, Some(&deployment)).await;
+    assert_eq!(queues(), 0, "{:#?}", peer.sim.things());
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// A function that becomes a container is the same app, and is not removed as what it was.
+pub(crate) async fn a_function_becomes_a_container(peer: &Peer) {
+    let one = with_app(|stack| drop(stack.live("api", function("one"))));
+    let other = with_app(|stack| drop(stack.live("api", Container::new(Code::image(image("one")), "api"))));
+    let case = Case::new(peer, "becomes", one.clone());
+    let deployment = follow(&case, &one, None).await;
+    let deployment = follow(&case, &other, Some(&deployment)).await;
+    let app = peer.sim.body(&deployment.resources["api"]).unwrap();
+    assert_eq!(app["properties"]["template"]["scale"]["minReplicas"], 1, "{app:#}");
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// An update that was interrupted is made again, and so is the next one; a variable without a value is one.
+pub(crate) async fn an_update_follows_one_that_was_made_again(peer: &Peer) {
+    let stack = with_app(|stack| drop(stack.live("api", function("one").variable("EMPTY", ""))));
+    let case = Case::new(peer, "again", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let vendor = case.world.impersonator(case.world.calling());
+    let session = vendor.session(&deployment, &Purpose::Update([api.id().clone()].into())).await.unwrap();
+    let resource = deployment.stack.resource("api").unwrap().clone();
+    for _ in 0..2 {
+        let change = Change { resource: resource.clone(), zip: None, previous_zip: None, again: true };
+        session.update(api.id(), &change).await.unwrap();
+    }
+    for says in ["two", "three"] {
+        manager.update(&api, FunctionUpdate::new().image(image(says))).await.unwrap();
+        let app = peer.sim.body(&deployment.resources["api"]).unwrap();
+        assert_eq!(app["properties"]["template"]["containers"][0]["image"], image(says));
+        assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
+    }
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+async fn put(peer: &Peer, verb: reqwest::Method, path: &str, version: &str, body: &Value) {
+    let url = format!("{}{path}?api-version={version}", peer.sim.url());
+    let request = peer.plain().request(verb, url).bearer_auth(peer.sim.token(&peer.admin, ARM));
+    let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+    let status = answer.status();
+    assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
+}
+
+/// A role that was renamed is the identity's still when the access is taken back, and one that is assigned under another name is
+/// assigned.
+pub(crate) async fn roles_are_known_whatever_they_are_called(peer: &Peer) {
+    let stack = with_app(|stack| drop(stack.live("api", function("one"))));
+    let case = Case::new(peer, "called", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let principal = rendered(&deployment);
+    let id = peer.principal_id(&deployment.identity);
+    // The same role at the same place, under another name.
+    let due = &principal.role_assignments[0];
+    let at = |name: &str| format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", due.scope);
+    peer.sim.remove_assignment(&at(&due.name));
+    peer.sim.set_assignment(&at("11111111-2222-3333-4444-555555555555"), &due.properties.role_definition_id, &id);
+    let deployment = follow(&case, &stack, Some(&deployment)).await;
+    assert!(peer.sim.body(&at(&due.name)).is_some());
+    // A role under another name.
+    let role = &principal.role_definitions[0];
+    let path = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", peer.group(), role.name);
+    let mut body = json!({ "properties": role.properties });
+    body["properties"]["roleName"] = "somebody's own".into();
+    put(peer, reqwest::Method::PUT, &path, "2022-04-01", &body).await;
+    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    assert_eq!(peer.sim.assignments(&id), [Value::Null; 0]);
+    let deployment = follow(&case, &stack, None).await;
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// What the customer chose for an account stays when it is closed again; an app of the customer's keeps its environment.
+pub(crate) async fn what_the_customer_chose_stays(peer: &Peer) {
+    let stack = with_app(|stack| {
+        stack.frozen("data", Storage::new());
+        stack.live("api", function("one"));
+    });
+    let case = Case::new(peer, "chose", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let account = deployment.resources["data"].split("/blobServices").next().unwrap().to_owned();
+    let opened = json!({ "sku": { "name": "Standard_ZRS" }, "properties": { "allowSharedKeyAccess": true } });
+    put(peer, reqwest::Method::PATCH, &account, "2025-08-01", &opened).await;
+    put(
+        peer,
+        reqwest::Method::PATCH,
+        &format!("{account}/providers/Microsoft.Resources/tags/default"),
+        "2025-04-01",
+        &json!({ "operation": "Merge", "properties": { "tags": { "cost-centre": "7" } } }),
+    )
+    .await;
+    let plan = case.provisioner.plan(&release(&stack, &[]), Some(&deployment), &run()).await.unwrap();
+    assert!(plan.to_string().contains("its keys are on"), "{plan}");
+    let deployment = follow(&case, &stack, Some(&deployment)).await;
+    let found = peer.sim.body(&account).unwrap();
+    assert_eq!(found["properties"]["allowSharedKeyAccess"], false);
+    assert_eq!(
+        (&found["sku"]["name"], &found["tags"]["cost-centre"]),
+        (&json!("Standard_ZRS"), &json!("7")),
+        "{found:#}"
+    );
+    let api = peer.sim.body(&deployment.resources["api"]).unwrap();
+    let theirs = format!("{}/providers/Microsoft.App/containerApps/theirs", peer.group());
+    let body = json!({ "location": crate::world::LOCATION, "properties": {
+        "environmentId": api["properties"]["environmentId"],
+        "template": { "containers": [{ "name": "app", "image": "registry.example.com/theirs:1" }] } } });
+    put(peer, reqwest::Method::PUT, &theirs, "2025-07-01", &body).await;
+    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert!(remains.kept.len() == 1 && remains.kept[0].why.contains("theirs"), "{remains:?}");
+    assert!(peer.sim.body(&theirs).is_some());
+}
