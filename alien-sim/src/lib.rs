@@ -2,4 +2,12 @@
 //!
 //! [`gcp::Gcp`] answers the REST APIs of Google Cloud that it models, and asks the emulated IAM about every request.
 
+mod audit;
+pub mod azure;
+mod dated;
+mod faults;
 pub mod gcp;
+mod jwt;
+mod schema;
+mod serve;
+mod uri;

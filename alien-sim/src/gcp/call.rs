@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::audit::{Request, redact};
 use super::fail::Fail;
 use super::methods::{self, Route};
-use super::schema;
 use super::service;
-use super::state::{Caller, REMEMBERED, Shared, State};
+use super::state::{Caller, Shared, State};
+use crate::audit::{Request, redact};
+use crate::schema;
 
 /// A request of a REST API.
 pub(crate) struct Ask<'a> {
@@ -178,7 +178,7 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
         )));
     };
     let method = route.method;
-    let query = methods::query(query);
+    let query = crate::uri::query(query);
     let is_json = ask.content_type.is_empty() || ask.content_type.contains("json");
     let upload = path.starts_with("/upload/");
     let mut body = if ask.body.is_empty() || !is_json || upload {
@@ -243,12 +243,9 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
 }
 
 fn remember(state: &mut State, route: &Route, path: &str, query: &[(String, String)], body: &Value) {
-    if state.requests.len() >= REMEMBERED {
-        state.requests.pop_front();
-    }
     let mut body = body.clone();
     redact(&mut body);
-    state.requests.push_back(Request {
+    state.requests.push(Request {
         method: route.method.id.to_owned(),
         verb: route.method.verb.to_owned(),
         path: path.to_owned(),

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::schema::Problem;
+
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fail {
@@ -127,5 +129,23 @@ impl Fail {
             }
         }
         json!({"error": error})
+    }
+}
+
+impl From<Problem> for Fail {
+    fn from(problem: Problem) -> Self {
+        Self::invalid(match problem {
+            Problem::NotAnObject(at) if at.is_empty() => {
+                "Invalid JSON payload received: expected an object.".to_owned()
+            }
+            Problem::NotAnObject(at) => format!("Invalid value at '{at}': expected an object."),
+            Problem::Unknown { name, within } => {
+                format!("Invalid JSON payload received. Unknown name \"{name}\" at '{within}': Cannot find field.")
+            }
+            Problem::NotAWord { at, value } => format!("Invalid value at '{at}': {value} is not a value of the enum."),
+            Problem::Misplaced(at) => format!("Invalid value at '{at}': an object does not belong here."),
+            Problem::Missing(at) => format!("The field '{at}' is missing."),
+            Problem::NotInMask(path) => format!("Invalid update mask: `{path}` is not a field."),
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! What can be made to go wrong, or slowly.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::fail::Fail;
 use super::state::Shared;
+use crate::faults::Calls;
 
 /// The settings of an emulator.
 #[derive(Debug, Default)]
@@ -14,21 +14,11 @@ pub(crate) struct Knobs {
     pub(crate) reconcile: Duration,
     pub(crate) throttle: u32,
     pub(crate) refuses_all_users: bool,
-    before: HashMap<String, (u32, String)>,
-    after: HashMap<String, (u32, String)>,
+    before: Calls,
+    after: Calls,
 }
 
 impl Knobs {
-    fn take(calls: &mut HashMap<String, (u32, String)>, method: &str) -> Result<(), Fail> {
-        match calls.get_mut(method) {
-            Some((left, status)) if *left > 0 => {
-                *left -= 1;
-                Err(Fail::with_status(status))
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(crate) fn throttled(&mut self) -> Result<(), Fail> {
         if self.throttle == 0 {
             return Ok(());
@@ -40,11 +30,11 @@ impl Knobs {
     }
 
     pub(crate) fn before(&mut self, method: &str) -> Result<(), Fail> {
-        Self::take(&mut self.before, method)
+        self.before.take(method).map_or(Ok(()), |status| Err(Fail::with_status(&status)))
     }
 
     pub(crate) fn after(&mut self, method: &str) -> Result<(), Fail> {
-        Self::take(&mut self.after, method)
+        self.after.take(method).map_or(Ok(()), |status| Err(Fail::with_status(&status)))
     }
 }
 
@@ -78,12 +68,12 @@ impl Faults {
     /// The next `calls` calls of a method, such as `iam.projects.roles.create`, fail with a status such as
     /// `UNAVAILABLE`, and nothing is done. A status that is not known is `INTERNAL`.
     pub fn fail_before(&self, method: &str, calls: u32, status: &str) {
-        self.0.lock().knobs.before.insert(method.to_owned(), (calls, status.to_owned()));
+        self.0.lock().knobs.before.set(method, calls, status);
     }
 
     /// The next `calls` calls of a method are done, and their answer is lost: the caller sees the status.
     pub fn fail_after(&self, method: &str, calls: u32, status: &str) {
-        self.0.lock().knobs.after.insert(method.to_owned(), (calls, status.to_owned()));
+        self.0.lock().knobs.after.set(method, calls, status);
     }
 
     /// From now on an organisation policy refuses members `allUsers` and `allAuthenticatedUsers`:

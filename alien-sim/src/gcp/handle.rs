@@ -2,21 +2,18 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
-use super::audit::{Decision, Request};
 use super::fail::Fail;
 use super::faults::Faults;
 use super::iam::policy::{Binding, Policy};
 use super::iam::role::Role;
 use super::iam::token::{CLOUD_PLATFORM, LIFETIME};
-use super::server;
-use super::state::{self, Dated, Project, Shared, project_name};
+use super::state::{self, Project, Shared, project_name};
+use crate::audit::{Decision, Request};
+use crate::dated::Dated;
+use crate::serve::{self, Server};
 
 /// A Google Cloud on loopback; it ends when this is dropped.
 ///
@@ -39,21 +36,12 @@ use super::state::{self, Dated, Project, Shared, project_name};
 /// ```
 pub struct Gcp {
     shared: Shared,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 impl fmt::Debug for Gcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gcp").field("url", &self.url()).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Gcp {
-    fn drop(&mut self) {
-        // A receiver that is gone has stopped already.
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -81,24 +69,13 @@ impl Gcp {
     /// The port is taken, or no thread is to be had.
     #[expect(clippy::unused_async, reason = "starting may come to wait, and tests are asynchronous")]
     pub async fn start_on(port: u16) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        listener.set_nonblocking(true)?;
+        let listener = serve::listen(port)?;
         let shared = Shared::new();
         shared.set_url(&format!("http://{}", listener.local_addr()?));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
         let served = shared.clone();
-        let thread = std::thread::Builder::new().name("alien-sim-gcp".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                // Inside of the runtime, registering a socket that is bound does not fail but for want of descriptors.
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    () = server::serve(served, listener) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Self { shared, stop: Some(stop), thread: Some(thread) })
+        let server =
+            Server::start("alien-sim-gcp", listener, move |stream| super::server::connection(served.clone(), stream))?;
+        Ok(Self { shared, _server: server })
     }
 
     /// Where all of the APIs answer, such as `http://127.0.0.1:40123`.
@@ -305,24 +282,24 @@ impl Gcp {
     /// The newest 65,536 decisions, oldest first.
     #[must_use]
     pub fn decisions(&self) -> Vec<Decision> {
-        self.shared.lock().decisions.iter().cloned().collect()
+        self.shared.lock().decisions.all()
     }
 
     /// The decisions, which are then forgotten.
     #[must_use]
     pub fn take_decisions(&self) -> Vec<Decision> {
-        self.shared.lock().decisions.drain(..).collect()
+        self.shared.lock().decisions.take()
     }
 
     /// The newest 65,536 requests, oldest first, without secrets.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.lock().requests.iter().cloned().collect()
+        self.shared.lock().requests.all()
     }
 
     /// The requests, which are then forgotten.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Request> {
-        self.shared.lock().requests.drain(..).collect()
+        self.shared.lock().requests.take()
     }
 }

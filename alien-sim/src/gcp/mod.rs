@@ -3,7 +3,6 @@
 //! Start a [`Gcp`], make projects and tokens by its handle, and let any client talk to [`Gcp::url`]. Every request is
 //! decided by the policies that the emulator holds, and [`Gcp::decisions`] tells each decision and why.
 
-mod audit;
 mod call;
 mod fail;
 mod faults;
@@ -12,13 +11,12 @@ mod handle;
 mod iam;
 mod methods;
 mod operation;
-mod schema;
 mod server;
 mod service;
 mod state;
 mod table;
 
-pub use audit::{Decision, Request};
+pub use crate::audit::{Decision, Request};
 pub use faults::Faults;
 pub use handle::Gcp;
 pub use methods::{Method, methods};

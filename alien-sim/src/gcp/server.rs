@@ -1,7 +1,6 @@
 //! HTTP: one port, for HTTP/1 and HTTP/2 without TLS, for REST and gRPC.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -11,35 +10,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tonic::body::Body;
 
 use super::call::{Answer, Ask};
 use super::fail::Fail;
-use super::methods;
 use super::service::run;
 use super::state::Shared;
 use super::{grpc, iam};
+use crate::uri::query;
 
 /// The longest body that is taken, in bytes.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-/// Answers whoever connects, for ever.
-pub(crate) async fn serve(shared: Shared, listener: TcpListener) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: let some be closed.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| respond(shared.clone(), request));
-            // A client that goes away in the middle is its own affair.
-            let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+/// Answers who has connected until he goes.
+pub(crate) async fn connection(shared: Shared, stream: TcpStream) {
+    let service = service_fn(move |request| respond(shared.clone(), request));
+    // A client that goes away in the middle is its own affair.
+    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn respond(shared: Shared, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -83,7 +71,7 @@ fn route(shared: &Shared, parts: &http::request::Parts, body: bytes::Bytes) -> A
     }
     if path == "/_sim/decisions" {
         let state = shared.lock();
-        return Answer::json(200, &json!({"decisions": state.decisions.iter().collect::<Vec<_>>()}));
+        return Answer::json(200, &json!({"decisions": state.decisions.all()}));
     }
     if let Some(service) = path.strip_prefix("/run/") {
         return run::invoke(&mut shared.lock(), service, bearer, &body);
@@ -103,7 +91,7 @@ fn token(shared: &Shared, content_type: &str, body: &[u8]) -> Answer {
     let form = if content_type.contains("json") {
         serde_json::from_slice(body).unwrap_or(Value::Null)
     } else {
-        let fields = methods::query(&String::from_utf8_lossy(body));
+        let fields = query(&String::from_utf8_lossy(body));
         Value::Object(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())
     };
     match shared.lock().grant(&form) {
@@ -113,7 +101,7 @@ fn token(shared: &Shared, content_type: &str, body: &[u8]) -> Answer {
 }
 
 /// The metadata server: <https://docs.cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
-fn metadata(shared: &Shared, headers: &HeaderMap, path: &str, query: &str) -> Answer {
+fn metadata(shared: &Shared, headers: &HeaderMap, path: &str, parameters: &str) -> Answer {
     let text = |code: u16, text: String| Answer {
         code,
         content_type: "application/text".to_owned(),
@@ -136,7 +124,7 @@ fn metadata(shared: &Shared, headers: &HeaderMap, path: &str, query: &str) -> An
             Answer::json(200, &answer)
         }
         "instance/service-accounts/default/identity" => {
-            match methods::query(query).into_iter().find(|(name, _)| name == "audience") {
+            match query(parameters).into_iter().find(|(name, _)| name == "audience") {
                 Some((_, audience)) => text(200, state.id_token(&email, &audience)),
                 None => text(400, "non-empty audience parameter required".to_owned()),
             }

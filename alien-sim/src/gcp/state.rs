@@ -1,6 +1,6 @@
 //! What the emulator remembers, and the handle on it that everything shares.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,6 @@ use aws_lc_rs::rsa::KeyPair;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::audit::{Decision, Request};
 use super::fail::Fail;
 use super::faults::Knobs;
 use super::iam::decide;
@@ -17,9 +16,8 @@ use super::iam::policy::Policy;
 use super::iam::role::Role;
 use super::iam::token::Token;
 use super::operation::Operation;
-
-/// How many decisions, and how many requests, are remembered: the oldest are forgotten first.
-pub(crate) const REMEMBERED: usize = 65_536;
+use crate::audit::{Decision, Log, Request};
+use crate::dated::Dated;
 
 /// The one state of an emulator. Cheap to clone.
 #[derive(Clone)]
@@ -59,38 +57,6 @@ pub(crate) struct Thing {
     pub(crate) deleted: bool,
 }
 
-/// A value whose newest state takes effect only after a while.
-#[derive(Clone, Debug)]
-pub(crate) struct Dated<T> {
-    pub(crate) latest: T,
-    /// Until when an earlier state is in effect, oldest first.
-    past: Vec<(Timestamp, T)>,
-}
-
-impl<T: Default> Default for Dated<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> Dated<T> {
-    pub(crate) fn new(latest: T) -> Self {
-        Self { latest, past: Vec::new() }
-    }
-
-    pub(crate) fn in_effect(&self, now: Timestamp) -> &T {
-        self.past.iter().find(|(until, _)| *until > now).map_or(&self.latest, |(_, value)| value)
-    }
-
-    pub(crate) fn write(&mut self, value: T, now: Timestamp, delay: Duration) {
-        let earlier = std::mem::replace(&mut self.latest, value);
-        self.past.retain(|(until, _)| *until > now);
-        if !delay.is_zero() {
-            self.past.push((now + delay, earlier));
-        }
-    }
-}
-
 /// A project of the emulator.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
@@ -118,8 +84,8 @@ pub(crate) struct State {
     /// The bytes of objects, by full name.
     pub(crate) media: HashMap<String, bytes::Bytes>,
     pub(crate) default_account: Option<String>,
-    pub(crate) decisions: VecDeque<Decision>,
-    pub(crate) requests: VecDeque<Request>,
+    pub(crate) decisions: Log<Decision>,
+    pub(crate) requests: Log<Request>,
     pub(crate) knobs: Knobs,
     /// How far the emulator's clock is ahead of the machine's.
     pub(crate) ahead: Duration,
@@ -182,11 +148,8 @@ impl State {
     pub(crate) fn asks(&mut self, principal: &str, method: &'static str, permission: &str, on: &str) -> bool {
         let now = self.now();
         let verdict = decide::decide(self, principal, permission, on, now);
-        if self.decisions.len() >= REMEMBERED {
-            self.decisions.pop_front();
-        }
         let allowed = verdict.allowed;
-        self.decisions.push_back(Decision {
+        self.decisions.push(Decision {
             at: now,
             principal: principal.to_owned(),
             method: method.to_owned(),

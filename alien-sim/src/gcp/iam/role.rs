@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 
-use crate::gcp::state::{Dated, State};
+use crate::dated::Dated;
+use crate::gcp::state::State;
 
 /// A role of a project.
 #[derive(Clone, Debug)]

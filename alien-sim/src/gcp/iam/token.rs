@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::gcp::call::text;
 use crate::gcp::fail::Fail;
 use crate::gcp::state::State;
+use crate::jwt::{self, Jwt};
 
 /// What a bearer token stands for.
 #[derive(Clone)]
@@ -40,15 +40,10 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(3_600);
 /// A scope that all APIs of Google Cloud take.
 pub(crate) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-fn random() -> String {
-    let bytes: [u8; 24] = std::array::from_fn(|_| fastrand::u8(..));
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 impl State {
     /// A new access token.
     pub(crate) fn access_token(&mut self, principal: &str, scopes: Vec<String>, lifetime: Duration) -> String {
-        let token = format!("ya29.sim.{}", random());
+        let token = format!("ya29.sim.{}", jwt::random());
         let expires = self.now() + lifetime;
         self.tokens.insert(token.clone(), Token { principal: principal.to_owned(), scopes, expires, audience: None });
         token
@@ -67,9 +62,7 @@ impl State {
             "iat": now.as_second(),
             "exp": now.as_second() + 3_600,
         });
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": "sim"});
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let token = format!("{}.{}.{}", part(&header), part(&claims), random());
+        let token = jwt::unsigned(&claims);
         let principal = format!("serviceAccount:{email}");
         let audience = Some(audience.to_owned());
         self.tokens.insert(token.clone(), Token { principal, scopes: Vec::new(), expires: now + LIFETIME, audience });
@@ -132,33 +125,19 @@ impl State {
 
     fn grant_assertion(&mut self, assertion: &str) -> Result<Value, Fail> {
         let refused = |why: &str| Fail::invalid(format!("invalid JWT: {why}"));
-        let (signed, signature) = assertion.rsplit_once('.').ok_or_else(|| refused("it has no signature"))?;
-        let (header, claims) = signed.split_once('.').ok_or_else(|| refused("it has no claims"))?;
-        let parse = |part: &str| -> Option<Value> {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
-        };
-        let header = parse(header).ok_or_else(|| refused("its header is not JSON"))?;
-        let claims = parse(claims).ok_or_else(|| refused("its claims are not JSON"))?;
-        if text(&header, "/alg") != "RS256" {
+        let jwt = Jwt::parse(assertion).map_err(refused)?;
+        if text(&jwt.header, "/alg") != "RS256" {
             return Err(refused("its algorithm is not RS256"));
         }
-        let email = text(&claims, "/iss");
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature.trim_end_matches('='))
-            .map_err(|_| refused("its signature is not base64"))?;
-        let named = text(&header, "/kid");
-        let genuine = self.keys.iter().filter(|(id, (of, _))| *of == email && (named.is_empty() || named == **id)).any(
-            |(_, (_, pair))| {
-                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key())
-                    .verify(signed.as_bytes(), &signature)
-                    .is_ok()
-            },
-        );
+        let claims = &jwt.claims;
+        let (email, named) = (text(claims, "/iss"), text(&jwt.header, "/kid"));
+        let mut keys = self.keys.iter().filter(|(id, (of, _))| *of == email && (named.is_empty() || named == **id));
+        let genuine = keys.any(|(_, (_, pair))| jwt.is_of(pair));
         if !genuine {
             return Err(refused("its signature is of no key of the issuer"));
         }
         if ![format!("{}/token", self.url), "https://oauth2.googleapis.com/token".to_owned()]
-            .contains(&text(&claims, "/aud"))
+            .contains(&text(claims, "/aud"))
         {
             return Err(refused("its audience is not this token endpoint"));
         }
@@ -170,11 +149,11 @@ impl State {
         if !self.is_live(&email) {
             return Err(refused("its account is disabled or deleted"));
         }
-        let audience = text(&claims, "/target_audience");
+        let audience = text(claims, "/target_audience");
         if !audience.is_empty() {
             return Ok(json!({"id_token": self.id_token(&email, &audience)}));
         }
-        let scopes: Vec<String> = text(&claims, "/scope").split_whitespace().map(str::to_owned).collect();
+        let scopes: Vec<String> = text(claims, "/scope").split_whitespace().map(str::to_owned).collect();
         if scopes.is_empty() {
             return Err(refused("it has no scope"));
         }

@@ -172,7 +172,7 @@ fn patch_field(call: &mut Call<'_>) -> Result<Value, Fail> {
     let mut body = field(call)?;
     let relative = field_name(call);
     let mask = call.query("updateMask").to_owned();
-    crate::gcp::schema::merge(FIELD, &mask, &call.body, &mut body)?;
+    crate::schema::merge(FIELD, &mask, &call.body, &mut body)?;
     if let Some(ttl) = body.get_mut("ttlConfig").filter(|ttl| ttl.is_object()) {
         set(ttl, "state", "ACTIVE");
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{GET_POLICY, SET_POLICY, TEST};
+use crate::dated::Dated;
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
 use crate::gcp::iam::policy;
 use crate::gcp::iam::role::{Role, is_role_id, looks_like_a_permission, predefined};
-use crate::gcp::state::{Dated, State, Thing, etag};
+use crate::gcp::state::{State, Thing, etag};
 use crate::gcp::table::TABLE;
 
 const ACCOUNT: &str = "name projectId uniqueId email displayName etag description oauth2ClientId disabled";
@@ -332,7 +333,7 @@ fn patch_role(call: &mut Call<'_>) -> Result<Value, Fail> {
         return Err(Fail::precondition(format!("The role {name} is deleted: undelete it first.")));
     }
     let mut body = answer(call, &name)?;
-    crate::gcp::schema::merge(ROLE, call.query("updateMask"), &call.body, &mut body)?;
+    crate::schema::merge(ROLE, call.query("updateMask"), &call.body, &mut body)?;
     let permissions = permissions(&body)?;
     let role = Role {
         title: text(&body, "/title"),

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::{GET_POLICY, SET_POLICY};
+use crate::audit::REMEMBERED;
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
-use crate::gcp::state::{REMEMBERED, State, project_name, relative};
+use crate::gcp::state::{State, project_name, relative};
 
 const BUCKET: &str = "name description createTime updateTime retentionDays locked lifecycleState analyticsEnabled \
     restrictedFields* indexConfigs* cmekSettings*";
@@ -170,7 +171,7 @@ fn list(call: &mut Call<'_>) -> Result<Value, Fail> {
 fn write(call: &mut Call<'_>) -> Result<Value, Fail> {
     let entries = call.body.get("entries").and_then(Value::as_array).cloned().unwrap_or_default();
     for mut entry in entries {
-        crate::gcp::schema::check(ENTRIES, &mut entry)?;
+        crate::schema::check(ENTRIES, &mut entry)?;
         for field in ["logName", "resource", "labels"] {
             if let (None, Some(common)) = (entry.get(field), call.body.get(field).cloned()) {
                 set(&mut entry, field, common);

@@ -19,8 +19,8 @@ use super::call::{Call, Done};
 use super::fail::Fail;
 use super::iam::policy;
 use super::methods::Route;
-use super::schema;
 use super::state::{State, project_name};
+use crate::schema;
 
 /// The APIs of which methods are known.
 pub(crate) const MODELLED: &[&str] = &[

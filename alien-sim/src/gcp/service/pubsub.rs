@@ -166,7 +166,7 @@ fn create(call: &mut Call<'_>) -> Result<Value, Fail> {
 
 fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     let mut given = call.body.get("subscription").cloned().unwrap_or_default();
-    crate::gcp::schema::check(SUBSCRIPTION, &mut given)?;
+    crate::schema::check(SUBSCRIPTION, &mut given)?;
     let body = masked(call, "subscription", SUBSCRIPTION)?;
     check(call, &body)?;
     call.state.thing_mut(&call.on)?.body = body.clone();

@@ -13,8 +13,8 @@ use super::{SET_POLICY, TEST};
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
 use crate::gcp::operation::Operation;
-use crate::gcp::schema;
 use crate::gcp::state::{State, etag};
+use crate::schema;
 
 const SERVICE: &str = "name description uid generation labels* annotations* createTime updateTime deleteTime expireTime \
     creator lastModifier client clientVersion \

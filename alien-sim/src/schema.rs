@@ -1,16 +1,32 @@
-//! Fields that bodies may have, and the words of their enums: an unknown field is refused, as Google's APIs do.
+//! Fields that bodies may have, and the words of their enums: an unknown field is refused.
 //!
-//! A schema is a text: names; `name*` takes anything; `name{…}` an object, or a list or map of objects, of these fields;
-//! `name=A|B` an enum by its words, in the order of their numbers.
+//! A schema is a text: names; `name!` must be there; `name*` takes anything; `name{…}` an object, or a list or map of
+//! objects, of these fields; `name=A|B` an enum by its words, in the order of their numbers.
 
 use serde_json::Value;
 
-use super::fail::Fail;
+/// Why a body is none of a schema. Each cloud says it in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// It is not an object, or what stands at this path is not; the body itself is at the empty path.
+    NotAnObject(String),
+    /// A field is not known in what stands at this path.
+    Unknown { name: String, within: String },
+    /// A number or a word is not a value of the enum at this path.
+    NotAWord { at: String, value: String },
+    /// An object stands where a plain value belongs.
+    Misplaced(String),
+    /// A field that must be there is not.
+    Missing(String),
+    /// A path of a mask is not a field.
+    NotInMask(String),
+}
 
 #[derive(Debug)]
 struct Field<'a> {
     name: &'a str,
     anything: bool,
+    required: bool,
     words: Vec<&'a str>,
     inner: Option<Vec<Field<'a>>>,
 }
@@ -20,12 +36,12 @@ struct Field<'a> {
 /// # Errors
 ///
 /// A field that the schema does not have, by its path.
-pub(crate) fn check(schema: &str, body: &mut Value) -> Result<(), Fail> {
+pub(crate) fn check(schema: &str, body: &mut Value) -> Result<(), Problem> {
     if body.is_null() {
         return Ok(());
     }
     if !body.is_object() {
-        return Err(Fail::invalid("Invalid JSON payload received: expected an object."));
+        return Err(Problem::NotAnObject(String::new()));
     }
     let mut rest = schema;
     let fields = parse(&mut rest);
@@ -55,40 +71,49 @@ fn parse<'a>(rest: &mut &'a str) -> Vec<Field<'a>> {
             None => (word, Vec::new()),
         };
         let (name, anything) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
-        fields.push(Field { name, anything, words, inner });
+        let (name, required) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
+        fields.push(Field { name, anything, required, words, inner });
     }
 }
 
-fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Fail> {
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Problem> {
     match value {
         Value::Array(items) => items.iter_mut().try_for_each(|item| walk(fields, item, path)),
-        Value::Object(members) => members.iter_mut().try_for_each(|(name, value)| {
-            let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            let Some(field) = fields.iter().find(|field| field.name == name) else {
-                return Err(Fail::invalid(format!(
-                    "Invalid JSON payload received. Unknown name \"{name}\" at '{path}': Cannot find field."
-                )));
-            };
-            if let (false, Some(number)) = (field.words.is_empty(), value.as_u64()) {
-                let word = usize::try_from(number).ok().and_then(|at| field.words.get(at)).ok_or_else(|| {
-                    Fail::invalid(format!("Invalid value at '{at}': {number} is not a value of the enum."))
-                })?;
-                *value = Value::from(*word);
-            } else if let (false, Some(word)) = (field.words.is_empty(), value.as_str())
-                && !field.words.contains(&word)
-            {
-                return Err(Fail::invalid(format!("Invalid value at '{at}': \"{word}\" is not a value of the enum.")));
+        Value::Object(members) => {
+            let missing =
+                fields.iter().find(|field| field.required && members.get(field.name).is_none_or(Value::is_null));
+            if let Some(field) = missing {
+                return Err(Problem::Missing(below(path, field.name)));
             }
-            match &field.inner {
-                Some(inner) if !field.anything => walk(inner, value, &at),
-                None if !field.anything && value.is_object() => {
-                    Err(Fail::invalid(format!("Invalid value at '{at}': an object does not belong here.")))
+            members.iter_mut().try_for_each(|(name, value)| {
+                let at = below(path, name);
+                let Some(field) = fields.iter().find(|field| field.name == name) else {
+                    return Err(Problem::Unknown { name: name.clone(), within: path.to_owned() });
+                };
+                if let (false, Some(number)) = (field.words.is_empty(), value.as_u64()) {
+                    let word = usize::try_from(number)
+                        .ok()
+                        .and_then(|at| field.words.get(at))
+                        .ok_or_else(|| Problem::NotAWord { at: at.clone(), value: number.to_string() })?;
+                    *value = Value::from(*word);
+                } else if let (false, Some(word)) = (field.words.is_empty(), value.as_str())
+                    && !field.words.contains(&word)
+                {
+                    return Err(Problem::NotAWord { at, value: format!("\"{word}\"") });
                 }
-                _ => Ok(()),
-            }
-        }),
+                match &field.inner {
+                    Some(inner) if !field.anything => walk(inner, value, &at),
+                    None if !field.anything && value.is_object() => Err(Problem::Misplaced(at)),
+                    _ => Ok(()),
+                }
+            })
+        }
         Value::Null => Ok(()),
-        _ => Err(Fail::invalid(format!("Invalid value at '{path}': expected an object."))),
+        _ => Err(Problem::NotAnObject(path.to_owned())),
     }
 }
 
@@ -97,7 +122,7 @@ fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Fail>
 /// # Errors
 ///
 /// A path that does not begin with a field of the schema.
-pub(crate) fn merge(schema: &str, mask: &str, from: &Value, into: &mut Value) -> Result<(), Fail> {
+pub(crate) fn merge(schema: &str, mask: &str, from: &Value, into: &mut Value) -> Result<(), Problem> {
     let mut rest = schema;
     let fields = parse(&mut rest);
     let everything = mask.is_empty() || mask == "*";
@@ -106,7 +131,7 @@ pub(crate) fn merge(schema: &str, mask: &str, from: &Value, into: &mut Value) ->
     for path in if everything { own } else { masked } {
         let first = path.split('.').next().unwrap_or_default();
         if !fields.iter().any(|field| field.name == first) {
-            return Err(Fail::invalid(format!("Invalid update mask: `{path}` is not a field.")));
+            return Err(Problem::NotInMask(path));
         }
         let pointer = format!("/{}", path.replace('.', "/"));
         put(into, &path, from.pointer(&pointer).cloned());

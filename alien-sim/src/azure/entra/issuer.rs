@@ -1,0 +1,89 @@
+//! An issuer of assertions, with discovery as OpenID Connect has it:
+//! <https://openid.net/specs/openid-connect-discovery-1_0.html>.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use serde_json::{Value, json};
+
+use super::federation::AUDIENCE;
+use crate::azure::call::set;
+use crate::azure::state::Shared;
+use crate::jwt;
+
+/// The name of the one key.
+const KID: &str = "sim-issuer-key";
+
+/// An issuer whose assertions a federated credential may trust; its keys are published under its URL.
+#[derive(Clone)]
+pub struct Issuer {
+    url: String,
+    shared: Shared,
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// A key is made once in a process: it takes a second, and the issuers of an emulator are told apart by their URLs.
+fn pair() -> Option<&'static KeyPair> {
+    static PAIR: OnceLock<Option<KeyPair>> = OnceLock::new();
+    PAIR.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
+}
+
+/// The key set of every issuer of an emulator.
+pub(crate) fn keys() -> Value {
+    json!({"keys": pair().map(|pair| jwt::public(pair, KID)).into_iter().collect::<Vec<_>>()})
+}
+
+/// The document at `{url}/.well-known/openid-configuration`.
+pub(crate) fn discovery(url: &str) -> Value {
+    json!({
+        "issuer": url,
+        "jwks_uri": format!("{url}/keys"),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    })
+}
+
+impl Issuer {
+    pub(crate) fn new(shared: &Shared, name: &str) -> Self {
+        let url = format!("{}/issuers/{name}", shared.url());
+        shared.lock().directory.issuers.insert(url.clone(), keys());
+        Self { url, shared: shared.clone() }
+    }
+
+    /// Its URL, the `iss` of its assertions.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// An assertion of a subject for an audience such as `api://AzureADTokenExchange`, for ten minutes of the emulator's
+    /// clock.
+    #[must_use]
+    pub fn token(&self, subject: &str, audience: &str) -> String {
+        self.sign(&json!({"sub": subject, "aud": audience}))
+    }
+
+    /// An assertion with these claims; `iss`, `aud`, `iat`, `nbf` and `exp` are added where they are missing.
+    ///
+    /// # Panics
+    ///
+    /// No RSA key could be made.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a handle of tests says what is wrong by panicking, as the tests themselves do")]
+    pub fn sign(&self, claims: &Value) -> String {
+        let now = self.shared.lock().now().as_second();
+        let mut all = json!({"iss": self.url, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 600});
+        for (name, value) in claims.as_object().into_iter().flatten() {
+            set(&mut all, name, value.clone());
+        }
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": KID});
+        pair().and_then(|pair| jwt::sign(pair, &header, &all)).unwrap_or_else(|| panic!("no RSA key could be made"))
+    }
+}

@@ -1,0 +1,72 @@
+//! The decision: <https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource>.
+
+use super::role;
+use crate::azure::state::State;
+
+/// Actions and data actions are apart:
+/// <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#control-and-data-actions>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plane {
+    Control,
+    Data,
+}
+
+/// An answer and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) allowed: bool,
+    pub(crate) why: String,
+}
+
+/// Decides whether a principal may at a scope: the union over its assignments there and above.
+pub(crate) fn decide(state: &State, object: &str, plane: Plane, action: &str, scope: &str) -> Verdict {
+    let now = state.now();
+    let mut reaching = 0;
+    for assignment in state.assignments.values() {
+        if !*assignment.live.in_effect(now) || assignment.principal != object || !reaches(&assignment.scope, scope) {
+            continue;
+        }
+        let Some(role) = role::find(state, &assignment.role) else { continue };
+        reaching += 1;
+        if role.in_effect(now).iter().any(|permission| permission.allows(plane, action)) {
+            let why =
+                format!("assignment {} of role '{}' at {} allows it", assignment.id, role.name(), assignment.scope);
+            return Verdict { allowed: true, why };
+        }
+    }
+    let why = if reaching == 0 {
+        "no assignment of the principal is in effect at the scope or above it".to_owned()
+    } else {
+        format!("of the principal's {reaching} assignments at the scope or above it none allows the action")
+    };
+    Verdict { allowed: false, why }
+}
+
+/// Whether a scope is another one or above it, by their segments and without regard to case.
+pub(crate) fn reaches(above: &str, below: &str) -> bool {
+    let above = above.trim_end_matches('/');
+    match below.get(..above.len()) {
+        Some(start) => {
+            let rest = below.get(above.len()..).unwrap_or_default();
+            start.eq_ignore_ascii_case(above) && (rest.is_empty() || rest.starts_with('/'))
+        }
+        None => false,
+    }
+}
+
+/// Whether a name is of a pattern, in which `*` is any text, `/` too; without regard to case:
+/// <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format>.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(first) = parts.next() else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

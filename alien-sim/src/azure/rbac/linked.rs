@@ -1,0 +1,76 @@
+//! Linked access: who names another resource in what he writes needs to be allowed to use that one, too:
+//! <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-linked-authorization-failed>.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::decide::{Plane, matches};
+use crate::azure::fail::Fail;
+use crate::azure::provider::PROVIDERS;
+use crate::azure::route::Route;
+use crate::azure::state::{Caller, State};
+
+/// A field of a body that names another resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// The action of the write, or a pattern of it.
+    pub(crate) action: &'static str,
+    /// Where the id is: fields with dots; `[]` after one is each of its items, `{}` each of its names.
+    pub(crate) field: &'static str,
+    /// The action that is needed on it.
+    pub(crate) needs: &'static str,
+    /// The page of Microsoft's documentation that says so.
+    #[expect(dead_code, reason = "a fact of the cloud has its source; nothing computes with it")]
+    pub(crate) source: &'static str,
+}
+
+/// Checks what the body of a PUT or PATCH names.
+///
+/// # Errors
+///
+/// 403 `LinkedAuthorizationFailed`.
+pub(crate) fn check(state: &mut State, caller: &Caller, route: &Route, id: &str, body: &Value) -> Result<(), Fail> {
+    if !matches!(route.method.verb, "PUT" | "PATCH") {
+        return Ok(());
+    }
+    for link in PROVIDERS.iter().flat_map(|provider| provider.links) {
+        let Some(action) = route.method.actions.iter().find(|action| matches(link.action, action)) else { continue };
+        let mut named = BTreeSet::new();
+        collect(body, link.field, &mut named);
+        for linked in named {
+            if !state.asks(caller, route.key, Plane::Control, link.needs, &linked) {
+                return Err(Fail::new(
+                    403,
+                    "LinkedAuthorizationFailed",
+                    format!(
+                        "The client '{}' with object id '{}' has permission to perform action '{action}' on scope '{id}'; however, it does not have permission to perform action(s) '{}' on the linked scope(s) '{linked}' (respectively) or the linked scope(s) are invalid.",
+                        caller.client, caller.object, link.needs
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids at a field.
+fn collect(value: &Value, field: &str, into: &mut BTreeSet<String>) {
+    let (name, rest) = field.split_once('.').unwrap_or((field, ""));
+    let plain = name.trim_end_matches("[]").trim_end_matches("{}");
+    // Bodies are read without regard to the case of their names.
+    let found = value.as_object().into_iter().flatten().find(|(known, _)| known.eq_ignore_ascii_case(plain));
+    let Some((_, value)) = found else { return };
+    match value {
+        Value::Object(members) if name.ends_with("{}") => {
+            // A name whose value is null is taken away.
+            into.extend(members.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.clone()));
+        }
+        Value::Array(items) if name.ends_with("[]") => items.iter().for_each(|item| collect(item, rest, into)),
+        Value::String(id) if rest.is_empty() && !id.is_empty() => {
+            into.insert(id.clone());
+        }
+        value if !rest.is_empty() => collect(value, rest, into),
+        _ => {}
+    }
+}

@@ -1,0 +1,14 @@
+//! An emulated Azure, asked as any client asks it.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, reason = "a suite of tests")]
+
+mod access;
+mod assignments;
+mod audit;
+mod faults;
+mod federation;
+mod identities;
+mod resources;
+mod roles;
+mod routes;
+mod world;
