@@ -3,9 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use alien_sim::azure;
 use alien_sim::gcp::methods;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -19,6 +20,9 @@ fn main() {
         trial("permissions_are_those_that_are_published", "gcp-method-permissions.json", permissions),
         trial("permissions_exist", "gcp-permissions.json", exist),
         trial("paths_are_those_that_are_published", "gcp-contracts.json", paths),
+        trial("azure_actions_are_those_that_are_published", "azure-arm-map.json", actions),
+        trial("azure_links_are_those_that_are_published", "azure-arm-map.json", links),
+        trial("a_wrong_azure_action_is_reported", "azure-arm-map.json", planted),
     ];
     libtest_mimic::run(&arguments, trials).exit()
 }
@@ -73,6 +77,76 @@ fn exist(names: &Value) -> Vec<String> {
         .filter(|(_, name)| !names.contains(name))
         .map(|(method, name)| format!("{method}: {name} is not a permission"))
         .collect()
+}
+
+/// Not in the map. Moving: <https://learn.microsoft.com/azure/azure-resource-manager/management/move-resource-group-and-subscription>;
+/// the deployments of a group: <https://learn.microsoft.com/rest/api/resources/deployments/list-by-resource-group>.
+const UNMAPPED: &[&str] = &[
+    "GET Microsoft.Resources/deployments",
+    "POST Microsoft.Resources/subscriptions/resourceGroups/moveResources",
+    "POST Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources",
+];
+
+/// The path of Resource Manager without the names of its parameters and without regard to case.
+fn arm_shape(verb: &str, path: &str) -> String {
+    format!("{verb} {}", shape(path).to_lowercase())
+}
+
+fn actions(map: &Value) -> Vec<String> {
+    differences(map, azure::methods().copied())
+}
+
+fn differences(map: &Value, methods: impl Iterator<Item = azure::Method>) -> Vec<String> {
+    let mut listed: BTreeMap<String, Vec<BTreeSet<String>>> = BTreeMap::new();
+    for row in map["routes"].as_array().unwrap() {
+        let key = arm_shape(row["method"].as_str().unwrap(), row["path"].as_str().unwrap());
+        let actions = row["actions"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_lowercase());
+        listed.entry(key).or_default().push(actions.collect());
+    }
+    let mut complaints = Vec::new();
+    for method in methods {
+        let ours: BTreeSet<String> = method.actions.iter().map(|action| action.to_lowercase()).collect();
+        // Whatever provider is named, its own action is needed.
+        let generic = method.path.rsplit_once("/providers/").and_then(|(before, rest)| {
+            rest.strip_suffix("/register").map(|_| format!("{before}/providers/{{resourceProviderNamespace}}/register"))
+        });
+        let known = listed
+            .get(&arm_shape(method.verb, method.path))
+            .or_else(|| listed.get(&arm_shape(method.verb, generic.as_deref()?)));
+        match known {
+            Some(known) if known.contains(&ours) => {}
+            // The dataset names the action of no provider in particular.
+            Some(_) if generic.is_some() && ours.iter().all(|action| action.ends_with("/register/action")) => {}
+            Some(known) => {
+                complaints.push(format!("{} {} needs {known:?}, and the table has {ours:?}", method.verb, method.path))
+            }
+            None if UNMAPPED.contains(&method.key().as_str()) => {}
+            None => complaints.push(format!("{} {} ({}) is not listed", method.verb, method.path, method.key())),
+        }
+    }
+    complaints
+}
+
+fn planted(map: &Value) -> Vec<String> {
+    let mut wrong = *azure::methods().next().unwrap();
+    wrong.actions = &["Microsoft.Resources/subscriptions/read"];
+    match differences(map, std::iter::once(wrong)).as_slice() {
+        [complaint] if complaint.contains("and the table has") => Vec::new(),
+        other => vec![format!("the wrong action was not reported: {other:?}")],
+    }
+}
+
+fn links(map: &Value) -> Vec<String> {
+    let part = |row: &Value, name: &str| row[name].as_str().unwrap().replace(" (keys)", "{}").to_lowercase();
+    let listed: BTreeSet<[String; 3]> = map["linkedAccess"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| ["action", "bodyProperty", "linkedAction"].map(|name| part(row, name)))
+        .collect();
+    let ours: BTreeSet<[String; 3]> =
+        azure::links().map(|link| [link.action, link.field, link.needs].map(str::to_lowercase)).collect();
+    ours.difference(&listed).map(|link| format!("{link:?} is not listed")).collect()
 }
 
 /// The path of a method without the names of its parameters.

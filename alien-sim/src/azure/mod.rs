@@ -22,4 +22,5 @@ pub use crate::audit::{Decision, Request};
 pub use entra::issuer::Issuer;
 pub use faults::Faults;
 pub use handle::{Application, Azure};
+pub use rbac::linked::{Link, links};
 pub use route::{Method, methods};

@@ -266,6 +266,10 @@ impl Router {
     fn route(&self, verb: &str, path: &str) -> Option<Route> {
         let trimmed = path.strip_suffix('/').unwrap_or(path);
         let given: Vec<String> = trimmed.strip_prefix('/')?.split('/').map(decode).collect();
+        // A name holds no slash, however it is written; else it could say that it is in something else.
+        if given.iter().any(|segment| segment.is_empty() || segment.contains('/') || segment == "..") {
+            return None;
+        }
         let lower: Vec<String> = given.iter().map(|segment| segment.to_lowercase()).collect();
         let (end, skipped) = self.walk(FIXED, &lower, verb).map(|end| (end, 0)).or_else(|| {
             // The scope is as long as can be: what is furthest right is asked for.

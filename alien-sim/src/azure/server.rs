@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
 use super::call::{Answer, Ask};
-use super::data::{self, Service};
+use super::data::{self, Host};
 use super::entra::issuer;
 use super::fail::Fail;
 use super::state::Shared;
@@ -55,16 +55,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 /// The data plane that a host is of.
-fn service(host: &str) -> Option<Service> {
+fn service(host: &str) -> Option<Host> {
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
     if host == "api.loganalytics.io" || host == "api.loganalytics.azure.com" {
-        return Some(Service::Logs);
+        return Some(Host::Logs);
     }
     let (name, suffix) = host.split_once('.')?;
     match suffix {
-        "servicebus.windows.net" => Some(Service::ServiceBus(name.to_owned())),
-        "blob.core.windows.net" => Some(Service::Blob(name.to_owned())),
-        "table.core.windows.net" => Some(Service::Table(name.to_owned())),
+        "servicebus.windows.net" => Some(Host::ServiceBus(name.to_owned())),
+        "blob.core.windows.net" => Some(Host::Blob(name.to_owned())),
+        "table.core.windows.net" => Some(Host::Table(name.to_owned())),
         _ => None,
     }
 }
@@ -80,7 +80,7 @@ fn route(shared: &Shared, parts: &http::request::Parts, body: Bytes) -> Answer {
     let plane = match (service(host), service(first)) {
         (Some(service), _) => Some((service, target)),
         (None, Some(service)) => Some((service, target.trim_start_matches('/').strip_prefix(first).unwrap_or(target))),
-        (None, None) if path.starts_with("/v1/workspaces/") => Some((Service::Logs, target)),
+        (None, None) if path.starts_with("/v1/workspaces/") => Some((Host::Logs, target)),
         _ => None,
     };
     let verb = parts.method.as_str();

@@ -111,7 +111,10 @@ async fn an_assignment_of_a_deleted_principal_stays_and_allows_nothing() {
     assert_eq!(world.call(&token, "GET", GROUP, Value::Null).await.0, 403);
     assert_eq!(world.azure.assignments(&principal).len(), 1);
     world.does("DELETE", &path(GROUP, 1), Value::Null).await;
-    assert_eq!(world.refused("PUT", &path(GROUP, 2), body(READER, &principal)).await, refusal(400, "PrincipalNotFound"));
+    assert_eq!(
+        world.refused("PUT", &path(GROUP, 2), body(READER, &principal)).await,
+        refusal(400, "PrincipalNotFound")
+    );
 }
 
 #[tokio::test]

@@ -57,7 +57,10 @@ async fn each_request_is_remembered_without_its_secrets() {
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     let requests = world.azure.take_requests();
     let put = &requests[0];
-    assert_eq!((put.method.as_str(), put.verb.as_str()), ("PUT Microsoft.ManagedIdentity/userAssignedIdentities", "PUT"));
+    assert_eq!(
+        (put.method.as_str(), put.verb.as_str()),
+        ("PUT Microsoft.ManagedIdentity/userAssignedIdentities", "PUT")
+    );
     assert_eq!(put.path, identity("worker"));
     assert_eq!(put.body["tags"]["my-token"], json!("redacted"));
     let all = format!("{requests:?} {:?} {:?}", world.azure, issuer);

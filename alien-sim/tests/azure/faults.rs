@@ -42,9 +42,7 @@ async fn what_a_role_holds_takes_effect_late() {
     let user = world.azure.user("u@example.com");
     let token = world.azure.token(&user, ARM);
     let path = format!("{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{}", guid(2));
-    let body = |actions: &[&str]| {
-        json!({"properties": {"roleName": "r", "assignableScopes": [GROUP], "permissions": [{"actions": actions}]}})
-    };
+    let body = |actions: &[&str]| json!({"properties": {"roleName": "r", "assignableScopes": [GROUP], "permissions": [{"actions": actions}]}});
     world.does("PUT", &path, body(&["*/read"])).await;
     world.azure.assign(GROUP, &guid(2), &user);
     world.azure.faults().propagation(Duration::from_secs(60));
@@ -92,10 +90,8 @@ async fn a_call_fails_before_or_after_it_is_done() {
 
 /// A GET of a whole URL.
 async fn get(world: &World, token: &str, url: &str) -> (u16, Value) {
-    let request = Request::get(url)
-        .header("authorization", format!("Bearer {token}"))
-        .body(Full::new(Bytes::new()))
-        .unwrap();
+    let request =
+        Request::get(url).header("authorization", format!("Bearer {token}")).body(Full::new(Bytes::new())).unwrap();
     let (code, _, body) = world.send(request).await;
     (code, serde_json::from_slice(&body).unwrap_or_default())
 }

@@ -148,7 +148,8 @@ async fn an_assertion_is_signed_by_a_key_that_is_published() {
     let symmetric = encode(json!({"alg": "HS256", "typ": "JWT"}));
     assert_eq!(refused(&world, &client, &format!("{symmetric}.{}.{}", parts[1], parts[2])).await, 5_002_738);
     // Claims that were not signed.
-    let forged = encode(json!({"iss": issuer.url(), "sub": SUBJECT, "aud": AUDIENCE, "exp": 9_999_999_999_i64, "iat": 0}));
+    let forged =
+        encode(json!({"iss": issuer.url(), "sub": SUBJECT, "aud": AUDIENCE, "exp": 9_999_999_999_i64, "iat": 0}));
     assert_eq!(refused(&world, &client, &format!("{}.{forged}.{}", parts[0], parts[2])).await, 700_027);
     let unknown = encode(json!({"alg": "RS256", "typ": "JWT", "kid": "another"}));
     assert_eq!(refused(&world, &client, &format!("{unknown}.{}.{}", parts[1], parts[2])).await, 7_000_272);

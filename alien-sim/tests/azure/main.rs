@@ -1,6 +1,6 @@
 //! An emulated Azure, asked as any client asks it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, reason = "a suite of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 mod access;
 mod assignments;

@@ -30,7 +30,10 @@ async fn a_group_is_written_changed_listed_and_deleted() {
     let moved = world.refused("PUT", &group("new"), json!({"location": "eastus"})).await;
     assert_eq!(moved, refusal(409, "InvalidResourceGroupLocation"));
     assert_eq!(world.refused("PUT", &group("other"), json!({})).await, refusal(400, "InvalidRequestContent"));
-    assert_eq!(world.refused("PUT", &group("a%20b"), json!({"location": "x"})).await, refusal(400, "InvalidResourceGroup"));
+    assert_eq!(
+        world.refused("PUT", &group("a%20b"), json!({"location": "x"})).await,
+        refusal(400, "InvalidResourceGroup")
+    );
     assert_eq!(world.call(&world.admin, "HEAD", &group("new"), Value::Null).await.0, 204);
     assert_eq!(world.call(&world.admin, "HEAD", &group("absent"), Value::Null).await.0, 404);
     let patched = world.does("PATCH", &group("new"), json!({"tags": {"c": "d"}})).await;

@@ -58,7 +58,8 @@ async fn a_role_is_refused_as_azure_refuses_it() {
         world.refused("PUT", &path(2), body("reader", &[READ])).await,
         refusal(409, "RoleDefinitionWithSameNameExists")
     );
-    for action in ["Foo", "Foo/read", "Microsoft.App", "Microsoft.App/", "Microsoft.App/containerApps", "a b/read", ""] {
+    for action in ["Foo", "Foo/read", "Microsoft.App", "Microsoft.App/", "Microsoft.App/containerApps", "a b/read", ""]
+    {
         let answer = world.refused("PUT", &path(2), body("new", &[READ, action])).await;
         assert_eq!(answer, refusal(400, "InvalidActionOrNotAction"), "{action}");
     }
@@ -72,7 +73,8 @@ async fn a_role_is_refused_as_azure_refuses_it() {
     assert_eq!(world.refused("PUT", &path(2), elsewhere.clone()).await, refusal(400, "MissingAssignableScopes"));
     elsewhere["properties"]["unknown"] = json!(1);
     assert_eq!(world.refused("PUT", &path(2), elsewhere).await, refusal(400, "InvalidRequestContent"));
-    let built_in = format!("{GROUP}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7");
+    let built_in =
+        format!("{GROUP}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7");
     assert_eq!(world.refused("PUT", &built_in, body("new", &[READ])).await.0, 400);
     assert_eq!(world.refused("DELETE", &built_in, Value::Null).await.0, 400);
 }

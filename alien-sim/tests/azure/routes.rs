@@ -14,7 +14,10 @@ async fn what_is_not_known_is_answered_501_with_what_is() {
     let (code, answer) = world.call(&world.admin, "GET", &path, Value::Null).await;
     assert_eq!((code, &answer["error"]["code"]), (501, &json!("NotImplemented")));
     assert!(answer["error"]["message"].as_str().unwrap().contains("Microsoft.ManagedIdentity"), "{answer}");
-    assert_eq!(world.call(&world.admin, "PATCH", &(identity("x") + "/federatedIdentityCredentials/y"), json!({})).await.0, 501);
+    assert_eq!(
+        world.call(&world.admin, "PATCH", &(identity("x") + "/federatedIdentityCredentials/y"), json!({})).await.0,
+        501
+    );
 }
 
 #[tokio::test]

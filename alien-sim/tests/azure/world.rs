@@ -85,7 +85,13 @@ impl World {
 
     /// A call of Azure Resource Manager: the status code, the headers and the answer. The API version is added if the path
     /// has none.
-    pub(crate) async fn call_in_full(&self, token: &str, verb: &str, path: &str, body: Value) -> (u16, HeaderMap, Value) {
+    pub(crate) async fn call_in_full(
+        &self,
+        token: &str,
+        verb: &str,
+        path: &str,
+        body: Value,
+    ) -> (u16, HeaderMap, Value) {
         let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let lower = path.to_lowercase();
         let of = lower.rsplit_once("/providers/").map_or("", |(_, of)| of);

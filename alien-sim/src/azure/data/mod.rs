@@ -1,23 +1,76 @@
 //! Data planes: hosts beside Azure Resource Manager's, whose requests are decided by data actions.
 
+pub(crate) mod blob;
+pub(crate) mod broker;
+mod handle;
+mod kql;
+pub(crate) mod logs;
+mod odata;
+pub(crate) mod servicebus;
+pub(crate) mod table;
+mod xml;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::call::Answer;
+use super::faults::Faults;
+use super::provider::app::Revision;
+use super::provider::operationalinsights::Deleted;
 use super::state::State;
 
-/// What is in the data planes.
+/// What is in the data planes, and what emulated code has done; everything by ids in lower case.
 #[derive(Default)]
-pub(crate) struct Data {}
+pub(crate) struct Data {
+    pub(crate) broker: broker::Broker,
+    /// Blobs of containers, by name.
+    blobs: HashMap<String, BTreeMap<String, blob::Blob>>,
+    /// Entities of tables, by partition key and row key.
+    entities: HashMap<String, BTreeMap<(String, String), serde_json::Value>>,
+    /// Records of workspaces.
+    pub(crate) logs: HashMap<String, Vec<logs::Record>>,
+    /// Workspaces that can be recovered.
+    pub(crate) deleted: HashMap<String, Deleted>,
+    /// Revisions of container apps, oldest first.
+    pub(crate) apps: HashMap<String, Vec<Revision>>,
+    /// What was said once of a revision.
+    pub(crate) said: HashSet<String>,
+    /// How long a new revision takes to be ready.
+    pub(crate) revisions_take: Duration,
+    /// How long a record takes to be found.
+    ingestion: Duration,
+}
 
 impl Data {
     /// Takes away what is in a resource that is removed, by its id in lower case.
-    pub(crate) fn forget(&mut self, _id: &str) {}
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.broker.forget(id);
+        self.blobs.remove(id);
+        self.entities.remove(id);
+        self.logs.remove(id);
+        self.apps.remove(id);
+    }
 }
 
-/// A data plane.
+impl Faults {
+    /// A new revision of a container app is ready only after this long, and its operation lasts as long at least.
+    pub fn revisions_take(&self, duration: Duration) {
+        self.0.lock().data.revisions_take = duration;
+    }
+
+    /// Logs are found only after this long; in Azure it is 20 seconds to 3 minutes:
+    /// <https://learn.microsoft.com/azure/azure-monitor/logs/data-ingestion-time>.
+    pub fn ingestion(&self, delay: Duration) {
+        self.0.lock().data.ingestion = delay;
+    }
+}
+
+/// The host of a data plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
+pub(crate) enum Host {
     /// `{name}.servicebus.windows.net`
     ServiceBus(String),
     /// `{name}.blob.core.windows.net`
@@ -31,7 +84,7 @@ pub(crate) enum Service {
 /// A request of a data plane. Who asks is asked of [`State::data_caller`].
 #[derive(Debug)]
 pub(crate) struct Ask<'a> {
-    pub(crate) service: Service,
+    pub(crate) service: Host,
     /// `GET`, `POST`, …
     pub(crate) verb: &'a str,
     /// The path below the host and the query, encoded.
@@ -41,7 +94,63 @@ pub(crate) struct Ask<'a> {
     pub(crate) body: Bytes,
 }
 
+impl Ask<'_> {
+    /// A header, empty without one.
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The path, still encoded, and the parameters of the query.
+    fn parts(&self) -> (&str, Vec<(String, String)>) {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        (path, crate::uri::query(query))
+    }
+}
+
+/// A parameter of a query, empty without one.
+fn parameter<'a>(query: &'a [(String, String)], name: &str) -> &'a str {
+    query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+}
+
+/// Why a request of a data plane was not done; each plane says it in its own form.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+impl Refused {
+    fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+
+    fn unmodelled(message: impl Into<String>) -> Self {
+        Self::new(501, "NotImplemented", message)
+    }
+}
+
+impl From<super::fail::Fail> for Refused {
+    fn from(fail: super::fail::Fail) -> Self {
+        Self { status: fail.status, code: fail.code, message: fail.message }
+    }
+}
+
 /// Answers a request of a data plane.
-pub(crate) fn answer(_state: &mut State, ask: &Ask<'_>) -> Answer {
-    super::fail::Fail::unimplemented(format!("The emulator does not model {:?}.", ask.service)).into()
+pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Answer {
+    state.settle();
+    super::provider::app::work(state);
+    let answer = match &ask.service {
+        Host::ServiceBus(name) => servicebus::answer(state, ask, name),
+        Host::Blob(name) => blob::answer(state, ask, name),
+        Host::Table(name) => table::answer(state, ask, name),
+        Host::Logs => logs::answer(state, ask),
+    };
+    super::provider::app::work(state);
+    answer
+}
+
+/// A time as HTTP headers have it.
+fn http_date(at: jiff::Timestamp) -> String {
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
 }

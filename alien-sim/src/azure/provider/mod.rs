@@ -1,10 +1,16 @@
 //! Resource providers: the methods that they have, and what is done of them.
 
+pub(crate) mod app;
 pub(crate) mod authorization;
 mod insights;
 pub(crate) mod managedidentity;
+mod network;
+pub(crate) mod operationalinsights;
+mod resource;
 pub(crate) mod resources;
 mod rows;
+pub(crate) mod servicebus;
+mod storage;
 
 use super::rbac::linked::Link;
 use super::route::Method;
@@ -21,7 +27,17 @@ pub(crate) struct Provider {
 }
 
 /// The resource providers of which methods are known.
-pub(crate) static PROVIDERS: &[Provider] = &[authorization::PROVIDER, insights::PROVIDER, managedidentity::PROVIDER, resources::PROVIDER];
+pub(crate) static PROVIDERS: &[Provider] = &[
+    app::PROVIDER,
+    authorization::PROVIDER,
+    insights::PROVIDER,
+    managedidentity::PROVIDER,
+    network::PROVIDER,
+    operationalinsights::PROVIDER,
+    resources::PROVIDER,
+    servicebus::PROVIDER,
+    storage::PROVIDER,
+];
 
 /// The namespaces of providers that roles may name; a part of
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-services-resource-providers>.

@@ -11,18 +11,22 @@ use crate::azure::provider::PROVIDERS;
 use crate::azure::route::Route;
 use crate::azure::state::{Caller, State};
 
-/// A field of a body that names another resource.
+/// A field of a body that names another resource, and what is needed on that one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Link {
+pub struct Link {
     /// The action of the write, or a pattern of it.
-    pub(crate) action: &'static str,
+    pub action: &'static str,
     /// Where the id is: fields with dots; `[]` after one is each of its items, `{}` each of its names.
-    pub(crate) field: &'static str,
-    /// The action that is needed on it.
-    pub(crate) needs: &'static str,
+    pub field: &'static str,
+    /// The action that is needed on what the id names.
+    pub needs: &'static str,
     /// The page of Microsoft's documentation that says so.
-    #[expect(dead_code, reason = "a fact of the cloud has its source; nothing computes with it")]
-    pub(crate) source: &'static str,
+    pub source: &'static str,
+}
+
+/// Every field that is checked when a resource is written by PUT or PATCH.
+pub fn links() -> impl Iterator<Item = &'static Link> {
+    PROVIDERS.iter().flat_map(|provider| provider.links)
 }
 
 /// Checks what the body of a PUT or PATCH names.
@@ -34,7 +38,7 @@ pub(crate) fn check(state: &mut State, caller: &Caller, route: &Route, id: &str,
     if !matches!(route.method.verb, "PUT" | "PATCH") {
         return Ok(());
     }
-    for link in PROVIDERS.iter().flat_map(|provider| provider.links) {
+    for link in links() {
         let Some(action) = route.method.actions.iter().find(|action| matches(link.action, action)) else { continue };
         let mut named = BTreeSet::new();
         collect(body, link.field, &mut named);
