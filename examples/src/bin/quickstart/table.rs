@@ -56,6 +56,10 @@ const ROWS: [(&str, Way, Due); 14] = [
     ("get in after the customer revoked it", Way::Round(Attempt::Enter), Due::Refused),
 ];
 
+/// How wide the table is, in letters, and its first column.
+const WIDTH: usize = 120;
+const FIRST: usize = 26;
+
 /// What a cell says, and whether it is what must be.
 struct Cell {
     text: String,
@@ -75,6 +79,33 @@ impl Cell {
         let text = if is_due { text } else { format!("NOT AS PROMISED: {text}") };
         Self { text, is_due }
     }
+
+    /// In lines of so many letters, which end where a word does, or a part of a name.
+    fn lines(&self, width: usize) -> String {
+        let mut lines = vec![String::new()];
+        for part in self.text.split_inclusive([' ', '/', '.']).flat_map(|part| parts(part, width)) {
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + part.trim_end().chars().count() <= width => line.push_str(&part),
+                _ => lines.push(part),
+            }
+        }
+        lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A part of a name; where it is too long for a line, before each of its capital letters.
+fn parts(part: &str, width: usize) -> Vec<String> {
+    if part.trim_end().chars().count() <= width {
+        return vec![part.to_owned()];
+    }
+    let mut parts = vec![String::new()];
+    for letter in part.chars() {
+        match parts.last_mut() {
+            Some(last) if last.is_empty() || !letter.is_ascii_uppercase() => last.push(letter),
+            _ => parts.push(letter.to_string()),
+        }
+    }
+    parts
 }
 
 /// A deployment that is set up, and who tries things on it.
@@ -96,10 +127,12 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         columns.push(column(cloud).await.map_err(|error| format!("{}: {error}", cloud.name()))?);
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(120);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
     table.set_header(header);
+    // A third of the table says what is tried, or less, and each column has a border and two spaces.
+    let width = (WIDTH - FIRST) / columns.len() - 3;
     for (row, (what, ..)) in ROWS.iter().enumerate() {
-        let cells = columns.iter().filter_map(|column| column.get(row)).map(|cell| cell.text.clone());
+        let cells = columns.iter().filter_map(|column| column.get(row)).map(|cell| cell.lines(width));
         table.add_row([(*what).to_owned()].into_iter().chain(cells));
     }
     println!("{}", table.trim_fmt());
