@@ -1,6 +1,7 @@
 //! What resources of a deployment share: the namespace of its queues, environments for its apps, workspaces for their logs.
 //!
-//! An environment that stands in a network is made for the first app in it, and removed with the network or with all of this.
+//! An environment that stands in a network is made for the first app in it, and removed when no app needs it any more, or with
+//! the network.
 
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::resource::Settings;
@@ -83,7 +84,15 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for part in PARTS {
         let found = part.observe(at).await?;
-        if part.is_wanted(at) { wanted.push(found) } else { unwanted.push(found) }
+        match part {
+            _ if part.is_wanted(at) => wanted.push(found),
+            // It is among the strays.
+            Part::Environment(_) => {}
+            _ => unwanted.push(found),
+        }
+    }
+    for environment in environment::stray(at).await? {
+        unwanted.push(Observed::Own { id: environment, seal: None, drift: None });
     }
     Ok(Observed::together(wanted, unwanted))
 }
@@ -102,6 +111,9 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         part.seal(at, marks).await?;
     }
     // What something of an earlier stack still stands in is removed after that.
+    for environment in environment::stray(at).await? {
+        environment::remove(at, &environment).await?;
+    }
     for part in PARTS.into_iter().rev().filter(|part| !part.is_wanted(at)) {
         part.remove(at).await?;
     }

@@ -92,7 +92,9 @@ fn no_data_access(files: &[Value]) -> Result<(), String> {
             for principal in documents.layers.principals(Layer::Management) {
                 for probe in probes::<Azure>(stack, documents, &OTHERS) {
                     let Some(role) = Azure::may_allow(principal, name, &probe, &[]) else { continue };
-                    let command = name.ends_with("/messages/send/action") && probe.ends_with("-commands");
+                    // What is sent there runs code, and what is received there is what that code answered.
+                    let command = name.ends_with("/messages/send/action") && probe.ends_with("-commands")
+                        || name.ends_with("/messages/receive/action") && probe.ends_with("-answers");
                     let logs = kind == "telemetry" && probe.contains("/workspaces/acme-live-");
                     // A queue's write and delete are what extending by `queue/provision` means here.
                     if !command && !logs && !extended.contains(&probe) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::ministack::target;
+use crate::peer::target;
 
 /// A zip with the native program of the example `bootstrap` of `alien-aws`, which answers every command with itself.
 /// `says` makes it another zip that does the same.

@@ -12,15 +12,19 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+pub mod arm;
+pub mod azurite;
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
 pub mod contracts;
 pub mod golden;
+pub mod interrupted;
 pub mod json;
 pub mod life;
 pub mod ministack;
 pub mod oracle;
+pub mod peer;
 pub mod stacks;
 pub mod suite;
 pub mod world;

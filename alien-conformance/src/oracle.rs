@@ -34,6 +34,17 @@ pub fn folder() -> PathBuf {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/oracles"), PathBuf::from)
 }
 
+/// A file of the folder, where it is there.
+///
+/// # Panics
+///
+/// Where it is there and is not JSON.
+#[must_use]
+pub fn read(file: &str) -> Option<Value> {
+    let text = std::fs::read_to_string(folder().join(file)).ok()?;
+    Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}")))
+}
+
 /// Runs the tests and ends the process.
 pub fn run(tests: Vec<OracleTest>) -> ! {
     let arguments = Arguments::from_args();

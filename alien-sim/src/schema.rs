@@ -171,3 +171,28 @@ fn camel(path: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Problem, check};
+
+    #[test]
+    fn a_body_has_what_its_schema_has() {
+        let schema = "name! kind=A|B any* inner{must! may} list{item}";
+        let refused = |mut body: Value| check(schema, &mut body).unwrap_err();
+        let mut good = json!({"name": "n", "kind": 1, "any": {"x": [1]}, "inner": {"must": 1}, "list": [{"item": 1}]});
+        assert_eq!(check(schema, &mut good), Ok(()));
+        assert_eq!(good["kind"], json!("B"));
+        assert_eq!(refused(json!({})), Problem::Missing("name".to_owned()));
+        assert_eq!(refused(json!({"name": null})), Problem::Missing("name".to_owned()));
+        assert_eq!(refused(json!({"name": 1, "inner": {}})), Problem::Missing("inner.must".to_owned()));
+        let unknown = Problem::Unknown { name: "x".to_owned(), within: "list".to_owned() };
+        assert_eq!(refused(json!({"name": 1, "list": [{"x": 1}]})), unknown);
+        let word = Problem::NotAWord { at: "kind".to_owned(), value: "\"C\"".to_owned() };
+        assert_eq!(refused(json!({"name": 1, "kind": "C"})), word);
+        assert_eq!(refused(json!({"name": {}})), Problem::Misplaced("name".to_owned()));
+        assert_eq!(refused(json!([])), Problem::NotAnObject(String::new()));
+    }
+}

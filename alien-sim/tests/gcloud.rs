@@ -15,6 +15,7 @@ mod sdk;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use alien_conformance::peer;
 use alien_sim::gcp::Gcp;
 use libtest_mimic::Arguments;
 use serde_json::{Value, json};
@@ -24,10 +25,7 @@ const PROJECT_NAME: &str = "//cloudresourcemanager.googleapis.com/projects/acme-
 
 fn main() {
     let arguments = Arguments::from_args();
-    let installed = sdk::root();
-    if let Err(why) = &installed {
-        eprintln!("no gcloud: {why}");
-    }
+    let installed = peer::told("gcloud", sdk::root());
     let trials = vec![
         sdk::trial("service_accounts_and_their_policies", &installed, service_accounts),
         sdk::trial("custom_roles_live_and_die", &installed, roles),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alien_conformance::peer::{self, Absent};
 use alien_sim::gcp::{Gcp, methods};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -24,10 +25,7 @@ const PROJECT_NAME: &str = "//cloudresourcemanager.googleapis.com/projects/acme-
 
 fn main() {
     let arguments = Arguments::from_args();
-    let jar = sdk::root().and_then(|root| jar(&root));
-    if let Err(why) = &jar {
-        eprintln!("no Pub/Sub emulator of Google's: {why}");
-    }
+    let jar = peer::told("Pub/Sub", sdk::root().and_then(|root| jar(&root)));
     let trials = vec![
         sdk::trial("googles_code_asks_for_the_permissions_of_the_table", &jar, table_agrees),
         sdk::trial("a_wrong_row_of_the_table_is_reported", &jar, wrong_rows_are_reported),
@@ -293,17 +291,17 @@ impl Drop for World {
 }
 
 /// The emulator, where Java and it are there.
-fn jar(root: &Path) -> Result<PathBuf, sdk::Absent> {
-    let java = Command::new("java").arg("-version").output().map_err(|error| format!("java: {error}"))?;
+fn jar(root: &Path) -> Result<PathBuf, Absent> {
+    let java = Command::new("java").arg("-version").output().map_err(|error| Absent(format!("java: {error}")))?;
     if !java.status.success() {
-        return Err("java does not run".to_owned());
+        return Err(Absent("java does not run".to_owned()));
     }
     let folder = root.join("platform/pubsub-emulator/lib");
-    let files = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let files = std::fs::read_dir(&folder).map_err(|error| Absent(format!("{}: {error}", folder.display())))?;
     let is_jar = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         name.starts_with("cloud-pubsub-emulator-") && name.ends_with("-all.jar")
     };
     let found = files.filter_map(Result::ok).map(|file| file.path()).find(is_jar);
-    found.ok_or_else(|| format!("there is no emulator in {}", folder.display()))
+    found.ok_or_else(|| Absent(format!("there is no emulator in {}", folder.display())))
 }

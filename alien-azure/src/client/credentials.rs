@@ -67,6 +67,12 @@ impl Endpoint {
         Ok(Self { at: Some(url.to_owned()), transport })
     }
 
+    /// Azure's own addresses, by a transport of a test's.
+    #[cfg(test)]
+    pub(crate) fn through(transport: Arc<dyn HttpClient>) -> Self {
+        Self { at: None, transport }
+    }
+
     /// The address of Resource Manager.
     pub(crate) fn arm(&self) -> &str {
         self.at.as_deref().unwrap_or("https://management.azure.com")

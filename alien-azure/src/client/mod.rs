@@ -240,4 +240,34 @@ mod tests {
         assert_eq!(version(&format!("{app}/providers/Microsoft.Authorization/roleAssignments/r")), "2022-04-01");
         assert_eq!(version(&format!("{app}/providers/Microsoft.Resources/tags/default")), "2025-04-01");
     }
+
+    /// Answers every request with one status.
+    #[derive(Debug)]
+    struct Answers(u16);
+
+    #[async_trait::async_trait]
+    impl azure_core::http::HttpClient for Answers {
+        async fn execute_request(&self, _: &Request) -> Result<azure_core::http::AsyncRawResponse, azure_core::Error> {
+            let headers = azure_core::http::headers::Headers::new();
+            Ok(azure_core::http::AsyncRawResponse::from_bytes(self.0.into(), headers, "{}"))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_update_that_makes_something_is_a_breach() {
+        let body = serde_json::json!({});
+        for (status, kind) in [(200, None), (202, None), (201, Some(ErrorKind::Defect)), (403, Some(ErrorKind::Denied))]
+        {
+            let endpoint = Endpoint::through(Arc::new(Answers(status)));
+            let config = Config::from_token("token", endpoint);
+            let clients = Clients::new(&config.credential, &config.endpoint);
+            let sent =
+                clients.patch("/subscriptions/s/resourceGroups/g/providers/Microsoft.App/containerApps/a", &body);
+            let error = sent.await.err();
+            assert_eq!(error.as_ref().map(Error::kind), kind, "{status}: {error:?}");
+            if status == 201 {
+                assert!(error.unwrap().to_string().contains("an update created something"));
+            }
+        }
+    }
 }

@@ -182,14 +182,14 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>
     let differences = shown.map(|claims| claims.differences(site)).unwrap_or_default();
     let wrong = |what: &str| Error::new(ErrorKind::Credentials, format!("{what}; {said}"));
     match code.trim_start_matches("AADSTS") {
-        "70025" | "700211" | "700212" | "700213" | "700016" if differences.is_empty() => {
+        "70025" | "700211" | "700212" | "700213" | "7002138" | "700016" if differences.is_empty() => {
             Error::new(ErrorKind::Denied, said)
         }
-        "70025" | "70021" | "700211" | "700212" | "700213" | "700016" => {
+        "70025" | "70021" | "700211" | "700212" | "700213" | "7002138" | "700016" => {
             wrong(&format!("the vendor's token does not fit: {}", differences.join("; ")))
         }
         "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
-        "700027" | "50013" | "5000224" | "50027" | "500011" | "700030" | "7000214" | "700021" => {
+        "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
             let issuer = site.target.issuer.as_str();
             wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
         }

@@ -18,7 +18,7 @@ const MAX: usize = 64;
 pub(super) fn set(set: Set) -> Rows {
     match set {
         Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
-        Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK, op::DELETE_SUBNET],
+        Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK],
         Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
         // An environment is placed in it.
         Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],

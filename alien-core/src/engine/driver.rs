@@ -220,3 +220,40 @@ impl std::str::FromStr for Claim {
         Ok(Self { run: run.to_owned(), until: until.parse().map_err(|_| ())? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(seal: Option<&str>, drift: Option<&str>) -> Observed {
+        let seal = seal.map(|digest| Seal { revision: 1, digest: digest.to_owned() });
+        Observed::Own { id: "x".to_owned(), seal, drift: drift.map(str::to_owned) }
+    }
+
+    #[test]
+    fn several_things_are_finished_where_each_is() {
+        let (done, other, begun) = (own(Some("a"), None), own(Some("b"), None), own(None, None));
+        let drifted = own(Some("a"), Some("open"));
+        let foreign = Observed::Foreign("theirs".to_owned());
+        let absent = Observed::Absent;
+        let together = |wanted: &[&Observed], unwanted: &[&Observed]| {
+            let cloned = |found: &[&Observed]| found.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
+            Observed::together(cloned(wanted), cloned(unwanted))
+        };
+        assert_eq!(together(&[], &[]), Observed::Unneeded);
+        assert_eq!(
+            together(&[], &[&foreign, &absent]),
+            Observed::Unneeded,
+            "what is not wanted and not ours is not in our way"
+        );
+        assert_eq!(together(&[&absent, &absent], &[]), absent);
+        assert_eq!(together(&[&done, &done], &[&absent]), done);
+        assert_eq!(together(&[&done, &absent], &[]), begun, "one is lacking");
+        assert_eq!(together(&[&done, &begun], &[]), begun);
+        assert_eq!(together(&[&done, &other], &[]), begun, "one was not set when the other was");
+        assert_eq!(together(&[&done, &drifted], &[]), drifted);
+        assert_eq!(together(&[&drifted, &done], &[]), drifted);
+        assert_eq!(together(&[&done], &[&done]), begun, "one is there that is not wanted");
+        assert_eq!(together(&[&done, &foreign], &[]), foreign);
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use alien_conformance::contracts::{self, Contracts};
+use alien_conformance::contracts::gcp::{self, Contracts};
 use alien_conformance::{life, oracle};
 use alien_sim::gcp::{Decision, Request};
 use libtest_mimic::Trial;
@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test(name, run).with_ignored_flag(absent)
     };
     vec![
-        trial("every_request_is_one_that_googles_descriptions_know", contracts::FILE, requests_are_described),
+        trial("every_request_is_one_that_googles_descriptions_know", gcp::FILE, requests_are_described),
         trial("every_permission_is_the_one_that_google_documents", PERMISSIONS, permissions_are_documented),
     ]
 }

@@ -1,8 +1,10 @@
 //! The emulated project, as the suite knows clouds.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{Shipped, World, quickly};
 use alien_core::call::Calling;
 use alien_core::cloud::Cloud;
@@ -178,5 +180,22 @@ impl World for Peer {
         for (name, policy) in saved {
             self.sim.set_policy(&name, &policy);
         }
+    }
+}
+
+impl Faulty for Peer {
+    /// Without roles, which are for every deployment.
+    fn there(&self) -> BTreeSet<String> {
+        self.sim.things().into_iter().filter(|name| !name.contains("/roles/alien.")).collect()
+    }
+
+    fn take_changes(&self) -> BTreeSet<String> {
+        let changes = self.sim.take_requests().into_iter().filter(|request| request.verb != "GET");
+        let asks = ["getIamPolicy", "testIamPermissions"];
+        changes.map(|request| request.method).filter(|method| !asks.iter().any(|ask| method.ends_with(ask))).collect()
+    }
+
+    fn lose_an_answer(&self, method: &str) {
+        self.sim.faults().fail_after(method, 1, "UNAVAILABLE");
     }
 }

@@ -339,7 +339,7 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
         return Err(Fail::unimplemented(format!("The query parameter '{name}' of {} is not emulated.", route.key)));
     }
     if method.body != "*" {
-        if let Some(members) = body.as_object_mut() {
+        if let Some(members) = body.as_object_mut().filter(|_| matches!(ask.verb, "PUT" | "PATCH")) {
             // What only answers have may come back with a body that was read.
             for name in ["id", "name", "type", "systemData"] {
                 members.remove(name);
@@ -376,11 +376,13 @@ impl Route {
             ));
         };
         let own = self.method.versions;
-        let versions = if own.is_empty() { self.provider.versions } else { own };
+        // Registering is Resource Manager's: <https://learn.microsoft.com/rest/api/resources/providers/register>.
+        let of = if self.key.ends_with("/register") { &provider::resources::PROVIDER } else { self.provider };
+        let versions = if own.is_empty() { of.versions } else { own };
         if versions.iter().any(|known| known.eq_ignore_ascii_case(asked)) {
             return Ok(());
         }
-        if self.provider.namespace == "Microsoft.Resources" {
+        if of.namespace == "Microsoft.Resources" {
             return Err(Fail::invalid(
                 "InvalidApiVersionParameter",
                 format!("The api-version '{asked}' is invalid. The supported versions are '{}'.", versions.join(",")),

@@ -137,13 +137,13 @@ impl Azure {
         self.shared.lock().make_principal(name, "User", None)
     }
 
-    /// A new application of the tenant.
+    /// A new application of the tenant; its name is for people, and need not be unique.
     #[must_use]
     pub fn application(&self, name: &str) -> Application {
-        // An application's name is not unique, and nothing goes by it.
-        let _ = name;
+        let state = &mut *self.shared.lock();
         let client_id = Uuid::new_v4().to_string();
-        let principal = self.shared.lock().make_principal(&client_id, "ServicePrincipal", None);
+        let principal = state.make_principal(&client_id, "ServicePrincipal", None);
+        state.name_principal(&principal, name);
         Application { client_id, principal }
     }
 
@@ -298,8 +298,8 @@ impl Azure {
         let state = &mut *self.shared.lock();
         state.settle();
         let roles = state.roles.values().map(|role| {
-            let scope = role.assignable.first().map_or("", |scope| scope.trim_end_matches('/'));
-            format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{}", role.id)
+            let scope = role.assignable.first().map_or("", String::as_str);
+            role::Found::Custom(role).full_id(scope)
         });
         let assignments = state.assignments.values().filter(|known| known.live.latest).map(|known| known.id.clone());
         let things = state.things().map(|thing| thing.id.clone());

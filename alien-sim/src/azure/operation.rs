@@ -58,10 +58,8 @@ impl State {
         let started = self.now();
         let done_at = started + self.knobs.operation;
         let thing = self.thing_mut(id).ok()?;
-        match (kind, &failure) {
-            (Kind::Write, _) => thing.writing = Some((done_at, lro.word)),
-            (Kind::Delete, None) => thing.gone = Some(done_at),
-            (Kind::Delete, Some(_)) => {}
+        if kind == Kind::Write {
+            thing.writing = Some((done_at, lro.word));
         }
         if let (Kind::Write, Some(_), Some(properties)) = (kind, &failure, thing.body.get_mut("properties")) {
             super::call::set(properties, "provisioningState", "Failed");
@@ -70,6 +68,9 @@ impl State {
             location if location.is_empty() => "global".to_owned(),
             location => location,
         };
+        if kind == Kind::Delete && failure.is_none() {
+            self.leave(id, done_at).ok()?;
+        }
         let name = Uuid::new_v4().to_string();
         let subscription = id.split('/').nth(2).unwrap_or_default();
         let path = lro.path.replace("{subscriptionId}", subscription).replace("{location}", &location);

@@ -91,6 +91,8 @@ pub(crate) struct State {
     pub(crate) tenant: String,
     /// Subscriptions, resource groups and resources, by their ids in lower case.
     things: BTreeMap<String, Thing>,
+    /// What of them is gone, and when.
+    leaving: Vec<(Timestamp, String)>,
     /// The ids of the locks among them: every request asks for them.
     locks: BTreeSet<String>,
     pub(crate) directory: Directory,
@@ -185,16 +187,24 @@ impl State {
         self.assignments.retain(|known, _| !is_in(known));
     }
 
+    /// Lets what is there be gone at a point in time; until then it is shown as being deleted.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is there.
+    pub(crate) fn leave(&mut self, id: &str, gone: Timestamp) -> Result<(), Fail> {
+        self.thing_mut(id)?.gone = Some(gone);
+        self.leaving.push((gone, id.to_owned()));
+        Ok(())
+    }
+
     /// Lets time pass: what is being deleted and whose time has come is gone.
     pub(crate) fn settle(&mut self) {
         let now = self.now();
-        let due: Vec<String> = self
-            .things
-            .values()
-            .filter(|thing| thing.gone.is_some_and(|gone| gone <= now))
-            .map(|thing| thing.id.clone())
-            .collect();
-        for id in due {
+        let (due, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.leaving).into_iter().partition(|(at, _)| *at <= now);
+        self.leaving = left;
+        for (_, id) in due {
             self.remove(&id);
         }
     }
@@ -237,7 +247,7 @@ impl State {
         allowed
     }
 
-    /// Remembers a request of a data plane; its body is redacted, or null if it is not JSON.
+    /// Remembers a request without its secrets; the body of a data plane is null if it is not JSON.
     pub(crate) fn remember(&mut self, key: &str, verb: &str, path: &str, query: &[(String, String)], body: &Value) {
         let mut body = body.clone();
         crate::audit::redact(&mut body);

@@ -3,12 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 mod access;
+mod apps;
 mod assignments;
 mod audit;
 mod faults;
 mod federation;
 mod identities;
+mod logs;
+mod networks;
+mod planes;
+mod program;
+mod queues;
 mod resources;
 mod roles;
 mod routes;
+mod stores;
 mod world;

@@ -134,7 +134,7 @@ async fn providers_are_registered() {
     let path = format!("{SUBSCRIPTION}/providers/Microsoft.ManagedIdentity");
     let read = world.does("GET", &path, Value::Null).await;
     assert_eq!(read["registrationState"], json!("Registered"));
-    let register = format!("{path}/register?api-version=2024-11-30");
+    let register = format!("{path}/register");
     assert_eq!(world.does("POST", &register, Value::Null).await["namespace"], json!("Microsoft.ManagedIdentity"));
     let reader = world.holder(SUBSCRIPTION, &["Microsoft.Resources/providers/read"]);
     assert_eq!(world.call(&reader, "POST", &register, Value::Null).await.0, 403);

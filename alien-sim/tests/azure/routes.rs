@@ -108,3 +108,62 @@ async fn a_path_is_what_it_is_after_decoding_and_has_no_short_cut() {
         assert!([403, 404, 501].contains(&code), "{path}: {code}");
     }
 }
+
+#[tokio::test]
+async fn who_reads_everything_gets_no_secret_and_runs_nothing() {
+    let world = World::new().await;
+    let reader = world.azure.user("reader@example.com");
+    world.azure.assign("/", "Reader", &reader);
+    let reader = world.azure.token(&reader, ARM);
+    let actions: Vec<_> = alien_sim::azure::methods()
+        .filter(|method| method.verb != "GET" && method.verb != "HEAD")
+        // Whether a name is free is asked by POST, and is a read.
+        .filter(|method| !method.actions.iter().all(|action| action.to_lowercase().ends_with("/read")))
+        .collect();
+    for key in [
+        "POST Microsoft.Storage/storageAccounts/listKeys",
+        "POST Microsoft.Storage/storageAccounts/regenerateKey",
+        "POST Microsoft.Storage/storageAccounts/ListAccountSas",
+        "POST Microsoft.Storage/storageAccounts/ListServiceSas",
+        "POST Microsoft.App/containerApps/listSecrets",
+        "POST Microsoft.App/containerApps/getAuthtoken",
+        "POST Microsoft.App/managedEnvironments/getAuthtoken",
+        "POST Microsoft.App/jobs/listSecrets",
+        "POST Microsoft.App/jobs/start",
+        "PUT Microsoft.App/jobs",
+        "POST Microsoft.ServiceBus/namespaces/authorizationRules/listKeys",
+        "POST Microsoft.ServiceBus/namespaces/authorizationRules/regenerateKeys",
+        "POST Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys",
+        "POST Microsoft.OperationalInsights/workspaces/sharedKeys",
+        "POST Microsoft.OperationalInsights/workspaces/regenerateSharedKey",
+        "PUT Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+        "POST Microsoft.ManagedIdentity/userAssignedIdentities/revokeTokens",
+        "PUT Microsoft.Authorization/roleAssignments",
+        "PUT Microsoft.Resources/deployments",
+        "PUT Microsoft.Insights/diagnosticSettings",
+    ] {
+        assert!(actions.iter().any(|method| method.key().eq_ignore_ascii_case(key)), "{key} is not known");
+    }
+    for method in &actions {
+        let path: Vec<&str> = method
+            .path
+            .split('/')
+            .map(|segment| match segment {
+                "{subscriptionId}" => SUBSCRIPTION.rsplit('/').next().unwrap(),
+                "{scope}" => GROUP.trim_start_matches('/'),
+                "{resourceGroupName}" | "{sourceResourceGroupName}" => "acme",
+                segment if segment.starts_with('{') => "some",
+                segment => segment,
+            })
+            .collect();
+        let versions = ["2025-07-01", "2025-08-01", "2024-01-01", "2020-05-01", "2025-04-01"];
+        let mut codes = Vec::new();
+        for version in [""].into_iter().chain(versions) {
+            let version = if version.is_empty() { String::new() } else { format!("?api-version={version}") };
+            codes.push(world.asks(&reader, method.verb, &(path.join("/") + &version), json!({})).await);
+        }
+        let refused = codes.iter().any(|code| *code == refusal(403, "AuthorizationFailed"));
+        let others = codes.iter().all(|(code, _)| [400, 403].contains(code));
+        assert!(refused && others, "{} {}: {codes:?}", method.verb, method.path);
+    }
+}

@@ -94,7 +94,8 @@ impl World {
     ) -> (u16, HeaderMap, Value) {
         let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let lower = path.to_lowercase();
-        let of = lower.rsplit_once("/providers/").map_or("", |(_, of)| of);
+        // Registering is Resource Manager's.
+        let of = lower.rsplit_once("/providers/").map_or("", |(_, of)| if of.ends_with("/register") { "" } else { of });
         let version = VERSIONS.iter().find(|(prefix, _)| of.starts_with(prefix)).unwrap().1;
         let join = if path.contains('?') { '&' } else { '?' };
         let suffix = if path.contains("api-version") { String::new() } else { format!("{join}api-version={version}") };

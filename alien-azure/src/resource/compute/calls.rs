@@ -526,11 +526,11 @@ async fn patch(at: At<'_>, template: &Template) -> Result<()> {
 }
 
 pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+    // As long as the app is there, its queues are found again.
+    function::calls::delete_queues(at).await?;
     let id = at.full_name(Place::App)?;
     at.call(&[op::DELETE_APP], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until_gone(PATIENCE, || look(at)).await?;
-    function::calls::delete_queues(at).await?;
-    Ok(Removal::Gone)
+    at.until_gone(PATIENCE, || look(at)).await
 }
 
 /// GetContainerApp, ListRevisions and ListReplicas: the state that was set, whether the last revision works, how many replicas

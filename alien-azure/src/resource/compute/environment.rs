@@ -283,8 +283,15 @@ pub(crate) async fn delete_in_networks(at: At<'_>, network: Option<&str>) -> Res
     Ok(())
 }
 
+/// The environments of the deployment that no app of its stack names.
+pub(crate) async fn stray(at: At<'_>) -> Result<Vec<String>> {
+    let site = at.site();
+    let named = |id: &str| site.names.things().any(|thing| thing.place == Place::Environment && same(thing.name, id));
+    Ok(list(at).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
+}
+
 /// Removes an environment, unless apps stand in it still.
-async fn remove(at: At<'_>, id: &str) -> Result<Removal> {
+pub(crate) async fn remove(at: At<'_>, id: &str) -> Result<Removal> {
     let all = Ids(&at.site().target).resource(&["Microsoft.App/containerApps"]);
     let apps = at.call(&[op::LIST_APPS], || async { at.clients.list::<App>(&all, &[]).await }).await?;
     let standing: Vec<&str> =

@@ -73,8 +73,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         // What nobody took in time is not done later.
         let commands = json!({ "lockDuration": "PT5M", "maxDeliveryCount": 10, "defaultMessageTimeToLive": "PT1H" });
         put_queue(at, Place::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
-        let answers =
-            json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT10M" });
+        let answers = json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT5M" });
         put_queue(at, Place::AnswerQueue, op::PUT_ANSWER_QUEUE, &answers).await?;
     } else {
         delete_queues(at).await?;
@@ -156,29 +155,39 @@ pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
     .map_err(|error| error.in_operation(op::RECEIVE_ANSWER.call).at(at.site().subject_name(at.subject)))
 }
 
-/// Looks at the next answer, and takes it if it is the one; one for somebody else is left to them.
+/// Looks through the answers that wait, and takes the one. Those for others are held meanwhile, so that what stands behind
+/// them can be seen, and then given back.
 /// <https://learn.microsoft.com/rest/api/servicebus/peek-lock-message-non-destructive-read>
 async fn take(at: At<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
-    let head = format!("/{answers}/messages/head?timeout={LOOK}");
-    let looked = at.call(&[op::RECEIVE_ANSWER], || async {
-        at.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await
-    });
-    let found = looked.await?;
-    if found.status == 204 {
-        return Ok(None);
+    let mut others = Vec::new();
+    let mut own = None;
+    let mut wait = LOOK;
+    while own.is_none() {
+        let head = format!("/{answers}/messages/head?timeout={wait}");
+        // The next one is there, or it is not.
+        wait = 0;
+        let looked = at.call(&[op::RECEIVE_ANSWER], || async {
+            at.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await
+        });
+        let found = looked.await?;
+        if found.status == 204 {
+            break;
+        }
+        let broker = found.header("brokerproperties").and_then(|text| serde_json::from_str::<Broker>(text).ok());
+        let broker = broker.ok_or_else(|| Error::lacking("properties of the message"))?;
+        let lock = format!("/{answers}/messages/{}/{}", broker.message_id, broker.lock_token);
+        if broker.correlation_id == id { own = Some((found, lock)) } else { others.push(lock) }
     }
-    let broker = found.header("brokerproperties").and_then(|text| serde_json::from_str::<Broker>(text).ok());
-    let broker = broker.ok_or_else(|| Error::lacking("properties of the message"))?;
-    let own = broker.correlation_id == id;
-    let lock = format!("/{answers}/messages/{}/{}", broker.message_id, broker.lock_token);
-    // Taken, or given back.
-    let method = if own { Method::Delete } else { Method::Put };
-    let settled =
-        at.call(&[op::RECEIVE_ANSWER], || async { at.clients.bus(method, namespace, &lock, &[], Vec::new()).await });
-    settled.await.or_absent()?;
-    if !own {
-        return Ok(None);
+    let settle = async |method: Method, lock: &str| {
+        at.call(&[op::RECEIVE_ANSWER], || async { at.clients.bus(method, namespace, lock, &[], Vec::new()).await })
+            .await
+            .or_absent()
+    };
+    for lock in others {
+        settle(Method::Put, &lock).await?;
     }
+    let Some((found, lock)) = own else { return Ok(None) };
+    settle(Method::Delete, &lock).await?;
     if found.bytes().len() > LARGEST {
         return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", found.bytes().len())));
     }

@@ -91,7 +91,31 @@ pub(crate) fn observed(at: At<'_>, account: &Account, id: &str, thing: Option<&V
 pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
     let Some(account) = look_at_account(at).await.or_absent()? else { return Ok(Observed::Absent) };
     let container = look(at).await.or_absent()?;
-    Ok(observed(at, &account, at.full_name(Place::Container)?, container.as_ref()))
+    let observed = observed(at, &account, at.full_name(Place::Container)?, container.as_ref());
+    match observed {
+        Observed::Own { seal: Some(_), drift: None, .. } => Ok(observed.drifted(drift(at).await?)),
+        other => Ok(other),
+    }
+}
+
+/// How versions and expiry are not as they were set.
+async fn drift(at: At<'_>) -> Result<Option<String>> {
+    let storage = settings(at)?;
+    let id = at.full_name(Place::BlobService)?;
+    let service: Value = at.call(&[op::GET_BLOB_SERVICE], || async { at.clients.get(id).await }).await?;
+    let versioned = service.pointer("/properties/isVersioningEnabled").and_then(Value::as_bool).unwrap_or_default();
+    if versioned != storage.is_versioned() {
+        return Ok(Some("whether it keeps versions was changed".to_owned()));
+    }
+    let id = at.full_name(Place::LifecycleRules)?;
+    let rules = at.call(&[op::GET_LIFECYCLE], || async { at.clients.get::<Value>(id).await }).await.or_absent()?;
+    let rules = rules.as_ref().and_then(|rules| rules.pointer("/properties/policy/rules")).and_then(Value::as_array);
+    let expires = |rule: &Value| {
+        rule.pointer("/definition/actions/baseBlob/delete/daysAfterModificationGreaterThan").and_then(Value::as_f64)
+    };
+    let found: Vec<Option<f64>> = rules.into_iter().flatten().map(expires).collect();
+    let due: Vec<Option<f64>> = storage.expiry_days().map(|days| Some(f64::from(days))).into_iter().collect();
+    Ok((found != due).then(|| "when its blobs expire was changed".to_owned()))
 }
 
 /// Closed from the first moment: no keys, nothing public, TLS alone

@@ -188,3 +188,31 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     }
     Some(tokens)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entities_are_taken_by_their_properties() {
+        let entity = json!({"PartitionKey": "it's", "RowKey": "b", "n": 5, "big": "9007199254740993", "ok": true,
+            "Timestamp": "2026-01-01T00:00:00Z"});
+        for (filter, takes) in [
+            ("", true),
+            ("PartitionKey eq 'it''s'", true),
+            ("RowKey ge 'a' and RowKey lt 'b'", false),
+            ("n gt 4 and (ok eq false or n le 5)", true),
+            ("not (n ne 5)", true),
+            ("big gt 1L", true),
+            ("Timestamp lt datetime'2026-01-02T00:00:00Z'", true),
+            ("none eq 'x'", false),
+        ] {
+            assert_eq!(Filter::parse(filter).unwrap().takes(&entity), takes, "{filter}");
+        }
+        for filter in ["n", "n eq", "n is 5", "n eq 'x", "(n eq 5", "n eq 5 m"] {
+            assert_eq!(Filter::parse(filter), None, "{filter}");
+        }
+    }
+}

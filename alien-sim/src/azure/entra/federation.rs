@@ -176,7 +176,9 @@ impl State {
         timely(&jwt.claims, now)?;
         let hint = "Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
         if known.is_empty() {
-            return Err(client(70_025, format!("The client '{id}' has no configured federated identity credentials.")));
+            let name = self.directory.by_client(id).map_or("", |principal| &principal.name);
+            let message = format!("The client '{id}'({name}) has no configured federated identity credentials.");
+            return Err(client(70_025, message));
         }
         let of_issuer: Vec<&Credential> = known.iter().filter(|credential| credential.issuer == issuer).collect();
         if of_issuer.is_empty() {

@@ -24,6 +24,8 @@ pub(crate) struct Principal {
     pub(crate) object: String,
     /// The client id of an application or a managed identity, the name of a user.
     pub(crate) client: String,
+    /// For people.
+    pub(crate) name: String,
     /// In the words of role assignments: `User` or `ServicePrincipal`.
     pub(crate) kind: &'static str,
     /// The id of the managed identity's resource, if it is one.
@@ -64,7 +66,9 @@ impl State {
         let object = Uuid::new_v4().to_string();
         let known = self.now() + self.knobs.directory;
         let resource = resource.map(str::to_owned);
-        let principal = Principal { object: object.clone(), client: client.to_owned(), kind, resource, known };
+        let name = resource.as_deref().and_then(|id| id.rsplit('/').next()).unwrap_or(client).to_owned();
+        let client = client.to_owned();
+        let principal = Principal { object: object.clone(), client, name, kind, resource, known };
         self.directory.principals.insert(object.clone(), principal);
         object
     }
@@ -73,6 +77,13 @@ impl State {
     pub(crate) fn write_federated(&mut self, client: &str, credentials: Vec<Credential>) {
         let (now, delay) = (self.now(), self.knobs.federation);
         self.directory.federated.entry(client.to_owned()).or_default().write(credentials, now, delay);
+    }
+
+    /// Gives a principal another name for people.
+    pub(crate) fn name_principal(&mut self, object: &str, name: &str) {
+        if let Some(principal) = self.directory.principals.get_mut(object) {
+            name.clone_into(&mut principal.name);
+        }
     }
 
     /// Takes a principal out of the directory: its tokens end, its assignments stay and allow nothing.

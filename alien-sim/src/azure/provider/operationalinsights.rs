@@ -55,6 +55,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/monitor#microsoftoperationalinsights"
     "Microsoft.OperationalInsights"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         GET "workspaces" ["workspaces/read"].done(resource::list);
         GET "deletedWorkspaces" ["deletedworkspaces/read"].done(deleted);
         GET "locations/{location}/operationStatuses/{asyncOperationId}" ["locations/operationstatuses/read"].done(operation::status);

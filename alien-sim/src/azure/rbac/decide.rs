@@ -70,3 +70,43 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     }
     rest.ends_with(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{matches, reaches};
+
+    #[test]
+    fn a_scope_reaches_itself_and_what_is_below_by_whole_segments() {
+        for (above, below, expected) in [
+            ("/subscriptions/s/resourceGroups/acme", "/subscriptions/s/resourceGroups/acme", true),
+            ("/subscriptions/s/resourceGroups/acme", "/subscriptions/S/RESOURCEGROUPS/Acme/providers/x", true),
+            ("/subscriptions/s/resourceGroups/acme", "/subscriptions/s/resourceGroups/acme-prod", false),
+            ("/subscriptions/s/resourceGroups/acme", "/subscriptions/s", false),
+            ("/", "/subscriptions/s", true),
+            ("", "/subscriptions/s", true),
+            ("/subscriptions/ä", "/subscriptions/a", false),
+        ] {
+            assert_eq!(reaches(above, below), expected, "{above} {below}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_any_text() {
+        for (pattern, name, expected) in [
+            ("*", "Microsoft.App/containerApps/read", true),
+            ("*/read", "Microsoft.App/containerApps/read", true),
+            ("*/read", "Microsoft.App/containerApps/write", false),
+            ("Microsoft.App/*", "microsoft.app/containerapps/WRITE", true),
+            ("Microsoft.App/*/read", "Microsoft.App/containerApps/revisions/read", true),
+            ("Microsoft.App/*/read", "Microsoft.App/read", false),
+            ("Microsoft.App/*", "Microsoft.AppConfiguration/read", false),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("Microsoft.App/containerApps/read", "Microsoft.App/containerApps/readAll", false),
+            ("", "", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

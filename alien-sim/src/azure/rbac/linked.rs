@@ -78,3 +78,34 @@ fn collect(value: &Value, field: &str, into: &mut BTreeSet<String>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::collect;
+
+    #[test]
+    fn ids_are_found_in_fields_lists_and_names() {
+        let body = json!({
+            "identity": {"userAssignedIdentities": {"/one": {}, "/gone": null}},
+            "properties": {
+                "ENVIRONMENTID": "/environment",
+                "subnets": [{"properties": {"routeTable": {"id": "/first"}}}, {"properties": {}}, {"id": "/other"}],
+            },
+        });
+        for (field, expected) in [
+            ("identity.userAssignedIdentities{}", vec!["/one"]),
+            ("properties.environmentId", vec!["/environment"]),
+            ("properties.subnets[].properties.routeTable.id", vec!["/first"]),
+            ("properties.subnets[].id", vec!["/other"]),
+            ("properties.absent.id", vec![]),
+        ] {
+            let mut found = BTreeSet::new();
+            collect(&body, field, &mut found);
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{field}");
+        }
+    }
+}

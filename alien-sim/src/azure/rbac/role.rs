@@ -103,10 +103,14 @@ impl Found<'_> {
         }
     }
 
+    /// Its id where it is asked for at a scope: it is the subscription's, whatever is in that.
+    pub(crate) fn full_id(&self, scope: &str) -> String {
+        let subscription = scope.trim_end_matches('/').split('/').take(3).collect::<Vec<_>>().join("/");
+        format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}", self.id())
+    }
+
     /// As Resource Manager answers it, at a scope.
     pub(crate) fn body(&self, scope: &str) -> Value {
-        let id =
-            format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", scope.trim_end_matches('/'), self.id());
         let properties = match self {
             Self::BuiltIn(role) => json!({
                 "roleName": role.name,
@@ -126,7 +130,7 @@ impl Found<'_> {
             }),
         };
         json!({
-            "id": id,
+            "id": self.full_id(scope),
             "name": self.id(),
             "type": "Microsoft.Authorization/roleDefinitions",
             "properties": properties,

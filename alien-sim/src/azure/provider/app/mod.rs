@@ -17,7 +17,7 @@ use crate::azure::route::Method;
 
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.App",
-    versions: &["2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01"],
+    versions: &["2026-07-01", "2025-07-01", "2025-01-01", "2024-03-01", "2023-05-01"],
     tables: &[TABLE],
     links: LINKS,
 };
@@ -72,6 +72,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/containers#microsoftapp"
     "Microsoft.App"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         GET "containerApps" ["containerApps/read"].done(container::list);
         GET "managedEnvironments" ["managedEnvironments/read"].done(super::resource::list);
         GET "jobs" ["jobs/read"];

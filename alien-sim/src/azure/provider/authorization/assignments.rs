@@ -129,9 +129,14 @@ impl State {
     /// Deletes an assignment, which ceases to be in effect after the delay that is set; what it was, if it was there.
     pub(crate) fn delete_assignment(&mut self, id: &str) -> Option<Assignment> {
         let (now, delay) = (self.now(), self.knobs.propagation);
-        let known = self.assignments.get_mut(&id.to_lowercase()).filter(|known| known.live.latest)?;
+        let lower = id.to_lowercase();
+        let known = self.assignments.get_mut(&lower).filter(|known| known.live.latest)?;
         known.live.write(false, now, delay);
-        Some(known.clone())
+        let was = known.clone();
+        if delay.is_zero() {
+            self.assignments.remove(&lower);
+        }
+        Some(was)
     }
 }
 
@@ -146,6 +151,13 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let description = Some(text("description")).filter(|text| !text.is_empty());
     if !text("condition").is_empty() {
         return Err(Fail::unimplemented("Conditions of role assignments are not emulated."));
+    }
+    let guid = role.rsplit('/').next().unwrap_or_default();
+    if Uuid::parse_str(guid).is_err() {
+        return Err(Fail::invalid(
+            "InvalidRoleDefinitionId",
+            format!("The role definition ID '{guid}' is not valid. The role definition ID must be a GUID."),
+        ));
     }
     let (scope, name) = (call.parameter("scope").to_owned(), call.name().to_lowercase());
     let wanted = Wanted { scope: &scope, name: &name, role: &role, principal: &principal, kind: &kind, description };

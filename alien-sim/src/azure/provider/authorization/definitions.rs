@@ -28,10 +28,16 @@ fn seen(role: Found<'_>, scope: &str) -> bool {
     }
 }
 
+/// Whether a role is known at a scope: it may be assigned there or below.
+fn known(role: Found<'_>, scope: &str) -> bool {
+    let is_below = |role: &Role| role.assignable.iter().any(|assignable| reaches(scope, assignable));
+    seen(role, scope) || matches!(role, Found::Custom(role) if is_below(role))
+}
+
 pub(super) fn get(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let (id, scope) = (call.parameter("roleDefinitionId"), call.parameter("scope"));
     let by_guid = Uuid::parse_str(id).is_ok();
-    let found = role::find(call.state, id).filter(|role| by_guid && seen(*role, scope)).ok_or_else(|| absent(id))?;
+    let found = role::find(call.state, id).filter(|role| by_guid && known(*role, scope)).ok_or_else(|| absent(id))?;
     Ok(Answer::json(200, &found.body(scope)))
 }
 
@@ -47,14 +53,10 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
             _ => return Err(Fail::unimplemented(format!("The filter '{clause}' is not emulated."))),
         }
     }
-    let is_below = |role: &Found<'_>| match role {
-        Found::BuiltIn(_) => false,
-        Found::Custom(role) => role.assignable.iter().any(|assignable| reaches(scope, assignable)),
-    };
     let custom = call.state.roles.values().map(Found::Custom);
     let all = role::built_in().iter().map(Found::BuiltIn).chain(custom);
     let bodies = all
-        .filter(|role| seen(*role, scope) || (below && is_below(role)))
+        .filter(|role| seen(*role, scope) || (below && known(*role, scope)))
         .map(|role| role.body(scope))
         .filter(|body| kind.is_empty() || text(body, "/properties/type").eq_ignore_ascii_case(&kind))
         .filter(|body| name.is_empty() || text(body, "/properties/roleName").eq_ignore_ascii_case(&name))
@@ -185,7 +187,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
                 format!("The role definition '{id}' is built in."),
             ));
         }
-        Some(role @ Found::Custom(_)) if !seen(role, &scope) => return Ok(Answer::empty(204)),
+        Some(role @ Found::Custom(_)) if !known(role, &scope) => return Ok(Answer::empty(204)),
         Some(Found::Custom(_)) => {}
     }
     let uses = |role: &str| role.rsplit('/').next().is_some_and(|guid| guid.eq_ignore_ascii_case(&id));

@@ -16,6 +16,7 @@ use crate::azure::route::Method;
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.Network",
     versions: &[
+        "2026-03-01",
         "2025-07-01",
         "2025-05-01",
         "2025-03-01",
@@ -85,6 +86,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/networking#microsoftnetwork"
     "Microsoft.Network"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         GET "networkSecurityGroups" ["networkSecurityGroups/read"].done(super::resource::list);
         GET "virtualNetworks" ["virtualNetworks/read"].done(vnet::list);
         GET "locations/{location}/operations/{operationId}" ["locations/operations/read"].done(operation::status);

@@ -47,7 +47,9 @@ fn name_is_valid(name: &str) -> Result<(), Fail> {
 pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     name_is_valid(call.name())?;
     let location = call.text("/location");
-    let body = body(&call.id, &location, &call.body);
+    // Microsoft's own clients ask for `resourcegroups`, and are told the id in this form.
+    let id = format!("/subscriptions/{}/resourceGroups/{}", call.route.parameter("subscriptionId"), call.name());
+    let body = body(&id, &location, &call.body);
     let wait = Codes { made: 201, changed: 200, making: 201, changing: 200 };
     call.write(body, wait, None).map_err(|fail| {
         if fail.code == "InvalidResourceLocation" {

@@ -11,7 +11,7 @@ use crate::azure::route::Method;
 
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.ServiceBus",
-    versions: &["2024-01-01", "2022-10-01-preview", "2021-11-01"],
+    versions: &["2026-01-01", "2024-01-01", "2022-10-01-preview", "2021-11-01"],
     tables: &[TABLE],
     links: &[Link {
         action: "Microsoft.ServiceBus/namespaces/networkruleset/write",
@@ -25,6 +25,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/integration#microsoftservicebus"
     "Microsoft.ServiceBus"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         POST "CheckNameAvailability" ["checkNameAvailability/action"].done(namespace::check_name).body("name!");
         POST "CheckNameSpaceAvailability" ["checkNamespaceAvailability/action"];
         GET "namespaces" ["namespaces/read"].done(resource::list);

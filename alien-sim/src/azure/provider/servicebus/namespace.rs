@@ -173,7 +173,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
         return call.delete(200, None);
     }
     let (id, gone) = (call.id.clone(), call.now() + takes);
-    call.state.thing_mut(&id)?.gone = Some(gone);
+    call.state.leave(&id, gone)?;
     let url = format!("{}{id}/operationresults/{}?api-version=2024-01-01", call.state.url, call.name());
     Ok(Answer::empty(202).header("location", url).header("retry-after", "1").header("x-ms-retry-after-ms", "10"))
 }

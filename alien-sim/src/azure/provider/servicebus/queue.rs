@@ -27,14 +27,18 @@ const FOR_EVER: &str = "P10675199DT2H48M5.4775807S";
 
 /// An ISO 8601 duration; what is too long to count is for ever.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let span: Span = text.parse().ok()?;
-    let days = SpanRelativeTo::days_are_24_hours();
-    Some(
-        span.to_duration(days)
-            .ok()
-            .and_then(|duration: SignedDuration| duration.try_into().ok())
-            .unwrap_or(Duration::MAX),
-    )
+    let Ok(span) = text.parse::<Span>() else {
+        // More days than a calendar has: .NET counts further.
+        let (days, rest) = text.strip_prefix('P')?.split_once('D')?;
+        let _: u64 = days.parse().ok()?;
+        let is_time = rest.is_empty() || format!("P{rest}").parse::<Span>().is_ok();
+        return is_time.then_some(Duration::MAX);
+    };
+    if span.is_negative() {
+        return None;
+    }
+    let exact = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
+    Some(exact.and_then(|duration: SignedDuration| duration.try_into().ok()).unwrap_or(Duration::MAX))
 }
 
 impl State {

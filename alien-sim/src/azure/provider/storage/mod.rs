@@ -16,6 +16,7 @@ use crate::azure::route::Method;
 pub(super) const PROVIDER: Provider = Provider {
     namespace: "Microsoft.Storage",
     versions: &[
+        "2026-09-01",
         "2025-08-01",
         "2025-06-01",
         "2025-01-01",
@@ -38,6 +39,7 @@ const TABLE: &[Method] = rows! {
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage"
     "Microsoft.Storage"
     "/subscriptions/{subscriptionId}" {
+        POST "register" ["register/action"].done(super::resources::provider);
         // A POST that is checked as a read.
         POST "checkNameAvailability" ["checkNameAvailability/read"].done(account::check_name).body("name! type!=Microsoft.Storage/storageAccounts");
         GET "storageAccounts" ["storageAccounts/read"].done(resource::list);

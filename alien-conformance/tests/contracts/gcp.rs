@@ -1,33 +1,24 @@
-//! The checker of recorded requests: right ones pass, and each kind of mistake is caught by its name. Where the
-//! descriptions are not there, the tests are reported as ignored.
+//! Google's descriptions.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
-
-use alien_conformance::contracts::{Contracts, FILE};
+use alien_conformance::contracts::gcp::{Contracts, FILE};
 use alien_conformance::oracle::{self, OracleTest};
 use serde_json::{Value, json};
 
+use super::Request;
+
 const FILES: &[&str] = &[FILE];
 
-fn main() {
-    oracle::run(vec![
+pub(crate) fn tests() -> Vec<OracleTest> {
+    vec![
         OracleTest { name: "right_requests_of_ten_apis_pass", files: FILES, test: right_requests_of_ten_apis_pass },
         OracleTest { name: "each_planted_mistake_is_caught_by_name", files: FILES, test: mistakes_are_caught },
         OracleTest { name: "a_hint_narrows_to_one_api", files: FILES, test: a_hint_narrows_to_one_api },
         OracleTest { name: "every_path_of_every_method_routes_to_it", files: FILES, test: every_path_routes },
-    ]);
+    ]
 }
 
-/// A verb, a path with its query, and a body.
-type Request = (&'static str, &'static str, Option<Value>);
-
 fn check(contracts: &Contracts, (verb, target, body): &Request) -> Result<String, Vec<String>> {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let query: Vec<(String, String)> = query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let (path, query) = super::parts(target);
     contracts.check(verb, path, &query, body.as_ref()).map(|method| method.to_string())
 }
 

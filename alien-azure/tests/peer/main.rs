@@ -1,0 +1,79 @@
+//! Azure on an emulated Entra and Resource Manager that enforce RBAC, in this process. What is compared with published
+//! contracts is reported as ignored where they are not there.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
+
+mod described;
+mod entered;
+mod forbidden;
+mod only_azure;
+mod spare;
+mod world;
+
+use alien_conformance::{interrupted, life};
+use futures_util::future::BoxFuture;
+use libtest_mimic::{Arguments, Trial};
+use world::Peer;
+
+fn main() {
+    let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
+        Trial::test(name, move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(async { test(&Peer::new().await).await });
+            Ok(())
+        })
+    };
+    let mut trials = vec![
+        trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+        trial("every_grant_is_needed_and_none_is_missing", |peer| {
+            Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
+        }),
+        trial("a_plain_client_with_the_token_is_refused_what_the_promises_forbid", |peer| {
+            Box::pin(forbidden::a_plain_client_is_refused(peer))
+        }),
+        trial("an_assertion_that_does_not_fit_is_told_by_its_field", |peer| {
+            Box::pin(entered::an_assertion_that_does_not_fit_is_told_by_its_field(peer))
+        }),
+        trial("many_who_ask_at_once_share_one_exchange", |peer| Box::pin(entered::many_share_one_exchange(peer))),
+        trial("one_customers_trust_does_not_fit_anothers", |peer| {
+            Box::pin(entered::one_customers_trust_does_not_fit_anothers(peer))
+        }),
+        trial("a_token_from_before_a_revocation_is_worth_nothing", |peer| {
+            Box::pin(entered::a_token_from_before_is_worth_nothing(peer))
+        }),
+        trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
+        trial("the_provisioning_documents_suffice", |peer| {
+            Box::pin(only_azure::the_provisioning_documents_suffice(peer))
+        }),
+        trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_azure::the_fewest_calls(peer))),
+        trial("a_broken_revision_is_taken_back", |peer| Box::pin(only_azure::a_broken_revision_is_taken_back(peer))),
+        trial("what_takes_its_time_is_waited_for", |peer| {
+            Box::pin(only_azure::what_takes_its_time_is_waited_for(peer))
+        }),
+        trial("roles_and_assignments_that_others_changed_are_put_right", |peer| {
+            Box::pin(only_azure::what_others_changed_is_put_right(peer))
+        }),
+        trial("what_is_made_is_closed", |peer| Box::pin(only_azure::what_is_made_is_closed(peer))),
+        trial("a_queue_starts_its_function", |peer| Box::pin(only_azure::a_queue_starts_its_function(peer))),
+        trial("what_is_shared_goes_with_the_last_who_needs_it", |peer| {
+            Box::pin(only_azure::what_is_shared_goes_with_the_last(peer))
+        }),
+        trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_azure::preflight_tells(peer))),
+        trial("an_existing_network_is_used_and_never_touched", |peer| {
+            Box::pin(life::an_existing_network_is_used(peer))
+        }),
+        trial("a_lost_answer_does_no_harm", |peer| {
+            Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 15) })
+        }),
+        trial("what_is_killed_is_finished_by_the_next_run", |peer| {
+            Box::pin(async { assert!(interrupted::what_is_killed_is_finished(peer).await > 30) })
+        }),
+    ];
+    trials.extend(described::trials());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

@@ -1,0 +1,233 @@
+//! The emulated resource group, as the suite knows clouds.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alien_azure::policy::Principal;
+use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
+use alien_conformance::interrupted::Faulty;
+use alien_conformance::world::{Shipped, World, quickly};
+use alien_core::call::Calling;
+use alien_core::cloud::Cloud;
+use alien_core::{Code, Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use alien_sim::azure::{Azure as Sim, Issuer};
+use async_trait::async_trait;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(crate) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+pub(crate) const GROUP: &str = "customer-rg";
+pub(crate) const LOCATION: &str = "westeurope";
+/// Whom tokens for Resource Manager are for.
+pub(crate) const ARM: &str = "https://management.azure.com/";
+
+pub(crate) struct Peer {
+    pub(crate) sim: Sim,
+    pub(crate) issuer: Issuer,
+    /// The object id of the customer's admin.
+    pub(crate) admin: String,
+    swapped: Mutex<Vec<Swapped>>,
+}
+
+/// An assignment that was taken away, and what took its place.
+struct Swapped {
+    assignment: String,
+    role: String,
+    principal: String,
+    less: Vec<String>,
+}
+
+impl Peer {
+    /// A customer's resource group with an admin, and an issuer of the vendor's.
+    pub(crate) async fn new() -> Self {
+        let sim = Sim::start().await.unwrap();
+        sim.subscription(SUBSCRIPTION);
+        let group = sim.resource_group(SUBSCRIPTION, GROUP, LOCATION);
+        let admin = sim.user("admin@example.com");
+        sim.assign(&group, "Owner", &admin);
+        let issuer = sim.issuer("vendor");
+        Self { sim, issuer, admin, swapped: Mutex::default() }
+    }
+
+    /// The id of the customer's resource group.
+    pub(crate) fn group(&self) -> String {
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}")
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::emulator(self.sim.url(), self.sim.certificate().as_bytes()).unwrap()
+    }
+
+    /// What a principal calls with, by its object id.
+    pub(crate) fn config(&self, principal: &str) -> Config {
+        Config::from_token(self.sim.token(principal, ARM), self.endpoint())
+    }
+
+    /// The vendor's own tokens: one for each subject that is asked for.
+    pub(crate) fn vendor(&self) -> VendorToken {
+        let issuer = self.issuer.clone();
+        VendorToken::callback(move |subject| {
+            let token = issuer.token(&subject, AUDIENCE);
+            Box::pin(async move { Ok(token) })
+        })
+    }
+
+    /// A client that knows nothing of this library.
+    pub(crate) fn plain(&self) -> reqwest::Client {
+        let certificate = reqwest::Certificate::from_pem(self.sim.certificate().as_bytes()).unwrap();
+        reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap()
+    }
+
+    /// What Entra answers to an assertion for the management identity.
+    pub(crate) async fn exchange(&self, deployment: &Deployment, assertion: &str, scope: &str) -> (u16, Value) {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", deployment.identity_id.as_deref().unwrap()),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+            ("scope", scope),
+        ];
+        let form: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let url = format!("{}/{}/oauth2/v2.0/token", self.sim.url(), self.sim.tenant());
+        let request = self.plain().post(url).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(form.join("&")).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
+    }
+
+    /// A token of the management identity, as any client can get one with the vendor's own.
+    pub(crate) async fn session(&self, deployment: &Deployment, scope: &str) -> String {
+        let subject = deployment.target["subject"].as_str().unwrap();
+        let (status, answer) = self.exchange(deployment, &self.issuer.token(subject, AUDIENCE), scope).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// What Resource Manager tells the admin of something.
+    pub(crate) async fn read(&self, id: &str, version: &str) -> Value {
+        let url = format!("{}{id}?api-version={version}", self.sim.url());
+        let answer = self.plain().get(url).bearer_auth(self.sim.token(&self.admin, ARM)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{id}");
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// The object id of a managed identity.
+    pub(crate) fn principal_id(&self, identity: &str) -> String {
+        self.sim.body(identity).unwrap()["properties"]["principalId"].as_str().unwrap().to_owned()
+    }
+}
+
+/// As forms are written.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// The documents that the library renders for the vendor.
+pub(crate) fn rendered(deployment: &Deployment) -> Principal {
+    let site = Site::<Azure>::of(deployment).unwrap();
+    Azure::principal(&site.deployed(), &site.permissions.management)
+}
+
+/// The image that does what a function should, by its digest.
+pub(crate) fn image(says: &str) -> String {
+    let Code::Zip(digest) = Code::zip(says.as_bytes()) else { unreachable!("a zip is named by its digest") };
+    format!("registry.example.com/echo@{digest}")
+}
+
+#[async_trait]
+impl World for Peer {
+    type Cloud = Azure;
+
+    fn target(&self, prefix: &str) -> Target {
+        Target {
+            tenant: self.sim.tenant().parse().unwrap(),
+            subscription: SUBSCRIPTION.parse().unwrap(),
+            resource_group: GROUP.parse().unwrap(),
+            location: LOCATION.parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
+            issuer: self.issuer.url().parse().unwrap(),
+            subject: format!("deployment:{prefix}").parse().unwrap(),
+        }
+    }
+
+    fn calling(&self) -> Calling {
+        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+    }
+
+    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+        Arc::new(alien_azure::provisioner(&self.config(&self.admin), id, target, how))
+    }
+
+    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+        Arc::new(alien_azure::impersonator(self.vendor(), self.endpoint(), how))
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        Shipped::Image(image(says))
+    }
+
+    /// A role without the permission takes the place of the rendered one, where it was assigned at those things.
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        let principal = rendered(deployment);
+        let id = self.principal_id(&principal.identity.id);
+        for assignment in principal.role_assignments.iter().filter(|one| on.contains(&one.scope)) {
+            let role_id = &assignment.properties.role_definition_id;
+            let role = principal.role_definitions.iter().find(|role| role_id.ends_with(&role.name)).unwrap();
+            let held = &role.properties.permissions[0];
+            let less = |actions: &'_ [alien_azure::policy::Text]| -> Vec<String> {
+                actions.iter().filter(|one| **one != permission).map(ToString::to_string).collect()
+            };
+            let (actions, data) = (less(&held.actions), less(&held.data_actions));
+            if actions.len() + data.len() == held.actions.len() + held.data_actions.len() {
+                continue;
+            }
+            let at =
+                |name: &str| format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", assignment.scope);
+            self.sim.remove_assignment(&at(&assignment.name));
+            let mut added = Vec::new();
+            if !actions.is_empty() || !data.is_empty() {
+                let role = Uuid::new_v4().to_string();
+                self.sim.set_role(&role, &strs(&actions), &strs(&data));
+                let less = at(&Uuid::new_v4().to_string());
+                self.sim.set_assignment(&less, &role, &id);
+                added.push(less);
+            }
+            let (role, principal) = (role_id.clone(), id.clone());
+            let swapped = Swapped { assignment: at(&assignment.name), role, principal, less: added };
+            self.swapped.lock().unwrap().push(swapped);
+        }
+    }
+
+    async fn give_back(&self, _: &Deployment) {
+        for swapped in std::mem::take(&mut *self.swapped.lock().unwrap()) {
+            for less in &swapped.less {
+                self.sim.remove_assignment(less);
+            }
+            self.sim.set_assignment(&swapped.assignment, &swapped.role, &swapped.principal);
+        }
+    }
+}
+
+fn strs(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
+}
+
+impl Faulty for Peer {
+    fn there(&self) -> BTreeSet<String> {
+        self.sim.things().into_iter().collect()
+    }
+
+    fn take_changes(&self) -> BTreeSet<String> {
+        let asked = self.sim.take_requests().into_iter();
+        let changes = asked.filter(|request| request.verb != "GET" && request.path.starts_with("/subscriptions/"));
+        // Keys are read by POST.
+        changes.map(|request| request.method).filter(|method| !method.ends_with("/sharedKeys")).collect()
+    }
+
+    fn lose_an_answer(&self, method: &str) {
+        self.sim.faults().fail_after(method, 1, "ServiceUnavailable");
+    }
+}

@@ -1,0 +1,25 @@
+//! The checkers of recorded requests: right ones pass, and each kind of mistake is caught by its name. Where the
+//! descriptions are not there, the tests are reported as ignored.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+
+mod arm;
+mod azure;
+mod gcp;
+
+use alien_conformance::oracle;
+use serde_json::Value;
+
+fn main() {
+    oracle::run([gcp::tests(), azure::tests(), arm::tests()].into_iter().flatten().collect());
+}
+
+/// A verb, a path with its query, and a body.
+type Request = (&'static str, &'static str, Option<Value>);
+
+/// The path and the query of what was asked for.
+fn parts(target: &str) -> (&str, Vec<(String, String)>) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    (path, pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
