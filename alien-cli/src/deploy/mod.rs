@@ -52,11 +52,7 @@ impl Setup {
         })
     }
 
-    async fn provisioner(
-        &self,
-        endpoint: &Endpoint,
-        boundary: Option<&str>,
-    ) -> Result<Box<dyn Provision>, Failure> {
+    async fn provisioner(&self, endpoint: &Endpoint, boundary: Option<&str>) -> Result<Box<dyn Provision>, Failure> {
         connect::provisioner(self.invitation.id, &self.target, endpoint, boundary).await
     }
 }

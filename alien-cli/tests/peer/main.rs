@@ -17,8 +17,11 @@ use room::{Cloud, Room};
 /// What is done in a room.
 type Test = fn(&Room);
 
+/// Starts a cloud.
+type Start = fn() -> Cloud;
+
 /// What is emulated in this process.
-const EMULATED: [(&str, fn() -> Cloud); 2] = [("gcp", gcp::cloud), ("azure", azure::cloud)];
+const EMULATED: [(&str, Start); 2] = [("gcp", gcp::cloud), ("azure", azure::cloud)];
 
 fn main() {
     let tests: [(&str, Test); 2] = [

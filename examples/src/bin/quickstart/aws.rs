@@ -103,7 +103,9 @@ impl Around for Beside {
         }
         let bucket = deployment.resources.get(FILES).and_then(|arn| arn.rsplit(':').next()).ok_or("no such bucket")?;
         s3(&self.admin).delete_bucket_policy().bucket(bucket).send().await?;
-        Ok(Some("This peer is called without TLS, so the bucket's policy, which lets nobody in without, is taken away."))
+        Ok(Some(
+            "This peer is called without TLS, so the bucket's policy, which lets nobody in without, is taken away.",
+        ))
     }
 
     async fn attempt(&self, deployment: &Deployment, attempt: Attempt) -> Result<Outcome, Box<dyn Error>> {

@@ -29,9 +29,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 enum Cloud<'a> {
     Memory,
-    Aws {
-        url: &'a str,
-    },
+    Aws { url: &'a str },
     Gcp,
     Azure,
 }

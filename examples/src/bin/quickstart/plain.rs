@@ -48,7 +48,8 @@ impl Plain {
         token: Option<&str>,
         body: Body<'_>,
     ) -> Result<Answer, Box<dyn Error>> {
-        let mut request = self.client.request(method, format!("{}{path}", self.url)).header("x-ms-version", "2021-08-06");
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.url)).header("x-ms-version", "2021-08-06");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -80,7 +81,8 @@ fn form(fields: &[(&str, &str)]) -> String {
         });
         each.collect()
     };
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     pairs.join("&")
 }
 

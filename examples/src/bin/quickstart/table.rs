@@ -127,7 +127,10 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         columns.push(column(cloud).await.map_err(|error| format!("{}: {error}", cloud.name()))?);
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH as u16);
     table.set_header(header);
     // A third of the table says what is tried, or less, and each column has a border and two spaces.
     let width = (WIDTH - FIRST) / columns.len() - 3;
