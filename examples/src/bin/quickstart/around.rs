@@ -37,8 +37,8 @@ pub(crate) enum Outcome {
         /// For people.
         message: String,
     },
-    /// It could not be tried at all.
-    Untried,
+    /// It cannot be tried there, for this reason.
+    Untried(&'static str),
 }
 
 /// A way round the library.

@@ -74,7 +74,10 @@ pub(crate) async fn live(cloud: Cloud<'_>) -> Result<(), Box<dyn Error>> {
         match around.attempt(&deployment, attempt).await? {
             Outcome::Allowed => return Err("what goes round the library was allowed".into()),
             Outcome::Refused { code, message, .. } => println!("Whoever goes round the library: {code}: {message}"),
-            Outcome::Untried => {}
+            Outcome::Untried(why) => {
+                println!("Round the library: {why}.");
+                break;
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     })
 }
 
-/// The account has no interface beside the library's, so there is one thing to try: to get in anew.
+/// There is one thing to try: to get in anew.
 struct Beside {
     account: Account,
     target: Target,
@@ -38,7 +38,9 @@ struct Beside {
 impl Around for Beside {
     async fn attempt(&self, deployment: &Deployment, attempt: Attempt) -> Result<Outcome, Box<dyn Error>> {
         if attempt != Attempt::Enter {
-            return Ok(Outcome::Untried);
+            return Ok(Outcome::Untried(
+                "it has no interface beside the library's, so nobody can go round the library there",
+            ));
         }
         let how = Calling::new(Arc::new(SystemClock));
         let vendor = memory::impersonator(&self.account, &self.target.vendor, &self.target.proof, how);

@@ -1,6 +1,7 @@
 //! The same stack on every cloud at hand: what the vendor tries, and by whom it is refused, side by side. Every cell is what
 //! happened in this run.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -64,6 +65,8 @@ const FIRST: usize = 26;
 struct Cell {
     text: String,
     is_due: bool,
+    /// Why it could not be tried.
+    untried: Option<&'static str>,
 }
 
 impl Cell {
@@ -74,10 +77,11 @@ impl Cell {
                 let text = format!("refused: {code} {permission}");
                 (text.trim_end().to_owned(), due == Due::Refused)
             }
-            Outcome::Untried => ("–".to_owned(), true),
+            Outcome::Untried(_) => ("–".to_owned(), true),
         };
+        let untried = if let Outcome::Untried(why) = outcome { Some(*why) } else { None };
         let text = if is_due { text } else { format!("NOT AS PROMISED: {text}") };
-        Self { text, is_due }
+        Self { text, is_due, untried }
     }
 
     /// In lines of so many letters, which end where a word does, or a part of a name.
@@ -119,11 +123,11 @@ struct Tried<'a> {
 /// Shows the table. An error where a cell is not what must be.
 pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
     let clouds = [Cloud::Memory, Cloud::Gcp, Cloud::Azure].into_iter().chain(aws.map(|url| Cloud::Aws { url }));
-    let mut header = vec!["what the vendor tries"];
+    let mut names = Vec::new();
     let mut columns = Vec::new();
     for cloud in clouds {
         eprintln!("{}: set up, tried, revoked, taken down …", cloud.name());
-        header.push(cloud.name());
+        names.push(cloud.name());
         columns.push(column(cloud).await.map_err(|error| format!("{}: {error}", cloud.name()))?);
     }
     let mut table = Table::new();
@@ -131,7 +135,7 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH as u16);
-    table.set_header(header);
+    table.set_header(["what the vendor tries"].into_iter().chain(names.iter().copied()));
     // A third of the table says what is tried, or less, and each column has a border and two spaces.
     let width = (WIDTH - FIRST) / columns.len() - 3;
     for (row, (what, ..)) in ROWS.iter().enumerate() {
@@ -139,7 +143,12 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         table.add_row([(*what).to_owned()].into_iter().chain(cells));
     }
     println!("{}", table.trim_fmt());
-    println!("–: the cloud in this process has no interface beside the library's, so nobody can go round it there.");
+    for (cloud, column) in names.iter().zip(&columns) {
+        let reasons: BTreeSet<&str> = column.iter().filter_map(|cell| cell.untried).collect();
+        for reason in reasons {
+            println!("–, {cloud}: {reason}.");
+        }
+    }
     if aws.is_none() {
         println!(
             "AWS is left out: start its peer, ministack, with AUTH=true, and add `--endpoint-url http://127.0.0.1:4566`."
@@ -209,7 +218,8 @@ impl Tried<'_> {
         let code = match error.kind() {
             ErrorKind::Input if quietly => "the library's types",
             ErrorKind::NotGranted if quietly => "the session's grants",
-            ErrorKind::Denied => "the cloud",
+            // What the library must refuse by itself should not come as far as that.
+            ErrorKind::Denied if !matches!(way, Way::TakeForLive | Way::UpdateFrozen) => "the cloud",
             _ => return Err(error.into()),
         };
         let permission = if before.is_some() && quietly { ", 0 requests" } else { "" };
