@@ -227,3 +227,41 @@ impl Tried<'_> {
         Ok(Outcome::Refused { code: format!("{code}{permission}"), permission: String::new(), message })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str, permission: &str) -> Outcome {
+        Outcome::Refused { code: code.to_owned(), permission: permission.to_owned(), message: String::new() }
+    }
+
+    #[test]
+    fn what_is_allowed_and_must_not_be_is_told_and_so_is_the_opposite() {
+        for (outcome, due, text) in [
+            (Outcome::Allowed, Due::Refused, "NOT AS PROMISED: allowed"),
+            (
+                refused("AuthorizationFailed", "x/write"),
+                Due::Allowed,
+                "NOT AS PROMISED: refused: AuthorizationFailed x/write",
+            ),
+        ] {
+            let cell = Cell::of(&outcome, due);
+            assert!(!cell.is_due);
+            assert_eq!(cell.text, text);
+        }
+        assert!(Cell::of(&Outcome::Allowed, Due::Allowed).is_due);
+        assert!(Cell::of(&refused("AADSTS70025", ""), Due::Refused).is_due);
+    }
+
+    #[test]
+    fn lines_end_where_parts_of_names_do() {
+        let cell = Cell::of(&refused("AuthorizationFailed", "Microsoft.App/containerApps/write"), Due::Refused);
+        assert_eq!(cell.lines(20), "refused:\nAuthorizationFailed\nMicrosoft.App/\ncontainerApps/write");
+        assert_eq!(cell.lines(28), "refused: AuthorizationFailed\nMicrosoft.App/containerApps/\nwrite");
+        assert_eq!(
+            Cell::of(&refused("AccessDeniedException", ""), Due::Refused).lines(12),
+            "refused:\nAccessDenied\nException"
+        );
+    }
+}
