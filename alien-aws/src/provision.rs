@@ -3,7 +3,7 @@
 use alien_core::call::{Caller, Calling};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
-use alien_core::{DeploymentId, Engine, Kind, Problem, Result};
+use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -85,12 +85,7 @@ impl Driver<Aws> for Admin {
         match what(subject, call)? {
             What::Role => identity::observe(at, self.boundary.as_ref()).await,
             What::Cluster => container::calls::cluster::observe(at).await,
-            What::Resource(Kind::Function) => function::calls::observe(at).await,
-            What::Resource(Kind::Container) => container::calls::observe(at).await,
-            What::Resource(Kind::Storage) => storage::calls::observe(at).await,
-            What::Resource(Kind::Kv) => kv::calls::observe(at).await,
-            What::Resource(Kind::Queue) => queue::calls::observe(at).await,
-            What::Resource(Kind::Network) => network::calls::observe(at).await,
+            What::Resource(kind) => by_kind!(kind, observe(at)),
         }
     }
 
@@ -99,12 +94,7 @@ impl Driver<Aws> for Admin {
         match what(subject, call)? {
             What::Role => identity::create(at, marks, self.boundary.as_ref()).await,
             What::Cluster => container::calls::cluster::create(at, marks).await,
-            What::Resource(Kind::Function) => function::calls::create(at, marks).await,
-            What::Resource(Kind::Container) => container::calls::create(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::create(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::create(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::create(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::create(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(at, marks)),
         }
     }
 
@@ -113,12 +103,7 @@ impl Driver<Aws> for Admin {
         match what(subject, call)? {
             What::Role => identity::configure(at, marks, self.boundary.as_ref()).await,
             What::Cluster => container::calls::cluster::configure(at, marks).await,
-            What::Resource(Kind::Function) => function::calls::configure(at, marks).await,
-            What::Resource(Kind::Container) => container::calls::configure(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::configure(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::configure(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::configure(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::configure(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
         }
     }
 
@@ -127,12 +112,7 @@ impl Driver<Aws> for Admin {
         match what(subject, call)? {
             What::Role => identity::delete(at).await,
             What::Cluster => container::calls::cluster::delete(at).await,
-            What::Resource(Kind::Function) => function::calls::delete(at).await,
-            What::Resource(Kind::Container) => container::calls::delete(at).await,
-            What::Resource(Kind::Storage) => storage::calls::delete(at, data).await,
-            What::Resource(Kind::Kv) => kv::calls::delete(at, data).await,
-            What::Resource(Kind::Queue) => queue::calls::delete(at, data).await,
-            What::Resource(Kind::Network) => network::calls::delete(at, data).await,
+            What::Resource(kind) => by_kind!(kind, delete(at, data)),
         }
     }
 

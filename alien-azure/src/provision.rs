@@ -5,12 +5,12 @@ use std::fmt;
 use alien_core::call::{Caller, Calling};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
-use alien_core::{DeploymentId, Engine, Kind, Problem, Result};
+use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 
 use crate::client::{At, Clients, Config};
 use crate::identity::calls as identity;
-use crate::resource::{compute, function, kv, network, queue, storage};
+use crate::resource::{container, function, kv, network, queue, storage};
 use crate::target::Target;
 use crate::{Azure, preflight, shared};
 
@@ -74,11 +74,7 @@ impl Driver<Azure> for Admin {
         match what(subject, call)? {
             What::Identity => identity::observe(at).await,
             What::Shared => shared::observe(at).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::observe(at).await,
-            What::Resource(Kind::Storage) => storage::calls::observe(at).await,
-            What::Resource(Kind::Kv) => kv::calls::observe(at).await,
-            What::Resource(Kind::Queue) => queue::calls::observe(at).await,
-            What::Resource(Kind::Network) => network::calls::observe(at).await,
+            What::Resource(kind) => by_kind!(kind, observe(at)),
         }
     }
 
@@ -87,11 +83,7 @@ impl Driver<Azure> for Admin {
         match what(subject, call)? {
             What::Identity => identity::create(at, marks).await,
             What::Shared => shared::create(at, marks).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::create(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::create(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::create(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::create(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::create(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(at, marks)),
         }
     }
 
@@ -100,12 +92,7 @@ impl Driver<Azure> for Admin {
         match what(subject, call)? {
             What::Identity => identity::configure(at, marks).await,
             What::Shared => shared::configure(at, marks).await,
-            What::Resource(Kind::Function) => function::calls::configure(at, marks).await,
-            What::Resource(Kind::Container) => compute::calls::configure(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::configure(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::configure(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::configure(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::configure(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
         }
     }
 
@@ -114,11 +101,7 @@ impl Driver<Azure> for Admin {
         match what(subject, call)? {
             What::Identity => identity::delete(at).await,
             What::Shared => shared::delete(at).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::delete(at).await,
-            What::Resource(Kind::Storage) => storage::calls::delete(at, data).await,
-            What::Resource(Kind::Kv) => kv::calls::delete(at, data).await,
-            What::Resource(Kind::Queue) => queue::calls::delete(at, data).await,
-            What::Resource(Kind::Network) => network::calls::delete(at).await,
+            What::Resource(kind) => by_kind!(kind, delete(at, data)),
         }
     }
 

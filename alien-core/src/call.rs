@@ -399,6 +399,22 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     }
 }
 
+/// Makes a call of a resource by its kind: the function of that name in the `calls` of the kind's module. The six modules are in
+/// scope, under the names of the kinds.
+#[macro_export]
+macro_rules! by_kind {
+    ($kind:expr, $call:ident($($argument:expr),* $(,)?)) => {
+        match $kind {
+            $crate::Kind::Function => function::calls::$call($($argument),*).await,
+            $crate::Kind::Container => container::calls::$call($($argument),*).await,
+            $crate::Kind::Storage => storage::calls::$call($($argument),*).await,
+            $crate::Kind::Kv => kv::calls::$call($($argument),*).await,
+            $crate::Kind::Queue => queue::calls::$call($($argument),*).await,
+            $crate::Kind::Network => network::calls::$call($($argument),*).await,
+        }
+    };
+}
+
 /// What stands behind the last `/` or `:` of a name.
 #[must_use]
 pub fn last(name: &str) -> &str {

@@ -12,7 +12,8 @@ use crate::manage::{Change, Health, Heartbeat, LogPage, LogQuery, Manage};
 use crate::name::ResourceId;
 use crate::permission::{Set, Subject};
 
-/// Makes the calls of a session, with its credentials. Every one goes through the [`Caller`].
+/// Makes the calls of a session, with its credentials. Every one goes through the [`Caller`]. A kind is asked only for what it
+/// has: updates and logs are for functions and containers, commands for functions.
 #[async_trait]
 pub trait Operate<C: Cloud>: Send + Sync {
     /// How a resource is. A resource that is not there may be told by [`ErrorKind::Missing`].

@@ -1,15 +1,15 @@
-//! What a session of the vendor's calls, by kind.
+//! What a session of the vendor's calls, by kind: what a kind has not, core has refused before.
 
 use alien_core::call::Caller;
 use alien_core::manage::{Change, Heartbeat, LogPage, LogQuery};
 use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind, Kind, Operate, Result};
+use alien_core::{Operate, Result, by_kind};
 use async_trait::async_trait;
 
 use crate::Gcp;
 use crate::client::{At, Clients};
 use crate::resource::function::calls::Invoker;
-use crate::resource::{compute, function, kv, network, queue, storage};
+use crate::resource::{compute, container, function, kv, network, queue, storage};
 
 /// Calls with a session's token.
 #[derive(Debug)]
@@ -23,50 +23,27 @@ impl Session {
         Self { clients, invoker }
     }
 
-    fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Gcp>) -> Result<(Kind, At<'a>)> {
-        let kind = call.site().resource(subject)?.kind();
-        Ok((kind, At { clients: &self.clients, call, subject }))
+    fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Gcp>) -> At<'a> {
+        At { clients: &self.clients, call, subject }
     }
-}
-
-fn unsupported(kind: Kind, what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("a {kind} {what}"))
 }
 
 #[async_trait]
 impl Operate<Gcp> for Session {
     async fn heartbeat(&self, subject: Subject, call: &Caller<Gcp>) -> Result<Heartbeat> {
-        let (kind, at) = self.at(subject, call)?;
-        match kind {
-            Kind::Function | Kind::Container => compute::calls::heartbeat(at).await,
-            Kind::Storage => storage::calls::heartbeat(at).await,
-            Kind::Kv => kv::calls::heartbeat(at).await,
-            Kind::Queue => queue::calls::heartbeat(at).await,
-            Kind::Network => network::calls::heartbeat(at).await,
-        }
+        let at = self.at(subject, call);
+        by_kind!(at.resource()?.kind(), heartbeat(at))
     }
 
     async fn update(&self, subject: Subject, change: &Change, call: &Caller<Gcp>) -> Result<()> {
-        let (kind, at) = self.at(subject, call)?;
-        match kind {
-            Kind::Function | Kind::Container => compute::calls::update(at, change).await,
-            other => Err(unsupported(other, "is updated by the customer's admin")),
-        }
+        compute::calls::update(self.at(subject, call), change).await
     }
 
     async fn logs(&self, subject: Subject, query: &LogQuery, call: &Caller<Gcp>) -> Result<LogPage> {
-        let (kind, at) = self.at(subject, call)?;
-        match kind {
-            Kind::Function | Kind::Container => compute::logs::read(at, query).await,
-            other => Err(unsupported(other, "has no log")),
-        }
+        compute::logs::read(self.at(subject, call), query).await
     }
 
     async fn dispatch(&self, subject: Subject, command: &[u8], call: &Caller<Gcp>) -> Result<Vec<u8>> {
-        let (kind, at) = self.at(subject, call)?;
-        match kind {
-            Kind::Function => function::calls::dispatch(at, &self.invoker, command).await,
-            other => Err(unsupported(other, "takes no commands")),
-        }
+        function::calls::dispatch(self.at(subject, call), &self.invoker, command).await
     }
 }

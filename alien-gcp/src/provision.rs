@@ -5,7 +5,7 @@ use std::fmt;
 use alien_core::call::{Caller, Calling};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
-use alien_core::{DeploymentId, Engine, Kind, Problem, Result};
+use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
@@ -75,11 +75,7 @@ impl Driver<Gcp> for Admin {
         match what(subject, call)? {
             What::Account => identity::observe(at).await,
             What::Logs => compute::logs::observe(at).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::observe(at).await,
-            What::Resource(Kind::Storage) => storage::calls::observe(at).await,
-            What::Resource(Kind::Kv) => kv::calls::observe(at).await,
-            What::Resource(Kind::Queue) => queue::calls::observe(at).await,
-            What::Resource(Kind::Network) => network::calls::observe(at).await,
+            What::Resource(kind) => by_kind!(kind, observe(at)),
         }
     }
 
@@ -88,11 +84,7 @@ impl Driver<Gcp> for Admin {
         match what(subject, call)? {
             What::Account => identity::create(at, marks).await,
             What::Logs => compute::logs::create(at, marks).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::create(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::create(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::create(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::create(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::create(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(at, marks)),
         }
     }
 
@@ -101,12 +93,7 @@ impl Driver<Gcp> for Admin {
         match what(subject, call)? {
             What::Account => identity::configure(at, marks).await,
             What::Logs => compute::logs::configure(at, marks).await,
-            What::Resource(Kind::Function) => function::calls::configure(at, marks).await,
-            What::Resource(Kind::Container) => container::calls::configure(at, marks).await,
-            What::Resource(Kind::Storage) => storage::calls::configure(at, marks).await,
-            What::Resource(Kind::Kv) => kv::calls::configure(at, marks).await,
-            What::Resource(Kind::Queue) => queue::calls::configure(at, marks).await,
-            What::Resource(Kind::Network) => network::calls::configure(at, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
         }
     }
 
@@ -115,11 +102,7 @@ impl Driver<Gcp> for Admin {
         match what(subject, call)? {
             What::Account => identity::delete(at).await,
             What::Logs => compute::logs::delete(at).await,
-            What::Resource(Kind::Function | Kind::Container) => compute::calls::delete(at).await,
-            What::Resource(Kind::Storage) => storage::calls::delete(at, data).await,
-            What::Resource(Kind::Kv) => kv::calls::delete(at, data).await,
-            What::Resource(Kind::Queue) => queue::calls::delete(at, data).await,
-            What::Resource(Kind::Network) => network::calls::delete(at).await,
+            What::Resource(kind) => by_kind!(kind, delete(at, data)),
         }
     }
 

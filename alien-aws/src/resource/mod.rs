@@ -10,7 +10,7 @@ use alien_core::{Kind, Problem, Rule, Stack};
 use crate::naming::Arns;
 use crate::operations::Place;
 
-mod compute;
+pub(crate) mod compute;
 pub(crate) mod container;
 pub(crate) mod function;
 pub(crate) mod kv;

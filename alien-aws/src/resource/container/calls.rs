@@ -9,7 +9,7 @@ use std::time::Duration;
 use alien_core::OrAbsent;
 use alien_core::call::last;
 use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Compute, Resource, Settings};
 use alien_core::{Code, Container, Error, ErrorKind, Result};
@@ -116,7 +116,7 @@ fn revision(arn: &str) -> &str {
 
 /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
 /// need neither definition nor log group.
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let Some(service) = look(at).await? else { return Ok(Removal::Gone) };
     // Whoever sets up again after an interruption must find that it is not as it was set.
     mark(at, [(tag::SEAL, String::new())]).await?;

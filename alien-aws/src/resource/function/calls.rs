@@ -7,7 +7,7 @@ use std::time::Duration;
 use alien_core::OrAbsent;
 use alien_core::cloud::Operation;
 use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
 use alien_core::{Code, Error, ErrorKind, Function, Result};
@@ -19,7 +19,6 @@ use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateS
 use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 
 use super::super::compute::calls as compute;
-pub(crate) use super::super::compute::calls::logs;
 use super::opening;
 use crate::client::{At, busy, failure, tag};
 use crate::operations as op;
@@ -133,7 +132,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 }
 
 /// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let name = at.name(Place::Function)?;
     // Whoever sets up again after an interruption must find that it is not as it was set.
     mark(at, [(tag::SEAL, String::new())]).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use alien_core::call::last;
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::permission::{Holder, Set, Subject};
 use alien_core::resource::{Resource, Settings};
@@ -525,7 +525,7 @@ async fn patch(at: At<'_>, template: &Template) -> Result<()> {
     at.call(&[op::PATCH_APP], || async { at.clients.patch(id, &body).await }).await.map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     // As long as the app is there, its queues are found again.
     function::calls::delete_queues(at).await?;
     let id = at.full_name(Place::App)?;

@@ -4,6 +4,8 @@ use alien_core::Container;
 
 use super::super::compute::calls::{Resources, Scale};
 
+pub(crate) use super::super::compute::calls::{configure, create, delete, heartbeat, observe};
+
 pub(crate) fn resources(container: &Container) -> Resources {
     Resources::of_memory(container.memory())
 }

@@ -24,6 +24,8 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Place;
 
+pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
+
 /// The variable that tells the code the address of the queue with its commands.
 pub(crate) const COMMANDS: &str = "ALIEN_COMMANDS";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
 use alien_core::{Error, ErrorKind, Lifecycle, Network, OrAbsent, Result};
@@ -185,7 +185,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 }
 
 /// What stands in it goes first: environments whose apps are gone.
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let id = at.full_name(Place::VirtualNetwork)?;
     environment::delete_in_networks(at, Some(id)).await?;
     at.call(&[op::DELETE_NETWORK], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alien_core::cloud::Operation;
 use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
 use alien_core::{Code, Error, ErrorKind, OrAbsent, Result};
@@ -324,7 +324,7 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
     }
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let name = path(at)?;
     let gone = at.call(&[op::DELETE_SERVICE], || async {
         at.clients.run.delete_service().set_name(name).send().await.map_err(failure)

@@ -7,6 +7,8 @@ use google_cloud_run_v2::model::{Container, ContainerPort, ExecutionEnvironment,
 use super::super::compute::calls as compute;
 use crate::client::At;
 
+pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
+
 /// How long a request may take, in seconds: what Cloud Run takes where nothing is said.
 const TIMEOUT: i64 = 300;
 

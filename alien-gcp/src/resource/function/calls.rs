@@ -19,6 +19,8 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Place;
 
+pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
+
 /// Whoever may call a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
 const INVOKER: &str = "roles/run.invoker";
 const EVERYBODY: &str = "allUsers";

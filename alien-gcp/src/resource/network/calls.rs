@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alien_core::cloud::Operation as Row;
 use alien_core::engine::mark::{self, ownership, seal};
-use alien_core::engine::{Marks, Observed, Removal};
+use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
 use alien_core::{Error, ErrorKind, Network, OrAbsent, Result};
@@ -161,7 +161,7 @@ async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, mar
     made(at, Where::InRegion, started.await).await
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
+pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
     let name = at.name(Place::Network)?;
     if let Some(rule) = look_at_rule(at).await.or_absent()? {
         let words = rule.description.as_deref().unwrap_or_default();
