@@ -64,7 +64,7 @@ pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
     }
-    let impersonator = connect::impersonator(&record, args.record.endpoint.endpoint_url.as_deref()).await?;
+    let impersonator = connect::impersonator(&record, &args.record).await?;
     impersonator.register(&invitation, &record).await?;
     output::line(format_args!(
         "registered {}: `{}` lets the vendor in, and nobody without its proof",

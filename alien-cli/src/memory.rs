@@ -101,7 +101,10 @@ impl Driver<Aws> for Memory {
             return Ok(Observed::Foreign("it is someone else's".to_owned()));
         }
         let found = self.own.lock().unwrap().get(&name).cloned();
-        let id = call.site().id_of(subject).to_owned();
+        let id = match subject {
+            Subject::ManagementIdentity => call.site().record()?.identity,
+            _ => call.site().id_of(subject).to_owned(),
+        };
         Ok(found.map_or(Observed::Absent, |seal| Observed::Own { id, seal, drift: None }))
     }
 

@@ -79,15 +79,6 @@ impl Target {
         })
     }
 
-    /// Its cloud.
-    pub(crate) const fn cloud(&self) -> CloudName {
-        match self {
-            Self::Aws(_) => CloudName::Aws,
-            Self::Gcp(_) => CloudName::Gcp,
-            Self::Azure(_) => CloudName::Azure,
-        }
-    }
-
     /// Whom it trusts.
     pub(crate) fn trust(&self) -> Result<BTreeMap<String, String>, Failure> {
         Ok(match self {

@@ -20,7 +20,7 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     }
     Problems::none(diff.beyond_the_vendor())?;
     let release = Release::part(stack, zips);
-    let impersonator = connect::impersonator(&record, args.record.endpoint.endpoint_url.as_deref()).await?;
+    let impersonator = connect::impersonator(&record, &args.record).await?;
     roll_out(&Manager::new(impersonator, record), &release, &previous, Replacement::of(path)?).await?;
     show(&diff, args)
 }

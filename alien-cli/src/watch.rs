@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 async fn manager(args: &Record) -> Result<Manager, Failure> {
     let record = file::record(&args.record)?;
-    let impersonator = connect::impersonator(&record, args.endpoint.endpoint_url.as_deref()).await?;
+    let impersonator = connect::impersonator(&record, args).await?;
     Ok(Manager::new(impersonator, record))
 }
 

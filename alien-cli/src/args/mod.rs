@@ -3,6 +3,8 @@
 pub(crate) mod admin;
 pub(crate) mod vendor;
 
+use std::path::PathBuf;
+
 use alien_core::permission::Layer;
 use clap::ValueEnum;
 
@@ -64,10 +66,10 @@ pub(crate) struct Trust {
     /// Whom the customer trusts: the ARN of one role (AWS) or the email of one service account (GCP)
     #[arg(long, value_name = "ARN|EMAIL", help_heading = "AWS and GCP")]
     pub(crate) vendor: Option<String>,
-    /// Whose tokens are trusted
+    /// Whose tokens are trusted: the issuer that they name, where its keys are published
     #[arg(long, value_name = "URL", help_heading = "Azure")]
     pub(crate) issuer: Option<String>,
-    /// Which of them
+    /// Which of them: the subject that they name, one for each deployment
     #[arg(long, help_heading = "Azure")]
     pub(crate) subject: Option<String>,
 }
@@ -76,8 +78,11 @@ pub(crate) struct Trust {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Endpoint {
     /// Call this URL in the place of the cloud's own: an emulator's
-    #[arg(long, value_name = "URL", help_heading = "AWS and GCP")]
+    #[arg(long, value_name = "URL", help_heading = "Emulators")]
     pub(crate) endpoint_url: Option<String>,
+    /// The certificate that an emulator of Azure shows, in PEM: tokens go over TLS alone, and nobody else vouches for it
+    #[arg(long, value_name = "FILE", requires = "endpoint_url", help_heading = "Emulators")]
+    pub(crate) endpoint_certificate: Option<PathBuf>,
 }
 
 /// How a result is shown.

@@ -138,6 +138,10 @@ pub(crate) struct Record {
     pub(crate) record: PathBuf,
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
+    /// The file of your OpenID Connect token, which names the issuer and the subject of the invitation and the audience
+    /// `api://AzureADTokenExchange`; else `ALIEN_OIDC_TOKEN` holds it, or `AZURE_FEDERATED_TOKEN_FILE` names its file
+    #[arg(long, value_name = "FILE", help_heading = "Azure")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// `alien update`.

@@ -30,7 +30,7 @@ impl Found {
         if record.stacks().all(|stack| *stack != setup.invitation.stack) {
             record.retired.push(setup.invitation.stack.clone());
         }
-        let provisioner = setup.provisioner(args.endpoint.endpoint_url.as_deref(), None).await?;
+        let provisioner = setup.provisioner(&args.endpoint, None).await?;
         Ok(Self { setup, record, provisioner })
     }
 }

@@ -14,8 +14,8 @@ pub(crate) use down::{down, revoke};
 pub(crate) use plan::{plan, status, up};
 pub(crate) use review::review;
 
-use crate::args::CloudName;
 use crate::args::admin::{Invited, Run, Wanted};
+use crate::args::{CloudName, Endpoint};
 use crate::connect;
 use crate::file;
 use crate::output::{self, Failure};
@@ -52,12 +52,8 @@ impl Setup {
         })
     }
 
-    async fn provisioner(
-        &self,
-        endpoint_url: Option<&str>,
-        boundary: Option<&str>,
-    ) -> Result<Box<dyn Provision>, Failure> {
-        connect::provisioner(self.invitation.id, &self.target, endpoint_url, boundary).await
+    async fn provisioner(&self, endpoint: &Endpoint, boundary: Option<&str>) -> Result<Box<dyn Provision>, Failure> {
+        connect::provisioner(self.invitation.id, &self.target, endpoint, boundary).await
     }
 }
 

@@ -29,8 +29,7 @@ impl Planned {
     ) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, previous)?;
         let release = setup.release(args)?;
-        let (endpoint, boundary) = (args.endpoint.endpoint_url.as_deref(), args.permissions_boundary.as_deref());
-        let provisioner = setup.provisioner(endpoint, boundary).await?;
+        let provisioner = setup.provisioner(&args.endpoint, args.permissions_boundary.as_deref()).await?;
         let plan = provisioner.plan(&release, setup.previous.as_ref(), options).await?;
         output::warn(plan.problems.iter().filter(|problem| !problem.is_error()));
         Ok(Self { setup, provisioner, plan })

@@ -3,11 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
-use crate::{alien_deploy, file, nowhere, refused, told};
+use crate::{alien_deploy, file, nowhere, refused, told, with};
 
 fn aws() -> &'static Invited {
     let [aws, ..] = &CLOUDS;
     aws
+}
+
+fn azure() -> &'static Invited {
+    let [.., azure] = &CLOUDS;
+    azure
 }
 
 #[test]
@@ -25,19 +30,41 @@ fn nothing_is_done_without_consent_where_nobody_can_be_asked() {
 }
 
 #[test]
-fn clouds_that_cannot_be_called_are_refused_plainly() {
-    for invited in CLOUDS.iter().filter(|invited| invited.cloud == "azure") {
-        let invitation = invited.invitation();
-        let record = nowhere(&format!("uncalled-up-{}.json", invited.cloud));
-        let up = ["up", "--yes", "--record", record.to_str().unwrap()];
-        let commands: [&[&str]; 5] = [&["plan"], &["status"], &["down", "--yes"], &["revoke", "--yes"], &up];
-        for command in commands {
-            let told = refused(&invited.deploy(command, "uncalled", &invitation));
-            let words =
-                format!("`--cloud {}` cannot be called by this version: only its documents are made", invited.cloud);
-            assert!(told.contains(&words), "{command:?}: {told}");
+fn without_credentials_of_azure_it_is_said_where_they_may_come_from() {
+    let azure = azure();
+    let invitation = azure.invitation();
+    let record = nowhere("no-credentials-record.json");
+    let up = ["up", "--yes", "--record", record.to_str().unwrap()];
+    let commands: [&[&str]; 5] = [&["plan"], &["status"], &["down", "--yes"], &["revoke", "--yes"], &up];
+    for command in commands {
+        let told = refused(&azure.deploy(command, "no-credentials", &invitation));
+        for words in ["there are no Azure credentials here", "`az login`", "workload identity"] {
+            assert!(told.contains(words), "{command:?}: {told}");
         }
-        assert!(!record.exists());
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    assert!(!record.exists());
+}
+
+#[test]
+fn an_emulator_of_azure_is_called_over_tls_that_is_trusted() {
+    let (invitation, https) = (azure().invitation(), "https://127.0.0.1:1");
+    let certificate = file("no-certificate.pem", &json!("no certificate"));
+    let certificate = certificate.to_str().unwrap();
+    let plan = |flags: &[&str]| azure().deploy(&with(&["plan"], flags), "endpoint", &invitation);
+    let told = refused(&plan(&["--endpoint-url", https]));
+    assert!(told.contains("`--endpoint-certificate`: missing; name the file"), "{told}");
+    let told = refused(&plan(&["--endpoint-url", https, "--endpoint-certificate", "absent.pem"]));
+    assert!(told.contains("`absent.pem`: cannot be read"), "{told}");
+    let told = refused(&plan(&["--endpoint-url", https, "--endpoint-certificate", certificate]));
+    assert!(told.contains("certificate"), "{told}");
+    let told = refused(&plan(&["--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate]));
+    assert!(told.contains("`http://127.0.0.1:1` is not an `https://` URL"), "{told}");
+    assert_eq!(plan(&["--endpoint-certificate", certificate]).status.code(), Some(2));
+    for invited in CLOUDS.iter().filter(|invited| invited.cloud != "azure") {
+        let flags = ["plan", "--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate];
+        let told = refused(&invited.deploy(&flags, "endpoint", &invited.invitation()));
+        assert!(told.contains("`--endpoint-certificate`: has no meaning for this cloud"), "{told}");
     }
 }
 
@@ -58,11 +85,10 @@ fn a_zip_that_is_missing_is_named_before_anything_is_called() {
     let told = refused(&aws().deploy(&["plan", "--zip", "a.zip", "--zip", "b.zip"], "zipped", &invitation));
     assert!(told.contains("`a.zip`: cannot be read") && told.contains("`b.zip`: cannot be read"), "{told}");
     // With the zip it goes on to the cloud.
-    let azure = CLOUDS.iter().find(|invited| invited.cloud == "azure").unwrap();
-    let mut invitation = azure.invitation();
+    let mut invitation = azure().invitation();
     invitation["stack"]["resources"][0]["code"] = json!({ "zip": digest });
-    let told = refused(&azure.deploy(&["plan", "--zip", zip.to_str().unwrap()], "zipped", &invitation));
-    assert!(told.contains("cannot be called"), "{told}");
+    let told = refused(&azure().deploy(&["plan", "--zip", zip.to_str().unwrap()], "zipped", &invitation));
+    assert!(told.contains("Container Apps runs images, and this is a zip"), "{told}");
 }
 
 #[test]
@@ -99,15 +125,14 @@ fn a_record_is_of_the_same_deployment_and_the_same_place() {
 
 #[test]
 fn a_record_says_where_the_deployment_is() {
-    let invited = CLOUDS.iter().find(|invited| invited.cloud == "azure").unwrap();
-    let invitation = invited.invitation();
-    let record = file("where.json", &record(invited, &invitation));
+    let invitation = azure().invitation();
+    let record = file("where.json", &record(azure(), &invitation));
     let invitation = file("where-invitation.json", &invitation);
     let flags = ["status", "--invitation", invitation.to_str().unwrap()];
     assert!(refused(&alien_deploy(&flags)).contains("`--subscription`: missing"));
     let flags = [&flags[..], &["--record", record.to_str().unwrap()]].concat();
     let told = refused(&alien_deploy(&flags));
-    assert!(told.contains("cannot be called") && !told.contains("missing"), "{told}");
+    assert!(told.contains("no Azure credentials") && !told.contains("missing"), "{told}");
 }
 
 #[test]

@@ -33,23 +33,36 @@ fn a_record_with_differences_is_not_registered_and_each_is_told() {
 }
 
 #[test]
-fn clouds_that_cannot_be_called_are_refused_plainly() {
-    for invited in CLOUDS.iter().filter(|invited| invited.cloud == "azure") {
-        let invitation = invited.invitation();
-        let record = file(&format!("uncalled-record-{}.json", invited.cloud), &record(invited, &invitation));
-        let invitation = file(&format!("uncalled-invitation-{}.json", invited.cloud), &invitation);
-        let record = record.to_str().unwrap();
-        let commands: [&[&str]; 5] = [
-            &["register", "--invitation", invitation.to_str().unwrap()],
-            &["update", "--stack", MY_APP],
-            &["heartbeat"],
-            &["logs", "api"],
-            &["dispatch", "api", "{}"],
-        ];
-        for command in commands {
-            let told = refused(&alien(&with(command, &["--record", record])));
-            assert!(told.contains("cannot be called by this version"), "{command:?}: {told}");
+fn without_a_token_for_azure_it_is_said_which_one_it_takes_and_where_it_may_be() {
+    let [.., azure] = &CLOUDS;
+    let invitation = azure.invitation();
+    let subject = invitation["trust"]["subject"].as_str().unwrap();
+    let record = file("no-token-record.json", &record(azure, &invitation));
+    let invitation = file("no-token-invitation.json", &invitation);
+    let record = record.to_str().unwrap();
+    let commands: [&[&str]; 5] = [
+        &["register", "--invitation", invitation.to_str().unwrap()],
+        &["update", "--stack", MY_APP],
+        &["heartbeat"],
+        &["logs", "api"],
+        &["dispatch", "api", "{}"],
+    ];
+    for command in commands {
+        let told = refused(&alien(&with(command, &["--record", record])));
+        let which = [subject, "https://oidc.vendor.example.com", "api://AzureADTokenExchange"];
+        for words in which.into_iter().chain(["`--token-file`", "`ALIEN_OIDC_TOKEN`", "`AZURE_FEDERATED_TOKEN_FILE`"]) {
+            assert!(told.contains(words), "{command:?}, {words}: {told}");
         }
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_token_is_shown_to_azure_alone() {
+    for invited in CLOUDS.iter().filter(|invited| invited.cloud != "azure") {
+        let record = recorded(invited, "tokened");
+        let flags = ["heartbeat", "--record", record.to_str().unwrap(), "--token-file", MY_APP];
+        assert!(refused(&alien(&flags)).contains("`--token-file`: has no meaning for this cloud"), "{}", invited.cloud);
     }
 }
 

@@ -6,6 +6,8 @@ use alien_conformance::world::Shipped;
 
 use crate::room::{Cloud, Variables};
 
+const VENDOR: &str = "arn:aws:iam::111111111111:user/vendor";
+
 pub(crate) fn cloud(server: Ministack) -> Cloud {
     let url = server.url();
     let credentials = |key: &str, secret: &str| -> Variables {
@@ -14,7 +16,8 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
     let (key, secret) = vendor(&url);
     Cloud {
         name: "aws",
-        vendor: "arn:aws:iam::111111111111:user/vendor".to_owned(),
+        vendor: VENDOR.to_owned(),
+        trust: ["--vendor", VENDOR].map(str::to_owned).into(),
         other_vendor: ("user/vendor", "user/another"),
         place: ["--account", "222222222222", "--region", "eu-central-1"].map(str::to_owned).into(),
         endpoint: vec!["--endpoint-url".to_owned(), url],

@@ -41,6 +41,7 @@ pub(crate) fn cloud() -> Cloud {
         others: (file(&someone), "the project `customer-project` cannot be seen"),
         nobody: "there are no GCP credentials here",
         code: image,
+        trust: vec!["--vendor".to_owned(), vendor.clone()],
         vendor,
         // The roles of the project stay: they are for every deployment.
         there: Box::new(move || sim.things().into_iter().filter(|name| !name.contains("/roles/alien.")).collect()),

@@ -1,9 +1,10 @@
 //! The two programs on clouds that enforce: a deployment from its invitation to its end, and real kills. Where the peer of AWS
-//! cannot be had, its tests are reported as ignored; with `ALIEN_PEERS=required` they fail. GCP is emulated in this process.
+//! cannot be had, its tests are reported as ignored; with `ALIEN_PEERS=required` they fail. GCP and Azure are emulated in this process.
 
 #![expect(clippy::unwrap_used, reason = "a suite of tests says what is wrong by panicking")]
 
 mod aws;
+mod azure;
 mod deployment;
 mod gcp;
 mod kills;
@@ -11,10 +12,16 @@ mod room;
 
 use alien_conformance::ministack;
 use libtest_mimic::{Arguments, Trial};
-use room::Room;
+use room::{Cloud, Room};
 
 /// What is done in a room.
 type Test = fn(&Room);
+
+/// Starts a cloud.
+type Start = fn() -> Cloud;
+
+/// What is emulated in this process.
+const EMULATED: [(&str, Start); 2] = [("gcp", gcp::cloud), ("azure", azure::cloud)];
 
 fn main() {
     let tests: [(&str, Test); 2] = [
@@ -23,14 +30,22 @@ fn main() {
     ];
     let mut trials = Vec::new();
     for (name, test) in tests {
-        let (on_aws, on_gcp) = (format!("aws_{name}"), format!("gcp_{name}"));
+        let on_aws = format!("aws_{name}");
         let folder = on_aws.clone();
         trials.push(ministack::trial(&on_aws, move |server| test(&Room::new(&folder, aws::cloud(server)))));
-        let folder = on_gcp.clone();
-        trials.push(Trial::test(on_gcp, move || {
-            test(&Room::new(&folder, gcp::cloud()));
-            Ok(())
-        }));
+        for (cloud, there) in EMULATED {
+            let on_cloud = format!("{cloud}_{name}");
+            let folder = on_cloud.clone();
+            trials.push(Trial::test(on_cloud, move || {
+                test(&Room::new(&folder, there()));
+                Ok(())
+            }));
+        }
     }
+    let name = "azure_a_token_of_the_vendors_is_found_wherever_it_is_and_judged";
+    trials.push(Trial::test(name, move || {
+        azure::tokens(name);
+        Ok(())
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

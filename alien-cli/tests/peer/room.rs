@@ -15,6 +15,8 @@ pub(crate) struct Cloud {
     pub(crate) name: &'static str,
     /// Whom the customer trusts.
     pub(crate) vendor: String,
+    /// The flags that say so.
+    pub(crate) trust: Vec<String>,
     /// Another vendor, whom the customer does not trust: a part of the name, and what takes its place.
     pub(crate) other_vendor: (&'static str, &'static str),
     /// Where the deployment goes.
@@ -89,6 +91,9 @@ impl Room {
             .env("AWS_SHARED_CREDENTIALS_FILE", self.path("no-credentials"))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("CLOUDSDK_CONFIG", self.path("no-gcloud"))
+            .env_remove("AZURE_FEDERATED_TOKEN_FILE")
+            .env_remove("IDENTITY_ENDPOINT")
+            .env_remove("ALIEN_OIDC_TOKEN")
             .env("ALIEN_OPERATOR", "jo@example.com")
             .envs(credentials.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null());
@@ -118,11 +123,8 @@ impl Room {
     /// Hands a stack to the customer. Gives the invitation's file.
     pub(crate) fn invite(&self, stack: &str) -> String {
         let invitation = self.path("invitation.json");
-        let (cloud, vendor) = (self.cloud.name, self.cloud.vendor.as_str());
-        self.succeeds(
-            "alien",
-            &["invite", "--stack", stack, "--cloud", cloud, "--vendor", vendor, "--out", &invitation],
-        );
+        let invite = ["invite", "--stack", stack, "--cloud", self.cloud.name, "--out", &invitation];
+        self.succeeds("alien", &[&invite[..], &words(&self.cloud.trust)].concat());
         invitation
     }
 

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
+use alien_core::Code;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// It speaks the runtime API of Lambda, by the shell and curl that `provided.al2023` has
@@ -24,4 +25,20 @@ pub(crate) fn zip(release: &str) -> Result<Arc<[u8]>, zip::result::ZipError> {
     zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
     writeln!(zip, "{BOOTSTRAP}# {release}")?;
     Ok(zip.finish()?.into_inner().into())
+}
+
+/// In which form a cloud takes code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ships {
+    Zips,
+    /// As images of this repository.
+    Images(&'static str),
+}
+
+/// An image, by its digest. The emulators answer every command with itself, whichever image it is.
+pub(crate) fn image(repository: &str, release: &str) -> String {
+    let digest = match Code::zip(release.as_bytes()) {
+        Code::Zip(digest) | Code::Image(digest) => digest,
+    };
+    format!("{repository}@{digest}")
 }

@@ -4,33 +4,26 @@ use std::error::Error;
 use std::sync::Arc;
 
 use alien_core::call::Calling;
-use alien_core::{Code, Deployment, DeploymentId, Invitation, Stack, SystemClock};
+use alien_core::{Deployment, DeploymentId, Invitation, Stack, SystemClock};
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
-use google_cloud_iam_credentials_v1::client::IAMCredentials;
-use google_cloud_run_v2::client::Services;
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Sides;
+use crate::around::{Around, Attempt, Outcome, sentence};
+use crate::plain::{Answer, Body, Plain};
+use crate::shop::{FILES, FROZEN, LIVE};
 
 const PROJECT: &str = "customer-project";
 const NUMBER: &str = "123456789012";
 const LOCATION: &str = "europe-west3";
 const ADMIN: &str = "user:admin@example.com";
 
-/// The emulated cloud.
-pub(crate) struct Emulator {
-    sim: Sim,
-    vendor: String,
-}
-
-/// What the functions of the quickstart run, by its digest: the emulator answers every command with itself.
-pub(crate) fn image(release: &str) -> String {
-    let digest = match Code::zip(release.as_bytes()) {
-        Code::Zip(digest) | Code::Image(digest) => digest,
-    };
-    format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{digest}")
-}
+/// What the functions run.
+pub(crate) const IMAGE: &str = "europe-west3-docker.pkg.dev/customer-project/app/echo";
 
 pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     let sim = Sim::start().await?;
@@ -58,46 +51,97 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
         provisioner: Arc::new(alien_gcp::provisioner(&config(ADMIN)?, id, target, how.clone())),
         vendor: Arc::new(alien_gcp::impersonator(&config(&member)?, how)),
         invitation,
-        emulator: Some(Emulator { sim, vendor: member }),
+        around: Box::new(Emulator { plain: Plain::new(sim.url(), None)?, sim, vendor: member }),
     })
 }
 
+/// The emulated cloud, and a plain client of it.
+struct Emulator {
+    sim: Sim,
+    plain: Plain,
+    vendor: String,
+}
+
 impl Emulator {
-    /// What Google's own client is answered that updates a service with the vendor's token, without this library.
-    pub(crate) async fn goes_round(&self, deployment: &Deployment, id: &str) -> Result<String, Box<dyn Error>> {
-        let session = Config::from_token(&self.sim.token(&self.vendor))?.endpoint(self.sim.url());
-        let account = deployment.identity.rsplit('/').next().unwrap_or_default();
-        let entered = IAMCredentials::builder()
-            .with_endpoint(self.sim.url())
-            .with_credentials(session.credentials())
-            .build()
-            .await?;
-        let token = entered
-            .generate_access_token()
-            .set_name(format!("projects/-/serviceAccounts/{account}"))
-            .set_scope(["https://www.googleapis.com/auth/cloud-platform"])
-            .send()
-            .await?
-            .access_token;
-        let session = Config::from_token(&token)?.credentials();
-        let services = Services::builder().with_endpoint(self.sim.url()).with_credentials(session).build().await?;
-        let name = deployment.resources.get(id).ok_or("no such resource")?;
-        let name = name.trim_start_matches("//run.googleapis.com/");
-        let found = services.get_service().set_name(name).send().await?;
-        match services.update_service().set_service(found).send().await {
-            Ok(_) => Err("what is frozen was updated".into()),
-            Err(error) => Ok(error.status().map(|status| status.message.clone()).unwrap_or_default()),
-        }
+    /// What Google answers who asks for a token of the management account, with the vendor's own.
+    async fn enter(&self, account: &str) -> Result<Answer, Box<dyn Error>> {
+        let path = format!("/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
+        let scope = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"] });
+        self.plain.send(Method::POST, &path, Some(&self.sim.token(&self.vendor)), Body::Json(&scope)).await
     }
 
-    /// What the emulator decided, in a sentence.
-    pub(crate) fn decided(&self) -> String {
+    async fn answer(&self, deployment: &Deployment, attempt: Attempt) -> Result<Answer, Box<dyn Error>> {
+        let account = deployment.identity.rsplit('/').next().unwrap_or_default();
+        let entered = self.enter(account).await?;
+        if attempt == Attempt::Enter {
+            return Ok(entered);
+        }
+        let entered = entered.done()?;
+        let token = entered.get("accessToken").and_then(Value::as_str).ok_or("no token")?;
+        let path = |id: &str| -> Result<String, Box<dyn Error>> {
+            let name = deployment.resources.get(id).ok_or("no such resource")?;
+            Ok(format!("/v2/{}", name.trim_start_matches("//run.googleapis.com/")))
+        };
+        let (live, frozen) = (path(LIVE)?, path(FROZEN)?);
+        let send = async |method, path: &str, body: Body<'_>| self.plain.send(method, path, Some(token), body).await;
+        match attempt {
+            Attempt::UpdateFrozen => {
+                let found = self.plain.get(&frozen, token).await?;
+                send(Method::PATCH, &frozen, Body::Json(&found)).await
+            }
+            Attempt::RunAsAnother => {
+                let mut found = self.plain.get(&live, token).await?;
+                let other = self.plain.get(&frozen, token).await?;
+                let (Some(own), Some(others)) =
+                    (found.pointer_mut("/template/serviceAccount"), other.pointer("/template/serviceAccount"))
+                else {
+                    return Err("a service runs under no account".into());
+                };
+                *own = others.clone();
+                send(Method::PATCH, &live, Body::Json(&found)).await
+            }
+            Attempt::ReadFile => {
+                let bucket = deployment.resources.get(FILES).and_then(|name| name.rsplit('/').next());
+                let bucket = bucket.ok_or("no such bucket")?;
+                self.sim.put_object(bucket, "receipt");
+                send(Method::GET, &format!("/storage/v1/b/{bucket}/o/receipt?alt=media"), Body::Nothing).await
+            }
+            Attempt::Create => {
+                let found = self.plain.get(&live, token).await?;
+                let image = found.pointer("/template/containers/0/image").ok_or("a service without an image")?;
+                let service = json!({ "template": { "containers": [{ "image": image }] } });
+                let parent = live.rsplit_once('/').map_or("", |(parent, _)| parent);
+                send(Method::POST, &format!("{parent}?serviceId=another"), Body::Json(&service)).await
+            }
+            Attempt::DeleteLive => send(Method::DELETE, &live, Body::Nothing).await,
+            Attempt::WidenRights => {
+                let bindings = json!([{ "role": "roles/owner", "members": [format!("serviceAccount:{account}")] }]);
+                let path = format!("/v3/projects/{PROJECT}:setIamPolicy");
+                send(Method::POST, &path, Body::Json(&json!({ "policy": { "bindings": bindings } }))).await
+            }
+            Attempt::Enter => Err("it was tried above".into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Around for Emulator {
+    async fn attempt(&self, deployment: &Deployment, attempt: Attempt) -> Result<Outcome, Box<dyn Error>> {
+        let before = self.sim.decisions().len();
+        let answer = self.answer(deployment, attempt).await?;
+        let decisions = self.sim.decisions();
+        let refused = decisions.iter().skip(before).rev().find(|decision| !decision.allowed);
+        answer.outcome(refused.map(|decision| decision.permission.clone()))
+    }
+
+    fn requests(&self) -> Option<usize> {
+        Some(self.sim.requests().len())
+    }
+
+    fn decided(&self) -> Option<String> {
         let decisions = self.sim.decisions();
         let refused = decisions.iter().filter(|decision| !decision.allowed).count();
         let vendors = decisions.iter().filter(|decision| decision.principal.contains("acme-management")).count();
-        format!(
-            "The emulator decided {} permissions, {vendors} of them for the vendor's token, and refused {refused}.",
-            decisions.len()
-        )
+        Some(sentence(decisions.len(), vendors, refused))
     }
 }

@@ -1,0 +1,140 @@
+//! Azure, emulated in this process. Everybody shows a token of an issuer: the admin's application as much as the vendor.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alien_conformance::world::Shipped;
+use alien_core::{Code, Function, Profile, Stack};
+use alien_sim::azure::{Azure, Issuer};
+use serde_json::json;
+
+use crate::room::{Cloud, Room, Variables, said, words};
+
+const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+const GROUP: &str = "customer-rg";
+const LOCATION: &str = "westeurope";
+const SUBJECT: &str = "deployment:shop";
+
+pub(crate) fn cloud() -> Cloud {
+    cloud_in(Arc::new(start()))
+}
+
+fn start() -> Azure {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Azure::start()).unwrap()
+}
+
+/// A file of this emulator's.
+fn file(sim: &Azure, name: &str, content: &str) -> String {
+    let port = sim.url().rsplit(':').next().unwrap_or_default();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("azure-{port}-{name}"));
+    fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
+
+/// A token that ends so many hours from now.
+fn token(issuer: &Issuer, subject: &str, hours: u64) -> String {
+    let ends = SystemTime::now() + Duration::from_secs(hours * 3600);
+    issuer.sign(&json!({ "sub": subject, "exp": ends.duration_since(UNIX_EPOCH).unwrap().as_secs() }))
+}
+
+fn cloud_in(sim: Arc<Azure>) -> Cloud {
+    sim.subscription(SUBSCRIPTION);
+    let group = sim.resource_group(SUBSCRIPTION, GROUP, LOCATION);
+    let issuer = sim.issuer("tests");
+    let application = |name: &str| -> (String, Variables) {
+        let application = sim.application(name);
+        sim.federate(&application.client_id, issuer.url(), name);
+        let variables = vec![
+            ("AZURE_TENANT_ID", sim.tenant().to_owned()),
+            ("AZURE_CLIENT_ID", application.client_id),
+            ("AZURE_FEDERATED_TOKEN_FILE", file(&sim, name, &token(&issuer, name, 24))),
+        ];
+        (application.principal, variables)
+    };
+    let (principal, admin) = application("admin");
+    sim.assign(&group, "Owner", &principal);
+    let (_, someone) = application("someone");
+    let vendors = file(&sim, "vendor", &token(&issuer, SUBJECT, 24));
+    Cloud {
+        name: "azure",
+        vendor: SUBJECT.to_owned(),
+        trust: ["--issuer", issuer.url(), "--subject", SUBJECT].map(str::to_owned).into(),
+        other_vendor: (SUBJECT, "deployment:another"),
+        place: [
+            ["--tenant", sim.tenant()],
+            ["--subscription", SUBSCRIPTION],
+            ["--resource-group", GROUP],
+            ["--location", LOCATION],
+        ]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect(),
+        endpoint: [
+            ["--endpoint-url", sim.url()],
+            ["--endpoint-certificate", &file(&sim, "certificate.pem", sim.certificate())],
+        ]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect(),
+        admin,
+        vendors: vec![("AZURE_FEDERATED_TOKEN_FILE", vendors)],
+        others: (someone, "the resource group `customer-rg` cannot be seen"),
+        nobody: "there are no Azure credentials here",
+        code: image,
+        there: Box::new(move || sim.things()),
+    }
+}
+
+/// The emulator answers every command with itself, whichever image it is.
+fn image(says: &str) -> Shipped {
+    let digest = match Code::zip(says.as_bytes()) {
+        Code::Zip(digest) | Code::Image(digest) => digest,
+    };
+    Shipped::Image(format!("registry.example.com/echo@{digest}"))
+}
+
+/// The vendor's token is a file that a flag or a variable names, or a variable; one that does not fit is told with what it says.
+pub(crate) fn tokens(name: &str) {
+    let sim = Arc::new(start());
+    let issuer = sim.issuer("tests");
+    let room = Room::new(name, cloud_in(Arc::clone(&sim)));
+    let mut stack = Stack::builder("shop");
+    stack.live("api", Function::new((room.cloud.code)("first").code(), "api"));
+    stack.profile("api", Profile::new());
+    let stack = room.write("shop.json", &serde_json::to_vec(&stack.build().unwrap()).unwrap());
+    let (invitation, record) = (room.invite(&stack), room.path("record.json"));
+    room.succeeds("alien-deploy", &words(&room.deploy("up", &invitation, &["--record", &record, "--yes"])));
+
+    let heartbeat = |flags: &[&str], variables: Variables| {
+        let arguments = [&["heartbeat", "--record", &record], flags].concat();
+        let output = room.command("alien", &arguments, &variables).output().unwrap();
+        (output.status.code(), said(&output))
+    };
+    let good = token(&issuer, SUBJECT, 1);
+    let path = file(&sim, "good", &format!("{good}\n"));
+    let wrong = file(&sim, "wrong", "not a token");
+    for (flags, variables) in [
+        (vec!["--token-file", &path], vec![("ALIEN_OIDC_TOKEN", "not a token".to_owned())]),
+        (vec![], vec![("ALIEN_OIDC_TOKEN", good.clone()), ("AZURE_FEDERATED_TOKEN_FILE", wrong)]),
+        (vec![], vec![("AZURE_FEDERATED_TOKEN_FILE", path.clone())]),
+    ] {
+        let (code, said) = heartbeat(&flags, variables);
+        assert!(code == Some(0) && said.contains("healthy"), "{flags:?}: {said}");
+    }
+    for (token, words) in [
+        (token(&issuer, "deployment:another", 1), "its subject is `deployment:another`, and the identity trusts"),
+        (issuer.token(SUBJECT, "api://another"), "its audience is `api://another`"),
+        (issuer.sign(&json!({ "sub": SUBJECT, "iat": 1, "nbf": 1, "exp": 2 })), "it has ended"),
+    ] {
+        let (code, said) = heartbeat(&[], vec![("ALIEN_OIDC_TOKEN", token.clone())]);
+        assert!(code == Some(1) && said.contains(words), "{words}: {said}");
+        assert!(!said.contains(&token), "a token is shown");
+    }
+    let (code, said) = heartbeat(&["--token-file", "absent"], Vec::new());
+    assert!(code == Some(1) && said.contains("cannot be read from `absent`"), "{said}");
+}
