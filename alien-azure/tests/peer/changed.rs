@@ -3,9 +3,9 @@
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::Data;
 use alien_core::impersonate::Purpose;
-use alien_core::manage::{Change, Health};
+use alien_core::manage::{Change, Health, LogQuery};
 use alien_core::{
-    Code, Container, Deployment, Function, FunctionUpdate, Live, Network, Profile, Silent, Stack, Storage,
+    Code, Container, Deployment, Function, FunctionUpdate, Live, Network, Profile, Queue, Silent, Stack, Storage,
 };
 use serde_json::{Value, json};
 
@@ -182,4 +182,112 @@ pub(crate) async fn what_the_customer_chose_stays(peer: &Peer) {
     let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
     assert!(remains.kept.len() == 1 && remains.kept[0].why.contains("theirs"), "{remains:?}");
     assert!(peer.sim.body(&theirs).is_some());
+}
+
+/// What stands under a name of the deployment's and is not its own is told, and not touched: neither by a set-up nor by a
+/// take-down.
+pub(crate) async fn what_is_somebody_elses_is_refused(peer: &Peer) {
+    let stack = with_app(|stack| {
+        stack.frozen("data", Storage::new());
+        stack.frozen("jobs", Queue::new());
+        stack.frozen("net", Network::new("10.60.0.0/24"));
+        stack.live("api", function("one"));
+    });
+    let release = release(&stack, &[]);
+    let model = Case::new(peer, "strange", stack.clone());
+    let made = model.up(&release, None).await.unwrap();
+    model.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
+    let before = peer.sim.things();
+    let namespace = made.resources["jobs"].split("/queues/").next().unwrap().to_owned();
+    let account = made.resources["data"].split("/blobServices").next().unwrap().to_owned();
+    let environment = format!("{}/providers/Microsoft.App/managedEnvironments/strange-live-7", peer.group());
+    let located = json!({ "location": crate::world::LOCATION });
+    let with = |more: Value| {
+        let mut body = located.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (id, version, body) in [
+        (made.identity.clone(), "2024-11-30", located.clone()),
+        (namespace, "2024-01-01", with(json!({ "sku": { "name": "Standard" } }))),
+        (account, "2025-08-01", with(json!({ "kind": "StorageV2", "sku": { "name": "Standard_LRS" } }))),
+        (environment, "2025-07-01", with(json!({ "properties": {} }))),
+        (
+            made.resources["net"].clone(),
+            "2025-07-01",
+            with(json!({ "properties": { "addressSpace": { "addressPrefixes": ["10.60.0.0/24"] } } })),
+        ),
+    ] {
+        put(peer, reqwest::Method::PUT, &id, version, &body).await;
+        let theirs = peer.read(&id, version).await;
+        let error = match model.provisioner.plan(&release, None, &run()).await {
+            Ok(plan) => model.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains("not marked as any deployment's"), "{id}: {error}");
+        let remains = model.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await;
+        let told = format!("{remains:?}");
+        assert!(told.contains("not marked as any deployment's"), "{id}: {told}");
+        assert_eq!(peer.read(&id, version).await, theirs, "{id} was touched");
+        put(peer, reqwest::Method::DELETE, &id, version, &json!({})).await;
+        assert_eq!(peer.sim.things(), before, "{id}");
+    }
+}
+
+/// A log is read page by page, without a line lost or told twice, also where several are of one moment.
+pub(crate) async fn a_log_is_read_page_by_page(peer: &Peer) {
+    let stack = with_app(|stack| drop(stack.live("api", function("one").commands().variable("SAYS", "line"))));
+    let case = Case::new(peer, "pages", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let from = jiff::Timestamp::now() - std::time::Duration::from_secs(60);
+    let vendor = peer.impersonator(peer.calling());
+    let session = vendor.session(&deployment, &Purpose::Watch).await.unwrap();
+    let first = session.logs(api.id(), &LogQuery::from(from)).await.unwrap();
+    assert_eq!((first.lines.len(), first.next), (0, None), "nothing was printed yet");
+    for number in 0..7 {
+        manager.dispatch(&api, number.to_string().as_bytes()).await.unwrap();
+    }
+    for limit in [1, 2, 3, 7, 100] {
+        let mut query = LogQuery { from, cursor: None, limit };
+        let mut lines = Vec::new();
+        loop {
+            let page = session.logs(api.id(), &query).await.unwrap();
+            assert!(page.lines.len() <= usize::from(limit));
+            lines.extend(page.lines.into_iter().map(|line| line.text));
+            match page.next {
+                Some(next) => query.cursor = Some(next),
+                None => break,
+            }
+        }
+        let due: Vec<String> = (0..7).map(|number| format!("line {number}")).collect();
+        assert_eq!(lines, due, "in pages of {limit}");
+    }
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+}
+
+/// A frozen queue is changed when the admin allows it, and not before; a subnet that someone removed is made again.
+pub(crate) async fn frozen_settings_change_when_the_admin_allows_it(peer: &Peer) {
+    let stack = |deliveries: u32| {
+        with_app(|stack| {
+            stack.frozen("jobs", Queue::new().dead_letter_after(deliveries));
+            stack.frozen("net", Network::new("10.70.0.0/24"));
+        })
+    };
+    let case = Case::new(peer, "allows", stack(5));
+    let deployment = follow(&case, &stack(5), None).await;
+    let next = release(&stack(9), &[]);
+    let plan = case.provisioner.plan(&next, Some(&deployment), &run()).await.unwrap();
+    assert!(plan.to_string().contains("refuse  jobs"), "{plan}");
+    let deployment = follow(&case, &stack(9), Some(&deployment)).await;
+    assert_eq!(peer.sim.body(&deployment.resources["jobs"]).unwrap()["properties"]["maxDeliveryCount"], 9);
+    let subnet = format!("{}/subnets/live", deployment.resources["net"]);
+    put(peer, reqwest::Method::DELETE, &subnet, "2025-07-01", &json!({})).await;
+    let plan = case.provisioner.plan(&next, Some(&deployment), &run()).await.unwrap();
+    assert!(plan.to_string().contains("its subnet `live` is not as it should be"), "{plan}");
+    follow(&case, &stack(9), Some(&deployment)).await;
+    let found = peer.read(&subnet, "2025-07-01").await;
+    assert_eq!(found["properties"]["addressPrefix"], "10.70.0.128/25");
+    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }

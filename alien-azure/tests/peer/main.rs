@@ -77,6 +77,11 @@ fn main() {
         trial("roles_are_known_whatever_they_are_called", |peer| {
             Box::pin(changed::roles_are_known_whatever_they_are_called(peer))
         }),
+        trial("what_is_somebody_elses_is_refused", |peer| Box::pin(changed::what_is_somebody_elses_is_refused(peer))),
+        trial("a_log_is_read_page_by_page", |peer| Box::pin(changed::a_log_is_read_page_by_page(peer))),
+        trial("frozen_settings_change_when_the_admin_allows_it", |peer| {
+            Box::pin(changed::frozen_settings_change_when_the_admin_allows_it(peer))
+        }),
         trial("what_the_customer_chose_stays", |peer| Box::pin(changed::what_the_customer_chose_stays(peer))),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_azure::preflight_tells(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {

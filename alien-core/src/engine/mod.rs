@@ -207,7 +207,8 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
                 Some((resource.id().clone(), ids.get(&Subject::Resource(position))?.clone()))
             });
             let record = site.record()?;
-            let identity_id = ids.get(&Subject::ManagementIdentity).filter(|id| **id != record.identity).cloned();
+            let chosen = |id: &&String| !id.is_empty() && **id != record.identity;
+            let identity_id = ids.get(&Subject::ManagementIdentity).filter(chosen).cloned();
             Ok(Deployment { resources: resources.collect(), retired, identity_id, ..record })
         };
         self.claimed(&call, options, Carrier::Stays, work).await
