@@ -61,6 +61,7 @@ fn main() {
         }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_azure::what_is_made_is_closed(peer))),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_azure::a_queue_starts_its_function(peer))),
+        trial("several_who_send_commands_share_answers", |peer| Box::pin(only_azure::several_share_answers(peer))),
         trial("what_is_shared_goes_with_the_last_who_needs_it", |peer| {
             Box::pin(only_azure::what_is_shared_goes_with_the_last(peer))
         }),
