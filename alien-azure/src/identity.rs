@@ -4,6 +4,8 @@
 pub(crate) mod assume;
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+mod roles;
 
 use std::collections::BTreeSet;
 

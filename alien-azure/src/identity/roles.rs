@@ -1,0 +1,164 @@
+//! The calls of roles and of their assignments.
+
+use std::collections::BTreeSet;
+
+use alien_core::call::last;
+use alien_core::permission::Subject;
+use alien_core::{ErrorKind, OrAbsent, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::client::At;
+use crate::naming::{Ids, is_within, same};
+use crate::operations as op;
+use crate::policy::{Held, Principal, RoleAssignment, RoleDefinition, RolePermission, Text, role_prefix};
+
+/// A role, as it is listed.
+#[derive(Deserialize)]
+pub(super) struct Role {
+    pub(super) name: String,
+    properties: RoleSays,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RoleSays {
+    role_name: String,
+    #[serde(default)]
+    permissions: Vec<Held>,
+    #[serde(default)]
+    assignable_scopes: Vec<String>,
+}
+
+/// An assignment, as it is listed.
+#[derive(Deserialize)]
+pub(super) struct Assignment {
+    pub(super) id: String,
+    name: String,
+    pub(super) properties: AssignmentSays,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AssignmentSays {
+    pub(super) scope: String,
+    role_definition_id: String,
+    principal_id: String,
+}
+
+fn group(at: At<'_>) -> String {
+    Ids(&at.site().target).group()
+}
+
+/// Roles that this library defined for the identity, also such as it needs no more: known by their name.
+pub(super) async fn own_roles(at: At<'_>, principal: &Principal) -> Result<Vec<Role>> {
+    let id = [&group(at), "/providers/Microsoft.Authorization/roleDefinitions"].concat();
+    let at = at.about(Subject::Deployment);
+    let listed = at
+        .call(&[op::GET_ROLE], || async { at.clients.list::<Role>(&id, &[("$filter", "type eq 'CustomRole'")]).await });
+    let prefix = role_prefix(&principal.identity);
+    let group = group(at);
+    let own = |role: &Role| {
+        // A role name is the tenant's, and another group may have an identity of the same name.
+        principal.role_definitions.iter().any(|due| same(&due.name, &role.name))
+            || role.properties.role_name.starts_with(&prefix)
+                && role.properties.assignable_scopes.iter().all(|scope| same(scope, &group))
+    };
+    Ok(listed.await?.into_iter().filter(own).collect())
+}
+
+pub(super) fn is_defined(found: &Role, due: &RoleDefinition) -> bool {
+    let lower = |actions: &mut dyn Iterator<Item = &str>| actions.map(str::to_ascii_lowercase).collect::<BTreeSet<_>>();
+    let held = |list: fn(&Held) -> &[String]| {
+        lower(&mut found.properties.permissions.iter().flat_map(list).map(String::as_str))
+    };
+    let wanted = |list: fn(&RolePermission) -> &[Text]| {
+        lower(&mut due.properties.permissions.iter().flat_map(list).map(AsRef::as_ref))
+    };
+    let scopes = |scopes: &[String]| lower(&mut scopes.iter().map(String::as_str));
+    held(|held| &held.actions) == wanted(|due| &due.actions)
+        && held(|held| &held.not_actions) == wanted(|due| &due.not_actions)
+        && held(|held| &held.data_actions) == wanted(|due| &due.data_actions)
+        && held(|held| &held.not_data_actions) == wanted(|due| &due.not_data_actions)
+        && scopes(&found.properties.assignable_scopes) == scopes(&due.properties.assignable_scopes)
+}
+
+fn role_id(at: At<'_>, name: &str) -> String {
+    [&group(at), "/providers/Microsoft.Authorization/roleDefinitions/", name].concat()
+}
+
+/// <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>
+pub(super) async fn define(at: At<'_>, role: &RoleDefinition) -> Result<()> {
+    let id = role_id(at, &role.name);
+    let body = json!({ "properties": role.properties });
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::PUT_ROLE], || async { at.clients.put(&id, &body).await }).await.map(drop)
+}
+
+pub(super) async fn undefine(at: At<'_>, name: &str) -> Result<()> {
+    let id = role_id(at, name);
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::DELETE_ROLE], || async { at.clients.delete(&id, &[]).await }).await.or_absent().map(drop)
+}
+
+/// What of these roles is assigned to the identity in the group.
+pub(super) async fn own_assignments(
+    at: At<'_>,
+    principal: &Principal,
+    principal_id: &str,
+    roles: &[Role],
+) -> Result<Vec<Assignment>> {
+    let group = group(at);
+    let id = [&group, "/providers/Microsoft.Authorization/roleAssignments"].concat();
+    let filter = format!("principalId eq '{principal_id}'");
+    let at = at.about(Subject::Deployment);
+    let listed = at.call(&[op::GET_ASSIGNMENT], || async {
+        at.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
+    });
+    // Also of such as were renamed since.
+    let due = principal.role_definitions.iter().map(|role| role.name.as_str());
+    let names: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).chain(due).collect();
+    let own = |found: &Assignment| {
+        found.properties.principal_id == principal_id
+            && names.iter().any(|name| same(last(&found.properties.role_definition_id), name))
+            && is_within(&found.properties.scope, &group)
+    };
+    Ok(listed.await?.into_iter().filter(own).collect())
+}
+
+pub(super) fn is_assigned(found: &Assignment, due: &RoleAssignment) -> bool {
+    same(&found.name, &due.name)
+        && same(&found.properties.scope, &due.scope)
+        && same(last(&found.properties.role_definition_id), last(&due.properties.role_definition_id))
+}
+
+pub(super) fn assignment_id(due: &RoleAssignment) -> String {
+    [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat()
+}
+
+/// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
+pub(super) async fn assign(at: At<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
+    let id = assignment_id(due);
+    let body = json!({ "properties": {
+        "roleDefinitionId": due.properties.role_definition_id,
+        "principalId": principal_id,
+        "principalType": due.properties.principal_type,
+    }});
+    let at = at.about(Subject::Deployment);
+    let put =
+        || async { at.call(&[op::PUT_ASSIGNMENT], || async { at.clients.put(&id, &body).await }).await.map(drop) };
+    match put().await {
+        // It is of an identity of the same name that is gone: an assignment outlives whom it is for, and is never changed.
+        Err(error) if error.message().contains("RoleAssignmentUpdateNotPermitted") => {
+            unassign(at, &id).await?;
+            put().await
+        }
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        put => put,
+    }
+}
+
+pub(super) async fn unassign(at: At<'_>, id: &str) -> Result<()> {
+    let at = at.about(Subject::Deployment);
+    at.call(&[op::DELETE_ASSIGNMENT], || async { at.clients.delete(id, &[]).await }).await.or_absent().map(drop)
+}
