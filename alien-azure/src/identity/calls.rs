@@ -20,6 +20,7 @@ use super::roles::{
 use crate::Azure;
 use crate::client::At;
 use crate::client::tags::{self, Tags};
+use crate::naming::same;
 use crate::operations as op;
 use crate::operations::Place;
 use crate::policy::{FederatedCredential, Principal};
@@ -88,7 +89,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
     let roles = own_roles(at, principal).await?;
     for due in &principal.role_definitions {
-        if !roles.iter().any(|role| role.name == due.name && is_defined(role, due)) {
+        if !roles.iter().any(|role| is_defined(role, due)) {
             return Ok(Some(format!("its role `{}` permits something else", due.properties.role_name)));
         }
     }
@@ -104,9 +105,9 @@ async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<Str
         return Ok(Some(format!("a role of it is assigned at `{}` too", spare.properties.scope)));
     }
     let trusted = federations(at).await?;
-    let same = trusted.len() == principal.federated_credentials.len()
+    let as_due = trusted.len() == principal.federated_credentials.len()
         && principal.federated_credentials.iter().all(|due| trusted.iter().any(|found| is_federated(found, due)));
-    Ok((!same).then(|| "it trusts other tokens".to_owned()))
+    Ok((!as_due).then(|| "it trusts other tokens".to_owned()))
 }
 
 /// It trusts nobody, and nothing is assigned to it yet.
@@ -134,7 +135,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
     let found = look(at).await?.properties;
     let roles = own_roles(at, &principal).await?;
     for due in &principal.role_definitions {
-        if !roles.iter().any(|role| role.name == due.name && is_defined(role, due)) {
+        if !roles.iter().any(|role| is_defined(role, due)) {
             define(at, due).await?;
         }
     }
@@ -149,7 +150,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
             assign(at, due, &found.principal_id).await.or_absent()?;
         }
     }
-    for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| due.name == role.name)) {
+    for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| same(&due.name, &role.name))) {
         undefine(at, &spare.name).await?;
     }
     trust(at, &principal.federated_credentials).await?;
@@ -173,20 +174,30 @@ pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
 
 /// The claim stands in a tag of the management identity, beside its marks.
 pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
-    let found = look(at).await?.tags.unwrap_or_default();
-    Ok(found.get(mark::CLAIM).and_then(|claim| claim.parse().ok()))
+    Ok(written_claim(at).await?.parse().ok())
 }
 
 pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
     let text = claim.map_or_else(String::new, ToString::to_string);
+    let before = match claim {
+        Some(_) => written_claim(at).await?,
+        None => String::new(),
+    };
     tags::merge(at, at.full_name(Place::Identity)?, &[(mark::CLAIM, text.clone())]).await?;
-    // A look may still show what was there before.
-    let text = &text;
+    if claim.is_none() || before == text {
+        return Ok(());
+    }
+    // A look may still show what was there before; whose claim it shows then is for the run to see.
+    let before = &before;
     at.until(SETTLES, || async move {
-        let shown = look(at).await?.tags.unwrap_or_default().get(mark::CLAIM).is_some_and(|claim| claim == text);
-        Ok(if shown { ControlFlow::Break(()) } else { ControlFlow::Continue("the claim cannot be read".to_owned()) })
+        let still = written_claim(at).await? == *before;
+        Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
     })
     .await
+}
+
+async fn written_claim(at: At<'_>) -> Result<String> {
+    Ok(look(at).await?.tags.unwrap_or_default().remove(mark::CLAIM).unwrap_or_default())
 }
 
 /// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth

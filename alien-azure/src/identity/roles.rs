@@ -76,7 +76,8 @@ pub(super) fn is_defined(found: &Role, due: &RoleDefinition) -> bool {
         lower(&mut due.properties.permissions.iter().flat_map(list).map(AsRef::as_ref))
     };
     let scopes = |scopes: &[String]| lower(&mut scopes.iter().map(String::as_str));
-    held(|held| &held.actions) == wanted(|due| &due.actions)
+    same(&found.name, &due.name)
+        && held(|held| &held.actions) == wanted(|due| &due.actions)
         && held(|held| &held.not_actions) == wanted(|due| &due.not_actions)
         && held(|held| &held.data_actions) == wanted(|due| &due.data_actions)
         && held(|held| &held.not_data_actions) == wanted(|due| &due.not_data_actions)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use alien_core::call::last;
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::{OrAbsent, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::At;
@@ -25,9 +25,8 @@ struct Found {
     properties: Says,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
 struct Says {
     provisioning_state: String,
     disable_local_auth: bool,
@@ -40,7 +39,7 @@ impl State for Found {
 }
 
 /// A queue, as it is listed.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct Listed {
     name: String,
 }
