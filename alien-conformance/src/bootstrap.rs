@@ -31,6 +31,12 @@ pub fn zip(says: &str) -> Vec<u8> {
     bootstrap_zip(&[program.as_slice(), says.as_bytes()].concat())
 }
 
+/// A zip with a script that does nothing: for code that is set up and never called.
+#[must_use]
+pub fn script(says: &str) -> Vec<u8> {
+    bootstrap_zip(format!("#!/bin/sh\n# {says}\n").as_bytes())
+}
+
 /// A zip whose only file is `bootstrap`, executable, with these bytes: the same zip for the same program.
 ///
 /// It is stored as it is, with the fields of

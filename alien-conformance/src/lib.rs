@@ -27,6 +27,7 @@ pub mod oracle;
 pub mod peer;
 pub mod stacks;
 pub mod suite;
+pub mod upgrade;
 pub mod world;
 
 pub use proptest;

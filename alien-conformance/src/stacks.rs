@@ -1,12 +1,15 @@
 //! Stacks to test with: generated ones, and a few that matter.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use alien_core::permission::{Set, SetName};
-use alien_core::{Kind, Lifecycle, Stack};
+use alien_core::{Code, Container, Function, Kind, Kv, Lifecycle, Network, Profile, Queue, Replicas, Stack, Storage};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};
+
+use crate::world::Shipped;
 
 /// An image, pinned by digest.
 pub const IMAGE: &str =
@@ -29,6 +32,46 @@ pub const IDS: [&str; 14] = [
     "logs",
     "an-id-that-is-too-long-for-most-clouds-to-take-as-it-is",
 ];
+
+/// A stack in which everything that can be set is set to something else than its default, and management is extended.
+///
+/// # Panics
+///
+/// Never: the stack is right.
+#[must_use]
+pub fn full(code: &Shipped, image: &str) -> Stack {
+    let mut stack = Stack::builder("full");
+    let network = stack.frozen("net", Network::new("10.30.0.0/16"));
+    let data = stack.frozen("data", Storage::new().versioned().expire_after_days(365));
+    let live_data = stack.live("cache-files", Storage::new().expire_after_days(7));
+    let table = stack.frozen("table", Kv::new().time_to_live("expires"));
+    let jobs = Queue::new().visibility_timeout(Duration::from_secs(120)).retention(Duration::from_secs(3600));
+    let jobs = stack.live("jobs", jobs.dead_letter_after(7));
+    let letters = stack.frozen("letters", Queue::new().retention(Duration::from_secs(86_400)));
+    let api = Function::new(code.code(), "execution").memory_mib(1024).timeout(Duration::from_secs(60));
+    let api = api.variable("MODE", "first").variable("EMPTY", "").public().commands().trigger(&jobs);
+    let api = stack.live("api", api);
+    let inside = Function::new(code.code(), "ledger").memory_mib(256).timeout(Duration::from_secs(10));
+    let ledger = stack.frozen("ledger", inside.network(&network).commands());
+    let worker = Container::new(Code::image(image), "execution").cpu_millis(1000).memory_mib(2048).port(8080);
+    let worker = worker.replicas(Replicas { min: 2, max: 3 }).variable("QUEUE", "jobs").network(&network);
+    let worker = stack.live("worker", worker);
+    let mailer = Container::new(Code::image(image), "ledger").cpu_millis(500).memory_mib(1024).variable("A", "b");
+    let mailer = stack.frozen("mailer", mailer);
+    stack.link(&api, &data).link(&api, &jobs).link(&worker, &table).link(&mailer, &letters).link(&worker, &network);
+    let execution = Profile::new()
+        .on(&data, [Storage::DATA_READ])
+        .on(&live_data, [Storage::DATA_READ, Storage::DATA_WRITE])
+        .on(&table, [Kv::DATA_READ, Kv::DATA_WRITE])
+        .on(&ledger, [Function::INVOKE])
+        .on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE, Queue::WATCH]);
+    stack.profile("execution", execution);
+    stack.profile("ledger", Profile::new().on_all([Queue::DATA_WRITE]).on(&letters, [Queue::DATA_READ]));
+    stack.extend(&ledger, [Function::MANAGEMENT, Function::LOGS, Function::DISPATCH]);
+    stack.extend(&mailer, [Container::LOGS]);
+    stack.extend(&live_data, [Storage::PROVISION, Storage::RECONFIGURE]);
+    stack.build().unwrap_or_else(|problems| panic!("{problems}"))
+}
 
 /// The smallest resource of a kind.
 #[must_use]

@@ -7,6 +7,8 @@ mod forbidden;
 mod only_aws;
 mod spare;
 mod unenforced;
+mod upgrade;
+mod wire;
 mod world;
 
 use alien_conformance::life;
@@ -29,6 +31,10 @@ fn main() {
         }),
         trial("a_plain_client_with_the_session_is_refused_what_the_promises_forbid", |peer| {
             Box::pin(forbidden::a_plain_client_is_refused(peer))
+        }),
+        ministack::trial("deployments_of_earlier_versions_are_taken_over", |_| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(upgrade::earlier_deployments_are_taken_over());
         }),
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_aws::the_fewest_calls(peer))),

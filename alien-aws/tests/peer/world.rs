@@ -7,6 +7,7 @@ use alien_aws::policy::{Policy, Statement, Text};
 use alien_aws::{Aws, Target};
 use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
+use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{Shipped, World, quickly};
 use alien_core::call::Calling;
 use alien_core::cloud::Cloud;
@@ -16,6 +17,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 
 use crate::unenforced::{self, Entries};
+use crate::wire::Proxy;
 
 pub(crate) const CUSTOMER: &str = "222222222222";
 const VENDOR: &str = "111111111111";
@@ -32,6 +34,8 @@ pub(crate) const UNDECIDED: [&str; 5] = [
 
 pub(crate) struct Peer {
     server: Ministack,
+    /// Stands before the server, and remembers what goes there.
+    proxy: Option<Proxy>,
     vendor: Credentials,
     entries: Entries,
 }
@@ -60,7 +64,23 @@ impl Peer {
         iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
         let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
         let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-        Self { server, vendor, entries: Entries::default() }
+        Self { server, proxy: None, vendor, entries: Entries::default() }
+    }
+
+    /// The same, on a server of its own, where what changes something is remembered.
+    pub(crate) async fn recorded() -> Self {
+        let peer = Self::new(Ministack::start().unwrap()).await;
+        let proxy = Some(Proxy::before(&peer.server.url()).await);
+        Self { proxy, ..peer }
+    }
+
+    /// The requests that changed something.
+    pub(crate) fn changes(&self) -> Vec<Sent> {
+        self.proxy.as_ref().unwrap().changes()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.proxy.as_ref().map_or_else(|| self.server.url(), |proxy| proxy.url().to_owned())
     }
 
     pub(crate) fn customer(&self) -> SdkConfig {
@@ -72,7 +92,7 @@ impl Peer {
     }
 
     pub(crate) fn with(&self, credentials: Credentials) -> SdkConfig {
-        config(&self.server.url(), credentials, &self.entries)
+        config(&self.url(), credentials, &self.entries)
     }
 
     /// What STS was asked for last.

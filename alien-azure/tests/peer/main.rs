@@ -14,6 +14,7 @@ mod entered;
 mod forbidden;
 mod only_azure;
 mod spare;
+mod upgrade;
 mod world;
 
 use alien_conformance::{interrupted, life};
@@ -46,6 +47,9 @@ fn main() {
         }),
         trial("a_token_from_before_a_revocation_is_worth_nothing", |peer| {
             Box::pin(entered::a_token_from_before_is_worth_nothing(peer))
+        }),
+        trial("deployments_of_earlier_versions_are_taken_over", |_| {
+            Box::pin(upgrade::earlier_deployments_are_taken_over())
         }),
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("the_provisioning_documents_suffice", |peer| {

@@ -13,7 +13,7 @@ use alien_core::cloud::Cloud;
 use alien_core::{Code, Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(crate) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
@@ -22,9 +22,14 @@ pub(crate) const LOCATION: &str = "westeurope";
 /// Whom tokens for Resource Manager are for.
 pub(crate) const ARM: &str = "https://management.azure.com/";
 
+/// An issuer of the vendor's whose address does not depend on the emulator's port.
+pub(crate) const ISSUER: &str = "https://issuer.vendor.example";
+
 pub(crate) struct Peer {
     pub(crate) sim: Sim,
     pub(crate) issuer: Issuer,
+    /// Where the issuer says that it is.
+    issuer_url: String,
     /// The object id of the customer's admin.
     pub(crate) admin: String,
     swapped: Mutex<Vec<Swapped>>,
@@ -47,7 +52,16 @@ impl Peer {
         let admin = sim.user("admin@example.com");
         sim.assign(&group, "Owner", &admin);
         let issuer = sim.issuer("vendor");
-        Self { sim, issuer, admin, swapped: Mutex::default() }
+        let issuer_url = issuer.url().to_owned();
+        Self { sim, issuer, issuer_url, admin, swapped: Mutex::default() }
+    }
+
+    /// The same, with an issuer that says that it is elsewhere.
+    pub(crate) async fn with_issuer(url: &str) -> Self {
+        let peer = Self::new().await;
+        let keys = peer.plain().get(format!("{}/keys", peer.issuer.url())).send().await.unwrap();
+        peer.sim.publish(url, &serde_json::from_slice(&keys.bytes().await.unwrap()).unwrap());
+        Self { issuer_url: url.to_owned(), ..peer }
     }
 
     /// The id of the customer's resource group.
@@ -66,9 +80,9 @@ impl Peer {
 
     /// The vendor's own tokens: one for each subject that is asked for.
     pub(crate) fn vendor(&self) -> VendorToken {
-        let issuer = self.issuer.clone();
+        let (issuer, url) = (self.issuer.clone(), self.issuer_url.clone());
         VendorToken::callback(move |subject| {
-            let token = issuer.token(&subject, AUDIENCE);
+            let token = issuer.sign(&json!({ "iss": url, "sub": subject, "aud": AUDIENCE }));
             Box::pin(async move { Ok(token) })
         })
     }
@@ -112,6 +126,19 @@ impl Peer {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
+    /// The key of the workspace of this customer id.
+    pub(crate) async fn workspace_key(&self, customer: &str) -> String {
+        let is_it = |id: &&String| {
+            self.sim.body(id).is_some_and(|body| body["properties"]["customerId"].as_str() == Some(customer))
+        };
+        let id = self.sim.things().into_iter().find(|id| is_it(&id)).unwrap();
+        let url = format!("{}{id}/sharedKeys?api-version=2025-07-01", self.sim.url());
+        let answer = self.plain().post(url).bearer_auth(self.sim.token(&self.admin, ARM)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{id}");
+        let keys: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        keys["primarySharedKey"].as_str().unwrap().to_owned()
+    }
+
     /// The object id of a managed identity.
     pub(crate) fn principal_id(&self, identity: &str) -> String {
         self.sim.body(identity).unwrap()["properties"]["principalId"].as_str().unwrap().to_owned()
@@ -148,7 +175,7 @@ impl World for Peer {
             resource_group: GROUP.parse().unwrap(),
             location: LOCATION.parse().unwrap(),
             prefix: prefix.parse().unwrap(),
-            issuer: self.issuer.url().parse().unwrap(),
+            issuer: self.issuer_url.parse().unwrap(),
             subject: format!("deployment:{prefix}").parse().unwrap(),
         }
     }

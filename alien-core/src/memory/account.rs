@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::cloud::{Principal, Right, Target};
 use crate::clock::{Clock, later};
@@ -25,6 +26,13 @@ impl fmt::Debug for Account {
         let state = self.lock();
         f.debug_struct("Account").field("things", &state.things.len()).field("calls", &state.asked.len()).finish()
     }
+}
+
+/// What stands in an account, by name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Saved {
+    things: BTreeMap<String, Thing>,
+    identities: BTreeMap<String, Identity>,
 }
 
 /// A call that reached the account.
@@ -68,7 +76,7 @@ struct State {
 }
 
 /// Something in the account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Thing {
     /// Whose it is; none where it is nobody's of ours.
     pub(super) deployment: Option<String>,
@@ -84,7 +92,7 @@ pub(super) struct Thing {
 }
 
 /// An identity.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) thing: Thing,
     pub(super) claim: Option<String>,
@@ -203,6 +211,20 @@ impl Account {
     pub fn names(&self) -> Vec<String> {
         let state = self.lock();
         state.things.keys().chain(state.identities.keys()).cloned().collect()
+    }
+
+    /// All that stands in the account, to be [loaded](Self::load) by another program: without sessions, and without what
+    /// goes wrong.
+    #[must_use]
+    pub fn save(&self) -> Saved {
+        let state = self.lock();
+        Saved { things: state.things.clone(), identities: state.identities.clone() }
+    }
+
+    /// Replaces all that stands in the account.
+    pub fn load(&self, saved: Saved) {
+        let mut state = self.lock();
+        (state.things, state.identities) = (saved.things, saved.identities);
     }
 
     /// Puts something there that is nobody's of ours.

@@ -8,6 +8,6 @@ mod account;
 mod adapter;
 mod cloud;
 
-pub use account::{Account, Asked, Fault};
+pub use account::{Account, Asked, Fault, Saved};
 pub use adapter::{Admin, Vendor, impersonator, provisioner};
 pub use cloud::{Memory, Place, Principal, Right, Target, operations};

@@ -16,4 +16,5 @@ mod in_process;
 mod neutral;
 mod preflight;
 mod toy;
+mod upgrade;
 mod vendor;

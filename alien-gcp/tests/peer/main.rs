@@ -7,6 +7,7 @@ mod described;
 mod forbidden;
 mod only_gcp;
 mod spare;
+mod upgrade;
 mod world;
 
 use alien_conformance::{interrupted, life};
@@ -29,6 +30,9 @@ fn main() {
         }),
         trial("a_plain_client_with_the_token_is_refused_what_the_promises_forbid", |peer| {
             Box::pin(forbidden::a_plain_client_is_refused(peer))
+        }),
+        trial("deployments_of_earlier_versions_are_taken_over", |_| {
+            Box::pin(upgrade::earlier_deployments_are_taken_over())
         }),
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("the_provisioning_documents_suffice", |peer| {

@@ -1,0 +1,255 @@
+//! Deployments that earlier versions set up: kept under `tests/upgrade/`, and taken over by the present code.
+//!
+//! A folder `{version}/{cloud}/{stack}` holds what both sides had (`invitation.json`, `record.json`), what was written on
+//! everything (`marks.json`: the seal of every subject, and the claim of a run), and what brings a peer to the state that
+//! the set-up left it in (`calls.json`: the requests that changed something, in order; for the reference cloud, its state).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alien_core::cloud::Cloud;
+use alien_core::engine::{self, Action, Claim, Data, Seal};
+use alien_core::manage::Health;
+use alien_core::permission::Subject;
+use alien_core::{
+    Artifacts, Deployment, DeploymentId, Function, FunctionUpdate, Invitation, Lifecycle, Live, Manager, Release,
+    Silent, Site, Stack,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::life::product;
+use crate::stacks::full;
+use crate::world::{Shipped, World, release, run};
+
+/// The version whose deployments are to be kept, by the environment's `ALIEN_KEEP`; none in a usual run.
+#[must_use]
+pub fn version_to_keep() -> Option<String> {
+    std::env::var("ALIEN_KEEP").ok().filter(|version| !version.is_empty())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/upgrade")
+}
+
+/// A deployment that an earlier version set up.
+#[derive(Debug, Clone)]
+pub struct Kept(PathBuf);
+
+/// What was written on the things of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The seal of every subject, by its kind and name.
+    pub seals: BTreeMap<String, String>,
+    /// The claim of a run, as it stands on the management identity.
+    pub claim: String,
+}
+
+/// A request that changed something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// `PUT`, `POST`, …
+    pub verb: String,
+    /// The path, and the query encoded.
+    pub target: String,
+    /// The headers that say what the body is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// JSON, or a text.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub body: Value,
+    /// What the cloud answered, where it chose something that later requests name.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub answer: Value,
+}
+
+impl Kept {
+    /// Every deployment on a cloud that is kept.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none.
+    #[must_use]
+    pub fn all(cloud: &str) -> Vec<Self> {
+        let folders = |path: &Path| {
+            let mut found: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+            found.retain(|path| path.is_dir());
+            found.sort();
+            found
+        };
+        let versions = folders(&root()).into_iter().map(|version| version.join(cloud)).filter(|path| path.is_dir());
+        let all: Vec<Self> = versions.flat_map(|version| folders(&version)).map(Self).collect();
+        assert!(!all.is_empty(), "no deployment on {cloud} is kept");
+        all
+    }
+
+    /// Version, cloud and stack.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.strip_prefix(root()).unwrap().display().to_string()
+    }
+
+    /// A file, in which `swaps` take the place of what another peer chose.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such file.
+    #[must_use]
+    pub fn text(&self, file: &str, swaps: &[(String, String)]) -> String {
+        let path = self.0.join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        swaps.iter().fold(text, |text, (old, new)| text.replace(old, new))
+    }
+
+    /// The requests that changed something.
+    ///
+    /// # Panics
+    ///
+    /// Where they cannot be read.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Sent> {
+        serde_json::from_str(&self.text("calls.json", &[])).unwrap()
+    }
+
+    /// What was written on its things.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be read.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        serde_json::from_str(&self.text("marks.json", &[])).unwrap()
+    }
+
+    fn write(&self, file: &str, value: &impl Serialize) {
+        let text = match serde_json::to_value(value).unwrap() {
+            // A request a line.
+            Value::Array(calls) => {
+                let lines: Vec<String> = calls.iter().map(Value::to_string).collect();
+                format!("[\n{}\n]\n", lines.join(",\n"))
+            }
+            _ => format!("{}\n", serde_json::to_string_pretty(value).unwrap()),
+        };
+        fs::write(self.0.join(file), text).unwrap();
+    }
+}
+
+/// The stacks whose deployments are kept.
+fn stacks(code: &Shipped, image: &str) -> [(&'static str, Stack); 2] {
+    [("product", product(code)), ("full", full(code, image))]
+}
+
+/// Sets the suite's stacks up, and keeps what that leaves. `state` is what brings a peer to the state it is in, and names
+/// the file.
+///
+/// # Panics
+///
+/// Where something cannot be set up or written.
+pub async fn keep<W, N, F, S>(version: &str, code: Shipped, image: &str, new: N, state: S)
+where
+    W: World,
+    N: AsyncFn() -> W,
+    F: Serialize,
+    S: AsyncFn(&W) -> (&'static str, F),
+{
+    for (number, (name, stack)) in stacks(&code, image).into_iter().enumerate() {
+        let world = new().await;
+        let target = world.target("upgrade");
+        let id: DeploymentId = format!("00000000-0000-4000-8000-00000000000{}", number + 1).parse().unwrap();
+        let invitation = Invitation {
+            version: Invitation::VERSION,
+            id,
+            cloud: W::Cloud::NAME.to_owned(),
+            trust: alien_core::trust::<W::Cloud>(&target).unwrap(),
+            stack: stack.clone(),
+        };
+        let admin = world.provisioner(id, target, world.calling());
+        let plan = admin.plan(&release(&stack, std::slice::from_ref(&code)), None, &run()).await.unwrap();
+        let record = admin.apply(&plan, &run(), &Silent).await.unwrap();
+        let kept = Kept(root().join(version).join(W::Cloud::NAME).join(name));
+        fs::create_dir_all(&kept.0).unwrap();
+        kept.write("invitation.json", &invitation);
+        kept.write("record.json", &record);
+        kept.write("marks.json", &marks::<W::Cloud>(&record));
+        let (file, state) = state(&world).await;
+        kept.write(file, &state);
+    }
+}
+
+/// A profile may have the name of a resource.
+fn named<C: Cloud>(site: &Site<C>, subject: Subject) -> String {
+    format!("{} {}", site.subject_kind(subject), site.subject_name(subject))
+}
+
+fn marks<C: Cloud>(record: &Deployment) -> Marks {
+    let site = Site::<C>::of(record).unwrap();
+    let seal = |subject: Subject| {
+        let seal = Seal { revision: 1, digest: engine::digest(subject, &site) };
+        (named(&site, subject), seal.to_string())
+    };
+    let until = "2026-11-26T12:00:00Z".parse().unwrap();
+    let claim = Claim { run: "019aa1e0-0000-7000-8000-000000000001".to_owned(), until };
+    Marks { seals: site.subjects().map(seal).collect(), claim: claim.to_string() }
+}
+
+/// A deployment that an earlier version set up is taken over: a plan leaves everything, also without the admin's consent to
+/// frozen changes; the vendor gets in by its record, watches and updates; and it is taken down.
+///
+/// # Panics
+///
+/// At the first thing that is not as it should be.
+pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, String)], next: &Shipped) {
+    let name = kept.name();
+    let invitation = Invitation::from_json(&kept.text("invitation.json", swaps)).unwrap();
+    let record = Deployment::from_json(&kept.text("record.json", swaps)).unwrap();
+    let site = Site::<W::Cloud>::of(&record).unwrap();
+    assert_eq!(invitation.differences(&record), [], "{name}");
+
+    // What was written on everything is read as what the stack says of it.
+    let Marks { seals, claim } = kept.marks();
+    for subject in site.subjects() {
+        let seal: Seal = seals[&named(&site, subject)].parse().unwrap();
+        assert_eq!(seal.digest, engine::digest(subject, &site), "{name}: {}", named(&site, subject));
+    }
+    let claim: Claim = claim.parse().unwrap();
+    assert_eq!((claim.run.len(), claim.until.as_second()), (36, 1_795_694_400), "{name}");
+
+    let admin = world.provisioner(record.id, site.target.clone(), world.calling());
+    let unchanged = Release::part(invitation.stack.clone(), Artifacts::default());
+    for previous in [Some(&record), None] {
+        let plan = admin.plan(&unchanged, previous, &run()).await.unwrap();
+        plan.refusal().unwrap_or_else(|error| panic!("{name}: {error}"));
+        for step in &plan.steps {
+            assert_eq!(step.action, Action::Leave, "{name}:\n{plan}");
+        }
+    }
+    let plan = admin.plan(&unchanged, Some(&record), &run()).await.unwrap();
+    assert_eq!(admin.apply(&plan, &run(), &Silent).await.unwrap(), record, "{name}");
+
+    world.prepare(&record).await;
+    let vendor = world.impersonator(world.calling());
+    vendor.register(&invitation, &record).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let manager = Manager::new(vendor, record.clone());
+    for resource in manager.resources() {
+        let beat = manager.heartbeat(&resource).await.unwrap();
+        assert_eq!(beat.health, Health::Healthy, "{name}: {resource:?}: {beat:?}");
+    }
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager
+        .update(&api, next.update().variable("MODE", "next"))
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    manager.update(&api, FunctionUpdate::new().memory_mib(512)).await.unwrap();
+    let updated = manager.deployment();
+    assert_ne!(updated.stack, record.stack);
+    let frozen = updated.stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen);
+    for resource in frozen {
+        assert_eq!(Some(resource), record.stack.resource(resource.id().as_str()), "{name}");
+    }
+
+    let remains = admin.destroy(&updated, Data::Delete, &run(), &Silent).await.unwrap();
+    assert_eq!((remains.kept.as_slice(), remains.foreign.as_slice()), (&[][..], &[][..]), "{name}");
+    world.calling().clock.sleep(Duration::ZERO).await;
+}
