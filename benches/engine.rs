@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alien_conformance::stacks;
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::memory::{self, Account, Target};
 use alien_core::provision::Options;
 use alien_core::{Artifacts, Clock, Deployment, DeploymentId, Manager, Provision, Release, Silent, Stack};
@@ -25,8 +25,8 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn calling() -> Calling {
-    Calling::new(Arc::new(NoWaiting))
+fn calling() -> CallConfig {
+    CallConfig::new(Arc::new(NoWaiting))
 }
 
 /// Nobody else is there to be waited for: pauses are left out, and nothing takes long enough to be renewed.

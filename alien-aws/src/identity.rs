@@ -13,7 +13,7 @@ use alien_core::permission::{Holder, Subject};
 use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
 
 /// Seconds a session lasts at most: chained roles get no more than an hour
@@ -21,7 +21,7 @@ use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement,
 pub(crate) const MAX_SESSION: u32 = 3600;
 
 /// What the customer's admin needs to make a role and its policies.
-pub(crate) fn set() -> &'static [&'static Operation<Place>] {
+pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_ROLE,
         op::GET_ROLE,
@@ -49,14 +49,14 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
 }
 
 /// Names a role and what belongs to it.
-pub(crate) fn names(arns: Arns<'_>, holder: &Holder, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(arns: Arns<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let name = arns.role(&holder.name());
     let role = arns.iam(&["role/", &name]);
-    things.push((Place::Role, role.clone()));
+    things.push((Scope::Role, role.clone()));
     // A managed policy is the role's name, `-p` and one digit; no physical name ends in a word of two characters.
-    things.push((Place::RolePolicies, arns.iam(&["policy/", &name, "-p?"])));
+    things.push((Scope::RolePolicies, arns.iam(&["policy/", &name, "-p?"])));
     if let Holder::Profile(_) = holder {
-        things.extend([(Place::RoleForLambda, role.clone()), (Place::RoleForTasks, role)]);
+        things.extend([(Scope::RoleForLambda, role.clone()), (Scope::RoleForTasks, role)]);
     }
 }
 

@@ -42,7 +42,7 @@ mod target;
 use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Set, Topic};
+use alien_core::permission::{Grants, Holder, Set, SubjectType};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Rule, Stack};
 
@@ -50,7 +50,7 @@ use alien_core::{Kind, Problem, Rule, Stack};
 pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
-use operations::Place;
+use operations::Scope;
 use policy::{Condition, Principal, Request};
 #[cfg(feature = "client")]
 pub use provision::{Admin, client_config, provisioner};
@@ -79,26 +79,26 @@ impl Cloud for Aws {
     const NAME: &'static str = "aws";
     const TRUST: &'static [&'static str] = &["vendor", "externalId"];
 
-    type Place = Place;
+    type Scope = Scope;
     type Target = Target;
     type Principal = Principal;
     type Condition = Condition;
 
-    fn operations() -> &'static Table<Place> {
+    fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
         match topic {
-            Topic::Kind(kind) => resource::set(kind, set),
-            Topic::Deployment if set == Set::Setup => resource::cluster_set(),
-            Topic::Identity if set == Set::Setup => identity::set(),
-            Topic::Deployment | Topic::Identity => &[],
+            SubjectType::Kind(kind) => resource::set(kind, set),
+            SubjectType::Deployment if set == Set::Setup => resource::cluster_set(),
+            SubjectType::Identity if set == Set::Setup => identity::set(),
+            SubjectType::Deployment | SubjectType::Identity => &[],
         }
     }
 
-    fn is_shared(place: Place) -> bool {
-        matches!(place, Place::Account | Place::EcsLinkedRole)
+    fn is_shared(scope: Scope) -> bool {
+        matches!(scope, Scope::Account | Scope::EcsLinkedRole)
     }
 
     fn escalations() -> &'static [Escalation] {
@@ -123,22 +123,22 @@ impl Cloud for Aws {
         problems
     }
 
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
         resource::names(Arns(target), resource, things);
     }
 
-    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
         if stack.resources().iter().any(|resource| resource.kind() == Kind::Container) {
             resource::cluster(Arns(target), things);
         }
-        things.push((Place::Account, "*".to_owned()));
+        things.push((Scope::Account, "*".to_owned()));
     }
 
-    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Arns(target), holder, things);
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
         policy::principal(deployment, holding)
     }
 
@@ -154,8 +154,8 @@ impl Cloud for Aws {
         policy::allowed(principal, visit);
     }
 
-    fn guards(place: Place) -> &'static [Guard<Place>] {
-        policy::guards(place)
+    fn guards(scope: Scope) -> &'static [Guard<Scope>] {
+        policy::guards(scope)
     }
 
     fn confined_to<'c>(condition: &'c Condition, key: &str) -> &'c [String] {

@@ -8,7 +8,7 @@ use alien_core::cloud::Escalation;
 
 /// What a permission is checked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Scope {
     /// A Lambda function, unqualified.
     Function,
     /// Event source mappings of a function: no ARN of its own, kept by `lambda:FunctionArn`.
@@ -70,7 +70,7 @@ pub enum Place {
 }
 
 alien_core::operations! {
-    on Place;
+    on Scope;
 
     // GetFunctionConfiguration is the narrowest call that tells a function's state; GetFunction answers with a URL of
     // the code as well.

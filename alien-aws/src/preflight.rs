@@ -6,15 +6,15 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecis
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Aws;
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::policy::Statement;
 
 /// What is wrong, all at once.
-pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
-    let target = &at.site().target;
-    let caller = at
-        .call(&[op::CALLER_IDENTITY], || async { at.clients.sts.get_caller_identity().send().await.map_err(failure) })
+pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let target = &cx.site().target;
+    let caller = cx
+        .call(&[op::CALLER_IDENTITY], || async { cx.clients.sts.get_caller_identity().send().await.map_err(failure) })
         .await?;
     let account = caller.account().unwrap_or_default();
     if account != target.account.as_str() {
@@ -24,9 +24,9 @@ pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
     }
     let mut problems = Vec::new();
     if let Some(principal) = simulated(caller.arn().unwrap_or_default()) {
-        problems.extend(may_do_all(at, &principal).await?);
+        problems.extend(may_do_all(cx, &principal).await?);
     }
-    problems.extend(quotas(at).await?);
+    problems.extend(quotas(cx).await?);
     Ok(problems)
 }
 
@@ -43,17 +43,17 @@ fn simulated(caller: &str) -> Option<String> {
 
 /// Asks IAM, statement by statement of the provisioning documents.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
-async fn may_do_all(at: At<'_>, principal: &str) -> Result<Vec<Problem>> {
-    let site = at.site();
+async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
+    let site = cx.site();
     let rendered = Aws::principal(&site.deployed(), &site.permissions.provisioning);
     let statements: Vec<Statement> =
         rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
-    let asked: Vec<_> = statements.iter().map(|statement| simulate(at, principal, statement)).collect();
+    let asked: Vec<_> = statements.iter().map(|statement| simulate(cx, principal, statement)).collect();
     let answers: Result<Vec<Vec<String>>> = stream::iter(asked).buffered(8).try_collect().await;
     let denied = match answers {
         Ok(denied) => denied,
         // Not to be allowed to ask, or not to be found, says nothing about the rest.
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing | ErrorKind::Refused) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Rejected) => {
             let what =
                 format!("whether these credentials may do all of it could not be simulated: {}", error.message());
             let help = "go on: what is missing is told when it is called".to_owned();
@@ -75,12 +75,12 @@ async fn may_do_all(at: At<'_>, principal: &str) -> Result<Vec<Problem>> {
 }
 
 /// The actions of a statement that are not allowed.
-async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
+async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
     // Of several values that a condition takes, any one: a key of one text takes one.
     let conditions = statement.condition.0.values().flatten();
     let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
-    let region = ("aws:RequestedRegion", at.site().target.region.as_str());
+    let region = ("aws:RequestedRegion", cx.site().target.region.as_str());
     let context: Vec<ContextEntry> = conditions
         .chain([region])
         .map(|(key, value)| {
@@ -92,9 +92,9 @@ async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<
     let mut denied = Vec::new();
     let mut marker = None;
     loop {
-        let page = at
+        let page = cx
             .call(&[op::SIMULATE], || async {
-                let asked = at.clients.iam.simulate_principal_policy().policy_source_arn(principal);
+                let asked = cx.clients.iam.simulate_principal_policy().policy_source_arn(principal);
                 let asked = asked.set_action_names(Some(actions.clone())).set_resource_arns(Some(resources.clone()));
                 asked
                     .set_context_entries(Some(context.clone()))
@@ -123,9 +123,9 @@ async fn simulate(at: At<'_>, principal: &str, statement: &Statement) -> Result<
 
 /// Whether the account has room for the roles.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
-async fn quotas(at: At<'_>) -> Result<Vec<Problem>> {
-    let summary = at
-        .call(&[op::ACCOUNT_SUMMARY], || async { at.clients.iam.get_account_summary().send().await.map_err(failure) })
+async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let summary = cx
+        .call(&[op::ACCOUNT_SUMMARY], || async { cx.clients.iam.get_account_summary().send().await.map_err(failure) })
         .await;
     let summary = match summary {
         Ok(summary) => summary.summary_map.unwrap_or_default(),
@@ -136,7 +136,7 @@ async fn quotas(at: At<'_>) -> Result<Vec<Problem>> {
     let (Some(roles), Some(quota)) = (count(SummaryKeyType::Roles), count(SummaryKeyType::RolesQuota)) else {
         return Ok(Vec::new());
     };
-    let wanted = at.site().permissions.runtime.len() + 1;
+    let wanted = cx.site().permissions.runtime.len() + 1;
     if roles + wanted <= quota {
         return Ok(Vec::new());
     }

@@ -1,13 +1,13 @@
 //! What the customer's admin calls: the engine's driver, and what is looked at before anything is done.
 
-use alien_core::call::{Caller, Calling};
+use alien_core::call::{CallConfig, Gate};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
 use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-use crate::client::{At, Clients};
+use crate::client::{Clients, Context};
 use crate::identity::calls as identity;
 use crate::resource::{container, function, kv, network, queue, storage};
 use crate::target::{PolicyArn, Region, Target};
@@ -35,7 +35,7 @@ pub fn provisioner(
     id: DeploymentId,
     target: Target,
     boundary: Option<PolicyArn>,
-    how: Calling,
+    how: CallConfig,
 ) -> Engine<Aws, Admin> {
     let region = aws_config::Region::new(target.region.to_string());
     let clients = Clients::new(&config.to_builder().region(region).build());
@@ -50,8 +50,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Aws>) -> At<'a> {
-        At { clients: &self.clients, call, subject }
+    fn at<'a>(&'a self, subject: Subject, call: &'a Gate<Aws>) -> Context<'a> {
+        Context { clients: &self.clients, call, subject }
     }
 }
 
@@ -62,7 +62,7 @@ enum What {
     Resource(Kind),
 }
 
-fn what(subject: Subject, call: &Caller<Aws>) -> Result<What> {
+fn what(subject: Subject, call: &Gate<Aws>) -> Result<What> {
     Ok(match subject {
         Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => What::Role,
         Subject::Deployment => What::Cluster,
@@ -76,55 +76,55 @@ impl Driver<Aws> for Admin {
         1
     }
 
-    async fn preflight(&self, call: &Caller<Aws>) -> Result<Vec<Problem>> {
+    async fn preflight(&self, call: &Gate<Aws>) -> Result<Vec<Problem>> {
         preflight::look(self.at(Subject::ManagementIdentity, call)).await
     }
 
-    async fn observe(&self, subject: Subject, call: &Caller<Aws>) -> Result<Observed> {
-        let at = self.at(subject, call);
+    async fn observe(&self, subject: Subject, call: &Gate<Aws>) -> Result<Observed> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::observe(at, self.boundary.as_ref()).await,
-            What::Cluster => container::calls::cluster::observe(at).await,
-            What::Resource(kind) => by_kind!(kind, observe(at)),
+            What::Role => identity::observe(cx, self.boundary.as_ref()).await,
+            What::Cluster => container::calls::cluster::observe(cx).await,
+            What::Resource(kind) => by_kind!(kind, observe(cx)),
         }
     }
 
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<Aws>) -> Result<()> {
-        let at = self.at(subject, call);
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<Aws>) -> Result<()> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::create(at, marks, self.boundary.as_ref()).await,
-            What::Cluster => container::calls::cluster::create(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, create(at, marks)),
+            What::Role => identity::create(cx, marks, self.boundary.as_ref()).await,
+            What::Cluster => container::calls::cluster::create(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(cx, marks)),
         }
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Aws>) -> Result<()> {
-        let at = self.at(subject, call);
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Aws>) -> Result<()> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::configure(at, marks, self.boundary.as_ref()).await,
-            What::Cluster => container::calls::cluster::configure(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
+            What::Role => identity::configure(cx, marks, self.boundary.as_ref()).await,
+            What::Cluster => container::calls::cluster::configure(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(cx, marks)),
         }
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<Aws>) -> Result<Removal> {
-        let at = self.at(subject, call);
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Aws>) -> Result<Removal> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Role => identity::delete(at).await,
-            What::Cluster => container::calls::cluster::delete(at).await,
-            What::Resource(kind) => by_kind!(kind, delete(at, data)),
+            What::Role => identity::delete(cx).await,
+            What::Cluster => container::calls::cluster::delete(cx).await,
+            What::Resource(kind) => by_kind!(kind, delete(cx, data)),
         }
     }
 
-    async fn claim(&self, call: &Caller<Aws>) -> Result<Option<Claim>> {
+    async fn claim(&self, call: &Gate<Aws>) -> Result<Option<Claim>> {
         identity::claim(self.at(Subject::ManagementIdentity, call)).await
     }
 
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<Aws>) -> Result<()> {
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<Aws>) -> Result<()> {
         identity::write_claim(self.at(Subject::ManagementIdentity, call), claim).await
     }
 
-    async fn revoke(&self, call: &Caller<Aws>) -> Result<()> {
+    async fn revoke(&self, call: &Gate<Aws>) -> Result<()> {
         identity::revoke(self.at(Subject::ManagementIdentity, call)).await
     }
 }

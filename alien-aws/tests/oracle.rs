@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 use alien_aws::Aws;
-use alien_aws::operations::{ESCALATIONS, Place, TABLE};
+use alien_aws::operations::{ESCALATIONS, Scope, TABLE};
 use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
 use alien_core::Lifecycle;
 use alien_core::cloud::Cloud;
@@ -62,9 +62,9 @@ fn actions_are_real(files: &[Value]) -> Result<(), String> {
             continue;
         };
         let scopable = texts(&known["resources"]).next().is_some();
-        let wide = [Place::Account, Place::Registry, Place::Interfaces, Place::Mappings];
+        let wide = [Scope::Account, Scope::Registry, Scope::Interfaces, Scope::Mappings];
         // Of whoever calls, no document says anything.
-        let narrow = row.on != Place::Caller && !wide.contains(&row.on);
+        let narrow = row.on != Scope::Caller && !wide.contains(&row.on);
         if narrow && !scopable {
             complaints.push(format!("{} takes only `*`, and the table has it on {:?}", row.permission, row.on));
         }

@@ -15,7 +15,7 @@ use alien_core::permission::Holder;
 use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
 
 /// The audience of tokens that are exchanged for those of a managed identity
@@ -23,7 +23,7 @@ use crate::policy::{FederatedCredential, Principal, RoleDefinition, RolePermissi
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// What the customer's admin needs to make an identity and its trust, and to end it.
-pub(crate) fn set() -> &'static [&'static Operation<Place>] {
+pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::PUT_IDENTITY,
         op::GET_IDENTITY,
@@ -36,7 +36,7 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
 
 /// What the customer's admin needs once for a deployment: roles, assignments, environments and their logs, the namespace of
 /// its queues, and marks of ownership. Container Apps sends logs to a workspace by its key, so the admin reads that key.
-pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
+pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     &[
         op::GET_GROUP,
         op::PUT_ROLE,
@@ -64,11 +64,11 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
 }
 
 /// Names a managed identity.
-pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let identity = ids.identity(&ids.identity_name(&holder.name()));
-    things.push((Place::Identity, identity.clone()));
+    things.push((Scope::Identity, identity.clone()));
     if let Holder::Profile(_) = holder {
-        things.push((Place::RuntimeIdentity, identity));
+        things.push((Scope::RuntimeIdentity, identity));
     }
 }
 

@@ -46,7 +46,7 @@ mod target;
 use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Set, Topic};
+use alien_core::permission::{Grants, Holder, Set, SubjectType};
 use alien_core::resource::Resource;
 use alien_core::{Kind, Problem, Stack};
 
@@ -56,7 +56,7 @@ pub use identity::AUDIENCE;
 #[cfg(feature = "client")]
 pub use identity::assume::{Vendor, impersonator};
 use naming::Ids;
-use operations::Place;
+use operations::Scope;
 use policy::Principal;
 #[cfg(feature = "client")]
 pub use provision::{Admin, provisioner};
@@ -85,26 +85,26 @@ impl Cloud for Azure {
     const NAME: &'static str = "azure";
     const TRUST: &'static [&'static str] = &["issuer", "subject"];
 
-    type Place = Place;
+    type Scope = Scope;
     type Target = Target;
     type Principal = Principal;
     type Condition = ();
 
-    fn operations() -> &'static Table<Place> {
+    fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
         match topic {
-            Topic::Kind(kind) => resource::set(kind, set),
-            Topic::Deployment if set == Set::Setup => identity::deployment_set(),
-            Topic::Identity if set == Set::Setup => identity::set(),
-            Topic::Deployment | Topic::Identity => &[],
+            SubjectType::Kind(kind) => resource::set(kind, set),
+            SubjectType::Deployment if set == Set::Setup => identity::deployment_set(),
+            SubjectType::Identity if set == Set::Setup => identity::set(),
+            SubjectType::Deployment | SubjectType::Identity => &[],
         }
     }
 
-    fn is_shared(place: Place) -> bool {
-        place == Place::Group
+    fn is_shared(scope: Scope) -> bool {
+        scope == Scope::Group
     }
 
     /// Queues stand in one namespace, apps in environments.
@@ -126,19 +126,19 @@ impl Cloud for Azure {
         problems
     }
 
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
         resource::names(Ids(target), resource, things);
     }
 
-    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
-        things.push((Place::Group, Ids(target).group()));
+    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Group, Ids(target).group()));
     }
 
-    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Ids(target), holder, things);
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
         policy::principal(deployment, holding)
     }
 
@@ -154,7 +154,7 @@ impl Cloud for Azure {
         policy::allowed(principal, visit);
     }
 
-    fn guards(_: Place) -> &'static [Guard<Place>] {
+    fn guards(_: Scope) -> &'static [Guard<Scope>] {
         // Assignments here have no conditions: one in a document is not even read.
         &[]
     }

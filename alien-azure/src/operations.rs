@@ -7,7 +7,7 @@ use alien_core::cloud::Escalation;
 
 /// What an action is checked on, and so the scope it is assigned at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Scope {
     /// A container app.
     App,
     /// The environment that an app runs in: one for frozen apps, one for live ones.
@@ -58,7 +58,7 @@ pub(crate) fn is_data(action: &str) -> bool {
 }
 
 alien_core::operations! {
-    on Place;
+    on Scope;
 
     // A PUT and a PATCH of an app are the same action. What keeps an update from creating is that the vendor may
     // neither join an environment nor assign an identity.

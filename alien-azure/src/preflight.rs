@@ -8,26 +8,26 @@ use alien_core::{ErrorKind, Problem, Result, Rule};
 use serde_json::Value;
 
 use crate::Azure;
-use crate::client::At;
+use crate::client::Context;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::policy::{Held, covers};
 
-pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
-    let problems = group(at).await?;
+pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let problems = group(cx).await?;
     if problems.iter().any(Problem::is_error) {
         return Ok(problems);
     }
-    may_do_all(at).await
+    may_do_all(cx).await
 }
 
 /// Azure does not tell a group that is not there from one that may not be seen.
-async fn group(at: At<'_>) -> Result<Vec<Problem>> {
-    let target = &at.site().target;
+async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let target = &cx.site().target;
     let id = Ids(target).group();
-    match at.call(&[op::GET_GROUP], || async { at.clients.get::<Value>(&id).await }).await {
+    match cx.call(&[op::GET_GROUP], || async { cx.clients.get::<Value>(&id).await }).await {
         Ok(_) => Ok(Vec::new()),
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("the resource group `{}` cannot be seen: {}", target.resource_group, error.message());
             let help = "make it, correct --resource-group and --subscription, or ask whoever administers it for the rights \
                         of the provisioning documents: `alien-deploy review --documents` prints them";
@@ -39,10 +39,10 @@ async fn group(at: At<'_>) -> Result<Vec<Problem>> {
 
 /// Asks the resource group what the caller may do there: what roles give, without what they except.
 /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group>
-async fn may_do_all(at: At<'_>) -> Result<Vec<Problem>> {
-    let site = at.site();
+async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let site = cx.site();
     let id = [&Ids(&site.target).group(), "/providers/Microsoft.Authorization/permissions"].concat();
-    let held = at.call(&[op::GET_PERMISSIONS], || async { at.clients.list::<Held>(&id, &[]).await });
+    let held = cx.call(&[op::GET_PERMISSIONS], || async { cx.clients.list::<Held>(&id, &[]).await });
     let held = match held.await {
         Ok(held) => held,
         Err(error) if error.kind() == ErrorKind::Denied => {

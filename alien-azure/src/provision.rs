@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use alien_core::call::{Caller, Calling};
+use alien_core::call::{CallConfig, Gate};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
 use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 
-use crate::client::{At, Clients, Config};
+use crate::client::{Clients, Config, Context};
 use crate::identity::calls as identity;
 use crate::resource::{container, function, kv, network, queue, storage};
 use crate::target::Target;
@@ -22,7 +22,7 @@ pub(crate) const REVISION: u32 = 1;
 /// Calls what [`operations`](crate::operations) lists for provisioning; `GET permissions` of the resource group before anything
 /// is done.
 #[must_use]
-pub fn provisioner(config: &Config, id: DeploymentId, target: Target, how: Calling) -> Engine<Azure, Admin> {
+pub fn provisioner(config: &Config, id: DeploymentId, target: Target, how: CallConfig) -> Engine<Azure, Admin> {
     Engine::new(Admin { clients: Clients::new(&config.credential, &config.endpoint) }, id, target, how)
 }
 
@@ -39,8 +39,8 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Azure>) -> At<'a> {
-        At { clients: &self.clients, call, subject }
+    fn at<'a>(&'a self, subject: Subject, call: &'a Gate<Azure>) -> Context<'a> {
+        Context { clients: &self.clients, call, subject }
     }
 }
 
@@ -51,7 +51,7 @@ enum What {
     Resource(Kind),
 }
 
-fn what(subject: Subject, call: &Caller<Azure>) -> Result<What> {
+fn what(subject: Subject, call: &Gate<Azure>) -> Result<What> {
     Ok(match subject {
         Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => What::Identity,
         Subject::Deployment => What::Shared,
@@ -65,55 +65,55 @@ impl Driver<Azure> for Admin {
         REVISION
     }
 
-    async fn preflight(&self, call: &Caller<Azure>) -> Result<Vec<Problem>> {
+    async fn preflight(&self, call: &Gate<Azure>) -> Result<Vec<Problem>> {
         preflight::look(self.at(Subject::Deployment, call)).await
     }
 
-    async fn observe(&self, subject: Subject, call: &Caller<Azure>) -> Result<Observed> {
-        let at = self.at(subject, call);
+    async fn observe(&self, subject: Subject, call: &Gate<Azure>) -> Result<Observed> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Identity => identity::observe(at).await,
-            What::Shared => shared::observe(at).await,
-            What::Resource(kind) => by_kind!(kind, observe(at)),
+            What::Identity => identity::observe(cx).await,
+            What::Shared => shared::observe(cx).await,
+            What::Resource(kind) => by_kind!(kind, observe(cx)),
         }
     }
 
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<Azure>) -> Result<()> {
-        let at = self.at(subject, call);
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<Azure>) -> Result<()> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Identity => identity::create(at, marks).await,
-            What::Shared => shared::create(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, create(at, marks)),
+            What::Identity => identity::create(cx, marks).await,
+            What::Shared => shared::create(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(cx, marks)),
         }
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Azure>) -> Result<()> {
-        let at = self.at(subject, call);
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Azure>) -> Result<()> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Identity => identity::configure(at, marks).await,
-            What::Shared => shared::configure(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
+            What::Identity => identity::configure(cx, marks).await,
+            What::Shared => shared::configure(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(cx, marks)),
         }
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<Azure>) -> Result<Removal> {
-        let at = self.at(subject, call);
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Azure>) -> Result<Removal> {
+        let cx = self.at(subject, call);
         match what(subject, call)? {
-            What::Identity => identity::delete(at).await,
-            What::Shared => shared::delete(at).await,
-            What::Resource(kind) => by_kind!(kind, delete(at, data)),
+            What::Identity => identity::delete(cx).await,
+            What::Shared => shared::delete(cx).await,
+            What::Resource(kind) => by_kind!(kind, delete(cx, data)),
         }
     }
 
-    async fn claim(&self, call: &Caller<Azure>) -> Result<Option<Claim>> {
+    async fn claim(&self, call: &Gate<Azure>) -> Result<Option<Claim>> {
         identity::claim(self.at(Subject::ManagementIdentity, call)).await
     }
 
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<Azure>) -> Result<()> {
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<Azure>) -> Result<()> {
         identity::write_claim(self.at(Subject::ManagementIdentity, call), claim).await
     }
 
-    async fn revoke(&self, call: &Caller<Azure>) -> Result<()> {
+    async fn revoke(&self, call: &Gate<Azure>) -> Result<()> {
         identity::revoke(self.at(Subject::ManagementIdentity, call)).await
     }
 }

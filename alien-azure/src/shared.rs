@@ -7,7 +7,7 @@ use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::resource::Settings;
 use alien_core::{Error, ErrorKind, Lifecycle, Result};
 
-use crate::client::At;
+use crate::client::Context;
 use crate::resource::compute::environment;
 use crate::resource::queue::namespace;
 
@@ -30,8 +30,8 @@ const PARTS: [Part; 5] = [
 
 impl Part {
     /// Whether a resource of the stack needs it.
-    fn is_wanted(self, at: At<'_>) -> bool {
-        at.site().stack().resources().iter().any(|resource| {
+    fn is_wanted(self, cx: Context<'_>) -> bool {
+        cx.site().stack().resources().iter().any(|resource| {
             let compute = resource.settings().compute();
             match self {
                 Self::Workspace(lifecycle) => compute.is_some() && resource.lifecycle() == lifecycle,
@@ -45,97 +45,97 @@ impl Part {
         })
     }
 
-    async fn observe(self, at: At<'_>) -> Result<Observed> {
+    async fn observe(self, cx: Context<'_>) -> Result<Observed> {
         match self {
-            Self::Workspace(lifecycle) => environment::observe_workspace(at, lifecycle).await,
-            Self::Environment(lifecycle) => environment::observe(at, lifecycle).await,
-            Self::Namespace => namespace::observe(at).await,
+            Self::Workspace(lifecycle) => environment::observe_workspace(cx, lifecycle).await,
+            Self::Environment(lifecycle) => environment::observe(cx, lifecycle).await,
+            Self::Namespace => namespace::observe(cx).await,
         }
     }
 
     /// Makes it, unless it is there and ours. Gives whether it was not.
-    async fn make(self, at: At<'_>, marks: &Marks) -> Result<bool> {
+    async fn make(self, cx: Context<'_>, marks: &Marks) -> Result<bool> {
         match self {
-            Self::Workspace(lifecycle) => environment::make_workspace(at, lifecycle, marks).await,
-            Self::Environment(lifecycle) => environment::make(at, lifecycle, None, marks).await,
-            Self::Namespace => namespace::make(at, marks).await,
+            Self::Workspace(lifecycle) => environment::make_workspace(cx, lifecycle, marks).await,
+            Self::Environment(lifecycle) => environment::make(cx, lifecycle, None, marks).await,
+            Self::Namespace => namespace::make(cx, marks).await,
         }
     }
 
-    async fn seal(self, at: At<'_>, marks: &Marks) -> Result<()> {
+    async fn seal(self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         match self {
-            Self::Workspace(lifecycle) => environment::seal_workspace(at, lifecycle, marks).await,
-            Self::Environment(lifecycle) => environment::seal(at, lifecycle, marks).await,
-            Self::Namespace => namespace::seal(at, marks).await,
+            Self::Workspace(lifecycle) => environment::seal_workspace(cx, lifecycle, marks).await,
+            Self::Environment(lifecycle) => environment::seal(cx, lifecycle, marks).await,
+            Self::Namespace => namespace::seal(cx, marks).await,
         }
     }
 
     /// Whether something that stays needs it, which the stack does not name: what was kept for its data, or is the customer's.
-    async fn is_kept(self, at: At<'_>) -> Result<bool> {
+    async fn is_kept(self, cx: Context<'_>) -> Result<bool> {
         match self {
-            Self::Workspace(lifecycle) => environment::is_workspace_kept(at, lifecycle).await,
+            Self::Workspace(lifecycle) => environment::is_workspace_kept(cx, lifecycle).await,
             Self::Environment(_) => Ok(false),
-            Self::Namespace => Ok(!namespace::standing(at).await?.is_empty()),
+            Self::Namespace => Ok(!namespace::standing(cx).await?.is_empty()),
         }
     }
 
     /// Removes it, if it is there, ours, and nothing stands in it.
-    async fn remove(self, at: At<'_>) -> Result<Removal> {
+    async fn remove(self, cx: Context<'_>) -> Result<Removal> {
         match self {
-            Self::Workspace(lifecycle) => environment::delete_workspace(at, lifecycle).await,
-            Self::Environment(lifecycle) => environment::delete(at, lifecycle).await,
-            Self::Namespace => namespace::delete(at).await,
+            Self::Workspace(lifecycle) => environment::delete_workspace(cx, lifecycle).await,
+            Self::Environment(lifecycle) => environment::delete(cx, lifecycle).await,
+            Self::Namespace => namespace::delete(cx).await,
         }
     }
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for part in PARTS {
-        let found = part.observe(at).await?;
+        let found = part.observe(cx).await?;
         match part {
-            _ if part.is_wanted(at) => wanted.push(found),
+            _ if part.is_wanted(cx) => wanted.push(found),
             // It is among the strays.
             Part::Environment(_) => {}
-            _ if found == Observed::Absent || part.is_kept(at).await? => {}
+            _ if found == Observed::Absent || part.is_kept(cx).await? => {}
             _ => unwanted.push(found),
         }
     }
-    for environment in environment::stray(at).await? {
-        if environment::apps_in(at, &environment).await?.is_empty() {
+    for environment in environment::stray(cx).await? {
+        if environment::apps_in(cx, &environment).await?.is_empty() {
             unwanted.push(Observed::Own { id: environment, seal: None, drift: None });
         }
     }
     Ok(Observed::together(wanted, unwanted))
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let mut made = false;
-    for part in PARTS.into_iter().filter(|part| part.is_wanted(at)) {
-        made |= part.make(at, marks).await?;
+    for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
+        made |= part.make(cx, marks).await?;
     }
-    if made { Ok(()) } else { Err(Error::new(ErrorKind::Exists, "all that is shared is there")) }
+    if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "all that is shared is there")) }
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    for part in PARTS.into_iter().filter(|part| part.is_wanted(at)) {
-        part.make(at, marks).await?;
-        part.seal(at, marks).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
+        part.make(cx, marks).await?;
+        part.seal(cx, marks).await?;
     }
     // What something of an earlier stack still stands in is removed after that.
-    for environment in environment::stray(at).await? {
-        environment::remove(at, &environment).await?;
+    for environment in environment::stray(cx).await? {
+        environment::remove(cx, &environment).await?;
     }
-    for part in PARTS.into_iter().rev().filter(|part| !part.is_wanted(at)) {
-        part.remove(at).await?;
+    for part in PARTS.into_iter().rev().filter(|part| !part.is_wanted(cx)) {
+        part.remove(cx).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    let mut kept = environment::delete_in_networks(at, None).await?;
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    let mut kept = environment::delete_in_networks(cx, None).await?;
     for part in PARTS.into_iter().rev() {
-        if let Removal::Kept(why) = part.remove(at).await? {
+        if let Removal::Kept(why) = part.remove(cx).await? {
             kept.push(why);
         }
     }

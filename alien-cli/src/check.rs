@@ -16,7 +16,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         Format::Json => output::json(&diff)?,
         format => output::line(text(&diff, format))?,
     }
-    let refusals = if args.allow_frozen_changes { diff.refusals_but_frozen_changes() } else { diff.refusals() };
+    let refusals = if args.allow_frozen_changes { diff.refusals_except_frozen() } else { diff.refusals() };
     Problems::none(refusals).map(|_: Vec<Problem>| ()).map_err(Failure::from)
 }
 

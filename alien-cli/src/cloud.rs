@@ -34,7 +34,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
 
 /// Reads a stack and where it goes.
 fn read(deployment: &Deployment) -> Result<(Stack, Target), Failure> {
-    let mut fields = Fields::default().place(&deployment.place).trust(&deployment.trust);
+    let mut fields = Fields::default().location(&deployment.location).trust(&deployment.trust);
     fields.give("externalId", deployment.external_id.clone());
     output::both(file::stack(&deployment.stack), Target::read(deployment.cloud, fields))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alien_aws as aws;
 use alien_azure as azure;
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::{Deployment, DeploymentId, Impersonate, Provision, SystemClock};
 use alien_gcp as gcp;
 
@@ -125,6 +125,6 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn calling() -> Calling {
-    Calling::new(Arc::new(SystemClock))
+fn calling() -> CallConfig {
+    CallConfig::new(Arc::new(SystemClock))
 }

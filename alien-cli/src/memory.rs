@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use alien_aws::Aws;
-use alien_core::call::{Caller, Calling};
-use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal, Seal};
+use alien_core::call::{CallConfig, Gate};
+use alien_core::engine::{Claim, Data, Driver, Fingerprint, Marks, Observed, Removal};
 use alien_core::impersonate::Purpose;
 use alien_core::manage::{Change, Health, Heartbeat, LogPage, LogQuery};
 use alien_core::permission::Subject;
@@ -63,7 +63,7 @@ pub(crate) fn invited() -> (Invitation, Target) {
 /// What stands in the cloud, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    pub(crate) own: Mutex<BTreeMap<String, Option<Seal>>>,
+    pub(crate) own: Mutex<BTreeMap<String, Option<Fingerprint>>>,
     pub(crate) claim: Mutex<Option<Claim>>,
     /// What is someone else's.
     pub(crate) foreign: BTreeSet<&'static str>,
@@ -77,11 +77,11 @@ impl Memory {
     /// Provisions an invitation here.
     pub(crate) fn engine(self, invitation: &Invitation, target: &Target) -> Engine<Aws, Self> {
         let Target::Aws(target) = target.clone() else { panic!("the memory is one of AWS") };
-        Engine::new(self, invitation.id, target, Calling::new(Arc::new(SystemClock)))
+        Engine::new(self, invitation.id, target, CallConfig::new(Arc::new(SystemClock)))
     }
 }
 
-fn name(subject: Subject, call: &Caller<Aws>) -> String {
+fn name(subject: Subject, call: &Gate<Aws>) -> String {
     call.site().subject_name(subject).to_owned()
 }
 
@@ -91,11 +91,11 @@ impl Driver<Aws> for Memory {
         1
     }
 
-    async fn preflight(&self, _: &Caller<Aws>) -> Result<Vec<Problem>> {
+    async fn preflight(&self, _: &Gate<Aws>) -> Result<Vec<Problem>> {
         Ok(self.problems.clone())
     }
 
-    async fn observe(&self, subject: Subject, call: &Caller<Aws>) -> Result<Observed> {
+    async fn observe(&self, subject: Subject, call: &Gate<Aws>) -> Result<Observed> {
         let name = name(subject, call);
         if self.foreign.contains(name.as_str()) {
             return Ok(Observed::Foreign("it is someone else's".to_owned()));
@@ -108,17 +108,17 @@ impl Driver<Aws> for Memory {
         Ok(found.map_or(Observed::Absent, |seal| Observed::Own { id, seal, drift: None }))
     }
 
-    async fn create(&self, subject: Subject, _: &Marks, call: &Caller<Aws>) -> Result<()> {
+    async fn create(&self, subject: Subject, _: &Marks, call: &Gate<Aws>) -> Result<()> {
         self.own.lock().unwrap().insert(name(subject, call), None);
         Ok(())
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Aws>) -> Result<()> {
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Aws>) -> Result<()> {
         self.own.lock().unwrap().insert(name(subject, call), Some(marks.seal.clone()));
         Ok(())
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<Aws>) -> Result<Removal> {
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Aws>) -> Result<Removal> {
         let name = name(subject, call);
         if data != Data::Delete && self.full.contains(name.as_str()) {
             return Ok(Removal::Kept("it holds data".to_owned()));
@@ -127,16 +127,16 @@ impl Driver<Aws> for Memory {
         Ok(Removal::Gone)
     }
 
-    async fn claim(&self, _: &Caller<Aws>) -> Result<Option<Claim>> {
+    async fn claim(&self, _: &Gate<Aws>) -> Result<Option<Claim>> {
         Ok(self.claim.lock().unwrap().clone())
     }
 
-    async fn write_claim(&self, claim: Option<&Claim>, _: &Caller<Aws>) -> Result<()> {
+    async fn write_claim(&self, claim: Option<&Claim>, _: &Gate<Aws>) -> Result<()> {
         *self.claim.lock().unwrap() = claim.cloned();
         Ok(())
     }
 
-    async fn revoke(&self, _: &Caller<Aws>) -> Result<()> {
+    async fn revoke(&self, _: &Gate<Aws>) -> Result<()> {
         Ok(())
     }
 }

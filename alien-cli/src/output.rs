@@ -62,7 +62,7 @@ const fn mend(kind: ErrorKind) -> &'static str {
         ErrorKind::NotGranted => {
             "; the vendor would have to ask for it in the stack, and the customer's admin to set up again"
         }
-        ErrorKind::Claimed => " with `--take-over`",
+        ErrorKind::Locked => " with `--take-over`",
         _ => "",
     }
 }
@@ -169,7 +169,7 @@ mod tests {
             (ErrorKind::Credentials, "needs valid credentials"),
             (ErrorKind::Expired, "log in again"),
             (ErrorKind::NotGranted, "in the stack, and the customer's admin"),
-            (ErrorKind::Claimed, "or take over with `--take-over`"),
+            (ErrorKind::Locked, "or take over with `--take-over`"),
         ] {
             let error = Error::new(kind, "no; wait, or take over");
             let told = Failure::from(error).to_string();

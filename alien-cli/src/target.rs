@@ -7,13 +7,13 @@ use std::str::FromStr;
 use alien_aws::Aws;
 use alien_azure::Azure;
 use alien_core::cloud::Cloud;
-use alien_core::{Artifacts, Deployment, Invitation, Prefix, Problem, Release, Rule, Site};
+use alien_core::{Artifacts, Deployment, DeploymentContext, Invitation, Prefix, Problem, Release, Rule};
 use alien_gcp::Gcp;
 use clap::ValueEnum as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::args::{CloudName, Place, Trust};
+use crate::args::{CloudName, Location, Trust};
 use crate::output::Failure;
 
 /// Where a deployment goes and whom it trusts, on whichever cloud.
@@ -99,8 +99,8 @@ impl Target {
 
     fn record_on<C: Cloud>(&self, invitation: &Invitation) -> Result<Deployment, Failure> {
         let target = serde_json::to_value(self).and_then(serde_json::from_value).map_err(Failure::unwritten)?;
-        let release = Release::part(invitation.stack.clone(), Artifacts::default());
-        Ok(Site::<C>::new(invitation.id, target, release).record()?)
+        let release = Release::partial(invitation.stack.clone(), Artifacts::default());
+        Ok(DeploymentContext::<C>::new(invitation.id, target, release).record()?)
     }
 }
 
@@ -133,8 +133,8 @@ impl Fields {
     }
 
     /// With the flags of a place.
-    pub(crate) fn place(mut self, place: &Place) -> Self {
-        for (field, value) in place.fields() {
+    pub(crate) fn location(mut self, location: &Location) -> Self {
+        for (field, value) in location.fields() {
             self.give(field, value.clone());
         }
         self
@@ -142,7 +142,7 @@ impl Fields {
 
     /// With the place that a record says, where no flag does. A flag that says another one is of another deployment.
     pub(crate) fn record(mut self, record: &Deployment) -> Self {
-        for (field, _) in Place::default().fields() {
+        for (field, _) in Location::default().fields() {
             let Some(recorded) = record.target.get(field).and_then(Value::as_str) else { continue };
             match self.given.get(field) {
                 Some(given) if given != recorded => {

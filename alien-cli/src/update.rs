@@ -16,10 +16,10 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     let diff = stack.diff(&record.stack);
     if args.dry_run {
         show(&diff, args)?;
-        return Ok(Problems::none(diff.beyond_the_vendor()).map(drop)?);
+        return Ok(Problems::none(diff.admin_only()).map(drop)?);
     }
-    Problems::none(diff.beyond_the_vendor())?;
-    let release = Release::part(stack, zips);
+    Problems::none(diff.admin_only())?;
+    let release = Release::partial(stack, zips);
     let impersonator = connect::impersonator(&record, &args.record).await?;
     roll_out(&Manager::new(impersonator, record), &release, &previous, Replacement::of(path)?).await?;
     show(&diff, args)

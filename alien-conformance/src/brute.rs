@@ -2,26 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::{Cloud, Documents, Effect, Guard, Names, Thing};
+use alien_core::cloud::{Cloud, Documents, Effect, Guard, NamedResource, Names};
 use alien_core::permission::{Layer, Set, Subject};
 use alien_core::{Kind, Lifecycle, Prefix, Stack};
 
 /// The names of everything of a deployment of the stack.
 #[must_use]
-pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Place> {
+pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Scope> {
     Names::of::<C>(stack, &stack.permissions(), target)
 }
 
 /// What the cloud knows of a request about a thing: the condition keys that tell its subject from others, and the one
 /// that belongs to the place.
-fn context<'n, C: Cloud>(names: &'n Names<C::Place>, thing: &Thing<'_, C::Place>) -> Vec<(&'static str, &'n str)> {
+fn context<'n, C: Cloud>(
+    names: &'n Names<C::Scope>,
+    thing: &NamedResource<'_, C::Scope>,
+) -> Vec<(&'static str, &'n str)> {
     let mut known = Vec::new();
     for guard in C::operations().rows().iter().flat_map(|row| C::guards(row.on)) {
         if let Guard::Named { key, by } = guard {
             known.extend(names.at(*by, thing.subject).map(|name| (*key, name)));
         }
     }
-    for guard in C::guards(thing.place) {
+    for guard in C::guards(thing.scope) {
         if let Guard::Fixed { key, values } = guard {
             known.extend(values.iter().map(|value| (*key, *value)));
         }
@@ -41,7 +44,7 @@ pub fn assert_management_keeps_its_promises<C: Cloud>(stack: &Stack, documents: 
         stack.resources().iter().filter(|r| stack.extensions(r.id()).next().is_some()).map(|r| r.kind()).collect();
     for principal in documents.layers.principals(Layer::Management) {
         for thing in names.things() {
-            for row in C::operations().rows().iter().filter(|row| row.on == thing.place) {
+            for row in C::operations().rows().iter().filter(|row| row.on == thing.scope) {
                 let Some(statement) =
                     C::may_allow(principal, row.permission, thing.name, &context::<C>(&names, &thing))
                 else {
@@ -102,7 +105,7 @@ pub fn assert_no_reach_into<C: Cloud>(
     for thing in others.things().filter(|thing| !own.contains(thing.name)) {
         for layer in [Layer::Management, Layer::Runtime] {
             for principal in documents.layers.principals(layer) {
-                for row in C::operations().rows().iter().filter(|row| row.on == thing.place) {
+                for row in C::operations().rows().iter().filter(|row| row.on == thing.scope) {
                     let allowed = C::may_allow(principal, row.permission, thing.name, &context::<C>(&others, &thing));
                     assert!(
                         allowed.is_none(),

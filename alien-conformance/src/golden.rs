@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use alien_core::cloud::{self, Cloud, Rendered};
-use alien_core::permission::{Layer, Set, Topic};
+use alien_core::permission::{Layer, Set, SubjectType};
 use alien_core::{Kind, Prefix, Stack};
 
 /// The stack of the documentation.
@@ -29,12 +29,12 @@ pub fn documents<C: Cloud>(target: fn(Prefix) -> C::Target, mut keep: impl FnMut
 #[must_use]
 pub fn sets<C: Cloud>() -> String {
     let mut text = String::new();
-    let topics = Kind::ALL.into_iter().map(Topic::Kind).chain([Topic::Deployment, Topic::Identity]);
+    let topics = Kind::ALL.into_iter().map(SubjectType::Kind).chain([SubjectType::Deployment, SubjectType::Identity]);
     for topic in topics {
         for set in Set::ALL {
             let fits = match topic {
-                Topic::Kind(kind) => set.fits(kind),
-                Topic::Deployment | Topic::Identity => set == Set::Setup,
+                SubjectType::Kind(kind) => set.fits(kind),
+                SubjectType::Deployment | SubjectType::Identity => set == Set::Setup,
             };
             if !fits {
                 continue;

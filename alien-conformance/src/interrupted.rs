@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::engine::Data;
 use alien_core::{
     Container, Deployment, Function, Kv, Network, Profile, Provision, Queue, Release, Silent, Stack, Storage,
@@ -41,11 +41,11 @@ fn each_kind<W: World>(world: &W) -> Stack {
     stack.build().unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn hurried() -> Calling {
+fn hurried() -> CallConfig {
     quickly(HurriedClock::begin(), Duration::from_secs(600))
 }
 
-fn provisioner<W: World>(world: &W, case: &Case<'_, W>, how: Calling) -> Arc<dyn Provision> {
+fn provisioner<W: World>(world: &W, case: &Case<'_, W>, how: CallConfig) -> Arc<dyn Provision> {
     world.provisioner(case.invitation.id, case.target.clone(), how)
 }
 
@@ -96,7 +96,7 @@ pub async fn a_lost_answer_does_no_harm<W: Faulty>(world: &W) -> usize {
 }
 
 /// Runs something until it has made so many calls, and drops it. Gives whether it ended by itself before.
-async fn killed_after<T>(calls: usize, work: impl FnOnce(Calling) -> BoxFuture<'static, T>) -> bool {
+async fn killed_after<T>(calls: usize, work: impl FnOnce(CallConfig) -> BoxFuture<'static, T>) -> bool {
     let made = Arc::new(AtomicUsize::new(0));
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let stop = Mutex::new(Some(stop));

@@ -9,8 +9,8 @@ use alien_core::impersonate::Purpose;
 use alien_core::manage::{Change, Health, LogQuery};
 use alien_core::permission::Subject;
 use alien_core::{
-    AnyHandle, Artifacts, Code, Container, ContainerUpdate, Deployment, ErrorKind, Frozen, Function, FunctionUpdate,
-    Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release, Silent, Site, Stack, Storage,
+    AnyHandle, Artifacts, Code, Container, ContainerUpdate, Deployment, DeploymentContext, ErrorKind, Frozen, Function,
+    FunctionUpdate, Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release, Silent, Stack, Storage,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -180,7 +180,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     for resource in resources.iter_mut().filter(|resource| resource["type"] == "function") {
         resource["memoryMib"] = 1024.into();
     }
-    let other = Release::part(Stack::from_json(&form.to_string()).unwrap(), Artifacts::default());
+    let other = Release::partial(Stack::from_json(&form.to_string()).unwrap(), Artifacts::default());
     let calls = Calls::default();
     let manager = Manager::new(world.impersonator(world.calling().recorder(calls.recorder())), deployment.clone());
     let error = manager.release(&other, &Artifacts::default()).await.unwrap_err();
@@ -232,7 +232,7 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
     let stack = product(&code);
     let case = Case::new(world, "exact", stack.clone());
     let deployment = case.up(&release(&stack, &[code]), None).await.unwrap();
-    let site = Site::<W::Cloud>::of(&deployment).unwrap();
+    let site = DeploymentContext::<W::Cloud>::of(&deployment).unwrap();
     let (manager, calls) = case.manager(&deployment);
     a_day(&manager, 1, world.code("1")).await.unwrap();
 
@@ -299,14 +299,14 @@ pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String>
     provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 
     let used: BTreeSet<(&str, String)> =
-        needed(&calls.take()).into_iter().map(|(_, permission, place)| (permission, place)).collect();
-    let site = Site::<W::Cloud>::of(&deployment).unwrap();
+        needed(&calls.take()).into_iter().map(|(_, permission, scope)| (permission, scope)).collect();
+    let site = DeploymentContext::<W::Cloud>::of(&deployment).unwrap();
     let granted = site.deployed();
     let granted: BTreeSet<(&str, String)> = granted
         .granted(&site.permissions.provisioning)
         .map(|(_, _, row, _)| (row.permission, format!("{:?}", row.on)))
         .collect();
-    granted.difference(&used).map(|(permission, place)| format!("{permission} on {place}")).collect()
+    granted.difference(&used).map(|(permission, scope)| format!("{permission} on {scope}")).collect()
 }
 
 /// A network of the customer's: a container runs in it, and neither set-up nor take-down changes it.

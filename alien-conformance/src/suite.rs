@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alien_core::cloud::{self, Cloud, Documents, Effect, Layers, RenderError, Rendered};
-use alien_core::permission::{Layer, Set, Subject, Topic};
+use alien_core::permission::{Layer, Set, Subject, SubjectType};
 use alien_core::{Kind, Lifecycle, Prefix, Rule, Stack};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -197,7 +197,7 @@ pub fn sets_hold_only_what_their_name_says<C: Cloud>() {
     };
     for kind in Kind::ALL {
         for set in Set::ALL {
-            let rows = C::set(Topic::Kind(kind), set);
+            let rows = C::set(SubjectType::Kind(kind), set);
             assert!(rows.is_empty() || set.fits(kind), "{kind} has no set {}", set.name());
             let allowed: &[Effect] = match set {
                 Set::Heartbeat => &[Observe],
@@ -215,7 +215,7 @@ pub fn sets_hold_only_what_their_name_says<C: Cloud>() {
                 assert!(allowed.contains(&row.effect), "{kind}/{}: {} {:?}", set.name(), row.permission, row.effect);
             }
         }
-        assert!(!C::set(Topic::Kind(kind), Set::Heartbeat).is_empty(), "{kind} has no heartbeat");
+        assert!(!C::set(SubjectType::Kind(kind), Set::Heartbeat).is_empty(), "{kind} has no heartbeat");
     }
     for row in C::operations().rows() {
         assert!(row.source.starts_with("https://"), "{}: no source", row.permission);
@@ -291,7 +291,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
         // seldom are either.
         let rows = C::operations().rows().iter().filter(|row| {
             let given = || C::may_allow(management, row.permission, thing.name, &[]).is_some();
-            !fitting || row.on == thing.place && (!held || given())
+            !fitting || row.on == thing.scope && (!held || given())
         });
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() {
@@ -299,11 +299,11 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
         }
         let row = row.get(&rows);
         // A guard is a matter of conditions, and what is planted has none.
-        if !C::guards(row.on).is_empty() || !C::guards(thing.place).is_empty() {
+        if !C::guards(row.on).is_empty() || !C::guards(thing.scope).is_empty() {
             return Ok(());
         }
         let allowed = C::may_allow(management, row.permission, thing.name, &[]);
-        if allowed.is_some() && row.on != thing.place {
+        if allowed.is_some() && row.on != thing.scope {
             return Ok(());
         }
         plant(management, row.permission, thing.name);

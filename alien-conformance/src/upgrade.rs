@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alien_core::cloud::Cloud;
-use alien_core::engine::{self, Action, Claim, Data, Seal};
+use alien_core::engine::{self, Action, Claim, Data, Fingerprint};
 use alien_core::manage::Health;
 use alien_core::permission::Subject;
 use alien_core::{
-    Artifacts, Deployment, DeploymentId, Function, FunctionUpdate, Invitation, Lifecycle, Live, Manager, Release,
-    Silent, Site, Stack,
+    Artifacts, Deployment, DeploymentContext, DeploymentId, Function, FunctionUpdate, Invitation, Lifecycle, Live,
+    Manager, Release, Silent, Stack,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -179,14 +179,14 @@ where
 }
 
 /// A profile may have the name of a resource.
-fn named<C: Cloud>(site: &Site<C>, subject: Subject) -> String {
+fn named<C: Cloud>(site: &DeploymentContext<C>, subject: Subject) -> String {
     format!("{} {}", site.subject_kind(subject), site.subject_name(subject))
 }
 
 fn marks<C: Cloud>(record: &Deployment) -> Marks {
-    let site = Site::<C>::of(record).unwrap();
+    let site = DeploymentContext::<C>::of(record).unwrap();
     let seal = |subject: Subject| {
-        let seal = Seal { revision: 1, digest: engine::digest(subject, &site) };
+        let seal = Fingerprint { revision: 1, digest: engine::digest(subject, &site) };
         (named(&site, subject), seal.to_string())
     };
     let until = "2026-11-26T12:00:00Z".parse().unwrap();
@@ -204,20 +204,20 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     let name = kept.name();
     let invitation = Invitation::from_json(&kept.text("invitation.json", swaps)).unwrap();
     let record = Deployment::from_json(&kept.text("record.json", swaps)).unwrap();
-    let site = Site::<W::Cloud>::of(&record).unwrap();
+    let site = DeploymentContext::<W::Cloud>::of(&record).unwrap();
     assert_eq!(invitation.differences(&record), [], "{name}");
 
     // What was written on everything is read as what the stack says of it.
     let Marks { seals, claim } = kept.marks();
     for subject in site.subjects() {
-        let seal: Seal = seals[&named(&site, subject)].parse().unwrap();
+        let seal: Fingerprint = seals[&named(&site, subject)].parse().unwrap();
         assert_eq!(seal.digest, engine::digest(subject, &site), "{name}: {}", named(&site, subject));
     }
     let claim: Claim = claim.parse().unwrap();
     assert_eq!((claim.run.len(), claim.until.as_second()), (36, 1_795_694_400), "{name}");
 
     let admin = world.provisioner(record.id, site.target.clone(), world.calling());
-    let unchanged = Release::part(invitation.stack.clone(), Artifacts::default());
+    let unchanged = Release::partial(invitation.stack.clone(), Artifacts::default());
     for previous in [Some(&record), None] {
         let plan = admin.plan(&unchanged, previous, &run()).await.unwrap();
         plan.refusal().unwrap_or_else(|error| panic!("{name}: {error}"));

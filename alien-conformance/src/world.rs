@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_core::call::{Call, Calling, Recorder, Retry};
+use alien_core::call::{Call, CallConfig, Recorder, Retry};
 use alien_core::cloud::Cloud;
 use alien_core::provision::Options;
 use alien_core::{
@@ -26,14 +26,18 @@ pub trait World: Send + Sync {
     fn target(&self, prefix: &str) -> <Self::Cloud as Cloud>::Target;
 
     /// How calls are made.
-    fn calling(&self) -> Calling;
+    fn calling(&self) -> CallConfig;
 
     /// The admin's side.
-    fn provisioner(&self, id: DeploymentId, target: <Self::Cloud as Cloud>::Target, how: Calling)
-    -> Arc<dyn Provision>;
+    fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: <Self::Cloud as Cloud>::Target,
+        how: CallConfig,
+    ) -> Arc<dyn Provision>;
 
     /// The vendor's side.
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate>;
+    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate>;
 
     /// What answers every command with itself, and writes the command to its log: another one for each `says`.
     fn code(&self, says: &str) -> Shipped;
@@ -198,7 +202,7 @@ pub fn needed(calls: &[Call]) -> BTreeSet<(String, &'static str, String)> {
     let each = |call: &Call| {
         let subject = format!("{:?}", call.subject);
         let permissions = call.permissions.iter();
-        permissions.map(move |(permission, place)| (subject.clone(), *permission, place.clone())).collect::<Vec<_>>()
+        permissions.map(move |(permission, scope)| (subject.clone(), *permission, scope.clone())).collect::<Vec<_>>()
     };
     calls.iter().flat_map(each).collect()
 }
@@ -261,6 +265,6 @@ impl Clock for HurriedClock {
 
 /// Calls that are tried again soon, for peers in the same process or on the same machine.
 #[must_use]
-pub fn quickly(clock: Arc<dyn Clock>, budget: Duration) -> Calling {
-    Calling::new(clock).retry(Retry { first: Duration::from_millis(20), most: Duration::from_millis(500), budget })
+pub fn quickly(clock: Arc<dyn Clock>, budget: Duration) -> CallConfig {
+    CallConfig::new(clock).retry(Retry { first: Duration::from_millis(20), most: Duration::from_millis(500), budget })
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Operation};
 use crate::engine::Removal;
-use crate::error::{Error, ErrorKind, OrAbsent, Result};
-use crate::permission::{Holding, Layer, Subject};
+use crate::error::{Error, ErrorKind, OptionalExt, Result};
+use crate::permission::{Grants, Layer, Subject};
 use crate::resource::Resource;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// How often and how long a call is tried again: exponential backoff with full jitter, within a total budget.
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
@@ -55,15 +55,15 @@ pub type Recorder = Arc<dyn Fn(&Call) + Send + Sync>;
 
 /// Makes the calls of one holder of permissions.
 #[derive(Clone)]
-pub struct Caller<C: Cloud> {
-    site: Arc<Site<C>>,
-    holding: Arc<Holding>,
-    how: Calling,
+pub struct Gate<C: Cloud> {
+    site: Arc<DeploymentContext<C>>,
+    holding: Arc<Grants>,
+    how: CallConfig,
 }
 
 /// How calls are made, whoever makes them.
 #[derive(Clone)]
-pub struct Calling {
+pub struct CallConfig {
     /// What waits.
     pub clock: Arc<dyn Clock>,
     /// How calls are tried again.
@@ -72,7 +72,7 @@ pub struct Calling {
     pub recorder: Option<Recorder>,
 }
 
-impl Calling {
+impl CallConfig {
     /// Tries again as by default, and tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
@@ -94,7 +94,7 @@ impl Calling {
     }
 }
 
-impl Calling {
+impl CallConfig {
     /// Tells the recorder.
     pub(crate) fn record(&self, call: &Call) {
         if let Some(recorder) = &self.recorder {
@@ -129,14 +129,14 @@ impl Calling {
     }
 }
 
-impl fmt::Debug for Calling {
+impl fmt::Debug for CallConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let recorded = self.recorder.is_some();
         f.debug_struct("Calling").field("retry", &self.retry).field("recorded", &recorded).finish_non_exhaustive()
     }
 }
 
-impl<C: Cloud> fmt::Debug for Caller<C> {
+impl<C: Cloud> fmt::Debug for Gate<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller").field("holder", &self.holding.holder).field("how", &self.how).finish_non_exhaustive()
     }
@@ -149,22 +149,22 @@ enum Twice {
     Never,
 }
 
-impl<C: Cloud> Caller<C> {
+impl<C: Cloud> Gate<C> {
     /// Calls for the holder of these grants.
     #[must_use]
-    pub fn new(site: Arc<Site<C>>, holding: Holding, how: Calling) -> Self {
+    pub fn new(site: Arc<DeploymentContext<C>>, holding: Grants, how: CallConfig) -> Self {
         Self { site, holding: Arc::new(holding), how }
     }
 
     /// The deployment that the calls are about.
     #[must_use]
-    pub fn site(&self) -> &Site<C> {
+    pub fn site(&self) -> &DeploymentContext<C> {
         &self.site
     }
 
     /// The grants.
     #[must_use]
-    pub fn holding(&self) -> &Holding {
+    pub fn holding(&self) -> &Grants {
         &self.holding
     }
 
@@ -176,7 +176,7 @@ impl<C: Cloud> Caller<C> {
 
     /// Whether the holder was granted an operation on a subject.
     #[must_use]
-    pub fn holds(&self, subject: Subject, row: &Operation<C::Place>) -> bool {
+    pub fn holds(&self, subject: Subject, row: &Operation<C::Scope>) -> bool {
         let Some(topic) = subject.topic(self.site.stack()) else { return false };
         let grants = &self.holding.grants;
         let from = grants.partition_point(|grant| grant.subject < subject);
@@ -193,7 +193,7 @@ impl<C: Cloud> Caller<C> {
     ///
     /// * [`ErrorKind::NotGranted`], before any network, where one of the rows was not granted on the subject.
     /// * What the call gives, where trying again did not help within the budget.
-    pub async fn call<T, F, A>(&self, subject: Subject, rows: &[&'static Operation<C::Place>], attempt: A) -> Result<T>
+    pub async fn call<T, F, A>(&self, subject: Subject, rows: &[&'static Operation<C::Scope>], attempt: A) -> Result<T>
     where
         A: FnMut() -> F + Send,
         F: Future<Output = Result<T>> + Send,
@@ -209,7 +209,7 @@ impl<C: Cloud> Caller<C> {
     pub async fn call_once<T, F, A>(
         &self,
         subject: Subject,
-        rows: &[&'static Operation<C::Place>],
+        rows: &[&'static Operation<C::Scope>],
         attempt: A,
     ) -> Result<T>
     where
@@ -220,7 +220,7 @@ impl<C: Cloud> Caller<C> {
     }
 
     /// What a denied call would have needed, and who can give it.
-    fn explain(&self, error: Error, rows: &[&'static Operation<C::Place>]) -> Error {
+    fn explain(&self, error: Error, rows: &[&'static Operation<C::Scope>]) -> Error {
         let mut permissions: Vec<&str> = rows.iter().map(|row| row.permission).collect();
         permissions.dedup();
         let grant = match self.holding.holder.layer() {
@@ -233,7 +233,7 @@ impl<C: Cloud> Caller<C> {
     async fn make<T, F, A>(
         &self,
         subject: Subject,
-        rows: &[&'static Operation<C::Place>],
+        rows: &[&'static Operation<C::Scope>],
         twice: Twice,
         mut attempt: A,
     ) -> Result<T>
@@ -278,27 +278,27 @@ impl<C: Cloud> Caller<C> {
 
 /// One subject, what calls about it are made with, and how they are made.
 #[derive(Debug)]
-pub struct At<'a, C: Cloud, K> {
+pub struct CallContext<'a, C: Cloud, K> {
     /// The clients of the cloud's services.
     pub clients: &'a K,
     /// Who calls.
-    pub call: &'a Caller<C>,
+    pub call: &'a Gate<C>,
     /// What the calls are about.
     pub subject: Subject,
 }
 
-impl<C: Cloud, K> Clone for At<'_, C, K> {
+impl<C: Cloud, K> Clone for CallContext<'_, C, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<C: Cloud, K> Copy for At<'_, C, K> {}
+impl<C: Cloud, K> Copy for CallContext<'_, C, K> {}
 
-impl<'a, C: Cloud, K> At<'a, C, K> {
+impl<'a, C: Cloud, K> CallContext<'a, C, K> {
     /// The deployment.
     #[must_use]
-    pub fn site(self) -> &'a Site<C> {
+    pub fn site(self) -> &'a DeploymentContext<C> {
         self.call.site()
     }
 
@@ -312,7 +312,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where it is none.
+    /// [`ErrorKind::Internal`] where it is none.
     pub fn resource(self) -> Result<&'a Resource> {
         self.site().resource(self.subject)
     }
@@ -321,9 +321,9 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where it has none.
-    pub fn full_name(self, place: C::Place) -> Result<&'a str> {
-        self.call.site().name(self.subject, place)
+    /// [`ErrorKind::Internal`] where it has none.
+    pub fn full_name(self, scope: C::Scope) -> Result<&'a str> {
+        self.call.site().name(self.subject, scope)
     }
 
     /// The last part of that name, behind `/` or `:`: what most calls name the thing by.
@@ -331,18 +331,18 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
     /// # Errors
     ///
     /// As [`full_name`](Self::full_name).
-    pub fn name(self, place: C::Place) -> Result<&'a str> {
-        self.full_name(place).map(last)
+    pub fn name(self, scope: C::Scope) -> Result<&'a str> {
+        self.full_name(scope).map(last)
     }
 
-    /// [`Caller::call`] about the subject.
+    /// [`Gate::call`] about the subject.
     ///
     /// # Errors
     ///
     /// As there.
     pub async fn call<T, F: Future<Output = Result<T>> + Send>(
         self,
-        rows: &[&'static Operation<C::Place>],
+        rows: &[&'static Operation<C::Scope>],
         attempt: impl FnMut() -> F + Send,
     ) -> Result<T> {
         self.call.call(self.subject, rows, attempt).await
@@ -361,7 +361,7 @@ impl<'a, C: Cloud, K> At<'a, C, K> {
         self.until(budget, || {
             let found = look();
             async move {
-                Ok(match found.await.or_absent()? {
+                Ok(match found.await.optional()? {
                     None => ControlFlow::Break(Removal::Gone),
                     Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
                 })

@@ -184,11 +184,11 @@ impl Deployment {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Defect`] where a target is no object of texts.
+/// [`ErrorKind::Internal`] where a target is no object of texts.
 pub fn trust<C: Cloud>(target: &C::Target) -> Result<BTreeMap<String, String>> {
     let target: Map<String, Value> = match serde_json::to_value(target) {
         Ok(Value::Object(fields)) => fields,
-        _ => return Err(Error::new(ErrorKind::Defect, "a target that is no object")),
+        _ => return Err(Error::new(ErrorKind::Internal, "a target that is no object")),
     };
     let text = |name: &&str| Some(((*name).to_owned(), target.get(*name)?.as_str()?.to_owned()));
     Ok(C::TRUST.iter().filter_map(text).collect())

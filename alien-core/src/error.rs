@@ -25,23 +25,23 @@ pub enum ErrorKind {
     /// The customer took the vendor's access back.
     Revoked,
     /// It is not there.
-    Missing,
+    NotFound,
     /// It is there already.
-    Exists,
+    AlreadyExists,
     /// Something of that name is there, and it is not this deployment's.
-    Foreign,
+    NotOwned,
     /// Another run is setting up or taking down the same deployment.
-    Claimed,
+    Locked,
     /// The cloud asks to be called less often.
     Throttled,
     /// The cloud or the way to it does not work at the moment.
     Unavailable,
     /// Something just made is not known everywhere yet.
-    Settling,
+    Propagating,
     /// It is being changed: it can be changed again afterwards.
     Busy,
     /// The cloud does not take what it was given.
-    Refused,
+    Rejected,
     /// The cloud does not take so much at once.
     TooLarge,
     /// An update did not become active.
@@ -49,20 +49,20 @@ pub enum ErrorKind {
     /// The resource has no such operation.
     Unsupported,
     /// The answer of the cloud makes no sense, or the library has a defect.
-    Defect,
+    Internal,
 }
 
 impl ErrorKind {
     /// Whether the same call can succeed a little later.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Throttled | Self::Unavailable | Self::Settling | Self::Busy)
+        matches!(self, Self::Throttled | Self::Unavailable | Self::Propagating | Self::Busy)
     }
 
     /// Whether the cloud certainly did nothing: the call can be made again even if it must not be made twice.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
-        matches!(self, Self::Throttled | Self::Settling | Self::Busy)
+        matches!(self, Self::Throttled | Self::Propagating | Self::Busy)
     }
 }
 
@@ -145,8 +145,8 @@ impl Error {
 
     /// An answer of a cloud lacks something that its API reference promises.
     #[must_use]
-    pub fn lacking(what: &str) -> Self {
-        Self::new(ErrorKind::Defect, format!("the answer has no {what}"))
+    pub fn missing_field(what: &str) -> Self {
+        Self::new(ErrorKind::Internal, format!("the answer has no {what}"))
     }
 
     /// With what became of putting back what was there before.
@@ -217,20 +217,20 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Nothing, where a look found nothing.
-pub trait OrAbsent<T> {
-    /// `None` in the place of [`ErrorKind::Missing`].
+pub trait OptionalExt<T> {
+    /// `None` in the place of [`ErrorKind::NotFound`].
     ///
     /// # Errors
     ///
     /// Every other failure.
-    fn or_absent(self) -> Result<Option<T>>;
+    fn optional(self) -> Result<Option<T>>;
 }
 
-impl<T> OrAbsent<T> for Result<T> {
-    fn or_absent(self) -> Result<Option<T>> {
+impl<T> OptionalExt<T> for Result<T> {
+    fn optional(self) -> Result<Option<T>> {
         match self {
             Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -285,10 +285,11 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        for kind in [ErrorKind::Throttled, ErrorKind::Unavailable, ErrorKind::Settling, ErrorKind::Busy] {
+        for kind in [ErrorKind::Throttled, ErrorKind::Unavailable, ErrorKind::Propagating, ErrorKind::Busy] {
             assert!(kind.is_transient());
         }
-        for kind in [ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Revoked, ErrorKind::Foreign, ErrorKind::Failed] {
+        for kind in [ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Revoked, ErrorKind::NotOwned, ErrorKind::Failed]
+        {
             assert!(!kind.is_transient() && !kind.is_certainly_undone());
         }
         assert!(!ErrorKind::Unavailable.is_certainly_undone());

@@ -11,17 +11,17 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::call::{Call, Caller, Calling};
+use crate::call::{Call, CallConfig, Gate};
 use crate::clock::later;
 use crate::cloud::Cloud;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::Manage;
 use crate::name::ResourceId;
-use crate::permission::{Holding, Set, Subject};
-pub use crate::session::Entered;
+use crate::permission::{Grants, Set, Subject};
+pub use crate::session::AssumedSession;
 use crate::session::Session;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// Opens sessions on deployments. The vendor has a value of this, and none of [`Provision`](crate::Provision).
 #[async_trait]
@@ -70,8 +70,8 @@ impl Purpose {
     /// # Errors
     ///
     /// [`ErrorKind::Input`] where the deployment has no such resource.
-    pub fn narrow<C: Cloud>(&self, site: &Site<C>) -> Result<Holding> {
-        let Holding { holder, grants } = &site.permissions.management;
+    pub fn narrow<C: Cloud>(&self, site: &DeploymentContext<C>) -> Result<Grants> {
+        let Grants { holder, grants } = &site.permissions.management;
         let grants = match self {
             Self::Watch => {
                 let watches = |set| matches!(set, Set::Heartbeat | Set::Logs | Set::Dispatch);
@@ -84,7 +84,7 @@ impl Purpose {
                 grants.iter().copied().filter(|grant| subjects.contains(&grant.subject) && wanted(grant.set)).collect()
             }
         };
-        Ok(Holding { holder: holder.clone(), grants })
+        Ok(Grants { holder: holder.clone(), grants })
     }
 }
 
@@ -107,16 +107,16 @@ pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// [`ErrorKind::Denied`] where the cloud does not let the vendor in.
-    async fn assume(&self, entry: &Entry<C>) -> Result<Entered<C>>;
+    async fn assume(&self, entry: &AssumeRequest<C>) -> Result<AssumedSession<C>>;
 }
 
 /// Who asks to be let in, to what.
 #[derive(Debug)]
-pub struct Entry<C: Cloud> {
+pub struct AssumeRequest<C: Cloud> {
     /// The deployment.
-    pub site: Arc<Site<C>>,
+    pub site: Arc<DeploymentContext<C>>,
     /// The grants that the session is for.
-    pub holding: Holding,
+    pub holding: Grants,
     /// Whether `holding` is less than the identity has.
     pub narrowed: bool,
     /// What is shown.
@@ -127,11 +127,11 @@ pub struct Entry<C: Cloud> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// What the invitation gave.
-    Right,
+    Expected,
     /// Nothing.
-    Nothing,
+    Omitted,
     /// Something else.
-    Wrong,
+    Mismatched,
 }
 
 /// A session is renewed so long before its end.
@@ -166,7 +166,7 @@ type Key = (DeploymentId, String, Purpose);
 /// Opens sessions by an adapter's way in, and keeps them while they last.
 pub struct Impersonator<C: Cloud, A> {
     assume: A,
-    how: Calling,
+    how: CallConfig,
     open: Mutex<HashMap<Key, Slot<C>>>,
     serial: AtomicU64,
 }
@@ -180,7 +180,7 @@ impl<C: Cloud, A: fmt::Debug> fmt::Debug for Impersonator<C, A> {
 impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
     /// Opens sessions by this way in.
     #[must_use]
-    pub fn new(assume: A, how: Calling) -> Self {
+    pub fn new(assume: A, how: CallConfig) -> Self {
         Self { assume, how, open: Mutex::default(), serial: AtomicU64::new(0) }
     }
 
@@ -217,23 +217,23 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
     }
 
     async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C>>> {
-        let site = Arc::new(Site::<C>::of(deployment)?);
+        let site = Arc::new(DeploymentContext::<C>::of(deployment)?);
         let holding = purpose.narrow(&site)?;
         let narrowed = matches!(purpose, Purpose::Update(_));
-        let entry = Entry { site, holding, narrowed, proof: Proof::Right };
+        let entry = AssumeRequest { site, holding, narrowed, proof: Proof::Expected };
         let entered = self.enter(&entry, &self.how, passes).await.map_err(|error| revoked(error, &entry.site))?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let call = Caller::new(entry.site, entry.holding, self.how.clone());
+        let call = Gate::new(entry.site, entry.holding, self.how.clone());
         Ok(Arc::new(Session::new(serial, entered, call)))
     }
 
     /// Asks to be let in, again after errors that say so.
     fn enter<'e>(
         &'e self,
-        entry: &'e Entry<C>,
-        how: &'e Calling,
+        entry: &'e AssumeRequest<C>,
+        how: &'e CallConfig,
         again: fn(&Error) -> bool,
-    ) -> BoxFuture<'e, Result<Entered<C>>> {
+    ) -> BoxFuture<'e, Result<AssumedSession<C>>> {
         Box::pin(async move {
             let operation = self.assume.operation();
             let mut attempts = 0;
@@ -259,7 +259,7 @@ fn passes(error: &Error) -> bool {
 }
 
 /// Nobody is let in who was let in when the deployment was registered: the customer took it back.
-fn revoked<C: Cloud>(error: Error, site: &Site<C>) -> Error {
+fn revoked<C: Cloud>(error: Error, site: &DeploymentContext<C>) -> Error {
     if error.kind() != ErrorKind::Denied {
         return error;
     }
@@ -301,15 +301,15 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
         if !differences.is_empty() {
             return Err(differences.into());
         }
-        let site = Arc::new(Site::<C>::of(deployment)?);
+        let site = Arc::new(DeploymentContext::<C>::of(deployment)?);
         let holding = site.permissions.management.clone();
-        let mut entry = Entry { site, holding, narrowed: false, proof: Proof::Right };
+        let mut entry = AssumeRequest { site, holding, narrowed: false, proof: Proof::Expected };
         // Just after the set-up a denial may only mean that what was granted is not known everywhere yet.
         let settles = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
         let mut how = self.how.clone();
         how.retry.budget += self.assume.propagation();
         let entered = self.enter(&entry, &how, settles).await.map_err(|error| revoked(error, &entry.site))?;
-        let call = Caller::new(Arc::clone(&entry.site), entry.holding.clone(), self.how.clone());
+        let call = Gate::new(Arc::clone(&entry.site), entry.holding.clone(), self.how.clone());
         let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), entered, call);
         for resource in entry.site.stack().resources() {
             how.attempts(settles, || session.heartbeat(resource.id())).await?;
@@ -321,15 +321,15 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
                 Err(error) => return Err(error),
                 Ok(_) => {
                     let shown = match proof {
-                        Proof::Nothing => "without any proof",
-                        Proof::Right | Proof::Wrong => "with a wrong proof",
+                        Proof::Omitted => "without any proof",
+                        Proof::Expected | Proof::Mismatched => "with a wrong proof",
                     };
                     let what = format!(
                         "`{}` lets the vendor in {shown}, so it would let others in too",
                         entry.site.identity()
                     );
                     let help = "the record is refused; ask the customer to set up with the invitation as it is";
-                    return Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")));
+                    return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
                 }
             }
         }

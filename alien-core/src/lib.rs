@@ -42,12 +42,12 @@ pub use clock::Clock;
 pub use clock::SystemClock;
 pub use deployment::{Deployment, DeploymentId, Invitation, trust};
 pub use engine::Engine;
-pub use error::{Error, ErrorKind, OrAbsent, Result, chain};
+pub use error::{Error, ErrorKind, OptionalExt, Result, chain};
 pub use handle::{AnyHandle, Handle, Ref};
 pub use impersonate::{Impersonate, Impersonator};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
 pub use manage::Manage;
-pub use manager::{Begun, Manager};
+pub use manager::{Manager, PendingRelease};
 pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
 pub use problem::{Problem, Problems, Rule, Severity};
 pub use progress::{Event, Progress, Silent, Stage};
@@ -57,5 +57,5 @@ pub use resource::{
     Code, Container, ContainerUpdate, Function, FunctionUpdate, Kind, Kv, Network, Queue, Replicas, Storage,
 };
 pub use session::Operate;
-pub use site::Site;
+pub use site::DeploymentContext;
 pub use stack::{Profile, Stack};

@@ -121,7 +121,7 @@ impl Manager {
         let Updated { settings, zip, previous } = settings.updated(update);
         let artifacts = zip.into_iter().collect();
         let stack = deployment.stack.with_resource(&current.clone().with_settings(settings))?;
-        self.release(&Release::part(stack, artifacts), &previous.into_iter().collect()).await
+        self.release(&Release::partial(stack, artifacts), &previous.into_iter().collect()).await
     }
 
     /// Rolls out a release: updates every live function and container that differs, several at once, with a session that
@@ -143,11 +143,11 @@ impl Manager {
     /// # Errors
     ///
     /// [`ErrorKind::Input`] where the release has a change that is the customer's admin's to make, or lacks a zip.
-    pub fn begin(&self, release: &Release) -> Result<Begun> {
+    pub fn begin(&self, release: &Release) -> Result<PendingRelease> {
         let mut deployment = self.deployment.write().unwrap_or_else(PoisonError::into_inner);
         let before = deployment.clone();
         let diff = release.stack().diff(&before.stack);
-        Problems::none(diff.beyond_the_vendor())?;
+        Problems::none(diff.admin_only())?;
         let is_uncertain = |resource: &Resource| before.uncertain.contains(resource.id());
         let is_changed = |resource: &Resource| {
             is_uncertain(resource) || diff.changes.iter().any(|change| change.resource == resource.id().as_str())
@@ -157,10 +157,10 @@ impl Manager {
             let old = before.stack.resource(resource.id().as_str()).and_then(code);
             is_uncertain(resource) || code(resource) != old
         });
-        Problems::none(sent.filter_map(|resource| release.lacking(resource)).collect())?;
+        Problems::none(sent.filter_map(|resource| release.missing_artifact(resource)).collect())?;
         let changed: Vec<ResourceId> = changed.into_iter().map(|resource| resource.id().clone()).collect();
         deployment.uncertain.extend(changed.iter().cloned());
-        Ok(Begun { release: release.clone(), before, changed })
+        Ok(PendingRelease { release: release.clone(), before, changed })
     }
 
     /// Carries out a release that was begun.
@@ -168,7 +168,7 @@ impl Manager {
     /// # Errors
     ///
     /// As [`release`](Self::release), but for its input.
-    pub async fn carry_out(&self, begun: Begun, previous: &Artifacts) -> Result<()> {
+    pub async fn carry_out(&self, begun: PendingRelease, previous: &Artifacts) -> Result<()> {
         if begun.changed.is_empty() {
             return Ok(());
         }
@@ -183,8 +183,14 @@ impl Manager {
         Ok(())
     }
 
-    async fn roll_out(&self, begun: &Begun, purpose: &Purpose, id: ResourceId, previous: &Artifacts) -> Result<()> {
-        let Begun { release, before: deployment, .. } = begun;
+    async fn roll_out(
+        &self,
+        begun: &PendingRelease,
+        purpose: &Purpose,
+        id: ResourceId,
+        previous: &Artifacts,
+    ) -> Result<()> {
+        let PendingRelease { release, before: deployment, .. } = begun;
         let Some(next) = release.stack().resource(id.as_str()) else { return Ok(()) };
         let before = deployment.stack.resource(id.as_str()).and_then(code);
         let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
@@ -286,13 +292,13 @@ impl Manager {
 
 /// A release that was begun: what it changes is marked in the record.
 #[derive(Debug, Clone)]
-pub struct Begun {
+pub struct PendingRelease {
     release: Release,
     before: Deployment,
     changed: Vec<ResourceId>,
 }
 
-impl Begun {
+impl PendingRelease {
     /// What it will update.
     #[must_use]
     pub fn changed(&self) -> &[ResourceId] {

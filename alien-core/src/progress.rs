@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cloud::Cloud;
 use crate::permission::Subject;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// Is told how a set-up or a take-down goes on.
 pub trait Progress: Send + Sync {
@@ -25,7 +25,7 @@ pub struct Event {
 }
 
 impl Event {
-    pub(crate) fn of<C: Cloud>(site: &Site<C>, subject: Subject, stage: Stage) -> Self {
+    pub(crate) fn of<C: Cloud>(site: &DeploymentContext<C>, subject: Subject, stage: Stage) -> Self {
         Self { subject: site.subject_name(subject).to_owned(), kind: site.subject_kind(subject), stage }
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::deployment::Deployment;
-use crate::engine::{Data, Plan, Remains};
+use crate::engine::{Data, DestroyReport, Plan};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::release::Release;
@@ -42,7 +42,7 @@ pub trait Provision: Send + Sync {
         data: Data,
         options: &Options,
         progress: &dyn Progress,
-    ) -> Result<Remains>;
+    ) -> Result<DestroyReport>;
 
     /// Takes the vendor's access back, at once, and leaves everything running. It ends a set-up that is under way; a
     /// further one gives the access again.

@@ -62,25 +62,27 @@ impl Release {
     ///
     /// Every resource whose zip is not among the artifacts.
     pub fn new(stack: Stack, artifacts: Artifacts) -> Result<Self, Problems> {
-        let release = Self::part(stack, artifacts);
-        Problems::none(release.stack.resources().iter().filter_map(|resource| release.lacking(resource)).collect())?;
+        let release = Self::partial(stack, artifacts);
+        Problems::none(
+            release.stack.resources().iter().filter_map(|resource| release.missing_artifact(resource)).collect(),
+        )?;
         Ok(release)
     }
 
     /// A stack, and the bytes of those of its zips that will be sent somewhere: for an update of what is there.
     #[must_use]
-    pub const fn part(stack: Stack, artifacts: Artifacts) -> Self {
+    pub const fn partial(stack: Stack, artifacts: Artifacts) -> Self {
         Self { stack, artifacts }
     }
 
     /// A stack that is there already: no bytes are needed to look after it.
     #[must_use]
     pub(crate) const fn without_artifacts(stack: Stack) -> Self {
-        Self::part(stack, Artifacts(BTreeMap::new()))
+        Self::partial(stack, Artifacts(BTreeMap::new()))
     }
 
     /// The problem of a resource whose zip is not among the artifacts.
-    pub(crate) fn lacking(&self, resource: &Resource) -> Option<Problem> {
+    pub(crate) fn missing_artifact(&self, resource: &Resource) -> Option<Problem> {
         let code = resource.settings().compute()?.code;
         let Code::Zip(digest) = code else { return None };
         if self.artifacts.bytes(code).is_some() {

@@ -5,19 +5,19 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::call::Caller;
+use crate::call::Gate;
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::{Change, Health, Heartbeat, LogPage, LogQuery, Manage};
 use crate::name::ResourceId;
 use crate::permission::{Set, Subject};
 
-/// Makes the calls of a session, with its credentials. Every one goes through the [`Caller`]. A kind is asked only for what it
+/// Makes the calls of a session, with its credentials. Every one goes through the [`Gate`]. A kind is asked only for what it
 /// has: updates and logs are for functions and containers, commands for functions.
 #[async_trait]
 pub trait Operate<C: Cloud>: Send + Sync {
-    /// How a resource is. A resource that is not there may be told by [`ErrorKind::Missing`].
-    async fn heartbeat(&self, subject: Subject, call: &Caller<C>) -> Result<Heartbeat>;
+    /// How a resource is. A resource that is not there may be told by [`ErrorKind::NotFound`].
+    async fn heartbeat(&self, subject: Subject, call: &Gate<C>) -> Result<Heartbeat>;
 
     /// Changes code and settings of a function or container from what the site says to what the change says, and waits
     /// until it works. Where it does not, what was is put back, as far as that can be done.
@@ -25,24 +25,24 @@ pub trait Operate<C: Cloud>: Send + Sync {
     /// # Errors
     ///
     /// [`ErrorKind::Failed`] where it does not work: in which state it is and why, and what runs now.
-    async fn update(&self, subject: Subject, change: &Change, call: &Caller<C>) -> Result<()>;
+    async fn update(&self, subject: Subject, change: &Change, call: &Gate<C>) -> Result<()>;
 
     /// Some lines of the log of a function or container.
-    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Caller<C>) -> Result<LogPage>;
+    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Gate<C>) -> Result<LogPage>;
 
     /// Sends a command to a function.
-    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Caller<C>) -> Result<Vec<u8>>;
+    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Gate<C>) -> Result<Vec<u8>>;
 }
 
 /// Let in.
-pub struct Entered<C: Cloud> {
+pub struct AssumedSession<C: Cloud> {
     /// Makes calls with the credentials.
     pub operate: Box<dyn Operate<C>>,
     /// When they end.
     pub expires: Timestamp,
 }
 
-impl<C: Cloud> fmt::Debug for Entered<C> {
+impl<C: Cloud> fmt::Debug for AssumedSession<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entered").field("expires", &self.expires).finish_non_exhaustive()
     }
@@ -51,8 +51,8 @@ impl<C: Cloud> fmt::Debug for Entered<C> {
 /// One session.
 pub(crate) struct Session<C: Cloud> {
     serial: u64,
-    entered: Entered<C>,
-    call: Caller<C>,
+    entered: AssumedSession<C>,
+    call: Gate<C>,
 }
 
 impl<C: Cloud> fmt::Debug for Session<C> {
@@ -62,7 +62,7 @@ impl<C: Cloud> fmt::Debug for Session<C> {
 }
 
 impl<C: Cloud> Session<C> {
-    pub(crate) const fn new(serial: u64, entered: Entered<C>, call: Caller<C>) -> Self {
+    pub(crate) const fn new(serial: u64, entered: AssumedSession<C>, call: Gate<C>) -> Self {
         Self { serial, entered, call }
     }
 
@@ -92,7 +92,7 @@ impl<C: Cloud> Manage for Session<C> {
     async fn heartbeat(&self, id: &ResourceId) -> Result<Heartbeat> {
         let subject = self.subject(id, Set::Heartbeat, "this session is not for watching it")?;
         match self.entered.operate.heartbeat(subject, &self.call).await {
-            Err(error) if error.kind() == ErrorKind::Missing => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 Ok(Heartbeat::new(Health::Missing, error.message().to_owned()))
             }
             beat => beat,

@@ -6,14 +6,14 @@ use crate::cloud::{Cloud, Deployed, Names};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
-use crate::permission::{Holder, Holding, Permissions, Subject, Topic};
+use crate::permission::{Grants, Holder, Permissions, Subject, SubjectType};
 use crate::release::{Artifacts, Release};
 use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// One deployment on one cloud, with everything derived from it that calls need: its permissions and its names.
 #[derive(Debug)]
-pub struct Site<C: Cloud> {
+pub struct DeploymentContext<C: Cloud> {
     /// The deployment's id.
     pub id: DeploymentId,
     /// Where it is and whom it trusts.
@@ -21,7 +21,7 @@ pub struct Site<C: Cloud> {
     /// The permissions of its stack.
     pub permissions: Permissions,
     /// What everything of it is called.
-    pub names: Names<C::Place>,
+    pub names: Names<C::Scope>,
     /// The cloud's ids of resources, where they are known.
     pub ids: BTreeMap<ResourceId, String>,
     /// [`Deployment::identity_id`].
@@ -30,7 +30,7 @@ pub struct Site<C: Cloud> {
     digest: String,
 }
 
-impl<C: Cloud> Site<C> {
+impl<C: Cloud> DeploymentContext<C> {
     /// A release at a target.
     #[must_use]
     pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
@@ -67,7 +67,7 @@ impl<C: Cloud> Site<C> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where the target has no JSON form.
+    /// [`ErrorKind::Internal`] where the target has no JSON form.
     pub fn record(&self) -> Result<Deployment> {
         let target = serde_json::to_value(&self.target);
         let ids =
@@ -78,7 +78,7 @@ impl<C: Cloud> Site<C> {
             version: Deployment::VERSION,
             id: self.id,
             cloud: C::NAME.to_owned(),
-            target: target.map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?,
+            target: target.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?,
             identity: self.identity(),
             identity_id: self.identity_id.clone(),
             resources: ids.collect(),
@@ -146,20 +146,20 @@ impl<C: Cloud> Site<C> {
     /// What sort of thing a subject is: the kind of resource, `identity`, or `deployment` for what resources share.
     #[must_use]
     pub fn subject_kind(&self, subject: Subject) -> &'static str {
-        subject.topic(self.stack()).map_or("", Topic::name)
+        subject.topic(self.stack()).map_or("", SubjectType::name)
     }
 
     /// The resource that a subject is.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where it is none.
+    /// [`ErrorKind::Internal`] where it is none.
     pub fn resource(&self, subject: Subject) -> Result<&Resource> {
         let resource = match subject {
             Subject::Resource(position) => self.stack().at(position),
             _ => None,
         };
-        resource.ok_or_else(|| Error::new(ErrorKind::Defect, "no resource").at(self.subject_name(subject)))
+        resource.ok_or_else(|| Error::new(ErrorKind::Internal, "no resource").at(self.subject_name(subject)))
     }
 
     /// The subject that a resource is.
@@ -182,24 +182,25 @@ impl<C: Cloud> Site<C> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where it is none.
-    pub fn holding(&self, subject: Subject) -> Result<&Holding> {
+    /// [`ErrorKind::Internal`] where it is none.
+    pub fn holding(&self, subject: Subject) -> Result<&Grants> {
         let holding = match subject {
             Subject::ManagementIdentity => Some(&self.permissions.management),
             Subject::RuntimeIdentity(position) => self.permissions.runtime.get(position),
             Subject::Resource(_) | Subject::Deployment => None,
         };
-        holding.ok_or_else(|| Error::new(ErrorKind::Defect, "no identity").at(self.subject_name(subject)))
+        holding.ok_or_else(|| Error::new(ErrorKind::Internal, "no identity").at(self.subject_name(subject)))
     }
 
     /// The full name that a place has for a subject.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Defect`] where it has none.
-    pub fn name(&self, subject: Subject, place: C::Place) -> Result<&str> {
-        let missing = || Error::new(ErrorKind::Defect, format!("no name for {place:?}")).at(self.subject_name(subject));
-        self.names.at(place, subject).next().ok_or_else(missing)
+    /// [`ErrorKind::Internal`] where it has none.
+    pub fn name(&self, subject: Subject, scope: C::Scope) -> Result<&str> {
+        let missing =
+            || Error::new(ErrorKind::Internal, format!("no name for {scope:?}")).at(self.subject_name(subject));
+        self.names.at(scope, subject).next().ok_or_else(missing)
     }
 
     /// The cloud's id of a resource: as the record has it, else its name.

@@ -13,12 +13,12 @@ use alien_core::permission::{Holder, Set};
 use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{CustomRole, Impersonator, Principal};
 use crate::target::Target;
 
 /// What the customer's admin needs to make a service account and bind roles to it.
-pub(crate) fn set() -> &'static [&'static Operation<Place>] {
+pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_SERVICE_ACCOUNT,
         op::GET_SERVICE_ACCOUNT,
@@ -31,7 +31,7 @@ pub(crate) fn set() -> &'static [&'static Operation<Place>] {
 
 /// What the customer's admin needs once for a deployment: roles, the project's policy for conditioned bindings, and the
 /// way of its logs.
-pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
+pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_ROLE,
         op::GET_ROLE,
@@ -54,12 +54,12 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Place>] {
 }
 
 /// Names a service account.
-pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let email = paths.email(&paths.account_id(&holder.name()));
     let account = paths.full("iam", &["serviceAccounts/", &email]);
-    things.push((Place::ServiceAccount, account.clone()));
+    things.push((Scope::ServiceAccount, account.clone()));
     if let Holder::Profile(_) = holder {
-        things.push((Place::RuntimeAccount, account));
+        things.push((Scope::RuntimeAccount, account));
     }
 }
 

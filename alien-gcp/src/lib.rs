@@ -45,7 +45,7 @@ mod target;
 use alien_core::cloud::{
     self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Set, Topic};
+use alien_core::permission::{Grants, Holder, Set, SubjectType};
 use alien_core::resource::Resource;
 use alien_core::{Problem, Stack};
 
@@ -54,7 +54,7 @@ pub use client::Config;
 #[cfg(feature = "client")]
 pub use identity::assume::{Vendor, impersonator, impersonator_through};
 use naming::Paths;
-use operations::Place;
+use operations::Scope;
 use policy::Principal;
 #[cfg(feature = "client")]
 pub use provision::{Admin, provisioner};
@@ -83,26 +83,26 @@ impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
     const TRUST: &'static [&'static str] = &["vendor"];
 
-    type Place = Place;
+    type Scope = Scope;
     type Target = Target;
     type Principal = Principal;
     type Condition = ();
 
-    fn operations() -> &'static Table<Place> {
+    fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
         match topic {
-            Topic::Kind(kind) => resource::set(kind, set),
-            Topic::Deployment if set == Set::Setup => identity::deployment_set(),
-            Topic::Identity if set == Set::Setup => identity::set(),
-            Topic::Deployment | Topic::Identity => &[],
+            SubjectType::Kind(kind) => resource::set(kind, set),
+            SubjectType::Deployment if set == Set::Setup => identity::deployment_set(),
+            SubjectType::Identity if set == Set::Setup => identity::set(),
+            SubjectType::Deployment | SubjectType::Identity => &[],
         }
     }
 
-    fn is_shared(place: Place) -> bool {
-        place == Place::Project
+    fn is_shared(scope: Scope) -> bool {
+        scope == Scope::Project
     }
 
     fn escalations() -> &'static [Escalation] {
@@ -123,19 +123,19 @@ impl Cloud for Gcp {
         problems
     }
 
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
         resource::names(Paths(target), resource, things);
     }
 
-    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
-        things.push((Place::Project, Paths(target).project()));
+    fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Project, Paths(target).project()));
     }
 
-    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Paths(target), holder, things);
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
         policy::principal(deployment, holding)
     }
 
@@ -151,7 +151,7 @@ impl Cloud for Gcp {
         policy::allowed(principal, visit);
     }
 
-    fn guards(_: Place) -> &'static [Guard<Place>] {
+    fn guards(_: Scope) -> &'static [Guard<Scope>] {
         // A condition on the resource's name is part of what a binding is about.
         &[]
     }

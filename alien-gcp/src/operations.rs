@@ -7,7 +7,7 @@ use alien_core::cloud::Escalation;
 
 /// What a permission is checked on, and so where it can be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Scope {
     /// A Cloud Run service.
     Service,
     /// A Cloud Run service that a queue starts: Pub/Sub calls it under the service's own identity.
@@ -41,7 +41,7 @@ pub enum Place {
 }
 
 alien_core::operations! {
-    on Place;
+    on Scope;
 
     // services.get is the only call that tells a service's state, and it answers with the environment variables.
     // Without `allowMissing`, patch never creates.

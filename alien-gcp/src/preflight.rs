@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_api_serviceusage_v1::model::State;
 
 use crate::Gcp;
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::naming::Paths;
 use crate::operations as op;
 
@@ -33,35 +33,35 @@ const APIS: [(&str, &str); 9] = [
 /// The API that gives the vendor its tokens.
 const TOKENS: &str = "iamcredentials.googleapis.com";
 
-pub(crate) async fn look(at: At<'_>) -> Result<Vec<Problem>> {
-    let mut problems = project(at).await?;
+pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let mut problems = project(cx).await?;
     if problems.iter().any(Problem::is_error) {
         return Ok(problems);
     }
-    let permissions = permissions(at);
-    problems.extend(may_do_all(at, &permissions).await?);
-    problems.extend(apis(at, &permissions).await?);
+    let permissions = permissions(cx);
+    problems.extend(may_do_all(cx, &permissions).await?);
+    problems.extend(apis(cx, &permissions).await?);
     Ok(problems)
 }
 
 /// The permissions that the provisioning layer takes: without those that are for deleting data.
-fn permissions(at: At<'_>) -> BTreeSet<String> {
-    let site = at.site();
+fn permissions(cx: Context<'_>) -> BTreeSet<String> {
+    let site = cx.site();
     let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
     rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
 }
 
 /// Names and conditions hold both the project's id and its number: they must be of one project.
-async fn project(at: At<'_>) -> Result<Vec<Problem>> {
-    let target = &at.site().target;
+async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let target = &cx.site().target;
     let name = Paths(target).parent();
-    let found = at.call(&[op::GET_PROJECT], || async {
-        at.clients.projects.get_project().set_name(&name).send().await.map_err(failure)
+    let found = cx.call(&[op::GET_PROJECT], || async {
+        cx.clients.projects.get_project().set_name(&name).send().await.map_err(failure)
     });
     let found = match found.await {
         Ok(found) => found,
         // Google does not tell a project that is not there from one that may not be seen.
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("the project `{}` cannot be seen: {}", target.project, error.message());
             let help = "correct --project, or ask whoever administers it for the rights of the provisioning documents: \
                         `alien-deploy review --documents` prints them";
@@ -80,8 +80,8 @@ async fn project(at: At<'_>) -> Result<Vec<Problem>> {
 
 /// Asks the project which of the permissions the caller has there. What is bound more narrowly is not told by this; the
 /// provisioning documents bind with a condition only what is made by a name, which the project cannot decide in advance.
-async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
-    let site = at.site();
+async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
+    let site = cx.site();
     let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
     let member = format!("serviceAccount:{}", rendered.service_account.email);
     let conditioned: BTreeSet<&str> = rendered
@@ -95,8 +95,8 @@ async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pr
     let asked: Vec<&String> = permissions.iter().collect();
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
-        let answer = at.call(&[op::GET_PROJECT], || async {
-            let call = at.clients.projects.test_iam_permissions().set_resource(&name);
+        let answer = cx.call(&[op::GET_PROJECT], || async {
+            let call = cx.clients.projects.test_iam_permissions().set_resource(&name);
             call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
         });
         held.extend(answer.await?.permissions);
@@ -120,16 +120,16 @@ async fn may_do_all(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pr
 }
 
 /// Asks which of the APIs are on.
-async fn apis(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
+async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
     let words: BTreeSet<&str> = permissions.iter().filter_map(|one| one.split('.').next()).collect();
     let wanted = APIS.iter().filter(|(word, _)| words.contains(word)).map(|(_, api)| *api).chain([TOKENS]);
-    let project = Paths(&at.site().target).parent();
+    let project = Paths(&cx.site().target).parent();
     let looks: Vec<_> = wanted
         .map(|api| {
             let name = format!("{project}/services/{api}");
             async move {
-                let found = at.call(&[op::GET_API], || async {
-                    at.clients.usage.get_service().set_name(&name).send().await.map_err(failure)
+                let found = cx.call(&[op::GET_API], || async {
+                    cx.clients.usage.get_service().set_name(&name).send().await.map_err(failure)
                 });
                 Ok::<_, alien_core::Error>((api, found.await?.state == State::Enabled))
             }
@@ -138,7 +138,7 @@ async fn apis(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>
     let found: Result<Vec<(&str, bool)>> = stream::iter(looks).buffered(8).try_collect().await;
     let off: Vec<&str> = match found {
         Ok(found) => found.into_iter().filter(|(_, on)| !on).map(|(api, _)| api).collect(),
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Refused | ErrorKind::Missing) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Rejected | ErrorKind::NotFound) => {
             let what = format!("which APIs are on could not be asked: {}", error.message());
             let help = "go on: one that is off is named when it is called".to_owned();
             return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
@@ -149,7 +149,7 @@ async fn apis(at: At<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>
         return Ok(Vec::new());
     }
     let what =
-        format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, at.site().target.project);
-    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), at.site().target.project);
+        format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, cx.site().target.project);
+    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), cx.site().target.project);
     Ok(vec![Problem::error(Rule::Cloud, what, help).at("--project")])
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use alien_core::call::{Caller, Calling};
+use alien_core::call::{CallConfig, Gate};
 use alien_core::engine::{Claim, Data, Driver, Marks, Observed, Removal};
 use alien_core::permission::Subject;
 use alien_core::{DeploymentId, Engine, Kind, Problem, Result, by_kind};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::client::{At, Clients, Config};
+use crate::client::{Clients, Config, Context};
 use crate::identity::calls as identity;
 use crate::resource::{compute, container, function, kv, network, queue, storage};
 use crate::target::Target;
@@ -21,7 +21,7 @@ use crate::{Gcp, preflight};
 /// and `serviceusage.services.get` before anything is done. The custom roles that it defines are the project's: every
 /// deployment there uses the same, and none is deleted.
 #[must_use]
-pub fn provisioner(config: &Config, id: DeploymentId, target: Target, how: Calling) -> Engine<Gcp, Admin> {
+pub fn provisioner(config: &Config, id: DeploymentId, target: Target, how: CallConfig) -> Engine<Gcp, Admin> {
     Engine::new(Admin { config: config.clone(), clients: OnceCell::new() }, id, target, how)
 }
 
@@ -39,9 +39,9 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    async fn at<'a>(&'a self, subject: Subject, call: &'a Caller<Gcp>) -> Result<At<'a>> {
+    async fn at<'a>(&'a self, subject: Subject, call: &'a Gate<Gcp>) -> Result<Context<'a>> {
         let clients = self.clients.get_or_try_init(|| Clients::new(&self.config)).await?;
-        Ok(At { clients, call, subject })
+        Ok(Context { clients, call, subject })
     }
 }
 
@@ -52,7 +52,7 @@ enum What {
     Resource(Kind),
 }
 
-fn what(subject: Subject, call: &Caller<Gcp>) -> Result<What> {
+fn what(subject: Subject, call: &Gate<Gcp>) -> Result<What> {
     Ok(match subject {
         Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => What::Account,
         Subject::Deployment => What::Logs,
@@ -66,55 +66,55 @@ impl Driver<Gcp> for Admin {
         1
     }
 
-    async fn preflight(&self, call: &Caller<Gcp>) -> Result<Vec<Problem>> {
+    async fn preflight(&self, call: &Gate<Gcp>) -> Result<Vec<Problem>> {
         preflight::look(self.at(Subject::Deployment, call).await?).await
     }
 
-    async fn observe(&self, subject: Subject, call: &Caller<Gcp>) -> Result<Observed> {
-        let at = self.at(subject, call).await?;
+    async fn observe(&self, subject: Subject, call: &Gate<Gcp>) -> Result<Observed> {
+        let cx = self.at(subject, call).await?;
         match what(subject, call)? {
-            What::Account => identity::observe(at).await,
-            What::Logs => compute::logs::observe(at).await,
-            What::Resource(kind) => by_kind!(kind, observe(at)),
+            What::Account => identity::observe(cx).await,
+            What::Logs => compute::logs::observe(cx).await,
+            What::Resource(kind) => by_kind!(kind, observe(cx)),
         }
     }
 
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<Gcp>) -> Result<()> {
-        let at = self.at(subject, call).await?;
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<Gcp>) -> Result<()> {
+        let cx = self.at(subject, call).await?;
         match what(subject, call)? {
-            What::Account => identity::create(at, marks).await,
-            What::Logs => compute::logs::create(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, create(at, marks)),
+            What::Account => identity::create(cx, marks).await,
+            What::Logs => compute::logs::create(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, create(cx, marks)),
         }
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Gcp>) -> Result<()> {
-        let at = self.at(subject, call).await?;
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Gcp>) -> Result<()> {
+        let cx = self.at(subject, call).await?;
         match what(subject, call)? {
-            What::Account => identity::configure(at, marks).await,
-            What::Logs => compute::logs::configure(at, marks).await,
-            What::Resource(kind) => by_kind!(kind, configure(at, marks)),
+            What::Account => identity::configure(cx, marks).await,
+            What::Logs => compute::logs::configure(cx, marks).await,
+            What::Resource(kind) => by_kind!(kind, configure(cx, marks)),
         }
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<Gcp>) -> Result<Removal> {
-        let at = self.at(subject, call).await?;
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Gcp>) -> Result<Removal> {
+        let cx = self.at(subject, call).await?;
         match what(subject, call)? {
-            What::Account => identity::delete(at).await,
-            What::Logs => compute::logs::delete(at).await,
-            What::Resource(kind) => by_kind!(kind, delete(at, data)),
+            What::Account => identity::delete(cx).await,
+            What::Logs => compute::logs::delete(cx).await,
+            What::Resource(kind) => by_kind!(kind, delete(cx, data)),
         }
     }
 
-    async fn claim(&self, call: &Caller<Gcp>) -> Result<Option<Claim>> {
+    async fn claim(&self, call: &Gate<Gcp>) -> Result<Option<Claim>> {
         identity::claim(self.at(Subject::ManagementIdentity, call).await?).await
     }
 
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<Gcp>) -> Result<()> {
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<Gcp>) -> Result<()> {
         identity::write_claim(self.at(Subject::ManagementIdentity, call).await?, claim).await
     }
 
-    async fn revoke(&self, call: &Caller<Gcp>) -> Result<()> {
+    async fn revoke(&self, call: &Gate<Gcp>) -> Result<()> {
         identity::revoke(self.at(Subject::ManagementIdentity, call).await?).await
     }
 }

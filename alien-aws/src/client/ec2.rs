@@ -143,7 +143,7 @@ fn endpoint(region: &str) -> String {
 }
 
 fn defect(what: &str) -> Error {
-    Error::new(ErrorKind::Defect, format!("a request to EC2 could not be made: {what}"))
+    Error::new(ErrorKind::Internal, format!("a request to EC2 could not be made: {what}"))
 }
 
 fn form(action: &str, params: &[(String, String)]) -> String {
@@ -186,7 +186,7 @@ pub(crate) struct Element {
 impl Element {
     fn parse(xml: &str) -> Result<Self> {
         let document = roxmltree::Document::parse(xml);
-        document.map(|document| Self::of(document.root_element())).map_err(|_| Error::lacking("XML"))
+        document.map(|document| Self::of(document.root_element())).map_err(|_| Error::missing_field("XML"))
     }
 
     fn of(node: roxmltree::Node<'_, '_>) -> Self {
@@ -246,7 +246,7 @@ mod tests {
         let xml = "<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no vpc</Message></Error>\
                    </Errors><RequestID>r-1</RequestID></Response>";
         let error = refusal(StatusCode::BAD_REQUEST, xml);
-        assert_eq!((error.kind(), error.request_id()), (ErrorKind::Missing, Some("r-1")));
+        assert_eq!((error.kind(), error.request_id()), (ErrorKind::NotFound, Some("r-1")));
         assert_eq!(error.message(), "no vpc (InvalidVpcID.NotFound)");
         assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>").kind(), ErrorKind::Unavailable);
     }

@@ -25,7 +25,7 @@ where
         SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "no answer in time"),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
         SdkError::ResponseError(_) => Error::new(ErrorKind::Unavailable, "an answer that could not be read"),
-        _ => Error::new(ErrorKind::Defect, chain(&error)),
+        _ => Error::new(ErrorKind::Internal, chain(&error)),
     };
     made.with_request_id(id.as_deref())
 }
@@ -38,7 +38,7 @@ where
     SdkError<E, HttpResponse>: RequestId,
 {
     let error = failure(error);
-    if error.kind() == ErrorKind::Exists { error.with_kind(ErrorKind::Busy) } else { error }
+    if error.kind() == ErrorKind::AlreadyExists { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
 /// Nothing was sent: for want of credentials, or of a way.
@@ -83,7 +83,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         ("InvalidParameterValueException", "execution role does not have permissions"),
     ];
     if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {
-        return ErrorKind::Settling;
+        return ErrorKind::Propagating;
     }
     match code {
         "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => ErrorKind::Denied,
@@ -107,7 +107,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "QueueDoesNotExist"
         | "ResourceNotFoundException"
         | "ServiceNotActiveException"
-        | "ServiceNotFoundException" => ErrorKind::Missing,
+        | "ServiceNotFoundException" => ErrorKind::NotFound,
         "BucketAlreadyExists"
         | "BucketAlreadyOwnedByYou"
         | "EntityAlreadyExists"
@@ -117,7 +117,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ResourceConflictException"
         | "ResourceInUseException"
         | "Resource.AlreadyAssociated"
-        | "RouteAlreadyExists" => ErrorKind::Exists,
+        | "RouteAlreadyExists" => ErrorKind::AlreadyExists,
         "EC2ThrottledException"
         | "RequestLimitExceeded"
         | "RequestThrottled"
@@ -138,12 +138,12 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "QueueDeletedRecently"
         | "UpdateInProgressException" => ErrorKind::Busy,
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => ErrorKind::TooLarge,
-        _ if code.ends_with(".NotFound") => ErrorKind::Missing,
-        _ if code.ends_with(".Duplicate") => ErrorKind::Exists,
+        _ if code.ends_with(".NotFound") => ErrorKind::NotFound,
+        _ if code.ends_with(".Duplicate") => ErrorKind::AlreadyExists,
         _ if status >= 500 => ErrorKind::Unavailable,
         _ if status == 429 => ErrorKind::Throttled,
-        _ if status == 404 => ErrorKind::Missing,
-        _ => ErrorKind::Refused,
+        _ if status == 404 => ErrorKind::NotFound,
+        _ => ErrorKind::Rejected,
     }
 }
 
@@ -154,12 +154,12 @@ mod tests {
     #[test]
     fn an_error_is_known_by_its_code_whatever_the_service_puts_around_it() {
         for (status, code, message, expected) in [
-            (400, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "", ErrorKind::Missing),
+            (400, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "", ErrorKind::NotFound),
             (403, "AccessDenied", "not authorized", ErrorKind::Denied),
-            (400, "InvalidVpcID.NotFound", "", ErrorKind::Missing),
-            (400, "InvalidGroup.Duplicate", "", ErrorKind::Exists),
-            (400, "InvalidParameterValueException", "The role cannot be assumed by Lambda.", ErrorKind::Settling),
-            (400, "InvalidParameterValueException", "memory is 1", ErrorKind::Refused),
+            (400, "InvalidVpcID.NotFound", "", ErrorKind::NotFound),
+            (400, "InvalidGroup.Duplicate", "", ErrorKind::AlreadyExists),
+            (400, "InvalidParameterValueException", "The role cannot be assumed by Lambda.", ErrorKind::Propagating),
+            (400, "InvalidParameterValueException", "memory is 1", ErrorKind::Rejected),
             (503, "", "", ErrorKind::Unavailable),
             (429, "", "", ErrorKind::Throttled),
         ] {

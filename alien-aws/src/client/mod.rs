@@ -70,7 +70,7 @@ impl Clients {
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type At<'a> = alien_core::call::At<'a, Aws, Clients>;
+pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Aws, Clients>;
 
 /// The tags that tell whose a thing is and what it was set to.
 pub(crate) mod tag {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::cloud::Cloud;
-use alien_core::impersonate::{Assume, Entered, Entry, Proof};
+use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
 use alien_core::{Error, ErrorKind, Impersonator, Result};
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
@@ -31,7 +31,7 @@ const SESSION_POLICY: usize = 2_048;
 ///
 /// Calls `sts:AssumeRole`; then, in sessions, what [`operations`](crate::operations) lists for management.
 #[must_use]
-pub fn impersonator(config: &SdkConfig, operator: &str, how: Calling) -> Impersonator<Aws, Vendor> {
+pub fn impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impersonator<Aws, Vendor> {
     Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: false }, how)
 }
 
@@ -39,7 +39,7 @@ pub fn impersonator(config: &SdkConfig, operator: &str, how: Calling) -> Imperso
 /// change. The vendor's own policies must allow `sts:SetSourceIdentity`; the trust that this library renders does.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
 #[must_use]
-pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: Calling) -> Impersonator<Aws, Vendor> {
+pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impersonator<Aws, Vendor> {
     Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: true }, how)
 }
 
@@ -68,15 +68,15 @@ impl Assume<Aws> for Vendor {
     /// let every customer of the vendor's in
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
     fn wrong_proofs(&self) -> &'static [Proof] {
-        &[Proof::Nothing, Proof::Wrong]
+        &[Proof::Omitted, Proof::Mismatched]
     }
 
-    async fn assume(&self, entry: &Entry<Aws>) -> Result<Entered<Aws>> {
+    async fn assume(&self, entry: &AssumeRequest<Aws>) -> Result<AssumedSession<Aws>> {
         let target = &entry.site.target;
         let external_id = match entry.proof {
-            Proof::Right => Some(target.external_id.to_string()),
-            Proof::Nothing => None,
-            Proof::Wrong => Some(format!("{}-wrong", entry.site.id)),
+            Proof::Expected => Some(target.external_id.to_string()),
+            Proof::Omitted => None,
+            Proof::Mismatched => Some(format!("{}-wrong", entry.site.id)),
         };
         let policy = entry.narrowed.then(|| session_policy(entry)).transpose()?;
         let region = Region::new(target.region.to_string());
@@ -94,10 +94,10 @@ impl Assume<Aws> for Vendor {
             .send()
             .await
             .map_err(failure)?;
-        let credentials = assumed.credentials.ok_or_else(|| Error::lacking("credentials"))?;
+        let credentials = assumed.credentials.ok_or_else(|| Error::missing_field("credentials"))?;
         let expires: SystemTime =
-            (*credentials.expiration()).try_into().map_err(|_| Error::lacking("time of expiry"))?;
-        let expires_at = Timestamp::try_from(expires).map_err(|_| Error::lacking("time of expiry"))?;
+            (*credentials.expiration()).try_into().map_err(|_| Error::missing_field("time of expiry"))?;
+        let expires_at = Timestamp::try_from(expires).map_err(|_| Error::missing_field("time of expiry"))?;
         let session = Credentials::new(
             credentials.access_key_id,
             credentials.secret_access_key,
@@ -106,7 +106,7 @@ impl Assume<Aws> for Vendor {
             "alien",
         );
         let config = own.to_builder().credentials_provider(SharedCredentialsProvider::new(session)).build();
-        Ok(Entered { operate: Box::new(Session::new(&config)), expires: expires_at })
+        Ok(AssumedSession { operate: Box::new(Session::new(&config)), expires: expires_at })
     }
 }
 
@@ -119,11 +119,11 @@ fn name(text: &str, max: usize) -> String {
 }
 
 /// What narrows a session to its grants: a session may do what both its role and this allow.
-fn session_policy(entry: &Entry<Aws>) -> Result<String> {
+fn session_policy(entry: &AssumeRequest<Aws>) -> Result<String> {
     let rendered = Aws::principal(&entry.site.deployed(), &entry.holding);
     let statements = rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let policy = serde_json::to_string(&Policy::new(statements))
-        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     if policy.len() > SESSION_POLICY {
         let what = format!("a session policy of {} characters, and AWS takes {SESSION_POLICY}", policy.len());
         return Err(Error::new(ErrorKind::TooLarge, what));
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_session_policy_holds_what_the_update_takes() {
         use alien_core::impersonate::Purpose;
-        use alien_core::{Artifacts, Code, Function, Profile, Release, Site, Stack};
+        use alien_core::{Artifacts, Code, DeploymentContext, Function, Profile, Release, Stack};
 
         use crate::policy::{Request, evaluate};
 
@@ -156,10 +156,10 @@ mod tests {
             external_id: "acme-7f3a".parse().unwrap(),
         };
         let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
-        let release = Release::part(stack.build().unwrap(), Artifacts::default());
-        let site = std::sync::Arc::new(Site::<Aws>::new(id, target, release));
+        let release = Release::partial(stack.build().unwrap(), Artifacts::default());
+        let site = std::sync::Arc::new(DeploymentContext::<Aws>::new(id, target, release));
         let holding = Purpose::Update(["api".parse().unwrap()].into()).narrow(&site).unwrap();
-        let entry = Entry { site, holding, narrowed: true, proof: Proof::Right };
+        let entry = AssumeRequest { site, holding, narrowed: true, proof: Proof::Expected };
         let policy: Policy = serde_json::from_str(&session_policy(&entry).unwrap()).unwrap();
         for (action, name, allowed) in [
             ("lambda:UpdateFunctionCode", "acme-api-4", true),

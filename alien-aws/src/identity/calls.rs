@@ -1,6 +1,6 @@
 //! The calls that make roles and their policies, carry the claim of a run, and take the vendor's access back.
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::Result;
 use alien_core::cloud::Cloud;
 use alien_core::engine::mark::{observed, ownership, seal};
@@ -10,11 +10,11 @@ use alien_core::{Error, ErrorKind};
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 
 use crate::Aws;
-use crate::client::{At, failure, tag};
+use crate::client::{Context, failure, tag};
 use crate::identity::{MAX_SESSION, managed_policy_name};
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{Effect, Policy, PolicyKind, Principal, RolePolicy, Statement, Texts};
 use crate::target::PolicyArn;
 
@@ -23,18 +23,18 @@ const REVOKED: &str = "alien-revoked";
 
 /// A document as IAM takes it.
 fn text(policy: &Policy) -> Result<String> {
-    serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))
+    serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
     let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
-    let defect = |error: aws_sdk_iam::error::BuildError| Error::new(ErrorKind::Defect, error.to_string());
+    let defect = |error: aws_sdk_iam::error::BuildError| Error::new(ErrorKind::Internal, error.to_string());
     pairs.into_iter().map(tag).collect::<Result<_, _>>().map_err(defect)
 }
 
 /// A trust policy that lets nobody in.
-fn closed(at: At<'_>) -> Policy {
-    let everyone = Arns(&at.site().target).iam(&["root"]);
+fn closed(cx: Context<'_>) -> Policy {
+    let everyone = Arns(&cx.site().target).iam(&["root"]);
     Policy::new(vec![Statement {
         sid: "Nobody".to_owned(),
         effect: Effect::Deny,
@@ -45,23 +45,23 @@ fn closed(at: At<'_>) -> Policy {
 }
 
 /// The role and its policies, as they are rendered.
-fn principal(at: At<'_>) -> Result<Principal> {
-    Ok(Aws::principal(&at.site().deployed(), at.site().holding(at.subject)?))
+fn principal(cx: Context<'_>) -> Result<Principal> {
+    Ok(Aws::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
 }
 
-async fn role(at: At<'_>) -> Result<aws_sdk_iam::types::Role> {
-    let name = at.name(Place::Role)?;
-    let found = at
-        .call(&[op::GET_ROLE], || async { at.clients.iam.get_role().role_name(name).send().await.map_err(failure) })
+async fn role(cx: Context<'_>) -> Result<aws_sdk_iam::types::Role> {
+    let name = cx.name(Scope::Role)?;
+    let found = cx
+        .call(&[op::GET_ROLE], || async { cx.clients.iam.get_role().role_name(name).send().await.map_err(failure) })
         .await?;
-    found.role.ok_or_else(|| Error::lacking("role"))
+    found.role.ok_or_else(|| Error::missing_field("role"))
 }
 
-pub(crate) async fn observe(at: At<'_>, boundary: Option<&PolicyArn>) -> Result<Observed> {
-    let Some(role) = role(at).await.or_absent()? else { return Ok(Observed::Absent) };
+pub(crate) async fn observe(cx: Context<'_>, boundary: Option<&PolicyArn>) -> Result<Observed> {
+    let Some(role) = role(cx).await.optional()? else { return Ok(Observed::Absent) };
     let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
     let other = wrong_boundary(&role, boundary);
-    Ok(observed(at.site(), role.arn(), tags).drifted(other))
+    Ok(observed(cx.site(), role.arn(), tags).drifted(other))
 }
 
 /// How a role's permissions boundary differs from the one that is wanted; nothing where none is.
@@ -74,104 +74,104 @@ fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -
 /// What was just made is not known everywhere at once: it is waited for
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
 fn made_just_now(error: Error) -> Error {
-    if error.kind() == ErrorKind::Missing { error.with_kind(ErrorKind::Settling) } else { error }
+    if error.kind() == ErrorKind::NotFound { error.with_kind(ErrorKind::Propagating) } else { error }
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
-    let name = at.name(Place::Role)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
+    let name = cx.name(Scope::Role)?;
     // Whoever is trusted in the end is let in when everything else stands.
-    let trust = match at.subject {
-        Subject::ManagementIdentity => closed(at),
-        _ => principal(at)?.role.trust_policy,
+    let trust = match cx.subject {
+        Subject::ManagementIdentity => closed(cx),
+        _ => principal(cx)?.role.trust_policy,
     };
     let (trust, tags) = (text(&trust)?, tags(ownership(marks, name))?);
-    at.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
-        let made = at.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
+    cx.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
+        let made = cx.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
         let made = made.max_session_duration(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
         let made = made.set_permissions_boundary(boundary.map(PolicyArn::to_string));
         made.set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
     .await?;
-    at.call(&[op::GET_ROLE], || async {
-        at.clients.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
+    cx.call(&[op::GET_ROLE], || async {
+        cx.clients.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
-    let name = at.name(Place::Role)?;
-    if let Some(wrong) = wrong_boundary(&role(at).await?, boundary) {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
+    let name = cx.name(Scope::Role)?;
+    if let Some(wrong) = wrong_boundary(&role(cx).await?, boundary) {
         // Whoever may change a boundary may remove it: no document of ours allows it to anyone.
         let what = format!("{wrong}; set it on the role `{name}` yourself, or take the role away and set up again");
-        return Err(Error::new(ErrorKind::Refused, what));
+        return Err(Error::new(ErrorKind::Rejected, what));
     }
-    let Principal { role, policies, .. } = principal(at)?;
+    let Principal { role, policies, .. } = principal(cx)?;
     for policy in &policies {
         match policy.kind {
-            PolicyKind::Inline => put_inline(at, name, &policy.name, &policy.document).await?,
-            PolicyKind::Managed => put_managed(at, name, policy, marks).await?,
+            PolicyKind::Inline => put_inline(cx, name, &policy.name, &policy.document).await?,
+            PolicyKind::Managed => put_managed(cx, name, policy, marks).await?,
         }
     }
     let wanted = |policy: &str| policies.iter().any(|wanted| wanted.name == policy);
-    for policy in inline(at, name).await?.iter().filter(|policy| !wanted(policy)) {
-        delete_inline(at, name, policy).await?;
+    for policy in inline(cx, name).await?.iter().filter(|policy| !wanted(policy)) {
+        delete_inline(cx, name, policy).await?;
     }
-    for arn in attached(at, name).await? {
+    for arn in attached(cx, name).await? {
         let policy = alien_core::call::last(&arn);
         let own = (0..10).any(|number| policy == managed_policy_name(name, number));
         if own && !wanted(policy) {
-            detach(at, name, &arn).await?;
-            delete_managed(at, &arn).await?;
+            detach(cx, name, &arn).await?;
+            delete_managed(cx, &arn).await?;
         }
     }
-    write_trust(at, name, &role.trust_policy).await?;
+    write_trust(cx, name, &role.trust_policy).await?;
     let tags = tags(seal(marks))?;
-    write_tags(at, name, tags).await
+    write_tags(cx, name, tags).await
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    let name = at.name(Place::Role)?;
-    for arn in attached(at, name).await? {
-        detach(at, name, &arn).await?;
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    let name = cx.name(Scope::Role)?;
+    for arn in attached(cx, name).await? {
+        detach(cx, name, &arn).await?;
     }
     // Whatever is attached, only what bears the role's own names is ours; and what was detached before a kill is found by
     // them as well.
     for number in 0..10 {
         let policy = managed_policy_name(name, number);
-        delete_managed(at, &Arns(&at.site().target).iam(&["policy/", &policy])).await?;
+        delete_managed(cx, &Arns(&cx.site().target).iam(&["policy/", &policy])).await?;
     }
-    for policy in inline(at, name).await? {
-        delete_inline(at, name, &policy).await?;
+    for policy in inline(cx, name).await? {
+        delete_inline(cx, name, &policy).await?;
     }
-    at.call(&[op::DELETE_ROLE], || async {
-        at.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
+    cx.call(&[op::DELETE_ROLE], || async {
+        cx.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
     })
     .await
-    .or_absent()?;
+    .optional()?;
     Ok(Removal::Gone)
 }
 
 /// The claim is a tag of the management role: the run, and when the claim lapses.
-pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
-    let role = role(at).await?;
+pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
+    let role = role(cx).await?;
     let claim = role.tags().iter().find(|found| found.key() == tag::CLAIM);
     Ok(claim.and_then(|claim| claim.value().parse().ok()))
 }
 
-pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
-    let name = at.name(Place::Role)?;
+pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+    let name = cx.name(Scope::Role)?;
     match claim {
-        Some(claim) => write_tags(at, name, tags([(tag::CLAIM, claim.to_string())])?).await,
-        None => untag(at, name, tag::CLAIM).await,
+        Some(claim) => write_tags(cx, name, tags([(tag::CLAIM, claim.to_string())])?).await,
+        None => untag(cx, name, tag::CLAIM).await,
     }
 }
 
 /// First a denial, which takes effect on sessions that are open already
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>); then nobody is let in any
 /// more. Without its seal, the role is set up again by the next set-up.
-pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
-    let name = at.name(Place::Role)?;
+pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
+    let name = cx.name(Scope::Role)?;
     let deny = Policy::new(vec![Statement {
         sid: "Revoked".to_owned(),
         effect: Effect::Deny,
@@ -179,96 +179,96 @@ pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
         resources: vec!["*".into()],
         ..Statement::default()
     }]);
-    put_inline(at, name, REVOKED, &deny).await?;
-    write_trust(at, name, &closed(at)).await?;
-    untag(at, name, tag::SEAL).await
+    put_inline(cx, name, REVOKED, &deny).await?;
+    write_trust(cx, name, &closed(cx)).await?;
+    untag(cx, name, tag::SEAL).await
 }
 
-async fn write_trust(at: At<'_>, role: &str, trust: &Policy) -> Result<()> {
+async fn write_trust(cx: Context<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
-    at.call(&[op::UPDATE_TRUST], || async {
-        let written = at.clients.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
+    cx.call(&[op::UPDATE_TRUST], || async {
+        let written = cx.clients.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
         written.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
 }
 
-async fn write_tags(at: At<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
-    at.call(&[op::TAG_ROLE], || async {
-        at.clients.iam.tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
+async fn write_tags(cx: Context<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
+    cx.call(&[op::TAG_ROLE], || async {
+        cx.clients.iam.tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
 }
 
-async fn untag(at: At<'_>, role: &str, key: &str) -> Result<()> {
-    at.call(&[op::UNTAG_ROLE], || async {
-        at.clients.iam.untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
+async fn untag(cx: Context<'_>, role: &str, key: &str) -> Result<()> {
+    cx.call(&[op::UNTAG_ROLE], || async {
+        cx.clients.iam.untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
 }
 
-async fn put_inline(at: At<'_>, role: &str, name: &str, document: &Policy) -> Result<()> {
+async fn put_inline(cx: Context<'_>, role: &str, name: &str, document: &Policy) -> Result<()> {
     let document = text(document)?;
-    at.call(&[op::PUT_ROLE_POLICY], || async {
-        let put = at.clients.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
+    cx.call(&[op::PUT_ROLE_POLICY], || async {
+        let put = cx.clients.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
         put.send().await.map_err(failure).map_err(made_just_now)
     })
     .await
     .map(|_| ())
 }
 
-async fn inline(at: At<'_>, role: &str) -> Result<Vec<String>> {
-    let listed = at
+async fn inline(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
+    let listed = cx
         .call(&[op::LIST_ROLE_POLICIES], || async {
-            at.clients.iam.list_role_policies().role_name(role).send().await.map_err(failure)
+            cx.clients.iam.list_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
-    Ok(listed.or_absent()?.map(|listed| listed.policy_names).unwrap_or_default())
+    Ok(listed.optional()?.map(|listed| listed.policy_names).unwrap_or_default())
 }
 
-async fn delete_inline(at: At<'_>, role: &str, name: &str) -> Result<()> {
-    at.call(&[op::DELETE_ROLE_POLICY], || async {
-        at.clients.iam.delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
+async fn delete_inline(cx: Context<'_>, role: &str, name: &str) -> Result<()> {
+    cx.call(&[op::DELETE_ROLE_POLICY], || async {
+        cx.clients.iam.delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
     })
     .await
-    .or_absent()
+    .optional()
     .map(|_| ())
 }
 
 /// The ARNs of the managed policies that are attached: ten at most, so there is one page.
-async fn attached(at: At<'_>, role: &str) -> Result<Vec<String>> {
-    let listed = at
+async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
+    let listed = cx
         .call(&[op::LIST_ATTACHED_ROLE_POLICIES], || async {
-            at.clients.iam.list_attached_role_policies().role_name(role).send().await.map_err(failure)
+            cx.clients.iam.list_attached_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
-    let policies = listed.or_absent()?.and_then(|listed| listed.attached_policies).unwrap_or_default();
+    let policies = listed.optional()?.and_then(|listed| listed.attached_policies).unwrap_or_default();
     Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
 }
 
 /// A managed policy has five versions at most: a new one takes the place of the one before the present
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html>).
-async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks) -> Result<()> {
-    let arn = Arns(&at.site().target).iam(&["policy/", &policy.name]);
+async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &Marks) -> Result<()> {
+    let arn = Arns(&cx.site().target).iam(&["policy/", &policy.name]);
     let document = text(&policy.document)?;
     let tags = tags(ownership(marks, role))?;
-    let made = at
+    let made = cx
         .call(&[op::CREATE_POLICY, op::TAG_POLICY], || async {
-            let made = at.clients.iam.create_policy().policy_name(&policy.name).policy_document(&document);
+            let made = cx.clients.iam.create_policy().policy_name(&policy.name).policy_document(&document);
             made.set_tags(Some(tags.clone())).send().await.map_err(failure)
         })
         .await;
     match made {
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            is_own(at, &arn).await?;
-            for version in old_versions(at, &arn).await? {
-                delete_version(at, &arn, &version).await?;
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            is_own(cx, &arn).await?;
+            for version in old_versions(cx, &arn).await? {
+                delete_version(cx, &arn, &version).await?;
             }
-            at.call(&[op::CREATE_POLICY_VERSION], || async {
-                let made = at.clients.iam.create_policy_version().policy_arn(&arn).policy_document(&document);
+            cx.call(&[op::CREATE_POLICY_VERSION], || async {
+                let made = cx.clients.iam.create_policy_version().policy_arn(&arn).policy_document(&document);
                 made.set_as_default(true).send().await.map_err(failure)
             })
             .await?;
@@ -277,8 +277,8 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
             made?;
         }
     }
-    at.call(&[op::ATTACH_ROLE_POLICY], || async {
-        let attached = at.clients.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
+    cx.call(&[op::ATTACH_ROLE_POLICY], || async {
+        let attached = cx.clients.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
         attached.map_err(failure).map_err(made_just_now)
     })
     .await
@@ -286,56 +286,56 @@ async fn put_managed(at: At<'_>, role: &str, policy: &RolePolicy, marks: &Marks)
 }
 
 /// Something of someone else's may have the name.
-async fn is_own(at: At<'_>, arn: &str) -> Result<()> {
-    let found = at
-        .call(&[op::GET_POLICY], || async { at.clients.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
+async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
+    let found = cx
+        .call(&[op::GET_POLICY], || async { cx.clients.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
         .await?;
-    let policy = found.policy.ok_or_else(|| Error::lacking("policy"))?;
+    let policy = found.policy.ok_or_else(|| Error::missing_field("policy"))?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
-    match observed(at.site(), arn, tags) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("`{arn}` is there, and {whose}"))),
+    match observed(cx.site(), arn, tags) {
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{arn}` is there, and {whose}"))),
         _ => Ok(()),
     }
 }
 
-async fn detach(at: At<'_>, role: &str, arn: &str) -> Result<()> {
-    at.call(&[op::DETACH_ROLE_POLICY], || async {
-        at.clients.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
+async fn detach(cx: Context<'_>, role: &str, arn: &str) -> Result<()> {
+    cx.call(&[op::DETACH_ROLE_POLICY], || async {
+        cx.clients.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
     })
     .await
-    .or_absent()
+    .optional()
     .map(|_| ())
 }
 
-async fn delete_managed(at: At<'_>, arn: &str) -> Result<()> {
-    let Some(versions) = old_versions(at, arn).await.or_absent()? else { return Ok(()) };
+async fn delete_managed(cx: Context<'_>, arn: &str) -> Result<()> {
+    let Some(versions) = old_versions(cx, arn).await.optional()? else { return Ok(()) };
     for version in versions {
-        delete_version(at, arn, &version).await?;
+        delete_version(cx, arn, &version).await?;
     }
-    at.call(&[op::DELETE_POLICY], || async {
-        at.clients.iam.delete_policy().policy_arn(arn).send().await.map_err(failure)
+    cx.call(&[op::DELETE_POLICY], || async {
+        cx.clients.iam.delete_policy().policy_arn(arn).send().await.map_err(failure)
     })
     .await
-    .or_absent()
+    .optional()
     .map(|_| ())
 }
 
 /// The versions that are not in force.
-async fn old_versions(at: At<'_>, arn: &str) -> Result<Vec<String>> {
-    let listed = at
+async fn old_versions(cx: Context<'_>, arn: &str) -> Result<Vec<String>> {
+    let listed = cx
         .call(&[op::LIST_POLICY_VERSIONS], || async {
-            at.clients.iam.list_policy_versions().policy_arn(arn).send().await.map_err(failure)
+            cx.clients.iam.list_policy_versions().policy_arn(arn).send().await.map_err(failure)
         })
         .await?;
     let old = |version: &PolicyVersion| !version.is_default_version();
     Ok(listed.versions().iter().filter(|version| old(version)).filter_map(|v| v.version_id.clone()).collect())
 }
 
-async fn delete_version(at: At<'_>, arn: &str, version: &str) -> Result<()> {
-    at.call(&[op::DELETE_POLICY_VERSION], || async {
-        at.clients.iam.delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
+async fn delete_version(cx: Context<'_>, arn: &str, version: &str) -> Result<()> {
+    cx.call(&[op::DELETE_POLICY_VERSION], || async {
+        cx.clients.iam.delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
     })
     .await
-    .or_absent()
+    .optional()
     .map(|_| ())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::cloud::{Allowed, Permission, Scope, glob};
+use alien_core::cloud::{Allowed, Coverage, Permission, glob};
 
 use super::{Condition, Effect, Policy, Principal, Statement, Text};
 use crate::Aws;
@@ -184,12 +184,12 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
             if denials.iter().any(|denial| denies_all(denial, action, resource)) {
                 return;
             }
-            let scope = match resource {
-                "" => Scope::Anything,
-                pattern if pattern.contains(['*', '?']) => Scope::Glob(pattern),
-                exact => Scope::Exact(exact),
+            let coverage = match resource {
+                "" => Coverage::Anything,
+                pattern if pattern.contains(['*', '?']) => Coverage::Glob(pattern),
+                exact => Coverage::Exact(exact),
             };
-            visit(Allowed { permission, scope, condition, statement: label });
+            visit(Allowed { permission, coverage, condition, statement: label });
         };
         let named = statement.not_actions.is_empty() && !statement.actions.is_empty();
         let actions: &'d [Text] = if named { &statement.actions } else { EVERY_ACTION };

@@ -4,28 +4,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use alien_core::cloud::{Cloud, Deployed, Guard, Operation};
-use alien_core::permission::{Holding, Sets, Subject, Topic};
+use alien_core::permission::{Grants, Sets, Subject, SubjectType};
 
 use super::limits::{self, STATEMENT_ENVELOPE, length};
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};
 use crate::Aws;
 use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The conditions that belong to a place, all of them; none for most.
-pub(crate) fn guards(place: Place) -> &'static [Guard<Place>] {
-    const NEW: Guard<Place> = Guard::Named { key: NEW_TAG, by: Place::NetworkTag };
-    match place {
-        Place::RoleForLambda => &[Guard::Fixed { key: PASSED_TO, values: &["lambda.amazonaws.com"] }],
-        Place::RoleForTasks => &[Guard::Fixed { key: PASSED_TO, values: &["ecs-tasks.amazonaws.com"] }],
-        Place::ServiceWithoutShell => &[Guard::Fixed { key: "ecs:enable-execute-command", values: &["false"] }],
-        Place::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
-        Place::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Place::Function }],
-        Place::Vpc | Place::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Place::NetworkTag }],
-        Place::NetworkNew => &[NEW],
+pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
+    const NEW: Guard<Scope> = Guard::Named { key: NEW_TAG, by: Scope::NetworkTag };
+    match scope {
+        Scope::RoleForLambda => &[Guard::Fixed { key: PASSED_TO, values: &["lambda.amazonaws.com"] }],
+        Scope::RoleForTasks => &[Guard::Fixed { key: PASSED_TO, values: &["ecs-tasks.amazonaws.com"] }],
+        Scope::ServiceWithoutShell => &[Guard::Fixed { key: "ecs:enable-execute-command", values: &["false"] }],
+        Scope::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
+        Scope::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Scope::Function }],
+        Scope::Vpc | Scope::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Scope::NetworkTag }],
+        Scope::NetworkNew => &[NEW],
         // Whoever may tag what is there already could make anything theirs.
-        Place::NetworkTagging => &[
+        Scope::NetworkTagging => &[
             NEW,
             Guard::Fixed {
                 key: "ec2:CreateAction",
@@ -48,7 +48,7 @@ const NEW_TAG: &str = "aws:RequestTag/alien-resource";
 const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
 
 /// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Principal {
+pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Grants) -> Principal {
     let role = Arns(deployment.target).role(&holding.holder.name());
     let policies = pack(statements(deployment, holding), &role);
     let trust_policy = identity::trust(deployment, &holding.holder);
@@ -62,7 +62,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Pr
 /// Grants that give the same actions on the same sort of place are one statement.
 #[derive(Default)]
 struct Group<'a> {
-    rows: Vec<&'static Operation<Place>>,
+    rows: Vec<&'static Operation<Scope>>,
     resources: Vec<&'a str>,
     values: Vec<&'a str>,
 }
@@ -71,22 +71,22 @@ struct Group<'a> {
 /// ARN is known, from new ones.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    topic: Topic,
-    place: Place,
+    topic: SubjectType,
+    scope: Scope,
     sets: Sets,
     guarded: bool,
 }
 
-fn statements(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Vec<Statement> {
+fn statements(deployment: &Deployed<'_, Aws>, holding: &Grants) -> Vec<Statement> {
     let mut groups = BTreeMap::<Key, Group<'_>>::new();
     for grants in holding.grants.chunk_by(|a, b| a.subject == b.subject) {
         let Some(subject) = grants.first().map(|grant| grant.subject) else { continue };
         let Some(topic) = subject.topic(deployment.stack) else { continue };
         // Few sets and few places: a list is searched faster than a map.
-        let mut places: Vec<(Place, Sets, Vec<&'static Operation<Place>>)> = Vec::new();
+        let mut places: Vec<(Scope, Sets, Vec<&'static Operation<Scope>>)> = Vec::new();
         for grant in grants {
             for row in Aws::set(topic, grant.set) {
-                match places.iter_mut().find(|(place, ..)| *place == row.on) {
+                match places.iter_mut().find(|(scope, ..)| *scope == row.on) {
                     Some((_, sets, rows)) => {
                         sets.insert(grant.set);
                         rows.push(row);
@@ -95,8 +95,8 @@ fn statements(deployment: &Deployed<'_, Aws>, holding: &Holding) -> Vec<Statemen
                 }
             }
         }
-        for (place, sets, rows) in places {
-            group(deployment, subject, Key { topic, place, sets, guarded: false }, rows, &mut groups);
+        for (scope, sets, rows) in places {
+            group(deployment, subject, Key { topic, scope, sets, guarded: false }, rows, &mut groups);
         }
     }
     groups.into_iter().flat_map(|(key, group)| group_statements(&key, group)).collect()
@@ -106,15 +106,15 @@ fn group<'a>(
     deployment: &Deployed<'a, Aws>,
     subject: Subject,
     mut key: Key,
-    rows: Vec<&'static Operation<Place>>,
+    rows: Vec<&'static Operation<Scope>>,
     groups: &mut BTreeMap<Key, Group<'a>>,
 ) {
     let names = deployment.names;
-    let mut resources = names.at(key.place, subject).peekable();
+    let mut resources = names.at(key.scope, subject).peekable();
     if resources.peek().is_none() {
         return;
     }
-    let named = guards(key.place).iter().filter_map(|guard| match guard {
+    let named = guards(key.scope).iter().filter_map(|guard| match guard {
         Guard::Named { by, .. } => Some(names.at(*by, subject)),
         Guard::Fixed { .. } => None,
     });
@@ -143,7 +143,7 @@ fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
         effect: Effect::Allow,
         actions: actions.clone(),
         resources: group.resources.iter().map(|name| Text::Owned((*name).to_owned())).collect(),
-        condition: condition(key.place, values),
+        condition: condition(key.scope, values),
         ..Statement::default()
     };
     if group.values.is_empty() {
@@ -154,9 +154,9 @@ fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
 }
 
 /// The condition that belongs to a place, where names tell things apart: these.
-fn condition(place: Place, names: &[&str]) -> Condition {
+fn condition(scope: Scope, names: &[&str]) -> Condition {
     let mut condition = Condition::default();
-    for guard in guards(place) {
+    for guard in guards(scope) {
         match guard {
             Guard::Fixed { key, values } => condition.require(*key, values.iter().map(|value| (*value).to_owned())),
             Guard::Named { key, .. } if !names.is_empty() => {
@@ -180,8 +180,8 @@ fn sid(key: &Key) -> String {
     }
     sid.push_str("On");
     // A place's name in code is its name for people.
-    let _ = write!(sid, "{:?}", key.place);
-    if key.place == Place::Vpc && !key.guarded {
+    let _ = write!(sid, "{:?}", key.scope);
+    if key.scope == Scope::Vpc && !key.guarded {
         sid.push_str("OfCustomer");
     }
     sid

@@ -6,14 +6,14 @@ pub(crate) mod calls;
 use alien_core::Code;
 
 use crate::naming::Arns;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::target::Region;
 
 /// The log group of compute, by the parts of its name.
-pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Place, String)>) {
+pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Scope, String)>) {
     let group = arns.regional("logs", &[&["log-group:"], name].concat());
     let streams = [&group, ":*"].concat();
-    things.extend([(Place::LogGroup, group), (Place::LogGroup, streams.clone()), (Place::LogStreams, streams)]);
+    things.extend([(Scope::LogGroup, group), (Scope::LogGroup, streams.clone()), (Scope::LogStreams, streams)]);
 }
 
 /// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries

@@ -9,7 +9,7 @@ use alien_core::{Container, Problem, Replicas, Rule};
 use super::{Rows, compute};
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Names of services and families have at most 255 characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
@@ -55,22 +55,22 @@ pub(crate) fn cluster_set() -> Rows {
 }
 
 /// Names the cluster and the service-linked role.
-pub(crate) fn cluster(arns: Arns<'_>, things: &mut Vec<(Place, String)>) {
-    things.push((Place::Cluster, arns.regional("ecs", &["cluster/", &cluster_name(arns)])));
+pub(crate) fn cluster(arns: Arns<'_>, things: &mut Vec<(Scope, String)>) {
+    things.push((Scope::Cluster, arns.regional("ecs", &["cluster/", &cluster_name(arns)])));
     let linked = ["role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"];
-    things.push((Place::EcsLinkedRole, arns.iam(&linked)));
+    things.push((Scope::EcsLinkedRole, arns.iam(&linked)));
 }
 
 fn cluster_name(arns: Arns<'_>) -> String {
     arns.physical("cluster", MAX)
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let name = arns.physical(id, MAX);
     let service = arns.regional("ecs", &["service/", &cluster_name(arns), "/", &name]);
-    things.push((Place::Service, service.clone()));
-    things.push((Place::ServiceWithoutShell, service));
-    things.push((Place::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
+    things.push((Scope::Service, service.clone()));
+    things.push((Scope::ServiceWithoutShell, service));
+    things.push((Scope::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
     compute::log_group(arns, &["/ecs/", &name], things);
 }
 

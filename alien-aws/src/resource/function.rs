@@ -11,7 +11,7 @@ use alien_core::{Code, Function, Problem, Rule};
 use super::{Rows, compute};
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A function name has at most 64 characters
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
@@ -72,15 +72,15 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Scope, String)>) {
     let name = arns.physical(id, MAX);
-    things.push((Place::Function, arns.regional("lambda", &["function:", &name])));
+    things.push((Scope::Function, arns.regional("lambda", &["function:", &name])));
     compute::log_group(arns, &["/aws/lambda/", &name], things);
     if function.is_triggered() {
-        things.push((Place::Mappings, "*".to_owned()));
+        things.push((Scope::Mappings, "*".to_owned()));
     }
     if function.network_id().is_some() {
-        things.push((Place::Interfaces, "*".to_owned()));
+        things.push((Scope::Interfaces, "*".to_owned()));
     }
 }
 

@@ -8,7 +8,7 @@ use alien_core::permission::Set;
 use super::Rows;
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A table name has at most 255 characters
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>).
@@ -27,6 +27,6 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>) {
-    things.push((Place::Table, arns.regional("dynamodb", &["table/", &arns.physical(id, MAX)])));
+pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
+    things.push((Scope::Table, arns.regional("dynamodb", &["table/", &arns.physical(id, MAX)])));
 }

@@ -8,7 +8,7 @@ use alien_core::resource::{Resource, Settings};
 use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::naming::Arns;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 pub(crate) mod compute;
 pub(crate) mod container;
@@ -20,7 +20,7 @@ pub(crate) mod storage;
 
 pub(crate) use container::{cluster, cluster_set};
 
-type Rows = &'static [&'static Operation<Place>];
+type Rows = &'static [&'static Operation<Scope>];
 
 /// The operations of a kind's permission set.
 pub(crate) fn set(kind: Kind, set: Set) -> Rows {
@@ -35,7 +35,7 @@ pub(crate) fn set(kind: Kind, set: Set) -> Rows {
 }
 
 /// Names what belongs to a resource, its id first.
-pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
     let id = resource.id().as_str();
     match resource.settings() {
         Settings::Function(function) => function::names(arns, id, function, things),
@@ -48,7 +48,7 @@ pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place
     if let Some(code) = resource.settings().compute()
         && let Some(repository) = compute::repository(code.code)
     {
-        things.extend([(Place::Repository, repository), (Place::Registry, "*".to_owned())]);
+        things.extend([(Scope::Repository, repository), (Scope::Registry, "*".to_owned())]);
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn names(arns: Arns<'_>, resource: &Resource, things: &mut Vec<(Place
 /// * a queue: its URL (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>);
 /// * a network: the id of its VPC; until that is on record, its name, which the VPC has as its tag.
 #[cfg(feature = "client")]
-pub(crate) fn address(site: &alien_core::Site<crate::Aws>, subject: Subject) -> String {
+pub(crate) fn address(site: &alien_core::DeploymentContext<crate::Aws>, subject: Subject) -> String {
     use alien_core::call::last;
     let Subject::Resource(position) = subject else { return String::new() };
     let name = last(site.names.id(position));

@@ -10,7 +10,7 @@ use alien_core::{Network, Problem, Rule};
 use super::Rows;
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Names of EC2 things are tags of at most 256 characters
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
@@ -57,22 +57,22 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Vec<(Scope, String)>) {
     if let Some(vpc) = network.existing_name() {
-        things.push((Place::Vpc, arns.regional("ec2", &["vpc/", vpc])));
+        things.push((Scope::Vpc, arns.regional("ec2", &["vpc/", vpc])));
         return;
     }
     // The id of a new VPC is AWS's to choose: until then its name stands in the id's place for people, and its tag tells
     // it apart in documents.
     let name = arns.physical(id, MAX);
-    things.push((Place::NetworkId, arns.regional("ec2", &["vpc/", &name])));
-    things.push((Place::Vpc, arns.regional("ec2", &["vpc/*"])));
+    things.push((Scope::NetworkId, arns.regional("ec2", &["vpc/", &name])));
+    things.push((Scope::Vpc, arns.regional("ec2", &["vpc/*"])));
     for part in PARTS {
         let arn = arns.regional("ec2", &[part]);
-        things.extend([Place::NetworkNew, Place::NetworkTagging].map(|place| (place, arn.clone())));
-        things.push((Place::NetworkOwn, arn));
+        things.extend([Scope::NetworkNew, Scope::NetworkTagging].map(|scope| (scope, arn.clone())));
+        things.push((Scope::NetworkOwn, arn));
     }
-    things.push((Place::NetworkTag, name));
+    things.push((Scope::NetworkTag, name));
 }
 
 pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {

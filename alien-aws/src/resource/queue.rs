@@ -9,7 +9,7 @@ use alien_core::permission::Set;
 use super::Rows;
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A queue name has at most 80 characters; the dead-letter queue adds five
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
@@ -47,10 +47,10 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, queue: &Queue, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(arns: Arns<'_>, id: &str, queue: &Queue, things: &mut Vec<(Scope, String)>) {
     let name = arns.physical(id, MAX);
-    things.push((Place::Queue, arns.regional("sqs", &[&name])));
+    things.push((Scope::Queue, arns.regional("sqs", &[&name])));
     if queue.has_dead_letters() {
-        things.push((Place::DeadLetters, arns.regional("sqs", &[&name, DEAD_LETTERS])));
+        things.push((Scope::DeadLetters, arns.regional("sqs", &[&name, DEAD_LETTERS])));
     }
 }

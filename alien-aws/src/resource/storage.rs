@@ -9,7 +9,7 @@ use alien_core::{Problem, Rule};
 use super::Rows;
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A bucket name has at most 63 characters and is unique in the partition, so it ends in the account
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
@@ -37,10 +37,10 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let name = [&arns.physical(id, MAX), "-", arns.0.account.as_str()].concat();
-    things.push((Place::Bucket, arns.s3(&[&name])));
-    things.push((Place::Objects, arns.s3(&[&name, "/*"])));
+    things.push((Scope::Bucket, arns.s3(&[&name])));
+    things.push((Scope::Objects, arns.s3(&[&name, "/*"])));
 }
 
 /// S3 keeps some beginnings of names for itself.

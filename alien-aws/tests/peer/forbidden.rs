@@ -8,7 +8,7 @@ use alien_aws::policy::{Request, evaluate};
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
 use alien_core::engine::Data;
-use alien_core::{Silent, Site};
+use alien_core::{DeploymentContext, Silent};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::Tag;
@@ -149,7 +149,7 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
 
 /// What the peer decides wrongly, our evaluator decides; the calls are named, so that the list can only become shorter.
 fn undecided(deployment: &alien_core::Deployment) {
-    let site = Site::<Aws>::of(deployment).unwrap();
+    let site = DeploymentContext::<Aws>::of(deployment).unwrap();
     let principal = rendered(deployment);
     let policies = || principal.policies.iter().map(|policy| &policy.document);
     let (worker, mailer) = (site.id_of(site.subject("worker").unwrap()), site.id_of(site.subject("mailer").unwrap()));

@@ -127,7 +127,7 @@ pub(crate) async fn roles_are_made_with_the_boundary(peer: &Peer) {
     let plan = other.plan(&release, Some(&deployment), &run()).await.unwrap();
     assert!(plan.to_string().contains("its permissions boundary is"), "{plan}");
     let error = other.apply(&plan, &run(), &Silent).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     assert!(error.to_string().contains("set it on the role"), "{error}");
     engine.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }

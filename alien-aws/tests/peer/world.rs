@@ -9,9 +9,9 @@ use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::cloud::Cloud;
-use alien_core::{Deployment, DeploymentId, Impersonate, Kind, Provision, Site, SystemClock};
+use alien_core::{Deployment, DeploymentContext, DeploymentId, Impersonate, Kind, Provision, SystemClock};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -128,7 +128,7 @@ fn role(deployment: &Deployment) -> &str {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> alien_aws::policy::Principal {
-    let site = Site::<Aws>::of(deployment).unwrap();
+    let site = DeploymentContext::<Aws>::of(deployment).unwrap();
     Aws::principal(&site.deployed(), &site.permissions.management)
 }
 
@@ -146,15 +146,15 @@ impl World for Peer {
         }
     }
 
-    fn calling(&self) -> Calling {
+    fn calling(&self) -> CallConfig {
         quickly(Arc::new(SystemClock), Duration::from_secs(20))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
         Arc::new(alien_aws::provisioner(&self.customer(), id, target, None, how))
     }
 
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
         Arc::new(alien_aws::impersonator(&self.vendor(), "test", how))
     }
 

@@ -74,13 +74,13 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
         // An identity or a role that was just made is not known everywhere, nor is what was just taken away
         // (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>).
         "PrincipalNotFound" | "RoleDefinitionDoesNotExist" | "RoleDefinitionHasAssignments" => {
-            return ErrorKind::Settling;
+            return ErrorKind::Propagating;
         }
-        "RoleAssignmentExists" => return ErrorKind::Exists,
+        "RoleAssignmentExists" => return ErrorKind::AlreadyExists,
         "InUseSubnetCannotBeDeleted" | "NetcfgSubnetInUse" => return ErrorKind::Busy,
-        "StorageAccountAlreadyTaken" | "NamespaceUnavailable" => return ErrorKind::Foreign,
+        "StorageAccountAlreadyTaken" | "NamespaceUnavailable" => return ErrorKind::NotOwned,
         "RequestDisallowedByPolicy" | "RequestDisallowedByAzure" | "DenyAssignmentAuthorizationFailed" => {
-            return ErrorKind::Refused;
+            return ErrorKind::Rejected;
         }
         "InvalidAuthenticationTokenTenant" => return ErrorKind::Credentials,
         "RequestEntityTooLarge" => return ErrorKind::TooLarge,
@@ -91,13 +91,13 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
         401 if said.contains("claim(s) are required") => ErrorKind::Denied,
         401 => ErrorKind::Expired,
         403 => ErrorKind::Denied,
-        404 | 410 => ErrorKind::Missing,
+        404 | 410 => ErrorKind::NotFound,
         409 if passes(code) => ErrorKind::Busy,
         412 => ErrorKind::Busy,
         413 => ErrorKind::TooLarge,
         408 | 500.. => ErrorKind::Unavailable,
         429 => ErrorKind::Throttled,
-        _ => ErrorKind::Refused,
+        _ => ErrorKind::Rejected,
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn unsent(error: &azure_core::Error) -> Error {
                 format!("there are no Azure credentials here ({}); {help}", brief(error)),
             )
         }
-        _ => Error::new(ErrorKind::Defect, chain(error)),
+        _ => Error::new(ErrorKind::Internal, chain(error)),
     }
 }
 
@@ -196,23 +196,23 @@ mod tests {
     #[test]
     fn an_error_is_known_by_its_code_and_its_status() {
         for (status, code, expected) in [
-            (400, "PrincipalNotFound", ErrorKind::Settling),
-            (400, "InvalidParameter", ErrorKind::Refused),
+            (400, "PrincipalNotFound", ErrorKind::Propagating),
+            (400, "InvalidParameter", ErrorKind::Rejected),
             (401, "ExpiredAuthenticationToken", ErrorKind::Expired),
             (403, "AuthorizationFailed", ErrorKind::Denied),
             (403, "LinkedAuthorizationFailed", ErrorKind::Denied),
-            (403, "RequestDisallowedByPolicy", ErrorKind::Refused),
-            (404, "ResourceNotFound", ErrorKind::Missing),
-            (409, "RoleAssignmentExists", ErrorKind::Exists),
+            (403, "RequestDisallowedByPolicy", ErrorKind::Rejected),
+            (404, "ResourceNotFound", ErrorKind::NotFound),
+            (409, "RoleAssignmentExists", ErrorKind::AlreadyExists),
             (409, "ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity", ErrorKind::Busy),
-            (409, "MissingSubscriptionRegistration", ErrorKind::Refused),
-            (409, "InvalidResourceLocation", ErrorKind::Refused),
+            (409, "MissingSubscriptionRegistration", ErrorKind::Rejected),
+            (409, "InvalidResourceLocation", ErrorKind::Rejected),
             (409, "AnotherOperationInProgress", ErrorKind::Busy),
-            (409, "ResourceGroupBeingDeleted", ErrorKind::Refused),
-            (400, "RoleDefinitionHasAssignments", ErrorKind::Settling),
+            (409, "ResourceGroupBeingDeleted", ErrorKind::Rejected),
+            (400, "RoleDefinitionHasAssignments", ErrorKind::Propagating),
             (401, "InvalidAuthenticationTokenTenant", ErrorKind::Credentials),
-            (403, "DenyAssignmentAuthorizationFailed", ErrorKind::Refused),
-            (410, "", ErrorKind::Missing),
+            (403, "DenyAssignmentAuthorizationFailed", ErrorKind::Rejected),
+            (410, "", ErrorKind::NotFound),
             (429, "TooManyRequests", ErrorKind::Throttled),
             (503, "ServerTimeout", ErrorKind::Unavailable),
         ] {

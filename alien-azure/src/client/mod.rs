@@ -12,7 +12,7 @@ use alien_core::{Error, ErrorKind, Result};
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::Policy;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
-use azure_core::http::{Context, Method, Pipeline, PipelineSendOptions, Request, Url};
+use azure_core::http::{Context as HttpContext, Method, Pipeline, PipelineSendOptions, Request, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl fmt::Debug for Clients {
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type At<'a> = alien_core::call::At<'a, Azure, Clients>;
+pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Azure, Clients>;
 
 /// An answer that is no failure. It is not printed: it may hold a key.
 pub(crate) struct Answer {
@@ -69,7 +69,7 @@ impl Answer {
     /// What it says.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Error::new(ErrorKind::Defect, format!("an answer that cannot be read: {error}")))
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("an answer that cannot be read: {error}")))
     }
 
     /// Its bytes.
@@ -139,7 +139,7 @@ impl Clients {
             // It is asked for where the first page was, and nowhere else: a token goes with it.
             let next = url(&next)?;
             if next.origin() != url(self.endpoint.arm())?.origin() {
-                return Err(Error::new(ErrorKind::Defect, "a list goes on at another address"));
+                return Err(Error::new(ErrorKind::Internal, "a list goes on at another address"));
             }
             page = self.send(&self.arm, Request::new(next, Method::Get)).await?.json()?;
             all.append(&mut page.value);
@@ -158,7 +158,7 @@ impl Clients {
         if answer.status == 201 {
             let what = "an update created something, which nobody was granted; have the customer's admin look at the \
                         roles of the management identity";
-            return Err(Error::new(ErrorKind::Defect, what));
+            return Err(Error::new(ErrorKind::Internal, what));
         }
         Ok(answer)
     }
@@ -212,7 +212,8 @@ impl Clients {
 
     async fn send(&self, pipeline: &Pipeline, mut request: Request) -> Result<Answer> {
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
-        let sent = pipeline.send(&Context::new(), &mut request, Some(options)).await.map_err(|error| unsent(&error))?;
+        let sent =
+            pipeline.send(&HttpContext::new(), &mut request, Some(options)).await.map_err(|error| unsent(&error))?;
         let (status, headers, body) = sent.deconstruct();
         let answer = Answer { status: u16::from(status), headers, body: body.into() };
         if status.is_success() { Ok(answer) } else { Err(failure(&answer)) }
@@ -220,11 +221,11 @@ impl Clients {
 }
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(body).map_err(|error| Error::new(ErrorKind::Defect, format!("no JSON: {error}")))
+    serde_json::to_vec(body).map_err(|error| Error::new(ErrorKind::Internal, format!("no JSON: {error}")))
 }
 
 fn url(text: &str) -> Result<Url> {
-    text.parse().map_err(|error| Error::new(ErrorKind::Defect, format!("`{text}` is no address: {error}")))
+    text.parse().map_err(|error| Error::new(ErrorKind::Internal, format!("`{text}` is no address: {error}")))
 }
 
 #[cfg(test)]
@@ -256,7 +257,8 @@ mod tests {
     #[tokio::test]
     async fn an_update_that_makes_something_is_a_breach() {
         let body = serde_json::json!({});
-        for (status, kind) in [(200, None), (202, None), (201, Some(ErrorKind::Defect)), (403, Some(ErrorKind::Denied))]
+        for (status, kind) in
+            [(200, None), (202, None), (201, Some(ErrorKind::Internal)), (403, Some(ErrorKind::Denied))]
         {
             let endpoint = Endpoint::through(Arc::new(Answers(status, "{}")));
             let config = Config::from_token("token", endpoint);

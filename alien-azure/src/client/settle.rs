@@ -6,9 +6,9 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, OptionalExt, Result};
 
-use super::At;
+use super::Context;
 
 /// Something that tells how far it is.
 pub(crate) trait State {
@@ -31,16 +31,16 @@ pub(crate) fn is_going(found: &impl State) -> bool {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Exists`] where something is there.
+/// [`ErrorKind::AlreadyExists`] where something is there.
 pub(crate) async fn clear<T: State + Send, F: Future<Output = Result<T>> + Send>(
-    at: At<'_>,
+    cx: Context<'_>,
     budget: Duration,
     mut look: impl FnMut() -> F + Send,
 ) -> Result<()> {
-    match look().await.or_absent()? {
+    match look().await.optional()? {
         None => Ok(()),
-        Some(found) if is_going(&found) => at.until_gone(budget, look).await.map(drop),
-        Some(_) => Err(Error::new(ErrorKind::Exists, "it is there")),
+        Some(found) if is_going(&found) => cx.until_gone(budget, look).await.map(drop),
+        Some(_) => Err(Error::new(ErrorKind::AlreadyExists, "it is there")),
     }
 }
 
@@ -51,14 +51,14 @@ pub(crate) fn is_running(found: &impl State) -> bool {
 
 /// Waits until what was written is there and nothing is being done to it.
 pub(crate) async fn idle<T: State, F: Future<Output = Result<T>> + Send>(
-    at: At<'_>,
+    cx: Context<'_>,
     budget: Duration,
     mut look: impl FnMut() -> F + Send,
 ) -> Result<T> {
-    at.until(budget, || {
+    cx.until(budget, || {
         let found = look();
         async move {
-            Ok(match found.await.or_absent()? {
+            Ok(match found.await.optional()? {
                 Some(found) if !is_running(&found) => ControlFlow::Break(found),
                 Some(found) => ControlFlow::Continue(format!("its state is `{}`", found.state())),
                 None => ControlFlow::Continue("it cannot be seen".to_owned()),
@@ -70,11 +70,11 @@ pub(crate) async fn idle<T: State, F: Future<Output = Result<T>> + Send>(
 
 /// Waits until it is made.
 pub(crate) async fn made<T: State, F: Future<Output = Result<T>> + Send>(
-    at: At<'_>,
+    cx: Context<'_>,
     budget: Duration,
     look: impl FnMut() -> F + Send,
 ) -> Result<T> {
-    let found = idle(at, budget, look).await?;
+    let found = idle(cx, budget, look).await?;
     if ["Failed", "Canceled"].iter().any(|word| found.state().eq_ignore_ascii_case(word)) {
         let why = found.why().map(|why| format!(": {why}")).unwrap_or_default();
         return Err(Error::new(ErrorKind::Failed, format!("its state is `{}`{why}", found.state())));

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use alien_core::engine::mark::{self, ownership, seal};
 use alien_core::engine::{Marks, Observed};
 use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind, Result, Site};
+use alien_core::{DeploymentContext, Error, ErrorKind, Result};
 use serde_json::json;
 
-use super::At;
+use super::Context;
 use crate::Azure;
 use crate::operations as op;
 
@@ -17,14 +17,14 @@ use crate::operations as op;
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// What they tell.
-pub(crate) fn observed(site: &Site<Azure>, id: impl Into<String>, tags: &Tags) -> Observed {
+pub(crate) fn observed(site: &DeploymentContext<Azure>, id: impl Into<String>, tags: &Tags) -> Observed {
     mark::observed(site, id, tags.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// Refuses what stands under a name of ours and is not ours.
-pub(crate) fn own(site: &Site<Azure>, what: &str, tags: &Tags) -> Result<()> {
+pub(crate) fn own(site: &DeploymentContext<Azure>, what: &str, tags: &Tags) -> Result<()> {
     match observed(site, "", tags) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("`{what}` is there, and {whose}"))),
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{what}` is there, and {whose}"))),
         _ => Ok(()),
     }
 }
@@ -37,16 +37,16 @@ pub(crate) fn unsealed(mut found: Tags, marks: &Marks, name: &str) -> Tags {
 }
 
 /// Writes the seal.
-pub(crate) async fn set_seal(at: At<'_>, id: &str, marks: &Marks) -> Result<()> {
-    merge(at, id, &seal(marks)).await
+pub(crate) async fn set_seal(cx: Context<'_>, id: &str, marks: &Marks) -> Result<()> {
+    merge(cx, id, &seal(marks)).await
 }
 
 /// Writes some tags and leaves the others: nothing is read for that, and nothing of anybody's lost. What is to go is
 /// written empty.
-pub(crate) async fn merge(at: At<'_>, id: &str, tags: &[(&'static str, String)]) -> Result<()> {
+pub(crate) async fn merge(cx: Context<'_>, id: &str, tags: &[(&'static str, String)]) -> Result<()> {
     let tags: BTreeMap<_, _> = tags.iter().map(|(name, value)| (*name, value)).collect();
     let body = json!({ "operation": "Merge", "properties": { "tags": tags } });
     let tags = [id, "/providers/Microsoft.Resources/tags/default"].concat();
-    let merged = at.about(Subject::Deployment);
-    merged.call(&[op::PUT_TAGS], || async { at.clients.patch(&tags, &body).await }).await.map(drop)
+    let merged = cx.about(Subject::Deployment);
+    merged.call(&[op::PUT_TAGS], || async { cx.clients.patch(&tags, &body).await }).await.map(drop)
 }

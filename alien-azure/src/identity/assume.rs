@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alien_core::call::Calling;
-use alien_core::impersonate::{Assume, Entered, Entry, Proof};
-use alien_core::{Error, ErrorKind, Impersonator, Result, Site};
+use alien_core::call::CallConfig;
+use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
+use alien_core::{DeploymentContext, Error, ErrorKind, Impersonator, Result};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientMethodOptions;
@@ -35,7 +35,7 @@ const PROPAGATION: Duration = Duration::from_secs(15 * 60);
 /// Calls `POST /{tenant}/oauth2/v2.0/token` of Entra; then, in sessions, what [`operations`](crate::operations) lists for
 /// management.
 #[must_use]
-pub fn impersonator(token: VendorToken, endpoint: Endpoint, how: Calling) -> Impersonator<Azure, Vendor> {
+pub fn impersonator(token: VendorToken, endpoint: Endpoint, how: CallConfig) -> Impersonator<Azure, Vendor> {
     Impersonator::new(Vendor { token, endpoint }, how)
 }
 
@@ -87,7 +87,7 @@ impl Claims {
     }
 
     /// Where they are not those that the identity trusts.
-    fn differences(&self, site: &Site<Azure>) -> Vec<String> {
+    fn differences(&self, site: &DeploymentContext<Azure>) -> Vec<String> {
         let target = &site.target;
         let audience = self.aud.to_string();
         [
@@ -131,7 +131,7 @@ impl ClientAssertion for Shown {
 struct Exchanged {
     credential: Arc<ClientAssertionCredential<Shown>>,
     last: Arc<Mutex<Option<Claims>>>,
-    site: Arc<Site<Azure>>,
+    site: Arc<DeploymentContext<Azure>>,
 }
 
 /// Without the tokens.
@@ -172,7 +172,7 @@ impl Assume<Azure> for Vendor {
         PROPAGATION
     }
 
-    async fn assume(&self, entry: &Entry<Azure>) -> Result<Entered<Azure>> {
+    async fn assume(&self, entry: &AssumeRequest<Azure>) -> Result<AssumedSession<Azure>> {
         let site = &*entry.site;
         let client = site.identity_id.clone().ok_or_else(|| {
             let what = "the record does not say the client id of the identity; ask the customer for the record that `up` wrote";
@@ -188,16 +188,16 @@ impl Assume<Azure> for Vendor {
             Arc::new(Exchanged { credential, last, site: Arc::clone(&entry.site) });
         let token = credential.get_token(&[ARM], None).await.map_err(|error| unsent(&error))?;
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
-        let ends = ends.map_err(|_| Error::lacking("time of expiry"))?;
+        let ends = ends.map_err(|_| Error::missing_field("time of expiry"))?;
         let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
         let clients = Clients::new(&credential, &self.endpoint);
-        Ok(Entered { operate: Box::new(Session::new(clients)), expires: ends.min(soon) })
+        Ok(AssumedSession { operate: Box::new(Session::new(clients)), expires: ends.min(soon) })
     }
 }
 
 /// What it means that Entra gives no token: the vendor shows a wrong one, or the customer's identity does not trust the
 /// right one (any more). <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
-fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &Site<Azure>) -> Error {
+fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &DeploymentContext<Azure>) -> Error {
     if causes(error).any(|cause| cause.is::<Error>()) {
         return unsent(error);
     }

@@ -9,8 +9,8 @@ use alien_core::call::last;
 use alien_core::cloud::Cloud;
 use alien_core::engine::mark;
 use alien_core::engine::{Claim, Marks, Observed, Removal};
-use alien_core::permission::{Holding, Subject};
-use alien_core::{Error, ErrorKind, OrAbsent, Result};
+use alien_core::permission::{Grants, Subject};
+use alien_core::{Error, ErrorKind, OptionalExt, Result};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,11 +18,11 @@ use super::roles::{
     assign, assignment_id, define, is_assigned, is_defined, own_assignments, own_roles, unassign, undefine,
 };
 use crate::Azure;
-use crate::client::At;
+use crate::client::Context;
 use crate::client::tags::{self, Tags};
 use crate::naming::same;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{FederatedCredential, Principal};
 
 /// How long what was written of an identity may take to be read.
@@ -61,15 +61,15 @@ struct FederationSays {
 }
 
 /// The identity, its roles and assignments, as they are rendered.
-fn principal(at: At<'_>) -> Result<Principal> {
-    Ok(Azure::principal(&at.site().deployed(), at.site().holding(at.subject)?))
+fn principal(cx: Context<'_>) -> Result<Principal> {
+    Ok(Azure::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
 }
 
 /// `GET userAssignedIdentities`.
-pub(crate) async fn look(at: At<'_>) -> Result<Found> {
-    let id = at.full_name(Place::Identity)?;
-    let found: Found = at.call(&[op::GET_IDENTITY], || async { at.clients.get(id).await }).await?;
-    let tenant = at.site().target.tenant.as_str();
+pub(crate) async fn look(cx: Context<'_>) -> Result<Found> {
+    let id = cx.full_name(Scope::Identity)?;
+    let found: Found = cx.call(&[op::GET_IDENTITY], || async { cx.clients.get(id).await }).await?;
+    let tenant = cx.site().target.tenant.as_str();
     if found.properties.tenant_id != tenant {
         let what = format!("the subscription is of the tenant `{}`, not `{tenant}`", found.properties.tenant_id);
         return Err(Error::new(ErrorKind::Input, format!("{what}; correct the target's tenant")));
@@ -77,23 +77,23 @@ pub(crate) async fn look(at: At<'_>) -> Result<Found> {
     Ok(found)
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let observed = tags::observed(at.site(), &found.properties.client_id, found.tags.as_ref().unwrap_or(&Tags::new()));
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+    let observed = tags::observed(cx.site(), &found.properties.client_id, found.tags.as_ref().unwrap_or(&Tags::new()));
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    let principal = principal(at)?;
-    Ok(observed.drifted(drift(at, &principal, &found.properties.principal_id).await?))
+    let principal = principal(cx)?;
+    Ok(observed.drifted(drift(cx, &principal, &found.properties.principal_id).await?))
 }
 
 /// How roles, assignments and trust are not as they are rendered. What others gave the identity is theirs.
-async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
-    let roles = own_roles(at, principal).await?;
+async fn drift(cx: Context<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
+    let roles = own_roles(cx, principal).await?;
     for due in &principal.role_definitions {
         if !roles.iter().any(|role| is_defined(role, due)) {
             return Ok(Some(format!("its role `{}` permits something else", due.properties.role_name)));
         }
     }
-    let assigned = own_assignments(at, principal, id, &roles).await?;
+    let assigned = own_assignments(cx, principal, id, &roles).await?;
     for due in &principal.role_assignments {
         if !assigned.iter().any(|found| is_assigned(found, due)) {
             return Ok(Some(format!("a role is not assigned to it at `{}`", due.scope)));
@@ -104,24 +104,24 @@ async fn drift(at: At<'_>, principal: &Principal, id: &str) -> Result<Option<Str
     {
         return Ok(Some(format!("a role of it is assigned at `{}` too", spare.properties.scope)));
     }
-    let trusted = federations(at).await?;
+    let trusted = federations(cx).await?;
     let as_due = trusted.len() == principal.federated_credentials.len()
         && principal.federated_credentials.iter().all(|due| trusted.iter().any(|found| is_federated(found, due)));
     Ok((!as_due).then(|| "it trusts other tokens".to_owned()))
 }
 
 /// It trusts nobody, and nothing is assigned to it yet.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let id = at.full_name(Place::Identity)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let id = cx.full_name(Scope::Identity)?;
     // A PUT replaces: what is there already is for its owner.
-    if look(at).await.or_absent()?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "the identity is there"));
+    if look(cx).await.optional()?.is_some() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "the identity is there"));
     }
     let tags = tags::unsealed(Tags::new(), marks, last(id));
-    let body = json!({ "location": at.site().target.location, "tags": tags });
-    at.call(&[op::PUT_IDENTITY], || async { at.clients.put(id, &body).await }).await?;
-    at.until(SETTLES, || async move {
-        Ok(match look(at).await.or_absent()? {
+    let body = json!({ "location": cx.site().target.location, "tags": tags });
+    cx.call(&[op::PUT_IDENTITY], || async { cx.clients.put(id, &body).await }).await?;
+    cx.until(SETTLES, || async move {
+        Ok(match look(cx).await.optional()? {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue("the identity that was made cannot be seen".to_owned()),
         })
@@ -130,95 +130,95 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 }
 
 /// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the seal.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let principal = principal(at)?;
-    let found = look(at).await?.properties;
-    let roles = own_roles(at, &principal).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let principal = principal(cx)?;
+    let found = look(cx).await?.properties;
+    let roles = own_roles(cx, &principal).await?;
     for due in &principal.role_definitions {
         if !roles.iter().any(|role| is_defined(role, due)) {
-            define(at, due).await?;
+            define(cx, due).await?;
         }
     }
-    let assigned = own_assignments(at, &principal, &found.principal_id, &roles).await?;
+    let assigned = own_assignments(cx, &principal, &found.principal_id, &roles).await?;
     // First, because Azure knows an assignment of the same role at the same place by whatever name.
     for spare in assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due))) {
-        unassign(at, &spare.id).await?;
+        unassign(cx, &spare.id).await?;
     }
     for due in &principal.role_assignments {
         if !assigned.iter().any(|found| is_assigned(found, due)) {
             // What is not there yet has its roles assigned when it is made.
-            assign(at, due, &found.principal_id).await.or_absent()?;
+            assign(cx, due, &found.principal_id).await.optional()?;
         }
     }
     for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| same(&due.name, &role.name))) {
-        undefine(at, &spare.name).await?;
+        undefine(cx, &spare.name).await?;
     }
-    trust(at, &principal.federated_credentials).await?;
-    tags::set_seal(at, at.full_name(Place::Identity)?, marks).await
+    trust(cx, &principal.federated_credentials).await?;
+    tags::set_seal(cx, cx.full_name(Scope::Identity)?, marks).await
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    let principal = principal(at)?;
-    let found = look(at).await?.properties;
-    let roles = own_roles(at, &principal).await?;
-    for assigned in own_assignments(at, &principal, &found.principal_id, &roles).await? {
-        unassign(at, &assigned.id).await?;
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    let principal = principal(cx)?;
+    let found = look(cx).await?.properties;
+    let roles = own_roles(cx, &principal).await?;
+    for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
+        unassign(cx, &assigned.id).await?;
     }
     for role in roles {
-        undefine(at, &role.name).await?;
+        undefine(cx, &role.name).await?;
     }
-    let id = at.full_name(Place::Identity)?;
-    at.call(&[op::DELETE_IDENTITY], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until_gone(SETTLES, || look(at)).await
+    let id = cx.full_name(Scope::Identity)?;
+    cx.call(&[op::DELETE_IDENTITY], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+    cx.until_gone(SETTLES, || look(cx)).await
 }
 
 /// The claim stands in a tag of the management identity, beside its marks.
-pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
-    Ok(written_claim(at).await?.parse().ok())
+pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
+    Ok(written_claim(cx).await?.parse().ok())
 }
 
-pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
+pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
     let text = claim.map_or_else(String::new, ToString::to_string);
     let before = match claim {
-        Some(_) => written_claim(at).await?,
+        Some(_) => written_claim(cx).await?,
         None => String::new(),
     };
-    tags::merge(at, at.full_name(Place::Identity)?, &[(mark::CLAIM, text.clone())]).await?;
+    tags::merge(cx, cx.full_name(Scope::Identity)?, &[(mark::CLAIM, text.clone())]).await?;
     if claim.is_none() || before == text {
         return Ok(());
     }
     // A look may still show what was there before; whose claim it shows then is for the run to see.
     let before = &before;
-    at.until(SETTLES, || async move {
-        let still = written_claim(at).await? == *before;
+    cx.until(SETTLES, || async move {
+        let still = written_claim(cx).await? == *before;
         Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
     })
     .await
 }
 
-async fn written_claim(at: At<'_>) -> Result<String> {
-    Ok(look(at).await?.tags.unwrap_or_default().remove(mark::CLAIM).unwrap_or_default())
+async fn written_claim(cx: Context<'_>) -> Result<String> {
+    Ok(look(cx).await?.tags.unwrap_or_default().remove(mark::CLAIM).unwrap_or_default())
 }
 
 /// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
 /// nothing. Without its seal, it is set up again by the next set-up.
-pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
-    let principal = principal(at)?;
-    let found = look(at).await?.properties;
-    trust(at, &[]).await?;
-    let roles = own_roles(at, &principal).await?;
-    for assigned in own_assignments(at, &principal, &found.principal_id, &roles).await? {
-        unassign(at, &assigned.id).await?;
+pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
+    let principal = principal(cx)?;
+    let found = look(cx).await?.properties;
+    trust(cx, &[]).await?;
+    let roles = own_roles(cx, &principal).await?;
+    for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
+        unassign(cx, &assigned.id).await?;
     }
-    tags::merge(at, at.full_name(Place::Identity)?, &[(mark::SEAL, String::new())]).await
+    tags::merge(cx, cx.full_name(Scope::Identity)?, &[(mark::SEAL, String::new())]).await
 }
 
 /// The identities of code that are there, with the ids that Entra gave them.
-async fn holders(at: At<'_>) -> Result<Vec<(&Holding, String)>> {
+async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
     let mut holders = Vec::new();
-    for (position, holding) in at.site().permissions.runtime.iter().enumerate() {
-        let identity = at.about(Subject::RuntimeIdentity(position));
-        if let Some(found) = look(identity).await.or_absent()? {
+    for (position, holding) in cx.site().permissions.runtime.iter().enumerate() {
+        let identity = cx.about(Subject::RuntimeIdentity(position));
+        if let Some(found) = look(identity).await.optional()? {
             holders.push((holding, found.properties.principal_id));
         }
     }
@@ -226,19 +226,19 @@ async fn holders(at: At<'_>) -> Result<Vec<(&Holding, String)>> {
 }
 
 /// The full names of what belongs to the subject.
-fn own_names<'a>(at: At<'a>) -> BTreeSet<&'a str> {
-    at.site().names.things().filter(|thing| thing.subject == at.subject).map(|thing| thing.name).collect()
+fn own_names<'a>(cx: Context<'a>) -> BTreeSet<&'a str> {
+    cx.site().names.things().filter(|thing| thing.subject == cx.subject).map(|thing| thing.name).collect()
 }
 
 /// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
 /// vendor's identity is assigned its roles last of all, when it is opened.
-pub(crate) async fn admit(at: At<'_>) -> Result<()> {
-    let site = at.site();
-    let own = own_names(at);
-    for (holding, principal_id) in holders(at).await? {
+pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
+    let site = cx.site();
+    let own = own_names(cx);
+    for (holding, principal_id) in holders(cx).await? {
         let principal = Azure::principal(&site.deployed(), holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
-            assign(at, due, &principal_id).await?;
+            assign(cx, due, &principal_id).await?;
         }
     }
     Ok(())
@@ -246,21 +246,21 @@ pub(crate) async fn admit(at: At<'_>) -> Result<()> {
 
 /// Takes from every identity of the deployment what it was assigned at what belongs to a subject, which is kept when the
 /// rest goes.
-pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
-    let site = at.site();
-    let own = own_names(at);
+pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
+    let site = cx.site();
+    let own = own_names(cx);
     for holding in site.permissions.runtime.iter().chain([&site.permissions.management]) {
         let principal = Azure::principal(&site.deployed(), holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
-            unassign(at, &assignment_id(due)).await?;
+            unassign(cx, &assignment_id(due)).await?;
         }
     }
     Ok(())
 }
 
-async fn federations(at: At<'_>) -> Result<Vec<Federation>> {
-    let id = [at.full_name(Place::Identity)?, "/federatedIdentityCredentials"].concat();
-    at.call(&[op::GET_FEDERATION], || async { at.clients.list(&id, &[]).await }).await
+async fn federations(cx: Context<'_>) -> Result<Vec<Federation>> {
+    let id = [cx.full_name(Scope::Identity)?, "/federatedIdentityCredentials"].concat();
+    cx.call(&[op::GET_FEDERATION], || async { cx.clients.list(&id, &[]).await }).await
 }
 
 fn is_federated(found: &Federation, due: &FederatedCredential) -> bool {
@@ -269,20 +269,20 @@ fn is_federated(found: &Federation, due: &FederatedCredential) -> bool {
 }
 
 /// Lets the identity trust exactly these tokens, one write after another.
-async fn trust(at: At<'_>, due: &[FederatedCredential]) -> Result<()> {
-    let _turn = at.clients.federation.lock().await;
-    let found = federations(at).await?;
+async fn trust(cx: Context<'_>, due: &[FederatedCredential]) -> Result<()> {
+    let _turn = cx.clients.federation.lock().await;
+    let found = federations(cx).await?;
     let id =
-        |name: &str| Ok::<_, Error>([at.full_name(Place::Identity)?, "/federatedIdentityCredentials/", name].concat());
+        |name: &str| Ok::<_, Error>([cx.full_name(Scope::Identity)?, "/federatedIdentityCredentials/", name].concat());
     for other in found.iter().filter(|found| !due.iter().any(|due| is_federated(found, due))) {
         let id = id(&other.name)?;
-        at.call(&[op::DELETE_FEDERATION], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
+        cx.call(&[op::DELETE_FEDERATION], || async { cx.clients.delete(&id, &[]).await }).await.optional()?;
     }
     for due in due.iter().filter(|due| !found.iter().any(|found| is_federated(found, due))) {
         let id = id(&due.name)?;
         let FederatedCredential { issuer, subject, audiences, .. } = due;
         let body = json!({ "properties": { "issuer": issuer, "subject": subject, "audiences": audiences } });
-        at.call(&[op::PUT_FEDERATION], || async { at.clients.put(&id, &body).await }).await?;
+        cx.call(&[op::PUT_FEDERATION], || async { cx.clients.put(&id, &body).await }).await?;
     }
     Ok(())
 }

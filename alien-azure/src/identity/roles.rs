@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use alien_core::call::last;
 use alien_core::permission::Subject;
-use alien_core::{ErrorKind, OrAbsent, Result};
+use alien_core::{ErrorKind, OptionalExt, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::At;
+use crate::client::Context;
 use crate::naming::{Ids, is_within, same};
 use crate::operations as op;
 use crate::policy::{Held, Principal, RoleAssignment, RoleDefinition, RolePermission, Text, role_prefix};
@@ -46,18 +46,18 @@ pub(super) struct AssignmentSays {
     principal_id: String,
 }
 
-fn group(at: At<'_>) -> String {
-    Ids(&at.site().target).group()
+fn group(cx: Context<'_>) -> String {
+    Ids(&cx.site().target).group()
 }
 
 /// Roles that this library defined for the identity, also such as it needs no more: known by their name.
-pub(super) async fn own_roles(at: At<'_>, principal: &Principal) -> Result<Vec<Role>> {
-    let id = [&group(at), "/providers/Microsoft.Authorization/roleDefinitions"].concat();
-    let at = at.about(Subject::Deployment);
-    let listed = at
-        .call(&[op::GET_ROLE], || async { at.clients.list::<Role>(&id, &[("$filter", "type eq 'CustomRole'")]).await });
+pub(super) async fn own_roles(cx: Context<'_>, principal: &Principal) -> Result<Vec<Role>> {
+    let id = [&group(cx), "/providers/Microsoft.Authorization/roleDefinitions"].concat();
+    let cx = cx.about(Subject::Deployment);
+    let listed = cx
+        .call(&[op::GET_ROLE], || async { cx.clients.list::<Role>(&id, &[("$filter", "type eq 'CustomRole'")]).await });
     let prefix = role_prefix(&principal.identity);
-    let group = group(at);
+    let group = group(cx);
     let own = |role: &Role| {
         // A role name is the tenant's, and another group may have an identity of the same name.
         principal.role_definitions.iter().any(|due| same(&due.name, &role.name))
@@ -84,37 +84,37 @@ pub(super) fn is_defined(found: &Role, due: &RoleDefinition) -> bool {
         && scopes(&found.properties.assignable_scopes) == scopes(&due.properties.assignable_scopes)
 }
 
-fn role_id(at: At<'_>, name: &str) -> String {
-    [&group(at), "/providers/Microsoft.Authorization/roleDefinitions/", name].concat()
+fn role_id(cx: Context<'_>, name: &str) -> String {
+    [&group(cx), "/providers/Microsoft.Authorization/roleDefinitions/", name].concat()
 }
 
 /// <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>
-pub(super) async fn define(at: At<'_>, role: &RoleDefinition) -> Result<()> {
-    let id = role_id(at, &role.name);
+pub(super) async fn define(cx: Context<'_>, role: &RoleDefinition) -> Result<()> {
+    let id = role_id(cx, &role.name);
     let body = json!({ "properties": role.properties });
-    let at = at.about(Subject::Deployment);
-    at.call(&[op::PUT_ROLE], || async { at.clients.put(&id, &body).await }).await.map(drop)
+    let cx = cx.about(Subject::Deployment);
+    cx.call(&[op::PUT_ROLE], || async { cx.clients.put(&id, &body).await }).await.map(drop)
 }
 
-pub(super) async fn undefine(at: At<'_>, name: &str) -> Result<()> {
-    let id = role_id(at, name);
-    let at = at.about(Subject::Deployment);
-    at.call(&[op::DELETE_ROLE], || async { at.clients.delete(&id, &[]).await }).await.or_absent().map(drop)
+pub(super) async fn undefine(cx: Context<'_>, name: &str) -> Result<()> {
+    let id = role_id(cx, name);
+    let cx = cx.about(Subject::Deployment);
+    cx.call(&[op::DELETE_ROLE], || async { cx.clients.delete(&id, &[]).await }).await.optional().map(drop)
 }
 
 /// What of these roles is assigned to the identity in the group.
 pub(super) async fn own_assignments(
-    at: At<'_>,
+    cx: Context<'_>,
     principal: &Principal,
     principal_id: &str,
     roles: &[Role],
 ) -> Result<Vec<Assignment>> {
-    let group = group(at);
+    let group = group(cx);
     let id = [&group, "/providers/Microsoft.Authorization/roleAssignments"].concat();
     let filter = format!("principalId eq '{principal_id}'");
-    let at = at.about(Subject::Deployment);
-    let listed = at.call(&[op::GET_ASSIGNMENT], || async {
-        at.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
+    let cx = cx.about(Subject::Deployment);
+    let listed = cx.call(&[op::GET_ASSIGNMENT], || async {
+        cx.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
     });
     // Also of such as were renamed since.
     let due = principal.role_definitions.iter().map(|role| role.name.as_str());
@@ -138,28 +138,28 @@ pub(super) fn assignment_id(due: &RoleAssignment) -> String {
 }
 
 /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
-pub(super) async fn assign(at: At<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
+pub(super) async fn assign(cx: Context<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
     let id = assignment_id(due);
     let body = json!({ "properties": {
         "roleDefinitionId": due.properties.role_definition_id,
         "principalId": principal_id,
         "principalType": due.properties.principal_type,
     }});
-    let at = at.about(Subject::Deployment);
+    let cx = cx.about(Subject::Deployment);
     let put =
-        || async { at.call(&[op::PUT_ASSIGNMENT], || async { at.clients.put(&id, &body).await }).await.map(drop) };
+        || async { cx.call(&[op::PUT_ASSIGNMENT], || async { cx.clients.put(&id, &body).await }).await.map(drop) };
     match put().await {
         // It is of an identity of the same name that is gone: an assignment outlives whom it is for, and is never changed.
         Err(error) if error.message().contains("RoleAssignmentUpdateNotPermitted") => {
-            unassign(at, &id).await?;
+            unassign(cx, &id).await?;
             put().await
         }
-        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         put => put,
     }
 }
 
-pub(super) async fn unassign(at: At<'_>, id: &str) -> Result<()> {
-    let at = at.about(Subject::Deployment);
-    at.call(&[op::DELETE_ASSIGNMENT], || async { at.clients.delete(id, &[]).await }).await.or_absent().map(drop)
+pub(super) async fn unassign(cx: Context<'_>, id: &str) -> Result<()> {
+    let cx = cx.about(Subject::Deployment);
+    cx.call(&[op::DELETE_ASSIGNMENT], || async { cx.clients.delete(id, &[]).await }).await.optional().map(drop)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use alien_core::cloud::{Allowed, Cloud, Permission, Scope, glob};
+use alien_core::cloud::{Allowed, Cloud, Coverage, Permission, glob};
 
 use super::{Principal, RoleAssignment, RoleDefinition, RolePermission, Text};
 use crate::Azure;
@@ -34,9 +34,9 @@ fn planes(permission: &RolePermission) -> [(&[Text], &[Text]); 2] {
 pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Azure>)) {
     let roles = roles(principal);
     for assignment in &principal.role_assignments {
-        let scope = Scope::Tree(assignment.scope.as_str());
+        let coverage = Coverage::Tree(assignment.scope.as_str());
         let mut visit = |permission, statement: &'d str| {
-            visit(Allowed { permission, scope, condition: None, statement });
+            visit(Allowed { permission, coverage, condition: None, statement });
         };
         let Some(role) = role(&roles, assignment) else {
             // What a role permits that the documents do not define is Microsoft's to change.
@@ -72,7 +72,7 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
 pub fn may_allow<'p>(principal: &'p Principal, action: &str, scope: &str) -> Option<&'p str> {
     let roles = roles(principal);
     let scope = scope.to_ascii_lowercase();
-    let at = |assignment: &&RoleAssignment| Scope::Tree(&assignment.scope.to_ascii_lowercase()).contains(&scope);
+    let at = |assignment: &&RoleAssignment| Coverage::Tree(&assignment.scope.to_ascii_lowercase()).contains(&scope);
     principal.role_assignments.iter().filter(at).find_map(|assignment| match role(&roles, assignment) {
         None => Some(assignment.properties.role_definition_id.as_str()),
         Some(role) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alien_core::cloud::Deployed;
-use alien_core::permission::{Holding, Layer, Set, Topic};
+use alien_core::permission::{Grants, Layer, Set, SubjectType};
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::Azure;
 use crate::identity;
 use crate::naming::Ids;
-use crate::operations::{Place, is_data};
+use crate::operations::{Scope, is_data};
 
 /// The namespace of the GUIDs made here: that of `https://example.com/alien` in the namespace of URLs (RFC 9562,
 /// version 5).
@@ -22,8 +22,8 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x9402_c492_c39b_573f_9508_05a5_e367_518
 /// and one role a topic is enough; everyone else's are assigned at the very thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
-    SetUp(Topic),
-    At(Topic, Set, Place),
+    SetUp(SubjectType),
+    At(SubjectType, Set, Scope),
 }
 
 impl Purpose {
@@ -31,13 +31,13 @@ impl Purpose {
     fn describe(self) -> String {
         match self {
             Self::SetUp(topic) => ["set-up of ", topic.name()].concat(),
-            Self::At(topic, set, place) => [topic.name(), "/", set.name(), " on ", &format!("{place:?}")].concat(),
+            Self::At(topic, set, scope) => [topic.name(), "/", set.name(), " on ", &format!("{scope:?}")].concat(),
         }
     }
 }
 
 /// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Holding) -> Principal {
+pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Grants) -> Principal {
     let ids = Ids(deployment.target);
     let name = ids.identity_name(&holding.holder.name());
     let identity = Identity { id: ids.identity(&name), name };

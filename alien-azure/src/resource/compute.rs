@@ -17,7 +17,7 @@ use alien_core::{Code, Lifecycle, Problem, Rule, Stack};
 use super::Rows;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of an app has at most 32 characters and no double hyphen
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
@@ -38,20 +38,20 @@ pub(super) fn set(set: Set) -> Rows {
 
 /// Frozen and live apps run in environments of their own: an environment has one place for its logs, and the vendor
 /// reads those of live apps alone.
-pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
     let name = ids.physical(resource.id().as_str(), MAX);
-    things.push((Place::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
+    things.push((Scope::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
     // An environment stands in one network.
     let network = resource.settings().compute().and_then(|compute| compute.network);
-    things.push((Place::Environment, environment(ids, resource.lifecycle(), network)));
-    things.push((Place::Workspace, workspace(ids, resource.lifecycle())));
+    things.push((Scope::Environment, environment(ids, resource.lifecycle(), network)));
+    things.push((Scope::Workspace, workspace(ids, resource.lifecycle())));
     if resource.settings().takes_commands() {
         let [commands, answers] = command_queues(ids, &name);
-        things.push((Place::CommandQueue, commands));
-        things.push((Place::AnswerQueue, answers));
+        things.push((Scope::CommandQueue, commands));
+        things.push((Scope::AnswerQueue, answers));
     }
     for queue in resource.settings().triggers() {
-        things.push((Place::TriggerQueue, super::queue::queue(ids, queue)));
+        things.push((Scope::TriggerQueue, super::queue::queue(ids, queue)));
     }
 }
 

@@ -9,7 +9,7 @@ use alien_core::{Kv, Problem, Rule};
 use super::Rows;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of a table has 3 to 63 letters and digits
 /// (<https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model>).
@@ -27,11 +27,11 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let account = super::storage::account(ids, &[id, "/table"].concat());
     let table = ["/tableServices/default/tables/", &ids.global(id, MAX)].concat();
-    things.push((Place::Table, [&account, table.as_str()].concat()));
-    things.push((Place::Account, account));
+    things.push((Scope::Table, [&account, table.as_str()].concat()));
+    things.push((Scope::Account, account));
 }
 
 pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {

@@ -6,7 +6,7 @@ use alien_core::resource::{Resource, Settings};
 use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::naming::Ids;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 pub(crate) mod compute;
 pub(crate) mod container;
@@ -16,7 +16,7 @@ pub(crate) mod network;
 pub(crate) mod queue;
 pub(crate) mod storage;
 
-type Rows = &'static [&'static Operation<Place>];
+type Rows = &'static [&'static Operation<Scope>];
 
 /// The operations of a kind's permission set.
 pub(crate) fn set(kind: Kind, set: Set) -> Rows {
@@ -31,7 +31,7 @@ pub(crate) fn set(kind: Kind, set: Set) -> Rows {
 }
 
 /// Names what belongs to a resource, its id first.
-pub(crate) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
     let id = resource.id().as_str();
     match resource.settings() {
         Settings::Function(_) | Settings::Container(_) => compute::names(ids, resource, things),
@@ -76,20 +76,23 @@ fn check_name(ids: Ids<'_>, resource: &Resource, problems: &mut Vec<Problem>) {
 
 /// What code is told of a linked resource: where its data is, and nothing that opens it.
 #[cfg(feature = "client")]
-pub(crate) fn address(site: &alien_core::Site<crate::Azure>, subject: alien_core::permission::Subject) -> String {
+pub(crate) fn address(
+    site: &alien_core::DeploymentContext<crate::Azure>,
+    subject: alien_core::permission::Subject,
+) -> String {
     use alien_core::call::last;
     let Ok(resource) = site.resource(subject) else { return String::new() };
-    let name = |place| site.name(subject, place).unwrap_or_default();
+    let name = |scope| site.name(subject, scope).unwrap_or_default();
     match resource.kind() {
         Kind::Storage => {
-            format!("https://{}.blob.core.windows.net/{}", last(name(Place::Account)), last(name(Place::Container)))
+            format!("https://{}.blob.core.windows.net/{}", last(name(Scope::Account)), last(name(Scope::Container)))
         }
         Kind::Kv => {
-            format!("https://{}.table.core.windows.net/{}", last(name(Place::Account)), last(name(Place::Table)))
+            format!("https://{}.table.core.windows.net/{}", last(name(Scope::Account)), last(name(Scope::Table)))
         }
-        Kind::Queue => function::calls::address(name(Place::Queue)),
+        Kind::Queue => function::calls::address(name(Scope::Queue)),
         // Apps of one environment find each other by name.
-        Kind::Function | Kind::Container => last(name(Place::App)).to_owned(),
-        Kind::Network => name(Place::VirtualNetwork).to_owned(),
+        Kind::Function | Kind::Container => last(name(Scope::App)).to_owned(),
+        Kind::Network => name(Scope::VirtualNetwork).to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use alien_core::{Network, Problem, Rule};
 use super::Rows;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of a virtual network has 2 to 64 characters.
 const MAX: usize = 64;
@@ -26,10 +26,10 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<(Scope, String)>) {
     let own = ids.physical(id, MAX);
     let name = network.existing_name().unwrap_or(&own);
-    things.push((Place::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
+    things.push((Scope::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
 }
 
 /// The subnet of the environment for apps of a lifecycle: each environment has one of its own

@@ -11,7 +11,7 @@ use alien_core::permission::Set;
 use super::Rows;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of a queue has at most 260 characters.
 const MAX: usize = 260;
@@ -40,7 +40,7 @@ pub(super) fn queue(ids: Ids<'_>, id: &str) -> String {
     join(&[&namespace(ids)], &["/queues/", &ids.physical(id, MAX)])
 }
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
-    things.push((Place::Queue, queue(ids, id)));
-    things.push((Place::Namespace, namespace(ids)));
+pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
+    things.push((Scope::Queue, queue(ids, id)));
+    things.push((Scope::Namespace, namespace(ids)));
 }

@@ -8,7 +8,7 @@ use alien_core::permission::Set;
 use super::Rows;
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of a storage account has 3 to 24 lower-case letters and digits and is unique in the world.
 const ACCOUNT_MAX: usize = 24;
@@ -30,13 +30,13 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let account = account(ids, id);
     let container = ["/blobServices/default/containers/", &ids.physical(id, CONTAINER_MAX)].concat();
-    things.push((Place::Container, [&account, container.as_str()].concat()));
-    things.push((Place::BlobService, [&account, "/blobServices/default"].concat()));
-    things.push((Place::LifecycleRules, [&account, "/managementPolicies/default"].concat()));
-    things.push((Place::Account, account));
+    things.push((Scope::Container, [&account, container.as_str()].concat()));
+    things.push((Scope::BlobService, [&account, "/blobServices/default"].concat()));
+    things.push((Scope::LifecycleRules, [&account, "/managementPolicies/default"].concat()));
+    things.push((Scope::Account, account));
 }
 
 /// The storage account of a resource.

@@ -11,8 +11,8 @@ use alien_core::engine::{Action, Data};
 use alien_core::manage::Health;
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, Container, Deployment, ErrorKind, Function, FunctionUpdate, Live, Network, Profile, Provision, Queue, Silent,
-    Site, Stack, Storage,
+    Code, Container, Deployment, DeploymentContext, ErrorKind, Function, FunctionUpdate, Live, Network, Profile,
+    Provision, Queue, Silent, Stack, Storage,
 };
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 
 /// Whether each assignment that is rendered is there.
 fn everything_is_assigned(peer: &Peer, deployment: &Deployment) {
-    let site = Site::<Azure>::of(deployment).unwrap();
+    let site = DeploymentContext::<Azure>::of(deployment).unwrap();
     let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
     for principal in holdings.map(|holding| Azure::principal(&site.deployed(), holding)) {
         let held = peer.sim.assignments(&peer.principal_id(&principal.identity.id));

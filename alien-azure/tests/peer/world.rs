@@ -8,9 +8,9 @@ use alien_azure::policy::Principal;
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::cloud::Cloud;
-use alien_core::{Code, Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use alien_core::{Code, Deployment, DeploymentContext, DeploymentId, Impersonate, Provision, SystemClock};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ fn encoded(text: &str) -> String {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
-    let site = Site::<Azure>::of(deployment).unwrap();
+    let site = DeploymentContext::<Azure>::of(deployment).unwrap();
     Azure::principal(&site.deployed(), &site.permissions.management)
 }
 
@@ -180,15 +180,15 @@ impl World for Peer {
         }
     }
 
-    fn calling(&self) -> Calling {
+    fn calling(&self) -> CallConfig {
         quickly(Arc::new(SystemClock), Duration::from_secs(20))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
         Arc::new(alien_azure::provisioner(&self.config(&self.admin), id, target, how))
     }
 
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
         Arc::new(alien_azure::impersonator(self.vendor(), self.endpoint(), how))
     }
 

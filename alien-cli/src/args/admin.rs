@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Endpoint, Place, Shown};
+use super::{Endpoint, Location, Shown};
 
 /// Reviews, sets up and takes down what a vendor's invitation asks for, with your own credentials.
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ pub(crate) struct Invited {
     #[arg(long, value_name = "FILE")]
     pub(crate) invitation: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 /// Where a deployment goes: the customer's side of a target.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The name of the deployment, which begins the name of everything it makes
     #[arg(long)]
     pub(crate) prefix: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Place {
     pub(crate) resource_group: Option<String>,
 }
 
-impl Place {
+impl Location {
     /// The flags, by the names that a cloud's target has for them.
     pub(crate) const fn fields(&self) -> [(&'static str, &Option<String>); 9] {
         [

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{CloudName, Endpoint, Format, LayerName, Place, Shown, Trust};
+use super::{CloudName, Endpoint, Format, LayerName, Location, Shown, Trust};
 use crate::since::Since;
 
 /// Derives, renders, audits and compares the permissions of a stack, and looks after its deployments.
@@ -93,7 +93,7 @@ pub(crate) struct Deployment {
     #[arg(long, value_enum)]
     pub(crate) cloud: CloudName,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     #[command(flatten)]
     pub(crate) trust: Trust,
     /// What the vendor must present to assume the management role

@@ -1,6 +1,6 @@
 //! `alien-deploy down` and `revoke`: taking everything back, or the vendor's access alone.
 
-use alien_core::engine::{Data, Remains};
+use alien_core::engine::{Data, DestroyReport};
 use alien_core::{Deployment, Provision};
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
     if shown.json { output::json(&remains) } else { output::line(text(&remains)) }
 }
 
-fn text(remains: &Remains) -> String {
+fn text(remains: &DestroyReport) -> String {
     let kept = remains.kept.iter().map(|left| vec![left.subject.clone(), "kept".to_owned(), left.why.clone()]);
     let foreign = remains.foreign.iter();
     let foreign = foreign.map(|left| vec![left.subject.clone(), "not this deployment's".to_owned(), left.why.clone()]);

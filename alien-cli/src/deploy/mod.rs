@@ -34,7 +34,7 @@ impl Setup {
     fn read(args: &Invited, previous: Result<Option<Deployment>, Failure>) -> Result<Self, Failure> {
         let (invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
         let cloud = CloudName::read(&invitation.cloud)?;
-        let mut fields = Fields::default().place(&args.place);
+        let mut fields = Fields::default().location(&args.location);
         if let Some(previous) = &previous {
             belongs(previous, &invitation)?;
             fields = fields.record(previous);
@@ -48,7 +48,7 @@ impl Setup {
         let (stack, zips) = (self.invitation.stack.clone(), file::zips(&args.zip)?);
         Ok(match self.previous {
             None => Release::new(stack, zips)?,
-            Some(_) => Release::part(stack, zips),
+            Some(_) => Release::partial(stack, zips),
         })
     }
 

@@ -8,24 +8,24 @@ use crate::{AWS, AZURE, GCP, MY_APP, alien, alien_deploy, done, file, nowhere, r
 pub(crate) struct Invited {
     pub(crate) cloud: &'static str,
     trust: &'static [&'static str],
-    pub(crate) place: &'static [&'static str],
+    pub(crate) location: &'static [&'static str],
 }
 
 pub(crate) const CLOUDS: [Invited; 3] = [
     Invited {
         cloud: "aws",
         trust: &["--vendor", "arn:aws:iam::111111111111:role/vendor"],
-        place: &["--account", "222222222222", "--region", "eu-central-1"],
+        location: &["--account", "222222222222", "--region", "eu-central-1"],
     },
     Invited {
         cloud: "gcp",
         trust: &["--vendor", "vendor@vendor-project.iam.gserviceaccount.com"],
-        place: &["--project", "customer-project", "--project-number", "123456789012", "--location", "europe-west3"],
+        location: &["--project", "customer-project", "--project-number", "123456789012", "--location", "europe-west3"],
     },
     Invited {
         cloud: "azure",
         trust: &["--issuer", "https://oidc.vendor.example.com"],
-        place: &[
+        location: &[
             "--tenant",
             "00000000-0000-0000-0000-00000000000f",
             "--subscription",
@@ -47,7 +47,7 @@ impl Invited {
     /// Runs a command of `alien-deploy` on this invitation.
     pub(crate) fn deploy(&self, command: &[&str], name: &str, invitation: &Value) -> std::process::Output {
         let path = file(&format!("{name}-{}.json", self.cloud), invitation);
-        alien_deploy(&with(&with(command, &["--invitation", path.to_str().unwrap()]), self.place))
+        alien_deploy(&with(&with(command, &["--invitation", path.to_str().unwrap()]), self.location))
     }
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn record(invited: &Invited, invitation: &Value) -> Value {
 fn what_an_invitation_gives_is_no_flag() {
     for (invited, flags) in CLOUDS.iter().zip([&AWS[..], &GCP[..], &AZURE[..]]) {
         let invitation = invited.invitation();
-        let known: Vec<&str> = invited.place.iter().copied().chain(["--prefix"]).collect();
+        let known: Vec<&str> = invited.location.iter().copied().chain(["--prefix"]).collect();
         let given = flags.chunks(2).filter(|pair| !known.contains(&pair[0]));
         let given: Vec<&[&str]> = given.chain([&["--stack", MY_APP][..]]).collect();
         assert!(given.len() >= 3, "--cloud, --stack and whom to trust: {given:?}");

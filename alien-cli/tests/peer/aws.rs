@@ -19,7 +19,7 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
         vendor: VENDOR.to_owned(),
         trust: ["--vendor", VENDOR].map(str::to_owned).into(),
         other_vendor: ("user/vendor", "user/another"),
-        place: ["--account", "222222222222", "--region", "eu-central-1"].map(str::to_owned).into(),
+        location: ["--account", "222222222222", "--region", "eu-central-1"].map(str::to_owned).into(),
         endpoint: vec!["--endpoint-url".to_owned(), url],
         admin: credentials("222222222222", "test"),
         vendors: credentials(&key, &secret),

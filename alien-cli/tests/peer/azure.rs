@@ -63,7 +63,7 @@ fn cloud_in(sim: Arc<Azure>) -> Cloud {
         vendor: SUBJECT.to_owned(),
         trust: ["--issuer", issuer.url(), "--subject", SUBJECT].map(str::to_owned).into(),
         other_vendor: (SUBJECT, "deployment:another"),
-        place: [
+        location: [
             ["--tenant", sim.tenant()],
             ["--subscription", SUBSCRIPTION],
             ["--resource-group", GROUP],

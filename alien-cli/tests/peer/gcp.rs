@@ -32,7 +32,7 @@ pub(crate) fn cloud() -> Cloud {
     Cloud {
         name: "gcp",
         other_vendor: ("vendor@vendor-project", "another@vendor-project"),
-        place: ["--project", PROJECT, "--project-number", "123456789012", "--location", LOCATION]
+        location: ["--project", PROJECT, "--project-number", "123456789012", "--location", LOCATION]
             .map(str::to_owned)
             .into(),
         endpoint: vec!["--endpoint-url".to_owned(), sim.url().to_owned()],

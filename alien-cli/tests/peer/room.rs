@@ -20,7 +20,7 @@ pub(crate) struct Cloud {
     /// Another vendor, whom the customer does not trust: a part of the name, and what takes its place.
     pub(crate) other_vendor: (&'static str, &'static str),
     /// Where the deployment goes.
-    pub(crate) place: Vec<String>,
+    pub(crate) location: Vec<String>,
     /// What every call takes.
     pub(crate) endpoint: Vec<String>,
     /// The customer's admin's credentials.
@@ -132,7 +132,7 @@ impl Room {
     pub(crate) fn deploy(&self, command: &str, invitation: &str, more: &[&str]) -> Vec<String> {
         let begin = [command, "--invitation", invitation].map(str::to_owned);
         let more = more.iter().map(|word| (*word).to_owned());
-        begin.into_iter().chain(self.cloud.place.iter().cloned()).chain(more).collect()
+        begin.into_iter().chain(self.cloud.location.iter().cloned()).chain(more).collect()
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents::Layers;
 use super::guards::Guards;
-use super::names::{Index, Names, Thing};
+use super::names::{Index, NamedResource, Names};
 use super::report::{Breach, Disclosure, DisclosureKind, Promise, Report};
-use super::{Allowed, Cloud, Deployed, Effect, Escalation, Operation, Permission, Scope};
+use super::{Allowed, Cloud, Coverage, Deployed, Effect, Escalation, Operation, Permission};
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Holder, Holding, Layer, Set, Sets, Subject, Topic, Why, reach};
+use crate::permission::{GrantReason, Grants, Holder, Layer, Set, Sets, Subject, SubjectType, reach};
 use crate::resource::Kind;
 use crate::stack::Stack;
 
@@ -40,8 +40,7 @@ pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::
     let mut findings = Findings::default();
     let mut judged = Vec::new();
     for layer in Layer::ALL {
-        let holdings: Vec<&Holding> =
-            permissions.holdings().filter(|holding| holding.holder.layer() == layer).collect();
+        let holdings: Vec<&Grants> = permissions.holdings().filter(|holding| holding.holder.layer() == layer).collect();
         let mut labels = BTreeSet::new();
         for principal in layers.principals(layer) {
             let label = C::label(principal);
@@ -106,8 +105,8 @@ struct Held {
 }
 
 impl Held {
-    fn add(&mut self, set: Set, why: Why) {
-        if why == Why::Extended {
+    fn add(&mut self, set: Set, why: GrantReason) {
+        if why == GrantReason::Extended {
             self.extended.insert(set);
         } else {
             self.sets.insert(set);
@@ -125,12 +124,12 @@ enum Derived {
 }
 
 /// A row of the table, and a thing that its permission is checked on.
-type Checked<'a, C> = (&'static Operation<<C as Cloud>::Place>, Thing<'a, <C as Cloud>::Place>);
+type Checked<'a, C> = (&'static Operation<<C as Cloud>::Scope>, NamedResource<'a, <C as Cloud>::Scope>);
 
 /// Judges one principal.
 struct Judge<'a, C: Cloud> {
     deployment: &'a Deployed<'a, C>,
-    index: &'a Index<'a, C::Place>,
+    index: &'a Index<'a, C::Scope>,
     holder: &'a Holder,
     layer: Layer,
     /// What is held, by resource.
@@ -149,8 +148,8 @@ struct Judge<'a, C: Cloud> {
 impl<'a, C: Cloud> Judge<'a, C> {
     fn new(
         deployment: &'a Deployed<'a, C>,
-        index: &'a Index<'a, C::Place>,
-        holding: &'a Holding,
+        index: &'a Index<'a, C::Scope>,
+        holding: &'a Grants,
         findings: &'a mut Findings,
     ) -> Self {
         let stack = deployment.stack;
@@ -191,7 +190,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 }
                 // Some clouds compare names without case: two names that cover each other are one.
                 let same =
-                    |row: &&Operation<C::Place>| C::covers(name, row.permission) && C::covers(row.permission, name);
+                    |row: &&Operation<C::Scope>| C::covers(name, row.permission) && C::covers(row.permission, name);
                 let rows: Vec<_> = table.rows().iter().copied().filter(same).collect();
                 if rows.is_empty() {
                     let what = "it is not in the operation table, so nobody can say what it does";
@@ -209,7 +208,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 let what = "it is a pattern, and what a pattern covers cannot be proved";
                 self.breach(Promise::P1, pattern, allowed, what.to_owned());
                 self.unknown.push(pattern);
-                let mut by_name = BTreeMap::<&'static str, Vec<&'static Operation<C::Place>>>::new();
+                let mut by_name = BTreeMap::<&'static str, Vec<&'static Operation<C::Scope>>>::new();
                 for row in C::operations().rows().iter().filter(|row| C::covers(pattern, row.permission)) {
                     by_name.entry(row.permission).or_default().push(row);
                 }
@@ -221,14 +220,16 @@ impl<'a, C: Cloud> Judge<'a, C> {
     }
 
     /// Judges a permission on everything that the scope means for it.
-    fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Place>], allowed: &Allowed<'a, C>) {
+    fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Scope>], allowed: &Allowed<'a, C>) {
         let mut direct = false;
-        if let Scope::Exact(text) | Scope::Tree(text) | Scope::Glob(text) | Scope::Whole(text) = allowed.scope {
+        if let Coverage::Exact(text) | Coverage::Tree(text) | Coverage::Glob(text) | Coverage::Whole(text) =
+            allowed.coverage
+        {
             let index = self.index;
             let mut guards = Guards::<C>::new(index, allowed.condition);
             let mut candidates = index
                 .named(text)
-                .flat_map(|thing| rows.iter().filter(|row| row.on == thing.place).map(move |row| (*row, *thing)));
+                .flat_map(|thing| rows.iter().filter(|row| row.on == thing.scope).map(move |row| (*row, *thing)));
             // Nearly always there is one, and nothing to weigh.
             let first = candidates.next();
             let second = candidates.next();
@@ -256,14 +257,14 @@ impl<'a, C: Cloud> Judge<'a, C> {
             return;
         }
         // The scope is none of the things that the permission is checked on: it is about all of them within it.
-        let within: Vec<Thing<'a, C::Place>> = self
+        let within: Vec<NamedResource<'a, C::Scope>> = self
             .index
-            .within(allowed.scope)
-            .filter(|thing| rows.iter().any(|row| row.on == thing.place))
+            .within(allowed.coverage)
+            .filter(|thing| rows.iter().any(|row| row.on == thing.scope))
             .copied()
             .collect();
         for thing in within {
-            for row in rows.iter().filter(|row| row.on == thing.place) {
+            for row in rows.iter().filter(|row| row.on == thing.scope) {
                 self.judge_thing(name, row, thing, allowed);
             }
         }
@@ -280,7 +281,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
         // that belongs to one place keeps it apart from the others. What several resources look at, join or fetch
         // from, one of them suffices for.
         let shares =
-            |row: &Operation<C::Place>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
+            |row: &Operation<C::Scope>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
         let mut shared: Option<(Derived, Checked<'a, C>)> = None;
         for (row, thing) in things {
             let derived = self.derived(row, thing.subject);
@@ -292,10 +293,10 @@ impl<'a, C: Cloud> Judge<'a, C> {
             }
             let otherwise = |(other, of): &Checked<'a, C>| {
                 of.subject == thing.subject
-                    && C::guards(of.place).is_empty()
+                    && C::guards(of.scope).is_empty()
                     && self.derived(other, of.subject) != Derived::No
             };
-            if derived == Derived::No && C::guards(thing.place).is_empty() && things.iter().any(otherwise) {
+            if derived == Derived::No && C::guards(thing.scope).is_empty() && things.iter().any(otherwise) {
                 continue;
             }
             self.judge_thing(name, row, *thing, allowed);
@@ -308,8 +309,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
     fn judge_thing(
         &mut self,
         name: &'a str,
-        row: &'static Operation<C::Place>,
-        thing: Thing<'a, C::Place>,
+        row: &'static Operation<C::Scope>,
+        thing: NamedResource<'a, C::Scope>,
         allowed: &Allowed<'a, C>,
     ) {
         self.findings.checked += 1;
@@ -344,9 +345,9 @@ impl<'a, C: Cloud> Judge<'a, C> {
 
     fn disclose(
         &mut self,
-        row: &'static Operation<C::Place>,
+        row: &'static Operation<C::Scope>,
         derived: Derived,
-        thing: Thing<'a, C::Place>,
+        thing: NamedResource<'a, C::Scope>,
         resource: Option<&str>,
     ) {
         let mut disclose = |kind, what| {
@@ -360,17 +361,17 @@ impl<'a, C: Cloud> Judge<'a, C> {
             let indirect = row.effect == Effect::Redirect;
             disclose(if indirect { DisclosureKind::Indirect } else { DisclosureKind::Extended }, row.effect.describe());
         }
-        if C::is_shared(thing.place) {
+        if C::is_shared(thing.scope) {
             disclose(DisclosureKind::Wide, row.effect.describe());
         }
     }
 
     /// Whether a row on a subject follows from a grant of the stack.
-    fn derived(&self, row: &'static Operation<C::Place>, subject: Subject) -> Derived {
+    fn derived(&self, row: &'static Operation<C::Scope>, subject: Subject) -> Derived {
         let given = |kind: Kind, held: Held| {
             let gives = |sets: Sets| {
                 sets.iter().any(|set| {
-                    C::set(Topic::Kind(kind), set)
+                    C::set(SubjectType::Kind(kind), set)
                         .iter()
                         .any(|given| given.on == row.on && given.permission == row.permission)
                 })
@@ -452,7 +453,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             principal: self.holder.label().to_owned(),
             statement: allowed.statement.to_owned(),
             permission: name.to_owned(),
-            on: allowed.scope.to_string(),
+            on: allowed.coverage.to_string(),
             what,
         });
     }

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::names::{Index, Names, Thing};
+use super::names::{Index, NamedResource, Names};
 use super::{Cloud, Guard};
 use crate::permission::Subject;
 
 /// Which things a statement's condition confines it to.
 pub(super) struct Guards<'a, 'i, C: Cloud> {
-    index: &'i Index<'a, C::Place>,
+    index: &'i Index<'a, C::Scope>,
     condition: Option<&'a C::Condition>,
     /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
     named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
 }
 
 impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
-    pub(super) fn new(index: &'i Index<'a, C::Place>, condition: Option<&'a C::Condition>) -> Self {
+    pub(super) fn new(index: &'i Index<'a, C::Scope>, condition: Option<&'a C::Condition>) -> Self {
         Self { index, condition, named: Vec::new() }
     }
 
     /// Whether the condition is the one that belongs to the thing.
-    pub(super) fn met(&mut self, names: &Names<C::Place>, thing: &Thing<'_, C::Place>) -> bool {
-        C::guards(thing.place).iter().all(|guard| match *guard {
+    pub(super) fn met(&mut self, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
+        C::guards(thing.scope).iter().all(|guard| match *guard {
             Guard::Fixed { key, values } => {
                 let given = self.values(key);
                 !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
@@ -33,10 +33,10 @@ impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
     }
 
     /// Whether a key's values are all names of the deployment's, and one is this subject's.
-    fn names_subject(&mut self, key: &'static str, by: C::Place, subject: Subject) -> bool {
+    fn names_subject(&mut self, key: &'static str, by: C::Scope, subject: Subject) -> bool {
         if !self.named.iter().any(|(known, _)| *known == key) {
             let owners = self.values(key).iter().map(|value| {
-                let owner = self.index.named(value).find(|owner| owner.place == by);
+                let owner = self.index.named(value).find(|owner| owner.scope == by);
                 owner.map(|owner| owner.subject)
             });
             let owners = owners.collect();

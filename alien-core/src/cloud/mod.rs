@@ -20,13 +20,13 @@ use serde::de::DeserializeOwned;
 
 pub use audit::audit;
 pub use documents::{Documents, LayerDocuments, Layers, Physical, Size};
-pub use names::{Names, Thing};
+pub use names::{NamedResource, Names};
 pub use operation::{Effect, Escalation, Operation, Table};
 pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
 pub use review::{Review, ReviewRow, review};
 
-use crate::permission::{Holder, Holding, Permissions, Set, Topic};
+use crate::permission::{Grants, Holder, Permissions, Set, SubjectType};
 use crate::problem::Problem;
 use crate::resource::Resource;
 use crate::stack::Stack;
@@ -37,7 +37,7 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// What a permission can be checked on.
-    type Place: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
+    type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
     /// Where a deployment goes and whom it trusts.
     type Target: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync;
@@ -52,13 +52,13 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     type Condition;
 
     /// The operation table.
-    fn operations() -> &'static Table<Self::Place>;
+    fn operations() -> &'static Table<Self::Scope>;
 
     /// The operations of a permission set; none where the cloud has no narrow way to give it.
-    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Self::Place>];
+    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Self::Scope>];
 
     /// Whether things of others can be at or below the place: an account, a project.
-    fn is_shared(place: Self::Place) -> bool;
+    fn is_shared(scope: Self::Scope) -> bool;
 
     /// Whether a resource needs what the deployment's resources share: what that is stands there first, and goes last.
     fn needs_shared(resource: &Resource) -> bool {
@@ -75,16 +75,16 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn check(stack: &Stack, target: &Self::Target) -> Vec<Problem>;
 
     /// Names what belongs to a resource. The first name is the resource's id.
-    fn name_resource(resource: &Resource, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
+    fn name_resource(resource: &Resource, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
 
     /// Names what the resources of a deployment share.
-    fn name_shared(stack: &Stack, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
+    fn name_shared(stack: &Stack, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
 
     /// Names the identity of a holder, and what belongs to it.
-    fn name_identity(holder: &Holder, target: &Self::Target, things: &mut Vec<(Self::Place, String)>);
+    fn name_identity(holder: &Holder, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
 
     /// Renders one holding.
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Self::Principal;
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Self::Principal;
 
     /// The name of a principal: the [label](crate::permission::Holder::label) of its holder.
     fn label(principal: &Self::Principal) -> &str;
@@ -96,7 +96,7 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn allowed<'d>(principal: &'d Self::Principal, visit: &mut dyn FnMut(Allowed<'d, Self>));
 
     /// The conditions under which alone a permission may be held at a place, all of them; none for most.
-    fn guards(place: Self::Place) -> &'static [Guard<Self::Place>];
+    fn guards(scope: Self::Scope) -> &'static [Guard<Self::Scope>];
 
     /// The values that a condition lets a key have; empty where it does not confine the key.
     fn confined_to<'c>(condition: &'c Self::Condition, key: &str) -> &'c [String];
@@ -144,7 +144,7 @@ pub struct Deployed<'a, C: Cloud> {
     /// Where it goes.
     pub target: &'a C::Target,
     /// What everything is called there.
-    pub names: &'a Names<C::Place>,
+    pub names: &'a Names<C::Scope>,
 }
 
 impl<'a, C: Cloud> Deployed<'a, C> {
@@ -152,8 +152,8 @@ impl<'a, C: Cloud> Deployed<'a, C> {
     /// its place means there. Rows whose place means nothing in this deployment are left out.
     pub fn granted(
         &self,
-        holding: &Holding,
-    ) -> impl Iterator<Item = (Topic, Set, &'static Operation<C::Place>, impl Iterator<Item = &'a str>)> {
+        holding: &Grants,
+    ) -> impl Iterator<Item = (SubjectType, Set, &'static Operation<C::Scope>, impl Iterator<Item = &'a str>)> {
         holding.grants.iter().flat_map(move |grant| {
             let topic = grant.subject.topic(self.stack);
             topic.into_iter().flat_map(move |topic| {
@@ -171,7 +171,7 @@ pub struct Allowed<'d, C: Cloud> {
     /// The permission, by name or as a pattern.
     pub permission: Permission<'d>,
     /// What on.
-    pub scope: Scope<'d>,
+    pub coverage: Coverage<'d>,
     /// Under which condition; none where always.
     pub condition: Option<&'d C::Condition>,
     /// The statement that allows it, for people.
@@ -182,7 +182,7 @@ impl<C: Cloud> fmt::Debug for Allowed<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Allowed")
             .field("permission", &self.permission)
-            .field("scope", &self.scope)
+            .field("coverage", &self.coverage)
             .field("conditional", &self.condition.is_some())
             .field("statement", &self.statement)
             .finish()
@@ -202,7 +202,7 @@ pub enum Permission<'d> {
 
 /// What a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope<'d> {
+pub enum Coverage<'d> {
     /// Exactly this thing.
     Exact(&'d str),
     /// This thing and all that is below it.
@@ -215,7 +215,7 @@ pub enum Scope<'d> {
     Anything,
 }
 
-impl Scope<'_> {
+impl Coverage<'_> {
     /// Whether the thing of this full name is within the scope.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
@@ -228,7 +228,7 @@ impl Scope<'_> {
     }
 }
 
-impl fmt::Display for Scope<'_> {
+impl fmt::Display for Coverage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(name) | Self::Glob(name) => f.write_str(name),
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_tree_covers_whole_segments_only() {
-        let tree = Scope::Tree("/groups/acme");
+        let tree = Coverage::Tree("/groups/acme");
         assert!(tree.contains("/groups/acme") && tree.contains("/groups/acme/apps/api"));
         assert!(!tree.contains("/groups/acme-prod"));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Cloud, Scope};
-use crate::permission::{Holding, Permissions, Subject};
+use super::{Cloud, Coverage};
+use crate::permission::{Grants, Permissions, Subject};
 use crate::stack::Stack;
 
 /// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of places.
@@ -24,11 +24,11 @@ struct Named<P> {
 
 /// One thing of a deployment, under its full name.
 #[derive(Debug, Clone, Copy)]
-pub struct Thing<'n, P> {
+pub struct NamedResource<'n, P> {
     /// Its full name; a pattern where the cloud names sub-resources by one that can cover nothing else.
     pub name: &'n str,
     /// What it is.
-    pub place: P,
+    pub scope: P,
     /// What it belongs to.
     pub subject: Subject,
 }
@@ -36,7 +36,7 @@ pub struct Thing<'n, P> {
 impl<P: Copy + Eq> Names<P> {
     /// Names everything of a deployment.
     #[must_use]
-    pub fn of<C: Cloud<Place = P>>(stack: &Stack, permissions: &Permissions, target: &C::Target) -> Self {
+    pub fn of<C: Cloud<Scope = P>>(stack: &Stack, permissions: &Permissions, target: &C::Target) -> Self {
         fn named<P>(name: impl FnOnce(&mut Vec<(P, String)>)) -> Vec<(P, String)> {
             let mut things = Vec::new();
             name(&mut things);
@@ -47,7 +47,7 @@ impl<P: Copy + Eq> Names<P> {
             let identity = profile.and_then(|profile| permissions.runtime_position(profile));
             Named { things: named(|things| C::name_resource(resource, target, things)), identity }
         });
-        let identity = |holding: &Holding| named(|things| C::name_identity(&holding.holder, target, things));
+        let identity = |holding: &Grants| named(|things| C::name_identity(&holding.holder, target, things));
         Self {
             resources: resources.collect(),
             deployment: named(|things| C::name_shared(stack, target, things)),
@@ -68,9 +68,9 @@ impl<P: Copy + Eq> Names<P> {
         (0..self.resources.len()).any(|position| self.id(position) == id)
     }
 
-    /// The full names that `place` means for a subject: its own; those of the identity its code runs under; those
+    /// The full names that `scope` means for a subject: its own; those of the identity its code runs under; those
     /// that all share.
-    pub fn at(&self, place: P, subject: Subject) -> impl Iterator<Item = &str> {
+    pub fn at(&self, scope: P, subject: Subject) -> impl Iterator<Item = &str> {
         let (own, identity) = match subject {
             Subject::Resource(position) => match self.resources.get(position) {
                 Some(named) => (named.things.as_slice(), named.identity),
@@ -84,19 +84,19 @@ impl<P: Copy + Eq> Names<P> {
         own.iter()
             .chain(identity)
             .chain(&self.deployment)
-            .filter(move |(candidate, _)| *candidate == place)
+            .filter(move |(candidate, _)| *candidate == scope)
             .map(|(_, name)| name.as_str())
     }
 
     /// Everything, in order of subjects.
-    pub fn things(&self) -> impl Iterator<Item = Thing<'_, P>> {
+    pub fn things(&self) -> impl Iterator<Item = NamedResource<'_, P>> {
         let resources = self.resources.iter().enumerate().map(|(n, named)| (Subject::Resource(n), &named.things));
         let runtime = self.runtime.iter().enumerate().map(|(n, things)| (Subject::RuntimeIdentity(n), things));
         resources
             .chain([(Subject::Deployment, &self.deployment), (Subject::ManagementIdentity, &self.management)])
             .chain(runtime)
             .flat_map(|(subject, things)| {
-                things.iter().map(move |(place, name)| Thing { name, place: *place, subject })
+                things.iter().map(move |(scope, name)| NamedResource { name, scope: *scope, subject })
             })
     }
 }
@@ -105,7 +105,7 @@ impl<P: Copy + Eq> Names<P> {
 pub(super) struct Index<'n, P> {
     first: HashMap<&'n str, u32>,
     /// Each thing, and where the next one of the same full name stands.
-    things: Vec<(Thing<'n, P>, Option<u32>)>,
+    things: Vec<(NamedResource<'n, P>, Option<u32>)>,
 }
 
 impl<'n, P: Copy + Eq> Index<'n, P> {
@@ -121,7 +121,7 @@ impl<'n, P: Copy + Eq> Index<'n, P> {
     }
 
     /// The things of this full name.
-    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Thing<'n, P>> {
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &NamedResource<'n, P>> {
         let mut next = self.first.get(name).copied();
         std::iter::from_fn(move || {
             let (thing, after) = self.things.get(usize::try_from(next?).ok()?)?;
@@ -131,7 +131,7 @@ impl<'n, P: Copy + Eq> Index<'n, P> {
     }
 
     /// The things within a scope.
-    pub(super) fn within<'s>(&'s self, scope: Scope<'s>) -> impl Iterator<Item = &'s Thing<'n, P>> {
-        self.things.iter().map(|(thing, _)| thing).filter(move |thing| scope.contains(thing.name))
+    pub(super) fn within<'s>(&'s self, coverage: Coverage<'s>) -> impl Iterator<Item = &'s NamedResource<'n, P>> {
+        self.things.iter().map(|(thing, _)| thing).filter(move |thing| coverage.contains(thing.name))
     }
 }

@@ -174,17 +174,17 @@ pub struct Escalation {
 #[macro_export]
 macro_rules! operations {
     (
-        on $place:ty;
+        on $scope:ty;
         $(source $source:literal {
             $($name:ident = $call:literal $(needs $permission:literal)? on $on:ident, $effect:ident $(, reveals $reveals:literal)?;)*
         })*
     ) => {
         $($(
             #[doc = concat!("`", $call, "`")]
-            pub const $name: &$crate::cloud::Operation<$place> = &$crate::cloud::Operation {
+            pub const $name: &$crate::cloud::Operation<$scope> = &$crate::cloud::Operation {
                 call: $call,
                 permission: $crate::operations!(@last $call $($permission)?),
-                on: <$place>::$on,
+                on: <$scope>::$on,
                 effect: $crate::cloud::Effect::$effect,
                 reveals: concat!($($reveals)?),
                 source: $source,
@@ -192,7 +192,7 @@ macro_rules! operations {
         )*)*
 
         /// Every row.
-        pub static TABLE: std::sync::LazyLock<$crate::cloud::Table<$place>> =
+        pub static TABLE: std::sync::LazyLock<$crate::cloud::Table<$scope>> =
             std::sync::LazyLock::new(|| $crate::cloud::Table::new(&[$($($name),*),*]));
     };
     (@last $call:literal) => { $call };

@@ -8,7 +8,7 @@ use super::report::{Breach, Report};
 use super::{Cloud, Deployed, Names};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
-use crate::permission::{Holding, Permissions, Set};
+use crate::permission::{Grants, Permissions, Set};
 use crate::problem::{Problem, Problems, Rule};
 use crate::resource::Resource;
 use crate::stack::Stack;
@@ -97,7 +97,7 @@ pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
 
 /// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
 /// resource's alone.
-fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Place>) -> Vec<Problem> {
+fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Scope>) -> Vec<Problem> {
     let mut seen = BTreeMap::<&str, &ResourceId>::new();
     let mut problems = Vec::new();
     for (position, resource) in stack.resources().iter().enumerate() {
@@ -113,7 +113,7 @@ fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Place>) -> Vec<Problem> 
 fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {
     let Deployed { stack, permissions, target, names } = *deployment;
     let Permissions { provisioning, management, runtime } = permissions;
-    let layer = |holdings: &[Holding]| {
+    let layer = |holdings: &[Grants]| {
         let principals = holdings.iter().map(|holding| C::principal(deployment, holding)).collect();
         Some(LayerDocuments { principals })
     };

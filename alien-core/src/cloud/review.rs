@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::render::Rendered;
 use super::{Cloud, DisclosureKind};
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Access, DataReach, Set, Subject, Topic, Why};
+use crate::permission::{Access, DataReach, GrantReason, Set, Subject, SubjectType};
 use crate::resource::{Kind, Resource, Settings};
 use crate::stack::Stack;
 
@@ -54,7 +54,7 @@ pub fn review<C: Cloud>(stack: &Stack, rendered: &Rendered<C>) -> Review {
         let own = grants.partition_point(|grant| grant.subject <= Subject::Resource(position));
         let (mine, rest) = grants.split_at(own);
         grants = rest;
-        let held: Vec<(Set, Why)> = mine.iter().map(|grant| (grant.set, grant.why)).collect();
+        let held: Vec<(Set, GrantReason)> = mine.iter().map(|grant| (grant.set, grant.why)).collect();
         let id = rendered.documents.resources.get(resource.id()).map_or("", |physical| physical.id.as_str());
         row::<C>(resource, id, &held, rendered)
     });
@@ -66,11 +66,11 @@ pub fn review<C: Cloud>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     Review { cloud: C::NAME, stack: stack.name().to_string(), rows, notes: notes.collect() }
 }
 
-fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &Rendered<C>) -> ReviewRow {
+fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, GrantReason)], rendered: &Rendered<C>) -> ReviewRow {
     let kind = resource.kind();
     let works = |set: Set| {
         let held = held.iter().find(|(candidate, _)| *candidate == set)?;
-        (!C::set(Topic::Kind(kind), set).is_empty()).then_some(held.1)
+        (!C::set(SubjectType::Kind(kind), set).is_empty()).then_some(held.1)
     };
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
     let own = |kind: DisclosureKind| {
@@ -82,7 +82,7 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, Why)], rendered: &
     for set in Set::ALL.into_iter().filter(|set| set.fits(kind) && set.is_for_management()) {
         let phrase = phrase(set, kind);
         match works(set) {
-            Some(Why::Extended) => can.push(format!("{phrase} (extended)")),
+            Some(GrantReason::Extended) => can.push(format!("{phrase} (extended)")),
             Some(_) => can.push(phrase.to_owned()),
             None if set == Set::Reconfigure && indirect => can.push(format!("{phrase} (extended)")),
             None if set == Set::Dispatch && !resource.settings().takes_commands() => {}

@@ -6,7 +6,7 @@
 use futures_util::future::{Either, select};
 
 use super::{Claim, Driver, Engine, Observed};
-use crate::call::Caller;
+use crate::call::Gate;
 use crate::clock::later;
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,7 +25,7 @@ pub(super) enum Carrier {
 /// A claim that is held.
 pub(super) struct Held<'a, C: Cloud, D> {
     engine: &'a Engine<C, D>,
-    call: &'a Caller<C>,
+    call: &'a Gate<C>,
     run: String,
     carrier: Carrier,
 }
@@ -35,7 +35,7 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
     /// carries it is made where it is absent.
     pub(super) async fn take(
         engine: &'a Engine<C, D>,
-        call: &'a Caller<C>,
+        call: &'a Gate<C>,
         options: &Options,
         carrier: Carrier,
     ) -> Result<Self> {
@@ -44,13 +44,13 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
         match engine.driver.observe(subject, call).await? {
             Observed::Foreign(whose) => {
                 let name = call.site().identity();
-                return Err(Error::new(ErrorKind::Foreign, format!("`{name}` is there, and {whose}")));
+                return Err(Error::new(ErrorKind::NotOwned, format!("`{name}` is there, and {whose}")));
             }
             Observed::Absent => {
                 let marks = engine.marks(subject, call.site());
                 match engine.driver.create(subject, &marks, call).await {
                     // Someone else has made it since: then the claims tell who is first.
-                    Err(error) if error.kind() == ErrorKind::Exists => {}
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     made => made?,
                 }
             }
@@ -96,14 +96,14 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
             match select(std::pin::pin!(renewal), late).await {
                 Either::Left((Ok(()), _)) => {}
                 Either::Left((Err(error), _))
-                    if error.kind() == ErrorKind::Missing && self.carrier == Carrier::Goes =>
+                    if error.kind() == ErrorKind::NotFound && self.carrier == Carrier::Goes =>
                 {
                     return std::future::pending().await;
                 }
                 Either::Left((Err(error), _)) => return error,
                 Either::Right(_) => {
                     let what = "this run's claim could not be renewed in time; run again";
-                    return Error::new(ErrorKind::Claimed, what);
+                    return Error::new(ErrorKind::Locked, what);
                 }
             }
         }
@@ -122,13 +122,13 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
 }
 
 /// Refuses where the claim is not this run's.
-pub(super) async fn is_held<C: Cloud, D: Driver<C>>(driver: &D, call: &Caller<C>, run: &str) -> Result<()> {
+pub(super) async fn is_held<C: Cloud, D: Driver<C>>(driver: &D, call: &Gate<C>, run: &str) -> Result<()> {
     match driver.claim(call).await? {
         Some(claim) if claim.run == run => Ok(()),
         Some(other) => Err(claimed(&other)),
         None => {
             let what = "another run has ended this run's claim; look what it did, and run again";
-            Err(Error::new(ErrorKind::Claimed, what))
+            Err(Error::new(ErrorKind::Locked, what))
         }
     }
 }
@@ -136,5 +136,5 @@ pub(super) async fn is_held<C: Cloud, D: Driver<C>>(driver: &D, call: &Caller<C>
 fn claimed(other: &Claim) -> Error {
     let what = format!("run {} is setting up or taking down this deployment, until {}", other.run, other.until);
     let help = "wait for it to end; if it was interrupted, run again after that time, or take over";
-    Error::new(ErrorKind::Claimed, format!("{what}; {help}"))
+    Error::new(ErrorKind::Locked, format!("{what}; {help}"))
 }

@@ -4,20 +4,20 @@ use serde::Serialize;
 
 use super::claim::Carrier;
 use super::{Data, Driver, Engine, Observed, Removal, walk};
-use crate::call::Caller;
-use crate::cloud::{Cloud, Thing};
+use crate::call::Gate;
+use crate::cloud::{Cloud, NamedResource};
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::permission::{Holder, Subject};
 use crate::progress::{Event, Progress, Stage};
 use crate::provision::Options;
 use crate::release::Release;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 use crate::stack::Stack;
 
 /// What is left of a deployment that was taken down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Remains {
+pub struct DestroyReport {
     /// What was kept, and why.
     pub kept: Vec<Remaining>,
     /// What stands under a name of the deployment's and is not its own. It was not touched.
@@ -47,10 +47,10 @@ pub(super) async fn destroy<C: Cloud, D: Driver<C>>(
     data: Data,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<Remains> {
+) -> Result<DestroyReport> {
     let caller = |stack: &Stack| engine.caller(Release::without_artifacts(stack.clone()), data);
     let call = caller(&deployment.stack);
-    let retired: Vec<Caller<C>> = deployment.retired.iter().map(caller).collect();
+    let retired: Vec<Gate<C>> = deployment.retired.iter().map(caller).collect();
     let mut found = engine.observe_all(call.site().subjects(), &call).await?;
     for old in &retired {
         found.extend(engine.observe_all(leftover(old.site(), call.site()).into_iter(), old).await?);
@@ -61,7 +61,7 @@ pub(super) async fn destroy<C: Cloud, D: Driver<C>>(
         if there {
             engine.driver.revoke(&call).await?;
         }
-        let mut remains = Remains::default();
+        let mut remains = DestroyReport::default();
         for old in &retired {
             for (subject, outcome) in remove_leftover(engine, old, call.site(), data, progress).await? {
                 remains.add(old.site(), subject, &outcome);
@@ -73,8 +73,8 @@ pub(super) async fn destroy<C: Cloud, D: Driver<C>>(
     if there { engine.claimed(&call, options, Carrier::Goes, work).await } else { work.await }
 }
 
-impl Remains {
-    fn add<C: Cloud>(&mut self, site: &Site<C>, subject: Subject, outcome: &Outcome) {
+impl DestroyReport {
+    fn add<C: Cloud>(&mut self, site: &DeploymentContext<C>, subject: Subject, outcome: &Outcome) {
         let remaining = |why: &String| Remaining { subject: site.subject_name(subject).to_owned(), why: why.clone() };
         match outcome {
             Outcome::Kept(why) => self.kept.push(remaining(why)),
@@ -86,11 +86,11 @@ impl Remains {
 
 async fn take_down<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
-    call: &Caller<C>,
+    call: &Gate<C>,
     data: Data,
     progress: &dyn Progress,
-    mut remains: Remains,
-) -> Result<Remains> {
+    mut remains: DestroyReport,
+) -> Result<DestroyReport> {
     let site = call.site();
     let outcomes = walk::backward(site, engine.width, |subject| remove(engine, subject, data, call, progress)).await?;
     for (subject, outcome) in site.subjects().filter_map(|subject| Some((subject, outcomes.get(&subject)?))) {
@@ -114,7 +114,7 @@ async fn remove<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
     subject: Subject,
     data: Data,
-    call: &Caller<C>,
+    call: &Gate<C>,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let site = call.site();
@@ -123,7 +123,7 @@ async fn remove<C: Cloud, D: Driver<C>>(
     let adopted = site.resource(subject).is_ok_and(crate::resource::Resource::is_adopted);
     let seen = match seen {
         // The customer has removed what was the customer's.
-        Err(error) if adopted && error.kind() == ErrorKind::Missing => Observed::Absent,
+        Err(error) if adopted && error.kind() == ErrorKind::NotFound => Observed::Absent,
         seen => seen?,
     };
     match seen {
@@ -138,7 +138,7 @@ async fn remove<C: Cloud, D: Driver<C>>(
             tell(Stage::Deleting);
             match engine.driver.delete(subject, data, call).await {
                 // Gone between our look and our call.
-                Err(error) if error.kind() == ErrorKind::Missing => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 removed => {
                     if let Removal::Kept(why) = removed? {
                         tell(Stage::Kept);
@@ -155,8 +155,8 @@ async fn remove<C: Cloud, D: Driver<C>>(
 /// Removes what a deployment had and a new release of it does not have. Tells what became of each.
 pub(super) async fn remove_leftover<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
-    old: &Caller<C>,
-    new: &Site<C>,
+    old: &Gate<C>,
+    new: &DeploymentContext<C>,
     data: Data,
     progress: &dyn Progress,
 ) -> Result<Vec<(Subject, Outcome)>> {
@@ -169,10 +169,10 @@ pub(super) async fn remove_leftover<C: Cloud, D: Driver<C>>(
 }
 
 /// The subjects of an old release that a new one has no more, in an order of set-up.
-pub(super) fn leftover<C: Cloud>(old: &Site<C>, new: &Site<C>) -> Vec<Subject> {
+pub(super) fn leftover<C: Cloud>(old: &DeploymentContext<C>, new: &DeploymentContext<C>) -> Vec<Subject> {
     // What is not the deployment's own, an account or a project, is named by every site.
-    let own = |thing: Thing<'_, C::Place>| thing.subject == Subject::Deployment && !C::is_shared(thing.place);
-    let has_shared = |site: &Site<C>| site.names.things().any(own);
+    let own = |thing: NamedResource<'_, C::Scope>| thing.subject == Subject::Deployment && !C::is_shared(thing.scope);
+    let has_shared = |site: &DeploymentContext<C>| site.names.things().any(own);
     old.subjects()
         .filter(|subject| match *subject {
             // Of two kinds that are the same thing to the cloud, the one has become the other.

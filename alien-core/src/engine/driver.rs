@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::call::Caller;
+use crate::call::Gate;
 use crate::cloud::Cloud;
 use crate::deployment::DeploymentId;
 use crate::error::Result;
@@ -23,37 +23,37 @@ pub trait Driver<C: Cloud>: Send + Sync + fmt::Debug {
 
     /// Whether the credentials are the account's, may do all that the set-up takes, and quotas leave room. What is wrong
     /// is given, all at once.
-    async fn preflight(&self, call: &Caller<C>) -> Result<Vec<Problem>>;
+    async fn preflight(&self, call: &Gate<C>) -> Result<Vec<Problem>>;
 
     /// What stands under a subject's name.
-    async fn observe(&self, subject: Subject, call: &Caller<C>) -> Result<Observed>;
+    async fn observe(&self, subject: Subject, call: &Gate<C>) -> Result<Observed>;
 
     /// Makes it, with the marks of ownership and no seal; the identity that trusts the vendor trusts nobody yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Exists`](crate::ErrorKind::Exists) where it is there, whoever made it.
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<C>) -> Result<()>;
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::Exists) where it is there, whoever made it.
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<C>) -> Result<()>;
 
     /// Sets everything that the stack says of it, and then the seal.
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<C>) -> Result<()>;
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<C>) -> Result<()>;
 
     /// Removes it. It is there, and it is this deployment's.
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<C>) -> Result<Removal>;
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<C>) -> Result<Removal>;
 
     /// The claim on the deployment; none where nobody sets it up or takes it down.
-    async fn claim(&self, call: &Caller<C>) -> Result<Option<Claim>>;
+    async fn claim(&self, call: &Gate<C>) -> Result<Option<Claim>>;
 
     /// Writes the claim on the identity that trusts the vendor; removes it where none is given.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) where there is no such identity.
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<C>) -> Result<()>;
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::Missing) where there is no such identity.
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<C>) -> Result<()>;
 
     /// Takes the vendor's access back, also from sessions that have begun: at once, or as soon as the cloud knows everywhere
     /// what was written.
-    async fn revoke(&self, call: &Caller<C>) -> Result<()>;
+    async fn revoke(&self, call: &Gate<C>) -> Result<()>;
 }
 
 /// What stands under a name.
@@ -70,7 +70,7 @@ pub enum Observed {
         /// The cloud's id.
         id: String,
         /// What was set last, if it was finished.
-        seal: Option<Seal>,
+        seal: Option<Fingerprint>,
         /// How it differs from what was set, as far as can be told.
         drift: Option<String>,
     },
@@ -142,20 +142,20 @@ impl Observed {
 
 /// What a thing was set to, and by which version of the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
+pub struct Fingerprint {
     /// [`Driver::revision`].
     pub revision: u32,
     /// The digest of what the stack says of it.
     pub digest: String,
 }
 
-impl fmt::Display for Seal {
+impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.revision, self.digest)
     }
 }
 
-impl std::str::FromStr for Seal {
+impl std::str::FromStr for Fingerprint {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -172,7 +172,7 @@ pub struct Marks {
     /// The digest of the release that set it last.
     pub release: String,
     /// What it was set to: written last.
-    pub seal: Seal,
+    pub seal: Fingerprint,
 }
 
 /// What to do with data.
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     fn own(seal: Option<&str>, drift: Option<&str>) -> Observed {
-        let seal = seal.map(|digest| Seal { revision: 1, digest: digest.to_owned() });
+        let seal = seal.map(|digest| Fingerprint { revision: 1, digest: digest.to_owned() });
         Observed::Own { id: "x".to_owned(), seal, drift: drift.map(str::to_owned) }
     }
 

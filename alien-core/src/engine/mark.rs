@@ -6,7 +6,7 @@
 
 use super::{Marks, Observed};
 use crate::cloud::Cloud;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// The deployment that made a thing, by its id.
 pub const DEPLOYMENT: &str = "alien-deployment";
@@ -14,7 +14,7 @@ pub const DEPLOYMENT: &str = "alien-deployment";
 pub const RESOURCE: &str = "alien-resource";
 /// The digest of the release that set a thing last.
 pub const RELEASE: &str = "alien-release";
-/// What a thing was set to: a [`Seal`](super::Seal).
+/// What a thing was set to: a [`Fingerprint`](super::Seal).
 pub const SEAL: &str = "alien-seal";
 /// The [`Claim`](super::Claim) of a run.
 pub const CLAIM: &str = "alien-claim";
@@ -33,7 +33,7 @@ pub fn seal(marks: &Marks) -> [(&'static str, String); 2] {
 
 /// What is told by what stands on a thing.
 pub fn observed<'t, C: Cloud>(
-    site: &Site<C>,
+    site: &DeploymentContext<C>,
     id: impl Into<String>,
     marks: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Observed {

@@ -26,26 +26,26 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use claim::Carrier;
-pub use destroy::Remains;
-pub use driver::{Claim, Data, Driver, Marks, Observed, Removal, Seal};
+pub use destroy::DestroyReport;
+pub use driver::{Claim, Data, Driver, Fingerprint, Marks, Observed, Removal};
 pub use plan::{Action, Plan, Step, digest};
 
-use crate::call::{Caller, Calling};
+use crate::call::{CallConfig, Gate};
 use crate::cloud::{Cloud, render};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::permission::{Grant, Holding, Set, Subject, Why};
+use crate::permission::{Grant, GrantReason, Grants, Set, Subject};
 use crate::progress::{Event, Progress, Stage};
 use crate::provision::{Options, Provision};
 use crate::release::Release;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// Provisions one deployment: a driver, a target, and how calls are made.
 pub struct Engine<C: Cloud, D> {
     driver: D,
     id: DeploymentId,
     target: C::Target,
-    how: Calling,
+    how: CallConfig,
     width: NonZeroUsize,
     lease: Duration,
     cloud: PhantomData<C>,
@@ -64,7 +64,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
     /// Provisions the deployment of this id at a target: eight things at once, with a claim of one minute that is
     /// renewed while the run lasts.
     #[must_use]
-    pub fn new(driver: D, id: DeploymentId, target: C::Target, how: Calling) -> Self {
+    pub fn new(driver: D, id: DeploymentId, target: C::Target, how: CallConfig) -> Self {
         Self { driver, id, target, how, width: WIDTH, lease: Duration::from_secs(60), cloud: PhantomData }
     }
 
@@ -82,31 +82,31 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
         self
     }
 
-    fn caller(&self, release: Release, data: Data) -> Caller<C> {
-        let site = Arc::new(Site::<C>::new(self.id, self.target.clone(), release));
+    fn caller(&self, release: Release, data: Data) -> Gate<C> {
+        let site = Arc::new(DeploymentContext::<C>::new(self.id, self.target.clone(), release));
         let mut holding = site.permissions.provisioning.clone();
         if data == Data::Delete {
             erase(&site, &mut holding);
         }
-        Caller::new(site, holding, self.how.clone())
+        Gate::new(site, holding, self.how.clone())
     }
 
     /// Looks at several subjects at once.
     async fn observe_all(
         &self,
         subjects: impl Iterator<Item = Subject> + Send,
-        call: &Caller<C>,
+        call: &Gate<C>,
     ) -> Result<Vec<(Subject, Observed)>> {
         let looks: Vec<_> = subjects.map(|subject| self.look(subject, call)).collect();
         stream::iter(looks).buffered(self.width.get()).try_collect().await
     }
 
-    async fn look(&self, subject: Subject, call: &Caller<C>) -> Result<(Subject, Observed)> {
+    async fn look(&self, subject: Subject, call: &Gate<C>) -> Result<(Subject, Observed)> {
         Ok((subject, self.driver.observe(subject, call).await?))
     }
 
-    fn marks(&self, subject: Subject, site: &Site<C>) -> Marks {
-        let seal = Seal { revision: self.driver.revision(), digest: plan::digest(subject, site) };
+    fn marks(&self, subject: Subject, site: &DeploymentContext<C>) -> Marks {
+        let seal = Fingerprint { revision: self.driver.revision(), digest: plan::digest(subject, site) };
         Marks { deployment: self.id, release: site.release().to_owned(), seal }
     }
 
@@ -114,7 +114,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
     /// ends it.
     async fn claimed<T: Send>(
         &self,
-        call: &Caller<C>,
+        call: &Gate<C>,
         options: &Options,
         carrier: Carrier,
         work: impl Future<Output = Result<T>> + Send,
@@ -133,7 +133,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
     /// The deployment and the target that this provisions.
     fn whose(&self) -> Result<(DeploymentId, Value)> {
         let target = serde_json::to_value(&self.target);
-        Ok((self.id, target.map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?))
+        Ok((self.id, target.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?))
     }
 
     /// Refuses what is of another deployment, or of this one somewhere else.
@@ -152,10 +152,10 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
 }
 
 /// To delete data, the admin must be able to see and delete it: those sets are held for that run only.
-fn erase<C: Cloud>(site: &Site<C>, holding: &mut Holding) {
+fn erase<C: Cloud>(site: &DeploymentContext<C>, holding: &mut Grants) {
     for (position, resource) in site.stack().resources().iter().enumerate() {
         for set in [Set::DataRead, Set::DataWrite].into_iter().filter(|set| set.fits(resource.kind())) {
-            holding.grants.push(Grant { subject: Subject::Resource(position), set, why: Why::SetUp });
+            holding.grants.push(Grant { subject: Subject::Resource(position), set, why: GrantReason::SetUp });
         }
     }
     holding.grants.sort_unstable();
@@ -166,7 +166,7 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
     async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan> {
         let rendered = render::<C>(release.stack(), &self.target).map_err(|error| match error {
             crate::cloud::RenderError::Problems(problems) => Error::from(problems),
-            breaches @ crate::cloud::RenderError::Breaches(_) => Error::new(ErrorKind::Defect, breaches.to_string()),
+            breaches @ crate::cloud::RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
         })?;
         let call = self.caller(release.clone(), Data::default());
         if let Some(previous) = previous {
@@ -220,7 +220,7 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         data: Data,
         options: &Options,
         progress: &dyn Progress,
-    ) -> Result<Remains> {
+    ) -> Result<DestroyReport> {
         self.is_own("the record", deployment.id, &deployment.target)?;
         destroy::destroy(self, deployment, data, options, progress).await
     }
@@ -232,7 +232,7 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         let options = options.clone().take_over();
         if self.driver.observe(Subject::ManagementIdentity, &call).await? == Observed::Absent {
             let what = format!("there is no `{}`: nobody is let in", call.site().identity());
-            return Err(Error::new(ErrorKind::Missing, what));
+            return Err(Error::new(ErrorKind::NotFound, what));
         }
         self.claimed(&call, &options, Carrier::Stays, self.driver.revoke(&call)).await
     }
@@ -240,7 +240,7 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
 
 impl<C: Cloud, D: Driver<C>> Engine<C, D> {
     /// Brings one subject to what the stack says of it. Gives its id.
-    async fn settle(&self, subject: Subject, plan: &Plan, call: &Caller<C>, progress: &dyn Progress) -> Result<String> {
+    async fn settle(&self, subject: Subject, plan: &Plan, call: &Gate<C>, progress: &dyn Progress) -> Result<String> {
         let site = call.site();
         let tell = |stage| progress.event(&Event::of(site, subject, stage));
         let marks = self.marks(subject, site);
@@ -249,7 +249,7 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
         match decided.action {
             Action::Refuse => {
                 let kind = match found {
-                    Observed::Foreign(_) => ErrorKind::Foreign,
+                    Observed::Foreign(_) => ErrorKind::NotOwned,
                     _ => ErrorKind::Input,
                 };
                 return Err(Error::new(kind, decided.why).at(site.subject_name(subject)));
@@ -260,13 +260,13 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
                 tell(Stage::Creating);
                 match self.driver.create(subject, &marks, call).await {
                     // Our own first attempt may have made it without our hearing of it.
-                    Err(error) if error.kind() == ErrorKind::Exists => {}
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     created => created?,
                 }
                 // Whoever else has made it since: it is configured only if it is ours.
                 found = self.driver.observe(subject, call).await?;
                 if let Observed::Foreign(whose) = &found {
-                    return Err(Error::new(ErrorKind::Foreign, whose.clone()).at(site.subject_name(subject)));
+                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(site.subject_name(subject)));
                 }
                 self.driver.configure(subject, &marks, call).await?;
                 tell(Stage::Created);

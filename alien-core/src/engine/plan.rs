@@ -6,17 +6,17 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Approved, Driver, Engine, Observed, Seal};
-use crate::call::Caller;
+use super::{Approved, Driver, Engine, Fingerprint, Observed};
+use crate::call::Gate;
 use crate::cloud::{Cloud, Rendered, Size};
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Holding, Subject};
+use crate::permission::{Grants, Subject};
 use crate::problem::Problem;
 use crate::provision::Options;
 use crate::release::Release;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 use crate::stack::ChangeKind;
 
 /// What a set-up will do, in order, and the permission documents it will write. Nothing was changed to make it.
@@ -140,7 +140,7 @@ pub(super) struct Decision {
 /// What the engine does about what it found.
 pub(super) fn decide<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
-    site: &Site<C>,
+    site: &DeploymentContext<C>,
     subject: Subject,
     found: &Observed,
     approved: &Approved,
@@ -157,7 +157,7 @@ pub(super) fn decide<C: Cloud, D: Driver<C>>(
         Observed::Own { seal: None, .. } => return decision(Action::Update, "an earlier run did not finish it"),
         Observed::Own { seal: Some(seal), drift, .. } => (seal, drift),
     };
-    let wanted = Seal { revision: engine.driver.revision(), digest: digest(subject, site) };
+    let wanted = Fingerprint { revision: engine.driver.revision(), digest: digest(subject, site) };
     if *seal == wanted {
         return match drift {
             None => decision(Action::Leave, "it is as it should be"),
@@ -189,9 +189,9 @@ pub(super) fn decide<C: Cloud, D: Driver<C>>(
 /// The digest of what the stack says of a subject. Whether it is frozen or live is not in it: that is said by the
 /// permissions of others.
 #[must_use]
-pub fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
+pub fn digest<C: Cloud>(subject: Subject, site: &DeploymentContext<C>) -> String {
     let principal =
-        |holding: &Holding| serde_json::to_string(&C::principal(&site.deployed(), holding)).unwrap_or_default();
+        |holding: &Grants| serde_json::to_string(&C::principal(&site.deployed(), holding)).unwrap_or_default();
     let text = match subject {
         Subject::Resource(position) => {
             let mut form = serde_json::to_value(site.stack().at(position)).unwrap_or_default();
@@ -213,7 +213,7 @@ pub fn digest<C: Cloud>(subject: Subject, site: &Site<C>) -> String {
 
 pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     engine: &Engine<C, D>,
-    call: &Caller<C>,
+    call: &Gate<C>,
     rendered: Rendered<C>,
     previous: Option<&Deployment>,
     options: &Options,
@@ -245,7 +245,7 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
         let Decision { action, mut why } = decide(engine, site, *subject, found, &approved);
         let name = site.subject_name(*subject);
         if let (Action::Create | Action::Update, Ok(resource)) = (action, site.resource(*subject)) {
-            problems.extend(release.lacking(resource));
+            problems.extend(release.missing_artifact(resource));
         }
         if let (Action::Update | Action::Refuse, Subject::Resource(_), Some(fields)) =
             (action, subject, changed.get(name))
@@ -256,7 +256,8 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     });
     let mut steps: Vec<Step> = steps.collect();
     for stack in previous.iter().flat_map(|previous| previous.stacks()) {
-        let old = Site::<C>::new(engine.id, engine.target.clone(), Release::without_artifacts(stack.clone()));
+        let old =
+            DeploymentContext::<C>::new(engine.id, engine.target.clone(), Release::without_artifacts(stack.clone()));
         steps.extend(super::destroy::leftover(&old, site).into_iter().map(|subject| {
             let resource = old.resource(subject).ok();
             let frozen = resource.is_some_and(|resource| resource.lifecycle() == Lifecycle::Frozen);
@@ -270,7 +271,7 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
         }));
     }
     let documents = serde_json::to_value(&rendered.documents)
-        .map_err(|error| Error::new(ErrorKind::Defect, format!("documents that are no JSON: {error}")))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("documents that are no JSON: {error}")))?;
     Ok(Plan {
         steps,
         problems,
@@ -283,7 +284,7 @@ pub(super) async fn plan<C: Cloud, D: Driver<C>>(
     })
 }
 
-fn step<C: Cloud>(site: &Site<C>, subject: Subject, action: Action, why: String) -> Step {
+fn step<C: Cloud>(site: &DeploymentContext<C>, subject: Subject, action: Action, why: String) -> Step {
     let (kind, subject) = (site.subject_kind(subject), site.subject_name(subject).to_owned());
     Step { subject, kind, action, why }
 }

@@ -9,11 +9,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::permission::Subject;
-use crate::site::Site;
+use crate::site::DeploymentContext;
 
 /// Visits every subject after all it needs. Gives what the visits gave.
 pub(super) async fn forward<C, T, F>(
-    site: &Site<C>,
+    site: &DeploymentContext<C>,
     width: NonZeroUsize,
     visit: impl Fn(Subject) -> F,
 ) -> Result<BTreeMap<Subject, T>>
@@ -28,7 +28,7 @@ where
 
 /// Visits every subject after all that need it.
 pub(super) async fn backward<C, T, F>(
-    site: &Site<C>,
+    site: &DeploymentContext<C>,
     width: NonZeroUsize,
     visit: impl Fn(Subject) -> F,
 ) -> Result<BTreeMap<Subject, T>>

@@ -31,7 +31,7 @@ impl fmt::Debug for Account {
 /// What stands in an account, by name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Saved {
-    things: BTreeMap<String, Thing>,
+    things: BTreeMap<String, Stored>,
     identities: BTreeMap<String, Identity>,
 }
 
@@ -63,7 +63,7 @@ pub enum Fault {
 
 #[derive(Debug, Default)]
 struct State {
-    things: BTreeMap<String, Thing>,
+    things: BTreeMap<String, Stored>,
     identities: BTreeMap<String, Identity>,
     tokens: HashMap<u64, Token>,
     admin: Option<Vec<Right>>,
@@ -77,7 +77,7 @@ struct State {
 
 /// Something in the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Thing {
+pub(super) struct Stored {
     /// Whose it is; none where it is nobody's of ours.
     pub(super) deployment: Option<String>,
     /// What it was set to.
@@ -94,7 +94,7 @@ pub(super) struct Thing {
 /// An identity.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Identity {
-    pub(super) thing: Thing,
+    pub(super) thing: Stored,
     pub(super) claim: Option<String>,
     pub(super) document: Option<Principal>,
     /// When it is known everywhere.
@@ -119,13 +119,13 @@ pub(super) enum Credential {
 pub(super) struct Room<'a>(MutexGuard<'a, State>);
 
 impl Room<'_> {
-    pub(super) fn thing(&mut self, name: &str) -> Result<&mut Thing> {
-        self.0.things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::Missing, format!("`{name}` is not there")))
+    pub(super) fn thing(&mut self, name: &str) -> Result<&mut Stored> {
+        self.0.things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
     }
 
-    pub(super) fn add_thing(&mut self, name: &str, thing: Thing) -> Result<()> {
+    pub(super) fn add_thing(&mut self, name: &str, thing: Stored) -> Result<()> {
         if self.0.things.contains_key(name) {
-            return Err(Error::new(ErrorKind::Exists, format!("`{name}` is there")));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
         }
         self.0.things.insert(name.to_owned(), thing);
         Ok(())
@@ -136,12 +136,12 @@ impl Room<'_> {
     }
 
     pub(super) fn identity(&mut self, name: &str) -> Result<&mut Identity> {
-        self.0.identities.get_mut(name).ok_or_else(|| Error::new(ErrorKind::Missing, format!("`{name}` is not there")))
+        self.0.identities.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
     }
 
-    pub(super) fn add_identity(&mut self, name: &str, thing: Thing, now: Timestamp) -> Result<()> {
+    pub(super) fn add_identity(&mut self, name: &str, thing: Stored, now: Timestamp) -> Result<()> {
         if self.0.identities.contains_key(name) {
-            return Err(Error::new(ErrorKind::Exists, format!("`{name}` is there")));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
         }
         let known = later(now, self.0.settling);
         self.0.identities.insert(name.to_owned(), Identity { thing, known, ..Identity::default() });
@@ -229,7 +229,7 @@ impl Account {
 
     /// Puts something there that is nobody's of ours.
     pub fn add_foreign(&self, name: &str) {
-        self.lock().things.insert(name.to_owned(), Thing::default());
+        self.lock().things.insert(name.to_owned(), Stored::default());
     }
 
     /// Removes something behind everyone's back.
@@ -284,7 +284,7 @@ impl Account {
     ) -> Result<T> {
         pause().await;
         let mut state = self.lock();
-        let killed = || Error::new(ErrorKind::Defect, "the program was killed");
+        let killed = || Error::new(ErrorKind::Internal, "the program was killed");
         if state.killed {
             return Err(killed());
         }

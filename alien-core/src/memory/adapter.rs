@@ -4,14 +4,14 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::account::{Account, Credential, Room, Thing};
-use super::cloud::{Memory, Place, Right, Target, operations as op};
-use crate::call::{Caller, Calling};
+use super::account::{Account, Credential, Room, Stored};
+use super::cloud::{Memory, Right, Scope, Target, operations as op};
+use crate::call::{CallConfig, Gate};
 use crate::cloud::Cloud;
 use crate::deployment::DeploymentId;
 use crate::engine::{Claim, Data, Driver, Engine, Marks, Observed, Removal};
 use crate::error::{Error, ErrorKind, Result};
-use crate::impersonate::{Assume, Entered, Entry, Impersonator, Proof};
+use crate::impersonate::{Assume, AssumeRequest, AssumedSession, Impersonator, Proof};
 use crate::manage::{Change, Health, Heartbeat, LogLine, LogPage, LogQuery};
 use crate::permission::Subject;
 use crate::problem::Problem;
@@ -20,13 +20,13 @@ use crate::session::Operate;
 
 /// Provisions in an account.
 #[must_use]
-pub fn provisioner(account: &Account, id: DeploymentId, target: Target, how: Calling) -> Engine<Memory, Admin> {
+pub fn provisioner(account: &Account, id: DeploymentId, target: Target, how: CallConfig) -> Engine<Memory, Admin> {
     Engine::new(Admin(account.clone()), id, target, how)
 }
 
 /// Impersonates in an account, as the vendor of this name.
 #[must_use]
-pub fn impersonator(account: &Account, vendor: &str, proof: &str, how: Calling) -> Impersonator<Memory, Vendor> {
+pub fn impersonator(account: &Account, vendor: &str, proof: &str, how: CallConfig) -> Impersonator<Memory, Vendor> {
     Impersonator::new(Vendor { account: account.clone(), vendor: vendor.to_owned(), proof: proof.to_owned() }, how)
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Vendor {
 pub(super) const BROKEN: &[u8] = b"broken";
 
 /// What a resource runs, and whether it starts.
-fn code(call: &Caller<Memory>, resource: &Resource) -> (String, bool) {
+fn code(call: &Gate<Memory>, resource: &Resource) -> (String, bool) {
     let bytes = resource.settings().compute().and_then(|compute| call.site().artifacts().bytes(compute.code));
     (named(resource), bytes.is_some_and(|bytes| **bytes == *BROKEN))
 }
@@ -71,8 +71,8 @@ impl Admin {
     async fn request<T: Send>(
         &self,
         subject: Subject,
-        row: &'static crate::cloud::Operation<Place>,
-        call: &Caller<Memory>,
+        row: &'static crate::cloud::Operation<Scope>,
+        call: &Gate<Memory>,
         then: impl Fn(&mut Room<'_>, &str) -> Result<T> + Send + Sync,
     ) -> Result<T> {
         let name = call.site().name(subject, row.on)?;
@@ -82,13 +82,13 @@ impl Admin {
         .await
     }
 
-    fn is_unneeded(subject: Subject, call: &Caller<Memory>) -> bool {
-        subject == Subject::Deployment && call.site().name(subject, Place::Cluster).is_err()
+    fn is_unneeded(subject: Subject, call: &Gate<Memory>) -> bool {
+        subject == Subject::Deployment && call.site().name(subject, Scope::Cluster).is_err()
     }
 }
 
 /// The rows of a subject's sort: to see it, to make it, to mark it, to remove it.
-const fn rows(subject: Subject) -> [&'static crate::cloud::Operation<Place>; 4] {
+const fn rows(subject: Subject) -> [&'static crate::cloud::Operation<Scope>; 4] {
     match subject {
         Subject::Resource(_) => [op::GET, op::CREATE, op::MARK, op::DELETE],
         Subject::Deployment => [op::GET_CLUSTER, op::CREATE_CLUSTER, op::MARK_CLUSTER, op::DELETE_CLUSTER],
@@ -108,18 +108,18 @@ impl Driver<Memory> for Admin {
         1
     }
 
-    async fn preflight(&self, _: &Caller<Memory>) -> Result<Vec<Problem>> {
+    async fn preflight(&self, _: &Gate<Memory>) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
 
-    async fn observe(&self, subject: Subject, call: &Caller<Memory>) -> Result<Observed> {
+    async fn observe(&self, subject: Subject, call: &Gate<Memory>) -> Result<Observed> {
         if Self::is_unneeded(subject, call) {
             return Ok(Observed::Unneeded);
         }
         let own = call.site().id;
         let wanted = call.site().resource(subject).ok().filter(|resource| resource.kind().runs_code());
         let wanted = wanted.map(|resource| (code(call, resource).0, settings(resource)));
-        let see = |name: &str, thing: &Thing| {
+        let see = |name: &str, thing: &Stored| {
             let drift = wanted.as_ref().and_then(|(code, settings)| {
                 (thing.code != *code || thing.settings != *settings).then(|| "other code or settings".to_owned())
             });
@@ -136,34 +136,34 @@ impl Driver<Memory> for Admin {
         let adopted = call.site().resource(subject).is_ok_and(Resource::is_adopted);
         match seen.await {
             Ok(_) if adopted => Ok(Observed::Adopted { id: call.site().id_of(subject).to_owned() }),
-            Err(error) if error.kind() == ErrorKind::Missing && !adopted => Ok(Observed::Absent),
+            Err(error) if error.kind() == ErrorKind::NotFound && !adopted => Ok(Observed::Absent),
             seen => seen,
         }
     }
 
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Caller<Memory>) -> Result<()> {
+    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<Memory>) -> Result<()> {
         let [_, create, ..] = rows(subject);
-        let thing = Thing { deployment: Some(marks.deployment.to_string()), ..Thing::default() };
+        let thing = Stored { deployment: Some(marks.deployment.to_string()), ..Stored::default() };
         if is_identity(subject) {
             let now = call.clock().now();
             let add = |inside: &mut Room<'_>, name: &str| inside.add_identity(name, thing.clone(), now);
             return self.request(subject, create, call, add).await;
         }
         // Code is made under its identity, which must be known by then.
-        if let Ok(identity) = call.site().name(subject, Place::IdentityOfCode) {
+        if let Ok(identity) = call.site().name(subject, Scope::IdentityOfCode) {
             let identity = identity.to_owned();
             let give = |inside: &mut Room<'_>, _: &str| {
                 if inside.identity(&identity)?.known <= call.clock().now() {
                     return Ok(());
                 }
-                Err(Error::new(ErrorKind::Settling, format!("`{identity}` is not known yet")))
+                Err(Error::new(ErrorKind::Propagating, format!("`{identity}` is not known yet")))
             };
             self.request(subject, op::GIVE_IDENTITY, call, give).await?;
         }
         self.request(subject, create, call, |inside, name| inside.add_thing(name, thing.clone())).await
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Caller<Memory>) -> Result<()> {
+    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Memory>) -> Result<()> {
         let site = call.site();
         let [_, _, mark, _] = rows(subject);
         if is_identity(subject) {
@@ -210,7 +210,7 @@ impl Driver<Memory> for Admin {
         self.request(subject, mark, call, seal).await
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Caller<Memory>) -> Result<Removal> {
+    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Memory>) -> Result<Removal> {
         let [.., delete] = rows(subject);
         if is_identity(subject) {
             let remove = |inside: &mut Room<'_>, name: &str| {
@@ -230,13 +230,13 @@ impl Driver<Memory> for Admin {
         self.request(subject, delete, call, remove).await
     }
 
-    async fn claim(&self, call: &Caller<Memory>) -> Result<Option<Claim>> {
+    async fn claim(&self, call: &Gate<Memory>) -> Result<Option<Claim>> {
         let read = |inside: &mut Room<'_>, name: &str| Ok(inside.identity(name)?.claim.clone());
         let claim = self.request(Subject::ManagementIdentity, op::GET_IDENTITY, call, read).await?;
         Ok(claim.and_then(|claim| serde_json::from_str(&claim).ok()))
     }
 
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Caller<Memory>) -> Result<()> {
+    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<Memory>) -> Result<()> {
         let text = claim.and_then(|claim| serde_json::to_string(claim).ok());
         let write = |inside: &mut Room<'_>, name: &str| {
             inside.identity(name)?.claim.clone_from(&text);
@@ -245,7 +245,7 @@ impl Driver<Memory> for Admin {
         self.request(Subject::ManagementIdentity, op::SET_IDENTITY, call, write).await
     }
 
-    async fn revoke(&self, call: &Caller<Memory>) -> Result<()> {
+    async fn revoke(&self, call: &Gate<Memory>) -> Result<()> {
         let close = |inside: &mut Room<'_>, name: &str| {
             let identity = inside.identity(name)?;
             identity.document = None;
@@ -264,20 +264,20 @@ impl Assume<Memory> for Vendor {
     }
 
     fn wrong_proofs(&self) -> &'static [Proof] {
-        &[Proof::Nothing, Proof::Wrong]
+        &[Proof::Omitted, Proof::Mismatched]
     }
 
-    async fn assume(&self, entry: &Entry<Memory>) -> Result<Entered<Memory>> {
+    async fn assume(&self, entry: &AssumeRequest<Memory>) -> Result<AssumedSession<Memory>> {
         let proof = match entry.proof {
-            Proof::Right => Some(self.proof.as_str()),
-            Proof::Nothing => None,
-            Proof::Wrong => Some("wrong"),
+            Proof::Expected => Some(self.proof.as_str()),
+            Proof::Omitted => None,
+            Proof::Mismatched => Some("wrong"),
         };
         let narrowed = || Memory::principal(&entry.site.deployed(), &entry.holding).rights;
         let narrowed: Option<Vec<Right>> = entry.narrowed.then(narrowed);
         let identity = entry.site.identity();
         let (token, expires) = self.account.assume(&identity, &self.vendor, proof, narrowed).await?;
-        Ok(Entered { operate: Box::new(Inside { account: self.account.clone(), token }), expires })
+        Ok(AssumedSession { operate: Box::new(Inside { account: self.account.clone(), token }), expires })
     }
 }
 
@@ -291,16 +291,16 @@ impl Inside {
     async fn request<T: Send>(
         &self,
         subject: Subject,
-        row: &'static crate::cloud::Operation<Place>,
-        call: &Caller<Memory>,
-        then: impl Fn(&mut Thing) -> Result<T> + Send + Sync,
+        row: &'static crate::cloud::Operation<Scope>,
+        call: &Gate<Memory>,
+        then: impl Fn(&mut Stored) -> Result<T> + Send + Sync,
     ) -> Result<T> {
         let name = call.site().name(subject, row.on)?;
         let credential = Credential::Session(self.token);
         let attempt = || {
             self.account.request(credential, row.permission, name, |inside| match row.on {
-                Place::Thing | Place::Cluster => then(inside.thing(name)?),
-                Place::Identity | Place::IdentityOfCode => then(&mut inside.identity(name)?.thing),
+                Scope::Thing | Scope::Cluster => then(inside.thing(name)?),
+                Scope::Identity | Scope::IdentityOfCode => then(&mut inside.identity(name)?.thing),
             })
         };
         call.call(subject, &[row], attempt).await
@@ -309,7 +309,7 @@ impl Inside {
 
 #[async_trait]
 impl Operate<Memory> for Inside {
-    async fn heartbeat(&self, subject: Subject, call: &Caller<Memory>) -> Result<Heartbeat> {
+    async fn heartbeat(&self, subject: Subject, call: &Gate<Memory>) -> Result<Heartbeat> {
         self.request(subject, op::GET, call, |thing| {
             Ok(match (thing.broken, &thing.seal) {
                 (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
@@ -320,14 +320,14 @@ impl Operate<Memory> for Inside {
         .await
     }
 
-    async fn update(&self, subject: Subject, change: &Change, call: &Caller<Memory>) -> Result<()> {
+    async fn update(&self, subject: Subject, change: &Change, call: &Gate<Memory>) -> Result<()> {
         let old = call.site().resource(subject)?;
         let (new_code, new_settings) = change.since(old);
         if new_code {
             let broken = change.zip.as_ref().is_some_and(|bytes| **bytes == *BROKEN);
             let (code, previous) = (named(&change.resource), named(old));
             self.request(subject, op::GIVE_IDENTITY, call, |_| Ok(())).await?;
-            let set = |thing: &mut Thing| {
+            let set = |thing: &mut Stored| {
                 thing.code.clone_from(&code);
                 thing.broken = broken;
                 Ok(())
@@ -335,7 +335,7 @@ impl Operate<Memory> for Inside {
             self.request(subject, op::SET_CODE, call, set).await?;
             let beat = self.heartbeat(subject, call).await?;
             if beat.health != Health::Healthy {
-                let restore = |thing: &mut Thing| {
+                let restore = |thing: &mut Stored| {
                     thing.code.clone_from(&previous);
                     thing.broken = false;
                     Ok(())
@@ -347,7 +347,7 @@ impl Operate<Memory> for Inside {
         }
         if new_settings {
             let text = settings(&change.resource);
-            let set = |thing: &mut Thing| {
+            let set = |thing: &mut Stored| {
                 thing.settings.clone_from(&text);
                 Ok(())
             };
@@ -356,7 +356,7 @@ impl Operate<Memory> for Inside {
         Ok(())
     }
 
-    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Caller<Memory>) -> Result<LogPage> {
+    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Gate<Memory>) -> Result<LogPage> {
         let skipped: usize = match &query.cursor {
             None => 0,
             Some(cursor) => cursor
@@ -373,8 +373,8 @@ impl Operate<Memory> for Inside {
         .await
     }
 
-    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Caller<Memory>) -> Result<Vec<u8>> {
-        let name = call.site().name(subject, Place::Thing)?;
+    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Gate<Memory>) -> Result<Vec<u8>> {
+        let name = call.site().name(subject, Scope::Thing)?;
         let now = call.clock().now();
         let credential = Credential::Session(self.token);
         call.call_once(subject, &[op::INVOKE], || {

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::{Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, Permission, Scope, Size, Table};
+use crate::cloud::{
+    Allowed, Cloud, Coverage, Deployed, Documents, Escalation, Guard, Operation, Permission, Size, Table,
+};
 use crate::name::Prefix;
 use crate::naming::hyphenated;
-use crate::permission::{Holder, Holding, Set, Topic};
+use crate::permission::{Grants, Holder, Set, SubjectType};
 use crate::problem::Problem;
 use crate::resource::{Kind, Resource};
 use crate::stack::Stack;
@@ -16,7 +18,7 @@ pub enum Memory {}
 
 /// What a permission is checked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Scope {
     /// A resource.
     Thing,
     /// What containers share.
@@ -29,10 +31,10 @@ pub enum Place {
 
 /// The operation table.
 pub mod operations {
-    use super::Place;
+    use super::Scope;
 
     crate::operations! {
-        on Place;
+        on Scope;
         source "https://docs.rs/alien-core/latest/alien_core/memory/" {
             GET = "thing.get" on Thing, Observe;
             CREATE = "thing.create" on Thing, Create;
@@ -98,43 +100,43 @@ impl Cloud for Memory {
     const NAME: &'static str = "memory";
     const TRUST: &'static [&'static str] = &["vendor", "proof"];
 
-    type Place = Place;
+    type Scope = Scope;
     type Target = Target;
     type Principal = Principal;
     type Condition = ();
 
-    fn operations() -> &'static Table<Place> {
+    fn operations() -> &'static Table<Scope> {
         &op::TABLE
     }
 
-    fn set(topic: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
         match (topic, set) {
-            (Topic::Kind(_), Set::Heartbeat) => &[op::GET],
-            (Topic::Kind(Kind::Function | Kind::Container), Set::Management) => {
+            (SubjectType::Kind(_), Set::Heartbeat) => &[op::GET],
+            (SubjectType::Kind(Kind::Function | Kind::Container), Set::Management) => {
                 &[op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY]
             }
-            (Topic::Kind(_), Set::Logs) => &[op::READ_LOGS],
-            (Topic::Kind(_), Set::Dispatch | Set::Invoke) => &[op::INVOKE],
-            (Topic::Kind(Kind::Function | Kind::Container), Set::Provision) => {
+            (SubjectType::Kind(_), Set::Logs) => &[op::READ_LOGS],
+            (SubjectType::Kind(_), Set::Dispatch | Set::Invoke) => &[op::INVOKE],
+            (SubjectType::Kind(Kind::Function | Kind::Container), Set::Provision) => {
                 &[op::CREATE, op::DELETE, op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY]
             }
-            (Topic::Kind(_), Set::Provision) => &[op::CREATE, op::DELETE],
-            (Topic::Kind(_), Set::Reconfigure) => &[op::SET],
-            (Topic::Kind(_), Set::DataRead) => &[op::READ],
-            (Topic::Kind(_), Set::DataWrite) => &[op::WRITE],
-            (Topic::Kind(_), Set::Setup) => &[op::MARK],
-            (Topic::Kind(_), Set::Run) => &[op::WRITE_LOGS],
-            (Topic::Deployment, Set::Setup) => {
+            (SubjectType::Kind(_), Set::Provision) => &[op::CREATE, op::DELETE],
+            (SubjectType::Kind(_), Set::Reconfigure) => &[op::SET],
+            (SubjectType::Kind(_), Set::DataRead) => &[op::READ],
+            (SubjectType::Kind(_), Set::DataWrite) => &[op::WRITE],
+            (SubjectType::Kind(_), Set::Setup) => &[op::MARK],
+            (SubjectType::Kind(_), Set::Run) => &[op::WRITE_LOGS],
+            (SubjectType::Deployment, Set::Setup) => {
                 &[op::GET_CLUSTER, op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::MARK_CLUSTER]
             }
-            (Topic::Identity, Set::Setup) => {
+            (SubjectType::Identity, Set::Setup) => {
                 &[op::GET_IDENTITY, op::CREATE_IDENTITY, op::SET_IDENTITY, op::DELETE_IDENTITY]
             }
             _ => &[],
         }
     }
 
-    fn is_shared(_: Place) -> bool {
+    fn is_shared(_: Scope) -> bool {
         false
     }
 
@@ -150,30 +152,30 @@ impl Cloud for Memory {
         Vec::new()
     }
 
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
         let adopted = match resource.settings() {
             crate::resource::Settings::Network(network) => network.existing_name(),
             _ => None,
         };
         let own = || format!("{}/{}", resource.kind(), hyphenated(&target.prefix, resource.id().as_str(), 255));
-        things.push((Place::Thing, adopted.map_or_else(own, str::to_owned)));
+        things.push((Scope::Thing, adopted.map_or_else(own, str::to_owned)));
     }
 
-    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
         if stack.resources().iter().any(|resource| resource.kind() == Kind::Container) {
-            things.push((Place::Cluster, format!("cluster/{}", hyphenated(&target.prefix, "shared", 255))));
+            things.push((Scope::Cluster, format!("cluster/{}", hyphenated(&target.prefix, "shared", 255))));
         }
     }
 
-    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Place, String)>) {
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         let name = format!("identity/{}", hyphenated(&target.prefix, &holder.name(), 255));
-        things.push((Place::Identity, name.clone()));
+        things.push((Scope::Identity, name.clone()));
         if let Holder::Profile(_) = holder {
-            things.push((Place::IdentityOfCode, name));
+            things.push((Scope::IdentityOfCode, name));
         }
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
         let mut rights: Vec<Right> = deployment
             .granted(holding)
             .flat_map(|(_, _, row, names)| {
@@ -197,12 +199,12 @@ impl Cloud for Memory {
 
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         for Right { permission, on } in &principal.rights {
-            let (permission, scope) = (Permission::Named(permission), Scope::Exact(on));
-            visit(Allowed { permission, scope, condition: None, statement: "right" });
+            let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(on));
+            visit(Allowed { permission, coverage, condition: None, statement: "right" });
         }
     }
 
-    fn guards(_: Place) -> &'static [Guard<Place>] {
+    fn guards(_: Scope) -> &'static [Guard<Scope>] {
         &[]
     }
 

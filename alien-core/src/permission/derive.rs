@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::grant::{Grant, Holder, Holding, Permissions, Subject, Why};
+use super::grant::{Grant, GrantReason, Grants, Holder, Permissions, Subject};
 use super::set::Set;
 use crate::lifecycle::Lifecycle;
 use crate::resource::Resource;
@@ -21,14 +21,14 @@ pub fn derive(stack: &Stack) -> Permissions {
     Permissions { provisioning: provisioning(stack, runtime.len()), management: management(stack), runtime }
 }
 
-fn provisioning(stack: &Stack, identities: usize) -> Holding {
+fn provisioning(stack: &Stack, identities: usize) -> Grants {
     let mut grants = Vec::with_capacity(stack.resources().len() * 4 + identities + 2);
     for (position, resource) in stack.resources().iter().enumerate() {
         for set in [Set::Heartbeat, Set::Provision, Set::Reconfigure, Set::Setup] {
             // A network of the customer's own is used, never changed.
             let wanted = matches!(set, Set::Heartbeat | Set::Setup) || !resource.is_adopted();
             if wanted && set.fits(resource.kind()) {
-                grants.push(Grant { subject: Subject::Resource(position), set, why: Why::SetUp });
+                grants.push(Grant { subject: Subject::Resource(position), set, why: GrantReason::SetUp });
             }
         }
     }
@@ -36,12 +36,12 @@ fn provisioning(stack: &Stack, identities: usize) -> Holding {
         .into_iter()
         .chain((0..identities).map(Subject::RuntimeIdentity));
     for subject in subjects {
-        grants.push(Grant { subject, set: Set::Setup, why: Why::Foundation });
+        grants.push(Grant { subject, set: Set::Setup, why: GrantReason::Foundation });
     }
     holding(Holder::Admin, grants)
 }
 
-fn management(stack: &Stack) -> Holding {
+fn management(stack: &Stack) -> Grants {
     let mut grants = Vec::with_capacity(stack.resources().len() * 3);
     for (position, resource) in stack.resources().iter().enumerate() {
         let kind = resource.kind();
@@ -50,27 +50,27 @@ fn management(stack: &Stack) -> Holding {
                 grants.push(Grant { subject: Subject::Resource(position), set, why });
             }
         };
-        grant(Set::Heartbeat, Why::Watch);
+        grant(Set::Heartbeat, GrantReason::Watch);
         if resource.lifecycle() == Lifecycle::Live {
-            grant(Set::Management, Why::Live);
-            grant(Set::Logs, Why::Live);
+            grant(Set::Management, GrantReason::Live);
+            grant(Set::Logs, GrantReason::Live);
             if resource.settings().takes_commands() {
-                grant(Set::Dispatch, Why::Commands);
+                grant(Set::Dispatch, GrantReason::Commands);
             }
         }
         for set in stack.extensions(resource.id()) {
-            grant(*set, Why::Extended);
+            grant(*set, GrantReason::Extended);
         }
     }
     holding(Holder::Vendor, grants)
 }
 
-fn runtime(stack: &Stack) -> Vec<Holding> {
+fn runtime(stack: &Stack) -> Vec<Grants> {
     let mut code = BTreeMap::<&str, Vec<Grant>>::new();
     for (position, resource) in stack.resources().iter().enumerate() {
         if let Some(compute) = resource.settings().compute() {
             let subject = Subject::Resource(position);
-            code.entry(compute.profile).or_default().push(Grant { subject, set: Set::Run, why: Why::Runs });
+            code.entry(compute.profile).or_default().push(Grant { subject, set: Set::Run, why: GrantReason::Runs });
         }
     }
     let mut holdings = Vec::with_capacity(code.len());
@@ -79,9 +79,9 @@ fn runtime(stack: &Stack) -> Vec<Holding> {
         let Some(mut grants) = code.remove(profile.as_str()) else { continue };
         for (scope, sets) in scopes {
             let (why, positions) = match scope {
-                ProfileScope::All => (Why::ProfileForAll, 0..stack.resources().len()),
+                ProfileScope::All => (GrantReason::ProfileForAll, 0..stack.resources().len()),
                 ProfileScope::Resource(id) => match stack.position(id.as_str()) {
-                    Some(position) => (Why::Profile, position..position + 1),
+                    Some(position) => (GrantReason::Profile, position..position + 1),
                     None => continue,
                 },
             };
@@ -98,8 +98,8 @@ fn runtime(stack: &Stack) -> Vec<Holding> {
 }
 
 /// Sorts grants and keeps the first reason where two give the same set on the same subject.
-fn holding(holder: Holder, mut grants: Vec<Grant>) -> Holding {
+fn holding(holder: Holder, mut grants: Vec<Grant>) -> Grants {
     grants.sort_unstable();
     grants.dedup_by_key(|grant| (grant.subject, grant.set));
-    Holding { holder, grants }
+    Grants { holder, grants }
 }

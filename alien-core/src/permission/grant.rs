@@ -60,7 +60,7 @@ pub enum Subject {
 
 /// Why a grant exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Why {
+pub enum GrantReason {
     /// The vendor watches every resource.
     Watch,
     /// The resource is live.
@@ -89,7 +89,7 @@ pub struct Grant {
     /// What may be done.
     pub set: Set,
     /// Why.
-    pub why: Why,
+    pub why: GrantReason,
 }
 
 impl Grant {
@@ -117,15 +117,15 @@ impl Grant {
             Subject::RuntimeIdentity(_) => "the identity of a profile".to_owned(),
         };
         match self.why {
-            Why::Watch => format!("the vendor watches the health of {what}"),
-            Why::Live => format!("the vendor looks after {what}, because it is live"),
-            Why::Commands => format!("the vendor sends commands to {what}, because it has `commands` on"),
-            Why::Extended => format!("the stack asks for it by `management.extend`, for {what}"),
-            Why::SetUp => format!("the customer's admin sets up {what}"),
-            Why::Foundation => format!("the customer's admin makes {what}"),
-            Why::Profile => format!("the profile asks for it, for {what} by name"),
-            Why::ProfileForAll => format!("the profile asks for it for all of the kind, so for {what} too"),
-            Why::Runs => format!("{what} runs under this identity"),
+            GrantReason::Watch => format!("the vendor watches the health of {what}"),
+            GrantReason::Live => format!("the vendor looks after {what}, because it is live"),
+            GrantReason::Commands => format!("the vendor sends commands to {what}, because it has `commands` on"),
+            GrantReason::Extended => format!("the stack asks for it by `management.extend`, for {what}"),
+            GrantReason::SetUp => format!("the customer's admin sets up {what}"),
+            GrantReason::Foundation => format!("the customer's admin makes {what}"),
+            GrantReason::Profile => format!("the profile asks for it, for {what} by name"),
+            GrantReason::ProfileForAll => format!("the profile asks for it for all of the kind, so for {what} too"),
+            GrantReason::Runs => format!("{what} runs under this identity"),
         }
     }
 }
@@ -174,14 +174,14 @@ impl Holder {
 
 /// All grants of one holder, sorted by subject and set, no two alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holding {
+pub struct Grants {
     /// Whose they are.
     pub holder: Holder,
     /// The grants.
     pub grants: Vec<Grant>,
 }
 
-impl Holding {
+impl Grants {
     /// The sets held on a subject.
     #[must_use]
     pub fn sets_on(&self, subject: Subject) -> Sets {
@@ -193,16 +193,16 @@ impl Holding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permissions {
     /// What the customer's admin needs, once.
-    pub provisioning: Holding,
+    pub provisioning: Grants,
     /// What the vendor holds, day to day.
-    pub management: Holding,
+    pub management: Grants,
     /// What the deployed code holds: one holding a profile that code runs under, sorted by name.
-    pub runtime: Vec<Holding>,
+    pub runtime: Vec<Grants>,
 }
 
 impl Permissions {
     /// The holdings of all layers.
-    pub fn holdings(&self) -> impl Iterator<Item = &Holding> {
+    pub fn holdings(&self) -> impl Iterator<Item = &Grants> {
         [&self.provisioning, &self.management].into_iter().chain(&self.runtime)
     }
 
@@ -220,7 +220,7 @@ impl Permissions {
 
 /// A kind, or one of the two subjects that are no resource: what a cloud's catalogue of sets is ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
+pub enum SubjectType {
     /// A resource of the kind.
     Kind(Kind),
     /// What resources share.
@@ -229,7 +229,7 @@ pub enum Topic {
     Identity,
 }
 
-impl Topic {
+impl SubjectType {
     /// The word used in documents: the kind, `deployment` or `identity`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -244,11 +244,11 @@ impl Topic {
 impl Subject {
     /// The topic a subject belongs to; none where the stack has no such resource.
     #[must_use]
-    pub fn topic(self, stack: &Stack) -> Option<Topic> {
+    pub fn topic(self, stack: &Stack) -> Option<SubjectType> {
         match self {
-            Self::Resource(position) => stack.at(position).map(|resource| Topic::Kind(resource.kind())),
-            Self::Deployment => Some(Topic::Deployment),
-            Self::ManagementIdentity | Self::RuntimeIdentity(_) => Some(Topic::Identity),
+            Self::Resource(position) => stack.at(position).map(|resource| SubjectType::Kind(resource.kind())),
+            Self::Deployment => Some(SubjectType::Deployment),
+            Self::ManagementIdentity | Self::RuntimeIdentity(_) => Some(SubjectType::Identity),
         }
     }
 }

@@ -6,6 +6,6 @@ mod reach;
 mod set;
 
 pub use derive::derive;
-pub use grant::{Grant, Holder, Holding, Layer, Permissions, Position, Subject, Topic, Why};
+pub use grant::{Grant, GrantReason, Grants, Holder, Layer, Permissions, Position, Subject, SubjectType};
 pub use reach::{Access, DataReach, Reach, Through, reach};
 pub use set::{ForManagement, ForProfiles, Set, SetName, SetOf, Sets};

@@ -75,7 +75,7 @@ pub struct GrantChange {
     /// The permission set.
     pub set: String,
     /// `gained` or `lost`.
-    pub change: Gain,
+    pub change: Delta,
     /// Why it exists, or existed.
     pub reason: String,
 }
@@ -83,14 +83,14 @@ pub struct GrantChange {
 /// Whether a grant was gained or lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Gain {
+pub enum Delta {
     /// It is new.
     Gained,
     /// It is gone.
     Lost,
 }
 
-impl Gain {
+impl Delta {
     /// The word used in documents: `gained` or `lost`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -107,14 +107,14 @@ impl Diff {
     #[must_use]
     pub fn refusals(&self) -> Vec<Problem> {
         let mut refusals = self.frozen_changes();
-        refusals.extend(self.refusals_but_frozen_changes());
+        refusals.extend(self.refusals_except_frozen());
         refusals
     }
 
     /// The same where the vendor means the changes of frozen resources (`--allow-frozen-changes`): they are then
     /// the customer's admin's to apply.
     #[must_use]
-    pub fn refusals_but_frozen_changes(&self) -> Vec<Problem> {
+    pub fn refusals_except_frozen(&self) -> Vec<Problem> {
         let mut refusals = Vec::new();
         let mut refuse = |at: &str, what: String, help: &str| {
             refusals.push(Problem::error(Rule::SetFit, what, help.to_owned()).at(at));
@@ -132,7 +132,7 @@ impl Diff {
             }
         }
         for grant in &self.grants {
-            if grant.change == Gain::Gained && grant.layer != Layer::Provisioning {
+            if grant.change == Delta::Gained && grant.layer != Layer::Provisioning {
                 let what = format!("{} gains `{}` ({})", grant.holder, grant.set, grant.reason);
                 refuse(&grant.subject, what, "take it back, or let the customer's admin approve it");
             }
@@ -142,7 +142,7 @@ impl Diff {
 
     /// Why the vendor cannot apply it by an update: everything that is the customer's admin's. Empty where nothing is.
     #[must_use]
-    pub fn beyond_the_vendor(&self) -> Vec<Problem> {
+    pub fn admin_only(&self) -> Vec<Problem> {
         let mut problems = self.refusals();
         for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
             if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {
@@ -152,7 +152,8 @@ impl Diff {
                 problems.push(problem.at(&change.resource));
             }
         }
-        for grant in self.grants.iter().filter(|grant| grant.change == Gain::Lost && grant.layer != Layer::Provisioning)
+        for grant in
+            self.grants.iter().filter(|grant| grant.change == Delta::Lost && grant.layer != Layer::Provisioning)
         {
             let what = format!("{} loses `{}`", grant.holder, grant.set);
             let help = "invite the customer to set up again: only the customer's admin changes permissions";
@@ -239,7 +240,7 @@ pub(crate) fn changed_fields(old: &Resource, new: &Resource) -> Vec<String> {
 fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
     let (old, new) = (held(previous), held(next));
     let mut changes: Vec<GrantChange> = Vec::new();
-    for (mine, other, change) in [(&new, &old, Gain::Gained), (&old, &new, Gain::Lost)] {
+    for (mine, other, change) in [(&new, &old, Delta::Gained), (&old, &new, Delta::Lost)] {
         for ((layer, holder, subject, set), reason) in mine {
             let key = (*layer, holder.clone(), subject.clone(), set.clone());
             if !other.contains_key(&key) {

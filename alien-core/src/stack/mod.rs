@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 pub use builder::{Builder, Profile};
 pub(crate) use diff::changed_fields;
-pub use diff::{Change, ChangeKind, Diff, Gain, GrantChange, Who};
+pub use diff::{Change, ChangeKind, Delta, Diff, GrantChange, Who};
 pub use schema::schema;
 
 use crate::name::{ProfileName, ResourceId, StackName};

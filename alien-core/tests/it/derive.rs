@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use alien_conformance::golden::my_app;
 use alien_conformance::stacks::{any_document, any_stack, resource};
-use alien_core::permission::{Holding, Layer, Set, Subject, Why, reach};
+use alien_core::permission::{GrantReason, Grants, Layer, Set, Subject, reach};
 use alien_core::{Kind, Lifecycle, Stack};
 use proptest::prelude::*;
 
 /// Holder, subject by id, set.
-fn named(stack: &Stack, holdings: &[&Holding]) -> BTreeSet<(String, String, Set)> {
+fn named(stack: &Stack, holdings: &[&Grants]) -> BTreeSet<(String, String, Set)> {
     let permissions = stack.permissions();
     holdings
         .iter()
@@ -69,7 +69,7 @@ proptest! {
         for grant in &permissions.management.grants {
             prop_assert!(matches!(grant.subject, Subject::Resource(_)));
             let provisions = matches!(grant.set, Set::Provision | Set::Reconfigure);
-            prop_assert!(!provisions || grant.why == Why::Extended);
+            prop_assert!(!provisions || grant.why == GrantReason::Extended);
             prop_assert!(!matches!(grant.set, Set::Setup | Set::Run | Set::DataRead | Set::DataWrite | Set::Invoke));
         }
     }
@@ -100,7 +100,7 @@ proptest! {
         let after = Stack::from_json(&added.to_string()).unwrap();
         let grants = |stack: &Stack| {
             let permissions = stack.permissions();
-            let holdings: Vec<&Holding> = permissions.holdings().collect();
+            let holdings: Vec<&Grants> = permissions.holdings().collect();
             let mut grants = named(stack, &holdings);
             grants.retain(|(holder, subject, _)| subject != "new-one" && subject != "runtime-execution" && holder != "runtime-execution");
             grants
@@ -121,7 +121,7 @@ proptest! {
         let keys = |diff: &alien_core::stack::Diff, change| -> BTreeSet<_> {
             diff.grants.iter().filter(|g| g.change == change).map(|g| (g.layer, g.holder.clone(), g.subject.clone(), g.set.clone())).collect()
         };
-        use alien_core::stack::Gain::{Gained, Lost};
+        use alien_core::stack::Delta::{Gained, Lost};
         prop_assert_eq!(keys(&there, Gained), keys(&back, Lost));
         prop_assert_eq!(keys(&there, Lost), keys(&back, Gained));
     }

@@ -2,7 +2,7 @@
 
 use alien_conformance::golden::my_app;
 use alien_core::Stack;
-use alien_core::stack::{ChangeKind, Diff, Gain, Who};
+use alien_core::stack::{ChangeKind, Delta, Diff, Who};
 use serde_json::{Value, json};
 
 fn changed(change: impl FnOnce(&mut Value)) -> Diff {
@@ -42,7 +42,7 @@ fn a_frozen_resource_that_changed_is_refused_unless_that_is_meant() {
         let diff = changed(|document| of(document, id)[field] = value);
         assert_eq!(diff.refusals().len(), 1, "{id}");
         assert!(diff.refusals()[0].what.contains(field));
-        assert!(diff.refusals_but_frozen_changes().is_empty(), "{id}");
+        assert!(diff.refusals_except_frozen().is_empty(), "{id}");
         assert_eq!(diff.changes[0].who, Who::Admin);
     }
 }
@@ -56,18 +56,18 @@ fn a_resource_that_is_new_brings_grants_that_the_admin_approves() {
             .push(json!({ "id": "more", "type": "kv", "lifecycle": "frozen" }));
     });
     assert_eq!(diff.changes[0].kind, ChangeKind::Added);
-    let refusals = diff.refusals_but_frozen_changes();
+    let refusals = diff.refusals_except_frozen();
     assert!(refusals.len() == 1 && refusals[0].what.contains("kv/heartbeat"), "{refusals:?}");
 }
 
 #[test]
 fn removed_thawed_and_grown_are_refused_and_frozen_is_not() {
     let removed = changed(|document| document["resources"].as_array_mut().unwrap().retain(|r| r["id"] != "cache"));
-    assert_eq!(removed.refusals_but_frozen_changes().len(), 1);
-    assert!(removed.grants.iter().all(|grant| grant.change == Gain::Lost));
+    assert_eq!(removed.refusals_except_frozen().len(), 1);
+    assert!(removed.grants.iter().all(|grant| grant.change == Delta::Lost));
 
     let thawed = changed(|document| of(document, "worker")["lifecycle"] = "live".into());
-    let refusals: Vec<String> = thawed.refusals_but_frozen_changes().iter().map(ToString::to_string).collect();
+    let refusals: Vec<String> = thawed.refusals_except_frozen().iter().map(ToString::to_string).collect();
     assert!(refusals.len() == 3 && refusals[0].contains("frozen before, live now"), "{refusals:#?}");
 
     let froze = changed(|document| of(document, "api")["lifecycle"] = "frozen".into());

@@ -12,8 +12,8 @@ use alien_core::engine::Data;
 use alien_core::memory::{self, Fault, Memory, Right};
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, Container, Deployment, ErrorKind, Event, Function, Network, Profile, Provision, Queue, Silent, Site, Stack,
-    Storage,
+    Code, Container, Deployment, DeploymentContext, ErrorKind, Event, Function, Network, Profile, Provision, Queue,
+    Silent, Stack, Storage,
 };
 
 use crate::in_process::{InProcess, first};
@@ -121,7 +121,7 @@ async fn what_is_not_known_everywhere_yet_is_waited_for_within_a_budget() {
     let world = InProcess::new();
     world.account.set_settling(Duration::from_secs(600));
     let error = Case::new(&world, "slow", stack).up(&release, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Settling, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Propagating, "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
         (Ok(_), Err(error)) | (Err(error), Ok(_)) => error,
         (first, second) => panic!("one wins: {first:?} {second:?}"),
     };
-    assert_eq!(lost.kind(), ErrorKind::Claimed, "{lost}");
+    assert_eq!(lost.kind(), ErrorKind::Locked, "{lost}");
     assert!(lost.to_string().contains("is setting up or taking down this deployment, until"), "{lost}");
     let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
@@ -155,7 +155,7 @@ async fn the_claim_of_a_run_that_was_killed_lapses() {
     case.up(&release, None).await.unwrap_err();
     world.account.restart();
     let error = case.up(&release, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Claimed, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     tokio::time::advance(Duration::from_secs(61)).await;
     case.up(&release, None).await.unwrap();
 }
@@ -177,9 +177,9 @@ async fn a_run_that_lasts_longer_than_its_claim_renews_it_and_a_claim_that_is_ta
         (refused, taken)
     };
     let (first, (refused, taken)) = tokio::join!(case.provisioner.apply(&plan, &one, &Silent), late);
-    assert_eq!(refused.kind(), ErrorKind::Claimed, "{refused}");
+    assert_eq!(refused.kind(), ErrorKind::Locked, "{refused}");
     taken.unwrap();
-    assert_eq!(first.unwrap_err().kind(), ErrorKind::Claimed);
+    assert_eq!(first.unwrap_err().kind(), ErrorKind::Locked);
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +272,7 @@ async fn an_existing_network_is_used_and_never_touched() {
     let stack = stack.build().unwrap();
     let case = Case::new(&world, "adopts", stack.clone());
     let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
-    assert_eq!((error.kind(), error.resource()), (ErrorKind::Missing, Some("net")), "{error}");
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::NotFound, Some("net")), "{error}");
     world.account.add_foreign("customers-net");
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     assert_eq!(deployment.resources["net"], "customers-net");
@@ -318,7 +318,7 @@ async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
     let other = Case::new(&world, "acme", stack.clone());
     let mistaken = Deployment { id: other.invitation.id, ..deployment.clone() };
     let error = other.provisioner.revoke(&mistaken, &run()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+    assert_eq!(error.kind(), ErrorKind::NotOwned, "{error}");
     let plan = one.provisioner.plan(&release, None, &run()).await.unwrap();
     assert_eq!(other.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
     let names = world.account.names();
@@ -354,14 +354,15 @@ async fn a_revocation_ends_a_set_up_that_is_under_way_and_stays() {
     let case = Case::new(&world, "ended", stack);
     let options = run();
     let plan = case.provisioner.plan(&release, None, &options).await.unwrap();
-    let record = Site::<Memory>::new(case.invitation.id, case.target.clone(), release.clone()).record().unwrap();
+    let record =
+        DeploymentContext::<Memory>::new(case.invitation.id, case.target.clone(), release.clone()).record().unwrap();
     let revoke = async {
         tokio::time::sleep(Duration::from_secs(50)).await;
         case.provisioner.revoke(&record, &run()).await.unwrap();
     };
     let (set_up, ()) = tokio::join!(case.provisioner.apply(&plan, &options, &Silent), revoke);
     let error = set_up.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Claimed, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     assert!(world.account.document(&record.identity).is_none(), "nobody is trusted");
 }
 
@@ -418,13 +419,13 @@ async fn what_someone_else_makes_at_the_last_moment_is_not_taken_over() {
     let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
     let account = world.account.clone();
     let how = world.calling().recorder(Arc::new(move |call| {
-        if call.operation == "thing.get" && call.failure == Some(ErrorKind::Missing) {
+        if call.operation == "thing.get" && call.failure == Some(ErrorKind::NotFound) {
             account.add_foreign("queue/race-jobs-4");
         }
     }));
     let raced = world.provisioner(case.invitation.id, case.target.clone(), how);
     let error = raced.apply(&plan, &run(), &Silent).await.unwrap_err();
-    assert_eq!((error.kind(), error.resource()), (ErrorKind::Foreign, Some("jobs")), "{error}");
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::NotOwned, Some("jobs")), "{error}");
     let touched = world.account.asked().into_iter().filter(|asked| asked.right.on == "queue/race-jobs-4");
     let touched: Vec<String> = touched.map(|asked| asked.right.permission).collect();
     assert_eq!(touched, ["thing.get", "thing.get", "thing.create", "thing.get"], "looked at, and nothing else");
@@ -444,6 +445,6 @@ async fn after_a_failure_nothing_more_is_begun() {
     let plan = engine.plan(&release(&stack, &[]), None, &run()).await.unwrap();
     world.account.add_foreign("queue/stops-b-5");
     let error = engine.apply(&plan, &run(), &Silent).await.unwrap_err();
-    assert_eq!((error.kind(), error.resource()), (ErrorKind::Foreign, Some("b")), "{error}");
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::NotOwned, Some("b")), "{error}");
     assert_eq!(world.account.names(), ["queue/stops-a-5", "queue/stops-b-5", "identity/stops-management-5"]);
 }

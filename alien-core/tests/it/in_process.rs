@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_conformance::world::{PausedClock, Shipped, World, quickly};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::memory::{self, Account, Memory, Right, Target};
 use alien_core::{Deployment, DeploymentId, Impersonate, Provision};
 use async_trait::async_trait;
@@ -30,15 +30,15 @@ impl World for InProcess {
         Target::new(prefix).unwrap()
     }
 
-    fn calling(&self) -> Calling {
+    fn calling(&self) -> CallConfig {
         quickly(self.clock.clone(), Duration::from_secs(120))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
         Arc::new(memory::provisioner(&self.account, id, target, how))
     }
 
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
         Arc::new(memory::impersonator(&self.account, "vendor", "proof", how))
     }
 
@@ -53,7 +53,7 @@ impl World for InProcess {
     }
 
     async fn give_back(&self, deployment: &Deployment) {
-        let site = alien_core::Site::<Memory>::of(deployment).unwrap();
+        let site = alien_core::DeploymentContext::<Memory>::of(deployment).unwrap();
         let document = <Memory as alien_core::cloud::Cloud>::principal(&site.deployed(), &site.permissions.management);
         self.account.set_document(&site.identity(), document);
     }

@@ -1,25 +1,25 @@
 //! A cloud made up for tests, whose permission sets can be made to hold what they should not: rendering must then fail.
 
 use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Effect, Escalation, Guard, Operation, Permission, Promise, RenderError,
-    Scope, Size, Table,
+    self, Allowed, Cloud, Coverage, Deployed, Documents, Effect, Escalation, Guard, Operation, Permission, Promise,
+    RenderError, Size, Table,
 };
-use alien_core::permission::{Holder, Holding, Layer, Set, Topic};
+use alien_core::permission::{Grants, Holder, Layer, Set, SubjectType};
 use alien_core::resource::Resource;
 use alien_core::{Code, Function, Problem, Profile, Rule, Stack, Storage};
 use serde::{Deserialize, Serialize};
 
 /// The only place: the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum Scope {
     Thing,
 }
 
 mod operations {
-    use super::Place;
+    use super::Scope;
 
     alien_core::operations! {
-        on Place;
+        on Scope;
         source "https://example.com/toy" {
             LOOK = "look" on Thing, Observe;
             CHANGE = "change" on Thing, Update;
@@ -49,16 +49,16 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
     const NAME: &'static str = "toy";
     const TRUST: &'static [&'static str] = &[];
 
-    type Place = Place;
+    type Scope = Scope;
     type Target = ();
     type Principal = Principal;
     type Condition = ();
 
-    fn operations() -> &'static Table<Place> {
+    fn operations() -> &'static Table<Scope> {
         &TABLE
     }
 
-    fn set(_: Topic, set: Set) -> &'static [&'static Operation<Place>] {
+    fn set(_: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
         let faulty = Set::ALL.into_iter().position(|other| other == set) == Some(SET);
         match (set, faulty) {
             (_, true) => &TABLE.rows()[ROW..=ROW],
@@ -72,7 +72,7 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
         }
     }
 
-    fn is_shared(_: Place) -> bool {
+    fn is_shared(_: Scope) -> bool {
         false
     }
 
@@ -88,15 +88,15 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
         Vec::new()
     }
 
-    fn name_resource(resource: &Resource, (): &(), things: &mut Vec<(Place, String)>) {
-        things.push((Place::Thing, format!("things/{}", resource.id())));
+    fn name_resource(resource: &Resource, (): &(), things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Thing, format!("things/{}", resource.id())));
     }
 
-    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Place, String)>) {}
+    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Scope, String)>) {}
 
-    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Place, String)>) {}
+    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Scope, String)>) {}
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Holding) -> Principal {
+    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
         let mut allowed = Vec::new();
         for grant in &holding.grants {
             let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
@@ -120,12 +120,12 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
 
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         for (permission, name) in &principal.allowed {
-            let (permission, scope) = (Permission::Named(permission), Scope::Exact(name));
-            visit(Allowed { permission, scope, condition: None, statement: "allowed" });
+            let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(name));
+            visit(Allowed { permission, coverage, condition: None, statement: "allowed" });
         }
     }
 
-    fn guards(_: Place) -> &'static [Guard<Place>] {
+    fn guards(_: Scope) -> &'static [Guard<Scope>] {
         &[]
     }
 

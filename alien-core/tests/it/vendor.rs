@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use alien_conformance::life;
 use alien_conformance::world::{Calls, Case, World, release, run};
-use alien_core::call::Caller;
+use alien_core::call::Gate;
 use alien_core::impersonate::Purpose;
 use alien_core::manage::{Change, Health};
 use alien_core::memory::{self, Memory, Right};
 use alien_core::resource::Resource;
-use alien_core::{ErrorKind, Frozen, Function, FunctionUpdate, Impersonate, Live, Site, Stack, Storage};
+use alien_core::{DeploymentContext, ErrorKind, Frozen, Function, FunctionUpdate, Impersonate, Live, Stack, Storage};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 
@@ -181,7 +181,7 @@ async fn an_identity_that_trusts_without_proof_is_not_registered() {
     // What the vendor presents is the wrong proof, which this identity takes.
     let vendor = memory::impersonator(&world.account, "vendor", "wrong", world.calling());
     let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     assert!(error.to_string().contains("lets the vendor in with a wrong proof"), "{error}");
     let honest = world.impersonator(world.calling());
     assert_eq!(honest.register(&case.invitation, &deployment).await.unwrap_err().kind(), ErrorKind::Revoked);
@@ -193,11 +193,14 @@ async fn a_call_that_was_not_granted_is_never_made() {
     let world = InProcess::new();
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "gate", stack.clone());
-    let site =
-        Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[first(&world)])));
+    let site = Arc::new(DeploymentContext::<Memory>::new(
+        case.invitation.id,
+        case.target.clone(),
+        release(&stack, &[first(&world)]),
+    ));
     let calls = Calls::default();
     let how = world.calling().recorder(calls.recorder());
-    let caller = Caller::new(Arc::clone(&site), site.permissions.management.clone(), how);
+    let caller = Gate::new(Arc::clone(&site), site.permissions.management.clone(), how);
     let made = AtomicUsize::new(0);
     let attempt = || async {
         made.fetch_add(1, Ordering::Relaxed);
@@ -230,9 +233,12 @@ async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
     let world = InProcess::new();
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "retry", stack.clone());
-    let site =
-        Arc::new(Site::<Memory>::new(case.invitation.id, case.target.clone(), release(&stack, &[first(&world)])));
-    let caller = Caller::new(Arc::clone(&site), site.permissions.management.clone(), world.calling());
+    let site = Arc::new(DeploymentContext::<Memory>::new(
+        case.invitation.id,
+        case.target.clone(),
+        release(&stack, &[first(&world)]),
+    ));
+    let caller = Gate::new(Arc::clone(&site), site.permissions.management.clone(), world.calling());
     let api = site.subject("api").unwrap();
     let get = [memory::operations::GET];
     let made = AtomicUsize::new(0);

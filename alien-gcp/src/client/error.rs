@@ -31,7 +31,7 @@ pub(crate) fn failure(error: GaxError) -> Error {
         (None, None) if error.is_connect() || error.is_io() || error.is_transport() => {
             Error::new(ErrorKind::Unavailable, format!("GCP could not be reached: {}", chain(&error)))
         }
-        (None, None) => Error::new(ErrorKind::Defect, chain(&error)),
+        (None, None) => Error::new(ErrorKind::Internal, chain(&error)),
     };
     made.with_retry_after(wait)
 }
@@ -72,17 +72,17 @@ fn quota(message: &str) -> Option<ErrorKind> {
         return Some(ErrorKind::Throttled);
     }
     let all = said(&["uota exceeded", "Quota '", "maximum number of", "has reached", "imit reached"]);
-    all.then_some(ErrorKind::Refused)
+    all.then_some(ErrorKind::Rejected)
 }
 
 fn kind(status: &Status, reason: &str) -> ErrorKind {
     let said = |words: &str| status.message.contains(words);
     match status.code {
-        Code::PermissionDenied if reason == "SERVICE_DISABLED" => ErrorKind::Refused,
+        Code::PermissionDenied if reason == "SERVICE_DISABLED" => ErrorKind::Rejected,
         Code::PermissionDenied => ErrorKind::Denied,
         Code::Unauthenticated => ErrorKind::Expired,
-        Code::NotFound => ErrorKind::Missing,
-        Code::AlreadyExists => ErrorKind::Exists,
+        Code::NotFound => ErrorKind::NotFound,
+        Code::AlreadyExists => ErrorKind::AlreadyExists,
         // Someone wrote between a read and a write: all of it is to be done again
         // (<https://docs.cloud.google.com/iam/docs/retry-strategy>).
         Code::Aborted => ErrorKind::Busy,
@@ -90,15 +90,15 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         // An identity that was just made is not known everywhere
         // (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
         Code::InvalidArgument | Code::FailedPrecondition if said("does not exist") && said("ervice account") => {
-            ErrorKind::Settling
+            ErrorKind::Propagating
         }
         // Nor is a role.
-        Code::InvalidArgument if said("does not exist in the resource's hierarchy") => ErrorKind::Settling,
+        Code::InvalidArgument if said("does not exist in the resource's hierarchy") => ErrorKind::Propagating,
         // The name of a database is free again five minutes after it was deleted.
         Code::InvalidArgument | Code::FailedPrecondition if told_wait(&status.message).is_some() => ErrorKind::Busy,
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,
         Code::Unknown => ErrorKind::Unavailable,
-        _ => ErrorKind::Refused,
+        _ => ErrorKind::Rejected,
     }
 }
 
@@ -107,12 +107,12 @@ fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => ErrorKind::Expired,
         403 => ErrorKind::Denied,
-        404 => ErrorKind::Missing,
-        409 => ErrorKind::Exists,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::AlreadyExists,
         412 => ErrorKind::Busy,
         429 => ErrorKind::Throttled,
         500.. => ErrorKind::Unavailable,
-        _ => ErrorKind::Refused,
+        _ => ErrorKind::Rejected,
     }
 }
 
@@ -121,7 +121,7 @@ fn advice(status: &Status, reason: &str) -> Option<String> {
     if reason == "SERVICE_DISABLED" {
         return Some("switch the API on: `gcloud services enable`, with the service named above".to_owned());
     }
-    if quota(&status.message) == Some(ErrorKind::Refused) {
+    if quota(&status.message) == Some(ErrorKind::Rejected) {
         return Some("ask for a higher quota, or delete what nobody uses".to_owned());
     }
     // <https://docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>
@@ -135,7 +135,7 @@ fn advice(status: &Status, reason: &str) -> Option<String> {
 
 /// What was just made, or is known to be there, is not known everywhere yet: it is waited for.
 pub(crate) fn just_made(error: Error) -> Error {
-    if error.kind() == ErrorKind::Missing { error.with_kind(ErrorKind::Settling) } else { error }
+    if error.kind() == ErrorKind::NotFound { error.with_kind(ErrorKind::Propagating) } else { error }
 }
 
 /// The failure that a long-running operation ended in.
@@ -151,16 +151,16 @@ mod tests {
     fn an_error_is_known_by_its_code_and_words() {
         for (code, message, expected) in [
             (Code::PermissionDenied, "Permission 'run.services.get' denied", ErrorKind::Denied),
-            (Code::NotFound, "", ErrorKind::Missing),
+            (Code::NotFound, "", ErrorKind::NotFound),
             (Code::Aborted, "There were concurrent policy changes.", ErrorKind::Busy),
-            (Code::InvalidArgument, "Service account x@y does not exist.", ErrorKind::Settling),
-            (Code::InvalidArgument, "Invalid value", ErrorKind::Refused),
+            (Code::InvalidArgument, "Service account x@y does not exist.", ErrorKind::Propagating),
+            (Code::InvalidArgument, "Invalid value", ErrorKind::Rejected),
             (Code::Unauthenticated, "", ErrorKind::Expired),
             (Code::ResourceExhausted, "Quota exceeded for quota metric 'Requests per minute'", ErrorKind::Throttled),
             (Code::ResourceExhausted, "Maximum number of roles reached", ErrorKind::Throttled),
-            (Code::ResourceExhausted, "The maximum number of service accounts was reached", ErrorKind::Refused),
+            (Code::ResourceExhausted, "The maximum number of service accounts was reached", ErrorKind::Rejected),
             (Code::FailedPrecondition, "Database ID is not available. Please retry in 120 seconds", ErrorKind::Busy),
-            (Code::InvalidArgument, "Role (x) does not exist in the resource's hierarchy.", ErrorKind::Settling),
+            (Code::InvalidArgument, "Role (x) does not exist in the resource's hierarchy.", ErrorKind::Propagating),
         ] {
             assert_eq!(refused_by_operation(code as i32, message).kind(), expected, "{code:?} {message}");
         }
@@ -173,18 +173,18 @@ mod tests {
             let status = Status::try_from(&bytes::Bytes::from(body)).unwrap();
             failure(GaxError::service_with_http_metadata(status, Some(number), None)).kind()
         };
-        assert_eq!(body(404, "The resource was not found"), ErrorKind::Missing);
-        assert_eq!(body(409, "The resource already exists"), ErrorKind::Exists);
+        assert_eq!(body(404, "The resource was not found"), ErrorKind::NotFound);
+        assert_eq!(body(409, "The resource already exists"), ErrorKind::AlreadyExists);
         assert_eq!(body(403, "Required permission"), ErrorKind::Denied);
         assert_eq!(body(403, "Rate Limit Exceeded"), ErrorKind::Throttled);
-        assert_eq!(body(403, "Quota 'NETWORKS' exceeded. Limit: 5.0 globally."), ErrorKind::Refused);
+        assert_eq!(body(403, "Quota 'NETWORKS' exceeded. Limit: 5.0 globally."), ErrorKind::Rejected);
     }
 
     #[test]
     fn what_an_organisation_forbids_is_said_with_who_can_change_it() {
         let message = "One or more users named in the policy do not belong to a permitted customer.";
         let error = refused_by_operation(Code::FailedPrecondition as i32, message);
-        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.kind(), ErrorKind::Rejected);
         assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
     }
 }

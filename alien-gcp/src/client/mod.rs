@@ -128,19 +128,23 @@ fn unbuilt(error: impl std::error::Error) -> Error {
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type At<'a> = alien_core::call::At<'a, Gcp, Clients>;
+pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Gcp, Clients>;
 
 /// The marks of ownership as labels.
 pub(crate) mod labels {
     use std::collections::HashMap;
 
-    use alien_core::Site;
+    use alien_core::DeploymentContext;
     use alien_core::engine::{Observed, mark};
 
     use crate::Gcp;
 
     /// What they tell.
-    pub(crate) fn observed(site: &Site<Gcp>, id: impl Into<String>, labels: &HashMap<String, String>) -> Observed {
+    pub(crate) fn observed(
+        site: &DeploymentContext<Gcp>,
+        id: impl Into<String>,
+        labels: &HashMap<String, String>,
+    ) -> Observed {
         mark::observed(site, id, labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
@@ -157,7 +161,7 @@ pub(crate) mod labels {
 /// The marks of ownership as words of a description: what has no labels has one of these.
 pub(crate) mod description {
     use alien_core::engine::{Observed, mark};
-    use alien_core::{Error, ErrorKind, Result, Site};
+    use alien_core::{DeploymentContext, Error, ErrorKind, Result};
 
     use crate::Gcp;
 
@@ -168,14 +172,14 @@ pub(crate) mod description {
     }
 
     /// What the words tell.
-    pub(crate) fn observed(site: &Site<Gcp>, id: impl Into<String>, description: &str) -> Observed {
+    pub(crate) fn observed(site: &DeploymentContext<Gcp>, id: impl Into<String>, description: &str) -> Observed {
         mark::observed(site, id, description.split(' ').filter_map(|word| word.split_once('=')))
     }
 
     /// Refuses what is another's.
-    pub(crate) fn own(site: &Site<Gcp>, description: &str, what: &str) -> Result<()> {
+    pub(crate) fn own(site: &DeploymentContext<Gcp>, description: &str, what: &str) -> Result<()> {
         match observed(site, "", description) {
-            Observed::Foreign(whose) => Err(Error::new(ErrorKind::Foreign, format!("{what} is there, and {whose}"))),
+            Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} is there, and {whose}"))),
             _ => Ok(()),
         }
     }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use alien_core::cloud::Operation;
 use alien_core::permission::Subject;
-use alien_core::{Error, OrAbsent, Result, Site};
+use alien_core::{DeploymentContext, Error, OptionalExt, Result};
 use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
 
-use super::{At, failure, just_made};
+use super::{Context, failure, just_made};
 use crate::Gcp;
 use crate::naming::relative;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::Condition;
 
 /// The version that has conditions: a policy read in another loses them when it is written back
@@ -25,85 +25,85 @@ const VERSION: i32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guarded<'a> {
     pub(crate) subject: Subject,
-    pub(crate) place: Place,
+    pub(crate) scope: Scope,
     pub(crate) name: &'a str,
 }
 
 /// The calls that read and write the policy of things of a place; none where they have no policy.
-fn rows(place: Place) -> Option<[&'static Operation<Place>; 2]> {
-    Some(match place {
-        Place::Project => [op::GET_PROJECT_POLICY, op::SET_PROJECT_POLICY],
-        Place::ServiceAccount => [op::GET_SERVICE_ACCOUNT_POLICY, op::SET_SERVICE_ACCOUNT_POLICY],
-        Place::Service => [op::GET_SERVICE_POLICY, op::SET_SERVICE_POLICY],
-        Place::Repository => [op::GET_REPOSITORY_POLICY, op::SET_REPOSITORY_POLICY],
-        Place::Bucket => [op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
-        Place::Topic => [op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY],
-        Place::Subscription => [op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY],
-        Place::Subnetwork => [op::GET_SUBNETWORK_POLICY, op::SET_SUBNETWORK_POLICY],
+fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
+    Some(match scope {
+        Scope::Project => [op::GET_PROJECT_POLICY, op::SET_PROJECT_POLICY],
+        Scope::ServiceAccount => [op::GET_SERVICE_ACCOUNT_POLICY, op::SET_SERVICE_ACCOUNT_POLICY],
+        Scope::Service => [op::GET_SERVICE_POLICY, op::SET_SERVICE_POLICY],
+        Scope::Repository => [op::GET_REPOSITORY_POLICY, op::SET_REPOSITORY_POLICY],
+        Scope::Bucket => [op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
+        Scope::Topic => [op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY],
+        Scope::Subscription => [op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY],
+        Scope::Subnetwork => [op::GET_SUBNETWORK_POLICY, op::SET_SUBNETWORK_POLICY],
         _ => return None,
     })
 }
 
 /// Everything of a deployment that has a policy, by its full name.
-pub(crate) fn guarded(site: &Site<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
+pub(crate) fn guarded(site: &DeploymentContext<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
     let mut found = BTreeMap::new();
-    for thing in site.names.things().filter(|thing| rows(thing.place).is_some()) {
-        let subject = if thing.place == Place::Project { Subject::Deployment } else { thing.subject };
-        found.entry(thing.name).or_insert(Guarded { subject, place: thing.place, name: thing.name });
+    for thing in site.names.things().filter(|thing| rows(thing.scope).is_some()) {
+        let subject = if thing.scope == Scope::Project { Subject::Deployment } else { thing.subject };
+        found.entry(thing.name).or_insert(Guarded { subject, scope: thing.scope, name: thing.name });
     }
     found
 }
 
 /// Changes a policy, unless `edit` says that nothing is to be changed. Where the thing is not there, nothing is done.
 pub(crate) async fn change_if_there(
-    at: At<'_>,
+    cx: Context<'_>,
     on: Guarded<'_>,
     edit: impl Fn(&mut Policy) -> bool + Sync,
 ) -> Result<()> {
-    rewrite(at, on, edit, |error| error).await.or_absent().map(drop)
+    rewrite(cx, on, edit, |error| error).await.optional().map(drop)
 }
 
 /// Changes the policy of something that is there, even if that is not known everywhere yet.
-pub(crate) async fn change(at: At<'_>, on: Guarded<'_>, edit: impl Fn(&mut Policy) -> bool + Sync) -> Result<()> {
-    rewrite(at, on, edit, just_made).await
+pub(crate) async fn change(cx: Context<'_>, on: Guarded<'_>, edit: impl Fn(&mut Policy) -> bool + Sync) -> Result<()> {
+    rewrite(cx, on, edit, just_made).await
 }
 
 async fn rewrite(
-    at: At<'_>,
+    cx: Context<'_>,
     on: Guarded<'_>,
     edit: impl Fn(&mut Policy) -> bool + Sync,
     missing: fn(Error) -> Error,
 ) -> Result<()> {
-    let Some(rows) = rows(on.place) else { return Ok(()) };
+    let Some(rows) = rows(on.scope) else { return Ok(()) };
     // Of several who write the project's policy at once, all but one would have to begin anew.
-    let _turn = match on.place {
-        Place::Project => Some(at.clients.project_policy.lock().await),
+    let _turn = match on.scope {
+        Scope::Project => Some(cx.clients.project_policy.lock().await),
         _ => None,
     };
     let edit = &edit;
-    let written = at.about(on.subject).call(&rows, || async move {
-        let mut policy = read(at, on).await.map_err(missing)?;
+    let written = cx.about(on.subject).call(&rows, || async move {
+        let mut policy = read(cx, on).await.map_err(missing)?;
         if edit(&mut policy) {
             policy.version = VERSION;
-            write(at, on, policy).await?;
+            write(cx, on, policy).await?;
         }
         Ok(())
     });
     written.await
 }
 
-async fn read(at: At<'_>, on: Guarded<'_>) -> Result<Policy> {
-    let clients = at.clients;
+async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
+    let clients = cx.clients;
     let name = relative(on.name);
     let options = GetPolicyOptions::new().set_requested_policy_version(VERSION);
-    match on.place {
-        Place::Project => clients.projects.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Place::ServiceAccount => clients.iam.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Place::Service => clients.run.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Place::Repository => clients.registry.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Place::Bucket => clients.storage.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Place::Subnetwork => {
-            let (project, region, subnetwork) = in_region(at, name);
+    match on.scope {
+        Scope::Project => clients.projects.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::ServiceAccount => clients.iam.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Service => clients.run.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Repository => clients.registry.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Bucket => clients.storage.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Subnetwork => {
+            let (project, region, subnetwork) = in_region(cx, name);
             let call = clients.subnetworks.get_iam_policy().set_project(project).set_region(region);
             let call = call.set_resource(subnetwork).set_options_requested_policy_version(VERSION);
             call.send().await.map(from_compute)
@@ -113,17 +113,17 @@ async fn read(at: At<'_>, on: Guarded<'_>) -> Result<Policy> {
     .map_err(failure)
 }
 
-async fn write(at: At<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
-    let clients = at.clients;
+async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
+    let clients = cx.clients;
     let name = relative(on.name);
-    match on.place {
-        Place::Project => clients.projects.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Place::ServiceAccount => clients.iam.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Place::Service => clients.run.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Place::Repository => clients.registry.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Place::Bucket => clients.storage.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Place::Subnetwork => {
-            let (project, region, subnetwork) = in_region(at, name);
+    match on.scope {
+        Scope::Project => clients.projects.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::ServiceAccount => clients.iam.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Service => clients.run.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Repository => clients.registry.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Bucket => clients.storage.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Subnetwork => {
+            let (project, region, subnetwork) = in_region(cx, name);
             let body = compute::RegionSetPolicyRequest::new().set_policy(to_compute(policy));
             let call = clients.subnetworks.set_iam_policy().set_project(project).set_region(region);
             call.set_resource(subnetwork).set_body(body).send().await.map(from_compute)
@@ -135,8 +135,8 @@ async fn write(at: At<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
 }
 
 /// What names a subnetwork in a call.
-fn in_region<'a>(at: At<'a>, name: &'a str) -> (&'a str, &'a str, &'a str) {
-    let target = &at.site().target;
+fn in_region<'a>(cx: Context<'a>, name: &'a str) -> (&'a str, &'a str, &'a str) {
+    let target = &cx.site().target;
     (target.project.as_str(), target.location.as_str(), alien_core::call::last(name))
 }
 

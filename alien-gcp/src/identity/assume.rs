@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use alien_core::call::Calling;
-use alien_core::impersonate::{Assume, Entered, Entry, Proof};
+use alien_core::call::CallConfig;
+use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
 use alien_core::{Error, ErrorKind, Impersonator, Result};
 use async_trait::async_trait;
 use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
@@ -31,7 +31,7 @@ const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60)
 /// Calls `iamcredentials.projects.serviceAccounts.generateAccessToken`, and `generateIdToken` for commands; then, in
 /// sessions, what [`operations`](crate::operations) lists for management.
 #[must_use]
-pub fn impersonator(config: &Config, how: Calling) -> Impersonator<Gcp, Vendor> {
+pub fn impersonator(config: &Config, how: CallConfig) -> Impersonator<Gcp, Vendor> {
     impersonator_through(config, Vec::new(), how)
 }
 
@@ -39,7 +39,7 @@ pub fn impersonator(config: &Config, how: Calling) -> Impersonator<Gcp, Vendor> 
 /// each must let the one before it delegate.
 /// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>
 #[must_use]
-pub fn impersonator_through(config: &Config, delegates: Vec<String>, how: Calling) -> Impersonator<Gcp, Vendor> {
+pub fn impersonator_through(config: &Config, delegates: Vec<String>, how: CallConfig) -> Impersonator<Gcp, Vendor> {
     let delegates = delegates.iter().map(|email| account(email)).collect();
     Impersonator::new(Vendor { config: config.clone(), delegates, clients: OnceCell::new() }, how)
 }
@@ -78,7 +78,7 @@ impl Assume<Gcp> for Vendor {
         PROPAGATION
     }
 
-    async fn assume(&self, entry: &Entry<Gcp>) -> Result<Entered<Gcp>> {
+    async fn assume(&self, entry: &AssumeRequest<Gcp>) -> Result<AssumedSession<Gcp>> {
         let own = self.clients.get_or_try_init(|| Clients::new(&self.config)).await?;
         let identity = entry.site.identity();
         let email = alien_core::call::last(&identity);
@@ -90,13 +90,13 @@ impl Assume<Gcp> for Vendor {
         let given = own.credentials.generate_access_token().with_request(request).send().await;
         let given = given.map_err(failure).map_err(|error| match error.kind() {
             // The account is gone, and Google tells so where nobody may know it.
-            ErrorKind::Missing => error.with_kind(ErrorKind::Denied),
+            ErrorKind::NotFound => error.with_kind(ErrorKind::Denied),
             _ => error,
         })?;
         let expires = given.expire_time.and_then(|at| Timestamp::from_second(at.seconds()).ok());
-        let expires = expires.ok_or_else(|| Error::lacking("time of expiry"))?;
+        let expires = expires.ok_or_else(|| Error::missing_field("time of expiry"))?;
         let clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
         let invoker = Invoker { vendor: own.clone(), account: account(email), delegates: self.delegates.clone() };
-        Ok(Entered { operate: Box::new(Session::new(clients, invoker)), expires })
+        Ok(AssumedSession { operate: Box::new(Session::new(clients, invoker)), expires })
     }
 }

@@ -8,7 +8,7 @@ use alien_core::cloud::Cloud;
 use alien_core::engine::mark::{self, ownership, seal};
 use alien_core::engine::{Claim, Marks, Observed, Removal};
 use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, OptionalExt, Result};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{
@@ -20,10 +20,10 @@ use google_cloud_wkt::FieldMask;
 
 use crate::Gcp;
 use crate::client::policy::{self, Bound, Guarded, guarded};
-use crate::client::{At, description, failure, just_made};
+use crate::client::{Context, description, failure, just_made};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::policy::{Binding, CustomRole, Principal};
 
 /// How long what was written of an account may take to be read.
@@ -33,8 +33,8 @@ const SETTLES: Duration = Duration::from_secs(60);
 const WIDTH: usize = 8;
 
 /// The service account, its roles and bindings, as they are rendered.
-fn principal(at: At<'_>) -> Result<Principal> {
-    Ok(Gcp::principal(&at.site().deployed(), at.site().holding(at.subject)?))
+fn principal(cx: Context<'_>) -> Result<Principal> {
+    Ok(Gcp::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
 }
 
 fn member(principal: &Principal) -> String {
@@ -42,29 +42,29 @@ fn member(principal: &Principal) -> String {
 }
 
 /// How the account is named in calls.
-fn account_name<'a>(at: At<'a>) -> Result<&'a str> {
-    at.full_name(Place::ServiceAccount).map(relative)
+fn account_name<'a>(cx: Context<'a>) -> Result<&'a str> {
+    cx.full_name(Scope::ServiceAccount).map(relative)
 }
 
-async fn account(at: At<'_>) -> Result<ServiceAccount> {
-    let name = account_name(at)?;
-    at.call(&[op::GET_SERVICE_ACCOUNT], || async {
-        at.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)
+async fn account(cx: Context<'_>) -> Result<ServiceAccount> {
+    let name = account_name(cx)?;
+    cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
+        cx.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)
     })
     .await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(found) = account(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let observed = description::observed(at.site(), at.full_name(Place::ServiceAccount)?, &found.description);
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let Some(found) = account(cx).await.optional()? else { return Ok(Observed::Absent) };
+    let observed = description::observed(cx.site(), cx.full_name(Scope::ServiceAccount)?, &found.description);
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     if found.disabled {
         return Ok(observed.drifted(Some("it is disabled".to_owned())));
     }
-    for role in &principal(at)?.custom_roles {
-        let found = look(at.about(Subject::Deployment), role).await?;
+    for role in &principal(cx)?.custom_roles {
+        let found = look(cx.about(Subject::Deployment), role).await?;
         if !found.is_some_and(|found| !found.deleted && is_defined(&found, role)) {
-            at.clients.defined.lock().await.remove(&role.role_id);
+            cx.clients.defined.lock().await.remove(&role.role_id);
             return Ok(observed.drifted(Some(format!("its role `{}` permits something else", role.role_id))));
         }
     }
@@ -72,86 +72,86 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 }
 
 /// Nobody may impersonate it, and nothing is bound to it yet.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let account = principal(at)?.service_account;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let account = principal(cx)?.service_account;
     let made = ServiceAccount::new()
-        .set_display_name(display_name(at))
+        .set_display_name(display_name(cx))
         .set_description(description::of(&ownership(marks, &account.account_id)));
-    let project = Paths(&at.site().target).parent();
+    let project = Paths(&cx.site().target).parent();
     let request = CreateServiceAccountRequest::new()
         .set_name(&project)
         .set_account_id(account.account_id)
         .set_service_account(made);
-    at.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
-        at.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
+        cx.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
     })
     .await?;
     // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
-    let name = account_name(at)?;
-    at.call(&[op::GET_SERVICE_ACCOUNT], || async {
-        let found = at.clients.iam.get_service_account().set_name(name).send().await;
+    let name = account_name(cx)?;
+    cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
+        let found = cx.clients.iam.get_service_account().set_name(name).send().await;
         found.map_err(failure).map_err(just_made)
     })
     .await
     .map(drop)
 }
 
-fn display_name(at: At<'_>) -> String {
-    format!("alien: {}", at.site().subject_name(at.subject))
+fn display_name(cx: Context<'_>) -> String {
+    format!("alien: {}", cx.site().subject_name(cx.subject))
 }
 
 /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let principal = principal(at)?;
-    if account(at).await?.disabled {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let principal = principal(cx)?;
+    if account(cx).await?.disabled {
         // Whoever disabled it had a reason, which is not for a set-up to undo.
         let email = &principal.service_account.email;
         let help = format!("`gcloud iam service-accounts enable {email}`, and set up again");
-        return Err(Error::new(ErrorKind::Refused, format!("the service account is disabled; {help}")));
+        return Err(Error::new(ErrorKind::Rejected, format!("the service account is disabled; {help}")));
     }
     for role in &principal.custom_roles {
-        define(at, role).await?;
+        define(cx, role).await?;
     }
-    bind_everywhere(at, &member(&principal), &principal.bindings).await?;
-    admit(at).await?;
-    admit_impersonators(at, &principal).await?;
+    bind_everywhere(cx, &member(&principal), &principal.bindings).await?;
+    admit(cx).await?;
+    admit_impersonators(cx, &principal).await?;
     let words =
         ownership(marks, &principal.service_account.account_id).into_iter().chain(seal(marks).into_iter().skip(1));
-    describe(at, &description::of(&words.collect::<Vec<_>>())).await
+    describe(cx, &description::of(&words.collect::<Vec<_>>())).await
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    bind_everywhere(at, &member(&principal(at)?), &[]).await?;
-    let name = account_name(at)?;
-    at.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
-        at.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    bind_everywhere(cx, &member(&principal(cx)?), &[]).await?;
+    let name = account_name(cx)?;
+    cx.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
+        cx.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
     })
     .await
-    .or_absent()?;
+    .optional()?;
     Ok(Removal::Gone)
 }
 
 /// The claim stands in the management account's display name: the description is for its marks, and each is written
 /// without reading the other.
-pub(crate) async fn claim(at: At<'_>) -> Result<Option<Claim>> {
-    let found = account(at).await?.display_name;
+pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
+    let found = account(cx).await?.display_name;
     Ok(found.strip_prefix(mark::CLAIM).and_then(|claim| claim.trim_start_matches('=').parse().ok()))
 }
 
-pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()> {
+pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
     let before = match claim {
-        Some(_) => account(at).await?.display_name,
+        Some(_) => account(cx).await?.display_name,
         None => String::new(),
     };
-    let text = claim.map_or_else(|| display_name(at), |claim| format!("{}={claim}", mark::CLAIM));
-    patch(at, ServiceAccount::new().set_display_name(&text), "display_name").await?;
+    let text = claim.map_or_else(|| display_name(cx), |claim| format!("{}={claim}", mark::CLAIM));
+    patch(cx, ServiceAccount::new().set_display_name(&text), "display_name").await?;
     if claim.is_none() || before == text {
         return Ok(());
     }
     // A look may still show what was there before (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
     let before = &before;
-    at.until(SETTLES, || async move {
-        let still = account(at).await?.display_name == *before;
+    cx.until(SETTLES, || async move {
+        let still = account(cx).await?.display_name == *before;
         Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
     })
     .await
@@ -159,33 +159,33 @@ pub(crate) async fn write_claim(at: At<'_>, claim: Option<&Claim>) -> Result<()>
 
 /// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
 /// worth nothing. Without its seal, it is set up again by the next set-up.
-pub(crate) async fn revoke(at: At<'_>) -> Result<()> {
-    let found = account(at).await?;
-    let principal = principal(at)?;
-    admit_impersonators(at, &Principal { impersonators: Vec::new(), ..principal.clone() }).await?;
-    bind_everywhere(at, &member(&principal), &[]).await?;
+pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
+    let found = account(cx).await?;
+    let principal = principal(cx)?;
+    admit_impersonators(cx, &Principal { impersonators: Vec::new(), ..principal.clone() }).await?;
+    bind_everywhere(cx, &member(&principal), &[]).await?;
     let words: Vec<&str> = found.description.split(' ').filter(|word| !word.starts_with(mark::SEAL)).collect();
-    describe(at, &words.join(" ")).await
+    describe(cx, &words.join(" ")).await
 }
 
-async fn describe(at: At<'_>, words: &str) -> Result<()> {
-    patch(at, ServiceAccount::new().set_description(words), "description").await
+async fn describe(cx: Context<'_>, words: &str) -> Result<()> {
+    patch(cx, ServiceAccount::new().set_description(words), "description").await
 }
 
-async fn patch(at: At<'_>, account: ServiceAccount, field: &str) -> Result<()> {
+async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<()> {
     let request = PatchServiceAccountRequest::new()
-        .set_service_account(account.set_name(account_name(at)?))
+        .set_service_account(account.set_name(account_name(cx)?))
         .set_update_mask(FieldMask::default().set_paths([field]));
-    at.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
-        at.clients.iam.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
+        cx.clients.iam.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)
 }
 
 /// Whether a role, as bindings name it, is one that this library defines in the project.
-fn is_own(at: At<'_>) -> impl Fn(&str) -> bool + Sync + 'static {
-    let own = Paths(&at.site().target).in_project(&["roles/alien."]);
+fn is_own(cx: Context<'_>) -> impl Fn(&str) -> bool + Sync + 'static {
+    let own = Paths(&cx.site().target).in_project(&["roles/alien."]);
     move |role: &str| role.starts_with(&own)
 }
 
@@ -194,20 +194,20 @@ fn bound(binding: &Binding) -> Bound<'_> {
 }
 
 /// Binds a member by exactly these, on everything of the deployment that is there.
-async fn bind_everywhere(at: At<'_>, member: &str, wanted: &[Binding]) -> Result<()> {
-    let each = guarded(at.site()).into_values().map(|on| async move {
+async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> Result<()> {
+    let each = guarded(cx.site()).into_values().map(|on| async move {
         let wanted: Vec<Bound<'_>> = wanted.iter().filter(|due| due.resource == on.name).map(bound).collect();
-        let own = is_own(at);
-        policy::change_if_there(at, on, |policy| policy::bind(policy, member, &own, &wanted)).await
+        let own = is_own(cx);
+        policy::change_if_there(cx, on, |policy| policy::bind(policy, member, &own, &wanted)).await
     });
     let each: Vec<_> = each.collect();
     stream::iter(each).buffered(WIDTH).try_collect().await
 }
 
 /// Binds every account of the deployment, as it is rendered, on what belongs to a subject that was just made or set.
-pub(crate) async fn admit(at: At<'_>) -> Result<()> {
-    let site = at.site();
-    let own: Vec<Guarded<'_>> = guarded(site).into_values().filter(|on| on.subject == at.subject).collect();
+pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
+    let site = cx.site();
+    let own: Vec<Guarded<'_>> = guarded(site).into_values().filter(|on| on.subject == cx.subject).collect();
     if own.is_empty() {
         return Ok(());
     }
@@ -220,32 +220,32 @@ pub(crate) async fn admit(at: At<'_>) -> Result<()> {
                 principal.bindings.iter().filter(here).map(|binding| binding.role.as_str()).collect();
             let due = |role: &&CustomRole| roles.iter().any(|bound| alien_core::call::last(bound) == role.role_id);
             for role in principal.custom_roles.iter().filter(due) {
-                define(at, role).await?;
+                define(cx, role).await?;
             }
         }
         let edit = |policy: &mut Policy| {
             principals.iter().fold(false, |changed, principal| {
                 let wanted: Vec<Bound<'_>> = principal.bindings.iter().filter(here).map(bound).collect();
-                policy::bind(policy, &member(principal), is_own(at), &wanted) | changed
+                policy::bind(policy, &member(principal), is_own(cx), &wanted) | changed
             })
         };
-        match on.place {
+        match on.scope {
             // It is the customer's, and not made here.
-            Place::Repository => policy::change_if_there(at, on, edit).await?,
-            _ => policy::change(at, on, edit).await?,
+            Scope::Repository => policy::change_if_there(cx, on, edit).await?,
+            _ => policy::change(cx, on, edit).await?,
         }
     }
     Ok(())
 }
 
 /// Unbinds every account of the deployment from what belongs to a subject, which is kept when the rest goes.
-pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
-    let site = at.site();
+pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
+    let site = cx.site();
     let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
     let members: Vec<String> = holdings.map(|holding| member(&Gcp::principal(&site.deployed(), holding))).collect();
-    for on in guarded(site).into_values().filter(|on| on.subject == at.subject) {
-        policy::change_if_there(at, on, |policy| {
-            members.iter().fold(false, |changed, member| policy::bind(policy, member, is_own(at), &[]) | changed)
+    for on in guarded(site).into_values().filter(|on| on.subject == cx.subject) {
+        policy::change_if_there(cx, on, |policy| {
+            members.iter().fold(false, |changed, member| policy::bind(policy, member, is_own(cx), &[]) | changed)
         })
         .await?;
     }
@@ -253,11 +253,11 @@ pub(crate) async fn dismiss(at: At<'_>) -> Result<()> {
 }
 
 /// Lets exactly these impersonate the account, by the roles that are for it.
-async fn admit_impersonators(at: At<'_>, principal: &Principal) -> Result<()> {
-    let roles = Paths(&at.site().target).in_project(&["roles/alien.identity."]);
-    let name = at.full_name(Place::ServiceAccount)?;
-    let on = Guarded { subject: at.subject, place: Place::ServiceAccount, name };
-    policy::change(at, on, |policy| {
+async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<()> {
+    let roles = Paths(&cx.site().target).in_project(&["roles/alien.identity."]);
+    let name = cx.full_name(Scope::ServiceAccount)?;
+    let on = Guarded { subject: cx.subject, scope: Scope::ServiceAccount, name };
+    policy::change(cx, on, |policy| {
         let due =
             |role: &str, member: &str| principal.impersonators.iter().any(|i| i.role == role && i.member == member);
         let mut changed = false;
@@ -281,25 +281,25 @@ async fn admit_impersonators(at: At<'_>, principal: &Principal) -> Result<()> {
 /// Makes sure that a custom role permits what it should. A role of the project's is one for all deployments: whoever comes
 /// first makes it, nobody deletes it. A deleted one is taken back first, because its id is blocked for weeks
 /// (<https://docs.cloud.google.com/iam/docs/creating-custom-roles#deleting-custom-role>).
-async fn define(at: At<'_>, wanted: &CustomRole) -> Result<()> {
-    let mut defined = at.clients.defined.lock().await;
+async fn define(cx: Context<'_>, wanted: &CustomRole) -> Result<()> {
+    let mut defined = cx.clients.defined.lock().await;
     if defined.contains(&wanted.role_id) {
         return Ok(());
     }
-    let at = at.about(Subject::Deployment);
-    let found = match look(at, wanted).await? {
+    let cx = cx.about(Subject::Deployment);
+    let found = match look(cx, wanted).await? {
         Some(found) => found,
-        None => match make(at, wanted).await {
+        None => match make(cx, wanted).await {
             // Another deployment was faster.
-            Err(error) if error.kind() == ErrorKind::Exists => {
-                look(at, wanted).await?.ok_or_else(|| error.with_kind(ErrorKind::Settling))?
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                look(cx, wanted).await?.ok_or_else(|| error.with_kind(ErrorKind::Propagating))?
             }
             made => made?,
         },
     };
-    let found = if found.deleted { undelete(at, wanted).await? } else { found };
+    let found = if found.deleted { undelete(cx, wanted).await? } else { found };
     if !is_defined(&found, wanted) {
-        rewrite(at, wanted, found).await?;
+        rewrite(cx, wanted, found).await?;
     }
     defined.insert(wanted.role_id.clone());
     Ok(())
@@ -316,8 +316,8 @@ fn is_defined(found: &Role, wanted: &CustomRole) -> bool {
         && found.stage == RoleLaunchStage::Ga
 }
 
-fn role_name(at: At<'_>, role: &CustomRole) -> String {
-    Paths(&at.site().target).in_project(&["roles/", &role.role_id])
+fn role_name(cx: Context<'_>, role: &CustomRole) -> String {
+    Paths(&cx.site().target).in_project(&["roles/", &role.role_id])
 }
 
 fn definition(role: &CustomRole) -> Role {
@@ -328,30 +328,30 @@ fn definition(role: &CustomRole) -> Role {
         .set_stage(RoleLaunchStage::Ga)
 }
 
-async fn look(at: At<'_>, role: &CustomRole) -> Result<Option<Role>> {
-    let name = role_name(at, role);
+async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
+    let name = role_name(cx, role);
     let found =
-        at.call(&[op::GET_ROLE], || async { at.clients.iam.get_role().set_name(&name).send().await.map_err(failure) });
-    found.await.or_absent()
+        cx.call(&[op::GET_ROLE], || async { cx.clients.iam.get_role().set_name(&name).send().await.map_err(failure) });
+    found.await.optional()
 }
 
-async fn make(at: At<'_>, role: &CustomRole) -> Result<Role> {
-    let project = Paths(&at.site().target).parent();
+async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
+    let project = Paths(&cx.site().target).parent();
     let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&role.role_id).set_role(definition(role));
-    at.call(&[op::CREATE_ROLE], || async {
-        at.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&[op::CREATE_ROLE], || async {
+        cx.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
 }
 
-async fn undelete(at: At<'_>, role: &CustomRole) -> Result<Role> {
-    let request = UndeleteRoleRequest::new().set_name(role_name(at, role));
-    let undeleted = at.call(&[op::UNDELETE_ROLE], || async {
-        at.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
+async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
+    let request = UndeleteRoleRequest::new().set_name(role_name(cx, role));
+    let undeleted = cx.call(&[op::UNDELETE_ROLE], || async {
+        cx.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
     });
     match undeleted.await {
         // Another deployment was faster.
-        Err(error) if error.kind() == ErrorKind::Refused => match look(at, role).await? {
+        Err(error) if error.kind() == ErrorKind::Rejected => match look(cx, role).await? {
             Some(found) if !found.deleted => Ok(found),
             _ => Err(error),
         },
@@ -360,13 +360,13 @@ async fn undelete(at: At<'_>, role: &CustomRole) -> Result<Role> {
 }
 
 /// Of two who write at once, the second begins anew: the etag is of what was read.
-async fn rewrite(at: At<'_>, role: &CustomRole, found: Role) -> Result<()> {
+async fn rewrite(cx: Context<'_>, role: &CustomRole, found: Role) -> Result<()> {
     let request = UpdateRoleRequest::new()
-        .set_name(role_name(at, role))
+        .set_name(role_name(cx, role))
         .set_role(definition(role).set_etag(found.etag))
         .set_update_mask(FieldMask::default().set_paths(["title", "description", "included_permissions", "stage"]));
-    at.call(&[op::PATCH_ROLE], || async {
-        at.clients.iam.update_role().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&[op::PATCH_ROLE], || async {
+        cx.clients.iam.update_role().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)

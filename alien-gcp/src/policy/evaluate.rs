@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alien_core::cloud::{Allowed, Permission, Scope};
+use alien_core::cloud::{Allowed, Coverage, Permission};
 
 use super::{Binding, Principal, Text, exact_names};
 use crate::Gcp;
@@ -25,14 +25,14 @@ fn included<'d>(roles: &HashMap<&str, &'d [Text]>, binding: &Binding) -> Option<
 
 /// What a binding is about: several things where its condition names several. A condition that does anything but
 /// compare names counts as met.
-fn scopes(binding: &Binding) -> Vec<Scope<'_>> {
+fn scopes(binding: &Binding) -> Vec<Coverage<'_>> {
     let named = binding.condition.as_ref().and_then(|condition| exact_names(&condition.expression));
     match named {
-        Some(names) => names.into_iter().map(Scope::Tree).collect(),
+        Some(names) => names.into_iter().map(Coverage::Tree).collect(),
         None if binding.resource.starts_with("//cloudresourcemanager.googleapis.com/") => {
-            vec![Scope::Whole(&binding.resource)]
+            vec![Coverage::Whole(&binding.resource)]
         }
-        None => vec![Scope::Tree(&binding.resource)],
+        None => vec![Coverage::Tree(&binding.resource)],
     }
 }
 
@@ -42,16 +42,16 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
     for binding in &principal.bindings {
         let statement = binding.role.as_str();
         let included = included(&roles, binding);
-        for scope in scopes(binding) {
+        for coverage in scopes(binding) {
             match included {
                 Some(permissions) => {
                     for permission in permissions {
                         let permission = Permission::Named(permission);
-                        visit(Allowed { permission, scope, condition: None, statement });
+                        visit(Allowed { permission, coverage, condition: None, statement });
                     }
                 }
                 // What a role permits that the documents do not define is Google's to change.
-                None => visit(Allowed { permission: Permission::Pattern("*"), scope, condition: None, statement }),
+                None => visit(Allowed { permission: Permission::Pattern("*"), coverage, condition: None, statement }),
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alien_core::cloud::{Cloud, Deployed};
-use alien_core::permission::{Holder, Holding, Layer, Set, Topic};
+use alien_core::permission::{Grants, Holder, Layer, Set, SubjectType};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
 use crate::Gcp;
 use crate::identity;
 use crate::naming::{Paths, relative};
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How a role reaches a place.
 enum Way {
@@ -24,11 +24,11 @@ enum Way {
 /// The narrowest way to a place. What is being provisioned is not there yet, so nothing can be bound on it: the admin's
 /// roles are bound on the project, with a condition where the service heeds `resource.name`
 /// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>; not Cloud Run, Pub/Sub, service accounts).
-fn way(place: Place, layer: Layer) -> Way {
-    match (place, layer) {
-        (Place::Project, _) => Way::OnProject,
-        (Place::Database | Place::Network | Place::LogView, _)
-        | (Place::Bucket | Place::Subnetwork, Layer::Provisioning) => Way::Conditioned,
+fn way(scope: Scope, layer: Layer) -> Way {
+    match (scope, layer) {
+        (Scope::Project, _) => Way::OnProject,
+        (Scope::Database | Scope::Network | Scope::LogView, _)
+        | (Scope::Bucket | Scope::Subnetwork, Layer::Provisioning) => Way::Conditioned,
         (_, Layer::Provisioning) => Way::OnProject,
         _ => Way::OnResource,
     }
@@ -38,17 +38,17 @@ fn way(place: Place, layer: Layer) -> Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     /// A permission set, at one place.
-    At(Topic, Set, Place),
+    At(SubjectType, Set, Scope),
     /// What the admin alone does with a topic: one role for all that is bound on the project, and one for each place
     /// that a condition can name.
-    SetUp(Topic, Option<Place>),
+    SetUp(SubjectType, Option<Scope>),
 }
 
 /// Characters of a digest in the id of a role: 40 bits.
 const DIGEST: usize = 8;
 
 /// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Principal {
+pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Grants) -> Principal {
     let paths = Paths(deployment.target);
     let account_id = paths.account_id(&holding.holder.name());
     let email = paths.email(&account_id);
@@ -77,7 +77,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
         names.dedup();
         let role = paths.in_project(&["roles/", &role_id(purpose)]);
         let way = match purpose {
-            Purpose::At(_, _, place) | Purpose::SetUp(_, Some(place)) => way(place, layer),
+            Purpose::At(_, _, scope) | Purpose::SetUp(_, Some(scope)) => way(scope, layer),
             Purpose::SetUp(_, None) => Way::OnProject,
         };
         let bind =
@@ -106,14 +106,14 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Holding) -> Pr
 /// A set's words are joined by a hyphen, which the id of a role may not have. The id ends in a digest of what the role
 /// permits: another version of this library, that thinks otherwise of a set, has a role of its own.
 fn role_id(purpose: Purpose) -> String {
-    let place = |place: Place| format!("{place:?}");
+    let scope = |scope: Scope| format!("{scope:?}");
     let permissions: Vec<&str> = permissions(purpose).into_iter().collect();
     let digest = alien_core::naming::digest(&permissions);
     let named = match purpose {
         Purpose::At(topic, set, at) => {
-            ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &place(at)].concat()
+            ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &scope(at)].concat()
         }
-        Purpose::SetUp(topic, Some(at)) => ["alien.", topic.name(), ".setup.", &place(at)].concat(),
+        Purpose::SetUp(topic, Some(at)) => ["alien.", topic.name(), ".setup.", &scope(at)].concat(),
         Purpose::SetUp(topic, None) => ["alien.", topic.name(), ".setup"].concat(),
     };
     format!("{named}.{}", digest.get(..DIGEST).unwrap_or(&digest))
@@ -121,8 +121,8 @@ fn role_id(purpose: Purpose) -> String {
 
 fn role(purpose: Purpose) -> CustomRole {
     let what = match purpose {
-        Purpose::At(topic, set, place) => format!("{}/{} on {place:?}", topic.name(), set.name()),
-        Purpose::SetUp(topic, Some(place)) => format!("set-up of {} on {place:?}", topic.name()),
+        Purpose::At(topic, set, scope) => format!("{}/{} on {scope:?}", topic.name(), set.name()),
+        Purpose::SetUp(topic, Some(scope)) => format!("set-up of {} on {scope:?}", topic.name()),
         Purpose::SetUp(topic, None) => format!("set-up of {}", topic.name()),
     };
     let title = ["alien: ", &what].concat();
@@ -134,14 +134,14 @@ fn role(purpose: Purpose) -> CustomRole {
 /// All that a role permits, whatever the stack: roles are shared, and two deployments must not overwrite each other's.
 fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
     match purpose {
-        Purpose::At(topic, set, place) => {
-            Gcp::set(topic, set).iter().filter(|row| row.on == place).map(|row| row.permission).collect()
+        Purpose::At(topic, set, scope) => {
+            Gcp::set(topic, set).iter().filter(|row| row.on == scope).map(|row| row.permission).collect()
         }
         Purpose::SetUp(topic, conditioned) => [Set::Provision, Set::Reconfigure, Set::Setup]
             .iter()
             .flat_map(|set| Gcp::set(topic, *set))
             .filter(|row| match (conditioned, way(row.on, Layer::Provisioning)) {
-                (Some(place), Way::Conditioned) => row.on == place,
+                (Some(scope), Way::Conditioned) => row.on == scope,
                 (None, Way::OnProject | Way::OnResource) => true,
                 _ => false,
             })

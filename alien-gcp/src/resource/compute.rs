@@ -12,7 +12,7 @@ use alien_core::{Code, Lifecycle};
 use super::Rows;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A service name has at most 49 characters
 /// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create>).
@@ -37,18 +37,18 @@ pub(super) fn set(set: Set) -> Rows {
 
 /// The logs of live services go to one bucket and those of frozen ones to another: the filter of a view cannot tell
 /// services apart, that of a sink can (<https://docs.cloud.google.com/logging/docs/logs-views>).
-pub(super) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
     let settings = resource.settings();
     let name = paths.physical(resource.id().as_str(), MAX);
     let location = paths.0.location.as_str();
     let service = paths.full("run", &["locations/", location, "/services/", &name]);
     if settings.triggers().next().is_some() {
-        things.push((Place::TriggeredService, service.clone()));
+        things.push((Scope::TriggeredService, service.clone()));
     }
-    things.insert(0, (Place::Service, service));
-    things.push((Place::LogView, [&log_bucket(paths, resource.lifecycle()), "/views/_AllLogs"].concat()));
+    things.insert(0, (Scope::Service, service));
+    things.push((Scope::LogView, [&log_bucket(paths, resource.lifecycle()), "/views/_AllLogs"].concat()));
     if let Some(repository) = settings.compute().and_then(|compute| repository(paths, compute.code)) {
-        things.push((Place::Repository, repository));
+        things.push((Scope::Repository, repository));
     }
 }
 

@@ -10,7 +10,7 @@ use alien_core::{Kv, Problem, Rule};
 use super::Rows;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A database id has 4 to 63 characters
 /// (<https://docs.cloud.google.com/firestore/docs/manage-databases#database_id>).
@@ -35,11 +35,11 @@ pub(super) fn set(set: Set) -> Rows {
 }
 
 /// Databases have no policy of their own: a condition names them, in their relative form.
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let name = paths.physical(id, MAX);
-    things.push((Place::Id, paths.full("firestore", &["databases/", &name])));
-    things.push((Place::Database, paths.in_project(&["databases/", &name])));
-    things.push((Place::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
+    things.push((Scope::Id, paths.full("firestore", &["databases/", &name])));
+    things.push((Scope::Database, paths.in_project(&["databases/", &name])));
+    things.push((Scope::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
 }
 
 /// What expires is told by its collection.

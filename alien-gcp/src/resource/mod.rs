@@ -6,7 +6,7 @@ use alien_core::resource::{Resource, Settings};
 use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::naming::Paths;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 pub(crate) mod compute;
 pub(crate) mod container;
@@ -16,7 +16,7 @@ pub(crate) mod network;
 pub(crate) mod queue;
 pub(crate) mod storage;
 
-type Rows = &'static [&'static Operation<Place>];
+type Rows = &'static [&'static Operation<Scope>];
 
 /// The operations of a kind's permission set.
 pub(crate) fn set(kind: Kind, set: Set) -> Rows {
@@ -31,7 +31,7 @@ pub(crate) fn set(kind: Kind, set: Set) -> Rows {
 }
 
 /// Names what belongs to a resource, its id first.
-pub(crate) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Place, String)>) {
+pub(crate) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
     let id = resource.id().as_str();
     match resource.settings() {
         Settings::Function(_) | Settings::Container(_) => compute::names(paths, resource, things),
@@ -75,10 +75,13 @@ pub(crate) fn check(paths: Paths<'_>, resource: &Resource, problems: &mut Vec<Pr
 /// bucket, a database, a network or a service; of a queue its topic, `projects/{project}/topics/{topic}`, whose
 /// subscription has the same last part.
 #[cfg(feature = "client")]
-pub(crate) fn address(site: &alien_core::Site<crate::Gcp>, subject: alien_core::permission::Subject) -> String {
+pub(crate) fn address(
+    site: &alien_core::DeploymentContext<crate::Gcp>,
+    subject: alien_core::permission::Subject,
+) -> String {
     use alien_core::call::last;
     let Ok(resource) = site.resource(subject) else { return String::new() };
-    match (resource.kind(), site.name(subject, Place::Topic)) {
+    match (resource.kind(), site.name(subject, Scope::Topic)) {
         (Kind::Queue, Ok(topic)) => crate::naming::relative(topic).to_owned(),
         _ => last(site.id_of(subject)).to_owned(),
     }

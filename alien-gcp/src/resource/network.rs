@@ -9,7 +9,7 @@ use alien_core::{Network, Problem, Rule};
 use super::Rows;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Names of networks have at most 63 characters
 /// (<https://docs.cloud.google.com/compute/docs/naming-resources>).
@@ -41,14 +41,14 @@ pub(super) fn set(set: Set) -> Rows {
 }
 
 /// Networks have no policy of their own: a condition names them, in their relative form.
-pub(super) fn names(paths: Paths<'_>, id: &str, network: &Network, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(paths: Paths<'_>, id: &str, network: &Network, things: &mut Vec<(Scope, String)>) {
     let own = paths.physical(id, MAX);
     let name = network.existing_name().unwrap_or(&own);
-    things.push((Place::Id, paths.full("compute", &["global/networks/", name])));
-    things.push((Place::Network, paths.in_project(&["global/networks/", name])));
+    things.push((Scope::Id, paths.full("compute", &["global/networks/", name])));
+    things.push((Scope::Network, paths.in_project(&["global/networks/", name])));
     if network.existing_name().is_none() {
         let region = paths.0.location.as_str();
-        things.push((Place::Subnetwork, paths.full("compute", &["regions/", region, "/subnetworks/", name])));
+        things.push((Scope::Subnetwork, paths.full("compute", &["regions/", region, "/subnetworks/", name])));
     }
 }
 

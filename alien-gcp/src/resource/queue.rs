@@ -10,7 +10,7 @@ use alien_core::{Problem, Queue, Rule};
 use super::Rows;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Names of topics and subscriptions may have 255 characters, labels that hold them 63
 /// (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
@@ -34,10 +34,10 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let name = paths.physical(id, MAX);
-    things.push((Place::Topic, paths.full("pubsub", &["topics/", &name])));
-    things.push((Place::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
+    things.push((Scope::Topic, paths.full("pubsub", &["topics/", &name])));
+    things.push((Scope::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
 }
 
 /// Pub/Sub keeps names that begin with `goog` for itself.

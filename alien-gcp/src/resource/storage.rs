@@ -9,7 +9,7 @@ use alien_core::{Problem, Rule};
 use super::Rows;
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A bucket name has at most 63 characters and is unique in the world, so it ends in the project's number
 /// (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
@@ -28,10 +28,10 @@ pub(super) fn set(set: Set) -> Rows {
     }
 }
 
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Place, String)>) {
+pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
     let number = paths.0.project_number.as_str();
     let name = paths.physical(id, MAX - 1 - number.len());
-    things.push((Place::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
+    things.push((Scope::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
 }
 
 /// Cloud Storage keeps names with Google's own for itself.

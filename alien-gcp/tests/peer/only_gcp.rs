@@ -10,7 +10,7 @@ use alien_core::cloud::Cloud;
 use alien_core::engine::Data;
 use alien_core::permission::Layer;
 use alien_core::{
-    Code, ErrorKind, Function, FunctionUpdate, Live, Profile, Queue, Release, Silent, Site, Stack, Storage,
+    Code, DeploymentContext, ErrorKind, Function, FunctionUpdate, Live, Profile, Queue, Release, Silent, Stack, Storage,
 };
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 
 /// Whether each binding that is rendered stands in the policy of what it is on.
 fn everything_is_bound(peer: &Peer, deployment: &alien_core::Deployment, when: &str) {
-    let site = Site::<Gcp>::of(deployment).unwrap();
+    let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
     let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
     for binding in holdings.flat_map(|holding| Gcp::principal(&site.deployed(), holding).bindings) {
         let policy = peer.sim.policy(&binding.resource).unwrap();
@@ -316,7 +316,7 @@ pub(crate) async fn what_the_organisation_forbids_is_explained(peer: &Peer) {
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "public", stack.clone());
     let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::cloud::Cloud;
-use alien_core::{Code, Deployment, DeploymentId, Impersonate, Provision, Site, SystemClock};
+use alien_core::{Code, Deployment, DeploymentContext, DeploymentId, Impersonate, Provision, SystemClock};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
@@ -69,7 +69,7 @@ impl Peer {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
-    let site = Site::<Gcp>::of(deployment).unwrap();
+    let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
     Gcp::principal(&site.deployed(), &site.permissions.management)
 }
 
@@ -108,15 +108,15 @@ impl World for Peer {
         }
     }
 
-    fn calling(&self) -> Calling {
+    fn calling(&self) -> CallConfig {
         quickly(Arc::new(SystemClock), Duration::from_secs(20))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: Calling) -> Arc<dyn Provision> {
+    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
         Arc::new(alien_gcp::provisioner(&self.config(ADMIN), id, target, how))
     }
 
-    fn impersonator(&self, how: Calling) -> Arc<dyn Impersonate> {
+    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
         Arc::new(alien_gcp::impersonator(&self.config(&self.vendor()), how))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::engine::mark::{observed, ownership};
 use alien_core::engine::{Marks, Observed};
 use alien_core::manage::{LogLine, LogPage, LogQuery};
@@ -10,24 +10,24 @@ use alien_core::resource::Resource;
 use alien_core::{Error, ErrorKind, Kind, Result};
 use jiff::Timestamp;
 
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Days that a log is kept.
 const KEPT: i32 = 30;
 
 /// The environment of a resource's code: the vendor's variables, and the address of each linked resource. A network that
 /// is being set up is asked for its id: it is on record only afterwards.
-pub(crate) async fn environment(at: At<'_>, resource: &Resource) -> Result<BTreeMap<String, String>> {
-    let site = at.site();
+pub(crate) async fn environment(cx: Context<'_>, resource: &Resource) -> Result<BTreeMap<String, String>> {
+    let site = cx.site();
     let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
     for id in resource.links() {
         let subject = site.subject(id.as_str())?;
         let linked = site.resource(subject)?;
         let unknown = linked.kind() == Kind::Network && !linked.is_adopted() && !site.ids.contains_key(id);
         let address = if unknown {
-            super::super::network::calls::placement(at, subject).await?.vpc
+            super::super::network::calls::placement(cx, subject).await?.vpc
         } else {
             super::super::address(site, subject)
         };
@@ -37,32 +37,32 @@ pub(crate) async fn environment(at: At<'_>, resource: &Resource) -> Result<BTree
 }
 
 /// The name of the log group, which has slashes in it.
-pub(crate) fn log_group<'a>(at: At<'a>) -> Result<&'a str> {
-    let arn = at.full_name(Place::LogGroup)?;
-    arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| Error::lacking("log group"))
+pub(crate) fn log_group<'a>(cx: Context<'a>) -> Result<&'a str> {
+    let arn = cx.full_name(Scope::LogGroup)?;
+    arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| Error::missing_field("log group"))
 }
 
 /// Makes the log group of `owner`, unless it is there, and keeps what is in it for a month.
-pub(crate) async fn set_up_logs(at: At<'_>, marks: &Marks, owner: &str) -> Result<()> {
-    let name = log_group(at)?;
-    let made = at
+pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> Result<()> {
+    let name = log_group(cx)?;
+    let made = cx
         .call(&[op::CREATE_LOG_GROUP, op::TAG_LOG_GROUP], || async {
             let tags = ownership(marks, owner).map(|(key, value)| (key.to_owned(), value));
-            let request = at.clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
+            let request = cx.clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
             request.send().await.map_err(failure)
         })
         .await;
     match made {
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            if let Observed::Foreign(whose) = observe_logs(at).await? {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if let Observed::Foreign(whose) = observe_logs(cx).await? {
                 let what = format!("the log group `{name}` is there, and {whose}");
-                return Err(Error::new(ErrorKind::Foreign, what).in_operation(op::CREATE_LOG_GROUP.call));
+                return Err(Error::new(ErrorKind::NotOwned, what).in_operation(op::CREATE_LOG_GROUP.call));
             }
         }
         made => drop(made?),
     }
-    at.call(&[op::PUT_LOG_RETENTION], || async {
-        let request = at.clients.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
+    cx.call(&[op::PUT_LOG_RETENTION], || async {
+        let request = cx.clients.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
         request.send().await.map_err(failure)
     })
     .await
@@ -70,41 +70,41 @@ pub(crate) async fn set_up_logs(at: At<'_>, marks: &Marks, owner: &str) -> Resul
 }
 
 /// Removes the log group, if it is the deployment's.
-pub(crate) async fn remove_logs(at: At<'_>) -> Result<()> {
-    if !matches!(observe_logs(at).await?, Observed::Own { .. }) {
+pub(crate) async fn remove_logs(cx: Context<'_>) -> Result<()> {
+    if !matches!(observe_logs(cx).await?, Observed::Own { .. }) {
         return Ok(());
     }
-    let name = log_group(at)?;
-    at.call(&[op::DELETE_LOG_GROUP], || async {
-        at.clients.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
+    let name = log_group(cx)?;
+    cx.call(&[op::DELETE_LOG_GROUP], || async {
+        cx.clients.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
     })
     .await
-    .or_absent()
+    .optional()
     .map(drop)
 }
 
-async fn observe_logs(at: At<'_>) -> Result<Observed> {
-    let arn = at.full_name(Place::LogGroup)?;
-    let found = at
+async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
+    let arn = cx.full_name(Scope::LogGroup)?;
+    let found = cx
         .call(&[op::LIST_LOG_GROUP_TAGS], || async {
-            at.clients.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
+            cx.clients.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
         })
         .await
-        .or_absent()?;
+        .optional()?;
     Ok(found.map_or(Observed::Absent, |found| {
         let tags = found.tags().into_iter().flatten();
-        observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
+        observed(cx.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
     }))
 }
 
 /// Some lines of the log (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>).
 /// A page that ends in no cursor may still be followed by lines written later: the next query begins at the last one's
 /// time.
-pub(crate) async fn logs(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
-    let name = log_group(at)?;
-    let page = at
+pub(crate) async fn logs(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+    let name = log_group(cx)?;
+    let page = cx
         .call(&[op::FILTER_LOG_EVENTS], || async {
-            let request = at.clients.logs.filter_log_events().log_group_name(name);
+            let request = cx.clients.logs.filter_log_events().log_group_name(name);
             let request = request.start_time(query.from.as_millisecond()).limit(i32::from(query.limit));
             request.set_next_token(query.cursor.clone()).send().await.map_err(failure)
         })

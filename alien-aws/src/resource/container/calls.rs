@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::call::last;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
@@ -21,9 +21,9 @@ use aws_sdk_ecs::types::{
 };
 
 use super::super::compute::calls as compute;
-use crate::client::{At, failure, tag};
+use crate::client::{Context, failure, tag};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long a service may take to run what it is to run: an image is fetched, and broken tasks are started several
 /// times before the circuit breaker opens
@@ -34,9 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const MAIN: &str = "main";
 
 /// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let copies = container(at.site().resource(at.subject)?)?.copies().min;
-    Ok(look(at).await?.map_or(Observed::Absent, |service| {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let copies = container(cx.site().resource(cx.subject)?)?.copies().min;
+    Ok(look(cx).await?.map_or(Observed::Absent, |service| {
         let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
         let sealed = tags().find(|(key, _)| *key == tag::DEFINITION).map(|(_, value)| value);
         let runs = service.task_definition().map(revision);
@@ -47,33 +47,33 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
             }
             _ => None,
         };
-        observed(at.site(), service.service_arn().unwrap_or_default(), tags()).drifted(drift)
+        observed(cx.site(), service.service_arn().unwrap_or_default(), tags()).drifted(drift)
     }))
 }
 
 /// Makes the service, and no task yet: its log group comes first. A service needs a task definition to be made.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Service)?;
-    let definition = register(at, at.site().resource(at.subject)?, Some(marks)).await?;
-    let request = at
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Service)?;
+    let definition = register(cx, cx.site().resource(cx.subject)?, Some(marks)).await?;
+    let request = cx
         .clients
         .ecs
         .create_service()
-        .cluster(at.name(Place::Cluster)?)
+        .cluster(cx.name(Scope::Cluster)?)
         .service_name(name)
         .task_definition(definition)
         .launch_type(LaunchType::Fargate)
         .desired_count(0)
-        .network_configuration(network(at).await?)
+        .network_configuration(network(cx).await?)
         .deployment_configuration(careful())
         .enable_execute_command(false)
         .propagate_tags(PropagateTags::Service)
         .set_tags(Some(tags(ownership(marks, name))));
-    at.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
+    cx.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
         request.clone().send().await.map_err(failure).map_err(|error| {
             // ECS has no codes for these two.
             if error.message().contains("not idempotent") {
-                error.with_kind(ErrorKind::Exists)
+                error.with_kind(ErrorKind::AlreadyExists)
             } else if error.message().contains("still Draining") {
                 error.with_kind(ErrorKind::Busy)
             } else {
@@ -86,27 +86,27 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
 }
 
 /// Registers what is to run, each time anew: what a task definition says is never read.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let resource = at.site().resource(at.subject)?;
-    compute::set_up_logs(at, marks, at.name(Place::Service)?).await?;
-    let definition = register(at, resource, Some(marks)).await?;
-    let request = at
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let resource = cx.site().resource(cx.subject)?;
+    compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
+    let definition = register(cx, resource, Some(marks)).await?;
+    let request = cx
         .clients
         .ecs
         .update_service()
-        .cluster(at.name(Place::Cluster)?)
-        .service(at.name(Place::Service)?)
+        .cluster(cx.name(Scope::Cluster)?)
+        .service(cx.name(Scope::Service)?)
         .task_definition(&definition)
         .desired_count(copies(container(resource)?))
-        .network_configuration(network(at).await?)
+        .network_configuration(network(cx).await?)
         .deployment_configuration(careful())
         .enable_execute_command(false)
         .propagate_tags(PropagateTags::Service);
-    at.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async { request.clone().send().await.map_err(failure) })
+    cx.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async { request.clone().send().await.map_err(failure) })
         .await?;
-    steady(at, Some(&definition)).await?;
+    steady(cx, Some(&definition)).await?;
     let sealed = [(tag::DEFINITION, revision(&definition).to_owned())];
-    mark(at, seal(marks).into_iter().chain(sealed)).await
+    mark(cx, seal(marks).into_iter().chain(sealed)).await
 }
 
 /// Family and revision of a task definition, `family:7`.
@@ -116,20 +116,20 @@ fn revision(arn: &str) -> &str {
 
 /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
 /// need neither definition nor log group.
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let Some(service) = look(at).await? else { return Ok(Removal::Gone) };
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let Some(service) = look(cx).await? else { return Ok(Removal::Gone) };
     // Whoever sets up again after an interruption must find that it is not as it was set.
-    mark(at, [(tag::SEAL, String::new())]).await?;
-    deregister(at, &service).await?;
-    compute::remove_logs(at).await?;
-    let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
-    at.call(&[op::DELETE_SERVICE], || async {
-        at.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
+    mark(cx, [(tag::SEAL, String::new())]).await?;
+    deregister(cx, &service).await?;
+    compute::remove_logs(cx).await?;
+    let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
+    cx.call(&[op::DELETE_SERVICE], || async {
+        cx.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
     })
     .await
-    .or_absent()?;
-    at.until(PATIENCE, || async move {
-        Ok(match found(at).await? {
+    .optional()?;
+    cx.until(PATIENCE, || async move {
+        Ok(match found(cx).await? {
             Some(service) if service.status() != Some("INACTIVE") => {
                 ControlFlow::Continue(format!("{} of its tasks still run", service.running_count()))
             }
@@ -140,8 +140,8 @@ pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
 }
 
 /// DescribeServices, and nothing else.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let Some(service) = look(at).await? else {
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let Some(service) = look(cx).await? else {
         return Ok(Heartbeat::new(Health::Missing, "ECS has no such service"));
     };
     let runs = format!("{} of {} tasks run", service.running_count(), service.desired_count());
@@ -158,23 +158,23 @@ pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
 }
 
 /// Registers what is to run, if that changes, and waits until the service runs it.
-pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
-    let old = at.site().resource(at.subject)?;
+pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
+    let old = cx.site().resource(cx.subject)?;
     let new = &change.resource;
-    let missing = || Error::new(ErrorKind::Missing, "ECS has no such service");
-    let service = look(at).await?.ok_or_else(missing)?;
-    let other = definition(at, old).await?.as_input() != definition(at, new).await?.as_input();
-    let registered = if other { Some(register(at, new, None).await?) } else { None };
-    send(at, registered.as_deref(), copies(container(new)?)).await?;
-    let error = match steady(at, registered.as_deref()).await {
+    let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
+    let service = look(cx).await?.ok_or_else(missing)?;
+    let other = definition(cx, old).await?.as_input() != definition(cx, new).await?.as_input();
+    let registered = if other { Some(register(cx, new, None).await?) } else { None };
+    send(cx, registered.as_deref(), copies(container(new)?)).await?;
+    let error = match steady(cx, registered.as_deref()).await {
         Err(error) if error.kind() == ErrorKind::Failed => error,
         steady => return steady,
     };
     // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
     let previous = service.task_definition().filter(|_| other);
     let back = async {
-        send(at, previous, service.desired_count()).await?;
-        steady(at, previous).await
+        send(cx, previous, service.desired_count()).await?;
+        steady(cx, previous).await
     }
     .await;
     Err(match back {
@@ -184,13 +184,13 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
 }
 
 /// Gives the service what it is to run, where that changes, and how often.
-async fn send(at: At<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
-    let request = at
+async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
+    let request = cx
         .clients
         .ecs
         .update_service()
-        .cluster(at.name(Place::Cluster)?)
-        .service(at.name(Place::Service)?)
+        .cluster(cx.name(Scope::Cluster)?)
+        .service(cx.name(Scope::Service)?)
         .set_task_definition(definition.map(str::to_owned))
         .desired_count(copies)
         .enable_execute_command(false);
@@ -198,13 +198,13 @@ async fn send(at: At<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
         Some(_) => &[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
         None => &[op::UPDATE_SERVICE],
     };
-    at.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+    cx.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
 fn container(resource: &Resource) -> Result<&Container> {
     match resource.settings() {
         Settings::Container(container) => Ok(container),
-        _ => Err(Error::new(ErrorKind::Defect, "no container")),
+        _ => Err(Error::new(ErrorKind::Internal, "no container")),
     }
 }
 
@@ -214,25 +214,25 @@ fn copies(container: &Container) -> i32 {
 }
 
 /// What is to run. Its role is its execution role too: it writes the logs and fetches the image.
-async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
+async fn definition(cx: Context<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
     let container = container(resource)?;
     let Some(Compute { code: Code::Image(image), .. }) = resource.settings().compute() else {
         return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
     };
-    let role = at.full_name(Place::RoleForTasks)?;
-    let family = at.full_name(Place::TaskFamily)?.trim_end_matches(":*");
-    let variables = compute::environment(at, resource).await?;
+    let role = cx.full_name(Scope::RoleForTasks)?;
+    let family = cx.full_name(Scope::TaskFamily)?.trim_end_matches(":*");
+    let variables = compute::environment(cx, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let port = container.listens_on().map(i32::from).map(|port| {
         PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
     });
     let logs = LogConfiguration::builder()
         .log_driver(LogDriver::Awslogs)
-        .options("awslogs-group", compute::log_group(at)?)
-        .options("awslogs-region", at.site().target.region.as_str())
+        .options("awslogs-group", compute::log_group(cx)?)
+        .options("awslogs-region", cx.site().target.region.as_str())
         .options("awslogs-stream-prefix", MAIN)
         .build()
-        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let main = ContainerDefinition::builder()
         .name(MAIN)
         .image(image)
@@ -241,7 +241,7 @@ async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefin
         .set_port_mappings(Some(port.into_iter().collect()))
         .log_configuration(logs);
     // A processor is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
-    Ok(at
+    Ok(cx
         .clients
         .ecs
         .register_task_definition()
@@ -256,44 +256,44 @@ async fn definition(at: At<'_>, resource: &Resource) -> Result<RegisterTaskDefin
 }
 
 /// Registers what is to run. Gives its ARN, revision and all. The vendor may not tag.
-async fn register(at: At<'_>, resource: &Resource, marks: Option<&Marks>) -> Result<String> {
-    let request = definition(at, resource).await?;
+async fn register(cx: Context<'_>, resource: &Resource, marks: Option<&Marks>) -> Result<String> {
+    let request = definition(cx, resource).await?;
     let answer = match marks {
         Some(marks) => {
-            let request = request.set_tags(Some(tags(ownership(marks, at.name(Place::Service)?))));
-            at.call(&[op::REGISTER_TASK_DEFINITION, op::TAG_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
+            let request = request.set_tags(Some(tags(ownership(marks, cx.name(Scope::Service)?))));
+            cx.call(&[op::REGISTER_TASK_DEFINITION, op::TAG_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
                 request.clone().send().await.map_err(failure)
             })
             .await?
         }
         None => {
-            at.call(&[op::REGISTER_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
+            cx.call(&[op::REGISTER_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
                 request.clone().send().await.map_err(failure)
             })
             .await?
         }
     };
     let arn = answer.task_definition().and_then(|registered| registered.task_definition_arn());
-    arn.map(str::to_owned).ok_or_else(|| Error::lacking("task definition"))
+    arn.map(str::to_owned).ok_or_else(|| Error::missing_field("task definition"))
 }
 
 /// Deregisters every revision: to list them takes a right on those of everyone, but they are counted from 1. Those
 /// behind the one that the service runs are of updates that failed.
-async fn deregister(at: At<'_>, service: &Service) -> Result<()> {
-    let family = at.name(Place::Service)?;
+async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
+    let family = cx.name(Scope::Service)?;
     let named = service.deployments().iter().filter_map(Deployment::task_definition).chain(service.task_definition());
     let newest = named.filter_map(|arn| last(arn).parse::<u32>().ok()).max().unwrap_or_default();
     for revision in 1.. {
-        let done = at
+        let done = cx
             .call(&[op::DEREGISTER_TASK_DEFINITION], || async {
                 let request =
-                    at.clients.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
+                    cx.clients.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
                 request.send().await.map_err(failure)
             })
             .await;
         match done {
             // Deregistered before, or never made.
-            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Missing) => {
+            Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound) => {
                 if revision > newest {
                     break;
                 }
@@ -307,30 +307,30 @@ async fn deregister(at: At<'_>, service: &Service) -> Result<()> {
 /// Where its tasks run. They have public addresses, as a network of the deployment's own and the account's default one
 /// have no other way to the image and the logs; what reaches them is for the security group to say
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html>).
-async fn network(at: At<'_>) -> Result<NetworkConfiguration> {
-    let compute = at.site().resource(at.subject)?.settings().compute();
+async fn network(cx: Context<'_>) -> Result<NetworkConfiguration> {
+    let compute = cx.site().resource(cx.subject)?.settings().compute();
     let (subnets, groups) = match compute.and_then(|compute| compute.network) {
         Some(network) => {
-            let placement = super::super::network::calls::placement(at, at.site().subject(network)?).await?;
+            let placement = super::super::network::calls::placement(cx, cx.site().subject(network)?).await?;
             (placement.subnets, placement.security_groups)
         }
-        None => (default_subnets(at).await?, Vec::new()),
+        None => (default_subnets(cx).await?, Vec::new()),
     };
     let placed = AwsVpcConfiguration::builder()
         .set_subnets(Some(subnets))
         .set_security_groups(Some(groups))
         .assign_public_ip(AssignPublicIp::Enabled)
         .build()
-        .map_err(|error| Error::new(ErrorKind::Defect, error.to_string()))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     Ok(NetworkConfiguration::builder().awsvpc_configuration(placed).build())
 }
 
 /// The subnets of the account's default VPC
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>).
-async fn default_subnets(at: At<'_>) -> Result<Vec<String>> {
+async fn default_subnets(cx: Context<'_>) -> Result<Vec<String>> {
     let filter = [("Filter.1.Name", "default-for-az"), ("Filter.1.Value.1", "true")];
     let filter = filter.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let answer = at.call(&[op::DESCRIBE_SUBNETS], || at.clients.ec2.call("DescribeSubnets", &filter)).await?;
+    let answer = cx.call(&[op::DESCRIBE_SUBNETS], || cx.clients.ec2.call("DescribeSubnets", &filter)).await?;
     let subnets: Vec<String> =
         answer.items("subnetSet").filter_map(|subnet| subnet.text("subnetId").map(str::to_owned)).collect();
     if subnets.is_empty() {
@@ -347,23 +347,23 @@ fn careful() -> DeploymentConfiguration {
 }
 
 /// The service, whatever became of it; nothing where ECS does not know it.
-async fn found(at: At<'_>) -> Result<Option<Service>> {
-    let (cluster, name) = (at.name(Place::Cluster)?, at.name(Place::Service)?);
-    let answer = at
+async fn found(cx: Context<'_>) -> Result<Option<Service>> {
+    let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
+    let answer = cx
         .call(&[op::DESCRIBE_SERVICES], || async {
             let request =
-                at.clients.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
+                cx.clients.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
             request.send().await.map_err(failure)
         })
         .await
-        .or_absent()?;
+        .optional()?;
     // What is not there is among the failures, as MISSING.
     Ok(answer.and_then(|answer| answer.services.unwrap_or_default().into_iter().next()))
 }
 
 /// The service, unless it was deleted.
-async fn look(at: At<'_>) -> Result<Option<Service>> {
-    Ok(found(at).await?.filter(|service| service.status() == Some("ACTIVE")))
+async fn look(cx: Context<'_>) -> Result<Option<Service>> {
+    Ok(found(cx).await?.filter(|service| service.status() == Some("ACTIVE")))
 }
 
 fn primary(service: &Service) -> Option<&Deployment> {
@@ -371,11 +371,11 @@ fn primary(service: &Service) -> Option<&Deployment> {
 }
 
 /// Waits until the service runs this and nothing else; without any, as many of what it runs as it is to.
-async fn steady(at: At<'_>, definition: Option<&str>) -> Result<()> {
+async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
     let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
     let seen = &AtomicBool::new(false);
-    at.until(PATIENCE, || async move {
-        let Some(service) = look(at).await? else { return failed("the service was deleted meanwhile".to_owned()) };
+    cx.until(PATIENCE, || async move {
+        let Some(service) = look(cx).await? else { return failed("the service was deleted meanwhile".to_owned()) };
         let deployment = match definition {
             Some(arn) => service.deployments().iter().find(|deployment| deployment.task_definition() == Some(arn)),
             None => primary(&service),
@@ -406,7 +406,7 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Tag> {
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-async fn mark(at: At<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
-    let request = at.clients.ecs.tag_resource().resource_arn(at.full_name(Place::Service)?).set_tags(Some(tags(marks)));
-    at.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
+    let request = cx.clients.ecs.tag_resource().resource_arn(cx.full_name(Scope::Service)?).set_tags(Some(tags(marks)));
+    cx.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }

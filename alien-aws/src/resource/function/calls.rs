@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::cloud::Operation;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
@@ -20,9 +20,9 @@ use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 
 use super::super::compute::calls as compute;
 use super::opening;
-use crate::client::{At, busy, failure, tag};
+use crate::client::{Context, busy, failure, tag};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The most bytes of a zip that are taken in a request
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -35,23 +35,23 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const SHOWN: usize = 2000;
 
 /// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let arn = at.full_name(Place::Function)?;
-    let found = at
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let arn = cx.full_name(Scope::Function)?;
+    let found = cx
         .call(&[op::LIST_FUNCTION_TAGS], || async {
-            at.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
+            cx.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
         })
         .await
-        .or_absent()?;
+        .optional()?;
     let Some(found) = found else { return Ok(Observed::Absent) };
     let tags = found.tags().into_iter().flatten();
-    let observed = observed(at.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+    let observed = observed(cx.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())));
     match observed {
         // The vendor may have changed since what was set: tags are not the vendor's to write.
         Observed::Own { seal: Some(_), .. } => {
-            let (resource, found) = (at.site().resource(at.subject)?, look(at).await?);
+            let (resource, found) = (cx.site().resource(cx.subject)?, look(cx).await?);
             let drift = match runs(&found, function(resource)?.code()) {
-                true => differs(at, &found, resource).await?.then(|| "other settings".to_owned()),
+                true => differs(cx, &found, resource).await?.then(|| "other settings".to_owned()),
                 false => Some("other code".to_owned()),
             };
             Ok(observed.drifted(drift))
@@ -61,23 +61,23 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 }
 
 /// Makes it with code and settings, but nothing starts it yet.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let resource = at.site().resource(at.subject)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let resource = cx.site().resource(cx.subject)?;
     let function = function(resource)?;
-    let package = Package::of(function.code(), at.site().artifacts().bytes(function.code()))?;
-    let name = at.name(Place::Function)?;
-    let vpc = vpc(at, function).await?;
+    let package = Package::of(function.code(), cx.site().artifacts().bytes(function.code()))?;
+    let name = cx.name(Scope::Function)?;
+    let vpc = vpc(cx, function).await?;
     let tags = ownership(marks, name).map(|(key, value)| (key.to_owned(), value));
-    let request = at
+    let request = cx
         .clients
         .lambda
         .create_function()
         .function_name(name)
-        .role(at.full_name(Place::RoleForLambda)?)
+        .role(cx.full_name(Scope::RoleForLambda)?)
         .architectures(Architecture::X8664)
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(at, resource).await?)
+        .environment(environment(cx, resource).await?)
         .set_vpc_config(vpc)
         .set_tags(Some(tags.into()));
     let request = match package {
@@ -91,65 +91,65 @@ pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
         }
     };
     let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
-    let rows = [&own, image_rows(at), vpc_rows(function)].concat();
-    at.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+    let rows = [&own, image_rows(cx), vpc_rows(function)].concat();
+    cx.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
 /// Code and settings are sent only where they differ: just after it was made nothing is.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let resource = at.site().resource(at.subject)?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let resource = cx.site().resource(cx.subject)?;
     let function = function(resource)?;
-    compute::set_up_logs(at, marks, at.name(Place::Function)?).await?;
-    let found = idle(at).await?;
+    compute::set_up_logs(cx, marks, cx.name(Scope::Function)?).await?;
+    let found = idle(cx).await?;
     let sound = works(&found).is_ok();
     let same_code = sound && runs(&found, function.code());
     if !same_code {
-        let zip = at.site().artifacts().bytes(function.code());
-        send_code(at, Package::of(function.code(), zip)?).await?;
-        idle(at).await?;
+        let zip = cx.site().artifacts().bytes(function.code());
+        send_code(cx, Package::of(function.code(), zip)?).await?;
+        idle(cx).await?;
     }
-    let vpc = vpc(at, function).await?;
-    let same_settings = sound && is_set(at, &found, resource, vpc.as_ref()).await?;
+    let vpc = vpc(cx, function).await?;
+    let same_settings = sound && is_set(cx, &found, resource, vpc.as_ref()).await?;
     if !same_settings {
         // To leave a network takes empty lists.
         let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
         let none =
             || VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build();
-        let request = settings(at, resource)
+        let request = settings(cx, resource)
             .await?
-            .role(at.full_name(Place::RoleForLambda)?)
+            .role(cx.full_name(Scope::RoleForLambda)?)
             .set_vpc_config(vpc.or_else(|| leaving.then(none)));
         let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
         let rows = [&own, vpc_rows(function)].concat();
-        at.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
+        cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
     }
     if !(same_code && same_settings) {
-        settle(at).await?;
+        settle(cx).await?;
     }
-    opening::url(at, function).await?;
-    opening::triggers(at, resource).await?;
-    mark(at, seal(marks)).await
+    opening::url(cx, function).await?;
+    opening::triggers(cx, resource).await?;
+    mark(cx, seal(marks)).await
 }
 
 /// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let name = at.name(Place::Function)?;
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let name = cx.name(Scope::Function)?;
     // Whoever sets up again after an interruption must find that it is not as it was set.
-    mark(at, [(tag::SEAL, String::new())]).await?;
-    opening::no_triggers(at).await?;
-    opening::no_url(at).await?;
-    compute::remove_logs(at).await?;
-    at.call(&[op::DELETE_FUNCTION], || async {
-        at.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
+    mark(cx, [(tag::SEAL, String::new())]).await?;
+    opening::no_triggers(cx).await?;
+    opening::no_url(cx).await?;
+    compute::remove_logs(cx).await?;
+    cx.call(&[op::DELETE_FUNCTION], || async {
+        cx.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
     })
     .await
-    .or_absent()?;
-    at.until_gone(PATIENCE, || look(at)).await
+    .optional()?;
+    cx.until_gone(PATIENCE, || look(cx)).await
 }
 
 /// GetFunctionConfiguration, and nothing else.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let found = look(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let found = look(cx).await?;
     Ok(match (works(&found), still(&found)) {
         (Err(error), _) => Heartbeat::new(Health::Degraded, error.message()),
         (Ok(()), Some(still)) => Heartbeat::new(Health::Degraded, still),
@@ -162,31 +162,31 @@ pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
 
 /// Sends new code, new settings, or both, and waits for each. What Lambda does not take is undone; where the way to it
 /// failed, the same update can be made again.
-pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
-    let old = at.site().resource(at.subject)?;
+pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
+    let old = cx.site().resource(cx.subject)?;
     let (was, will) = (function(old)?, function(&change.resource)?);
     let (code, set) = change.since(old);
-    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Refused | ErrorKind::TooLarge);
+    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Rejected | ErrorKind::TooLarge);
     if code {
         if matches!(was.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
             let what = "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
             return Err(Error::new(ErrorKind::Unsupported, what));
         }
-        send_code(at, Package::of(will.code(), change.zip.as_ref())?).await?;
-        match settle(at).await {
-            Err(error) if undo(&error) => return Err(put_code_back(at, was, change, error).await),
+        send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
+        match settle(cx).await {
+            Err(error) if undo(&error) => return Err(put_code_back(cx, was, change, error).await),
             settled => settled?,
         }
     }
     if !set {
         return Ok(());
     }
-    let error = match send_settings(at, &change.resource).await {
-        Ok(()) => match settle(at).await {
+    let error = match send_settings(cx, &change.resource).await {
+        Ok(()) => match settle(cx).await {
             Err(error) if undo(&error) => {
                 let back = async {
-                    send_settings(at, old).await?;
-                    settle(at).await
+                    send_settings(cx, old).await?;
+                    settle(cx).await
                 }
                 .await;
                 error.with_undo(back, "settings")
@@ -196,16 +196,16 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
         Err(error) if undo(&error) => error,
         Err(error) => return Err(error),
     };
-    Err(if code { put_code_back(at, was, change, error).await } else { error })
+    Err(if code { put_code_back(cx, was, change, error).await } else { error })
 }
 
 /// Puts the code back that was there before an update, where it is at hand. Gives the update's error, and what runs now.
-async fn put_code_back(at: At<'_>, was: &Function, change: &Change, error: Error) -> Error {
+async fn put_code_back(cx: Context<'_>, was: &Function, change: &Change, error: Error) -> Error {
     match Package::of(was.code(), change.previous_zip.as_ref()) {
         Ok(package) => {
             let back = async {
-                send_code(at, package).await?;
-                settle(at).await
+                send_code(cx, package).await?;
+                settle(cx).await
             }
             .await;
             error.with_undo(back, "code")
@@ -219,15 +219,15 @@ async fn put_code_back(at: At<'_>, was: &Function, change: &Change, error: Error
 }
 
 /// Sends a command and waits for the answer. It is sent again only where Lambda certainly did not take it.
-pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
-    let name = at.name(Place::Function)?;
-    let longest = function(at.site().resource(at.subject)?)?.longest_run() + Duration::from_secs(10);
-    at.call
-        .call_once(at.subject, &[op::INVOKE_FUNCTION], || async move {
+pub(crate) async fn dispatch(cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+    let name = cx.name(Scope::Function)?;
+    let longest = function(cx.site().resource(cx.subject)?)?.longest_run() + Duration::from_secs(10);
+    cx.call
+        .call_once(cx.subject, &[op::INVOKE_FUNCTION], || async move {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
             let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
-            let request = at.clients.lambda.invoke().function_name(name).payload(Blob::new(command));
+            let request = cx.clients.lambda.invoke().function_name(name).payload(Blob::new(command));
             let answer = request.customize().config_override(config).send().await.map_err(busy)?;
             let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
             match answer.function_error {
@@ -244,7 +244,7 @@ pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
 fn function(resource: &Resource) -> Result<&Function> {
     match resource.settings() {
         Settings::Function(function) => Ok(function),
-        _ => Err(Error::new(ErrorKind::Defect, "no function")),
+        _ => Err(Error::new(ErrorKind::Internal, "no function")),
     }
 }
 
@@ -273,42 +273,42 @@ impl Package {
     }
 }
 
-async fn send_code(at: At<'_>, package: Package) -> Result<()> {
-    let request = at.clients.lambda.update_function_code().function_name(at.name(Place::Function)?);
+async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
+    let request = cx.clients.lambda.update_function_code().function_name(cx.name(Scope::Function)?);
     let request = match package {
         Package::Zip(zip) => request.zip_file(zip),
         Package::Image(image) => request.image_uri(image),
     };
-    let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(at)].concat();
-    at.call(&rows, || async { request.clone().send().await.map_err(busy) }).await.map(drop)
+    let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(cx)].concat();
+    cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 
 /// What the vendor may set. Role and network are the admin's.
-async fn settings(at: At<'_>, resource: &Resource) -> Result<UpdateFunctionConfigurationFluentBuilder> {
+async fn settings(cx: Context<'_>, resource: &Resource) -> Result<UpdateFunctionConfigurationFluentBuilder> {
     let function = function(resource)?;
-    let request = at.clients.lambda.update_function_configuration().function_name(at.name(Place::Function)?);
+    let request = cx.clients.lambda.update_function_configuration().function_name(cx.name(Scope::Function)?);
     Ok(request
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(at, resource).await?))
+        .environment(environment(cx, resource).await?))
 }
 
-async fn send_settings(at: At<'_>, resource: &Resource) -> Result<()> {
-    let request = settings(at, resource).await?;
-    at.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
+async fn send_settings(cx: Context<'_>, resource: &Resource) -> Result<()> {
+    let request = settings(cx, resource).await?;
+    cx.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
         .await
         .map(drop)
 }
 
-async fn environment(at: At<'_>, resource: &Resource) -> Result<Environment> {
-    let variables = compute::environment(at, resource).await?;
+async fn environment(cx: Context<'_>, resource: &Resource) -> Result<Environment> {
+    let variables = compute::environment(cx, resource).await?;
     Ok(Environment::builder().set_variables(Some(variables.into_iter().collect())).build())
 }
 
 /// Where in a network it runs; none where in none.
-async fn vpc(at: At<'_>, function: &Function) -> Result<Option<VpcConfig>> {
+async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
     let Some(network) = function.network_id() else { return Ok(None) };
-    let placement = super::super::network::calls::placement(at, at.site().subject(network)?).await?;
+    let placement = super::super::network::calls::placement(cx, cx.site().subject(network)?).await?;
     let placed = VpcConfig::builder()
         .set_subnet_ids(Some(placement.subnets))
         .set_security_group_ids(Some(placement.security_groups));
@@ -316,8 +316,8 @@ async fn vpc(at: At<'_>, function: &Function) -> Result<Option<VpcConfig>> {
 }
 
 /// Lambda fetches an image from ECR under the rights of whoever names it.
-fn image_rows(at: At<'_>) -> &'static [&'static Operation<Place>] {
-    match at.site().names.at(Place::Repository, at.subject).next() {
+fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
+    match cx.site().names.at(Scope::Repository, cx.subject).next() {
         Some(_) => &[op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER],
         None => &[],
     }
@@ -325,7 +325,7 @@ fn image_rows(at: At<'_>) -> &'static [&'static Operation<Place>] {
 
 /// Whoever places a function in a network must see it
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
-fn vpc_rows(function: &Function) -> &'static [&'static Operation<Place>] {
+fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
     match function.network_id() {
         Some(_) => &[op::DESCRIBE_VPCS, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
         None => &[],
@@ -351,7 +351,7 @@ fn base64(digits: &str) -> Option<String> {
 }
 
 /// Whether role, settings, environment and network are as the stack says.
-async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
+async fn is_set(cx: Context<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
     let sorted = |ids: &[String]| {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
@@ -361,16 +361,16 @@ async fn is_set(at: At<'_>, found: &Found, resource: &Resource, vpc: Option<&Vpc
         .vpc_config()
         .map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
     let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
-    Ok(found.role() == Some(at.full_name(Place::RoleForLambda)?)
+    Ok(found.role() == Some(cx.full_name(Scope::RoleForLambda)?)
         && has == wants
-        && !differs(at, found, resource).await?)
+        && !differs(cx, found, resource).await?)
 }
 
 /// Whether it has other settings than these, of those that the vendor may set.
-async fn differs(at: At<'_>, found: &Found, resource: &Resource) -> Result<bool> {
+async fn differs(cx: Context<'_>, found: &Found, resource: &Resource) -> Result<bool> {
     let function = function(resource)?;
     let variables = found.environment().and_then(|environment| environment.variables());
-    let same_variables = match environment(at, resource).await?.variables() {
+    let same_variables = match environment(cx, resource).await?.variables() {
         Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
         _ => variables.is_none_or(std::collections::HashMap::is_empty),
     };
@@ -379,10 +379,10 @@ async fn differs(at: At<'_>, found: &Found, resource: &Resource) -> Result<bool>
         || !same_variables)
 }
 
-async fn look(at: At<'_>) -> Result<Found> {
-    let name = at.name(Place::Function)?;
-    at.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
-        at.clients.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
+async fn look(cx: Context<'_>) -> Result<Found> {
+    let name = cx.name(Scope::Function)?;
+    cx.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
+        cx.clients.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
     })
     .await
 }
@@ -397,9 +397,9 @@ fn still(found: &Found) -> Option<String> {
 }
 
 /// Waits until nothing is being done to it.
-async fn idle(at: At<'_>) -> Result<Found> {
-    at.until(PATIENCE, || async move {
-        let found = look(at).await?;
+async fn idle(cx: Context<'_>) -> Result<Found> {
+    cx.until(PATIENCE, || async move {
+        let found = look(cx).await?;
         Ok(match still(&found) {
             None => ControlFlow::Break(found),
             Some(still) => ControlFlow::Continue(still),
@@ -409,8 +409,8 @@ async fn idle(at: At<'_>) -> Result<Found> {
 }
 
 /// Waits until it works.
-async fn settle(at: At<'_>) -> Result<()> {
-    works(&idle(at).await?)
+async fn settle(cx: Context<'_>) -> Result<()> {
+    works(&idle(cx).await?)
 }
 
 /// Whether it works, and its last update was taken; one that was not called for long is `Inactive` and wakes up by
@@ -438,10 +438,10 @@ fn works(found: &Found) -> Result<()> {
     }
 }
 
-async fn mark(at: At<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
+async fn mark(cx: Context<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
     let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let request = at.clients.lambda.tag_resource().resource(at.full_name(Place::Function)?).set_tags(Some(tags));
-    at.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
+    let request = cx.clients.lambda.tag_resource().resource(cx.full_name(Scope::Function)?).set_tags(Some(tags));
+    cx.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 
 /// A number of the stack, checked to be small.

@@ -1,6 +1,6 @@
 //! The calls of a table.
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
@@ -12,46 +12,46 @@ use aws_sdk_dynamodb::types::{
     TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// The name of every table's one key.
 const KEY: &str = "key";
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     // Its name is free only when it is gone.
-    if leaving(at).await.or_absent()?.is_none() {
+    if leaving(cx).await.optional()?.is_none() {
         return Ok(Observed::Absent);
     }
-    let arn = at.full_name(Place::Table)?;
+    let arn = cx.full_name(Scope::Table)?;
     let mut tags: Vec<Tag> = Vec::new();
     let mut next: Option<String> = None;
     loop {
-        let page = at.call(&[op::LIST_TABLE_TAGS], || async {
-            let call = at.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+        let page = cx.call(&[op::LIST_TABLE_TAGS], || async {
+            let call = cx.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
             call.send().await.map_err(failure)
         });
-        let Some(page) = page.await.or_absent()? else { return Ok(Observed::Absent) };
+        let Some(page) = page.await.optional()? else { return Ok(Observed::Absent) };
         tags.extend(page.tags.unwrap_or_default());
         next = page.next_token;
         if next.is_none() {
-            return Ok(observed(at.site(), arn, tags.iter().map(|tag| (tag.key(), tag.value()))));
+            return Ok(observed(cx.site(), arn, tags.iter().map(|tag| (tag.key(), tag.value()))));
         }
     }
 }
 
 /// The status of the table.
-async fn status(at: At<'_>) -> Result<TableStatus> {
-    let name = at.name(Place::Table)?;
-    let found = at.clients.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
-    found.table.and_then(|table| table.table_status).ok_or_else(|| Error::lacking("status of the table"))
+async fn status(cx: Context<'_>) -> Result<TableStatus> {
+    let name = cx.name(Scope::Table)?;
+    let found = cx.clients.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
+    found.table.and_then(|table| table.table_status).ok_or_else(|| Error::missing_field("status of the table"))
 }
 
 /// Waits while the table is on its way out. Being deleted counts as busy, and what is busy is called again.
-async fn leaving(at: At<'_>) -> Result<()> {
-    at.call(&[op::DESCRIBE_TABLE], || async {
-        match status(at).await? {
+async fn leaving(cx: Context<'_>) -> Result<()> {
+    cx.call(&[op::DESCRIBE_TABLE], || async {
+        match status(cx).await? {
             TableStatus::Deleting => Err(Error::new(ErrorKind::Busy, "it is being deleted")),
             _ => Ok(()),
         }
@@ -64,47 +64,47 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Ta
 }
 
 fn incomplete(error: BuildError) -> Error {
-    Error::new(ErrorKind::Defect, error.to_string())
+    Error::new(ErrorKind::Internal, error.to_string())
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Table)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Table)?;
     let tags = tags(ownership(marks, name))?;
     let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build().map_err(incomplete)?;
     let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
     let attribute = attribute.map_err(incomplete)?;
-    let created = at.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
-        let call = at.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    let created = cx.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
+        let call = cx.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         let call = call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
     created.await.map(drop)
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Table)?;
-    let arn = at.full_name(Place::Table)?;
-    at.call(&[op::DESCRIBE_TABLE], || async {
-        match status(at).await {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Table)?;
+    let arn = cx.full_name(Scope::Table)?;
+    cx.call(&[op::DESCRIBE_TABLE], || async {
+        match status(cx).await {
             Ok(TableStatus::Active) => Ok(()),
             Ok(_) => Err(Error::new(ErrorKind::Busy, "it is not active yet")),
             // It was just made or found.
-            Err(error) if error.kind() == ErrorKind::Missing => Err(error.with_kind(ErrorKind::Settling)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_kind(ErrorKind::Propagating)),
             Err(error) => Err(error),
         }
     })
     .await?;
     let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
     let recovery = recovery.map_err(incomplete)?;
-    let done = at.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
-        let call = at.clients.dynamodb.update_continuous_backups().table_name(name);
+    let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
+        let call = cx.clients.dynamodb.update_continuous_backups().table_name(name);
         call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
     });
     done.await?;
-    expire(at, name).await?;
+    expire(cx, name).await?;
     let tags = tags(seal(marks))?;
-    let sealed = at.call(&[op::TAG_TABLE], || async {
-        let call = at.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+    let sealed = cx.call(&[op::TAG_TABLE], || async {
+        let call = cx.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
     sealed.await.map(drop)
@@ -113,12 +113,12 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 /// Sets the attribute by which records expire. Another one takes two runs: the old one must be given up first, and
 /// DynamoDB then takes no other for up to an hour
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
-async fn expire(at: At<'_>, name: &str) -> Result<()> {
-    let Settings::Kv(kv) = at.site().resource(at.subject)?.settings() else {
-        return Err(Error::new(ErrorKind::Defect, "no key-value table"));
+async fn expire(cx: Context<'_>, name: &str) -> Result<()> {
+    let Settings::Kv(kv) = cx.site().resource(cx.subject)?.settings() else {
+        return Err(Error::new(ErrorKind::Internal, "no key-value table"));
     };
-    let found = at.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
-        at.clients.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
+    let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
+        cx.clients.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
     });
     let found = found.await?.time_to_live_description;
     let found = found.filter(|found| {
@@ -130,46 +130,46 @@ async fn expire(at: At<'_>, name: &str) -> Result<()> {
         return Ok(());
     }
     if let Some(given_up) = has {
-        set_expiry(at, name, given_up, false).await?;
+        set_expiry(cx, name, given_up, false).await?;
     }
     let Some(wanted) = wanted else { return Ok(()) };
-    set_expiry(at, name, wanted, true).await.map_err(|error| match error.kind() {
-        ErrorKind::Refused => error.because("DynamoDB takes no other attribute for an hour: set up again then"),
+    set_expiry(cx, name, wanted, true).await.map_err(|error| match error.kind() {
+        ErrorKind::Rejected => error.because("DynamoDB takes no other attribute for an hour: set up again then"),
         _ => error,
     })
 }
 
-async fn set_expiry(at: At<'_>, name: &str, attribute: &str, enabled: bool) -> Result<()> {
+async fn set_expiry(cx: Context<'_>, name: &str, attribute: &str, enabled: bool) -> Result<()> {
     let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
     let setting = setting.map_err(incomplete)?;
-    let done = at.call(&[op::UPDATE_TIME_TO_LIVE], || async {
-        let call = at.clients.dynamodb.update_time_to_live().table_name(name);
+    let done = cx.call(&[op::UPDATE_TIME_TO_LIVE], || async {
+        let call = cx.clients.dynamodb.update_time_to_live().table_name(name);
         call.time_to_live_specification(setting.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
     if data != Data::Delete {
         let why = "nobody can tell whether it is empty without reading its data; delete it with --delete-data";
         return Ok(Removal::Kept(why.to_owned()));
     }
-    let name = at.name(Place::Table)?;
-    let deleted = at.call(&[op::DELETE_TABLE], || async {
-        let deleted = at.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
+    let name = cx.name(Scope::Table)?;
+    let deleted = cx.call(&[op::DELETE_TABLE], || async {
+        let deleted = cx.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
         // In use: it is being made, changed, or deleted already.
         deleted.map(drop).map_err(|error| match error.kind() {
-            ErrorKind::Exists => error.with_kind(ErrorKind::Busy),
+            ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Busy),
             _ => error,
         })
     });
-    deleted.await.or_absent()?;
-    leaving(at).await.or_absent()?;
+    deleted.await.optional()?;
+    leaving(cx).await.optional()?;
     Ok(Removal::Gone)
 }
 
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let status = at.call(&[op::DESCRIBE_TABLE], || status(at)).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let status = cx.call(&[op::DESCRIBE_TABLE], || status(cx)).await?;
     let health = match status {
         TableStatus::Active | TableStatus::Updating => Health::Healthy,
         _ => Health::Degraded,

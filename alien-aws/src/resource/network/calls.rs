@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::call::last;
 use alien_core::cloud::Operation;
 use alien_core::engine::mark::{ownership, seal};
@@ -23,16 +23,16 @@ use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::permission::Subject;
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Network, Result, Site};
+use alien_core::{DeploymentContext, Error, ErrorKind, Network, Result};
 
 use crate::Aws;
-use crate::client::{At, Element, tag};
+use crate::client::{Context, Element, tag};
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 type Params = Vec<(String, String)>;
-type Rows<'r> = &'r [&'static Operation<Place>];
+type Rows<'r> = &'r [&'static Operation<Scope>];
 
 /// Everywhere.
 const ANY: &str = "0.0.0.0/0";
@@ -43,7 +43,7 @@ const RESOURCE: &str = "tag:alien-resource";
 
 /// A call that lists things: its row, the list in its answer, and what an item of it calls its id.
 #[derive(Clone, Copy)]
-struct List(&'static Operation<Place>, &'static str, &'static str);
+struct List(&'static Operation<Scope>, &'static str, &'static str);
 
 const VPCS: List = List(op::DESCRIBE_VPCS, "vpcSet", "vpcId");
 const ZONES: List = List(op::DESCRIBE_ZONES, "availabilityZoneInfo", "zoneId");
@@ -52,31 +52,31 @@ const GATEWAYS: List = List(op::DESCRIBE_INTERNET_GATEWAYS, "internetGatewaySet"
 const TABLES: List = List(op::DESCRIBE_ROUTE_TABLES, "routeTableSet", "routeTableId");
 const GROUPS: List = List(op::DESCRIBE_SECURITY_GROUPS, "securityGroupInfo", "groupId");
 
-fn settings(site: &Site<Aws>, subject: Subject) -> Result<&Network> {
+fn settings(site: &DeploymentContext<Aws>, subject: Subject) -> Result<&Network> {
     match site.resource(subject)?.settings() {
         Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Defect, "no network")),
+        _ => Err(Error::new(ErrorKind::Internal, "no network")),
     }
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let site = at.site();
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let site = cx.site();
     let arn = |vpc: &str| Arns(&site.target).regional("ec2", &["vpc/", vpc]);
-    if let Some(vpc) = settings(site, at.subject)?.existing_name() {
-        let found = ask(at, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.or_absent()?;
+    if let Some(vpc) = settings(site, cx.subject)?.existing_name() {
+        let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
         if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
             return Ok(Observed::Adopted { id: arn(vpc) });
         }
         let help = "give the id of one that is there, or leave `existing` out to have one made";
         let what = format!("there is no VPC `{vpc}` in {}; {help}", site.target.region);
-        return Err(Error::new(ErrorKind::Missing, what));
+        return Err(Error::new(ErrorKind::NotFound, what));
     }
-    let name = at.full_name(Place::NetworkTag)?;
-    let vpcs = list(at, VPCS, filters(&[(RESOURCE, name)])).await?;
+    let name = cx.full_name(Scope::NetworkTag)?;
+    let vpcs = list(cx, VPCS, filters(&[(RESOURCE, name)])).await?;
     let own = vpcs.iter().find(|(_, vpc)| is_own(site, vpc));
     let Some((id, vpc)) = own.or(vpcs.first()) else { return Ok(Observed::Absent) };
     let group = match own {
-        Some((id, _)) => list(at, GROUPS, marked(site, at.subject, Some(id))?).await?,
+        Some((id, _)) => list(cx, GROUPS, marked(site, cx.subject, Some(id))?).await?,
         None => Vec::new(),
     };
     let finished = group.iter().find(|(id, group)| has_rule(id, group));
@@ -88,7 +88,7 @@ fn tagged<'e>(element: &'e Element, key: &str) -> Option<&'e str> {
     element.tags().find(|(found, _)| *found == key).map(|(_, value)| value)
 }
 
-fn is_own(site: &Site<Aws>, element: &Element) -> bool {
+fn is_own(site: &DeploymentContext<Aws>, element: &Element) -> bool {
     tagged(element, tag::DEPLOYMENT).is_some_and(|found| found.parse() == Ok(site.id))
 }
 
@@ -100,44 +100,44 @@ fn has_rule(id: &str, group: &Element) -> bool {
 
 /// Makes the VPC. EC2 makes another one each time it is asked, so the call is not made again unless it certainly did
 /// nothing; what it made all the same, the next look finds.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let site = at.site();
-    let range = settings(site, at.subject)?.range();
-    let name = at.full_name(Place::NetworkTag)?;
-    let own = marked(site, at.subject, None)?;
-    if !list(at, VPCS, own.clone()).await?.is_empty() {
-        return Err(Error::new(ErrorKind::Exists, "there is a VPC with the deployment's tags"));
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let site = cx.site();
+    let range = settings(site, cx.subject)?.range();
+    let name = cx.full_name(Scope::NetworkTag)?;
+    let own = marked(site, cx.subject, None)?;
+    if !list(cx, VPCS, own.clone()).await?.is_empty() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "there is a VPC with the deployment's tags"));
     }
     let tags = tags("vpc", name, ownership(marks, name));
-    let vpc = make(at, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
+    let vpc = make(cx, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
     // Lists show it a little later (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
-    at.call(&[op::DESCRIBE_VPCS], || async {
-        let found = at.clients.ec2.call("DescribeVpcs", &own).await?;
+    cx.call(&[op::DESCRIBE_VPCS], || async {
+        let found = cx.clients.ec2.call("DescribeVpcs", &own).await?;
         let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
-        if listed { Ok(()) } else { Err(Error::new(ErrorKind::Settling, "the VPC is not listed yet")) }
+        if listed { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the VPC is not listed yet")) }
     })
     .await
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let site = at.site();
-    let range = settings(site, at.subject)?.range();
-    let name = at.full_name(Place::NetworkTag)?;
-    let found = list(at, VPCS, marked(site, at.subject, None)?).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let site = cx.site();
+    let range = settings(site, cx.subject)?.range();
+    let name = cx.full_name(Scope::NetworkTag)?;
+    let found = list(cx, VPCS, marked(site, cx.subject, None)?).await?;
     let Some((vpc, found)) = found.into_iter().next() else {
-        return Err(Error::new(ErrorKind::Missing, "the VPC is not there; set up again"));
+        return Err(Error::new(ErrorKind::NotFound, "the VPC is not there; set up again"));
     };
-    let has = found.text("cidrBlock").ok_or_else(|| Error::lacking("range of the VPC"))?;
+    let has = found.text("cidrBlock").ok_or_else(|| Error::missing_field("range of the VPC"))?;
     if has != range {
         let help = "take the change back, or add a network with another id";
         let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
-        return Err(Error::new(ErrorKind::Refused, what));
+        return Err(Error::new(ErrorKind::Rejected, what));
     }
-    let within = marked(site, at.subject, Some(&vpc))?;
+    let within = marked(site, cx.subject, Some(&vpc))?;
     // Endpoints of AWS's services that a customer adds later take their services' names only so
     // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
-    change(at, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
-    let plan = Making { at, marks, name, vpc: &vpc, within: &within };
+    change(cx, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
+    let plan = Making { cx, marks, name, vpc: &vpc, within: &within };
     let subnets = plan.subnets(range).await?;
     let gateway = plan.gateway().await?;
     plan.routes(&subnets, &gateway).await?;
@@ -146,7 +146,7 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 
 /// The parts of one network that are being made: each is looked for first.
 struct Making<'a> {
-    at: At<'a>,
+    cx: Context<'a>,
     marks: &'a Marks,
     name: &'a str,
     vpc: &'a str,
@@ -163,9 +163,9 @@ impl Making<'_> {
     /// those where Fargate and Lambda run
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html>).
     async fn subnets(&self, range: &str) -> Result<Vec<String>> {
-        let Self { at, vpc, .. } = *self;
-        let found = list(at, SUBNETS, self.within.clone()).await?;
-        let zones = list(at, ZONES, filters(&[("state", "available"), ("zone-type", "availability-zone")])).await?;
+        let Self { cx, vpc, .. } = *self;
+        let found = list(cx, SUBNETS, self.within.clone()).await?;
+        let zones = list(cx, ZONES, filters(&[("state", "available"), ("zone-type", "availability-zone")])).await?;
         let mut taken: BTreeSet<&str> = found.iter().filter_map(|(_, part)| part.text("availabilityZone")).collect();
         let mut subnets = Vec::new();
         for part in quarters(range)? {
@@ -174,37 +174,37 @@ impl Making<'_> {
                 continue;
             }
             let free = zones.iter().filter_map(|(_, zone)| zone.text("zoneName")).find(|zone| !taken.contains(zone));
-            let zone = free.ok_or_else(|| Error::new(ErrorKind::Refused, "the region has no two zones to use"))?;
+            let zone = free.ok_or_else(|| Error::new(ErrorKind::Rejected, "the region has no two zones to use"))?;
             taken.insert(zone);
             let rows = [op::CREATE_SUBNET, op::CREATE_SUBNET_IN_VPC, op::TAG_NETWORK];
             let params = [("VpcId", vpc), ("CidrBlock", part.as_str()), ("AvailabilityZone", zone)];
-            subnets.push(make(at, &rows, &params, self.tags("subnet"), "subnet/subnetId").await?);
+            subnets.push(make(cx, &rows, &params, self.tags("subnet"), "subnet/subnetId").await?);
         }
         Ok(subnets)
     }
 
     async fn gateway(&self) -> Result<String> {
-        let Self { at, vpc, .. } = *self;
-        let found = list(at, GATEWAYS, marked(at.site(), at.subject, None)?).await?.into_iter().next();
+        let Self { cx, vpc, .. } = *self;
+        let found = list(cx, GATEWAYS, marked(cx.site(), cx.subject, None)?).await?.into_iter().next();
         let attached = found.as_ref().is_some_and(|(_, gateway)| is_attached(gateway, vpc));
         let gateway = match found {
             Some((id, _)) => id,
             None => {
                 let rows = [op::CREATE_INTERNET_GATEWAY, op::TAG_NETWORK];
                 let id = "internetGateway/internetGatewayId";
-                make(at, &rows, &[], self.tags("internet-gateway"), id).await?
+                make(cx, &rows, &[], self.tags("internet-gateway"), id).await?
             }
         };
         if !attached {
             let params = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc)];
-            there(change(at, &[op::ATTACH_INTERNET_GATEWAY], &params).await)?;
+            there(change(cx, &[op::ATTACH_INTERNET_GATEWAY], &params).await)?;
         }
         Ok(gateway)
     }
 
     async fn routes(&self, subnets: &[String], gateway: &str) -> Result<()> {
-        let Self { at, vpc, .. } = *self;
-        let found = list(at, TABLES, self.within.clone()).await?.into_iter().next();
+        let Self { cx, vpc, .. } = *self;
+        let found = list(cx, TABLES, self.within.clone()).await?.into_iter().next();
         let has_route = found
             .as_ref()
             .is_some_and(|(_, table)| table.items("routeSet").any(|route| route.text("gatewayId") == Some(gateway)));
@@ -214,24 +214,24 @@ impl Making<'_> {
             Some((id, _)) => id,
             None => {
                 let rows = [op::CREATE_ROUTE_TABLE, op::CREATE_ROUTE_TABLE_IN_VPC, op::TAG_NETWORK];
-                make(at, &rows, &[("VpcId", vpc)], self.tags("route-table"), "routeTable/routeTableId").await?
+                make(cx, &rows, &[("VpcId", vpc)], self.tags("route-table"), "routeTable/routeTableId").await?
             }
         };
         if !has_route {
             let params = [("RouteTableId", table.as_str()), ("DestinationCidrBlock", ANY), ("GatewayId", gateway)];
-            there(change(at, &[op::CREATE_ROUTE], &params).await)?;
+            there(change(cx, &[op::CREATE_ROUTE], &params).await)?;
         }
         for subnet in subnets.iter().filter(|subnet| !associated.contains(*subnet)) {
             let params = [("RouteTableId", table.as_str()), ("SubnetId", subnet.as_str())];
-            there(change(at, &[op::ASSOCIATE_ROUTE_TABLE], &params).await)?;
+            there(change(cx, &[op::ASSOCIATE_ROUTE_TABLE], &params).await)?;
         }
         Ok(())
     }
 
     /// The part that is made last and carries the seal. A new group lets everything out and nothing in.
     async fn group(&self) -> Result<()> {
-        let Self { at, vpc, name, marks, .. } = *self;
-        let found = list(at, GROUPS, self.within.clone()).await?.into_iter().next();
+        let Self { cx, vpc, name, marks, .. } = *self;
+        let found = list(cx, GROUPS, self.within.clone()).await?.into_iter().next();
         let has_rule = found.as_ref().is_some_and(|(id, group)| has_rule(id, group));
         let group = match found {
             Some((id, _)) => id,
@@ -244,7 +244,7 @@ impl Making<'_> {
                     [("VpcId", vpc), ("GroupName", &group), ("GroupDescription", "Lets in its own members only")];
                 let [_, sealed] = seal(marks);
                 let tags = tags("security-group", name, ownership(marks, name).into_iter().chain([sealed]));
-                make(at, &rows, &params, tags, "groupId").await?
+                make(cx, &rows, &params, tags, "groupId").await?
             }
         };
         if has_rule {
@@ -255,46 +255,46 @@ impl Making<'_> {
             ("IpPermissions.1.IpProtocol", "-1"),
             ("IpPermissions.1.Groups.1.GroupId", group.as_str()),
         ];
-        there(change(at, &[op::AUTHORIZE_INGRESS], &params).await)
+        there(change(cx, &[op::AUTHORIZE_INGRESS], &params).await)
     }
 }
 
 /// Removes every part, in the reverse order, and the VPC last: while it stands, a later run finds the rest.
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let all = marked(at.site(), at.subject, None)?;
-    for (vpc, _) in list(at, VPCS, all.clone()).await? {
-        let within = marked(at.site(), at.subject, Some(&vpc))?;
-        for (group, _) in list(at, GROUPS, within.clone()).await? {
-            remove(at, op::DELETE_SECURITY_GROUP, &[("GroupId", &group)]).await?;
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let all = marked(cx.site(), cx.subject, None)?;
+    for (vpc, _) in list(cx, VPCS, all.clone()).await? {
+        let within = marked(cx.site(), cx.subject, Some(&vpc))?;
+        for (group, _) in list(cx, GROUPS, within.clone()).await? {
+            remove(cx, op::DELETE_SECURITY_GROUP, &[("GroupId", &group)]).await?;
         }
-        let tables = list(at, TABLES, within.clone()).await?;
+        let tables = list(cx, TABLES, within.clone()).await?;
         for association in tables.iter().flat_map(|(_, table)| associations(table, "routeTableAssociationId")) {
-            remove(at, op::DISASSOCIATE_ROUTE_TABLE, &[("AssociationId", &association)]).await?;
+            remove(cx, op::DISASSOCIATE_ROUTE_TABLE, &[("AssociationId", &association)]).await?;
         }
-        for (subnet, _) in list(at, SUBNETS, within).await? {
-            remove(at, op::DELETE_SUBNET, &[("SubnetId", &subnet)]).await?;
+        for (subnet, _) in list(cx, SUBNETS, within).await? {
+            remove(cx, op::DELETE_SUBNET, &[("SubnetId", &subnet)]).await?;
         }
         for (table, _) in &tables {
-            remove(at, op::DELETE_ROUTE_TABLE, &[("RouteTableId", table)]).await?;
+            remove(cx, op::DELETE_ROUTE_TABLE, &[("RouteTableId", table)]).await?;
         }
-        for (gateway, found) in list(at, GATEWAYS, all.clone()).await? {
+        for (gateway, found) in list(cx, GATEWAYS, all.clone()).await? {
             let attached = found.items("attachmentSet").filter_map(|attachment| attachment.text("vpcId"));
             for vpc in attached {
                 let params = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc)];
-                remove(at, op::DETACH_INTERNET_GATEWAY, &params).await?;
+                remove(cx, op::DETACH_INTERNET_GATEWAY, &params).await?;
             }
-            remove(at, op::DELETE_INTERNET_GATEWAY, &[("InternetGatewayId", &gateway)]).await?;
+            remove(cx, op::DELETE_INTERNET_GATEWAY, &[("InternetGatewayId", &gateway)]).await?;
         }
-        remove(at, op::DELETE_VPC, &[("VpcId", &vpc)]).await?;
+        remove(cx, op::DELETE_VPC, &[("VpcId", &vpc)]).await?;
     }
     Ok(Removal::Gone)
 }
 
 /// Asks for one attribute of the VPC: the only call of EC2 that looks at a VPC and at no other.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let vpc = last(at.site().id_of(at.subject));
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let vpc = last(cx.site().id_of(cx.subject));
     let asked = params(&[("VpcId", vpc), ("Attribute", "enableDnsSupport")]);
-    ask(at, &[op::DESCRIBE_VPC_ATTRIBUTE], &asked).await?;
+    ask(cx, &[op::DESCRIBE_VPC_ATTRIBUTE], &asked).await?;
     Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }
 
@@ -312,8 +312,8 @@ const MOST: usize = 16;
 
 /// Where code that `at` is about is placed in a network. One of the customer's gives all its subnets and its default
 /// security group.
-pub(crate) async fn placement(at: At<'_>, network: Subject) -> Result<Placement> {
-    let site = at.site();
+pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
+    let site = cx.site();
     let existing = settings(site, network)?.existing_name();
     let (subnets, groups) = match existing {
         Some(vpc) => (filters(&[("vpc-id", vpc)]), filters(&[("vpc-id", vpc), ("group-name", "default")])),
@@ -322,13 +322,13 @@ pub(crate) async fn placement(at: At<'_>, network: Subject) -> Result<Placement>
             (own.clone(), own)
         }
     };
-    let subnets = list(at, SUBNETS, subnets).await?;
-    let groups = list(at, GROUPS, groups).await?;
+    let subnets = list(cx, SUBNETS, subnets).await?;
+    let groups = list(cx, GROUPS, groups).await?;
     let vpc = subnets.first().and_then(|(_, subnet)| subnet.text("vpcId"));
     let (Some(vpc), false) = (vpc.map(str::to_owned), groups.is_empty()) else {
         let name = site.subject_name(network);
         let what = format!("the network `{name}` has no subnet or no security group; mend it, and set up again");
-        return Err(Error::new(ErrorKind::Missing, what));
+        return Err(Error::new(ErrorKind::NotFound, what));
     };
     let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).take(MOST).collect();
     Ok(Placement { vpc, subnets: ids(subnets), security_groups: ids(groups) })
@@ -344,7 +344,7 @@ fn quarters(range: &str) -> Result<[String; 2]> {
         let subnet = |address: u32| format!("{}/{bits}", Ipv4Addr::from(address));
         Some([subnet(first), subnet(first.checked_add(size)?)])
     };
-    split().ok_or_else(|| Error::new(ErrorKind::Defect, format!("`{range}` is no range")))
+    split().ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{range}` is no range")))
 }
 
 fn is_attached(gateway: &Element, vpc: &str) -> bool {
@@ -373,9 +373,9 @@ fn filters(pairs: &[(&str, &str)]) -> Params {
 }
 
 /// The filters of a network's own parts: all of them, or those in a VPC.
-fn marked(site: &Site<Aws>, network: Subject, vpc: Option<&str>) -> Result<Params> {
+fn marked(site: &DeploymentContext<Aws>, network: Subject, vpc: Option<&str>) -> Result<Params> {
     let deployment = site.id.to_string();
-    let tags = [(DEPLOYMENT, deployment.as_str()), (RESOURCE, site.name(network, Place::NetworkTag)?)];
+    let tags = [(DEPLOYMENT, deployment.as_str()), (RESOURCE, site.name(network, Scope::NetworkTag)?)];
     let pairs: Vec<_> = tags.into_iter().chain(vpc.map(|vpc| ("vpc-id", vpc))).collect();
     Ok(filters(&pairs))
 }
@@ -397,13 +397,13 @@ fn action(rows: Rows<'_>) -> &'static str {
     call.strip_prefix("ec2:").unwrap_or(call)
 }
 
-async fn ask(at: At<'_>, rows: Rows<'_>, params: &Params) -> Result<Element> {
-    at.call(rows, || at.clients.ec2.call(action(rows), params)).await
+async fn ask(cx: Context<'_>, rows: Rows<'_>, params: &Params) -> Result<Element> {
+    cx.call(rows, || cx.clients.ec2.call(action(rows), params)).await
 }
 
 /// Lists things, in order of their ids.
-async fn list(at: At<'_>, what: List, filters: Params) -> Result<Vec<(String, Element)>> {
-    Ok(items(&ask(at, &[what.0], &filters).await?, what))
+async fn list(cx: Context<'_>, what: List, filters: Params) -> Result<Vec<(String, Element)>> {
+    Ok(items(&ask(cx, &[what.0], &filters).await?, what))
 }
 
 fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
@@ -414,24 +414,24 @@ fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
 }
 
 /// Makes a part. Gives its id, which stands at a path of the answer.
-async fn make(at: At<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
+async fn make(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
     let params = [params(about), tags].concat();
-    let attempt = || async { at.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) };
-    let made = at.call.call_once(at.subject, rows, attempt).await?;
-    made.text(id).map(str::to_owned).ok_or_else(|| Error::lacking("id of what was made"))
+    let attempt = || async { cx.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) };
+    let made = cx.call.call_once(cx.subject, rows, attempt).await?;
+    made.text(id).map(str::to_owned).ok_or_else(|| Error::missing_field("id of what was made"))
 }
 
 /// Changes a part.
-async fn change(at: At<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Result<()> {
+async fn change(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Result<()> {
     let params = params(about);
-    at.call(rows, || async { at.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) }).await.map(drop)
+    cx.call(rows, || async { cx.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) }).await.map(drop)
 }
 
 /// Parts that were just made or found are not known everywhere yet
 /// (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
 fn not_known_yet(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Missing => error.with_kind(ErrorKind::Settling),
+        ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
         _ => error,
     }
 }
@@ -439,15 +439,15 @@ fn not_known_yet(error: Error) -> Error {
 /// What is so already needs no change.
 fn there(changed: Result<()>) -> Result<()> {
     match changed {
-        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         changed => changed,
     }
 }
 
 /// Removes a part, unless it is gone. While something is in it, it counts as busy: most often the network interfaces of
 /// functions (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
-async fn remove(at: At<'_>, row: &'static Operation<Place>, about: &[(&str, &str)]) -> Result<()> {
-    let removed = ask(at, &[row], &params(about)).await.or_absent();
+async fn remove(cx: Context<'_>, row: &'static Operation<Scope>, about: &[(&str, &str)]) -> Result<()> {
+    let removed = ask(cx, &[row], &params(about)).await.optional();
     removed.map(drop).map_err(|error| match error.kind() {
         ErrorKind::Busy => {
             error.because("network interfaces of functions go up to 20 minutes after them: take down again then")

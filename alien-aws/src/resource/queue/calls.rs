@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::cloud::Operation;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
@@ -13,15 +13,15 @@ use alien_core::{Error, ErrorKind, Queue, Result};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
-type Row = &'static Operation<Place>;
+type Row = &'static Operation<Scope>;
 
 /// The rows of one of the two queues.
 struct Rows {
-    place: Place,
+    scope: Scope,
     url: [Row; 1],
     attributes: [Row; 1],
     tags: [Row; 1],
@@ -31,7 +31,7 @@ struct Rows {
 }
 
 const MAIN: &Rows = &Rows {
-    place: Place::Queue,
+    scope: Scope::Queue,
     url: [op::GET_QUEUE_URL],
     attributes: [op::GET_QUEUE_ATTRIBUTES],
     tags: [op::LIST_QUEUE_TAGS],
@@ -41,7 +41,7 @@ const MAIN: &Rows = &Rows {
 };
 
 const DEAD: &Rows = &Rows {
-    place: Place::DeadLetters,
+    scope: Scope::DeadLetters,
     url: [op::GET_DEAD_LETTER_URL],
     attributes: [op::GET_DEAD_LETTER_ATTRIBUTES],
     tags: [op::LIST_DEAD_LETTER_TAGS],
@@ -54,74 +54,74 @@ const DEAD: &Rows = &Rows {
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
 const DEAD_LETTER_RETENTION: u32 = 14 * 24 * 60 * 60;
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Queue> {
-    match at.site().resource(at.subject)?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Queue> {
+    match cx.site().resource(cx.subject)?.settings() {
         Settings::Queue(queue) => Ok(queue),
-        _ => Err(Error::new(ErrorKind::Defect, "no queue")),
+        _ => Err(Error::new(ErrorKind::Internal, "no queue")),
     }
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    if settings(at)?.has_dead_letters()
-        && let Some(Observed::Foreign(whose)) = look(at, DEAD).await?
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    if settings(cx)?.has_dead_letters()
+        && let Some(Observed::Foreign(whose)) = look(cx, DEAD).await?
     {
         return Ok(Observed::Foreign(format!("of its dead-letter queue, {whose}")));
     }
-    Ok(look(at, MAIN).await?.unwrap_or(Observed::Absent))
+    Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent))
 }
 
 /// What stands under the name of one of the queues.
-async fn look(at: At<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
-    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(None) };
-    let tags = at
-        .call(&rows.tags, || async { at.clients.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
-    let Some(tags) = tags.await.or_absent()? else { return Ok(None) };
+async fn look(cx: Context<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
+    let Some(url) = url(cx, rows).await.optional()? else { return Ok(None) };
+    let tags = cx
+        .call(&rows.tags, || async { cx.clients.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
+    let Some(tags) = tags.await.optional()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(Some(observed(at.site(), at.full_name(rows.place)?, tags)))
+    Ok(Some(observed(cx.site(), cx.full_name(rows.scope)?, tags)))
 }
 
-async fn url(at: At<'_>, rows: &'static Rows) -> Result<String> {
-    let name = at.name(rows.place)?;
-    at.call(&rows.url, || find(at, name)).await
+async fn url(cx: Context<'_>, rows: &'static Rows) -> Result<String> {
+    let name = cx.name(rows.scope)?;
+    cx.call(&rows.url, || find(cx, name)).await
 }
 
-async fn find(at: At<'_>, name: &str) -> Result<String> {
-    let found = at.clients.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
-    found.queue_url.ok_or_else(|| Error::lacking("URL of the queue"))
+async fn find(cx: Context<'_>, name: &str) -> Result<String> {
+    let found = cx.clients.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
+    found.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
     // CreateQueue gives the URL of a queue that is there, whosever it is.
-    if url(at, MAIN).await.or_absent()?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "there is a queue of this name"));
+    if url(cx, MAIN).await.optional()?.is_some() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "there is a queue of this name"));
     }
-    make(at, MAIN, marks).await.map(drop)
+    make(cx, MAIN, marks).await.map(drop)
 }
 
 /// Makes one of the queues, with tags and nothing else set. Gives its URL.
-async fn make(at: At<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> {
-    let name = at.name(rows.place)?;
-    let tags = tags(ownership(marks, at.name(Place::Queue)?));
-    let made = at.call(&rows.create, || async {
-        let call = at.clients.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
+async fn make(cx: Context<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> {
+    let name = cx.name(rows.scope)?;
+    let tags = tags(ownership(marks, cx.name(Scope::Queue)?));
+    let made = cx.call(&rows.create, || async {
+        let call = cx.clients.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
-    made.await?.queue_url.ok_or_else(|| Error::lacking("URL of the queue"))
+    made.await?.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
 }
 
 fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<String, String> {
     tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let queue = settings(at)?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let queue = settings(cx)?;
     let redrive = match queue.dead_letter_deliveries() {
         Some(deliveries) => {
-            dead_letters(at, marks).await?;
+            dead_letters(cx, marks).await?;
             // The number as text: SQS takes both, and gives it back as text.
             let policy = json!({
-                "deadLetterTargetArn": at.full_name(Place::DeadLetters)?,
+                "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
                 "maxReceiveCount": deliveries.to_string(),
             });
             policy.to_string()
@@ -129,11 +129,11 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         // Takes the policy away. A dead-letter queue of an earlier release stays: there may be letters in it.
         None => String::new(),
     };
-    let name = at.name(Place::Queue)?;
+    let name = cx.name(Scope::Queue)?;
     // It was just made or found: where it is missing, that is not known everywhere yet.
-    let found = at.call(&MAIN.url, || async {
-        find(at, name).await.map_err(|error| match error.kind() {
-            ErrorKind::Missing => error.with_kind(ErrorKind::Settling),
+    let found = cx.call(&MAIN.url, || async {
+        find(cx, name).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
             _ => error,
         })
     });
@@ -144,100 +144,100 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
         (QueueAttributeName::RedrivePolicy, redrive),
     ];
-    set(at, MAIN, &url, wanted).await?;
+    set(cx, MAIN, &url, wanted).await?;
     let tags = tags(seal(marks));
-    let sealed = at.call(&[op::TAG_QUEUE], || async {
-        at.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+    let sealed = cx.call(&[op::TAG_QUEUE], || async {
+        cx.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
     });
     sealed.await.map(drop)
 }
 
 /// Makes the dead-letter queue, unless it is there and ours.
-async fn dead_letters(at: At<'_>, marks: &Marks) -> Result<()> {
-    let url = match look(at, DEAD).await? {
-        None => make(at, DEAD, marks).await?,
+async fn dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let url = match look(cx, DEAD).await? {
+        None => make(cx, DEAD, marks).await?,
         Some(Observed::Foreign(whose)) => {
-            return Err(Error::new(ErrorKind::Foreign, format!("of its dead-letter queue, {whose}")));
+            return Err(Error::new(ErrorKind::NotOwned, format!("of its dead-letter queue, {whose}")));
         }
-        Some(_) => url(at, DEAD).await?,
+        Some(_) => url(cx, DEAD).await?,
     };
     let wanted = [
         (QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION.to_string()),
         (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
     ];
-    set(at, DEAD, &url, wanted).await
+    set(cx, DEAD, &url, wanted).await
 }
 
 async fn set<const N: usize>(
-    at: At<'_>,
+    cx: Context<'_>,
     rows: &'static Rows,
     url: &str,
     wanted: [(QueueAttributeName, String); N],
 ) -> Result<()> {
     let wanted = HashMap::from(wanted);
-    let done = at.call(&rows.set, || async {
-        let call = at.clients.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
+    let done = cx.call(&rows.set, || async {
+        let call = cx.clients.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
-    let own = async |rows| Ok::<_, Error>(matches!(look(at, rows).await?, Some(Observed::Own { .. })));
-    let has_dead = settings(at)?.has_dead_letters() && own(DEAD).await?;
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
+    let own = async |rows| Ok::<_, Error>(matches!(look(cx, rows).await?, Some(Observed::Own { .. })));
+    let has_dead = settings(cx)?.has_dead_letters() && own(DEAD).await?;
     let queues = if has_dead { &[DEAD, MAIN][..] } else { &[MAIN][..] };
     if data != Data::Delete {
         let mut messages = 0;
         for rows in queues {
-            messages += held(at, rows).await?;
+            messages += held(cx, rows).await?;
         }
         if messages > 0 {
             return Ok(Removal::Kept(format!("it holds about {messages} messages; delete it with --delete-data")));
         }
     }
     for rows in queues {
-        remove(at, rows).await?;
+        remove(cx, rows).await?;
     }
     Ok(Removal::Gone)
 }
 
 /// About how many messages there are, whoever can see them. What was sent less than a minute ago may be missing
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>).
-async fn held(at: At<'_>, rows: &'static Rows) -> Result<u64> {
+async fn held(cx: Context<'_>, rows: &'static Rows) -> Result<u64> {
     const COUNTS: [QueueAttributeName; 3] = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
     ];
-    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(0) };
-    let found = at.call(&rows.attributes, || async {
-        let call = at.clients.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
+    let Some(url) = url(cx, rows).await.optional()? else { return Ok(0) };
+    let found = cx.call(&rows.attributes, || async {
+        let call = cx.clients.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
         call.send().await.map_err(failure)
     });
     let found = found.await?.attributes.unwrap_or_default();
     let count = |name| found.get(name).and_then(|text| text.parse::<u64>().ok());
-    COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| Error::lacking("number of messages"))
+    COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| Error::missing_field("number of messages"))
 }
 
 /// Deletes one of the queues and waits until it can no longer be found, which takes up to a minute
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
-async fn remove(at: At<'_>, rows: &'static Rows) -> Result<()> {
-    let Some(url) = url(at, rows).await.or_absent()? else { return Ok(()) };
+async fn remove(cx: Context<'_>, rows: &'static Rows) -> Result<()> {
+    let Some(url) = url(cx, rows).await.optional()? else { return Ok(()) };
     let deleted =
-        at.call(&rows.delete, || async { at.clients.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
-    deleted.await.or_absent()?;
-    let name = at.name(rows.place)?;
-    let still = at.call(&rows.url, || async {
-        find(at, name).await?;
+        cx.call(&rows.delete, || async { cx.clients.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
+    deleted.await.optional()?;
+    let name = cx.name(rows.scope)?;
+    let still = cx.call(&rows.url, || async {
+        find(cx, name).await?;
         Err::<(), _>(Error::new(ErrorKind::Busy, "it is being deleted"))
     });
-    still.await.or_absent().map(drop)
+    still.await.optional().map(drop)
 }
 
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let url = url(at, MAIN).await?;
-    let found = at.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
-        let call = at.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let url = url(cx, MAIN).await?;
+    let found = cx.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
+        let call = cx.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
         call.send().await.map_err(failure)
     });
     found.await?;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
@@ -23,9 +23,9 @@ use aws_sdk_s3::types::{
 };
 use serde_json::json;
 
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// What a call names: the bucket, and the account that it must be of.
 struct Bucket<'a> {
@@ -35,28 +35,28 @@ struct Bucket<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    fn of(at: At<'a>) -> Result<Self> {
-        let Settings::Storage(storage) = at.site().resource(at.subject)?.settings() else {
-            return Err(Error::new(ErrorKind::Defect, "no storage"));
+    fn of(cx: Context<'a>) -> Result<Self> {
+        let Settings::Storage(storage) = cx.site().resource(cx.subject)?.settings() else {
+            return Err(Error::new(ErrorKind::Internal, "no storage"));
         };
-        Ok(Self { name: at.name(Place::Bucket)?, owner: at.site().target.account.as_str(), storage })
+        Ok(Self { name: cx.name(Scope::Bucket)?, owner: cx.site().target.account.as_str(), storage })
     }
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let bucket = Bucket::of(at)?;
-    if locate(at, &bucket).await.or_absent()?.is_none() {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let bucket = Bucket::of(cx)?;
+    if locate(cx, &bucket).await.optional()?.is_none() {
         return Ok(Observed::Absent);
     }
-    let tags = tags(at, &bucket).await?;
+    let tags = tags(cx, &bucket).await?;
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(observed(at.site(), at.full_name(Place::Bucket)?, tags))
+    Ok(observed(cx.site(), cx.full_name(Scope::Bucket)?, tags))
 }
 
 /// Asks where it is: the narrowest call that tells that it is there.
-async fn locate(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let located = at.call(&[op::GET_BUCKET_LOCATION], || async {
-        let call = at.clients.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+async fn locate(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let located = cx.call(&[op::GET_BUCKET_LOCATION], || async {
+        let call = cx.clients.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     located.await.map(drop).map_err(|error| match error.kind() {
@@ -66,33 +66,33 @@ async fn locate(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
 }
 
 /// Its tags, without those that AWS itself writes and nobody else may.
-async fn tags(at: At<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String>> {
-    let tags = at.call(&[op::GET_BUCKET_TAGGING], || tag_list(at, bucket)).await.or_absent()?.unwrap_or_default();
+async fn tags(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String>> {
+    let tags = cx.call(&[op::GET_BUCKET_TAGGING], || tag_list(cx, bucket)).await.optional()?.unwrap_or_default();
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).filter(|(key, _)| !key.starts_with("aws:")).collect())
 }
 
-async fn tag_list(at: At<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
-    let call = at.clients.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+async fn tag_list(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
+    let call = cx.clients.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
     Ok(call.send().await.map_err(failure)?.tag_set)
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let bucket = Bucket::of(at)?;
-    let region = at.site().target.region.as_str();
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let bucket = Bucket::of(cx)?;
+    let region = cx.site().target.region.as_str();
     // The oldest region is the one that is meant where none is named, and may not be named
     // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
     let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
     let tags = tag_set(ownership(marks, bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
     let made = CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
-    let created = at.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
-        let call = at.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
+    let created = cx.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
+        let call = cx.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
         call.send().await.map_err(failure)
     });
     created.await?;
     // A bucket without our tags is someone else's: it is nobody's business before they can be seen.
-    at.call(&[op::GET_BUCKET_TAGGING], || async {
-        tag_list(at, &bucket).await.map(drop).map_err(|error| match error.kind() {
-            ErrorKind::Missing => error.with_kind(ErrorKind::Settling),
+    cx.call(&[op::GET_BUCKET_TAGGING], || async {
+        tag_list(cx, &bucket).await.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
             _ => error,
         })
     })
@@ -104,27 +104,27 @@ fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>>
 }
 
 fn incomplete(error: BuildError) -> Error {
-    Error::new(ErrorKind::Defect, error.to_string())
+    Error::new(ErrorKind::Internal, error.to_string())
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let bucket = Bucket::of(at)?;
-    close(at, &bucket).await?;
-    version(at, &bucket).await?;
-    expire(at, &bucket).await?;
-    let mut tags = tags(at, &bucket).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let bucket = Bucket::of(cx)?;
+    close(cx, &bucket).await?;
+    version(cx, &bucket).await?;
+    expire(cx, &bucket).await?;
+    let mut tags = tags(cx, &bucket).await?;
     let ours = ownership(marks, bucket.name).into_iter().chain(seal(marks));
     tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
     let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
-    let sealed = at.call(&[op::PUT_BUCKET_TAGGING], || async {
-        let call = at.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    let sealed = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
+        let call = cx.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.tagging(tags.clone()).send().await.map_err(failure)
     });
     sealed.await.map(drop)
 }
 
 /// Private, encrypted, no access lists, TLS only. AWS does the first three by default, unless the account says otherwise.
-async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let &Bucket { name, owner, .. } = bucket;
     let blocked = PublicAccessBlockConfiguration::builder()
         .block_public_acls(true)
@@ -132,8 +132,8 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .ignore_public_acls(true)
         .restrict_public_buckets(true)
         .build();
-    let done = at.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
-        let call = at.clients.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
+    let done = cx.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
+        let call = cx.clients.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
         call.public_access_block_configuration(blocked.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -141,8 +141,8 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
     let rule = rule.map_err(incomplete)?;
     let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete)?;
-    let done = at.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
-        let call = at.clients.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
+    let done = cx.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
+        let call = cx.clients.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
         call.ownership_controls(controls.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -152,15 +152,15 @@ async fn close(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .apply_server_side_encryption_by_default(by_default.map_err(incomplete)?)
         .build();
     let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
-    let done = at.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
-        let call = at.clients.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
+    let done = cx.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
+        let call = cx.clients.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
         call.server_side_encryption_configuration(encrypted.clone()).send().await.map_err(failure)
     });
     done.await?;
 
-    let policy = tls_only(at.full_name(Place::Bucket)?, at.full_name(Place::Objects)?);
-    let done = at.call(&[op::PUT_BUCKET_POLICY], || async {
-        let call = at.clients.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
+    let policy = tls_only(cx.full_name(Scope::Bucket)?, cx.full_name(Scope::Objects)?);
+    let done = cx.call(&[op::PUT_BUCKET_POLICY], || async {
+        let call = cx.clients.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
         call.policy(policy.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -181,33 +181,33 @@ fn tls_only(bucket: &str, objects: &str) -> String {
 
 /// Versions are switched on, or suspended: a bucket that had them cannot be without again
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>).
-async fn version(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let wanted = match (bucket.storage.is_versioned(), versioning(at, bucket).await?) {
+async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let wanted = match (bucket.storage.is_versioned(), versioning(cx, bucket).await?) {
         (true, Some(BucketVersioningStatus::Enabled)) => return Ok(()),
         (true, _) => BucketVersioningStatus::Enabled,
         (false, Some(BucketVersioningStatus::Enabled)) => BucketVersioningStatus::Suspended,
         (false, _) => return Ok(()),
     };
     let wanted = VersioningConfiguration::builder().status(wanted).build();
-    let done = at.call(&[op::PUT_BUCKET_VERSIONING], || async {
-        let call = at.clients.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    let done = cx.call(&[op::PUT_BUCKET_VERSIONING], || async {
+        let call = cx.clients.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.versioning_configuration(wanted.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
 }
 
 /// Whether it keeps versions; none where it never did.
-async fn versioning(at: At<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
-    let found = at.call(&[op::GET_BUCKET_VERSIONING], || async {
-        let call = at.clients.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+async fn versioning(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
+    let found = cx.call(&[op::GET_BUCKET_VERSIONING], || async {
+        let call = cx.clients.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     Ok(found.await?.status)
 }
 
 /// Objects expire, or no longer do. Versions that replaced and expired objects leave are kept: the stack asks for them.
-async fn expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let Some(days) = bucket.storage.expiry_days() else { return never_expire(at, bucket).await };
+async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let Some(days) = bucket.storage.expiry_days() else { return never_expire(cx, bucket).await };
     let expiration = LifecycleExpiration::builder().days(i32::try_from(days).unwrap_or(i32::MAX)).build();
     let rule = LifecycleRule::builder()
         .id("alien-expiry")
@@ -216,55 +216,55 @@ async fn expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .expiration(expiration)
         .build();
     let rules = BucketLifecycleConfiguration::builder().rules(rule.map_err(incomplete)?).build().map_err(incomplete)?;
-    let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = at.clients.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
+    let done = cx.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
+        let call = cx.clients.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
         let call = call.expected_bucket_owner(bucket.owner).lifecycle_configuration(rules.clone());
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
 }
 
-async fn never_expire(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let found = at.call(&[op::GET_BUCKET_LIFECYCLE], || async {
-        let call = at.clients.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
+async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let found = cx.call(&[op::GET_BUCKET_LIFECYCLE], || async {
+        let call = cx.clients.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
         call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
     });
-    if found.await.or_absent()?.is_none() {
+    if found.await.optional()?.is_none() {
         return Ok(());
     }
     // DeleteBucketLifecycle needs the permission to put one
     // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>).
-    let done = at.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = at.clients.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    let done = cx.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
+        let call = cx.clients.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
-    let bucket = Bucket::of(at)?;
-    if delete_if_empty(at, &bucket).await? {
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
+    let bucket = Bucket::of(cx)?;
+    if delete_if_empty(cx, &bucket).await? {
         return Ok(Removal::Gone);
     }
     if data != Data::Delete {
         return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
     }
     // Nobody here may delete versions. Deleting the objects would only hide them behind markers.
-    if versioning(at, &bucket).await?.is_some() {
+    if versioning(cx, &bucket).await?.is_some() {
         let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
         return Ok(Removal::Kept(why.to_owned()));
     }
-    empty(at, &bucket).await?;
-    if delete_if_empty(at, &bucket).await? {
+    empty(cx, &bucket).await?;
+    if delete_if_empty(cx, &bucket).await? {
         return Ok(Removal::Gone);
     }
     Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
 }
 
 /// Deletes the bucket, unless there is anything in it. S3 itself looks: nobody needs to see names for that.
-async fn delete_if_empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<bool> {
-    at.call(&[op::DELETE_BUCKET], || async {
-        let call = at.clients.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
+    cx.call(&[op::DELETE_BUCKET], || async {
+        let call = cx.clients.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("BucketNotEmpty") => Ok(false),
@@ -275,10 +275,10 @@ async fn delete_if_empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<bool> {
 }
 
 /// Deletes all objects, a thousand at a time: as many as one call lists and one call deletes.
-async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
+async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     loop {
-        let listed = at.call(&[op::LIST_BUCKET], || async {
-            let call = at.clients.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let listed = cx.call(&[op::LIST_BUCKET], || async {
+            let call = cx.clients.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.send().await.map_err(failure)
         });
         let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
@@ -288,18 +288,18 @@ async fn empty(at: At<'_>, bucket: &Bucket<'_>) -> Result<()> {
             return Ok(());
         }
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(incomplete)?;
-        let deleted = at.call(&[op::DELETE_OBJECT], || async {
-            let call = at.clients.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let deleted = cx.call(&[op::DELETE_OBJECT], || async {
+            let call = cx.clients.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.delete(batch.clone()).send().await.map_err(failure)
         });
         if let Some(refused) = deleted.await?.errors().first() {
             let what = format!("an object was not deleted: {}", refused.code().unwrap_or_default());
-            return Err(Error::new(ErrorKind::Refused, what));
+            return Err(Error::new(ErrorKind::Rejected, what));
         }
     }
 }
 
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    locate(at, &Bucket::of(at)?).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    locate(cx, &Bucket::of(cx)?).await?;
     Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

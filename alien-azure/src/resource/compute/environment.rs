@@ -5,17 +5,17 @@ use std::time::Duration;
 use alien_core::call::last;
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::permission::Subject;
-use alien_core::{Error, Lifecycle, OrAbsent, Result};
+use alien_core::{Error, Lifecycle, OptionalExt, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::client::At;
+use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
 use crate::naming::{Ids, is_within, same};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::resource::network;
 
 /// How long an environment may take to be made or removed: in a network it takes the longest.
@@ -128,125 +128,130 @@ struct Keys {
     primary_shared_key: Zeroizing<String>,
 }
 
-fn workspace_id(at: At<'_>, lifecycle: Lifecycle) -> String {
-    super::workspace(Ids(&at.site().target), lifecycle)
+fn workspace_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
+    super::workspace(Ids(&cx.site().target), lifecycle)
 }
 
-async fn look_at_workspace(at: At<'_>, lifecycle: Lifecycle) -> Result<Workspace> {
-    let id = workspace_id(at, lifecycle);
-    at.call(&[op::GET_WORKSPACE], || async { at.clients.get(&id).await }).await
+async fn look_at_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Workspace> {
+    let id = workspace_id(cx, lifecycle);
+    cx.call(&[op::GET_WORKSPACE], || async { cx.clients.get(&id).await }).await
 }
 
-pub(crate) async fn observe_workspace(at: At<'_>, lifecycle: Lifecycle) -> Result<Observed> {
-    let Some(found) = look_at_workspace(at, lifecycle).await.or_absent()? else { return Ok(Observed::Absent) };
-    Ok(tags::observed(at.site(), workspace_id(at, lifecycle), &found.tags.unwrap_or_default()))
+pub(crate) async fn observe_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Observed> {
+    let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Observed::Absent) };
+    Ok(tags::observed(cx.site(), workspace_id(cx, lifecycle), &found.tags.unwrap_or_default()))
 }
 
 /// Makes it, unless it is there and ours.
-pub(crate) async fn make_workspace(at: At<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
-    let id = workspace_id(at, lifecycle);
-    if let Some(found) = look_at_workspace(at, lifecycle).await.or_absent()? {
-        tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
+pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
+    let id = workspace_id(cx, lifecycle);
+    if let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? {
+        tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
         if !settle::is_going(&found) {
-            settle::made(at, PATIENCE, || look_at_workspace(at, lifecycle)).await?;
+            settle::made(cx, PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
             return Ok(false);
         }
-        at.until_gone(PATIENCE, || look_at_workspace(at, lifecycle)).await?;
+        cx.until_gone(PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
     }
     let body = json!({
-        "location": at.site().target.location,
+        "location": cx.site().target.location,
         "tags": tags::unsealed(Tags::new(), marks, last(&id)),
         "properties": { "sku": { "name": "PerGB2018" }, "retentionInDays": KEPT },
     });
-    at.call(&[op::PUT_WORKSPACE], || async { at.clients.put(&id, &body).await }).await?;
-    settle::made(at, PATIENCE, || look_at_workspace(at, lifecycle)).await?;
+    cx.call(&[op::PUT_WORKSPACE], || async { cx.clients.put(&id, &body).await }).await?;
+    settle::made(cx, PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
     Ok(true)
 }
 
-pub(crate) async fn seal_workspace(at: At<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
-    tags::set_seal(at, &workspace_id(at, lifecycle), marks).await
+pub(crate) async fn seal_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
+    tags::set_seal(cx, &workspace_id(cx, lifecycle), marks).await
 }
 
 /// Removes it and what it holds, for good: what can be taken back comes back to whoever makes one of its name next
 /// (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
-pub(crate) async fn delete_workspace(at: At<'_>, lifecycle: Lifecycle) -> Result<Removal> {
-    let id = workspace_id(at, lifecycle);
-    let Some(found) = look_at_workspace(at, lifecycle).await.or_absent()? else { return Ok(Removal::Gone) };
-    if tags::own(at.site(), &id, &found.tags.clone().unwrap_or_default()).is_err() {
+pub(crate) async fn delete_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
+    let id = workspace_id(cx, lifecycle);
+    let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Removal::Gone) };
+    if tags::own(cx.site(), &id, &found.tags.clone().unwrap_or_default()).is_err() {
         return Ok(Removal::Gone);
     }
-    if in_use(at, &found).await? {
+    if in_use(cx, &found).await? {
         return Ok(Removal::Kept(format!("environments send their logs to `{}`", last(&id))));
     }
-    let gone = at.call(&[op::DELETE_WORKSPACE], || async { at.clients.delete(&id, &[("force", "true")]).await });
-    gone.await.or_absent()?;
-    at.until_gone(PATIENCE, || look_at_workspace(at, lifecycle)).await
+    let gone = cx.call(&[op::DELETE_WORKSPACE], || async { cx.clients.delete(&id, &[("force", "true")]).await });
+    gone.await.optional()?;
+    cx.until_gone(PATIENCE, || look_at_workspace(cx, lifecycle)).await
 }
 
 /// Whether it is there, and environments that stay send their logs to it.
-pub(crate) async fn is_workspace_kept(at: At<'_>, lifecycle: Lifecycle) -> Result<bool> {
-    match look_at_workspace(at, lifecycle).await.or_absent()? {
-        Some(found) => in_use(at, &found).await,
+pub(crate) async fn is_workspace_kept(cx: Context<'_>, lifecycle: Lifecycle) -> Result<bool> {
+    match look_at_workspace(cx, lifecycle).await.optional()? {
+        Some(found) => in_use(cx, &found).await,
         None => Ok(false),
     }
 }
 
 /// Whether environments send their logs to it still.
-async fn in_use(at: At<'_>, workspace: &Workspace) -> Result<bool> {
+async fn in_use(cx: Context<'_>, workspace: &Workspace) -> Result<bool> {
     let id = &workspace.properties.customer_id;
-    Ok(list(at).await?.iter().any(|found| found.sends_logs_to(id)))
+    Ok(list(cx).await?.iter().any(|found| found.sends_logs_to(id)))
 }
 
-fn environment_id(at: At<'_>, lifecycle: Lifecycle) -> String {
-    super::environment(Ids(&at.site().target), lifecycle, None)
+fn environment_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
+    super::environment(Ids(&cx.site().target), lifecycle, None)
 }
 
-async fn look(at: At<'_>, id: &str) -> Result<Environment> {
-    at.call(&[op::READ_ENVIRONMENT], || async { at.clients.get(id).await }).await
+async fn look(cx: Context<'_>, id: &str) -> Result<Environment> {
+    cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.get(id).await }).await
 }
 
-async fn list(at: At<'_>) -> Result<Vec<Environment>> {
-    let all = Ids(&at.site().target).resource(&["Microsoft.App/managedEnvironments"]);
+async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
+    let all = Ids(&cx.site().target).resource(&["Microsoft.App/managedEnvironments"]);
     let found: Vec<Environment> =
-        at.call(&[op::READ_ENVIRONMENT], || async { at.clients.list(&all, &[]).await }).await?;
-    let own = |found: &Environment| tags::own(at.site(), &found.id, &found.tags()).is_ok();
+        cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.list(&all, &[]).await }).await?;
+    let own = |found: &Environment| tags::own(cx.site(), &found.id, &found.tags()).is_ok();
     Ok(found.into_iter().filter(own).collect())
 }
 
-pub(crate) async fn observe(at: At<'_>, lifecycle: Lifecycle) -> Result<Observed> {
-    let id = environment_id(at, lifecycle);
-    let found = look(at, &id).await.or_absent()?.filter(|found| !settle::is_going(found));
+pub(crate) async fn observe(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Observed> {
+    let id = environment_id(cx, lifecycle);
+    let found = look(cx, &id).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (found.state() == "Failed").then(|| "its making has failed".to_owned());
-    Ok(tags::observed(at.site(), id, &found.tags()).drifted(drift))
+    Ok(tags::observed(cx.site(), id, &found.tags()).drifted(drift))
 }
 
 /// The environment of an app that names a network, made where it is not there. The others are made before.
-pub(crate) async fn ensure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let resource = at.resource()?;
+pub(crate) async fn ensure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let resource = cx.resource()?;
     let Some(network) = resource.settings().compute().and_then(|compute| compute.network) else { return Ok(()) };
-    let network = at.site().subject(network)?;
-    make(at, resource.lifecycle(), Some(at.about(network)), marks).await.map(drop)
+    let network = cx.site().subject(network)?;
+    make(cx, resource.lifecycle(), Some(cx.about(network)), marks).await.map(drop)
 }
 
 /// Makes an environment on the consumption plan, unless it is there and ours. Gives whether it was not.
 /// <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>
-pub(crate) async fn make(at: At<'_>, lifecycle: Lifecycle, network: Option<At<'_>>, marks: &Marks) -> Result<bool> {
-    let shared = at.about(Subject::Deployment);
+pub(crate) async fn make(
+    cx: Context<'_>,
+    lifecycle: Lifecycle,
+    network: Option<Context<'_>>,
+    marks: &Marks,
+) -> Result<bool> {
+    let shared = cx.about(Subject::Deployment);
     let id = match network {
-        Some(network) => super::environment(Ids(&at.site().target), lifecycle, Some(network.resource()?.id().as_str())),
-        None => environment_id(at, lifecycle),
+        Some(network) => super::environment(Ids(&cx.site().target), lifecycle, Some(network.resource()?.id().as_str())),
+        None => environment_id(cx, lifecycle),
     };
     // Two apps may come at once, and a network takes one change at a time.
     let _turn = match network {
-        Some(_) => Some(at.clients.network.lock().await),
+        Some(_) => Some(cx.clients.network.lock().await),
         None => None,
     };
     let mut tags = Tags::new();
-    if let Some(found) = look(shared, &id).await.or_absent()? {
-        tags::own(at.site(), &id, &found.tags())?;
+    if let Some(found) = look(shared, &id).await.optional()? {
+        tags::own(cx.site(), &id, &found.tags())?;
         if settle::is_going(&found) {
-            at.until_gone(PATIENCE, || look(shared, &id)).await?;
+            cx.until_gone(PATIENCE, || look(shared, &id)).await?;
         } else {
             let found = settle::idle(shared, PATIENCE, || look(shared, &id)).await?;
             if found.state() != "Failed" {
@@ -256,14 +261,14 @@ pub(crate) async fn make(at: At<'_>, lifecycle: Lifecycle, network: Option<At<'_
         }
     }
     let workspace = look_at_workspace(shared, lifecycle).await?;
-    let keys = [&workspace_id(at, lifecycle), "/sharedKeys"].concat();
+    let keys = [&workspace_id(cx, lifecycle), "/sharedKeys"].concat();
     let keys = shared.call(&[op::GET_WORKSPACE_KEYS], || async {
         // What cannot be read is not shown: it may be a key.
-        at.clients.post(&keys).await?.json::<Keys>().map_err(|_| Error::lacking("keys of the workspace"))
+        cx.clients.post(&keys).await?.json::<Keys>().map_err(|_| Error::missing_field("keys of the workspace"))
     });
     let keys = keys.await?;
     let mut body = json!({
-        "location": at.site().target.location,
+        "location": cx.site().target.location,
         "tags": tags::unsealed(tags, marks, last(&id)),
         "properties": {
             "appLogsConfiguration": {
@@ -279,35 +284,35 @@ pub(crate) async fn make(at: At<'_>, lifecycle: Lifecycle, network: Option<At<'_
     });
     match network {
         Some(network) => {
-            let subnet = network::subnet(network.full_name(Place::VirtualNetwork)?, lifecycle);
+            let subnet = network::subnet(network.full_name(Scope::VirtualNetwork)?, lifecycle);
             if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.insert("vnetConfiguration".to_owned(), json!({ "infrastructureSubnetId": subnet }));
             }
             let rows = &[op::PUT_ENVIRONMENT, op::JOIN_SUBNET];
-            network.call(rows, || async { at.clients.put(&id, &body).await }).await?;
+            network.call(rows, || async { cx.clients.put(&id, &body).await }).await?;
         }
-        None => drop(shared.call(&[op::PUT_ENVIRONMENT], || async { at.clients.put(&id, &body).await }).await?),
+        None => drop(shared.call(&[op::PUT_ENVIRONMENT], || async { cx.clients.put(&id, &body).await }).await?),
     }
     settle::made(shared, PATIENCE, || look(shared, &id)).await?;
     Ok(true)
 }
 
-pub(crate) async fn seal(at: At<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
-    tags::set_seal(at, &environment_id(at, lifecycle), marks).await
+pub(crate) async fn seal(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
+    tags::set_seal(cx, &environment_id(cx, lifecycle), marks).await
 }
 
 /// Removes the environment outside of networks, unless apps stand in it still.
-pub(crate) async fn delete(at: At<'_>, lifecycle: Lifecycle) -> Result<Removal> {
-    let id = environment_id(at, lifecycle);
-    match look(at, &id).await.or_absent()? {
-        Some(found) if tags::own(at.site(), &id, &found.tags()).is_ok() => remove(at, &id).await,
+pub(crate) async fn delete(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
+    let id = environment_id(cx, lifecycle);
+    match look(cx, &id).await.optional()? {
+        Some(found) if tags::own(cx.site(), &id, &found.tags()).is_ok() => remove(cx, &id).await,
         _ => Ok(Removal::Gone),
     }
 }
 
 /// Removes those environments of the deployment that stand in a network, or in any. Gives why some are left.
-pub(crate) async fn delete_in_networks(at: At<'_>, network: Option<&str>) -> Result<Vec<String>> {
-    let shared = at.about(Subject::Deployment);
+pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -> Result<Vec<String>> {
+    let shared = cx.about(Subject::Deployment);
     let mut kept = Vec::new();
     for found in list(shared).await? {
         let stands = found.subnet().is_some_and(|subnet| network.is_none_or(|network| is_within(subnet, network)));
@@ -319,26 +324,26 @@ pub(crate) async fn delete_in_networks(at: At<'_>, network: Option<&str>) -> Res
 }
 
 /// The environments of the deployment that no app of its stack names.
-pub(crate) async fn stray(at: At<'_>) -> Result<Vec<String>> {
-    let site = at.site();
-    let named = |id: &str| site.names.things().any(|thing| thing.place == Place::Environment && same(thing.name, id));
-    Ok(list(at).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
+pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
+    let site = cx.site();
+    let named = |id: &str| site.names.things().any(|thing| thing.scope == Scope::Environment && same(thing.name, id));
+    Ok(list(cx).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 
 /// The apps that stand in an environment, whosever they are.
-pub(crate) async fn apps_in(at: At<'_>, id: &str) -> Result<Vec<String>> {
-    let all = Ids(&at.site().target).resource(&["Microsoft.App/containerApps"]);
-    let apps = at.call(&[op::LIST_APPS], || async { at.clients.list::<App>(&all, &[]).await }).await?;
+pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
+    let all = Ids(&cx.site().target).resource(&["Microsoft.App/containerApps"]);
+    let apps = cx.call(&[op::LIST_APPS], || async { cx.clients.list::<App>(&all, &[]).await }).await?;
     let stands = |app: &App| app.properties.environment_id.as_deref().is_some_and(|environment| same(environment, id));
     Ok(apps.into_iter().filter(stands).map(|app| app.name).collect())
 }
 
 /// Removes an environment, unless apps stand in it still.
-pub(crate) async fn remove(at: At<'_>, id: &str) -> Result<Removal> {
-    let standing = apps_in(at, id).await?;
+pub(crate) async fn remove(cx: Context<'_>, id: &str) -> Result<Removal> {
+    let standing = apps_in(cx, id).await?;
     if !standing.is_empty() {
         return Ok(Removal::Kept(format!("apps stand in its environment `{}`: {}", last(id), standing.join(", "))));
     }
-    at.call(&[op::DELETE_ENVIRONMENT], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until_gone(PATIENCE, || look(at, id)).await
+    cx.call(&[op::DELETE_ENVIRONMENT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+    cx.until_gone(PATIENCE, || look(cx, id)).await
 }

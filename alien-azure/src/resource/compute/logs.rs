@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::environment::Workspace;
-use crate::client::At;
+use crate::client::Context;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Where Container Apps writes what code prints.
 const TABLE: &str = "ContainerAppConsoleLogs_CL";
@@ -28,27 +28,27 @@ struct Rows {
 
 /// Some lines of an app's log. Lines of one moment have no order that a query could go on from, so a page ends with a moment:
 /// the next one begins there, and leaves out as many lines as were given of it.
-pub(crate) async fn read(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
+pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let (from, given) = match query.cursor.as_deref() {
         Some(cursor) => begin(cursor)?,
         None => (query.from, 0),
     };
     let limit = usize::from(query.limit);
-    let workspace = at.full_name(Place::Workspace)?;
-    let workspace: Workspace = at.call(&[op::LOOK_UP_WORKSPACE], || async { at.clients.get(workspace).await }).await?;
+    let workspace = cx.full_name(Scope::Workspace)?;
+    let workspace: Workspace = cx.call(&[op::LOOK_UP_WORKSPACE], || async { cx.clients.get(workspace).await }).await?;
     let text = format!(
         "{TABLE} | where ContainerAppName_s == '{}' | where TimeGenerated >= datetime({from}) \
          | order by TimeGenerated asc | project TimeGenerated, Log_s | take {}",
-        at.name(Place::App)?,
+        cx.name(Scope::App)?,
         given + limit + 1,
     );
     let id = &workspace.properties.customer_id;
     let body = json!({ "query": text });
-    let rows = at.call(&[op::QUERY_LOGS, op::READ_LOG_TABLES], || async {
-        match at.clients.query(id, &body).await {
+    let rows = cx.call(&[op::QUERY_LOGS, op::READ_LOG_TABLES], || async {
+        match cx.clients.query(id, &body).await {
             Ok(answer) => Ok(answer.json::<Found>()?.tables.into_iter().next().map(|table| table.rows)),
             // The table is made when something is printed for the first time.
-            Err(error) if error.kind() == ErrorKind::Refused && error.message().contains(TABLE) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Rejected && error.message().contains(TABLE) => Ok(None),
             Err(error) => Err(error),
         }
     });

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{container, function};
-use crate::client::At;
-use crate::operations::Place;
+use crate::client::Context;
+use crate::operations::Scope;
 
 /// Which identity of the app's the code asks for tokens: what Azure's own libraries read.
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
@@ -177,23 +177,23 @@ fn variables(container: &Container) -> BTreeMap<&str, (&str, bool)> {
 }
 
 /// What runs, and when.
-pub(crate) fn template(at: At<'_>, resource: &Resource, client_id: &str) -> Result<Template> {
-    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Defect, "no code"))?;
+pub(crate) fn template(cx: Context<'_>, resource: &Resource, client_id: &str) -> Result<Template> {
+    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
     };
-    let identity = at.full_name(Place::RuntimeIdentity)?;
+    let identity = cx.full_name(Scope::RuntimeIdentity)?;
     let (resources, scale) = match resource.settings() {
         Settings::Function(settings) => {
-            (function::calls::resources(settings), function::calls::scale(at, resource, identity)?)
+            (function::calls::resources(settings), function::calls::scale(cx, resource, identity)?)
         }
         Settings::Container(settings) => (container::calls::resources(settings), container::calls::scale(settings)),
-        _ => return Err(Error::new(ErrorKind::Defect, "no code")),
+        _ => return Err(Error::new(ErrorKind::Internal, "no code")),
     };
     let container = Container {
         name: "app".to_owned(),
         image: image.clone(),
-        env: told(at, resource, client_id)?,
+        env: told(cx, resource, client_id)?,
         resources,
         ..Container::default()
     };
@@ -201,8 +201,8 @@ pub(crate) fn template(at: At<'_>, resource: &Resource, client_id: &str) -> Resu
 }
 
 /// The vendor's variables, the address of each linked resource, the identity to be, and where commands come from.
-fn told(at: At<'_>, resource: &Resource, client_id: &str) -> Result<Vec<Variable>> {
-    let site = at.site();
+fn told(cx: Context<'_>, resource: &Resource, client_id: &str) -> Result<Vec<Variable>> {
+    let site = cx.site();
     let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
     for id in resource.links() {
         variables.insert(id.variable(), super::super::address(site, site.subject(id.as_str())?));
@@ -210,7 +210,7 @@ fn told(at: At<'_>, resource: &Resource, client_id: &str) -> Result<Vec<Variable
     variables.insert(CLIENT_ID.to_owned(), client_id.to_owned());
     if resource.settings().takes_commands() {
         variables
-            .insert(function::calls::COMMANDS.to_owned(), function::calls::address(at.full_name(Place::CommandQueue)?));
+            .insert(function::calls::COMMANDS.to_owned(), function::calls::address(cx.full_name(Scope::CommandQueue)?));
     }
     let each = |(name, value)| Variable { name, value: Some(value), secret_ref: None };
     Ok(variables.into_iter().map(each).collect())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use alien_core::call::last;
 use alien_core::engine::Marks;
 use alien_core::resource::{Resource, Settings};
-use alien_core::{Error, ErrorKind, Function, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Function, OptionalExt, Result};
 use azure_core::http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,10 +20,10 @@ use uuid::Uuid;
 use super::super::compute::calls as compute;
 use super::super::compute::template::{Resources, Rule, Scale};
 use super::super::queue;
-use crate::client::{Answer, At};
+use crate::client::{Answer, Context};
 use crate::naming::Ids;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
 
@@ -51,13 +51,13 @@ pub(crate) fn resources(function: &Function) -> Resources {
 }
 
 /// No replica runs while there is nothing to do.
-pub(crate) fn scale(at: At<'_>, resource: &Resource, identity: &str) -> Result<Scale> {
+pub(crate) fn scale(cx: Context<'_>, resource: &Resource, identity: &str) -> Result<Scale> {
     let mut rules = Vec::new();
     if resource.settings().takes_commands() {
-        rules.push(Rule::queue(RULE.to_owned(), at.full_name(Place::CommandQueue)?, identity));
+        rules.push(Rule::queue(RULE.to_owned(), cx.full_name(Scope::CommandQueue)?, identity));
     }
     for id in resource.settings().triggers() {
-        rules.push(Rule::queue(format!("queue-{id}"), &queue::queue(Ids(&at.site().target), id), identity));
+        rules.push(Rule::queue(format!("queue-{id}"), &queue::queue(Ids(&cx.site().target), id), identity));
     }
     Ok(Scale { min_replicas: 0, max_replicas: MOST, rules })
 }
@@ -74,36 +74,36 @@ pub(crate) fn address(id: &str) -> String {
     format!("https://{namespace}.servicebus.windows.net/{queue}")
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    if at.resource()?.settings().takes_commands() {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    if cx.resource()?.settings().takes_commands() {
         // What nobody took in time is not done later.
         let commands = json!({ "lockDuration": "PT5M", "maxDeliveryCount": 10, "defaultMessageTimeToLive": "PT1H" });
-        put_queue(at, Place::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
+        put_queue(cx, Scope::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
         let answers = json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT5M" });
-        put_queue(at, Place::AnswerQueue, op::PUT_ANSWER_QUEUE, &answers).await?;
+        put_queue(cx, Scope::AnswerQueue, op::PUT_ANSWER_QUEUE, &answers).await?;
     }
-    compute::configure(at, marks).await
+    compute::configure(cx, marks).await
 }
 
 async fn put_queue(
-    at: At<'_>,
-    place: Place,
-    row: &'static alien_core::cloud::Operation<Place>,
+    cx: Context<'_>,
+    scope: Scope,
+    row: &'static alien_core::cloud::Operation<Scope>,
     properties: &Value,
 ) -> Result<()> {
-    let id = at.full_name(place)?;
+    let id = cx.full_name(scope)?;
     let body = json!({ "properties": properties });
-    at.call(&[row], || async { at.clients.put(id, &body).await }).await.map(drop)
+    cx.call(&[row], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
 /// The queue that is not there; nothing where both are, or none is needed.
-pub(crate) async fn missing_queue(at: At<'_>) -> Result<Option<String>> {
-    if !at.resource()?.settings().takes_commands() {
+pub(crate) async fn missing_queue(cx: Context<'_>) -> Result<Option<String>> {
+    if !cx.resource()?.settings().takes_commands() {
         return Ok(None);
     }
-    for (place, row) in [(Place::CommandQueue, op::GET_COMMAND_QUEUE), (Place::AnswerQueue, op::GET_ANSWER_QUEUE)] {
-        let id = at.full_name(place)?;
-        if at.call(&[row], || async { at.clients.get::<Value>(id).await }).await.or_absent()?.is_none() {
+    for (scope, row) in [(Scope::CommandQueue, op::GET_COMMAND_QUEUE), (Scope::AnswerQueue, op::GET_ANSWER_QUEUE)] {
+        let id = cx.full_name(scope)?;
+        if cx.call(&[row], || async { cx.clients.get::<Value>(id).await }).await.optional()?.is_none() {
             return Ok(Some(format!("the queue `{}` is not there", last(id))));
         }
     }
@@ -111,10 +111,10 @@ pub(crate) async fn missing_queue(at: At<'_>) -> Result<Option<String>> {
 }
 
 /// Removes the queues of commands and answers, which the stack may name no more. What is in them is nobody's data.
-pub(crate) async fn delete_queues(at: At<'_>) -> Result<()> {
-    let [commands, answers] = super::super::compute::command_queues(Ids(&at.site().target), at.name(Place::App)?);
+pub(crate) async fn delete_queues(cx: Context<'_>) -> Result<()> {
+    let [commands, answers] = super::super::compute::command_queues(Ids(&cx.site().target), cx.name(Scope::App)?);
     for (id, row) in [(commands, op::DELETE_COMMAND_QUEUE), (answers, op::DELETE_ANSWER_QUEUE)] {
-        at.call(&[row], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
+        cx.call(&[row], || async { cx.clients.delete(&id, &[]).await }).await.optional()?;
     }
     Ok(())
 }
@@ -132,42 +132,42 @@ struct Broker {
 
 /// Sends a command and waits for its answer. It is sent again only where the queue certainly did not take it.
 /// <https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue>
-pub(crate) async fn dispatch(at: At<'_>, command: &[u8]) -> Result<Vec<u8>> {
-    let Settings::Function(function) = at.resource()?.settings() else {
-        return Err(Error::new(ErrorKind::Defect, "no function"));
+pub(crate) async fn dispatch(cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+    let Settings::Function(function) = cx.resource()?.settings() else {
+        return Err(Error::new(ErrorKind::Internal, "no function"));
     };
     let patience = function.longest_run() + Duration::from_secs(60);
-    let (namespace, commands) = split(at.full_name(Place::CommandQueue)?);
-    let (_, answers) = split(at.full_name(Place::AnswerQueue)?);
+    let (namespace, commands) = split(cx.full_name(Scope::CommandQueue)?);
+    let (_, answers) = split(cx.full_name(Scope::AnswerQueue)?);
     let id = Uuid::new_v4().to_string();
     let properties = json!({ "MessageId": id, "ReplyTo": answers, "TimeToLive": patience.as_secs() });
     let headers = [("content-type", "application/json".to_owned()), ("brokerproperties", properties.to_string())];
     let path = format!("/{commands}/messages");
-    at.call
-        .call_once(at.subject, &[op::SEND_COMMAND], || async {
-            at.clients.bus(Method::Post, namespace, &path, &headers, command.to_vec()).await
+    cx.call
+        .call_once(cx.subject, &[op::SEND_COMMAND], || async {
+            cx.clients.bus(Method::Post, namespace, &path, &headers, command.to_vec()).await
         })
         .await?;
-    at.until(patience, || async {
-        Ok(match take(at, namespace, answers, &id).await? {
+    cx.until(patience, || async {
+        Ok(match take(cx, namespace, answers, &id).await? {
             Some(answer) => ControlFlow::Break(answer),
             None => ControlFlow::Continue("no answer has come; the command may be done all the same".to_owned()),
         })
     })
     .await
-    .map_err(|error| error.in_operation(op::RECEIVE_ANSWER.call).at(at.site().subject_name(at.subject)))
+    .map_err(|error| error.in_operation(op::RECEIVE_ANSWER.call).at(cx.site().subject_name(cx.subject)))
 }
 
 /// Looks through the answers that wait, and takes the one. Those for others are held meanwhile, so that what stands behind
 /// them can be seen, and then given back.
 /// <https://learn.microsoft.com/rest/api/servicebus/peek-lock-message-non-destructive-read>
-async fn take(at: At<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
+async fn take(cx: Context<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
     let mut others = Vec::new();
-    let looked = look_through(at, namespace, answers, id, &mut others).await;
+    let looked = look_through(cx, namespace, answers, id, &mut others).await;
     let settle = async |method: Method, lock: &str| {
-        at.call(&[op::RECEIVE_ANSWER], || async { at.clients.bus(method, namespace, lock, &[], Vec::new()).await })
+        cx.call(&[op::RECEIVE_ANSWER], || async { cx.clients.bus(method, namespace, lock, &[], Vec::new()).await })
             .await
-            .or_absent()
+            .optional()
     };
     if let Ok(Some((_, lock))) = &looked {
         settle(Method::Delete, lock).await?;
@@ -186,7 +186,7 @@ async fn take(at: At<'_>, namespace: &str, answers: &str, id: &str) -> Result<Op
 /// Locks one answer after another until it is the one, or none is left. Gives it and its lock; the locks of the others are put
 /// aside.
 async fn look_through(
-    at: At<'_>,
+    cx: Context<'_>,
     namespace: &str,
     answers: &str,
     id: &str,
@@ -197,15 +197,15 @@ async fn look_through(
         let head = format!("/{answers}/messages/head?timeout={wait}");
         // The next one is there, or it is not.
         wait = 0;
-        let looked = at.call(&[op::RECEIVE_ANSWER], || async {
-            at.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await
+        let looked = cx.call(&[op::RECEIVE_ANSWER], || async {
+            cx.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await
         });
         let found = looked.await?;
         if found.status == 204 {
             return Ok(None);
         }
         let broker = found.header("brokerproperties").and_then(|text| serde_json::from_str::<Broker>(text).ok());
-        let broker = broker.ok_or_else(|| Error::lacking("properties of the message"))?;
+        let broker = broker.ok_or_else(|| Error::missing_field("properties of the message"))?;
         let lock = format!("/{answers}/messages/{}/{}", broker.sequence_number, broker.lock_token);
         if broker.correlation_id == id {
             return Ok(Some((found, lock)));

@@ -5,16 +5,16 @@ use std::time::Duration;
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Lifecycle, Network, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Lifecycle, Network, OptionalExt, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::compute::environment;
-use crate::client::At;
+use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long a network may take to be made or removed.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -74,37 +74,37 @@ fn is_named(subnet: &Value, lifecycle: Lifecycle) -> bool {
 
 const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Network> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Network> {
+    match cx.resource()?.settings() {
         Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Defect, "no network")),
+        _ => Err(Error::new(ErrorKind::Internal, "no network")),
     }
 }
 
-async fn look(at: At<'_>) -> Result<Found> {
-    let id = at.full_name(Place::VirtualNetwork)?;
-    at.call(&[op::GET_NETWORK], || async { at.clients.get(id).await }).await
+async fn look(cx: Context<'_>) -> Result<Found> {
+    let id = cx.full_name(Scope::VirtualNetwork)?;
+    cx.call(&[op::GET_NETWORK], || async { cx.clients.get(id).await }).await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let network = settings(at)?;
-    let id = at.full_name(Place::VirtualNetwork)?;
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let network = settings(cx)?;
+    let id = cx.full_name(Scope::VirtualNetwork)?;
     if network.existing_name().is_some() {
-        let found = look(at).await?;
-        return adopted(at, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+        let found = look(cx).await?;
+        return adopted(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
     }
-    let found = look(at).await.or_absent()?.filter(|found| !settle::is_going(found));
+    let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let observed = tags::observed(at.site(), id, found.tags.as_ref().unwrap_or(&Tags::new()));
+    let observed = tags::observed(cx.site(), id, found.tags.as_ref().unwrap_or(&Tags::new()));
     let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
     Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
 }
 
 /// A network of the customer's has the subnets that the stack's apps need.
-fn adopted(at: At<'_>, found: &Found) -> Result<()> {
-    let id = at.resource()?.id().as_str();
+fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
+    let id = cx.resource()?.id().as_str();
     let stands = |lifecycle: &Lifecycle| {
-        at.site().stack().resources().iter().any(|resource| {
+        cx.site().stack().resources().iter().any(|resource| {
             let network = resource.settings().compute().and_then(|compute| compute.network);
             network == Some(id) && resource.lifecycle() == *lifecycle
         })
@@ -122,12 +122,12 @@ fn adopted(at: At<'_>, found: &Found) -> Result<()> {
     let what =
         format!("the network has no subnet `{names}` of at least 32 addresses that is delegated to `{DELEGATION}`");
     let help = "have whoever administers the network add it: it stays the customer's, and nothing else may stand in it";
-    Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")).at(id))
+    Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id))
 }
 
 /// Half of the range for each lifecycle's environment: an environment has a subnet of its own.
 fn subnets(network: &Network) -> Result<[Value; 2]> {
-    let wrong = || Error::new(ErrorKind::Defect, format!("`{}` is no range", network.range()));
+    let wrong = || Error::new(ErrorKind::Internal, format!("`{}` is no range", network.range()));
     let (address, length) = network.range().split_once('/').ok_or_else(wrong)?;
     let address: std::net::Ipv4Addr = address.parse().map_err(|_| wrong())?;
     let length: u32 = length.parse().map_err(|_| wrong())?;
@@ -145,67 +145,67 @@ fn subnets(network: &Network) -> Result<[Value; 2]> {
     Ok([subnet(Lifecycle::Frozen, address), subnet(Lifecycle::Live, second)])
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    settle::clear(at, PATIENCE, || look(at)).await?;
-    let network = settings(at)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    settle::clear(cx, PATIENCE, || look(cx)).await?;
+    let network = settings(cx)?;
     let body = json!({
-        "location": at.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, at.name(Place::VirtualNetwork)?),
+        "location": cx.site().target.location,
+        "tags": tags::unsealed(Tags::new(), marks, cx.name(Scope::VirtualNetwork)?),
         "properties": {
             "addressSpace": { "addressPrefixes": [network.range()] },
             "subnets": subnets(network)?,
         },
     });
-    let id = at.full_name(Place::VirtualNetwork)?;
-    at.call(&[op::PUT_NETWORK], || async { at.clients.put(id, &body).await }).await?;
-    settle::made(at, PATIENCE, || look(at)).await.map(drop)
+    let id = cx.full_name(Scope::VirtualNetwork)?;
+    cx.call(&[op::PUT_NETWORK], || async { cx.clients.put(id, &body).await }).await?;
+    settle::made(cx, PATIENCE, || look(cx)).await.map(drop)
 }
 
 /// Subnets that are missing are made, one after another; what else stands in the network is left as it is.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let network = settings(at)?;
-    let id = at.full_name(Place::VirtualNetwork)?;
-    let found = settle::idle(at, PATIENCE, || look(at)).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let network = settings(cx)?;
+    let id = cx.full_name(Scope::VirtualNetwork)?;
+    let found = settle::idle(cx, PATIENCE, || look(cx)).await?;
     let ranges = &found.properties.address_space.address_prefixes;
     if !ranges.iter().any(|range| range == network.range()) {
         let what = format!("its range is {}, and the stack says {}", ranges.join(", "), network.range());
         let help = "a network with anything in it does not change its range: take the change back";
-        return Err(Error::new(ErrorKind::Refused, format!("{what}; {help}")));
+        return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
     }
     let wanted = LIFECYCLES.into_iter().zip(subnets(network)?);
     for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(*lifecycle)) {
-        let _turn = at.clients.network.lock().await;
+        let _turn = cx.clients.network.lock().await;
         let subnet_id = super::subnet(id, lifecycle);
-        at.call(&[op::PUT_SUBNET], || async { at.clients.put(&subnet_id, &subnet).await }).await?;
-        settle::made(at, PATIENCE, || look(at)).await?;
+        cx.call(&[op::PUT_SUBNET], || async { cx.clients.put(&subnet_id, &subnet).await }).await?;
+        settle::made(cx, PATIENCE, || look(cx)).await?;
     }
-    tags::set_seal(at, id, marks).await
+    tags::set_seal(cx, id, marks).await
 }
 
 /// What stands in it goes first: environments whose apps are gone.
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let id = at.full_name(Place::VirtualNetwork)?;
-    let kept = environment::delete_in_networks(at, Some(id)).await?;
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let id = cx.full_name(Scope::VirtualNetwork)?;
+    let kept = environment::delete_in_networks(cx, Some(id)).await?;
     if !kept.is_empty() {
         return Ok(Removal::Kept(kept.join("; ")));
     }
-    match at.call(&[op::DELETE_NETWORK], || async { at.clients.delete(id, &[]).await }).await.or_absent() {
+    match cx.call(&[op::DELETE_NETWORK], || async { cx.clients.delete(id, &[]).await }).await.optional() {
         // Azure may hold a subnet for a while for an environment that is gone.
         Err(error) if error.kind() == ErrorKind::Busy => {
             Ok(Removal::Kept(format!("Azure still holds its subnets; run `down` again later ({})", error.message())))
         }
         deleted => {
             deleted?;
-            at.until_gone(PATIENCE, || look(at)).await
+            cx.until_gone(PATIENCE, || look(cx)).await
         }
     }
 }
 
 /// `GET virtualNetworks` and its subnets.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let found = look(at).await?;
-    let id = [at.full_name(Place::VirtualNetwork)?, "/subnets"].concat();
-    let subnets = at.call(&[op::GET_SUBNET], || async { at.clients.list::<Value>(&id, &[]).await }).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let found = look(cx).await?;
+    let id = [cx.full_name(Scope::VirtualNetwork)?, "/subnets"].concat();
+    let subnets = cx.call(&[op::GET_SUBNET], || async { cx.clients.list::<Value>(&id, &[]).await }).await?;
     Ok(match found.state() {
         "" | "Succeeded" => Heartbeat::new(Health::Healthy, format!("it is there, with {} subnets", subnets.len())),
         other => Heartbeat::new(Health::Degraded, format!("its state is `{other}`")),

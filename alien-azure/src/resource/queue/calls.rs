@@ -3,19 +3,19 @@
 //! A queue carries no tags. It is ours if the namespace is, which only this library makes, and it is finished when it says what
 //! the stack says: a queue is set by one call.
 
-use alien_core::engine::{self, Data, Marks, Observed, Removal, Seal};
+use alien_core::engine::{self, Data, Fingerprint, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OrAbsent, Queue, Result};
+use alien_core::{Error, ErrorKind, OptionalExt, Queue, Result};
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::namespace;
-use crate::client::At;
+use crate::client::Context;
 use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 use crate::provision::REVISION;
 
 /// The most deliveries: where no dead-letter queue is wanted, a message should come back for as long as it is kept
@@ -40,16 +40,16 @@ struct Says {
     message_count: u64,
 }
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Queue> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Queue> {
+    match cx.resource()?.settings() {
         Settings::Queue(queue) => Ok(queue),
-        _ => Err(Error::new(ErrorKind::Defect, "no queue")),
+        _ => Err(Error::new(ErrorKind::Internal, "no queue")),
     }
 }
 
-async fn look(at: At<'_>) -> Result<Found> {
-    let id = at.full_name(Place::Queue)?;
-    at.call(&[op::GET_QUEUE], || async { at.clients.get(id).await }).await
+async fn look(cx: Context<'_>) -> Result<Found> {
+    let id = cx.full_name(Scope::Queue)?;
+    cx.call(&[op::GET_QUEUE], || async { cx.clients.get(id).await }).await
 }
 
 /// A length of time in the words of ISO 8601, which Azure may write in several ways.
@@ -75,68 +75,68 @@ fn astray(found: &Says) -> Option<&str> {
     (forward || dead).then_some("its messages are forwarded")
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    match namespace::observe(at.about(alien_core::permission::Subject::Deployment)).await? {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    match namespace::observe(cx.about(alien_core::permission::Subject::Deployment)).await? {
         Observed::Own { .. } => {}
         // Nothing can stand in it.
         Observed::Absent => return Ok(Observed::Absent),
         other => return Ok(other),
     }
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let id = at.full_name(Place::Queue)?.to_owned();
-    let digest = if is_set(&found.properties, settings(at)?) {
-        engine::digest(at.subject, at.site())
+    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+    let id = cx.full_name(Scope::Queue)?.to_owned();
+    let digest = if is_set(&found.properties, settings(cx)?) {
+        engine::digest(cx.subject, cx.site())
     } else {
         // Of something else than the stack says.
         "other".to_owned()
     };
     let drift = astray(&found.properties).map(str::to_owned);
-    Ok(Observed::Own { id, seal: Some(Seal { revision: REVISION, digest }), drift })
+    Ok(Observed::Own { id, seal: Some(Fingerprint { revision: REVISION, digest }), drift })
 }
 
-pub(crate) async fn create(at: At<'_>, _: &Marks) -> Result<()> {
-    if look(at).await.or_absent()?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "the queue is there"));
+pub(crate) async fn create(cx: Context<'_>, _: &Marks) -> Result<()> {
+    if look(cx).await.optional()?.is_some() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "the queue is there"));
     }
-    put(at).await
+    put(cx).await
 }
 
-async fn put(at: At<'_>) -> Result<()> {
-    let (id, queue) = (at.full_name(Place::Queue)?, settings(at)?);
+async fn put(cx: Context<'_>) -> Result<()> {
+    let (id, queue) = (cx.full_name(Scope::Queue)?, settings(cx)?);
     let body = json!({ "properties": {
         "lockDuration": format!("PT{}S", queue.visibility_timeout_seconds()),
         "defaultMessageTimeToLive": format!("PT{}S", queue.retention_seconds()),
         "maxDeliveryCount": deliveries(queue),
         "deadLetteringOnMessageExpiration": false,
     }});
-    at.call(&[op::PUT_QUEUE], || async { at.clients.put(id, &body).await }).await.map(drop)
+    cx.call(&[op::PUT_QUEUE], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
-pub(crate) async fn configure(at: At<'_>, _: &Marks) -> Result<()> {
-    let found = look(at).await?.properties;
-    if !is_set(&found, settings(at)?) || astray(&found).is_some() {
-        put(at).await?;
+pub(crate) async fn configure(cx: Context<'_>, _: &Marks) -> Result<()> {
+    let found = look(cx).await?.properties;
+    if !is_set(&found, settings(cx)?) || astray(&found).is_some() {
+        put(cx).await?;
     }
-    admit(at).await
+    admit(cx).await
 }
 
 /// Service Bus itself counts what waits, also what was set aside as dead: nobody needs to see it for that.
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
-    let held = look(at).await?.properties.message_count;
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
+    let held = look(cx).await?.properties.message_count;
     if held > 0 && data != Data::Delete {
-        dismiss(at).await?;
+        dismiss(cx).await?;
         return Ok(Removal::Kept(format!("it holds {held} messages; delete it with --delete-data")));
     }
-    let id = at.full_name(Place::Queue)?;
-    at.call(&[op::DELETE_QUEUE], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
+    let id = cx.full_name(Scope::Queue)?;
+    cx.call(&[op::DELETE_QUEUE], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
     Ok(Removal::Gone)
 }
 
 /// `GET namespaces` and `GET namespaces/queues`.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let id = at.full_name(Place::Namespace)?;
-    at.call(&[op::GET_NAMESPACE], || async { at.clients.get::<Value>(id).await }).await?;
-    let found = look(at).await?.properties;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let id = cx.full_name(Scope::Namespace)?;
+    cx.call(&[op::GET_NAMESPACE], || async { cx.clients.get::<Value>(id).await }).await?;
+    let found = look(cx).await?.properties;
     Ok(match astray(&found) {
         Some(astray) => Heartbeat::new(Health::Degraded, astray),
         None if !["", "Active"].contains(&found.status.as_str()) => {

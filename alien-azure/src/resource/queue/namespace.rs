@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use alien_core::call::last;
 use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::{OrAbsent, Result};
+use alien_core::{OptionalExt, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::At;
+use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
 use crate::naming::Ids;
@@ -44,71 +44,71 @@ struct Listed {
     name: String,
 }
 
-fn id(at: At<'_>) -> String {
-    super::namespace(Ids(&at.site().target))
+fn id(cx: Context<'_>) -> String {
+    super::namespace(Ids(&cx.site().target))
 }
 
-async fn look(at: At<'_>) -> Result<Found> {
-    let id = id(at);
-    at.call(&[op::READ_NAMESPACE], || async { at.clients.get(&id).await }).await
+async fn look(cx: Context<'_>) -> Result<Found> {
+    let id = id(cx);
+    cx.call(&[op::READ_NAMESPACE], || async { cx.clients.get(&id).await }).await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let found = look(at).await.or_absent()?.filter(|found| !settle::is_going(found));
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (!found.properties.disable_local_auth).then(|| "its keys are on".to_owned());
-    Ok(tags::observed(at.site(), id(at), found.tags.as_ref().unwrap_or(&Tags::new())).drifted(drift))
+    Ok(tags::observed(cx.site(), id(cx), found.tags.as_ref().unwrap_or(&Tags::new())).drifted(drift))
 }
 
 /// Keys are off: who may use a queue is for roles to say. Makes it, unless it is there and as it should be.
-pub(crate) async fn make(at: At<'_>, marks: &Marks) -> Result<bool> {
-    let id = id(at);
-    if let Some(found) = look(at).await.or_absent()? {
-        tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
+pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
+    let id = id(cx);
+    if let Some(found) = look(cx).await.optional()? {
+        tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
         if !settle::is_going(&found) {
-            let found = settle::made(at, PATIENCE, || look(at)).await?;
+            let found = settle::made(cx, PATIENCE, || look(cx)).await?;
             if !found.properties.disable_local_auth {
                 let closed = json!({ "properties": { "disableLocalAuth": true } });
-                at.call(&[op::CLOSE_NAMESPACE], || async { at.clients.patch(&id, &closed).await }).await?;
-                settle::made(at, PATIENCE, || look(at)).await?;
+                cx.call(&[op::CLOSE_NAMESPACE], || async { cx.clients.patch(&id, &closed).await }).await?;
+                settle::made(cx, PATIENCE, || look(cx)).await?;
             }
             return Ok(false);
         }
-        at.until_gone(PATIENCE, || look(at)).await?;
+        cx.until_gone(PATIENCE, || look(cx)).await?;
     }
     let body = json!({
-        "location": at.site().target.location,
+        "location": cx.site().target.location,
         "tags": tags::unsealed(Tags::new(), marks, last(&id)),
         "sku": { "name": "Standard", "tier": "Standard" },
         "properties": { "disableLocalAuth": true, "minimumTlsVersion": "1.2" },
     });
-    at.call(&[op::PUT_NAMESPACE], || async { at.clients.put(&id, &body).await }).await?;
-    settle::made(at, PATIENCE, || look(at)).await?;
+    cx.call(&[op::PUT_NAMESPACE], || async { cx.clients.put(&id, &body).await }).await?;
+    settle::made(cx, PATIENCE, || look(cx)).await?;
     Ok(true)
 }
 
-pub(crate) async fn seal(at: At<'_>, marks: &Marks) -> Result<()> {
-    tags::set_seal(at, &id(at), marks).await
+pub(crate) async fn seal(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    tags::set_seal(cx, &id(cx), marks).await
 }
 
 /// The queues that stand in it, whosever they are; none where it is not there.
-pub(crate) async fn standing(at: At<'_>) -> Result<Vec<String>> {
-    let queues = [&id(at), "/queues"].concat();
-    let listed = at.call(&[op::LIST_QUEUES], || async { at.clients.list::<Listed>(&queues, &[]).await });
-    Ok(listed.await.or_absent()?.unwrap_or_default().into_iter().map(|queue| queue.name).collect())
+pub(crate) async fn standing(cx: Context<'_>) -> Result<Vec<String>> {
+    let queues = [&id(cx), "/queues"].concat();
+    let listed = cx.call(&[op::LIST_QUEUES], || async { cx.clients.list::<Listed>(&queues, &[]).await });
+    Ok(listed.await.optional()?.unwrap_or_default().into_iter().map(|queue| queue.name).collect())
 }
 
 /// Removes it, unless queues stand in it: with it they would go, and what they hold.
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    let id = id(at);
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Removal::Gone) };
-    if tags::own(at.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new())).is_err() {
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    let id = id(cx);
+    let Some(found) = look(cx).await.optional()? else { return Ok(Removal::Gone) };
+    if tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new())).is_err() {
         return Ok(Removal::Gone);
     }
-    let standing = standing(at).await?;
+    let standing = standing(cx).await?;
     if !standing.is_empty() {
         return Ok(Removal::Kept(format!("queues stand in its namespace: {}", standing.join(", "))));
     }
-    at.call(&[op::DELETE_NAMESPACE], || async { at.clients.delete(&id, &[]).await }).await.or_absent()?;
-    at.until_gone(PATIENCE, || look(at)).await
+    cx.call(&[op::DELETE_NAMESPACE], || async { cx.clients.delete(&id, &[]).await }).await.optional()?;
+    cx.until_gone(PATIENCE, || look(cx)).await
 }

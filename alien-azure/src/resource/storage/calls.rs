@@ -5,16 +5,16 @@ use std::time::Duration;
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OrAbsent, Result, Storage};
+use alien_core::{Error, ErrorKind, OptionalExt, Result, Storage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::client::At;
+use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
 use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long an account may take to be made or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -61,55 +61,55 @@ impl Account {
     }
 }
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Storage> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Storage> {
+    match cx.resource()?.settings() {
         Settings::Storage(storage) => Ok(storage),
-        _ => Err(Error::new(ErrorKind::Defect, "no storage")),
+        _ => Err(Error::new(ErrorKind::Internal, "no storage")),
     }
 }
 
-pub(crate) async fn look_at_account(at: At<'_>) -> Result<Account> {
-    let id = at.full_name(Place::Account)?;
-    at.call(&[op::GET_ACCOUNT], || async { at.clients.get(id).await }).await
+pub(crate) async fn look_at_account(cx: Context<'_>) -> Result<Account> {
+    let id = cx.full_name(Scope::Account)?;
+    cx.call(&[op::GET_ACCOUNT], || async { cx.clients.get(id).await }).await
 }
 
-async fn look(at: At<'_>) -> Result<Value> {
-    let id = at.full_name(Place::Container)?;
-    at.call(&[op::GET_CONTAINER], || async { at.clients.get(id).await }).await
+async fn look(cx: Context<'_>) -> Result<Value> {
+    let id = cx.full_name(Scope::Container)?;
+    cx.call(&[op::GET_CONTAINER], || async { cx.clients.get(id).await }).await
 }
 
 /// What an account and the thing in it tell together: without the thing it is not finished.
-pub(crate) fn observed(at: At<'_>, account: &Account, id: &str, thing: Option<&Value>) -> Observed {
+pub(crate) fn observed(cx: Context<'_>, account: &Account, id: &str, thing: Option<&Value>) -> Observed {
     let tags = account.tags.clone().unwrap_or_default();
-    let found = tags::observed(at.site(), id, &tags).drifted(account.open().map(str::to_owned));
+    let found = tags::observed(cx.site(), id, &tags).drifted(account.open().map(str::to_owned));
     match (found, thing) {
         (Observed::Own { id, drift, .. }, None) => Observed::Own { id, seal: None, drift },
         (found, _) => found,
     }
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let account = look_at_account(at).await.or_absent()?.filter(|account| !settle::is_going(account));
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let account = look_at_account(cx).await.optional()?.filter(|account| !settle::is_going(account));
     let Some(account) = account else { return Ok(Observed::Absent) };
-    let container = look(at).await.or_absent()?;
-    let observed = observed(at, &account, at.full_name(Place::Container)?, container.as_ref());
+    let container = look(cx).await.optional()?;
+    let observed = observed(cx, &account, cx.full_name(Scope::Container)?, container.as_ref());
     match observed {
-        Observed::Own { seal: Some(_), drift: None, .. } => Ok(observed.drifted(drift(at).await?)),
+        Observed::Own { seal: Some(_), drift: None, .. } => Ok(observed.drifted(drift(cx).await?)),
         other => Ok(other),
     }
 }
 
 /// How versions and expiry are not as they were set.
-async fn drift(at: At<'_>) -> Result<Option<String>> {
-    let storage = settings(at)?;
-    let id = at.full_name(Place::BlobService)?;
-    let service: Value = at.call(&[op::GET_BLOB_SERVICE], || async { at.clients.get(id).await }).await?;
+async fn drift(cx: Context<'_>) -> Result<Option<String>> {
+    let storage = settings(cx)?;
+    let id = cx.full_name(Scope::BlobService)?;
+    let service: Value = cx.call(&[op::GET_BLOB_SERVICE], || async { cx.clients.get(id).await }).await?;
     let versioned = service.pointer("/properties/isVersioningEnabled").and_then(Value::as_bool).unwrap_or_default();
     if versioned != storage.is_versioned() {
         return Ok(Some("whether it keeps versions was changed".to_owned()));
     }
-    let id = at.full_name(Place::LifecycleRules)?;
-    let rules = at.call(&[op::GET_LIFECYCLE], || async { at.clients.get::<Value>(id).await }).await.or_absent()?;
+    let id = cx.full_name(Scope::LifecycleRules)?;
+    let rules = cx.call(&[op::GET_LIFECYCLE], || async { cx.clients.get::<Value>(id).await }).await.optional()?;
     let rules = rules.as_ref().and_then(|rules| rules.pointer("/properties/policy/rules")).and_then(Value::as_array);
     let expires = |rule: &Value| {
         rule.pointer("/definition/actions/baseBlob/delete/daysAfterModificationGreaterThan").and_then(Value::as_f64)
@@ -134,55 +134,55 @@ fn closed() -> Value {
 
 /// Makes the account, for storage or for a table, closed from the first moment. What it holds is kept three times in one
 /// place: what every region has.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    settle::clear(at, PATIENCE, || look_at_account(at)).await?;
-    let id = at.full_name(Place::Account)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    settle::clear(cx, PATIENCE, || look_at_account(cx)).await?;
+    let id = cx.full_name(Scope::Account)?;
     let body = json!({
-        "location": at.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, at.name(Place::Account)?),
+        "location": cx.site().target.location,
+        "tags": tags::unsealed(Tags::new(), marks, cx.name(Scope::Account)?),
         "kind": "StorageV2",
         "sku": { "name": "Standard_LRS" },
         "properties": closed(),
     });
-    at.call(&[op::PUT_ACCOUNT], || async { at.clients.put(id, &body).await }).await?;
-    settle::made(at, PATIENCE, || look_at_account(at)).await.map(drop)
+    cx.call(&[op::PUT_ACCOUNT], || async { cx.clients.put(id, &body).await }).await?;
+    settle::made(cx, PATIENCE, || look_at_account(cx)).await.map(drop)
 }
 
 /// Closes the account again, where it is open; what else the customer chose for it stays.
-pub(crate) async fn close(at: At<'_>) -> Result<()> {
-    let found = settle::idle(at, PATIENCE, || look_at_account(at)).await?;
+pub(crate) async fn close(cx: Context<'_>) -> Result<()> {
+    let found = settle::idle(cx, PATIENCE, || look_at_account(cx)).await?;
     if found.open().is_none() {
         return Ok(());
     }
-    let id = at.full_name(Place::Account)?;
+    let id = cx.full_name(Scope::Account)?;
     let body = json!({ "properties": closed() });
-    at.call(&[op::CLOSE_ACCOUNT], || async { at.clients.patch(id, &body).await }).await?;
-    settle::made(at, PATIENCE, || look_at_account(at)).await.map(drop)
+    cx.call(&[op::CLOSE_ACCOUNT], || async { cx.clients.patch(id, &body).await }).await?;
+    settle::made(cx, PATIENCE, || look_at_account(cx)).await.map(drop)
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let storage = settings(at)?;
-    close(at).await?;
-    let service = at.full_name(Place::BlobService)?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let storage = settings(cx)?;
+    close(cx).await?;
+    let service = cx.full_name(Scope::BlobService)?;
     let body = json!({ "properties": { "isVersioningEnabled": storage.is_versioned() } });
-    at.call(&[op::PUT_BLOB_SERVICE], || async { at.clients.put(service, &body).await }).await?;
-    let container = at.full_name(Place::Container)?;
+    cx.call(&[op::PUT_BLOB_SERVICE], || async { cx.clients.put(service, &body).await }).await?;
+    let container = cx.full_name(Scope::Container)?;
     let body = json!({ "properties": { "publicAccess": "None" } });
-    at.call(&[op::PUT_CONTAINER], || async { at.clients.put(container, &body).await }).await?;
-    expire(at, storage).await?;
-    admit(at).await?;
-    tags::set_seal(at, at.full_name(Place::Account)?, marks).await
+    cx.call(&[op::PUT_CONTAINER], || async { cx.clients.put(container, &body).await }).await?;
+    expire(cx, storage).await?;
+    admit(cx).await?;
+    tags::set_seal(cx, cx.full_name(Scope::Account)?, marks).await
 }
 
 /// Blobs expire, or do not. Versions that replaced and expired blobs leave are kept: the stack asks for them.
 /// <https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure>
-async fn expire(at: At<'_>, storage: &Storage) -> Result<()> {
-    let id = at.full_name(Place::LifecycleRules)?;
+async fn expire(cx: Context<'_>, storage: &Storage) -> Result<()> {
+    let id = cx.full_name(Scope::LifecycleRules)?;
     let Some(days) = storage.expiry_days() else {
-        let gone = at.call(&[op::DELETE_LIFECYCLE], || async { at.clients.delete(id, &[]).await });
-        return gone.await.or_absent().map(drop);
+        let gone = cx.call(&[op::DELETE_LIFECYCLE], || async { cx.clients.delete(id, &[]).await });
+        return gone.await.optional().map(drop);
     };
-    let prefix = at.name(Place::Container)?;
+    let prefix = cx.name(Scope::Container)?;
     let rule = json!({
         "name": "expire",
         "enabled": true,
@@ -193,29 +193,29 @@ async fn expire(at: At<'_>, storage: &Storage) -> Result<()> {
         },
     });
     let body = json!({ "properties": { "policy": { "rules": [rule] } } });
-    at.call(&[op::PUT_LIFECYCLE], || async { at.clients.put(id, &body).await }).await.map(drop)
+    cx.call(&[op::PUT_LIFECYCLE], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
 /// Nobody can tell that a container is empty without seeing the names in it: what is not to be deleted is kept.
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
     if data != Data::Delete {
-        return keep(at).await;
+        return keep(cx).await;
     }
-    let container = at.full_name(Place::Container)?;
-    at.call(&[op::DELETE_CONTAINER], || async { at.clients.delete(container, &[]).await }).await.or_absent()?;
-    delete_account(at).await
+    let container = cx.full_name(Scope::Container)?;
+    cx.call(&[op::DELETE_CONTAINER], || async { cx.clients.delete(container, &[]).await }).await.optional()?;
+    delete_account(cx).await
 }
 
 /// Keeps what may hold data, and takes from the deployment's identities what they were assigned there.
-pub(crate) async fn keep(at: At<'_>) -> Result<Removal> {
-    dismiss(at).await?;
+pub(crate) async fn keep(cx: Context<'_>) -> Result<Removal> {
+    dismiss(cx).await?;
     Ok(Removal::Kept("it may hold data, which nobody here may see; delete it with --delete-data".to_owned()))
 }
 
-pub(crate) async fn delete_account(at: At<'_>) -> Result<Removal> {
-    let id = at.full_name(Place::Account)?;
-    at.call(&[op::DELETE_ACCOUNT], || async { at.clients.delete(id, &[]).await }).await.or_absent()?;
-    at.until_gone(PATIENCE, || look_at_account(at)).await
+pub(crate) async fn delete_account(cx: Context<'_>) -> Result<Removal> {
+    let id = cx.full_name(Scope::Account)?;
+    cx.call(&[op::DELETE_ACCOUNT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+    cx.until_gone(PATIENCE, || look_at_account(cx)).await
 }
 
 /// How an account and the thing in it are.
@@ -227,8 +227,8 @@ pub(crate) fn health(account: &Account) -> Heartbeat {
 }
 
 /// `GET storageAccounts` and `GET blobServices/containers`.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let account = look_at_account(at).await?;
-    look(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let account = look_at_account(cx).await?;
+    look(cx).await?;
     Ok(health(&account))
 }

@@ -9,7 +9,7 @@ use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Change, Health, Heartbeat};
 use alien_core::resource::{Resource, Settings};
-use alien_core::{Code, Error, ErrorKind, OrAbsent, Result};
+use alien_core::{Code, Error, ErrorKind, OptionalExt, Result};
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
@@ -20,33 +20,33 @@ use google_cloud_run_v2::model::{
 use google_cloud_wkt::FieldMask;
 
 use super::super::{container, function};
-use crate::client::{At, failure, just_made, labels};
+use crate::client::{Context, failure, just_made, labels};
 use crate::identity::calls::admit;
 use crate::naming::relative;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long a service may take until a new revision works, or until it is gone.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The service's name in calls.
-fn path<'a>(at: At<'a>) -> Result<&'a str> {
-    at.full_name(Place::Service).map(relative)
+fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
+    cx.full_name(Scope::Service).map(relative)
 }
 
 /// GetService, which also shows the environment variables.
-pub(crate) async fn look(at: At<'_>) -> Result<Service> {
-    let name = path(at)?;
-    at.call(&[op::GET_SERVICE], || async { at.clients.run.get_service().set_name(name).send().await.map_err(failure) })
+pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
+    let name = path(cx)?;
+    cx.call(&[op::GET_SERVICE], || async { cx.clients.run.get_service().set_name(name).send().await.map_err(failure) })
         .await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let observed = labels::observed(at.site(), at.full_name(Place::Service)?, &found.labels);
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+    let observed = labels::observed(cx.site(), cx.full_name(Scope::Service)?, &found.labels);
     let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
     // The vendor may have changed since what was set.
-    let wanted = template(at, at.resource()?)?;
+    let wanted = template(cx, cx.resource()?)?;
     let drift = match &found.template {
         _ if found.invoker_iam_disabled => Some("everybody may call it".to_owned()),
         _ if !serves_latest(&found) => Some("an older revision serves".to_owned()),
@@ -54,7 +54,7 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         None => None,
     };
     let drift = match drift.or_else(|| broken(&found).map(|why| format!("it does not work: {why}"))) {
-        None => function::calls::wrong_push(at, &found).await?,
+        None => function::calls::wrong_push(cx, &found).await?,
         drift => drift,
     };
     Ok(observed.drifted(drift))
@@ -121,25 +121,25 @@ fn variables(container: &Container) -> BTreeMap<&str, Option<&str>> {
 }
 
 /// What runs, under which identity and where: all that a revision says.
-pub(crate) fn template(at: At<'_>, resource: &Resource) -> Result<RevisionTemplate> {
-    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Defect, "no code"))?;
+pub(crate) fn template(cx: Context<'_>, resource: &Resource) -> Result<RevisionTemplate> {
+    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Cloud Run runs images, and this is a zip"));
     };
-    let container = Container::new().set_image(image).set_env(environment(at, resource)?);
+    let container = Container::new().set_image(image).set_env(environment(cx, resource)?);
     let template = RevisionTemplate::new()
-        .set_service_account(alien_core::call::last(at.full_name(Place::RuntimeAccount)?))
-        .set_or_clear_vpc_access(vpc(at, compute.network)?);
+        .set_service_account(alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?))
+        .set_or_clear_vpc_access(vpc(cx, compute.network)?);
     match resource.settings() {
         Settings::Function(settings) => Ok(function::calls::template(template, container, settings)),
         Settings::Container(settings) => Ok(container::calls::template(template, container, settings)),
-        _ => Err(Error::new(ErrorKind::Defect, "no code")),
+        _ => Err(Error::new(ErrorKind::Internal, "no code")),
     }
 }
 
 /// The vendor's variables, and the address of each linked resource.
-fn environment(at: At<'_>, resource: &Resource) -> Result<Vec<EnvVar>> {
-    let site = at.site();
+fn environment(cx: Context<'_>, resource: &Resource) -> Result<Vec<EnvVar>> {
+    let site = cx.site();
     let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
     for id in resource.links() {
         variables.insert(id.variable(), super::super::address(site, site.subject(id.as_str())?));
@@ -149,12 +149,12 @@ fn environment(at: At<'_>, resource: &Resource) -> Result<Vec<EnvVar>> {
 
 /// Straight into the subnetwork, for what goes to private addresses
 /// (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc>).
-fn vpc(at: At<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
+fn vpc(cx: Context<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
     let Some(network) = network else { return Ok(None) };
-    let network = at.about(at.site().subject(network)?);
-    let interface = NetworkInterface::new().set_network(relative(network.full_name(Place::Network)?));
+    let network = cx.about(cx.site().subject(network)?);
+    let interface = NetworkInterface::new().set_network(relative(network.full_name(Scope::Network)?));
     // Of a network of the customer's, Cloud Run takes the subnetwork that has its name.
-    let interface = match network.full_name(Place::Subnetwork) {
+    let interface = match network.full_name(Scope::Subnetwork) {
         Ok(subnetwork) => interface.set_subnetwork(relative(subnetwork)),
         Err(_) => interface,
     };
@@ -174,31 +174,31 @@ pub(crate) fn limits(cpu_millis: u32, memory_mib: u32) -> ResourceRequirements {
 }
 
 /// Whoever sends a revision must be allowed its identity and its image.
-fn revision_rows(at: At<'_>, own: &'static Operation<Place>) -> Vec<&'static Operation<Place>> {
-    let image = at.site().names.at(Place::Repository, at.subject).next().map(|_| op::PULL_IMAGE);
+fn revision_rows(cx: Context<'_>, own: &'static Operation<Scope>) -> Vec<&'static Operation<Scope>> {
+    let image = cx.site().names.at(Scope::Repository, cx.subject).next().map(|_| op::PULL_IMAGE);
     [own, op::ACT_AS].into_iter().chain(image).collect()
 }
 
 /// Makes it; nothing starts it yet.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Service)?;
-    let parent = path(at)?.rsplit_once("/services/").map_or("", |(parent, _)| parent);
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Service)?;
+    let parent = path(cx)?.rsplit_once("/services/").map_or("", |(parent, _)| parent);
     let service = Service::new()
         .set_labels(ownership(marks, name))
-        .set_ingress(ingress(at.resource()?))
-        .set_template(template(at, at.resource()?)?);
+        .set_ingress(ingress(cx.resource()?))
+        .set_template(template(cx, cx.resource()?)?);
     let request = CreateServiceRequest::new().set_parent(parent).set_service_id(name).set_service(service);
-    at.call(&revision_rows(at, op::CREATE_SERVICE), || async {
-        let made = at.clients.run.create_service().with_request(request.clone()).send().await;
+    cx.call(&revision_rows(cx, op::CREATE_SERVICE), || async {
+        let made = cx.clients.run.create_service().with_request(request.clone()).send().await;
         made.map_err(failure).map_err(|error| match error.kind() {
             // An account that was just made is not known everywhere, and nobody may act as it before.
-            ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Settling),
+            ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Propagating),
             _ => error,
         })
     })
     .await?;
-    at.call(&[op::GET_SERVICE], || async {
-        let found = at.clients.run.get_service().set_name(path(at)?).send().await;
+    cx.call(&[op::GET_SERVICE], || async {
+        let found = cx.clients.run.get_service().set_name(path(cx)?).send().await;
         found.map_err(failure).map_err(just_made)
     })
     .await
@@ -214,55 +214,55 @@ fn ingress(resource: &Resource) -> IngressTraffic {
 }
 
 /// Sends what differs, waits until it works, and admits whom the stack lets in. The seal is for the kind to write.
-pub(crate) async fn set(at: At<'_>) -> Result<Service> {
-    let wanted = template(at, at.resource()?)?;
-    let found = idle(at).await?;
+pub(crate) async fn set(cx: Context<'_>) -> Result<Service> {
+    let wanted = template(cx, cx.resource()?)?;
+    let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     if broken(&found).is_some() {
-        send(at, once_more(at, wanted)).await?;
+        send(cx, once_more(cx, wanted)).await?;
     } else if !same || !serves_latest(&found) {
-        send(at, wanted).await?;
+        send(cx, wanted).await?;
     }
-    let found = settle(at).await?;
-    admit(at).await?;
+    let found = settle(cx).await?;
+    admit(cx).await?;
     Ok(found)
 }
 
 /// A revision that says the same as one that does not work is none, unless something else is new.
-fn once_more(at: At<'_>, template: RevisionTemplate) -> RevisionTemplate {
-    template.set_annotations([("alien-attempt", at.call.clock().now().as_second().to_string())])
+fn once_more(cx: Context<'_>, template: RevisionTemplate) -> RevisionTemplate {
+    template.set_annotations([("alien-attempt", cx.call.clock().now().as_second().to_string())])
 }
 
 /// Writes the labels that say that all of it is set, and lets nobody in whom no policy names.
-pub(crate) async fn mark_set(at: At<'_>, marks: &Marks) -> Result<()> {
-    let found = look(at).await?;
-    let ours = ownership(marks, at.name(Place::Service)?).into_iter().chain(seal(marks));
+pub(crate) async fn mark_set(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let found = look(cx).await?;
+    let ours = ownership(marks, cx.name(Scope::Service)?).into_iter().chain(seal(marks));
     let service = Service::new()
-        .set_name(path(at)?)
+        .set_name(path(cx)?)
         .set_labels(labels::with(found.labels, ours))
-        .set_ingress(ingress(at.resource()?))
-        .set_template(template(at, at.resource()?)?);
+        .set_ingress(ingress(cx.resource()?))
+        .set_template(template(cx, cx.resource()?)?);
     let fields: &[&str] = if found.invoker_iam_disabled {
         &["labels", "ingress", "invoker_iam_disabled"]
     } else {
         &["labels", "ingress"]
     };
-    patch(at, service, fields).await?;
+    patch(cx, service, fields).await?;
     // Whatever is written is rolled out.
-    idle(at).await.map(drop)
+    idle(cx).await.map(drop)
 }
 
-async fn send(at: At<'_>, template: RevisionTemplate) -> Result<()> {
-    let service = Service::new().set_name(path(at)?).set_template(template).set_traffic([latest()]);
-    patch(at, service, &["template", "traffic"]).await
+async fn send(cx: Context<'_>, template: RevisionTemplate) -> Result<()> {
+    let service = Service::new().set_name(path(cx)?).set_template(template).set_traffic([latest()]);
+    patch(cx, service, &["template", "traffic"]).await
 }
 
 /// Without `allowMissing`, nothing is made by this.
-async fn patch(at: At<'_>, service: Service, fields: &[&str]) -> Result<()> {
+async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()> {
     let mask = FieldMask::default().set_paths(fields.iter().copied());
     let request = UpdateServiceRequest::new().set_service(service).set_update_mask(mask);
-    at.call(&revision_rows(at, op::PATCH_SERVICE), || async {
-        at.clients.run.update_service().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&revision_rows(cx, op::PATCH_SERVICE), || async {
+        cx.clients.run.update_service().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)
@@ -275,9 +275,9 @@ fn broken(found: &Service) -> Option<String> {
 }
 
 /// Waits until nothing is being done to it.
-async fn idle(at: At<'_>) -> Result<Service> {
-    at.until(PATIENCE, || async move {
-        let found = look(at).await?;
+async fn idle(cx: Context<'_>) -> Result<Service> {
+    cx.until(PATIENCE, || async move {
+        let found = look(cx).await?;
         let settled = !found.reconciling && found.observed_generation >= found.generation;
         Ok(if settled {
             ControlFlow::Break(found)
@@ -289,8 +289,8 @@ async fn idle(at: At<'_>) -> Result<Service> {
 }
 
 /// Waits until it works.
-async fn settle(at: At<'_>) -> Result<Service> {
-    let found = idle(at).await?;
+async fn settle(cx: Context<'_>) -> Result<Service> {
+    let found = idle(cx).await?;
     match broken(&found) {
         None => Ok(found),
         Some(why) => Err(Error::new(ErrorKind::Failed, format!("the new revision does not work: {why}"))
@@ -300,23 +300,23 @@ async fn settle(at: At<'_>) -> Result<Service> {
 
 /// Sends a revision and waits until it works. Where it does not, what was is sent again; Cloud Run itself goes on with the
 /// revision that worked last (<https://docs.cloud.google.com/run/docs/managing/revisions>).
-pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
-    let old = at.resource()?;
+pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
+    let old = cx.resource()?;
     let (code, settings) = change.since(old);
     if !code && !settings {
         return Ok(());
     }
-    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Refused | ErrorKind::TooLarge);
+    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Rejected | ErrorKind::TooLarge);
     let sent = async {
-        let template = template(at, &change.resource)?;
-        send(at, if change.again { once_more(at, template) } else { template }).await?;
-        settle(at).await.map(drop)
+        let template = template(cx, &change.resource)?;
+        send(cx, if change.again { once_more(cx, template) } else { template }).await?;
+        settle(cx).await.map(drop)
     };
     match sent.await {
         Err(error) if undo(&error) => {
             let back = async {
-                send(at, template(at, old)?).await?;
-                settle(at).await.map(drop)
+                send(cx, template(cx, old)?).await?;
+                settle(cx).await.map(drop)
             };
             Err(error.with_undo(back.await, "revision"))
         }
@@ -324,18 +324,18 @@ pub(crate) async fn update(at: At<'_>, change: &Change) -> Result<()> {
     }
 }
 
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let name = path(at)?;
-    let gone = at.call(&[op::DELETE_SERVICE], || async {
-        at.clients.run.delete_service().set_name(name).send().await.map_err(failure)
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let name = path(cx)?;
+    let gone = cx.call(&[op::DELETE_SERVICE], || async {
+        cx.clients.run.delete_service().set_name(name).send().await.map_err(failure)
     });
-    gone.await.or_absent()?;
-    at.until_gone(PATIENCE, || look(at)).await
+    gone.await.optional()?;
+    cx.until_gone(PATIENCE, || look(cx)).await
 }
 
 /// GetService, and nothing else.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    let found = look(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    let found = look(cx).await?;
     Ok(match broken(&found) {
         Some(why) => Heartbeat::new(Health::Degraded, why),
         None if found.reconciling => Heartbeat::new(Health::Degraded, "a revision of it is being rolled out"),

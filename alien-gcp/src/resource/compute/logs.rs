@@ -5,17 +5,17 @@ use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::manage::{LogLine, LogPage, LogQuery};
 use alien_core::permission::{Set, Subject};
-use alien_core::{Error, ErrorKind, Lifecycle, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Lifecycle, OptionalExt, Result};
 use google_cloud_logging_v2::model::log_entry::Payload;
 use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink};
 use google_cloud_wkt::FieldMask;
 use jiff::Timestamp;
 
 use super::log_bucket;
-use crate::client::{At, description, failure, just_made};
+use crate::client::{Context, description, failure, just_made};
 use crate::naming::Paths;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// Days that a log is kept.
 const KEPT: i32 = 30;
@@ -39,8 +39,8 @@ impl Log<'_> {
 
     /// What the sink takes: what code prints, and nothing of requests or of who did what
     /// (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
-    fn filter(&self, at: At<'_>) -> String {
-        let target = &at.site().target;
+    fn filter(&self, cx: Context<'_>) -> String {
+        let target = &cx.site().target;
         let printed = |stream: &str| format!("\"projects/{}/logs/run.googleapis.com%2F{stream}\"", target.project);
         let services: Vec<String> = self.services.iter().map(|name| format!("\"{name}\"")).collect();
         format!(
@@ -55,15 +55,15 @@ impl Log<'_> {
 }
 
 /// Both logs.
-fn logs<'a>(at: At<'a>) -> Result<Vec<Log<'a>>> {
-    let site = at.site();
+fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
+    let site = cx.site();
     let mut logs = Vec::new();
     for lifecycle in [Lifecycle::Live, Lifecycle::Frozen] {
         let mut services = Vec::new();
         for grant in site.permissions.management.grants.iter().filter(|grant| grant.set == Set::Logs) {
             let Subject::Resource(_) = grant.subject else { continue };
             if site.resource(grant.subject)?.lifecycle() == lifecycle {
-                services.push(at.about(grant.subject).name(Place::Service)?);
+                services.push(cx.about(grant.subject).name(Scope::Service)?);
             }
         }
         logs.push(Log { bucket: log_bucket(Paths(&site.target), lifecycle), services });
@@ -71,9 +71,9 @@ fn logs<'a>(at: At<'a>) -> Result<Vec<Log<'a>>> {
     Ok(logs)
 }
 
-async fn look(at: At<'_>, bucket: &str) -> Result<LogBucket> {
-    at.call(&[op::GET_LOG_BUCKET], || async {
-        at.clients.logs.get_bucket().set_name(bucket).send().await.map_err(failure)
+async fn look(cx: Context<'_>, bucket: &str) -> Result<LogBucket> {
+    cx.call(&[op::GET_LOG_BUCKET], || async {
+        cx.clients.logs.get_bucket().set_name(bucket).send().await.map_err(failure)
     })
     .await
 }
@@ -82,23 +82,23 @@ fn is_deleted(bucket: &LogBucket) -> bool {
     bucket.lifecycle_state == LifecycleState::DeleteRequested
 }
 
-fn sink_name(at: At<'_>, log: &Log<'_>) -> String {
-    Paths(&at.site().target).in_project(&["sinks/", log.id()])
+fn sink_name(cx: Context<'_>, log: &Log<'_>) -> String {
+    Paths(&cx.site().target).in_project(&["sinks/", log.id()])
 }
 
-async fn look_at_sink(at: At<'_>, log: &Log<'_>) -> Result<LogSink> {
-    let name = sink_name(at, log);
-    at.call(&[op::GET_SINK], || async { at.clients.logs.get_sink().set_sink_name(&name).send().await.map_err(failure) })
+async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
+    let name = sink_name(cx, log);
+    cx.call(&[op::GET_SINK], || async { cx.clients.logs.get_sink().set_sink_name(&name).send().await.map_err(failure) })
         .await
 }
 
 /// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-    for log in logs(at)? {
-        let found = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket));
+    for log in logs(cx)? {
+        let found = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket));
         let observed = found.map_or(Observed::Absent, |found| {
-            description::observed(at.site(), log.bucket.as_str(), &found.description)
+            description::observed(cx.site(), log.bucket.as_str(), &found.description)
         });
         if !log.is_wanted() {
             unwanted.push(observed);
@@ -106,8 +106,8 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
         }
         wanted.push(match observed {
             Observed::Own { seal: Some(_), .. } => {
-                let drift = match look_at_sink(at, &log).await.or_absent()? {
-                    Some(sink) if sink.filter == log.filter(at) => None,
+                let drift = match look_at_sink(cx, &log).await.optional()? {
+                    Some(sink) if sink.filter == log.filter(cx) => None,
                     Some(_) => Some("its sink takes other logs".to_owned()),
                     None => Some("its sink is not there".to_owned()),
                 };
@@ -121,41 +121,41 @@ pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
 
 /// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
 /// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let mut made = false;
-    for log in logs(at)?.iter().filter(|log| log.is_wanted()) {
-        made |= make(at, log, marks).await?;
+    for log in logs(cx)?.iter().filter(|log| log.is_wanted()) {
+        made |= make(cx, log, marks).await?;
     }
-    if made { Ok(()) } else { Err(Error::new(ErrorKind::Exists, "the log buckets are there")) }
+    if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "the log buckets are there")) }
 }
 
 /// Makes a log bucket, unless it is there and ours. Gives whether it was not.
-async fn make(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
+async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
     let description = description::of(&ownership(marks, log.id()));
     let bucket = LogBucket::new().set_description(description).set_retention_days(KEPT);
-    match look(at, &log.bucket).await.or_absent()? {
+    match look(cx, &log.bucket).await.optional()? {
         Some(found) => {
-            description::own(at.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+            description::own(cx.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
             if !is_deleted(&found) {
                 return Ok(false);
             }
-            at.call(&[op::UNDELETE_LOG_BUCKET], || async {
-                at.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+            cx.call(&[op::UNDELETE_LOG_BUCKET], || async {
+                cx.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
             })
             .await?;
-            patch(at, log, bucket, "description").await?;
+            patch(cx, log, bucket, "description").await?;
         }
         None => {
             let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
-            let made = at.call(&[op::CREATE_LOG_BUCKET], || async {
-                let call = at.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
+            let made = cx.call(&[op::CREATE_LOG_BUCKET], || async {
+                let call = cx.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
                 call.set_bucket(bucket.clone()).send().await.map_err(failure)
             });
             match made.await {
                 // It may be ours, if an answer was lost.
-                Err(error) if error.kind() == ErrorKind::Exists => {
-                    let found = look(at, &log.bucket).await?;
-                    description::own(at.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    let found = look(cx, &log.bucket).await?;
+                    description::own(cx.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
                 }
                 made => drop(made?),
             }
@@ -164,9 +164,9 @@ async fn make(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
     Ok(true)
 }
 
-async fn patch(at: At<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Result<()> {
-    at.call(&[op::PATCH_LOG_BUCKET], || async {
-        let call = at.clients.logs.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
+async fn patch(cx: Context<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Result<()> {
+    cx.call(&[op::PATCH_LOG_BUCKET], || async {
+        let call = cx.clients.logs.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
         let sent = call.set_update_mask(FieldMask::default().set_paths([field])).send().await;
         sent.map_err(failure).map_err(just_made)
     })
@@ -174,49 +174,49 @@ async fn patch(at: At<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Res
     .map(drop)
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    for log in logs(at)? {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    for log in logs(cx)? {
         if !log.is_wanted() {
-            remove(at, &log).await?;
+            remove(cx, &log).await?;
             continue;
         }
-        make(at, &log, marks).await?;
-        fill(at, &log, marks).await?;
+        make(cx, &log, marks).await?;
+        fill(cx, &log, marks).await?;
         let words = ownership(marks, log.id()).into_iter().chain(seal(marks).into_iter().skip(1));
         let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
-        patch(at, &log, bucket, "description").await?;
+        patch(cx, &log, bucket, "description").await?;
     }
     Ok(())
 }
 
 /// Within one project a sink to a log bucket needs no right of its own
 /// (<https://docs.cloud.google.com/logging/docs/export/configure_export_v2#dest-auth>).
-async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
-    let name = sink_name(at, log);
+async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
+    let name = sink_name(cx, log);
     let sink = LogSink::new()
         .set_name(log.id())
         .set_destination(format!("logging.googleapis.com/{}", log.bucket))
-        .set_filter(log.filter(at))
+        .set_filter(log.filter(cx))
         .set_description(description::of(&ownership(marks, log.id())));
-    if look_at_sink(at, log).await.or_absent()?.is_none() {
-        let parent = Paths(&at.site().target).parent();
-        let made = at.call(&[op::CREATE_SINK], || async {
-            let call = at.clients.logs.create_sink().set_parent(&parent);
+    if look_at_sink(cx, log).await.optional()?.is_none() {
+        let parent = Paths(&cx.site().target).parent();
+        let made = cx.call(&[op::CREATE_SINK], || async {
+            let call = cx.clients.logs.create_sink().set_parent(&parent);
             call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
         });
         match made.await {
             // It may be ours, if an answer was lost.
-            Err(error) if error.kind() == ErrorKind::Exists => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             made => drop(made?),
         }
     }
-    let found = look_at_sink(at, log).await?;
-    description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+    let found = look_at_sink(cx, log).await?;
+    description::own(cx.site(), &found.description, &format!("the sink `{}`", log.id()))?;
     if found.filter == sink.filter && found.destination == sink.destination {
         return Ok(());
     }
-    at.call(&[op::UPDATE_SINK], || async {
-        let call = at.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
+    cx.call(&[op::UPDATE_SINK], || async {
+        let call = cx.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
         let call = call.set_unique_writer_identity(true);
         let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
         call.set_update_mask(mask).send().await.map_err(failure)
@@ -225,51 +225,51 @@ async fn fill(at: At<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    for log in logs(at)? {
-        remove(at, &log).await?;
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    for log in logs(cx)? {
+        remove(cx, &log).await?;
     }
     Ok(Removal::Gone)
 }
 
 /// Removes a log that is ours. The sink goes first: as long as its bucket is there, a sink is found again.
-async fn remove(at: At<'_>, log: &Log<'_>) -> Result<()> {
-    let Some(found) = look(at, &log.bucket).await.or_absent()?.filter(|bucket| !is_deleted(bucket)) else {
+async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
+    let Some(found) = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket)) else {
         return Ok(());
     };
-    if let Observed::Foreign(_) = description::observed(at.site(), "", &found.description) {
+    if let Observed::Foreign(_) = description::observed(cx.site(), "", &found.description) {
         return Ok(());
     }
-    let name = sink_name(at, log);
-    if let Some(found) = look_at_sink(at, log).await.or_absent()? {
-        description::own(at.site(), &found.description, &format!("the sink `{}`", log.id()))?;
-        let gone = at.call(&[op::DELETE_SINK], || async {
-            at.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
+    let name = sink_name(cx, log);
+    if let Some(found) = look_at_sink(cx, log).await.optional()? {
+        description::own(cx.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+        let gone = cx.call(&[op::DELETE_SINK], || async {
+            cx.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
         });
-        gone.await.or_absent()?;
+        gone.await.optional()?;
     }
-    let gone = at.call(&[op::DELETE_LOG_BUCKET], || async {
-        at.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+    let gone = cx.call(&[op::DELETE_LOG_BUCKET], || async {
+        cx.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
     });
-    gone.await.or_absent().map(drop)
+    gone.await.optional().map(drop)
 }
 
 /// Some lines of the log of one service, from the view of its bucket
 /// (<https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list>).
-pub(crate) async fn read(at: At<'_>, query: &LogQuery) -> Result<LogPage> {
+pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let filter = format!(
         "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"{}\" AND timestamp>=\"{}\"",
-        at.name(Place::Service)?,
+        cx.name(Scope::Service)?,
         query.from
     );
     let request = ListLogEntriesRequest::new()
-        .set_resource_names([at.full_name(Place::LogView)?])
+        .set_resource_names([cx.full_name(Scope::LogView)?])
         .set_filter(filter)
         .set_order_by("timestamp asc")
         .set_page_size(i32::from(query.limit))
         .set_page_token(query.cursor.clone().unwrap_or_default());
-    let page = at.call(&[op::READ_LOG_VIEW], || async {
-        at.clients.log_entries.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
+    let page = cx.call(&[op::READ_LOG_VIEW], || async {
+        cx.clients.log_entries.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
     });
     let page = page.await?;
     let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);

@@ -5,7 +5,7 @@ use alien_core::{Container as Settings, Result};
 use google_cloud_run_v2::model::{Container, ContainerPort, ExecutionEnvironment, RevisionScaling, RevisionTemplate};
 
 use super::super::compute::calls as compute;
-use crate::client::At;
+use crate::client::Context;
 
 pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
 
@@ -32,7 +32,7 @@ pub(crate) fn template(template: RevisionTemplate, container: Container, setting
     template.set_max_instance_request_concurrency(1).set_execution_environment(ExecutionEnvironment::Gen1)
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    compute::set(at).await?;
-    compute::mark_set(at, marks).await
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    compute::set(cx).await?;
+    compute::mark_set(cx, marks).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alien_core::engine::Marks;
 use alien_core::resource::Settings as Any;
-use alien_core::{Error, ErrorKind, Function, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Function, OptionalExt, Result};
 use google_cloud_pubsub::model::push_config::OidcToken;
 use google_cloud_pubsub::model::{PushConfig, Subscription};
 use google_cloud_run_v2::model::{Container, RevisionScaling, RevisionTemplate, Service};
@@ -14,10 +14,10 @@ use google_cloud_wkt::FieldMask;
 use super::super::compute::calls as compute;
 use super::super::queue::calls as queue_calls;
 use crate::client::policy::{self, Guarded, bind_one};
-use crate::client::{At, Clients, bearer, failure};
+use crate::client::{Clients, Context, bearer, failure};
 use crate::naming::relative;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
 
@@ -50,26 +50,26 @@ pub(crate) fn template(template: RevisionTemplate, container: Container, functio
         .set_timeout(google_cloud_wkt::Duration::clamp(timeout, 0))
 }
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Function> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Function> {
+    match cx.resource()?.settings() {
         Any::Function(function) => Ok(function),
-        _ => Err(Error::new(ErrorKind::Defect, "no function")),
+        _ => Err(Error::new(ErrorKind::Internal, "no function")),
     }
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let service = compute::set(at).await?;
-    open(at, settings(at)?.is_public()).await?;
-    for queue in at.resource()?.settings().triggers() {
-        push(at, at.about(at.site().subject(queue)?), &service).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let service = compute::set(cx).await?;
+    open(cx, settings(cx)?.is_public()).await?;
+    for queue in cx.resource()?.settings().triggers() {
+        push(cx, cx.about(cx.site().subject(queue)?), &service).await?;
     }
-    compute::mark_set(at, marks).await
+    compute::mark_set(cx, marks).await
 }
 
 /// Lets everybody in, or nobody but whom the stack names.
-async fn open(at: At<'_>, public: bool) -> Result<()> {
-    let on = Guarded { subject: at.subject, place: Place::Service, name: at.full_name(Place::Service)? };
-    policy::change(at, on, |policy| {
+async fn open(cx: Context<'_>, public: bool) -> Result<()> {
+    let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
+    policy::change(cx, on, |policy| {
         if public {
             return bind_one(policy, INVOKER, EVERYBODY);
         }
@@ -80,16 +80,16 @@ async fn open(at: At<'_>, public: bool) -> Result<()> {
 
 /// Has a queue's messages pushed to it, under its own identity
 /// (<https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>).
-async fn push(at: At<'_>, queue: At<'_>, service: &Service) -> Result<()> {
-    let account = alien_core::call::last(at.full_name(Place::RuntimeAccount)?);
+async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<()> {
+    let account = alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?);
     let token = OidcToken::new().set_service_account_email(account).set_audience(&service.uri);
     let push = PushConfig::new().set_push_endpoint(&service.uri).set_oidc_token(token);
-    let name = relative(queue.full_name(Place::Subscription)?);
+    let name = relative(queue.full_name(Scope::Subscription)?);
     let subscription =
-        Subscription::new().set_name(name).set_topic(relative(queue.full_name(Place::Topic)?)).set_push_config(push);
+        Subscription::new().set_name(name).set_topic(relative(queue.full_name(Scope::Topic)?)).set_push_config(push);
     queue
         .call(&[op::PATCH_SUBSCRIPTION], || async {
-            let call = at.clients.subscriptions.update_subscription().set_subscription(subscription.clone());
+            let call = cx.clients.subscriptions.update_subscription().set_subscription(subscription.clone());
             call.set_update_mask(FieldMask::default().set_paths(["push_config"])).send().await.map_err(failure)
         })
         .await
@@ -97,13 +97,13 @@ async fn push(at: At<'_>, queue: At<'_>, service: &Service) -> Result<()> {
 }
 
 /// How the queues that start it do not push to it as they should; nothing where they do, or where none starts it.
-pub(crate) async fn wrong_push(at: At<'_>, service: &Service) -> Result<Option<String>> {
-    for id in at.resource()?.settings().triggers() {
-        let queue = at.about(at.site().subject(id)?);
-        let name = relative(queue.full_name(Place::Subscription)?);
-        let found = queue_calls::look(queue, name).await.or_absent()?;
+pub(crate) async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>> {
+    for id in cx.resource()?.settings().triggers() {
+        let queue = cx.about(cx.site().subject(id)?);
+        let name = relative(queue.full_name(Scope::Subscription)?);
+        let found = queue_calls::look(queue, name).await.optional()?;
         let push = found.and_then(|found| found.push_config).unwrap_or_default();
-        let account = alien_core::call::last(at.full_name(Place::RuntimeAccount)?);
+        let account = alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?);
         let token = push.oidc_token().map(|token| (token.service_account_email.as_str(), token.audience.as_str()));
         if push.push_endpoint != service.uri || token != Some((account, service.uri.as_str())) {
             return Ok(Some(format!("the queue `{id}` does not push to it")));
@@ -139,17 +139,18 @@ impl Invoker {
 }
 
 /// Sends a command and gives the answer. It is sent again only where the function certainly did not take it.
-pub(crate) async fn dispatch(at: At<'_>, invoker: &Invoker, command: &[u8]) -> Result<Vec<u8>> {
-    let longest = settings(at)?.longest_run() + Duration::from_secs(10);
-    let url = compute::look(at).await?.uri;
+pub(crate) async fn dispatch(cx: Context<'_>, invoker: &Invoker, command: &[u8]) -> Result<Vec<u8>> {
+    let longest = settings(cx)?.longest_run() + Duration::from_secs(10);
+    let url = compute::look(cx).await?.uri;
     if url.is_empty() {
-        return Err(Error::lacking("address of the service"));
+        return Err(Error::missing_field("address of the service"));
     }
     let url = &url;
-    at.call
-        .call_once(at.subject, &[op::INVOKE_SERVICE], || async move {
-            let token = bearer(&invoker.token(url).await?).map_err(|_| Error::lacking("token that a header takes"))?;
-            let request = at.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
+    cx.call
+        .call_once(cx.subject, &[op::INVOKE_SERVICE], || async move {
+            let token =
+                bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
+            let request = cx.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
             let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
             answer(request.send().await.map_err(unsent)?).await
         })
@@ -177,7 +178,7 @@ async fn answer(response: reqwest::Response) -> Result<Vec<u8>> {
     let (kind, what) = match status.as_u16() {
         401 => (ErrorKind::Expired, "Cloud Run or the function does not take the token"),
         403 => (ErrorKind::Denied, "Cloud Run or the function does not let the vendor call it"),
-        404 => (ErrorKind::Missing, "there is no such service, or the function says so"),
+        404 => (ErrorKind::NotFound, "there is no such service, or the function says so"),
         429 | 503 => (ErrorKind::Unavailable, "the service is not available"),
         _ => (ErrorKind::Failed, "the function answered with an error"),
     };

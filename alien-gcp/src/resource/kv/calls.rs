@@ -9,7 +9,7 @@ use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Kv, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Kv, OptionalExt, Result};
 use google_cloud_firestore_admin_v1::model::database::{ConcurrencyMode, DatabaseType};
 use google_cloud_firestore_admin_v1::model::field::TtlConfig;
 use google_cloud_firestore_admin_v1::model::{CreateDatabaseRequest, Database, Field};
@@ -17,81 +17,81 @@ use google_cloud_pubsub::model::Topic;
 use google_cloud_wkt::FieldMask;
 
 use super::COLLECTION;
-use crate::client::{At, failure, just_made, labels, refused_by_operation};
+use crate::client::{Context, failure, just_made, labels, refused_by_operation};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long a database may take to be made, changed or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Kv> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Kv> {
+    match cx.resource()?.settings() {
         Settings::Kv(kv) => Ok(kv),
-        _ => Err(Error::new(ErrorKind::Defect, "no kv")),
+        _ => Err(Error::new(ErrorKind::Internal, "no kv")),
     }
 }
 
-async fn database(at: At<'_>) -> Result<Database> {
-    let name = at.full_name(Place::Database)?;
-    at.call(&[op::GET_DATABASE], || async {
-        at.clients.firestore.get_database().set_name(name).send().await.map_err(failure)
+async fn database(cx: Context<'_>) -> Result<Database> {
+    let name = cx.full_name(Scope::Database)?;
+    cx.call(&[op::GET_DATABASE], || async {
+        cx.clients.firestore.get_database().set_name(name).send().await.map_err(failure)
     })
     .await
 }
 
-async fn marker(at: At<'_>) -> Result<Topic> {
-    let name = relative(at.full_name(Place::Marker)?);
-    at.call(&[op::GET_MARKER], || async { at.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
+async fn marker(cx: Context<'_>) -> Result<Topic> {
+    let name = relative(cx.full_name(Scope::Marker)?);
+    cx.call(&[op::GET_MARKER], || async { cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
         .await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let found = database(at).await.or_absent()?;
-    let Some(marker) = marker(at).await.or_absent()? else {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let found = database(cx).await.optional()?;
+    let Some(marker) = marker(cx).await.optional()? else {
         let foreign = || Observed::Foreign("the topic that would mark it as a deployment's is not there".to_owned());
         return Ok(found.map_or(Observed::Absent, |_| foreign()));
     };
-    Ok(match (found, labels::observed(at.site(), at.full_name(Place::Id)?, &marker.labels)) {
+    Ok(match (found, labels::observed(cx.site(), cx.full_name(Scope::Id)?, &marker.labels)) {
         // It was about to be made, or is all but removed: what is left to do is found by its mark.
         (None, Observed::Own { id, drift, .. }) => Observed::Own { id, seal: None, drift },
         (_, observed) => observed,
     })
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let marked = mark(at, marks, at.name(Place::Database)?).await?;
-    make(at, marked).await
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let marked = mark(cx, marks, cx.name(Scope::Database)?).await?;
+    make(cx, marked).await
 }
 
 /// Makes the database. A mark that was `new` is taken back where someone else's was made between the look and this.
-async fn make(at: At<'_>, new: bool) -> Result<()> {
+async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let made = Database::new()
-        .set_location_id(at.site().target.location.as_str())
+        .set_location_id(cx.site().target.location.as_str())
         .set_type(DatabaseType::FirestoreNative)
         .set_concurrency_mode(ConcurrencyMode::Pessimistic);
     let request = CreateDatabaseRequest::new()
-        .set_parent(Paths(&at.site().target).parent())
-        .set_database_id(at.name(Place::Database)?)
+        .set_parent(Paths(&cx.site().target).parent())
+        .set_database_id(cx.name(Scope::Database)?)
         .set_database(made);
     let attempts = AtomicU32::new(0);
-    let started = at.call(&[op::CREATE_DATABASE], || async {
+    let started = cx.call(&[op::CREATE_DATABASE], || async {
         attempts.fetch_add(1, Ordering::Relaxed);
-        at.clients.firestore.create_database().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.firestore.create_database().with_request(request.clone()).send().await.map_err(failure)
     });
     match started.await {
-        Ok(operation) => finished(at, operation.name).await?,
-        Err(error) if error.kind() == ErrorKind::Exists && new && attempts.load(Ordering::Relaxed) == 1 => {
-            unmark(at).await?;
+        Ok(operation) => finished(cx, operation.name).await?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && new && attempts.load(Ordering::Relaxed) == 1 => {
+            unmark(cx).await?;
             return Err(error);
         }
         // An earlier attempt of ours made it, and its answer was lost.
-        Err(error) if error.kind() == ErrorKind::Exists => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
-    let name = at.full_name(Place::Database)?;
-    at.call(&[op::GET_DATABASE], || async {
-        let found = at.clients.firestore.get_database().set_name(name).send().await;
+    let name = cx.full_name(Scope::Database)?;
+    cx.call(&[op::GET_DATABASE], || async {
+        let found = cx.clients.firestore.get_database().set_name(name).send().await;
         found.map_err(failure).map_err(just_made)
     })
     .await
@@ -99,19 +99,19 @@ async fn make(at: At<'_>, new: bool) -> Result<()> {
 }
 
 /// Makes the topic with the marks of ownership. Gives whether it was not there.
-async fn mark(at: At<'_>, marks: &Marks, name: &str) -> Result<bool> {
-    let topic = Topic::new().set_name(relative(at.full_name(Place::Marker)?)).set_labels(ownership(marks, name));
-    let made = at.call(&[op::CREATE_TOPIC], || async {
-        at.clients.topics.create_topic().with_request(topic.clone()).send().await.map_err(failure)
+async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
+    let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(ownership(marks, name));
+    let made = cx.call(&[op::CREATE_TOPIC], || async {
+        cx.clients.topics.create_topic().with_request(topic.clone()).send().await.map_err(failure)
     });
     match made.await {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            let found = marker(at).await?;
-            match labels::observed(at.site(), "", &found.labels) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let found = marker(cx).await?;
+            match labels::observed(cx.site(), "", &found.labels) {
                 Observed::Foreign(whose) => {
                     let what = format!("the topic `{}` is there, and {whose}", found.name);
-                    Err(Error::new(ErrorKind::Foreign, what))
+                    Err(Error::new(ErrorKind::NotOwned, what))
                 }
                 _ => Ok(false),
             }
@@ -120,20 +120,20 @@ async fn mark(at: At<'_>, marks: &Marks, name: &str) -> Result<bool> {
     }
 }
 
-async fn unmark(at: At<'_>) -> Result<()> {
-    let name = relative(at.full_name(Place::Marker)?);
-    let gone = at.call(&[op::DELETE_MARKER], || async {
-        at.clients.topics.delete_topic().set_topic(name).send().await.map_err(failure)
+async fn unmark(cx: Context<'_>) -> Result<()> {
+    let name = relative(cx.full_name(Scope::Marker)?);
+    let gone = cx.call(&[op::DELETE_MARKER], || async {
+        cx.clients.topics.delete_topic().set_topic(name).send().await.map_err(failure)
     });
-    gone.await.or_absent().map(drop)
+    gone.await.optional().map(drop)
 }
 
 /// Waits for an operation on the database.
-async fn finished(at: At<'_>, name: String) -> Result<()> {
+async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     let name = &name;
-    at.until(PATIENCE, || async move {
-        let found = at.call(&[op::GET_DATABASE_OPERATION], || async {
-            at.clients.firestore.get_operation().set_name(name).send().await.map_err(failure)
+    cx.until(PATIENCE, || async move {
+        let found = cx.call(&[op::GET_DATABASE_OPERATION], || async {
+            cx.clients.firestore.get_operation().set_name(name).send().await.map_err(failure)
         });
         let found = found.await?;
         if !found.done {
@@ -147,18 +147,18 @@ async fn finished(at: At<'_>, name: String) -> Result<()> {
     .await
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    if database(at).await.or_absent()?.is_none() {
-        make(at, false).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    if database(cx).await.optional()?.is_none() {
+        make(cx, false).await?;
     }
-    if let Some(attribute) = settings(at)?.time_to_live_attribute() {
-        expire(at, attribute).await?;
+    if let Some(attribute) = settings(cx)?.time_to_live_attribute() {
+        expire(cx, attribute).await?;
     }
-    let found = marker(at).await?.labels;
-    let labels = labels::with(found, ownership(marks, at.name(Place::Database)?).into_iter().chain(seal(marks)));
-    let topic = Topic::new().set_name(relative(at.full_name(Place::Marker)?)).set_labels(labels);
-    at.call(&[op::PATCH_MARKER], || async {
-        let call = at.clients.topics.update_topic().set_topic(topic.clone());
+    let found = marker(cx).await?.labels;
+    let labels = labels::with(found, ownership(marks, cx.name(Scope::Database)?).into_iter().chain(seal(marks)));
+    let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(labels);
+    cx.call(&[op::PATCH_MARKER], || async {
+        let call = cx.clients.topics.update_topic().set_topic(topic.clone());
         call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
     })
     .await
@@ -168,40 +168,40 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
 /// Documents expire by this field, in the one collection group that code keeps them in
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field that an earlier release named goes on: to take an
 /// expiry back would keep what was to go.
-async fn expire(at: At<'_>, attribute: &str) -> Result<()> {
-    let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", at.full_name(Place::Database)?);
-    let found = at.call(&[op::GET_DATABASE_FIELD], || async {
-        at.clients.firestore.get_field().set_name(&name).send().await.map_err(failure)
+async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
+    let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", cx.full_name(Scope::Database)?);
+    let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
+        cx.clients.firestore.get_field().set_name(&name).send().await.map_err(failure)
     });
-    if found.await.or_absent()?.is_some_and(|field| field.ttl_config.is_some()) {
+    if found.await.optional()?.is_some_and(|field| field.ttl_config.is_some()) {
         return Ok(());
     }
     let field = Field::new().set_name(&name).set_ttl_config(TtlConfig::new());
-    let started = at.call(&[op::PATCH_DATABASE_FIELD], || async {
-        let call = at.clients.firestore.update_field().set_field(field.clone());
+    let started = cx.call(&[op::PATCH_DATABASE_FIELD], || async {
+        let call = cx.clients.firestore.update_field().set_field(field.clone());
         call.set_update_mask(FieldMask::default().set_paths(["ttl_config"])).send().await.map_err(failure)
     });
     // To apply it to documents that are there may take hours, and is not waited for.
     started.await.map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
-    if data != Data::Delete && database(at).await.or_absent()?.is_some() {
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
+    if data != Data::Delete && database(cx).await.optional()?.is_some() {
         // To see whether it is empty, one must be able to read it.
         return Ok(Removal::Kept("it may hold data; delete it with --delete-data".to_owned()));
     }
-    let name = at.full_name(Place::Database)?;
-    let started = at.call(&[op::DELETE_DATABASE], || async {
-        at.clients.firestore.delete_database().set_name(name).send().await.map_err(failure)
+    let name = cx.full_name(Scope::Database)?;
+    let started = cx.call(&[op::DELETE_DATABASE], || async {
+        cx.clients.firestore.delete_database().set_name(name).send().await.map_err(failure)
     });
-    if let Some(operation) = started.await.or_absent()? {
-        finished(at, operation.name).await?;
+    if let Some(operation) = started.await.optional()? {
+        finished(cx, operation.name).await?;
     }
-    unmark(at).await?;
+    unmark(cx).await?;
     Ok(Removal::Gone)
 }
 
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    database(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    database(cx).await?;
     Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

@@ -10,113 +10,113 @@ use alien_core::engine::mark::{self, ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Network, OrAbsent, Result};
+use alien_core::{Error, ErrorKind, Network, OptionalExt, Result};
 use google_cloud_compute_v1::model::firewall::{Allowed, Direction};
 use google_cloud_compute_v1::model::network_routing_config::RoutingMode;
 use google_cloud_compute_v1::model::operation::Status;
 use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingConfig, Operation, Subnetwork};
 
-use crate::client::{At, description, failure};
+use crate::client::{Context, description, failure};
 use crate::identity::calls::admit;
 use crate::naming::relative;
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// How long one of its parts may take to be made or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Network> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Network> {
+    match cx.resource()?.settings() {
         Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Defect, "no network")),
+        _ => Err(Error::new(ErrorKind::Internal, "no network")),
     }
 }
 
-fn project<'a>(at: At<'a>) -> &'a str {
-    at.site().target.project.as_str()
+fn project<'a>(cx: Context<'a>) -> &'a str {
+    cx.site().target.project.as_str()
 }
 
-fn region<'a>(at: At<'a>) -> &'a str {
-    at.site().target.location.as_str()
+fn region<'a>(cx: Context<'a>) -> &'a str {
+    cx.site().target.location.as_str()
 }
 
-async fn look(at: At<'_>) -> Result<Vpc> {
-    let name = at.name(Place::Network)?;
-    at.call(&[op::GET_NETWORK], || async {
-        at.clients.networks.get().set_project(project(at)).set_network(name).send().await.map_err(failure)
+async fn look(cx: Context<'_>) -> Result<Vpc> {
+    let name = cx.name(Scope::Network)?;
+    cx.call(&[op::GET_NETWORK], || async {
+        cx.clients.networks.get().set_project(project(cx)).set_network(name).send().await.map_err(failure)
     })
     .await
 }
 
-async fn look_at_subnetwork(at: At<'_>) -> Result<Subnetwork> {
-    let name = at.name(Place::Subnetwork)?;
-    at.call(&[op::GET_SUBNETWORK], || async {
-        let call = at.clients.subnetworks.get().set_project(project(at)).set_region(region(at));
+async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
+    let name = cx.name(Scope::Subnetwork)?;
+    cx.call(&[op::GET_SUBNETWORK], || async {
+        let call = cx.clients.subnetworks.get().set_project(project(cx)).set_region(region(cx));
         call.set_subnetwork(name).send().await.map_err(failure)
     })
     .await
 }
 
-async fn look_at_rule(at: At<'_>) -> Result<Firewall> {
-    let name = at.name(Place::Network)?;
-    at.call(&[op::GET_FIREWALL], || async {
-        at.clients.firewalls.get().set_project(project(at)).set_firewall(name).send().await.map_err(failure)
+async fn look_at_rule(cx: Context<'_>) -> Result<Firewall> {
+    let name = cx.name(Scope::Network)?;
+    cx.call(&[op::GET_FIREWALL], || async {
+        cx.clients.firewalls.get().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
     })
     .await
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let id = at.full_name(Place::Id)?;
-    let found = look(at).await.or_absent()?;
-    if settings(at)?.existing_name().is_some() {
-        let missing = || Error::new(ErrorKind::Missing, "the network is not there; make it, or name another");
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let id = cx.full_name(Scope::Id)?;
+    let found = look(cx).await.optional()?;
+    if settings(cx)?.existing_name().is_some() {
+        let missing = || Error::new(ErrorKind::NotFound, "the network is not there; make it, or name another");
         return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
     }
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let observed = description::observed(at.site(), id, &found.description.unwrap_or_default());
+    let observed = description::observed(cx.site(), id, &found.description.unwrap_or_default());
     let Observed::Own { .. } = observed else { return Ok(observed) };
-    if look_at_subnetwork(at).await.or_absent()?.is_none() {
+    if look_at_subnetwork(cx).await.optional()?.is_none() {
         return Ok(observed);
     }
-    Ok(match look_at_rule(at).await.or_absent()? {
+    Ok(match look_at_rule(cx).await.optional()? {
         None => observed,
-        Some(rule) => match description::observed(at.site(), id, &rule.description.unwrap_or_default()) {
+        Some(rule) => match description::observed(cx.site(), id, &rule.description.unwrap_or_default()) {
             Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
             sealed => sealed,
         },
     })
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Network)?;
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Network)?;
     let network = Vpc::new()
         .set_name(name)
         .set_description(description::of(&ownership(marks, name)))
         .set_auto_create_subnetworks(false)
         .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
-    let started = at.call(&[op::CREATE_NETWORK], || async {
-        let call = at.clients.networks.insert().set_project(project(at)).set_body(network.clone());
+    let started = cx.call(&[op::CREATE_NETWORK], || async {
+        let call = cx.clients.networks.insert().set_project(project(cx)).set_body(network.clone());
         call.send().await.map_err(failure)
     });
-    finished(at, Where::Everywhere, started.await?).await
+    finished(cx, Where::Everywhere, started.await?).await
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    let name = at.name(Place::Network)?;
-    let path = relative(at.full_name(Place::Network)?);
-    let range = settings(at)?.range();
-    if look_at_subnetwork(at).await.or_absent()?.is_none() {
-        make_subnetwork(at, name, path, range, marks).await?;
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let name = cx.name(Scope::Network)?;
+    let path = relative(cx.full_name(Scope::Network)?);
+    let range = settings(cx)?.range();
+    if look_at_subnetwork(cx).await.optional()?.is_none() {
+        make_subnetwork(cx, name, path, range, marks).await?;
     }
-    let found = look_at_subnetwork(at).await?;
+    let found = look_at_subnetwork(cx).await?;
     let words = found.description.as_deref().unwrap_or_default();
-    description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
+    description::own(cx.site(), words, &format!("the subnetwork `{name}`"))?;
     if found.ip_cidr_range.as_deref() != Some(range) {
         let has = found.ip_cidr_range.unwrap_or_default();
         let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
-        return Err(Error::new(ErrorKind::Refused, format!("{what}; give the network another id")));
+        return Err(Error::new(ErrorKind::Rejected, format!("{what}; give the network another id")));
     }
-    admit(at).await?;
+    admit(cx).await?;
     // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
     // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
     let rule = Firewall::new()
@@ -125,28 +125,28 @@ pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
         .set_direction(Direction::Ingress)
         .set_source_ranges([range])
         .set_allowed([Allowed::new().set_ip_protocol("all")]);
-    if look_at_rule(at).await.or_absent()?.is_none() {
+    if look_at_rule(cx).await.optional()?.is_none() {
         let rule = rule.clone().set_description(description::of(&ownership(marks, name)));
-        let started = at.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            let call = at.clients.firewalls.insert().set_project(project(at)).set_body(rule.clone());
+        let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+            let call = cx.clients.firewalls.insert().set_project(project(cx)).set_body(rule.clone());
             call.send().await.map_err(failure)
         });
-        made(at, Where::Everywhere, started.await).await?;
+        made(cx, Where::Everywhere, started.await).await?;
     }
-    let found = look_at_rule(at).await?;
+    let found = look_at_rule(cx).await?;
     let words = found.description.as_deref().unwrap_or_default();
-    description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
+    description::own(cx.site(), words, &format!("the firewall rule `{name}`"))?;
     let words: Vec<_> =
         ownership(marks, name).into_iter().filter(|(word, _)| *word != mark::RELEASE).chain(seal(marks)).collect();
     let rule = rule.set_description(description::of(&words));
-    let started = at.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-        let call = at.clients.firewalls.patch().set_project(project(at)).set_firewall(name).set_body(rule.clone());
+    let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+        let call = cx.clients.firewalls.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
         call.send().await.map_err(failure)
     });
-    finished(at, Where::Everywhere, started.await?).await
+    finished(cx, Where::Everywhere, started.await?).await
 }
 
-async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, marks: &Marks) -> Result<()> {
+async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str, marks: &Marks) -> Result<()> {
     let subnetwork = Subnetwork::new()
         .set_name(name)
         .set_description(description::of(&ownership(marks, name)))
@@ -154,28 +154,28 @@ async fn make_subnetwork(at: At<'_>, name: &str, network: &str, range: &str, mar
         .set_ip_cidr_range(range)
         // What has no public address still reaches Google's own services.
         .set_private_ip_google_access(true);
-    let started = at.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-        let call = at.clients.subnetworks.insert().set_project(project(at)).set_region(region(at));
+    let started = cx.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+        let call = cx.clients.subnetworks.insert().set_project(project(cx)).set_region(region(cx));
         call.set_body(subnetwork.clone()).send().await.map_err(failure)
     });
-    made(at, Where::InRegion, started.await).await
+    made(cx, Where::InRegion, started.await).await
 }
 
-pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
-    let name = at.name(Place::Network)?;
-    if let Some(rule) = look_at_rule(at).await.or_absent()? {
+pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+    let name = cx.name(Scope::Network)?;
+    if let Some(rule) = look_at_rule(cx).await.optional()? {
         let words = rule.description.as_deref().unwrap_or_default();
-        description::own(at.site(), words, &format!("the firewall rule `{name}`"))?;
-        remove(at, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            at.clients.firewalls.delete().set_project(project(at)).set_firewall(name).send().await.map_err(failure)
+        description::own(cx.site(), words, &format!("the firewall rule `{name}`"))?;
+        remove(cx, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+            cx.clients.firewalls.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
         })
         .await?;
     }
-    if let Some(subnetwork) = look_at_subnetwork(at).await.or_absent()? {
+    if let Some(subnetwork) = look_at_subnetwork(cx).await.optional()? {
         let words = subnetwork.description.as_deref().unwrap_or_default();
-        description::own(at.site(), words, &format!("the subnetwork `{name}`"))?;
-        let gone = remove(at, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
-            let call = at.clients.subnetworks.delete().set_project(project(at)).set_region(region(at));
+        description::own(cx.site(), words, &format!("the subnetwork `{name}`"))?;
+        let gone = remove(cx, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
+            let call = cx.clients.subnetworks.delete().set_project(project(cx)).set_region(region(cx));
             call.set_subnetwork(name).send().await.map_err(failure)
         });
         match gone.await {
@@ -187,34 +187,34 @@ pub(crate) async fn delete(at: At<'_>, _: Data) -> Result<Removal> {
             gone => gone?,
         }
     }
-    remove(at, Where::Everywhere, &[op::DELETE_NETWORK], || async {
-        at.clients.networks.delete().set_project(project(at)).set_network(name).send().await.map_err(failure)
+    remove(cx, Where::Everywhere, &[op::DELETE_NETWORK], || async {
+        cx.clients.networks.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
     })
     .await?;
     Ok(Removal::Gone)
 }
 
 /// Waits for a part that is being made. One that is there already may be ours, if an answer was lost.
-async fn made(at: At<'_>, whose: Where, started: Result<Operation>) -> Result<()> {
+async fn made(cx: Context<'_>, whose: Where, started: Result<Operation>) -> Result<()> {
     match started {
-        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
-        started => finished(at, whose, started?).await,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        started => finished(cx, whose, started?).await,
     }
 }
 
 /// Removes a part, unless it is gone, and waits until it is.
 async fn remove<F: Future<Output = Result<Operation>> + Send>(
-    at: At<'_>,
+    cx: Context<'_>,
     whose: Where,
-    rows: &[&'static Row<Place>],
+    rows: &[&'static Row<Scope>],
     attempt: impl Fn() -> F + Send + Sync,
 ) -> Result<()> {
-    let started = at.call(rows, || {
+    let started = cx.call(rows, || {
         let attempt = attempt();
         async move { attempt.await.map_err(in_use) }
     });
-    match started.await.or_absent()? {
-        Some(operation) => finished(at, whose, operation).await,
+    match started.await.optional()? {
+        Some(operation) => finished(cx, whose, operation).await,
         None => Ok(()),
     }
 }
@@ -234,21 +234,21 @@ enum Where {
 }
 
 /// Waits for an operation.
-async fn finished(at: At<'_>, whose: Where, started: Operation) -> Result<()> {
-    let name = started.name.ok_or_else(|| Error::lacking("name of the operation"))?;
+async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<()> {
+    let name = started.name.ok_or_else(|| Error::missing_field("name of the operation"))?;
     let name = &name;
-    at.until(PATIENCE, || async move {
+    cx.until(PATIENCE, || async move {
         let found = match whose {
             Where::Everywhere => {
-                at.call(&[op::GET_GLOBAL_OPERATION], || async {
-                    let call = at.clients.global_operations.get().set_project(project(at)).set_operation(name);
+                cx.call(&[op::GET_GLOBAL_OPERATION], || async {
+                    let call = cx.clients.global_operations.get().set_project(project(cx)).set_operation(name);
                     call.send().await.map_err(failure)
                 })
                 .await?
             }
             Where::InRegion => {
-                at.call(&[op::GET_REGION_OPERATION], || async {
-                    let call = at.clients.region_operations.get().set_project(project(at)).set_region(region(at));
+                cx.call(&[op::GET_REGION_OPERATION], || async {
+                    let call = cx.clients.region_operations.get().set_project(project(cx)).set_region(region(cx));
                     call.set_operation(name).send().await.map_err(failure)
                 })
                 .await?
@@ -261,16 +261,16 @@ async fn finished(at: At<'_>, whose: Where, started: Operation) -> Result<()> {
             return Ok(ControlFlow::Break(()));
         };
         let said = format!("{} ({})", error.message.unwrap_or_default(), error.code.unwrap_or_default());
-        Err(in_use(Error::new(ErrorKind::Refused, said)))
+        Err(in_use(Error::new(ErrorKind::Rejected, said)))
     })
     .await
 }
 
 /// Its own subnetwork is looked at as well; a customer's network has what the customer gave it.
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    look(at).await?;
-    if settings(at)?.existing_name().is_none() {
-        look_at_subnetwork(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    look(cx).await?;
+    if settings(cx)?.existing_name().is_none() {
+        look_at_subnetwork(cx).await?;
     }
     Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

@@ -4,7 +4,7 @@ use alien_core::engine::mark::{ownership, seal};
 use alien_core::engine::{Data, Marks, Observed, Removal};
 use alien_core::manage::{Health, Heartbeat};
 use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OrAbsent, Result, Storage};
+use alien_core::{Error, ErrorKind, OptionalExt, Result, Storage};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
 use google_cloud_storage::model::bucket::lifecycle::Rule;
@@ -13,28 +13,28 @@ use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
 use google_cloud_storage::model::{Bucket, CreateBucketRequest};
 use google_cloud_wkt::FieldMask;
 
-use crate::client::{At, failure, labels};
+use crate::client::{Context, failure, labels};
 use crate::identity::calls::{admit, dismiss};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
-fn settings<'a>(at: At<'a>) -> Result<&'a Storage> {
-    match at.resource()?.settings() {
+fn settings<'a>(cx: Context<'a>) -> Result<&'a Storage> {
+    match cx.resource()?.settings() {
         Settings::Storage(storage) => Ok(storage),
-        _ => Err(Error::new(ErrorKind::Defect, "no storage")),
+        _ => Err(Error::new(ErrorKind::Internal, "no storage")),
     }
 }
 
 /// `projects/_/buckets/` and the bucket's name.
-fn path<'a>(at: At<'a>) -> Result<&'a str> {
-    at.full_name(Place::Bucket).map(relative)
+fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
+    cx.full_name(Scope::Bucket).map(relative)
 }
 
-async fn look(at: At<'_>) -> Result<Bucket> {
-    let name = path(at)?;
-    at.call(&[op::GET_BUCKET], || async {
-        at.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)
+async fn look(cx: Context<'_>) -> Result<Bucket> {
+    let name = path(cx)?;
+    cx.call(&[op::GET_BUCKET], || async {
+        cx.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)
     })
     .await
     .map_err(|error| match error.kind() {
@@ -44,14 +44,14 @@ async fn look(at: At<'_>) -> Result<Bucket> {
     })
 }
 
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    let Some(found) = look(at).await.or_absent()? else { return Ok(Observed::Absent) };
-    let target = &at.site().target;
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+    let target = &cx.site().target;
     let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
     if !projects.contains(&found.project) {
         return Ok(Observed::Foreign(format!("it is in {}", found.project)));
     }
-    Ok(labels::observed(at.site(), at.full_name(Place::Bucket)?, &found.labels))
+    Ok(labels::observed(cx.site(), cx.full_name(Scope::Bucket)?, &found.labels))
 }
 
 /// Closed from the first moment: access by IAM alone, and by nobody in public
@@ -75,70 +75,70 @@ fn expiry(storage: &Storage) -> Lifecycle {
     Lifecycle::new().set_rule(rule)
 }
 
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let storage = settings(at)?;
-    let name = at.name(Place::Bucket)?;
-    let project = Paths(&at.site().target).parent();
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let storage = settings(cx)?;
+    let name = cx.name(Scope::Bucket)?;
+    let project = Paths(&cx.site().target).parent();
     let bucket = Bucket::new()
         .set_project(&project)
-        .set_location(at.site().target.location.to_string().to_uppercase())
+        .set_location(cx.site().target.location.to_string().to_uppercase())
         .set_labels(ownership(marks, name))
         .set_iam_config(closed())
         .set_versioning(versioning(storage))
         .set_lifecycle(expiry(storage));
     let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
-    at.call(&[op::CREATE_BUCKET], || async {
-        at.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
+    cx.call(&[op::CREATE_BUCKET], || async {
+        cx.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)
 }
 
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
-    admit(at).await?;
-    let storage = settings(at)?;
-    let found = look(at).await?;
-    let ours = ownership(marks, at.name(Place::Bucket)?).into_iter().chain(seal(marks));
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    admit(cx).await?;
+    let storage = settings(cx)?;
+    let found = look(cx).await?;
+    let ours = ownership(marks, cx.name(Scope::Bucket)?).into_iter().chain(seal(marks));
     let labels = labels::with(found.labels, ours);
     let bucket = Bucket::new()
-        .set_name(path(at)?)
+        .set_name(path(cx)?)
         .set_labels(labels)
         .set_iam_config(closed())
         .set_versioning(versioning(storage))
         .set_lifecycle(expiry(storage));
     let mask = FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
-    at.call(&[op::PATCH_BUCKET], || async {
-        let call = at.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
+    cx.call(&[op::PATCH_BUCKET], || async {
+        let call = cx.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
         call.send().await.map_err(failure)
     })
     .await
     .map(drop)
 }
 
-pub(crate) async fn delete(at: At<'_>, data: Data) -> Result<Removal> {
-    if delete_if_empty(at).await? {
+pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
+    if delete_if_empty(cx).await? {
         return Ok(Removal::Gone);
     }
     if data != Data::Delete {
-        dismiss(at).await?;
+        dismiss(cx).await?;
         return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
     }
-    if look(at).await?.versioning.is_some_and(|versioning| versioning.enabled) {
+    if look(cx).await?.versioning.is_some_and(|versioning| versioning.enabled) {
         let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
         return Ok(Removal::Kept(why.to_owned()));
     }
-    empty(at).await?;
-    if delete_if_empty(at).await? {
+    empty(cx).await?;
+    if delete_if_empty(cx).await? {
         return Ok(Removal::Gone);
     }
     Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
 }
 
 /// Deletes the bucket, unless there is anything in it. Cloud Storage itself looks: nobody needs to see names for that.
-async fn delete_if_empty(at: At<'_>) -> Result<bool> {
-    let name = path(at)?;
-    let deleted = at.call(&[op::DELETE_BUCKET], || async {
-        match at.clients.storage.delete_bucket().set_name(name).send().await {
+async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
+    let name = path(cx)?;
+    let deleted = cx.call(&[op::DELETE_BUCKET], || async {
+        match cx.clients.storage.delete_bucket().set_name(name).send().await {
             Ok(()) => Ok(true),
             Err(error) => match error.status().map(|status| status.code) {
                 Some(Code::FailedPrecondition | Code::Aborted) => Ok(false),
@@ -146,31 +146,31 @@ async fn delete_if_empty(at: At<'_>) -> Result<bool> {
             },
         }
     });
-    Ok(deleted.await.or_absent()?.unwrap_or(true))
+    Ok(deleted.await.optional()?.unwrap_or(true))
 }
 
 /// Deletes all objects, a page at a time.
-async fn empty(at: At<'_>) -> Result<()> {
-    let name = path(at)?;
+async fn empty(cx: Context<'_>) -> Result<()> {
+    let name = path(cx)?;
     loop {
-        let listed = at.call(&[op::LIST_OBJECTS], || async {
-            at.clients.storage.list_objects().set_parent(name).send().await.map_err(failure)
+        let listed = cx.call(&[op::LIST_OBJECTS], || async {
+            cx.clients.storage.list_objects().set_parent(name).send().await.map_err(failure)
         });
         let objects = listed.await?.objects;
         if objects.is_empty() {
             return Ok(());
         }
         for object in objects {
-            let deleted = at.call(&[op::DELETE_OBJECT], || async {
-                let call = at.clients.storage.delete_object().set_bucket(name).set_object(&object.name);
+            let deleted = cx.call(&[op::DELETE_OBJECT], || async {
+                let call = cx.clients.storage.delete_object().set_bucket(name).set_object(&object.name);
                 call.send().await.map_err(failure)
             });
-            deleted.await.or_absent()?;
+            deleted.await.optional()?;
         }
     }
 }
 
-pub(crate) async fn heartbeat(at: At<'_>) -> Result<Heartbeat> {
-    look(at).await?;
+pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
+    look(cx).await?;
     Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

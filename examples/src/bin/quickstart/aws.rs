@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use alien_aws::{Aws, Target};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::{Deployment, DeploymentId, Invitation, Stack, SystemClock};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -41,7 +41,7 @@ pub(crate) async fn sides(stack: Stack, url: &str) -> Result<Sides, Box<dyn Erro
         vendor: format!("arn:aws:iam::{VENDOR}:user/{name}").parse()?,
         external_id: format!("alien-{}", Uuid::new_v4().simple()).parse()?,
     };
-    let how = Calling::new(Arc::new(SystemClock));
+    let how = CallConfig::new(Arc::new(SystemClock));
     let trust = alien_core::trust::<Aws>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "aws".to_owned(), trust, stack };
     Ok(Sides {

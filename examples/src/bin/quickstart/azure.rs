@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::{Deployment, DeploymentId, Invitation, Stack, SystemClock};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
@@ -44,7 +44,7 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
         issuer: issuer.url().parse()?,
         subject: format!("deployment:{id}").parse()?,
     };
-    let how = Calling::new(Arc::new(SystemClock));
+    let how = CallConfig::new(Arc::new(SystemClock));
     let trust = alien_core::trust::<Azure>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "azure".to_owned(), trust, stack };
     let endpoint = Endpoint::emulator(sim.url(), sim.certificate().as_bytes())?;

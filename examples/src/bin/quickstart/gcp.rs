@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::{Deployment, DeploymentId, Invitation, Stack, SystemClock};
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
@@ -44,7 +44,7 @@ pub(crate) async fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
         prefix: "acme".parse()?,
         vendor: vendor.parse()?,
     };
-    let how = Calling::new(Arc::new(SystemClock));
+    let how = CallConfig::new(Arc::new(SystemClock));
     let trust = alien_core::trust::<Gcp>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "gcp".to_owned(), trust, stack };
     Ok(Sides {

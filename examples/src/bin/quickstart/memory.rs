@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use alien_core::call::Calling;
+use alien_core::call::CallConfig;
 use alien_core::impersonate::Purpose;
 use alien_core::memory::{self, Account, Target};
 use alien_core::{Deployment, DeploymentId, ErrorKind, Impersonate as _, Invitation, Stack, SystemClock};
@@ -16,7 +16,7 @@ use crate::around::{Around, Attempt, Outcome};
 pub(crate) fn sides(stack: Stack) -> Result<Sides, Box<dyn Error>> {
     let account = Account::new(Arc::new(SystemClock));
     let target = Target::new("acme")?;
-    let how = Calling::new(Arc::new(SystemClock));
+    let how = CallConfig::new(Arc::new(SystemClock));
     let id = DeploymentId::from(Uuid::now_v7());
     let trust = alien_core::trust::<memory::Memory>(&target)?;
     let invitation = Invitation { version: Invitation::VERSION, id, cloud: "memory".to_owned(), trust, stack };
@@ -42,7 +42,7 @@ impl Around for Beside {
                 "it has no interface beside the library's, so nobody can go round the library there",
             ));
         }
-        let how = Calling::new(Arc::new(SystemClock));
+        let how = CallConfig::new(Arc::new(SystemClock));
         let vendor = memory::impersonator(&self.account, &self.target.vendor, &self.target.proof, how);
         match vendor.session(deployment, &Purpose::Watch).await {
             Ok(_) => Ok(Outcome::Allowed),

@@ -1,78 +1,78 @@
 //! The cluster that the containers of a deployment share.
 
-use alien_core::OrAbsent;
+use alien_core::OptionalExt;
 use alien_core::engine::mark::{observed, ownership, seal};
 use alien_core::engine::{Marks, Observed, Removal};
 use alien_core::{Error, ErrorKind, Result};
 use aws_sdk_ecs::types::{Cluster, ClusterField};
 
 use super::tags;
-use crate::client::{At, failure};
+use crate::client::{Context, failure};
 use crate::operations as op;
-use crate::operations::Place;
+use crate::operations::Scope;
 
 /// A stack without containers needs no cluster. One that was deleted is told of for a while.
-pub(crate) async fn observe(at: At<'_>) -> Result<Observed> {
-    if at.site().names.at(Place::Cluster, at.subject).next().is_none() {
+pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+    if cx.site().names.at(Scope::Cluster, cx.subject).next().is_none() {
         return Ok(Observed::Unneeded);
     }
-    let name = at.name(Place::Cluster)?;
-    let answer = at
+    let name = cx.name(Scope::Cluster)?;
+    let answer = cx
         .call(&[op::DESCRIBE_CLUSTERS], || async {
-            let request = at.clients.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
+            let request = cx.clients.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
             request.send().await.map_err(failure)
         })
         .await
-        .or_absent()?;
+        .optional()?;
     // What is not there is among the failures, as MISSING.
     let clusters = answer.and_then(|answer| answer.clusters).unwrap_or_default();
     let cluster = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE"));
     Ok(cluster.map_or(Observed::Absent, |cluster: &Cluster| {
         let tags = cluster.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-        observed(at.site(), cluster.cluster_arn().unwrap_or_default(), tags)
+        observed(cx.site(), cluster.cluster_arn().unwrap_or_default(), tags)
     }))
 }
 
 /// Makes the role under which ECS makes network interfaces, unless the account has it, and the cluster.
-pub(crate) async fn create(at: At<'_>, marks: &Marks) -> Result<()> {
-    let made = at
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    let made = cx
         .call(&[op::CREATE_ECS_LINKED_ROLE], || async {
-            let request = at.clients.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
+            let request = cx.clients.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
             request.send().await.map_err(failure)
         })
         .await;
     match made {
         // AWS answers InvalidInput, as to any other mistake
         // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>).
-        Err(error) if error.kind() == ErrorKind::Exists || error.message().contains("has been taken") => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists || error.message().contains("has been taken") => {}
         made => drop(made?),
     }
-    let name = at.name(Place::Cluster)?;
-    let request = at.clients.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(ownership(marks, name))));
-    at.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await?;
+    let name = cx.name(Scope::Cluster)?;
+    let request = cx.clients.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(ownership(marks, name))));
+    cx.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await?;
     // ECS gives a cluster of the same name that is there already as if it had made it: its tags tell.
-    match observe(at).await? {
+    match observe(cx).await? {
         Observed::Foreign(whose) => {
-            Err(Error::new(ErrorKind::Exists, format!("the cluster `{name}` is there: {whose}")))
+            Err(Error::new(ErrorKind::AlreadyExists, format!("the cluster `{name}` is there: {whose}")))
         }
         _ => Ok(()),
     }
 }
 
 /// It has no settings.
-pub(crate) async fn configure(at: At<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let request =
-        at.clients.ecs.tag_resource().resource_arn(at.full_name(Place::Cluster)?).set_tags(Some(tags(seal(marks))));
-    at.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+        cx.clients.ecs.tag_resource().resource_arn(cx.full_name(Scope::Cluster)?).set_tags(Some(tags(seal(marks))));
+    cx.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
 /// Services and tasks that are still ending are in the way for a while. The linked role is the account's: it stays.
-pub(crate) async fn delete(at: At<'_>) -> Result<Removal> {
-    let name = at.name(Place::Cluster)?;
-    at.call(&[op::DELETE_CLUSTER], || async {
-        at.clients.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
+    let name = cx.name(Scope::Cluster)?;
+    cx.call(&[op::DELETE_CLUSTER], || async {
+        cx.clients.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
     })
     .await
-    .or_absent()?;
+    .optional()?;
     Ok(Removal::Gone)
 }
