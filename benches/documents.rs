@@ -6,7 +6,7 @@ use alien_aws::Aws;
 use alien_azure::Azure;
 use alien_conformance::{golden, stacks};
 use alien_core::Stack;
-use alien_core::cloud::{self, Cloud};
+use alien_core::adapter::AccessControl;
 use alien_gcp::Gcp;
 use divan::{Bencher, black_box};
 
@@ -47,8 +47,8 @@ fn azure() -> alien_azure::Target {
 }
 
 /// Derives, renders and audits, without the clouds' limits, and writes compact JSON.
-fn documents<C: Cloud>(stack: &Stack, target: &C::Target) -> String {
-    let rendered = cloud::render_beyond_limits::<C>(black_box(stack), black_box(target)).unwrap();
+fn documents<C: AccessControl>(stack: &Stack, target: &C::Target) -> String {
+    let rendered = alien_core::render_beyond_limits::<C>(black_box(stack), black_box(target)).unwrap();
     serde_json::to_string(&rendered.documents).unwrap()
 }
 

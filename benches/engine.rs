@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alien_conformance::stacks;
-use alien_core::call::CallConfig;
-use alien_core::memory::{self, Account, Target};
-use alien_core::provision::Options;
-use alien_core::{Artifacts, Clock, Deployment, DeploymentId, Manager, Provision, Release, Silent, Stack};
+use alien_core::memory;
+use alien_core::memory::Account;
+use alien_core::memory::Target;
+use alien_core::{
+    Artifacts, CallConfig, Clock, Deployment, DeploymentId, Manager, Options, Provision, Release, Silent, Stack,
+};
 use async_trait::async_trait;
 use divan::Bencher;
 use jiff::Timestamp;

@@ -7,8 +7,8 @@ pub(crate) mod calls;
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::{Deployed, Operation};
-use alien_core::permission::{Holder, Subject};
+use alien_core::adapter::{Layout, Operation};
+use alien_core::{Holder, Kind};
 
 use crate::Aws;
 use crate::naming::Arns;
@@ -72,8 +72,8 @@ pub(crate) fn managed_policy_name(role: &str, number: usize) -> String {
 /// * A profile: the services that run its code, ECS for this account only
 ///   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>).
 /// * Provisioning: whomever the customer's own account allows to.
-pub(crate) fn trust(deployment: &Deployed<'_, Aws>, holder: &Holder) -> Policy {
-    let target = deployment.target;
+pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
+    let target = &layout.target;
     let statements = match holder {
         Holder::Vendor => {
             let external_id = Some(("sts:ExternalId", target.external_id.to_string()));
@@ -87,25 +87,17 @@ pub(crate) fn trust(deployment: &Deployed<'_, Aws>, holder: &Holder) -> Policy {
             vec![assume("CustomersOwnAccount", ("AWS", account), None)]
         }
         Holder::Profile(profile) => {
-            let (mut lambda, mut tasks) = (false, false);
-            let position = deployment.permissions.runtime_position(profile.as_str());
-            let holding = position.and_then(|position| deployment.permissions.runtime.get(position));
-            for grant in holding.into_iter().flat_map(|holding| &holding.grants) {
-                let Subject::Resource(position) = grant.subject else { continue };
-                if grant.set != alien_core::permission::Set::Run {
-                    continue;
-                }
-                match deployment.stack.at(position).map(alien_core::resource::Resource::kind) {
-                    Some(alien_core::Kind::Function) => lambda = true,
-                    Some(alien_core::Kind::Container) => tasks = true,
-                    _ => {}
-                }
-            }
+            let runs = |kind: Kind| {
+                layout.stack.resources().iter().any(|resource| {
+                    let compute = resource.settings().compute();
+                    resource.kind() == kind && compute.is_some_and(|compute| compute.profile == profile.as_str())
+                })
+            };
             let mut statements = Vec::new();
-            if lambda {
+            if runs(Kind::Function) {
                 statements.push(assume("Functions", ("Service", "lambda.amazonaws.com".to_owned()), None));
             }
-            if tasks {
+            if runs(Kind::Container) {
                 let account = Some(("aws:SourceAccount", target.account.to_string()));
                 statements.push(assume("Containers", ("Service", "ecs-tasks.amazonaws.com".to_owned()), account));
             }

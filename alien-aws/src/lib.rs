@@ -26,26 +26,30 @@
 
 #[cfg(feature = "client")]
 mod client;
-mod identity;
+mod cluster;
 #[cfg(feature = "client")]
-mod manage;
+mod connect;
+mod identity;
 mod naming;
 pub mod operations;
 pub mod policy;
 #[cfg(feature = "client")]
 mod preflight;
 #[cfg(feature = "client")]
-mod provision;
+mod provider;
 mod resource;
 mod target;
 
-use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
+use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Guard, Layout, Rows, Table};
+use alien_core::{
+    Container, Field, Function, Grants, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
+    Report, Rule, Size, Stack, Storage,
 };
-use alien_core::permission::{Grants, Holder, Set, SubjectType};
-use alien_core::resource::Resource;
-use alien_core::{Kind, Problem, Rule, Stack};
 
+#[cfg(feature = "client")]
+pub use client::Clients;
+#[cfg(feature = "client")]
+pub use connect::Adapter;
 #[cfg(feature = "client")]
 pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
 use naming::Arns;
@@ -53,10 +57,10 @@ pub use naming::RESOURCE_TAG;
 use operations::Scope;
 use policy::{Condition, Principal, Request};
 #[cfg(feature = "client")]
-pub use provision::{Admin, client_config, provisioner};
+pub use provider::{Admin, client_config, provisioner};
 pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
 
-/// AWS, as [`alien_core::cloud`] knows clouds.
+/// AWS, as [`alien_core::adapter`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aws {}
 
@@ -64,42 +68,73 @@ pub enum Aws {}
 ///
 /// # Errors
 ///
-/// As [`alien_core::cloud::render`].
+/// As [`alien_core::render`].
 pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Aws>, RenderError> {
-    cloud::render(stack, target)
+    alien_core::render(stack, target)
 }
 
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for.
 #[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
-    cloud::audit::<Aws>(stack, target, layers)
+pub fn audit(stack: &Stack, target: &Target, layers: &alien_core::Layers<Principal>) -> Report {
+    alien_core::audit::<Aws>(stack, target, layers)
 }
 
 impl Cloud for Aws {
     const NAME: &'static str = "aws";
-    const TRUST: &'static [&'static str] = &["vendor", "externalId"];
+    const TARGET: &'static [Field] = &[
+        Field::place::<AccountId>("account", "the account that the deployment goes to, 12 digits"),
+        Field::place::<Region>("region", "the region, `eu-central-1`"),
+        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::trust::<VendorPrincipal>(
+            "vendor",
+            "the ARN of the role or user of the vendor's that may assume the management role",
+        ),
+        Field::trust::<ExternalId>("externalId", "what the vendor must present when it assumes the management role")
+            .made(|_| format!("alien-{}", uuid::Uuid::new_v4().simple())),
+    ];
 
     type Scope = Scope;
     type Target = Target;
-    type Principal = Principal;
-    type Condition = Condition;
+    type Kinds = (Function, Container, Storage, Kv, Queue, Network);
 
     fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
-        match topic {
-            SubjectType::Kind(kind) => resource::set(kind, set),
-            SubjectType::Deployment if set == Set::Setup => resource::cluster_set(),
-            SubjectType::Identity if set == Set::Setup => identity::set(),
-            SubjectType::Deployment | SubjectType::Identity => &[],
-        }
+    fn identity_set() -> Rows<Self> {
+        identity::set()
+    }
+
+    fn shared_set() -> Rows<Self> {
+        cluster::set()
     }
 
     fn is_shared(scope: Scope) -> bool {
         matches!(scope, Scope::Account | Scope::EcsLinkedRole)
     }
+
+    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
+        cluster::names(Arns(target), stack, things);
+        things.push((Scope::Account, "*".to_owned()));
+    }
+
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
+        identity::names(Arns(target), holder, things);
+    }
+
+    fn check(_: &Stack, target: &Target) -> Vec<Problem> {
+        if target.vendor.partition() == target.region.partition() {
+            return Vec::new();
+        }
+        let what = format!("the vendor `{}` is of another partition than {}", target.vendor, target.region);
+        let help = "name a vendor principal of the same partition: roles are not assumed across partitions";
+        vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor")]
+    }
+}
+
+impl AccessControl for Aws {
+    type Principal = Principal;
+    type Condition = Condition;
 
     fn escalations() -> &'static [Escalation] {
         operations::ESCALATIONS
@@ -109,45 +144,16 @@ impl Cloud for Aws {
         policy::covers_action(pattern, permission)
     }
 
-    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if target.vendor.partition() != target.region.partition() {
-            let what = format!("the vendor `{}` is of another partition than {}", target.vendor, target.region);
-            let help = "name a vendor principal of the same partition: roles are not assumed across partitions";
-            problems.push(Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor"));
-        }
-        for resource in stack.resources() {
-            resource::check(Arns(target), resource, &mut problems);
-            resource::check_among(stack, resource, &mut problems);
-        }
-        problems
-    }
-
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
-        resource::names(Arns(target), resource, things);
-    }
-
-    fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
-        if stack.resources().iter().any(|resource| resource.kind() == Kind::Container) {
-            resource::cluster(Arns(target), things);
-        }
-        things.push((Scope::Account, "*".to_owned()));
-    }
-
-    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
-        identity::names(Arns(target), holder, things);
-    }
-
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
-        policy::principal(deployment, holding)
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        policy::principal(layout, grants)
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
-        policy::sizes(documents)
+    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
+        policy::sizes(layers)
     }
 
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {

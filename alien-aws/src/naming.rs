@@ -1,11 +1,11 @@
 //! Physical names and ARNs.
 
-use alien_core::naming::{hyphenated, join};
+use alien_core::adapter::{Marks, hyphenated, join};
 
 use crate::target::Target;
 
 /// The tag that every thing of a deployment carries: the physical name of the resource it belongs to.
-pub const RESOURCE_TAG: &str = alien_core::engine::mark::RESOURCE;
+pub const RESOURCE_TAG: &str = Marks::RESOURCE;
 
 /// ARNs of one deployment's things.
 #[derive(Debug, Clone, Copy)]

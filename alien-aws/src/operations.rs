@@ -4,7 +4,7 @@
 //! authorization reference, page by page. Rows that no permission set lists are known and never granted: the audit
 //! needs them to say what a wrong document would allow.
 
-use alien_core::cloud::Escalation;
+use alien_core::adapter::Escalation;
 
 /// What a permission is checked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! What is looked at before a set-up: whose the credentials are, whether they may do what the plan takes, and quotas.
 
-use alien_core::cloud::Cloud;
-use alien_core::{ErrorKind, Problem, Result, Rule};
+use alien_core::adapter::AccessControl;
+use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, SummaryKeyType};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -12,15 +12,15 @@ use crate::policy::Statement;
 
 /// What is wrong, all at once.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
-    let target = &cx.site().target;
+    let target = cx.target();
     let caller = cx
         .call(&[op::CALLER_IDENTITY], || async { cx.clients.sts.get_caller_identity().send().await.map_err(failure) })
         .await?;
     let account = caller.account().unwrap_or_default();
     if account != target.account.as_str() {
         let what = format!("these credentials are of account {account}, and the deployment goes to {}", target.account);
-        let help = "use credentials of that account, or correct --account".to_owned();
-        return Ok(vec![Problem::error(Rule::Cloud, what, help).at("--account")]);
+        let help = "use credentials of that account, or correct the account of the target".to_owned();
+        return Ok(vec![Problem::error(Rule::Cloud, what, help).at("account")]);
     }
     let mut problems = Vec::new();
     if let Some(principal) = simulated(caller.arn().unwrap_or_default()) {
@@ -44,8 +44,8 @@ fn simulated(caller: &str) -> Option<String> {
 /// Asks IAM, statement by statement of the provisioning documents.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
-    let site = cx.site();
-    let rendered = Aws::principal(&site.deployed(), &site.permissions.provisioning);
+    let site = cx.deployment();
+    let rendered = Aws::principal(&site.layout, &site.permissions().provisioning);
     let statements: Vec<Statement> =
         rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let asked: Vec<_> = statements.iter().map(|statement| simulate(cx, principal, statement)).collect();
@@ -67,9 +67,9 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
         }
         let on = statement.resources.join(", ");
         let what = format!("`{principal}` may not {} on {on}", denied.join(", "));
-        let help = "ask whoever administers the account for the rights of the provisioning documents: `alien-deploy \
-                    review --documents` prints them";
-        Some(Problem::error(Rule::Cloud, what, help.to_owned()).at(&statement.sid))
+        let help = "ask whoever administers the account for the rights of the provisioning documents";
+        let problem = Problem::error(Rule::Cloud, what, help.to_owned());
+        Some(problem.at(&statement.sid).remedy(Remedy::GrantProvisioning))
     };
     Ok(statements.iter().zip(denied).filter_map(problem).collect())
 }
@@ -80,7 +80,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
     // Of several values that a condition takes, any one: a key of one text takes one.
     let conditions = statement.condition.0.values().flatten();
     let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
-    let region = ("aws:RequestedRegion", cx.site().target.region.as_str());
+    let region = ("aws:RequestedRegion", cx.target().region.as_str());
     let context: Vec<ContextEntry> = conditions
         .chain([region])
         .map(|(key, value)| {
@@ -136,7 +136,7 @@ async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
     let (Some(roles), Some(quota)) = (count(SummaryKeyType::Roles), count(SummaryKeyType::RolesQuota)) else {
         return Ok(Vec::new());
     };
-    let wanted = cx.site().permissions.runtime.len() + 1;
+    let wanted = cx.deployment().permissions().runtime.len() + 1;
     if roles + wanted <= quota {
         return Ok(Vec::new());
     }

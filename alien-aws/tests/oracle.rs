@@ -6,9 +6,8 @@
 use alien_aws::Aws;
 use alien_aws::operations::{ESCALATIONS, Scope, TABLE};
 use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
-use alien_core::Lifecycle;
-use alien_core::cloud::Cloud;
-use alien_core::permission::Layer;
+use alien_core::adapter::AccessControl;
+use alien_core::{Layer, Lifecycle};
 use serde_json::Value;
 use target::target;
 

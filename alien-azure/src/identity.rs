@@ -9,8 +9,8 @@ mod roles;
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::{Deployed, Operation};
-use alien_core::permission::Holder;
+use alien_core::Holder;
+use alien_core::adapter::{Layout, Operation};
 
 use crate::Azure;
 use crate::naming::Ids;
@@ -73,8 +73,8 @@ pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Scope, Stri
 }
 
 /// Whose tokens the identity of a holder accepts: the vendor's for this deployment, that of management; nobody's else.
-pub(crate) fn trust(deployment: &Deployed<'_, Azure>, holder: &Holder) -> Vec<FederatedCredential> {
-    let target = deployment.target;
+pub(crate) fn trust(layout: &Layout<Azure>, holder: &Holder) -> Vec<FederatedCredential> {
+    let target = &layout.target;
     match holder {
         Holder::Vendor => vec![FederatedCredential {
             name: "vendor".to_owned(),

@@ -28,30 +28,31 @@
 
 #[cfg(feature = "client")]
 mod client;
-mod identity;
 #[cfg(feature = "client")]
-mod manage;
+mod connect;
+mod identity;
 mod naming;
 pub mod operations;
 pub mod policy;
 #[cfg(feature = "client")]
 mod preflight;
 #[cfg(feature = "client")]
-mod provision;
+mod provider;
 mod resource;
 #[cfg(feature = "client")]
 mod shared;
 mod target;
 
-use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
+use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Layout, Rows, Table, frozen_logs_are_shared};
+use alien_core::{
+    Container, Field, Function, Grants, Holder, Kind, Kv, Layers, Network, Prefix, Problem, Queue, RenderError,
+    Rendered, Report, Resource, Size, Stack, Storage,
 };
-use alien_core::permission::{Grants, Holder, Set, SubjectType};
-use alien_core::resource::Resource;
-use alien_core::{Kind, Problem, Stack};
 
 #[cfg(feature = "client")]
-pub use client::{Config, Endpoint, VendorToken};
+pub use client::{Clients, Config, Endpoint, VendorToken};
+#[cfg(feature = "client")]
+pub use connect::Adapter;
 pub use identity::AUDIENCE;
 #[cfg(feature = "client")]
 pub use identity::assume::{Vendor, impersonator};
@@ -59,10 +60,10 @@ use naming::Ids;
 use operations::Scope;
 use policy::Principal;
 #[cfg(feature = "client")]
-pub use provision::{Admin, provisioner};
+pub use provider::{Admin, provisioner};
 pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
 
-/// Azure, as [`alien_core::cloud`] knows clouds.
+/// Azure, as [`alien_core::adapter`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Azure {}
 
@@ -70,37 +71,44 @@ pub enum Azure {}
 ///
 /// # Errors
 ///
-/// As [`alien_core::cloud::render`].
+/// As [`alien_core::render`].
 pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Azure>, RenderError> {
-    cloud::render(stack, target)
+    alien_core::render(stack, target)
 }
 
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for.
 #[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
-    cloud::audit::<Azure>(stack, target, layers)
+pub fn audit(stack: &Stack, target: &Target, layers: &Layers<Principal>) -> Report {
+    alien_core::audit::<Azure>(stack, target, layers)
 }
 
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
-    const TRUST: &'static [&'static str] = &["issuer", "subject"];
+    const TARGET: &'static [Field] = &[
+        Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` tells it"),
+        Field::place::<SubscriptionId>("subscription", "the id of the subscription that the deployment goes to"),
+        Field::place::<ResourceGroup>("resourceGroup", "the name of the resource group, which is there already"),
+        Field::place::<Location>("location", "the region, `germanywestcentral`"),
+        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::trust::<Issuer>("issuer", "the URL of the issuer whose tokens the management identity accepts"),
+        Field::trust::<Subject>("subject", "the subject that those tokens must have, another one for each deployment")
+            .or(|deployment| format!("deployment:{deployment}")),
+    ];
 
     type Scope = Scope;
     type Target = Target;
-    type Principal = Principal;
-    type Condition = ();
+    type Kinds = (Function, Container, Storage, Kv, Queue, Network);
 
     fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
-        match topic {
-            SubjectType::Kind(kind) => resource::set(kind, set),
-            SubjectType::Deployment if set == Set::Setup => identity::deployment_set(),
-            SubjectType::Identity if set == Set::Setup => identity::set(),
-            SubjectType::Deployment | SubjectType::Identity => &[],
-        }
+    fn identity_set() -> Rows<Self> {
+        identity::set()
+    }
+
+    fn shared_set() -> Rows<Self> {
+        identity::deployment_set()
     }
 
     fn is_shared(scope: Scope) -> bool {
@@ -112,24 +120,6 @@ impl Cloud for Azure {
         resource.kind().runs_code() || resource.kind() == Kind::Queue
     }
 
-    fn escalations() -> &'static [Escalation] {
-        operations::ESCALATIONS
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        policy::covers(pattern, permission)
-    }
-
-    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        resource::check(Ids(target), stack, &mut problems);
-        problems
-    }
-
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
-        resource::names(Ids(target), resource, things);
-    }
-
     fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
         things.push((Scope::Group, Ids(target).group()));
     }
@@ -138,29 +128,39 @@ impl Cloud for Azure {
         identity::names(Ids(target), holder, things);
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
-        policy::principal(deployment, holding)
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
+        let refused = stack.resources().iter().filter_map(|resource| Ids(target).refused(resource.id()));
+        refused.chain(frozen_logs_are_shared(stack)).collect()
+    }
+}
+
+impl AccessControl for Azure {
+    type Principal = Principal;
+    type Condition = ();
+
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        policy::covers(pattern, permission)
+    }
+
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        policy::principal(layout, grants)
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
-        policy::sizes(documents)
+    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
+        policy::sizes(layers)
     }
 
+    // Assignments here have no conditions: one in a document is not even read.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         policy::allowed(principal, visit);
-    }
-
-    fn guards(_: Scope) -> &'static [Guard<Scope>] {
-        // Assignments here have no conditions: one in a document is not even read.
-        &[]
-    }
-
-    fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
-        &[]
     }
 
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

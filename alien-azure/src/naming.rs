@@ -1,7 +1,8 @@
 //! Physical names and resource ids.
 //! <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
 
-use alien_core::naming::{compact, hyphenated, join};
+use alien_core::adapter::{compact, hyphenated, join};
+use alien_core::{Problem, ResourceId, Rule};
 
 use crate::target::Target;
 
@@ -34,6 +35,19 @@ impl Ids<'_> {
         let head =
             ["/subscriptions/", subscription.as_str(), "/resourceGroups/", resource_group.as_str(), "/providers/"];
         join(&head, parts)
+    }
+
+    /// What is wrong with the name of a resource: Azure keeps some words for itself
+    /// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name>).
+    pub(crate) fn refused(self, id: &ResourceId) -> Option<Problem> {
+        let name = self.physical(id.as_str(), 32);
+        if !(name.starts_with("login") || name.contains("microsoft") || name.contains("windows")) {
+            return None;
+        }
+        let what = format!("Azure refuses names like `{name}`");
+        let help =
+            "choose a prefix that does not begin with `login`, and prefix and id without `microsoft` and `windows`";
+        Some(Problem::error(Rule::Cloud, what, help.to_owned()).on(id))
     }
 
     /// The name of a managed identity, 3 to 128 characters.

@@ -3,7 +3,7 @@
 //! Action names are those of the permission reference, provider by provider. Rows that no permission set lists are
 //! known and never granted: the audit needs them to say what a wrong document would allow.
 
-use alien_core::cloud::Escalation;
+use alien_core::adapter::Escalation;
 
 /// What an action is checked on, and so the scope it is assigned at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

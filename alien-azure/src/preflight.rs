@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::Cloud;
-use alien_core::{ErrorKind, Problem, Result, Rule};
+use alien_core::adapter::AccessControl;
+use alien_core::{ErrorKind, Problem, Remedy, Result, Rule, Subject};
 use serde_json::Value;
 
 use crate::Azure;
@@ -14,6 +14,7 @@ use crate::operations as op;
 use crate::policy::{Held, covers};
 
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let cx = cx.about(Subject::Deployment);
     let problems = group(cx).await?;
     if problems.iter().any(Problem::is_error) {
         return Ok(problems);
@@ -23,15 +24,16 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
 
 /// Azure does not tell a group that is not there from one that may not be seen.
 async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
-    let target = &cx.site().target;
+    let target = cx.target();
     let id = Ids(target).group();
     match cx.call(&[op::GET_GROUP], || async { cx.clients.get::<Value>(&id).await }).await {
         Ok(_) => Ok(Vec::new()),
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("the resource group `{}` cannot be seen: {}", target.resource_group, error.message());
-            let help = "make it, correct --resource-group and --subscription, or ask whoever administers it for the rights \
-                        of the provisioning documents: `alien-deploy review --documents` prints them";
-            Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--resource-group")])
+            let help = "make it, correct resource group and subscription, or ask whoever administers it for the rights of the \
+                        provisioning documents";
+            let problem = Problem::error(Rule::Cloud, what, help.to_owned());
+            Ok(vec![problem.at("resourceGroup").remedy(Remedy::GrantProvisioning)])
         }
         Err(error) => Err(error),
     }
@@ -40,8 +42,8 @@ async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
 /// Asks the resource group what the caller may do there: what roles give, without what they except.
 /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group>
 async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
-    let site = cx.site();
-    let id = [&Ids(&site.target).group(), "/providers/Microsoft.Authorization/permissions"].concat();
+    let site = cx.deployment();
+    let id = [&Ids(site.target()).group(), "/providers/Microsoft.Authorization/permissions"].concat();
     let held = cx.call(&[op::GET_PERMISSIONS], || async { cx.clients.list::<Held>(&id, &[]).await });
     let held = match held.await {
         Ok(held) => held,
@@ -52,7 +54,7 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
         }
         Err(error) => return Err(error),
     };
-    let rendered = Azure::principal(&site.deployed(), &site.permissions.provisioning);
+    let rendered = Azure::principal(&site.layout, &site.permissions().provisioning);
     let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
     let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
     // What holds for some requests alone is not counted upon.
@@ -66,9 +68,9 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let group = &site.target.resource_group;
+    let group = &site.target().resource_group;
     let what = format!("these credentials may not {} in `{group}`", missing.join(", "));
-    let help = "ask whoever administers the resource group for the rights of the provisioning documents: `alien-deploy \
-                review --documents` prints them";
-    Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--resource-group")])
+    let help = "ask whoever administers the resource group for the rights of the provisioning documents";
+    let problem = Problem::error(Rule::Cloud, what, help.to_owned());
+    Ok(vec![problem.at("resourceGroup").remedy(Remedy::GrantProvisioning)])
 }

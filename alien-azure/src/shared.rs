@@ -3,11 +3,12 @@
 //! An environment that stands in a network is made for the first app in it, and removed when no app needs it any more, or with
 //! the network.
 
-use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Lifecycle, Result};
+use alien_core::adapter::{Marks, Observed, Reconcile, Removal};
+use alien_core::{Data, Error, ErrorKind, Kind, Lifecycle, Result};
+use async_trait::async_trait;
 
-use crate::client::Context;
+use crate::Azure;
+use crate::client::{Clients, Context};
 use crate::resource::compute::environment;
 use crate::resource::queue::namespace;
 
@@ -31,16 +32,14 @@ const PARTS: [Part; 5] = [
 impl Part {
     /// Whether a resource of the stack needs it.
     fn is_wanted(self, cx: Context<'_>) -> bool {
-        cx.site().stack().resources().iter().any(|resource| {
+        cx.deployment().stack().resources().iter().any(|resource| {
             let compute = resource.settings().compute();
             match self {
                 Self::Workspace(lifecycle) => compute.is_some() && resource.lifecycle() == lifecycle,
                 Self::Environment(lifecycle) => {
                     compute.is_some_and(|compute| compute.network.is_none()) && resource.lifecycle() == lifecycle
                 }
-                Self::Namespace => {
-                    matches!(resource.settings(), Settings::Queue(_)) || resource.settings().takes_commands()
-                }
+                Self::Namespace => resource.kind() == Kind::Queue || resource.settings().takes_commands(),
             }
         })
     }
@@ -62,11 +61,11 @@ impl Part {
         }
     }
 
-    async fn seal(self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+    async fn finish(self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         match self {
-            Self::Workspace(lifecycle) => environment::seal_workspace(cx, lifecycle, marks).await,
-            Self::Environment(lifecycle) => environment::seal(cx, lifecycle, marks).await,
-            Self::Namespace => namespace::seal(cx, marks).await,
+            Self::Workspace(lifecycle) => environment::finish_workspace(cx, lifecycle, marks).await,
+            Self::Environment(lifecycle) => environment::finish(cx, lifecycle, marks).await,
+            Self::Namespace => namespace::finish(cx, marks).await,
         }
     }
 
@@ -89,55 +88,61 @@ impl Part {
     }
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-    for part in PARTS {
-        let found = part.observe(cx).await?;
-        match part {
-            _ if part.is_wanted(cx) => wanted.push(found),
-            // It is among the strays.
-            Part::Environment(_) => {}
-            _ if found == Observed::Absent || part.is_kept(cx).await? => {}
-            _ => unwanted.push(found),
-        }
-    }
-    for environment in environment::stray(cx).await? {
-        if environment::apps_in(cx, &environment).await?.is_empty() {
-            unwanted.push(Observed::Own { id: environment, seal: None, drift: None });
-        }
-    }
-    Ok(Observed::together(wanted, unwanted))
-}
+/// All that resources of a deployment share.
+pub(crate) struct Shared;
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let mut made = false;
-    for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
-        made |= part.make(cx, marks).await?;
-    }
-    if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "all that is shared is there")) }
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
-        part.make(cx, marks).await?;
-        part.seal(cx, marks).await?;
-    }
-    // What something of an earlier stack still stands in is removed after that.
-    for environment in environment::stray(cx).await? {
-        environment::remove(cx, &environment).await?;
-    }
-    for part in PARTS.into_iter().rev().filter(|part| !part.is_wanted(cx)) {
-        part.remove(cx).await?;
-    }
-    Ok(())
-}
-
-pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    let mut kept = environment::delete_in_networks(cx, None).await?;
-    for part in PARTS.into_iter().rev() {
-        if let Removal::Kept(why) = part.remove(cx).await? {
-            kept.push(why);
+#[async_trait]
+impl Reconcile<Azure, Clients> for Shared {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        for part in PARTS {
+            let found = part.observe(cx).await?;
+            match part {
+                _ if part.is_wanted(cx) => wanted.push(found),
+                // It is among the strays.
+                Part::Environment(_) => {}
+                _ if found == Observed::Absent || part.is_kept(cx).await? => {}
+                _ => unwanted.push(found),
+            }
         }
+        for environment in environment::stray(cx).await? {
+            if environment::apps_in(cx, &environment).await?.is_empty() {
+                unwanted.push(Observed::unfinished(environment));
+            }
+        }
+        Ok(Observed::together(wanted, unwanted))
     }
-    Ok(if kept.is_empty() { Removal::Gone } else { Removal::Kept(kept.join("; ")) })
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let mut made = false;
+        for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
+            made |= part.make(cx, marks).await?;
+        }
+        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "all that is shared is there")) }
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
+            part.make(cx, marks).await?;
+            part.finish(cx, marks).await?;
+        }
+        // What something of an earlier stack still stands in is removed after that.
+        for environment in environment::stray(cx).await? {
+            environment::remove(cx, &environment).await?;
+        }
+        for part in PARTS.into_iter().rev().filter(|part| !part.is_wanted(cx)) {
+            part.remove(cx).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let mut kept = environment::delete_in_networks(cx, None).await?;
+        for part in PARTS.into_iter().rev() {
+            if let Removal::HoldsData(why) | Removal::Pending(why) = part.remove(cx).await? {
+                kept.push(why);
+            }
+        }
+        Ok(if kept.is_empty() { Removal::Gone } else { Removal::Pending(kept.join("; ")) })
+    }
 }

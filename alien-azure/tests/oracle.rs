@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use alien_azure::Azure;
 use alien_azure::operations::{ESCALATIONS, TABLE};
 use alien_conformance::oracle::{OracleTest, cases, probes, run, verdict};
-use alien_core::Lifecycle;
-use alien_core::cloud::Cloud;
-use alien_core::permission::Layer;
+use alien_core::adapter::AccessControl;
+use alien_core::{Layer, Lifecycle};
 use serde_json::Value;
 use target::target;
 

@@ -1,7 +1,6 @@
 //! `alien check`: a stack against the one before it.
 
-use alien_core::stack::{ChangeKind, Diff, Who};
-use alien_core::{Problem, Problems};
+use alien_core::{ChangeKind, Diff, Problem, Problems, Who};
 
 use crate::args::Format;
 use crate::args::vendor::CheckArgs;

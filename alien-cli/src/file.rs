@@ -68,7 +68,7 @@ fn unread_problem(path: &Path, error: &io::Error) -> Problem {
 }
 
 /// Problems of a file as a whole, with its name.
-fn within(path: &Path, problems: &Problems) -> Failure {
+pub(crate) fn within(path: &Path, problems: &Problems) -> Failure {
     let name = |problem: &Problem| match problem.subject {
         Some(_) => problem.clone(),
         None => problem.clone().at(path.display().to_string()),

@@ -6,12 +6,11 @@ use std::path::Path;
 use alien_core::{Deployment, DeploymentId, Invitation};
 use uuid::Uuid;
 
-use crate::args::CloudName;
 use crate::args::vendor::{InviteArgs, RegisterArgs};
-use crate::connect;
+use crate::clouds::{self, Cloud};
 use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
-use crate::target::{self, Fields, Target};
+use crate::{connect, target};
 
 pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
     let whom = match (&args.record, args.cloud) {
@@ -31,20 +30,16 @@ pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
 type Whom = (DeploymentId, String, BTreeMap<String, String>);
 
 /// A new deployment. What one customer's cloud asks the vendor to show fits no other's.
-fn anew(cloud: CloudName, args: &InviteArgs) -> Result<Whom, Failure> {
+fn anew(cloud: Cloud, args: &InviteArgs) -> Result<Whom, Failure> {
     let id = DeploymentId::from(Uuid::now_v7());
-    let mut fields = Fields::default().trust(&args.trust);
-    match cloud {
-        CloudName::Aws => fields.give("externalId", Some(format!("alien-{}", Uuid::new_v4().simple()))),
-        CloudName::Azure if args.trust.subject.is_none() => fields.give("subject", Some(format!("deployment:{id}"))),
-        CloudName::Azure | CloudName::Gcp => {}
-    }
-    Ok((id, cloud.name().to_owned(), target::trust(cloud, fields)?))
+    Ok((id, cloud.cloud().to_owned(), target::trust(cloud, id, &args.trust)?))
 }
 
 /// A deployment that is there: its id and whom it trusts stay.
 fn again(record: Deployment) -> Result<Whom, Failure> {
-    let trust = Target::of(&record)?.trust()?;
+    let fields = clouds::named(&record.cloud)?.fields().iter().filter(|field| field.is_trust());
+    let trust = fields.filter_map(|field| Some((field.name.to_owned(), record.target.field(field.name)?.to_owned())));
+    let trust = trust.collect();
     Ok((record.id, record.cloud, trust))
 }
 
@@ -64,7 +59,7 @@ pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
     }
-    let impersonator = connect::impersonator(&record, &args.record).await?;
+    let impersonator = connect::impersonator(&record, &args.record.connection).await?;
     impersonator.register(&invitation, &record).await?;
     output::line(format_args!(
         "registered {}: `{}` lets the vendor in, and nobody without its proof",

@@ -4,7 +4,7 @@
 mod args;
 mod ask;
 mod check;
-mod cloud;
+mod clouds;
 mod connect;
 mod deploy;
 mod file;
@@ -12,6 +12,7 @@ mod invite;
 #[cfg(test)]
 mod memory;
 mod output;
+mod permissions;
 mod progress;
 mod review;
 mod since;
@@ -32,10 +33,10 @@ pub fn alien() -> ExitCode {
     use vendor::Command;
     let command = vendor::Args::parse().command;
     exit(match command {
-        Command::Permissions(args) => cloud::permissions(&args),
-        Command::Audit(args) => cloud::audit(&args),
+        Command::Permissions(args) => permissions::permissions(&args),
+        Command::Audit(args) => permissions::audit(&args),
         Command::Check(args) => check::check(&args),
-        Command::Schema => output::json(&alien_core::stack::schema()),
+        Command::Schema => output::json(&alien_core::schema()),
         Command::Invite(args) => invite::invite(&args),
         Command::Register(args) => run(invite::register(&args)),
         Command::Update(args) => run(update::update(&args)),

@@ -1,25 +1,17 @@
-//! A cloud in memory, for tests of what is shown and written.
+//! A deployment in memory, for tests of what is shown and written.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use alien_aws::Aws;
-use alien_core::call::{CallConfig, Gate};
-use alien_core::engine::{Claim, Data, Driver, Fingerprint, Marks, Observed, Removal};
-use alien_core::impersonate::Purpose;
-use alien_core::manage::{Change, Health, Heartbeat, LogPage, LogQuery};
-use alien_core::permission::Subject;
+use alien_conformance::world::HurriedClock;
+use alien_core::adapter::DeploymentContext;
+use alien_core::memory::{Account, Memory, Target, impersonator, provisioner};
 use alien_core::{
-    Deployment, Engine, Error, ErrorKind, Impersonate, Invitation, Manage, Problem, ResourceId, Result, Stack,
-    SystemClock,
+    Artifacts, CallConfig, Clock, Code, Deployment, DeploymentId, Manager, Options, Provision, Release, Silent, Stack,
 };
-use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::json;
 
-use crate::args::CloudName;
-use crate::target::{Fields, Target};
+use crate::run;
 
 /// A path of its own, where nothing is.
 pub(crate) fn nowhere() -> PathBuf {
@@ -28,169 +20,88 @@ pub(crate) fn nowhere() -> PathBuf {
 
 /// A stack of one frozen storage, and two live functions of this much memory.
 pub(crate) fn stack(memory: u32) -> Stack {
-    let image = format!("registry.example.com/code@sha256:{}", "0".repeat(64));
-    let function = |id: &str| {
+    with_code(memory, WORKING)
+}
+
+const WORKING: &[u8] = b"working";
+/// The account's mark of code that does not start.
+const BROKEN: &[u8] = b"broken";
+
+fn with_code(memory: u32, worker: &[u8]) -> Stack {
+    let function = |id: &str, code: &[u8]| {
         json!({
-            "id": id, "type": "function", "lifecycle": "live", "code": { "image": image },
+            "id": id, "type": "function", "lifecycle": "live", "code": Code::zip(code),
             "profile": "execution", "memoryMib": memory, "commands": id == "api",
         })
     };
     let stack = json!({
         "name": "my-app",
-        "resources": [{ "id": "data", "type": "storage", "lifecycle": "frozen" }, function("api"), function("worker")],
+        "resources": [
+            { "id": "data", "type": "storage", "lifecycle": "frozen" },
+            function("api", WORKING),
+            function("worker", worker),
+        ],
         "permissions": { "profiles": { "execution": { "data": ["storage/data-read"] } } },
     });
     Stack::from_json(&stack.to_string()).unwrap()
 }
 
-/// An invitation of that stack, and where it goes.
-pub(crate) fn invited() -> (Invitation, Target) {
-    let trust = [("vendor", "arn:aws:iam::111111111111:role/vendor"), ("externalId", "acme-7f3a")];
-    let invitation = Invitation {
-        version: Invitation::VERSION,
-        id: "01890000-0000-7000-8000-000000000000".parse().unwrap(),
-        cloud: "aws".to_owned(),
-        trust: trust.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        stack: stack(512),
-    };
-    let mut fields = Fields::default();
-    fields.give("account", Some("222222222222".to_owned()));
-    fields.give("region", Some("eu-central-1".to_owned()));
-    let target = Target::read(CloudName::Aws, fields.invitation(&invitation, CloudName::Aws)).unwrap();
-    (invitation, target)
+fn release(stack: Stack) -> Release {
+    let zips: Artifacts = [WORKING, BROKEN].into_iter().map(Arc::from).collect();
+    Release::new(stack, zips).unwrap()
 }
 
-/// What stands in the cloud, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) own: Mutex<BTreeMap<String, Option<Fingerprint>>>,
-    pub(crate) claim: Mutex<Option<Claim>>,
-    /// What is someone else's.
-    pub(crate) foreign: BTreeSet<&'static str>,
-    /// What holds data.
-    pub(crate) full: BTreeSet<&'static str>,
-    /// What a look beforehand finds wrong.
-    pub(crate) problems: Vec<Problem>,
+/// Functions of this much memory, whose code starts.
+pub(crate) fn working(memory: u32) -> Release {
+    release(stack(memory))
 }
 
-impl Memory {
-    /// Provisions an invitation here.
-    pub(crate) fn engine(self, invitation: &Invitation, target: &Target) -> Engine<Aws, Self> {
-        let Target::Aws(target) = target.clone() else { panic!("the memory is one of AWS") };
-        Engine::new(self, invitation.id, target, CallConfig::new(Arc::new(SystemClock)))
-    }
+/// Functions of this much memory; the code of `worker` does not start.
+pub(crate) fn broken(memory: u32) -> Release {
+    release(with_code(memory, BROKEN))
 }
 
-fn name(subject: Subject, call: &Gate<Aws>) -> String {
-    call.site().subject_name(subject).to_owned()
+/// An account, and the deployment that goes there.
+pub(crate) struct Cloud {
+    pub(crate) account: Account,
+    clock: Arc<dyn Clock>,
+    id: DeploymentId,
+    target: Target,
 }
 
-#[async_trait]
-impl Driver<Aws> for Memory {
-    fn revision(&self) -> u32 {
-        1
+impl Cloud {
+    pub(crate) fn new() -> Self {
+        let id = "01890000-0000-7000-8000-000000000000".parse().unwrap();
+        let clock: Arc<dyn Clock> = HurriedClock::begin();
+        Self { account: Account::new(Arc::clone(&clock)), clock, id, target: Target::new("my-app").unwrap() }
     }
 
-    async fn preflight(&self, _: &Gate<Aws>) -> Result<Vec<Problem>> {
-        Ok(self.problems.clone())
+    pub(crate) fn provisioner(&self) -> Box<dyn Provision> {
+        Box::new(provisioner(&self.account, self.id, self.target.clone(), self.config()))
     }
 
-    async fn observe(&self, subject: Subject, call: &Gate<Aws>) -> Result<Observed> {
-        let name = name(subject, call);
-        if self.foreign.contains(name.as_str()) {
-            return Ok(Observed::Foreign("it is someone else's".to_owned()));
-        }
-        let found = self.own.lock().unwrap().get(&name).cloned();
-        let id = match subject {
-            Subject::ManagementIdentity => call.site().record()?.identity,
-            _ => call.site().id_of(subject).to_owned(),
+    /// The name of a resource in the account.
+    pub(crate) fn name(&self, resource: &str) -> String {
+        let cx = DeploymentContext::<Memory>::new(self.id, self.target.clone(), working(512));
+        cx.record().unwrap().resource(&resource.parse().unwrap()).unwrap().to_owned()
+    }
+
+    /// Sets a release up.
+    pub(crate) fn up(&self, release: &Release) -> Deployment {
+        let (provisioner, options) = (self.provisioner(), Options::new("run"));
+        let done = async {
+            let plan = provisioner.plan(release, None, &options).await?;
+            Ok(provisioner.apply(&plan, &options, &Silent).await?)
         };
-        Ok(found.map_or(Observed::Absent, |seal| Observed::Own { id, seal, drift: None }))
+        run(done).unwrap()
     }
 
-    async fn create(&self, subject: Subject, _: &Marks, call: &Gate<Aws>) -> Result<()> {
-        self.own.lock().unwrap().insert(name(subject, call), None);
-        Ok(())
+    pub(crate) fn manager(&self, record: Deployment) -> Manager {
+        let Target { vendor, proof, .. } = &self.target;
+        Manager::new(Arc::new(impersonator(&self.account, vendor, proof, self.config())), record)
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Aws>) -> Result<()> {
-        self.own.lock().unwrap().insert(name(subject, call), Some(marks.seal.clone()));
-        Ok(())
-    }
-
-    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Aws>) -> Result<Removal> {
-        let name = name(subject, call);
-        if data != Data::Delete && self.full.contains(name.as_str()) {
-            return Ok(Removal::Kept("it holds data".to_owned()));
-        }
-        self.own.lock().unwrap().remove(&name);
-        Ok(Removal::Gone)
-    }
-
-    async fn claim(&self, _: &Gate<Aws>) -> Result<Option<Claim>> {
-        Ok(self.claim.lock().unwrap().clone())
-    }
-
-    async fn write_claim(&self, claim: Option<&Claim>, _: &Gate<Aws>) -> Result<()> {
-        *self.claim.lock().unwrap() = claim.cloned();
-        Ok(())
-    }
-
-    async fn revoke(&self, _: &Gate<Aws>) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A way into a deployment where everything works but this.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Way {
-    pub(crate) broken: Option<&'static str>,
-}
-
-#[async_trait]
-impl Impersonate for Way {
-    async fn session(&self, _: &Deployment, _: &Purpose) -> Result<Arc<dyn Manage>> {
-        Ok(Arc::new(self.clone()))
-    }
-
-    async fn replace(&self, _: &Deployment, _: &Purpose, _: u64) -> Result<Arc<dyn Manage>> {
-        Ok(Arc::new(self.clone()))
-    }
-
-    async fn register(&self, _: &Invitation, _: &Deployment) -> Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Manage for Way {
-    fn serial(&self) -> u64 {
-        0
-    }
-
-    fn expires(&self) -> Timestamp {
-        Timestamp::MAX
-    }
-
-    async fn heartbeat(&self, id: &ResourceId) -> Result<Heartbeat> {
-        Ok(match self.broken {
-            Some(broken) if broken == id.as_str() => Heartbeat::new(Health::Degraded, "it does not start"),
-            _ => Heartbeat::new(Health::Healthy, "it is there"),
-        })
-    }
-
-    async fn update(&self, id: &ResourceId, _: &Change) -> Result<()> {
-        match self.broken {
-            Some(broken) if broken == id.as_str() => Err(Error::new(ErrorKind::Failed, "it does not start").at(broken)),
-            _ => Ok(()),
-        }
-    }
-
-    async fn logs(&self, _: &ResourceId, _: &LogQuery) -> Result<LogPage> {
-        Ok(LogPage { lines: Vec::new(), next: None })
-    }
-
-    async fn dispatch(&self, _: &ResourceId, command: &[u8]) -> Result<Vec<u8>> {
-        Ok(command.iter().rev().copied().collect())
+    fn config(&self) -> CallConfig {
+        CallConfig::new(Arc::clone(&self.clock))
     }
 }

@@ -3,8 +3,7 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
 
-use alien_core::cloud::RenderError;
-use alien_core::{Error, ErrorKind, Problem, Problems, Rule};
+use alien_core::{Error, ErrorKind, Problem, Problems, Remedy, RenderError, Rule};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -49,9 +48,29 @@ impl Display for Failure {
             Self::Failed(error) => error.problems(),
             Self::Stopped(why) => return write!(f, "error: {why}"),
         };
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = problems.iter().map(told).collect();
         f.write_str(&lines.join("\n"))
     }
+}
+
+/// A problem, with the word that these programs have for what helps.
+fn told(problem: &Problem) -> String {
+    remedied(&problem.to_string(), problem.remedy)
+}
+
+/// A reason, with the word that these programs have for what helps.
+pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
+    let word = match remedy {
+        None => return why.to_owned(),
+        Some(Remedy::AllowFrozenChanges) => "--allow-frozen-changes",
+        Some(Remedy::DeleteData) => "alien-deploy down --delete-data",
+        Some(Remedy::TakeDownAgain) => "alien-deploy down",
+        Some(Remedy::InviteAgain) => "alien invite --record",
+        Some(Remedy::GrantProvisioning) => "alien-deploy review --documents",
+        // A newer library's: the words say it.
+        Some(_) => return why.to_owned(),
+    };
+    format!("{why} (`{word}`)")
 }
 
 /// Who can mend it, where the error itself does not say.
@@ -125,7 +144,7 @@ pub(crate) fn note(text: impl Display) {
 
 /// Prints problems on standard error.
 pub(crate) fn warn<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
-    problems.into_iter().for_each(note);
+    problems.into_iter().map(told).for_each(note);
 }
 
 /// Both, or everything that is wrong with either.

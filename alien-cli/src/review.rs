@@ -2,28 +2,26 @@
 
 use std::fmt::Write as _;
 
-use alien_core::Stack;
-use alien_core::cloud::{self, Cloud, DisclosureKind, Rendered, Report, Size};
-use alien_core::permission::{Layer, Reach};
+use alien_core::{DisclosureKind, Layer, Reach, Report, Reviewed, Size, Stack};
 
 use crate::args::Format;
 use crate::output::table;
 
 /// The reviewer's table, the grants of a layer with their reasons, and the sizes of documents.
-pub(crate) fn text<C: Cloud>(stack: &Stack, rendered: &Rendered<C>, layer: Option<Layer>, format: Format) -> String {
+pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, format: Format) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail, here and below.
     if layer.is_none_or(|layer| layer == Layer::Management) {
-        let review = cloud::review(stack, rendered);
+        let review = &reviewed.review;
         heading(&mut text, format, &format!("What the vendor can do with `{}` on {}", review.stack, review.cloud));
-        let rows = review.rows.into_iter().map(|row| {
+        let rows = review.rows.iter().map(|row| {
             let name = format!("{}\n{} {}", row.resource, row.lifecycle, row.kind);
             vec![name, list(&row.can), list(&row.cannot), list(&row.reach)]
         });
         let header = ["resource", "the vendor can", "the vendor cannot", "code it may replace can"];
         text.push_str(&table(format, &header, rows.collect()));
         text.push('\n');
-        for note in review.notes {
+        for note in &review.notes {
             let _ = writeln!(text, "\nNote: {note}.");
         }
     }
@@ -39,7 +37,7 @@ pub(crate) fn text<C: Cloud>(stack: &Stack, rendered: &Rendered<C>, layer: Optio
         text.push('\n');
     }
     heading(&mut text, format, "Sizes");
-    text.push_str(&sizes(&rendered.sizes, format));
+    text.push_str(&sizes(&reviewed.sizes, format));
     text
 }
 
@@ -72,7 +70,7 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
                 DisclosureKind::Path => "extended by the stack: a known path of escalation",
             };
             let resource = disclosure.resource.clone().unwrap_or_else(|| "(shared)".to_owned());
-            vec![resource, disclosure.permission.to_owned(), disclosure.what.to_owned(), sort.to_owned()]
+            vec![resource, disclosure.permission.to_string(), disclosure.what.to_string(), sort.to_owned()]
         });
         text.push_str(&table(format, &["resource", "permission", "what", "sort"], rows.collect()));
         text.push('\n');

@@ -1,7 +1,6 @@
 //! `alien update`: a release, rolled out to one deployment.
 
-use alien_core::stack::Diff;
-use alien_core::{Artifacts, Manager, Problems, Release};
+use alien_core::{Artifacts, Diff, Manager, Problems, Release};
 
 use crate::args::Format;
 use crate::args::vendor::UpdateArgs;
@@ -20,7 +19,7 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     }
     Problems::none(diff.admin_only())?;
     let release = Release::partial(stack, zips);
-    let impersonator = connect::impersonator(&record, &args.record).await?;
+    let impersonator = connect::impersonator(&record, &args.record.connection).await?;
     roll_out(&Manager::new(impersonator, record), &release, &previous, Replacement::of(path)?).await?;
     show(&diff, args)
 }
@@ -51,32 +50,28 @@ fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::memory::{Way, invited, nowhere, stack};
+    use crate::memory::{Cloud, broken, nowhere, stack, working};
     use crate::run;
 
     #[test]
     fn what_was_updated_before_something_failed_is_in_the_record() {
-        let (invitation, target) = invited();
-        let record = target.record(&invitation).unwrap();
-        let release = Release::new(stack(1024), Artifacts::default()).unwrap();
-        let rolled_out = |way: Way| {
-            let path = nowhere();
-            let manager = Manager::new(Arc::new(way), record.clone());
+        let rolled_out = |release: &Release| {
+            let (cloud, path) = (Cloud::new(), nowhere());
+            let manager = cloud.manager(cloud.up(&working(512)));
             let replacement = Replacement::of(&path).unwrap();
-            let result = run(roll_out(&manager, &release, &Artifacts::default(), replacement));
+            let result = run(roll_out(&manager, release, &Artifacts::default(), replacement));
             let stack = file::record(&path).map(|record| record.stack);
             let _ = std::fs::remove_file(&path);
             (result, stack)
         };
-        let (result, whole) = rolled_out(Way::default());
+        let (result, whole) = rolled_out(&working(1024));
         assert!(result.is_ok());
         assert_eq!(whole.unwrap(), stack(1024));
 
-        let (result, part) = rolled_out(Way { broken: Some("worker") });
-        assert_eq!(result.unwrap_err().to_string(), "error: `worker`: it does not start");
+        let (result, part) = rolled_out(&broken(1024));
+        let told = result.unwrap_err().to_string();
+        assert!(told.starts_with("error: `worker`: the new code does not work"), "{told}");
         let part = part.unwrap();
         assert_eq!(part.resource("api"), stack(1024).resource("api"));
         assert_eq!(part.resource("worker"), stack(512).resource("worker"));
@@ -84,11 +79,9 @@ mod tests {
 
     #[test]
     fn a_record_that_did_not_change_is_not_written() {
-        let (invitation, target) = invited();
-        let path = nowhere();
-        let manager = Manager::new(Arc::new(Way::default()), target.record(&invitation).unwrap());
-        let release = Release::new(stack(512), Artifacts::default()).unwrap();
-        run(roll_out(&manager, &release, &Artifacts::default(), Replacement::of(&path).unwrap())).unwrap();
+        let (cloud, path) = (Cloud::new(), nowhere());
+        let manager = cloud.manager(cloud.up(&working(512)));
+        run(roll_out(&manager, &working(512), &Artifacts::default(), Replacement::of(&path).unwrap())).unwrap();
         assert!(!path.exists());
     }
 }

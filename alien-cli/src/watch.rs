@@ -5,25 +5,21 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
-use alien_core::manage::{Health, LogLine};
-use alien_core::{AnyHandle, Clock as _, Frozen, Function, Kind, Lifecycle, Live, Manager, SystemClock};
+use alien_core::{
+    AnyHandle, Clock as _, Frozen, Function, Health, Kind, Lifecycle, Live, LogLine, Manager, SystemClock,
+};
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Format;
-use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs, Record};
+use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs};
+use crate::connect::manager;
+use crate::file;
 use crate::output::{self, Failure};
-use crate::{connect, file};
 
 /// How long `--follow` waits at the end of a log.
 const PAUSE: Duration = Duration::from_secs(2);
-
-async fn manager(args: &Record) -> Result<Manager, Failure> {
-    let record = file::record(&args.record)?;
-    let impersonator = connect::impersonator(&record, args).await?;
-    Ok(Manager::new(impersonator, record))
-}
 
 /// The handle of a resource, whatever it is.
 fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
@@ -175,35 +171,28 @@ fn payload(text: &str) -> Result<Vec<u8>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::memory::{Way, invited};
+    use crate::memory::{Cloud, broken, working};
     use crate::run;
-
-    fn manager(way: Way) -> Manager {
-        let (invitation, target) = invited();
-        Manager::new(Arc::new(way), target.record(&invitation).unwrap())
-    }
 
     #[test]
     fn a_heartbeat_shows_everything_and_fails_where_something_is_not_healthy() {
-        let healthy_beats = run(beats(&manager(Way::default()))).unwrap();
+        let cloud = Cloud::new();
+        let healthy_beats = run(beats(&cloud.manager(cloud.up(&working(512))))).unwrap();
         assert_eq!(healthy_beats.len(), 3);
         assert!(healthy(&healthy_beats).is_ok());
-        let beats = run(beats(&manager(Way { broken: Some("api") }))).unwrap();
-        assert_eq!(healthy(&beats).unwrap_err().to_string(), "error: not healthy: api");
+        let beats = run(beats(&cloud.manager(cloud.up(&broken(512))))).unwrap();
+        assert_eq!(healthy(&beats).unwrap_err().to_string(), "error: not healthy: worker");
         insta::assert_snapshot!("heartbeat", text(&beats));
-        assert_eq!(
-            serde_json::to_string(&beats[0]).unwrap(),
-            r#"{"resource":"api","type":"function","lifecycle":"live","health":"degraded","reason":"it does not start"}"#
-        );
+        let worker = r#"{"resource":"worker","type":"function","lifecycle":"live","health":"degraded","reason":"its code does not start"}"#;
+        assert_eq!(serde_json::to_string(beats.last().unwrap()).unwrap(), worker);
     }
 
     #[test]
     fn a_command_is_sent_to_a_function_alone() {
-        let manager = manager(Way::default());
-        assert_eq!(run(send(&manager, "api", b"abc")).unwrap(), b"cba");
+        let cloud = Cloud::new();
+        let manager = cloud.manager(cloud.up(&working(512)));
+        assert_eq!(run(send(&manager, "api", b"abc")).unwrap(), b"abc");
         let told = run(send(&manager, "data", b"abc")).unwrap_err().to_string();
         assert!(told.contains("`data`: it is a frozen storage"), "{told}");
     }

@@ -1,7 +1,7 @@
 //! Documents that are broken on purpose.
 
-use alien_core::Prefix;
-use alien_core::cloud::{self, Cloud, Layers, Promise, Rendered, Report};
+use alien_core::adapter::AccessControl;
+use alien_core::{Layers, Prefix, Promise, Rendered, Report};
 use serde_json::Value;
 
 use crate::golden::my_app;
@@ -11,13 +11,13 @@ use crate::golden::my_app;
 /// # Panics
 ///
 /// Where the changed documents can no longer be read.
-pub fn audited<C: Cloud>(target: fn(Prefix) -> C::Target, change: impl FnOnce(&mut Value)) -> Report {
+pub fn audited<C: AccessControl>(target: fn(Prefix) -> C::Target, change: impl FnOnce(&mut Value)) -> Report {
     let stack = my_app();
-    let rendered: Rendered<C> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let rendered: Rendered<C> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
     change(&mut layers);
     let layers: Layers<C::Principal> = serde_json::from_value(layers).unwrap();
-    cloud::audit::<C>(&stack, &rendered.documents.target, &layers)
+    alien_core::audit::<C>(&stack, &rendered.documents.target, &layers)
 }
 
 /// Asserts that a report has a breach of the promise by the statement, or by one whose name ends so.

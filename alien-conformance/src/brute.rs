@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::{Cloud, Documents, Effect, Guard, NamedResource, Names};
-use alien_core::permission::{Layer, Set, Subject};
-use alien_core::{Kind, Lifecycle, Prefix, Stack};
+use alien_core::adapter::{AccessControl, Effect, Guard, NamedResource, Names};
+use alien_core::{Documents, Kind, Layer, Lifecycle, Prefix, Set, Stack, Subject};
 
 /// The names of everything of a deployment of the stack.
 #[must_use]
-pub fn names<C: Cloud>(stack: &Stack, target: &C::Target) -> Names<C::Scope> {
-    Names::of::<C>(stack, &stack.permissions(), target)
+pub fn names<C: AccessControl>(stack: &Stack, target: &C::Target) -> Names<C::Scope> {
+    Names::of::<C>(stack, target)
 }
 
 /// What the cloud knows of a request about a thing: the condition keys that tell its subject from others, and the one
 /// that belongs to the place.
-fn context<'n, C: Cloud>(
+fn context<'n, C: AccessControl>(
     names: &'n Names<C::Scope>,
     thing: &NamedResource<'_, C::Scope>,
 ) -> Vec<(&'static str, &'n str)> {
@@ -38,7 +37,10 @@ fn context<'n, C: Cloud>(
 /// # Panics
 ///
 /// At the first permission that a promise forbids.
-pub fn assert_management_keeps_its_promises<C: Cloud>(stack: &Stack, documents: &Documents<C>) {
+pub fn assert_management_keeps_its_promises<C: AccessControl>(
+    stack: &Stack,
+    documents: &Documents<C::Target, C::Principal>,
+) {
     let names = names::<C>(stack, &documents.target);
     let extended_kinds: BTreeSet<Kind> =
         stack.resources().iter().filter(|r| stack.extensions(r.id()).next().is_some()).map(|r| r.kind()).collect();
@@ -92,9 +94,9 @@ pub fn assert_management_keeps_its_promises<C: Cloud>(stack: &Stack, documents: 
 /// # Panics
 ///
 /// At the first permission that is.
-pub fn assert_no_reach_into<C: Cloud>(
+pub fn assert_no_reach_into<C: AccessControl>(
     stack: &Stack,
-    documents: &Documents<C>,
+    documents: &Documents<C::Target, C::Principal>,
     target: fn(Prefix) -> C::Target,
     other: &str,
 ) {

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use alien_core::cloud::{self, Cloud, Rendered};
-use alien_core::permission::{Layer, Set, SubjectType};
-use alien_core::{Kind, Prefix, Stack};
+use alien_core::adapter::AccessControl;
+use alien_core::{Kind, Layer, Prefix, Rendered, Set, Stack, SubjectType};
 
 /// The stack of the documentation.
 #[must_use]
@@ -13,23 +12,24 @@ pub fn my_app() -> Stack {
 }
 
 /// Gives every document of the example stack, the report of its audit and the reviewer's table.
-pub fn documents<C: Cloud>(target: fn(Prefix) -> C::Target, mut keep: impl FnMut(&str, String)) {
+pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: impl FnMut(&str, String)) {
     let stack = my_app();
-    let rendered: Rendered<C> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let rendered: Rendered<C> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     for layer in Layer::ALL {
         let mut documents = rendered.documents.clone();
         documents.layers.keep(layer);
         keep(layer.name(), serde_json::to_string_pretty(&documents).unwrap());
     }
     keep("report", serde_json::to_string_pretty(&rendered.report).unwrap());
-    keep("review", serde_json::to_string_pretty(&cloud::review(&stack, &rendered)).unwrap());
+    keep("review", serde_json::to_string_pretty(&alien_core::review(&stack, &rendered)).unwrap());
 }
 
 /// Every permission set of a cloud: what it is made of, where each permission is checked, and what it does there.
 #[must_use]
-pub fn sets<C: Cloud>() -> String {
+pub fn sets<C: AccessControl>() -> String {
     let mut text = String::new();
-    let topics = Kind::ALL.into_iter().map(SubjectType::Kind).chain([SubjectType::Deployment, SubjectType::Identity]);
+    let topics =
+        Kind::ALL.iter().copied().map(SubjectType::Kind).chain([SubjectType::Deployment, SubjectType::Identity]);
     for topic in topics {
         for set in Set::ALL {
             let fits = match topic {

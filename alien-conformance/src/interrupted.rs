@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_core::call::CallConfig;
-use alien_core::engine::Data;
 use alien_core::{
-    Container, Deployment, Function, Kv, Network, Profile, Provision, Queue, Release, Silent, Stack, Storage,
+    CallConfig, Container, Data, Deployment, Function, Kv, Network, Profile, Provision, Queue, Release, Silent, Stack,
+    Storage,
 };
 use futures_util::future::BoxFuture;
 

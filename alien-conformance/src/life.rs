@@ -2,15 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::call::last;
-use alien_core::cloud::Cloud;
-use alien_core::engine::{Action, Data};
-use alien_core::impersonate::Purpose;
-use alien_core::manage::{Change, Health, LogQuery};
-use alien_core::permission::Subject;
+use alien_core::adapter::{Change, Cloud, DeploymentContext, last};
 use alien_core::{
-    AnyHandle, Artifacts, Code, Container, ContainerUpdate, Deployment, DeploymentContext, ErrorKind, Frozen, Function,
-    FunctionUpdate, Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release, Silent, Stack, Storage,
+    Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Field, Frozen,
+    Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, LogQuery, Manager, Network, Profile, Purpose, Queue,
+    Release, Silent, Stack, Storage,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -82,11 +78,11 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     let (manager, calls) = case.manager(&deployment);
     let vendor = world.impersonator(world.calling());
     vendor.register(&case.invitation, &deployment).await.unwrap();
-    for name in W::Cloud::TRUST {
-        let mut other = deployment.clone();
-        let said = other.target[*name].as_str().unwrap();
+    for Field { name, .. } in W::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
+        let mut target = serde_json::to_value(&deployment.target).unwrap();
         // Another principal, which the target would take.
-        other.target[*name] = format!("{}x", said).into();
+        target[*name] = format!("{}x", target[*name].as_str().unwrap()).into();
+        let other = Deployment { target: serde_json::from_value(target).unwrap(), ..deployment.clone() };
         let error = vendor.register(&case.invitation, &other).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
         assert!(error.to_string().contains(name), "{error}");
@@ -217,7 +213,7 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
             let image = format!("{}@sha256:{value:0>64}", IMAGE.split('@').next().unwrap());
             manager.update(&container, ContainerUpdate::new().image(image).variable("DAY", value)).await?;
         }
-        Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => return Ok(()),
+        _ => return Ok(()),
     }
     manager.logs(resource, Timestamp::UNIX_EPOCH).try_collect::<Vec<_>>().await.map(|_| ())
 }
@@ -237,19 +233,20 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
     a_day(&manager, 1, world.code("1")).await.unwrap();
 
     let mut granted = Vec::new();
-    for grant in &site.permissions.management.grants {
-        let topic = grant.subject.topic(site.stack()).unwrap();
+    for grant in &site.permissions().management.grants {
+        let topic = grant.subject.subject_type(site.stack()).unwrap();
         for row in <W::Cloud as Cloud>::set(topic, grant.set) {
-            let names: Vec<String> = site.names.at(row.on, grant.subject).map(str::to_owned).collect();
+            let names: Vec<String> = site.names().at(row.on, grant.subject).map(str::to_owned).collect();
             if !names.is_empty() {
                 granted.push((grant.subject, *row, names));
             }
         }
     }
-    let due = granted.iter().map(|(subject, row, _)| (format!("{subject:?}"), row.permission, format!("{:?}", row.on)));
+    let due = granted.iter().map(|(subject, row, _)| {
+        (site.subject_name(*subject).to_owned(), row.permission.to_owned(), format!("{:?}", row.on))
+    });
     let due: BTreeSet<_> = due.collect();
-    let entry = format!("{:?}", Subject::ManagementIdentity);
-    let used: BTreeSet<_> = needed(&calls.take()).into_iter().filter(|(subject, ..)| *subject != entry).collect();
+    let used = needed(&calls.take());
     assert_eq!(used, due, "what was called, and what was granted");
 
     let mut undecided = BTreeSet::new();
@@ -298,13 +295,12 @@ pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String>
     provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
     provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 
-    let used: BTreeSet<(&str, String)> =
+    let used: BTreeSet<(String, String)> =
         needed(&calls.take()).into_iter().map(|(_, permission, scope)| (permission, scope)).collect();
-    let site = DeploymentContext::<W::Cloud>::of(&deployment).unwrap();
-    let granted = site.deployed();
-    let granted: BTreeSet<(&str, String)> = granted
-        .granted(&site.permissions.provisioning)
-        .map(|(_, _, row, _)| (row.permission, format!("{:?}", row.on)))
+    let layout = DeploymentContext::<W::Cloud>::of(&deployment).unwrap().layout;
+    let granted: BTreeSet<(String, String)> = layout
+        .granted(&layout.permissions().provisioning)
+        .map(|(_, _, row, _)| (row.permission.to_owned(), format!("{:?}", row.on)))
         .collect();
     granted.difference(&used).map(|(permission, scope)| format!("{permission} on {scope}")).collect()
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use alien_core::cloud::{self, Cloud, Documents};
-use alien_core::{Prefix, Stack};
+use alien_core::adapter::{AccessControl, Cloud};
+use alien_core::{Documents, Prefix, Stack};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
@@ -66,23 +66,30 @@ pub fn run(tests: Vec<OracleTest>) -> ! {
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
+/// A stack, and its documents.
+pub type Case<C> = (Stack, Documents<<C as Cloud>::Target, <C as AccessControl>::Principal>);
+
 /// Stacks to ask about, and their documents in the deployment `acme`.
 ///
 /// # Panics
 ///
 /// Where they do not render.
-pub fn cases<C: Cloud>(target: fn(Prefix) -> C::Target) -> Vec<(Stack, Documents<C>)> {
+pub fn cases<C: AccessControl>(target: fn(Prefix) -> C::Target) -> Vec<Case<C>> {
     [golden::my_app(), stacks::stack_of_size(24)]
         .into_iter()
         .map(|stack| {
-            let rendered = cloud::render::<C>(&stack, &target("acme".parse().unwrap())).unwrap();
+            let rendered = alien_core::render::<C>(&stack, &target("acme".parse().unwrap())).unwrap();
             (stack, rendered.documents)
         })
         .collect()
 }
 
 /// Names to ask about: everything of a deployment, and some others.
-pub fn probes<C: Cloud>(stack: &Stack, documents: &Documents<C>, others: &[&str]) -> Vec<String> {
+pub fn probes<C: AccessControl>(
+    stack: &Stack,
+    documents: &Documents<C::Target, C::Principal>,
+    others: &[&str],
+) -> Vec<String> {
     let names = brute::names::<C>(stack, &documents.target);
     let mut probes: BTreeSet<String> = names.things().map(|thing| thing.name.to_owned()).collect();
     probes.extend(others.iter().map(|other| (*other).to_owned()));

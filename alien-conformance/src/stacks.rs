@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alien_core::permission::{Set, SetName};
-use alien_core::{Code, Container, Function, Kind, Kv, Lifecycle, Network, Profile, Queue, Replicas, Stack, Storage};
+use alien_core::{
+    Code, Container, Function, Kind, Kv, Lifecycle, Network, Profile, Queue, Replicas, Set, SetName, Stack, Storage,
+};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};

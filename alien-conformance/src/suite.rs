@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::{self, Cloud, Documents, Effect, Layers, RenderError, Rendered};
-use alien_core::permission::{Layer, Set, Subject, SubjectType};
-use alien_core::{Kind, Lifecycle, Prefix, Rule, Stack};
+use alien_core::adapter::{AccessControl, Cloud, Effect};
+use alien_core::{
+    Documents, Kind, Layer, Layers, Lifecycle, Prefix, RenderError, Rendered, Rule, Set, Stack, Subject, SubjectType,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -15,12 +16,12 @@ use crate::stacks::{IDS, any_document, any_stack, resource, stack_of, stack_of_s
 
 type Target<C> = fn(Prefix) -> <C as Cloud>::Target;
 
-fn acme<C: Cloud>(target: Target<C>) -> C::Target {
+fn acme<C: AccessControl>(target: Target<C>) -> C::Target {
     target("acme".parse().unwrap())
 }
 
-fn render<C: Cloud>(stack: &Stack, target: Target<C>) -> Rendered<C> {
-    cloud::render(stack, &acme::<C>(target)).unwrap_or_else(|error| panic!("{error}"))
+fn render<C: AccessControl>(stack: &Stack, target: Target<C>) -> Rendered<C> {
+    alien_core::render(stack, &acme::<C>(target)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn runner(cases: u32) -> TestRunner {
@@ -33,9 +34,9 @@ fn runner(cases: u32) -> TestRunner {
 /// # Panics
 ///
 /// Where a generated stack breaks a promise.
-pub fn generated_stacks_keep_every_promise<C: Cloud>(target: Target<C>) {
+pub fn generated_stacks_keep_every_promise<C: AccessControl>(target: Target<C>) {
     let result = runner(150).run(&any_stack(), |stack| {
-        let rendered = match cloud::render::<C>(&stack, &acme::<C>(target)) {
+        let rendered = match alien_core::render::<C>(&stack, &acme::<C>(target)) {
             Ok(rendered) => rendered,
             // The cloud may not take some generated stacks; breaches are never let through.
             Err(RenderError::Problems(problems)) => {
@@ -61,8 +62,8 @@ pub fn generated_stacks_keep_every_promise<C: Cloud>(target: Target<C>) {
 /// # Panics
 ///
 /// Where the frozen one of two can be touched.
-pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: Cloud>(target: Target<C>) {
-    for kind in Kind::ALL {
+pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: AccessControl>(target: Target<C>) {
+    for kind in Kind::ALL.iter().copied() {
         for (frozen, live) in [("a", "a-b"), ("a-b", "a")] {
             let stack = stack_of(&[resource(frozen, kind, Lifecycle::Frozen), resource(live, kind, Lifecycle::Live)]);
             brute::assert_management_keeps_its_promises::<C>(&stack, &render::<C>(&stack, target).documents);
@@ -80,9 +81,10 @@ pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: Cloud>(target
 /// # Panics
 ///
 /// Where one can touch the other.
-pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: Cloud>(target: Target<C>) {
+pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: AccessControl>(target: Target<C>) {
     let all: Vec<_> = Kind::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .flat_map(|kind| {
             let name = kind.name();
             [
@@ -94,7 +96,7 @@ pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: Cloud>(target: T
         .collect();
     let stack = stack_of(&all);
     for (one, other) in [("acme", "acme-prod"), ("acme-prod", "acme"), ("acme", "acme-4"), ("a", "a-a")] {
-        let rendered: Rendered<C> = cloud::render(&stack, &target(one.parse().unwrap())).unwrap();
+        let rendered: Rendered<C> = alien_core::render(&stack, &target(one.parse().unwrap())).unwrap();
         brute::assert_no_reach_into::<C>(&stack, &rendered.documents, target, other);
     }
 }
@@ -102,7 +104,7 @@ pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: Cloud>(target: T
 /// # Panics
 ///
 /// Where documents differ.
-pub fn the_order_of_resources_changes_nothing<C: Cloud>(target: Target<C>) {
+pub fn the_order_of_resources_changes_nothing<C: AccessControl>(target: Target<C>) {
     let shuffled = any_document().prop_flat_map(|document| {
         let resources = document["resources"].as_array().cloned().unwrap_or_default();
         (Just(document), Just(resources).prop_shuffle())
@@ -112,7 +114,7 @@ pub fn the_order_of_resources_changes_nothing<C: Cloud>(target: Target<C>) {
         other["resources"] = resources.into();
         let text = |document: &serde_json::Value| {
             let stack = Stack::from_json(&document.to_string()).unwrap();
-            let rendered = cloud::render::<C>(&stack, &acme::<C>(target));
+            let rendered = alien_core::render::<C>(&stack, &acme::<C>(target));
             rendered
                 .map(|rendered| serde_json::to_string(&rendered.documents).unwrap())
                 .map_err(|error| error.to_string())
@@ -128,14 +130,14 @@ pub fn the_order_of_resources_changes_nothing<C: Cloud>(target: Target<C>) {
 /// # Panics
 ///
 /// Where two share a name.
-pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: Cloud>(target: Target<C>) {
+pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: AccessControl>(target: Target<C>) {
     let long = "x".repeat(32);
     let prefixes = ["a", "a-a", "a-b", "acme", "acme-prod", "acme-4", "acme-prod-9", &long];
     let mut ids: Vec<String> = IDS.iter().map(|id| (*id).to_owned()).collect();
     ids.extend(["prod-api-4", "api-4", "api-dead", "api-commands", "dead", "4", "9"].map(|id| format!("x-{id}")));
     ids.extend(["prod-api-4", "api-4", "api-dead", "api-commands"].map(str::to_owned));
     ids.extend(["1", "2"].map(|end| format!("{}{end}", "y".repeat(62))));
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         let mut named = BTreeMap::<String, BTreeSet<(&str, &str)>>::new();
         for prefix in prefixes {
             let target = target(prefix.parse().unwrap());
@@ -165,15 +167,15 @@ pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: Cloud>(target: Target<C>) {
 /// # Panics
 ///
 /// Where 60 resources do not fit, or 300 are refused without the name of a limit.
-pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: Cloud>(target: Target<C>) {
+pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: AccessControl>(target: Target<C>) {
     render::<C>(&stack_of_size(60), target);
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         for lifecycle in [Lifecycle::Frozen, Lifecycle::Live] {
             let same: Vec<_> = (0..60).map(|n| resource(&format!("{kind}-{n}"), kind, lifecycle)).collect();
             render::<C>(&stack_of(&same), target);
         }
     }
-    match cloud::render::<C>(&stack_of_size(300), &acme::<C>(target)) {
+    match alien_core::render::<C>(&stack_of_size(300), &acme::<C>(target)) {
         Ok(rendered) => assert!(rendered.sizes.iter().all(|size| size.size <= size.limit)),
         Err(RenderError::Problems(problems)) => {
             for problem in problems.as_slice().iter().filter(|problem| problem.is_error()) {
@@ -190,12 +192,12 @@ pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: Cloud>(target
 /// # Panics
 ///
 /// Where a set holds an effect that its name does not say.
-pub fn sets_hold_only_what_their_name_says<C: Cloud>() {
+pub fn sets_hold_only_what_their_name_says<C: AccessControl>() {
     use Effect::{
         Attach, Bind, Control, Create, Credential, Delete, Invoke, Observe, ReadCode, ReadData, ReadLogs, Redirect,
         Update, WriteData, WriteLogs,
     };
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         for set in Set::ALL {
             let rows = C::set(SubjectType::Kind(kind), set);
             assert!(rows.is_empty() || set.fits(kind), "{kind} has no set {}", set.name());
@@ -225,13 +227,13 @@ pub fn sets_hold_only_what_their_name_says<C: Cloud>() {
 /// # Panics
 ///
 /// Where reading loses something.
-pub fn documents_are_read_back_as_they_were_written<C: Cloud>(target: Target<C>) {
+pub fn documents_are_read_back_as_they_were_written<C: AccessControl>(target: Target<C>) {
     let result = runner(40).run(&any_stack(), |stack| {
-        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
         let text = serde_json::to_string(&rendered.documents.layers).unwrap();
         let read: Layers<C::Principal> = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(&read, &rendered.documents.layers);
-        let report = cloud::audit::<C>(&stack, &rendered.documents.target, &read);
+        let report = alien_core::audit::<C>(&stack, &rendered.documents.target, &read);
         prop_assert_eq!(report, rendered.report);
         Ok(())
     });
@@ -243,24 +245,24 @@ pub fn documents_are_read_back_as_they_were_written<C: Cloud>(target: Target<C>)
 /// # Panics
 ///
 /// Where the audit lets one pass.
-pub fn documents_of_one_layer_do_not_pass_for_another<C: Cloud>(target: Target<C>) {
+pub fn documents_of_one_layer_do_not_pass_for_another<C: AccessControl>(target: Target<C>) {
     let all: Vec<_> = Kind::ALL.iter().map(|kind| resource(kind.name(), *kind, Lifecycle::Live)).collect();
     let stack = stack_of(&all);
-    let documents: Documents<C> = render::<C>(&stack, target).documents;
+    let documents: Documents<C::Target, C::Principal> = render::<C>(&stack, target).documents;
     let promises = |from: Layer| {
         let mut layers = documents.layers.clone();
         let relabelled = serde_json::to_string(layers.principals(from)).unwrap();
         let label = format!(r#""name":"{}""#, C::label(&layers.principals(from)[0]));
         let relabelled = relabelled.replacen(&label, r#""name":"management""#, 1);
         layers.management.as_mut().unwrap().principals = serde_json::from_str(&relabelled).unwrap();
-        let report = cloud::audit::<C>(&stack, &documents.target, &layers);
+        let report = alien_core::audit::<C>(&stack, &documents.target, &layers);
         report.breaches.iter().map(|breach| breach.promise.to_string()).collect::<BTreeSet<_>>()
     };
     let admin = promises(Layer::Provisioning);
     assert!(["P2", "P3", "P5"].iter().all(|promise| admin.contains(*promise)), "{admin:?}");
     assert!(promises(Layer::Runtime).contains("P2"));
     let elsewhere = target("acme-prod".parse().unwrap());
-    let report = cloud::audit::<C>(&stack, &elsewhere, &documents.layers);
+    let report = alien_core::audit::<C>(&stack, &elsewhere, &documents.layers);
     assert!(!report.breaches.is_empty(), "documents of another deployment pass");
 }
 
@@ -273,14 +275,14 @@ pub const PLANTED: &str = "planted";
 /// # Panics
 ///
 /// Where audit and evaluator come to different ends.
-pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: Cloud>(
+pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: AccessControl>(
     target: Target<C>,
     plant: fn(&mut C::Principal, &str, &str),
 ) {
     let any = (any_stack(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<[bool; 3]>());
     let counts = [Cell::new(0), Cell::new(0)];
     let result = runner(400).run(&any, |(stack, row, thing, [beside, fitting, held])| {
-        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
         let place = if beside { target("acme-prod".parse().unwrap()) } else { acme::<C>(target) };
         let names = brute::names::<C>(&stack, &place);
         let things: Vec<_> = names.things().collect();
@@ -308,7 +310,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
         }
         plant(management, row.permission, thing.name);
         prop_assert!(C::may_allow(management, row.permission, thing.name, &[]).is_some(), "nothing was planted");
-        let report = cloud::audit::<C>(&stack, &acme::<C>(target), &layers);
+        let report = alien_core::audit::<C>(&stack, &acme::<C>(target), &layers);
         let caught = report.breaches.iter().any(|breach| breach.statement.ends_with(PLANTED));
         let why = format!("{} on {} was allowed by {allowed:?}: {:#?}", row.permission, thing.name, report.breaches);
         prop_assert_eq!(caught, allowed.is_none(), "{}", why);
@@ -325,14 +327,14 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: C
 /// # Panics
 ///
 /// Where reading or auditing does, or a change that is read as nothing is a breach.
-pub fn documents_with_any_part_replaced_are_refused_or_audited<C: Cloud>(target: Target<C>) {
+pub fn documents_with_any_part_replaced_are_refused_or_audited<C: AccessControl>(target: Target<C>) {
     let any = (any_stack(), any::<prop::sample::Index>(), any_value());
     let result = runner(250).run(&any, |(stack, part, value)| {
-        let Ok(rendered) = cloud::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
         let original = rendered.documents.layers;
         let changed = with_part_replaced(serde_json::to_value(&original).unwrap(), &part, value);
         if let Ok(read) = serde_json::from_value::<Layers<C::Principal>>(changed) {
-            let report = cloud::audit::<C>(&stack, &acme::<C>(target), &read);
+            let report = alien_core::audit::<C>(&stack, &acme::<C>(target), &read);
             prop_assert!(read != original || report.breaches.is_empty());
         }
         Ok(())

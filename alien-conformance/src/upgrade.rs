@@ -9,13 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alien_core::cloud::Cloud;
-use alien_core::engine::{self, Action, Claim, Data, Fingerprint};
-use alien_core::manage::Health;
-use alien_core::permission::Subject;
+use alien_core::adapter::{Claim, Cloud, DeploymentContext, Documented, Fingerprint};
 use alien_core::{
-    Artifacts, Deployment, DeploymentContext, DeploymentId, Function, FunctionUpdate, Invitation, Lifecycle, Live,
-    Manager, Release, Silent, Stack,
+    Action, AnyTarget, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation,
+    Lifecycle, Live, Manager, Release, Silent, Stack, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -162,7 +159,7 @@ where
             version: Invitation::VERSION,
             id,
             cloud: W::Cloud::NAME.to_owned(),
-            trust: alien_core::trust::<W::Cloud>(&target).unwrap(),
+            trust: AnyTarget::of::<W::Cloud>(&target).unwrap().trust::<W::Cloud>(),
             stack: stack.clone(),
         };
         let admin = world.provisioner(id, target, world.calling());
@@ -179,14 +176,14 @@ where
 }
 
 /// A profile may have the name of a resource.
-fn named<C: Cloud>(site: &DeploymentContext<C>, subject: Subject) -> String {
+fn named<C: Documented>(site: &DeploymentContext<C>, subject: Subject) -> String {
     format!("{} {}", site.subject_kind(subject), site.subject_name(subject))
 }
 
-fn marks<C: Cloud>(record: &Deployment) -> Marks {
+fn marks<C: Documented>(record: &Deployment) -> Marks {
     let site = DeploymentContext::<C>::of(record).unwrap();
     let seal = |subject: Subject| {
-        let seal = Fingerprint { revision: 1, digest: engine::digest(subject, &site) };
+        let seal = Fingerprint::of(subject, &site);
         (named(&site, subject), seal.to_string())
     };
     let until = "2026-11-26T12:00:00Z".parse().unwrap();
@@ -211,12 +208,12 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     let Marks { seals, claim } = kept.marks();
     for subject in site.subjects() {
         let seal: Fingerprint = seals[&named(&site, subject)].parse().unwrap();
-        assert_eq!(seal.digest, engine::digest(subject, &site), "{name}: {}", named(&site, subject));
+        assert_eq!(seal.digest, Fingerprint::of(subject, &site).digest, "{name}: {}", named(&site, subject));
     }
     let claim: Claim = claim.parse().unwrap();
     assert_eq!((claim.run.len(), claim.until.as_second()), (36, 1_795_694_400), "{name}");
 
-    let admin = world.provisioner(record.id, site.target.clone(), world.calling());
+    let admin = world.provisioner(record.id, site.target().clone(), world.calling());
     let unchanged = Release::partial(invitation.stack.clone(), Artifacts::default());
     for previous in [Some(&record), None] {
         let plan = admin.plan(&unchanged, previous, &run()).await.unwrap();

@@ -5,12 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_core::call::{Call, CallConfig, Recorder, Retry};
-use alien_core::cloud::Cloud;
-use alien_core::provision::Options;
+use alien_core::adapter::{AccessControl, Cloud};
 use alien_core::{
-    Artifacts, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate, Invitation, Manager, Provision,
-    Release, Stack,
+    AnyTarget, Artifacts, Call, CallConfig, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate,
+    Invitation, Manager, Options, Provision, Recorder, Release, Retry, Stack,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,7 +18,7 @@ use uuid::Uuid;
 #[async_trait]
 pub trait World: Send + Sync {
     /// The cloud.
-    type Cloud: Cloud;
+    type Cloud: AccessControl;
 
     /// Where a deployment of this name goes.
     fn target(&self, prefix: &str) -> <Self::Cloud as Cloud>::Target;
@@ -117,7 +115,7 @@ impl<'w, W: World> Case<'w, W> {
             version: Invitation::VERSION,
             id,
             cloud: W::Cloud::NAME.to_owned(),
-            trust: alien_core::trust::<W::Cloud>(&target).unwrap(),
+            trust: AnyTarget::of::<W::Cloud>(&target).unwrap().trust::<W::Cloud>(),
             stack,
         };
         let provisioner = world.provisioner(id, target.clone(), world.calling());
@@ -191,18 +189,20 @@ impl Calls {
 
     /// The operations of the calls so far, in order, and forgets them.
     #[must_use]
-    pub fn operations(&self) -> Vec<&'static str> {
-        self.take().iter().map(|call| call.operation).collect()
+    pub fn operations(&self) -> Vec<String> {
+        self.take().iter().map(|call| call.operation.to_string()).collect()
     }
 }
 
 /// What calls needed: subject, permission, and the sort of thing it is checked on.
 #[must_use]
-pub fn needed(calls: &[Call]) -> BTreeSet<(String, &'static str, String)> {
+pub fn needed(calls: &[Call]) -> BTreeSet<(String, String, String)> {
     let each = |call: &Call| {
-        let subject = format!("{:?}", call.subject);
+        let subject = call.subject.clone();
         let permissions = call.permissions.iter();
-        permissions.map(move |(permission, scope)| (subject.clone(), *permission, scope.clone())).collect::<Vec<_>>()
+        permissions
+            .map(move |needed| (subject.clone(), needed.permission.to_string(), needed.scope.clone()))
+            .collect::<Vec<_>>()
     };
     calls.iter().flat_map(each).collect()
 }

@@ -1,19 +1,21 @@
-//! How every call of a cloud is made: named by its rows of the operation table, refused before any network where the
-//! session was not granted them, tried again where that can help, told to whoever records.
+//! Every cloud call goes through here: it is refused before any I/O where its rows of the operation table were not granted,
+//! tried again where that is safe and can help, and reported.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Operation};
-use crate::engine::Removal;
-use crate::error::{Error, ErrorKind, OptionalExt, Result};
+use crate::context::DeploymentContext;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::permission::{Grants, Layer, Subject};
 use crate::resource::Resource;
-use crate::site::DeploymentContext;
 
 /// How often and how long a call is tried again: exponential backoff with full jitter, within a total budget.
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
@@ -36,29 +38,42 @@ impl Default for Retry {
 }
 
 /// A call that was made or refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The operation, as the cloud's API reference names it.
-    pub operation: &'static str,
-    /// The permissions it needs, each with the sort of thing it is checked on.
-    pub permissions: Vec<(&'static str, String)>,
-    /// What it was about.
-    pub subject: Subject,
+    pub operation: Cow<'static, str>,
+    /// What it needs.
+    pub permissions: Vec<Needed>,
+    /// What it was about: the resource's id, the profile's name, or what it is.
+    pub subject: String,
+    /// The kind of resource, `identity`, or `deployment` for what resources share.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
     /// How often it was tried.
     pub attempts: u32,
     /// How it failed; none where it did not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<ErrorKind>,
 }
 
-/// Is told of every call, after it was made or refused.
+/// A permission that a call needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needed {
+    /// Its name.
+    pub permission: Cow<'static, str>,
+    /// The sort of thing it is checked on, as the cloud's adapter names it.
+    pub scope: String,
+}
+
+/// Receives every call, after it was made or refused.
 pub type Recorder = Arc<dyn Fn(&Call) + Send + Sync>;
 
 /// Makes the calls of one holder of permissions.
 #[derive(Clone)]
 pub struct Gate<C: Cloud> {
-    site: Arc<DeploymentContext<C>>,
-    holding: Arc<Grants>,
-    how: CallConfig,
+    deployment: Arc<DeploymentContext<C>>,
+    grants: Arc<Grants>,
+    config: CallConfig,
 }
 
 /// How calls are made, whoever makes them.
@@ -120,7 +135,7 @@ impl CallConfig {
             bound = bound.saturating_mul(2);
             let wait = jittered.max(error.retry_after().unwrap_or_default());
             let spent = Duration::try_from(self.clock.now().duration_since(start)).unwrap_or_default();
-            if spent + wait >= self.retry.budget {
+            if spent.saturating_add(wait) >= self.retry.budget {
                 return Err(error);
             }
             tracing::debug!(after = ?error.kind(), ?wait, "trying again");
@@ -132,14 +147,21 @@ impl CallConfig {
 impl fmt::Debug for CallConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let recorded = self.recorder.is_some();
-        f.debug_struct("Calling").field("retry", &self.retry).field("recorded", &recorded).finish_non_exhaustive()
+        f.debug_struct("CallConfig").field("retry", &self.retry).field("recorded", &recorded).finish_non_exhaustive()
     }
 }
 
 impl<C: Cloud> fmt::Debug for Gate<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("holder", &self.holding.holder).field("how", &self.how).finish_non_exhaustive()
+        f.debug_struct("Gate")
+            .field("holder", &self.grants.holder)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
+}
+
+fn needed<P: fmt::Debug>(row: &Operation<P>) -> Needed {
+    Needed { permission: row.permission.into(), scope: format!("{:?}", row.on) }
 }
 
 /// Whether a call may be made again where nobody knows if it was done.
@@ -152,39 +174,39 @@ enum Twice {
 impl<C: Cloud> Gate<C> {
     /// Calls for the holder of these grants.
     #[must_use]
-    pub fn new(site: Arc<DeploymentContext<C>>, holding: Grants, how: CallConfig) -> Self {
-        Self { site, holding: Arc::new(holding), how }
+    pub fn new(deployment: Arc<DeploymentContext<C>>, grants: Grants, config: CallConfig) -> Self {
+        Self { deployment, grants: Arc::new(grants), config }
     }
 
     /// The deployment that the calls are about.
     #[must_use]
-    pub fn site(&self) -> &DeploymentContext<C> {
-        &self.site
+    pub fn deployment(&self) -> &DeploymentContext<C> {
+        &self.deployment
     }
 
     /// The grants.
     #[must_use]
-    pub fn holding(&self) -> &Grants {
-        &self.holding
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// What waits.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        &*self.how.clock
+        &*self.config.clock
     }
 
     /// Whether the holder was granted an operation on a subject.
     #[must_use]
     pub fn holds(&self, subject: Subject, row: &Operation<C::Scope>) -> bool {
-        let Some(topic) = subject.topic(self.site.stack()) else { return false };
-        let grants = &self.holding.grants;
+        let Some(kind) = subject.subject_type(self.deployment.stack()) else { return false };
+        let grants = &self.grants.grants;
         let from = grants.partition_point(|grant| grant.subject < subject);
         grants
             .iter()
             .skip(from)
             .take_while(|grant| grant.subject == subject)
-            .any(|grant| C::set(topic, grant.set).iter().any(|candidate| **candidate == *row))
+            .any(|grant| C::set(kind, grant.set).iter().any(|candidate| **candidate == *row))
     }
 
     /// Makes a call that does the same if it is made twice. `rows` are what it needs, its own first.
@@ -223,7 +245,7 @@ impl<C: Cloud> Gate<C> {
     fn explain(&self, error: Error, rows: &[&'static Operation<C::Scope>]) -> Error {
         let mut permissions: Vec<&str> = rows.iter().map(|row| row.permission).collect();
         permissions.dedup();
-        let grant = match self.holding.holder.layer() {
+        let grant = match self.grants.holder.layer() {
             Layer::Provisioning => "whoever administers the account can give it to you",
             Layer::Management | Layer::Runtime => "the customer's admin gives it by setting up again",
         };
@@ -242,11 +264,11 @@ impl<C: Cloud> Gate<C> {
         F: Future<Output = Result<T>> + Send,
     {
         let operation = rows.first().map_or("", |row| row.call);
-        let name = self.site.subject_name(subject);
+        let name = self.deployment.subject_name(subject);
         let mut attempts = 0;
         let result = match rows.iter().find(|row| !self.holds(subject, row)) {
             Some(row) => {
-                let what = format!("{} was not granted `{}` here", self.holding.holder.label(), row.permission);
+                let what = format!("{} was not granted `{}` here", self.grants.holder.label(), row.permission);
                 Err(Error::new(ErrorKind::NotGranted, what))
             }
             None => {
@@ -259,13 +281,14 @@ impl<C: Cloud> Gate<C> {
                     tracing::debug!(operation, resource = name, attempt = attempts, "calling");
                     attempt()
                 };
-                self.how.attempts(again, counted).await
+                self.config.attempts(again, counted).await
             }
         };
-        self.how.record(&Call {
-            operation,
-            permissions: rows.iter().map(|row| (row.permission, format!("{:?}", row.on))).collect(),
-            subject,
+        self.config.record(&Call {
+            operation: operation.into(),
+            permissions: rows.iter().map(|row| needed(row)).collect(),
+            subject: name.to_owned(),
+            kind: self.deployment.subject_kind(subject).into(),
             attempts,
             failure: result.as_ref().err().map(Error::kind),
         });
@@ -281,8 +304,8 @@ impl<C: Cloud> Gate<C> {
 pub struct CallContext<'a, C: Cloud, K> {
     /// The clients of the cloud's services.
     pub clients: &'a K,
-    /// Who calls.
-    pub call: &'a Gate<C>,
+    /// Makes the calls.
+    pub gate: &'a Gate<C>,
     /// What the calls are about.
     pub subject: Subject,
 }
@@ -298,8 +321,14 @@ impl<C: Cloud, K> Copy for CallContext<'_, C, K> {}
 impl<'a, C: Cloud, K> CallContext<'a, C, K> {
     /// The deployment.
     #[must_use]
-    pub fn site(self) -> &'a DeploymentContext<C> {
-        self.call.site()
+    pub fn deployment(self) -> &'a DeploymentContext<C> {
+        self.gate.deployment()
+    }
+
+    /// Where it is and whom it trusts.
+    #[must_use]
+    pub fn target(self) -> &'a C::Target {
+        self.deployment().target()
     }
 
     /// The same for another subject.
@@ -308,13 +337,18 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         Self { subject, ..self }
     }
 
+    /// A result about the subject: an error says so.
+    pub(crate) fn placed<T>(self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.at(self.deployment().subject_name(self.subject)))
+    }
+
     /// The resource that the subject is.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Internal`] where it is none.
     pub fn resource(self) -> Result<&'a Resource> {
-        self.site().resource(self.subject)
+        self.deployment().resource(self.subject)
     }
 
     /// The full name that a place has for the subject.
@@ -323,7 +357,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
     ///
     /// [`ErrorKind::Internal`] where it has none.
     pub fn full_name(self, scope: C::Scope) -> Result<&'a str> {
-        self.call.site().name(self.subject, scope)
+        self.deployment().name(self.subject, scope)
     }
 
     /// The last part of that name, behind `/` or `:`: what most calls name the thing by.
@@ -345,7 +379,20 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         rows: &[&'static Operation<C::Scope>],
         attempt: impl FnMut() -> F + Send,
     ) -> Result<T> {
-        self.call.call(self.subject, rows, attempt).await
+        self.gate.call(self.subject, rows, attempt).await
+    }
+
+    /// [`Gate::call_once`] about the subject.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn call_once<T, F: Future<Output = Result<T>> + Send>(
+        self,
+        rows: &[&'static Operation<C::Scope>],
+        attempt: impl FnMut() -> F + Send,
+    ) -> Result<T> {
+        self.gate.call_once(self.subject, rows, attempt).await
     }
 
     /// Looks again and again until a look finds nothing.
@@ -357,12 +404,12 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self,
         budget: Duration,
         mut look: impl FnMut() -> F + Send,
-    ) -> Result<Removal> {
+    ) -> Result<()> {
         self.until(budget, || {
             let found = look();
             async move {
                 Ok(match found.await.optional()? {
-                    None => ControlFlow::Break(Removal::Gone),
+                    None => ControlFlow::Break(()),
                     Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
                 })
             }
@@ -381,7 +428,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         budget: Duration,
         mut look: impl FnMut() -> F + Send,
     ) -> Result<T> {
-        let clock = self.call.clock();
+        let clock = self.gate.clock();
         let start = clock.now();
         let mut wait = Duration::from_millis(200);
         loop {
@@ -390,29 +437,13 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
                 ControlFlow::Continue(still) => still,
             };
             let spent = Duration::try_from(clock.now().duration_since(start)).unwrap_or_default();
-            if spent + wait > budget {
+            if spent.saturating_add(wait) > budget {
                 return Err(Error::new(ErrorKind::Failed, format!("after {} seconds {still}", spent.as_secs())));
             }
             clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(3));
         }
     }
-}
-
-/// Makes a call of a resource by its kind: the function of that name in the `calls` of the kind's module. The six modules are in
-/// scope, under the names of the kinds.
-#[macro_export]
-macro_rules! by_kind {
-    ($kind:expr, $call:ident($($argument:expr),* $(,)?)) => {
-        match $kind {
-            $crate::Kind::Function => function::calls::$call($($argument),*).await,
-            $crate::Kind::Container => container::calls::$call($($argument),*).await,
-            $crate::Kind::Storage => storage::calls::$call($($argument),*).await,
-            $crate::Kind::Kv => kv::calls::$call($($argument),*).await,
-            $crate::Kind::Queue => queue::calls::$call($($argument),*).await,
-            $crate::Kind::Network => network::calls::$call($($argument),*).await,
-        }
-    };
 }
 
 /// What stands behind the last `/` or `:` of a name.

@@ -5,7 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::cloud::Cloud;
@@ -13,6 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
 use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
+use crate::target::AnyTarget;
+use crate::unique;
 
 /// The id of a deployment: made by the vendor, on everything that the deployment makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +52,7 @@ pub struct Invitation {
     /// The cloud it is for.
     pub cloud: String,
     /// Whom to trust, under the names that the cloud's target has for it.
+    #[serde(deserialize_with = "unique::map")]
     pub trust: BTreeMap<String, String>,
     /// The vendor's product.
     pub stack: Stack,
@@ -67,13 +69,14 @@ pub struct Deployment {
     /// The cloud.
     pub cloud: String,
     /// Where it is and whom it trusts, as the cloud's target says it.
-    pub target: Value,
+    pub target: AnyTarget,
     /// The identity in the customer's cloud that trusts the vendor.
     pub identity: String,
     /// The id that the cloud chose for that identity, where nobody is let in without it: its client id on Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_id: Option<String>,
     /// The cloud's id of each resource.
+    #[serde(deserialize_with = "unique::map")]
     pub resources: BTreeMap<ResourceId, String>,
     /// What was rolled out last.
     pub stack: Stack,
@@ -88,17 +91,19 @@ pub struct Deployment {
 
 /// Reads one of the two files: its version first, so that a newer one is refused by name.
 fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str, version: u32) -> Result<T, Problems> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
     let problem = |rule, what: String, help: &str| Problems(vec![Problem::error(rule, what, help.to_owned())]);
-    let form = |error: serde_json::Error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file");
-    let value: Value = serde_json::from_str(text).map_err(form)?;
-    let found = value.get("version").and_then(Value::as_u64);
-    if found.is_some_and(|found| found != u64::from(version)) {
-        let said = found.unwrap_or_default();
-        let says = format!("this is {what} of version {said}, and this program reads version {version}");
+    if let Ok(Version { version: found }) = serde_json::from_str(text)
+        && found != version
+    {
+        let says = format!("this is {what} of version {found}, and this program reads version {version}");
         return Err(problem(Rule::Form, says, "use the program that wrote it, or a newer one"));
     }
-    // Read from the text: only there does a problem have a line.
-    serde_json::from_str(text).map_err(form)
+    serde_json::from_str(text)
+        .map_err(|error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file"))
 }
 
 impl Invitation {
@@ -127,10 +132,9 @@ impl Invitation {
         };
         compare("id", self.id.to_string(), record.id.to_string());
         compare("cloud", self.cloud.clone(), record.cloud.clone());
-        let digest = crate::release::digest;
-        compare("a stack of digest", digest(&self.stack), digest(&record.stack));
+        compare("a stack of digest", self.stack.digest().to_owned(), record.stack.digest().to_owned());
         for (name, invited) in &self.trust {
-            let found = record.target.get(name).and_then(Value::as_str).unwrap_or_default();
+            let found = record.target.field(name).unwrap_or_default();
             compare(name, invited.clone(), found.to_owned());
         }
         problems
@@ -150,6 +154,18 @@ impl Deployment {
         read(text, "the record of a deployment", Self::VERSION)
     }
 
+    /// The digest of all that a session is opened for.
+    pub(crate) fn digest(&self) -> String {
+        let ids = self.resources.iter().flat_map(|(id, name)| [id.as_str(), name.as_str()]);
+        let identity_id = self.identity_id.as_deref().unwrap_or_default();
+        let texts: Vec<&str> = [self.cloud.as_str(), self.identity.as_str(), identity_id, self.stack.digest()]
+            .into_iter()
+            .chain(self.target.fields().flat_map(|(name, text)| [name, text]))
+            .chain(ids)
+            .collect();
+        crate::naming::digest(&texts)
+    }
+
     /// Every stack of which something may be there: the present one, and those of which something was kept.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
         [&self.stack].into_iter().chain(&self.retired)
@@ -160,13 +176,12 @@ impl Deployment {
     /// # Errors
     ///
     /// [`ErrorKind::Input`] where the record is of another cloud or its target cannot be read.
-    pub fn target<C: Cloud>(&self) -> Result<C::Target> {
+    pub fn target<C: Cloud>(&self) -> Result<&C::Target> {
         if self.cloud != C::NAME {
             let what = format!("the record is of a deployment on {}, and this is {}", self.cloud, C::NAME);
             return Err(Error::new(ErrorKind::Input, what));
         }
-        serde_json::from_value(self.target.clone())
-            .map_err(|error| Error::new(ErrorKind::Input, format!("the record's target cannot be read: {error}")))
+        self.target.typed::<C>()
     }
 
     /// The cloud's id of a resource.
@@ -177,26 +192,5 @@ impl Deployment {
     pub fn resource(&self, id: &ResourceId) -> Result<&str> {
         let missing = || Error::new(ErrorKind::Input, "the deployment has no such resource").at(id.as_str());
         self.resources.get(id).map(String::as_str).ok_or_else(missing)
-    }
-}
-
-/// What of a target is whom it trusts.
-///
-/// # Errors
-///
-/// [`ErrorKind::Internal`] where a target is no object of texts.
-pub fn trust<C: Cloud>(target: &C::Target) -> Result<BTreeMap<String, String>> {
-    let target: Map<String, Value> = match serde_json::to_value(target) {
-        Ok(Value::Object(fields)) => fields,
-        _ => return Err(Error::new(ErrorKind::Internal, "a target that is no object")),
-    };
-    let text = |name: &&str| Some(((*name).to_owned(), target.get(*name)?.as_str()?.to_owned()));
-    Ok(C::TRUST.iter().filter_map(text).collect())
-}
-
-impl<'de> Deserialize<'de> for Stack {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let form = Value::deserialize(deserializer)?;
-        Self::from_json(&form.to_string()).map_err(serde::de::Error::custom)
     }
 }

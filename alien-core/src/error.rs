@@ -1,5 +1,6 @@
 //! What went wrong when a cloud was called: its kind, where, and what to do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -59,6 +60,12 @@ impl ErrorKind {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Propagating | Self::Busy)
     }
 
+    /// Whether what was sent was not taken, or does not work: what was there before can be put back.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Failed | Self::Rejected | Self::TooLarge)
+    }
+
     /// Whether the cloud certainly did nothing: the call can be made again even if it must not be made twice.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
@@ -68,19 +75,61 @@ impl ErrorKind {
 
 /// A failure, with the call and the resource it happened at.
 ///
-/// It holds no credential and no request: only the kind, the cloud's own words, and where.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+/// It holds no credential and no request: only the kind, the cloud's own words, and where. It can be sent and kept: its
+/// sources are there as texts.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Inner {
     kind: ErrorKind,
     message: String,
-    operation: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
+}
+
+/// What caused an error, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Source {
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Box<Self>>,
+}
+
+impl Source {
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self { message: error.to_string(), source: error.source().map(|source| Box::new(Self::of(source))) }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Source {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
 }
 
 /// What calls of a cloud give.
@@ -98,13 +147,21 @@ impl Error {
             request_id: None,
             retry_after: None,
             problems: Vec::new(),
+            source: None,
         }))
+    }
+
+    /// Caused by this: its words and those of its own sources are kept, nothing else of it.
+    #[must_use]
+    pub fn caused_by(mut self, source: &dyn std::error::Error) -> Self {
+        self.0.source = Some(Source::of(source));
+        self
     }
 
     /// In this operation, as the cloud's API reference names it. The innermost one stays.
     #[must_use]
     pub fn in_operation(mut self, operation: &'static str) -> Self {
-        self.0.operation.get_or_insert(operation);
+        self.0.operation.get_or_insert(Cow::Borrowed(operation));
         self
     }
 
@@ -149,15 +206,6 @@ impl Error {
         Self::new(ErrorKind::Internal, format!("the answer has no {what}"))
     }
 
-    /// With what became of putting back what was there before.
-    #[must_use]
-    pub fn with_undo(self, undone: Result<()>, what: &str) -> Self {
-        match undone {
-            Ok(()) => self.because(format!("the previous {what} was put back")),
-            Err(second) => self.because(format!("the previous {what} could not be put back: {second}")),
-        }
-    }
-
     /// What sort of failure it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -172,8 +220,8 @@ impl Error {
 
     /// The operation it happened in, as the cloud's API reference names it.
     #[must_use]
-    pub fn operation(&self) -> Option<&'static str> {
-        self.0.operation
+    pub fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
     }
 
     /// The resource it happened at.
@@ -216,23 +264,68 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Nothing, where a look found nothing.
-pub trait OptionalExt<T> {
-    /// `None` in the place of [`ErrorKind::NotFound`].
+/// Puts back what was there before, where what was sent was not taken or does not work. The error says what became of that.
+///
+/// # Errors
+///
+/// What sending gave.
+pub async fn or_undo<T>(sent: Result<T>, undo: impl Future<Output = Result<()>>, what: &str) -> Result<T> {
+    match sent {
+        Err(error) if error.kind().is_refusal() => Err(match undo.await {
+            Ok(()) => error.because(format!("the previous {what} was put back")),
+            Err(second) => error.because(format!("the previous {what} could not be put back: {second}")),
+        }),
+        sent => sent,
+    }
+}
+
+/// What a failure means where a call is made.
+pub trait ResultExt<T> {
+    /// `None` in the place of [`ErrorKind::NotFound`]: where a look may find nothing.
     ///
     /// # Errors
     ///
     /// Every other failure.
     fn optional(self) -> Result<Option<T>>;
+
+    /// `None` in the place of [`ErrorKind::AlreadyExists`]: where what is to be made may be there.
+    ///
+    /// # Errors
+    ///
+    /// Every other failure.
+    fn unless_exists(self) -> Result<Option<T>>;
+
+    /// [`ErrorKind::Propagating`] in the place of [`ErrorKind::NotFound`]: where the thing was just made, and is not known
+    /// everywhere yet.
+    ///
+    /// # Errors
+    ///
+    /// Every failure.
+    fn propagating(self) -> Result<T>;
 }
 
-impl<T> OptionalExt<T> for Result<T> {
+impl<T> ResultExt<T> for Result<T> {
     fn optional(self) -> Result<Option<T>> {
         match self {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn unless_exists(self) -> Result<Option<T>> {
+        match self {
+            Ok(made) => Ok(Some(made)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn propagating(self) -> Result<T> {
+        self.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
+            _ => error,
+        })
     }
 }
 

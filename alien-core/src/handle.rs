@@ -4,9 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::kind::{Kind, ResourceKind};
 use crate::lifecycle::{Lifecycle, State};
 use crate::name::ResourceId;
-use crate::resource::{Kind, ResourceKind};
 
 /// A resource of a stack that is being built: its kind and its lifecycle are in the type.
 ///
@@ -62,6 +62,12 @@ pub struct Mention {
 impl<K, L> From<&Ref<K, L>> for Mention {
     fn from(reference: &Ref<K, L>) -> Self {
         Self { id: reference.id.clone(), origin: reference.origin.clone() }
+    }
+}
+
+impl<K, L> From<Ref<K, L>> for Mention {
+    fn from(reference: Ref<K, L>) -> Self {
+        Self { id: reference.id, origin: reference.origin }
     }
 }
 

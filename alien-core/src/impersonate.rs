@@ -14,14 +14,14 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::call::{Call, CallConfig, Gate};
 use crate::clock::later;
 use crate::cloud::Cloud;
+use crate::context::DeploymentContext;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::Manage;
 use crate::name::ResourceId;
+use crate::operate::Operated;
 use crate::permission::{Grants, Set, Subject};
-pub use crate::session::AssumedSession;
-use crate::session::Session;
-use crate::site::DeploymentContext;
+use crate::session::{AssumedSession, Session};
 
 /// Opens sessions on deployments. The vendor has a value of this, and none of [`Provision`](crate::Provision).
 #[async_trait]
@@ -48,7 +48,7 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// [`Input`](ErrorKind::Input) where the record is not of the invitation, each difference by name;
-    /// [`Refused`](ErrorKind::Refused) where the identity lets in who lacks the proof;
+    /// [`Rejected`](ErrorKind::Rejected) where the identity lets in who lacks the proof;
     /// [`Denied`](ErrorKind::Denied) where it may not watch a resource;
     /// [`Revoked`](ErrorKind::Revoked) where it does not let the vendor in.
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
@@ -70,8 +70,8 @@ impl Purpose {
     /// # Errors
     ///
     /// [`ErrorKind::Input`] where the deployment has no such resource.
-    pub fn narrow<C: Cloud>(&self, site: &DeploymentContext<C>) -> Result<Grants> {
-        let Grants { holder, grants } = &site.permissions.management;
+    pub fn narrow<C: Cloud>(&self, deployment: &DeploymentContext<C>) -> Result<Grants> {
+        let Grants { holder, grants } = &deployment.permissions().management;
         let grants = match self {
             Self::Watch => {
                 let watches = |set| matches!(set, Set::Heartbeat | Set::Logs | Set::Dispatch);
@@ -79,7 +79,7 @@ impl Purpose {
             }
             Self::Update(ids) => {
                 let subjects: BTreeSet<Subject> =
-                    ids.iter().map(|id| site.subject(id.as_str())).collect::<Result<_>>()?;
+                    ids.iter().map(|id| deployment.subject(id.as_str())).collect::<Result<_>>()?;
                 let wanted = |set| matches!(set, Set::Management | Set::Heartbeat);
                 grants.iter().copied().filter(|grant| subjects.contains(&grant.subject) && wanted(grant.set)).collect()
             }
@@ -91,6 +91,9 @@ impl Purpose {
 /// What a cloud's adapter must do to let the vendor in.
 #[async_trait]
 pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
+    /// The clients of the cloud's services.
+    type Clients: Send + Sync + 'static;
+
     /// The call that lets the vendor in, as the cloud's API reference names it.
     fn operation(&self) -> &'static str;
 
@@ -107,17 +110,17 @@ pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// [`ErrorKind::Denied`] where the cloud does not let the vendor in.
-    async fn assume(&self, entry: &AssumeRequest<C>) -> Result<AssumedSession<C>>;
+    async fn assume(&self, request: &AssumeRequest<C>) -> Result<AssumedSession<Self::Clients>>;
 }
 
 /// Who asks to be let in, to what.
 #[derive(Debug)]
 pub struct AssumeRequest<C: Cloud> {
     /// The deployment.
-    pub site: Arc<DeploymentContext<C>>,
+    pub deployment: Arc<DeploymentContext<C>>,
     /// The grants that the session is for.
-    pub holding: Grants,
-    /// Whether `holding` is less than the identity has.
+    pub grants: Grants,
+    /// Whether `grants` are fewer than the identity has.
     pub narrowed: bool,
     /// What is shown.
     pub proof: Proof,
@@ -144,34 +147,34 @@ const KEPT: usize = 10_000;
 const REPLACED_EVERY: Duration = Duration::from_secs(30);
 
 /// One slot for one session. Who renews it holds the lock, so that others wait for the same.
-type Slot<C> = Arc<AsyncMutex<SlotState<C>>>;
+type Slot<C, K> = Arc<AsyncMutex<SlotState<C, K>>>;
 
 /// What became of a slot.
-struct SlotState<C: Cloud> {
-    open: Option<Arc<Session<C>>>,
+struct SlotState<C: Cloud, K> {
+    open: Option<Arc<Session<C, K>>>,
     replaced: Option<Timestamp>,
     /// The last failure, for those who waited for it.
     failed: Option<(Timestamp, Error)>,
 }
 
-impl<C: Cloud> Default for SlotState<C> {
+impl<C: Cloud, K> Default for SlotState<C, K> {
     fn default() -> Self {
         Self { open: None, replaced: None, failed: None }
     }
 }
 
-/// What a session was opened for: the deployment, all that its record says, and the purpose.
+/// What a session was opened for: the deployment, the digest of all that its record says, and the purpose.
 type Key = (DeploymentId, String, Purpose);
 
 /// Opens sessions by an adapter's way in, and keeps them while they last.
-pub struct Impersonator<C: Cloud, A> {
+pub struct Impersonator<C: Cloud, A: Assume<C>> {
     assume: A,
-    how: CallConfig,
-    open: Mutex<HashMap<Key, Slot<C>>>,
+    config: CallConfig,
+    open: Mutex<HashMap<Key, Slot<C, A::Clients>>>,
     serial: AtomicU64,
 }
 
-impl<C: Cloud, A: fmt::Debug> fmt::Debug for Impersonator<C, A> {
+impl<C: Cloud, A: Assume<C>> fmt::Debug for Impersonator<C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Impersonator").field("assume", &self.assume).finish_non_exhaustive()
     }
@@ -180,24 +183,25 @@ impl<C: Cloud, A: fmt::Debug> fmt::Debug for Impersonator<C, A> {
 impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
     /// Opens sessions by this way in.
     #[must_use]
-    pub fn new(assume: A, how: CallConfig) -> Self {
-        Self { assume, how, open: Mutex::default(), serial: AtomicU64::new(0) }
+    pub fn new(assume: A, config: CallConfig) -> Self {
+        Self { assume, config, open: Mutex::default(), serial: AtomicU64::new(0) }
     }
 
-    fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<C> {
-        let record = serde_json::to_string(deployment).unwrap_or_default();
-        let key = (deployment.id, crate::naming::digest(&[&record]), purpose.clone());
+    fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<C, A::Clients> {
+        let key = (deployment.id, deployment.digest(), purpose.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= KEPT && !open.contains_key(&key) {
             open.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(open.entry(key).or_default())
     }
+}
 
+impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> {
     /// Opens a session in its slot, unless that has just failed for someone who asked at the same time.
     async fn fill(
         &self,
-        slot: &mut SlotState<C>,
+        slot: &mut SlotState<C, A::Clients>,
         asked: Timestamp,
         deployment: &Deployment,
         purpose: &Purpose,
@@ -210,43 +214,50 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
         match self.open(deployment, purpose).await {
             Ok(session) => Ok(Arc::clone(slot.open.insert(session)) as Arc<dyn Manage>),
             Err(error) => {
-                slot.failed = Some((self.how.clock.now(), error.clone()));
+                slot.failed = Some((self.config.clock.now(), error.clone()));
                 Err(error)
             }
         }
     }
 
-    async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C>>> {
-        let site = Arc::new(DeploymentContext::<C>::of(deployment)?);
-        let holding = purpose.narrow(&site)?;
+    async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C, A::Clients>>> {
+        let deployment = Arc::new(DeploymentContext::<C>::of(deployment)?);
+        let grants = purpose.narrow(&deployment)?;
         let narrowed = matches!(purpose, Purpose::Update(_));
-        let entry = AssumeRequest { site, holding, narrowed, proof: Proof::Expected };
-        let entered = self.enter(&entry, &self.how, passes).await.map_err(|error| revoked(error, &entry.site))?;
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let call = Gate::new(entry.site, entry.holding, self.how.clone());
-        Ok(Arc::new(Session::new(serial, entered, call)))
+        let request = AssumeRequest { deployment, grants, narrowed, proof: Proof::Expected };
+        let assumed = self.enter(&request, &self.config, passes).await;
+        let assumed = assumed.map_err(|error| revoked(error, &request.deployment))?;
+        let gate = Gate::new(request.deployment, request.grants, self.config.clone());
+        Ok(Arc::new(Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate)))
     }
 
     /// Asks to be let in, again after errors that say so.
     fn enter<'e>(
         &'e self,
-        entry: &'e AssumeRequest<C>,
-        how: &'e CallConfig,
+        request: &'e AssumeRequest<C>,
+        config: &'e CallConfig,
         again: fn(&Error) -> bool,
-    ) -> BoxFuture<'e, Result<AssumedSession<C>>> {
+    ) -> BoxFuture<'e, Result<AssumedSession<A::Clients>>> {
         Box::pin(async move {
             let operation = self.assume.operation();
             let mut attempts = 0;
             let counted = || {
                 attempts += 1;
-                self.assume.assume(entry)
+                self.assume.assume(request)
             };
-            let entered = how.attempts(again, counted).await;
-            let failure = entered.as_ref().err().map(Error::kind);
+            let assumed = config.attempts(again, counted).await;
+            let failure = assumed.as_ref().err().map(Error::kind);
             let subject = Subject::ManagementIdentity;
-            self.how.record(&Call { operation, permissions: Vec::new(), subject, attempts, failure });
+            self.config.record(&Call {
+                operation: operation.into(),
+                permissions: Vec::new(),
+                subject: request.deployment.subject_name(subject).to_owned(),
+                kind: request.deployment.subject_kind(subject).into(),
+                attempts,
+                failure,
+            });
             // What has ended here are the vendor's own credentials: there is no session yet.
-            entered.map_err(|error| match error.kind() {
+            assumed.map_err(|error| match error.kind() {
                 ErrorKind::Expired => error.with_kind(ErrorKind::Credentials).in_operation(operation),
                 _ => error.in_operation(operation),
             })
@@ -259,23 +270,23 @@ fn passes(error: &Error) -> bool {
 }
 
 /// Nobody is let in who was let in when the deployment was registered: the customer took it back.
-fn revoked<C: Cloud>(error: Error, site: &DeploymentContext<C>) -> Error {
+fn revoked<C: Cloud>(error: Error, deployment: &DeploymentContext<C>) -> Error {
     if error.kind() != ErrorKind::Denied {
         return error;
     }
-    let what =
-        format!("the customer's cloud does not let the vendor in as `{}`: the access was revoked", site.identity());
-    let help = "if the customer did not mean to, their admin runs `alien-deploy up` again";
+    let identity = deployment.identity();
+    let what = format!("the customer's cloud does not let the vendor in as `{identity}`: the access was revoked");
+    let help = "if the customer did not mean to, their admin sets up again";
     Error::new(ErrorKind::Revoked, format!("{what}; {help}")).with_request_id(error.request_id())
 }
 
 #[async_trait]
-impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
+impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Impersonator<C, A> {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
-        let asked = self.how.clock.now();
+        let asked = self.config.clock.now();
         let slot = self.slot(deployment, purpose);
         let mut slot = slot.lock().await;
-        let soon = later(self.how.clock.now(), MARGIN);
+        let soon = later(self.config.clock.now(), MARGIN);
         match slot.open.as_ref().filter(|session| session.expires() > soon) {
             Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
             None => self.fill(&mut slot, asked, deployment, purpose).await,
@@ -283,7 +294,7 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
     }
 
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
-        let asked = self.how.clock.now();
+        let asked = self.config.clock.now();
         let slot = self.slot(deployment, purpose);
         let mut slot = slot.lock().await;
         let lately = slot.replaced.is_some_and(|replaced| later(replaced, REPLACED_EVERY) > asked);
@@ -301,22 +312,23 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
         if !differences.is_empty() {
             return Err(differences.into());
         }
-        let site = Arc::new(DeploymentContext::<C>::of(deployment)?);
-        let holding = site.permissions.management.clone();
-        let mut entry = AssumeRequest { site, holding, narrowed: false, proof: Proof::Expected };
+        let deployment = Arc::new(DeploymentContext::<C>::of(deployment)?);
+        let grants = deployment.permissions().management.clone();
+        let mut request = AssumeRequest { deployment, grants, narrowed: false, proof: Proof::Expected };
         // Just after the set-up a denial may only mean that what was granted is not known everywhere yet.
-        let settles = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
-        let mut how = self.how.clone();
-        how.retry.budget += self.assume.propagation();
-        let entered = self.enter(&entry, &how, settles).await.map_err(|error| revoked(error, &entry.site))?;
-        let call = Gate::new(Arc::clone(&entry.site), entry.holding.clone(), self.how.clone());
-        let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), entered, call);
-        for resource in entry.site.stack().resources() {
-            how.attempts(settles, || session.heartbeat(resource.id())).await?;
+        let propagates = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
+        let mut config = self.config.clone();
+        config.retry.budget += self.assume.propagation();
+        let assumed = self.enter(&request, &config, propagates).await;
+        let assumed = assumed.map_err(|error| revoked(error, &request.deployment))?;
+        let gate = Gate::new(Arc::clone(&request.deployment), request.grants.clone(), self.config.clone());
+        let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate);
+        for resource in request.deployment.stack().resources() {
+            config.attempts(propagates, || session.heartbeat(resource.id())).await?;
         }
         for proof in self.assume.wrong_proofs() {
-            entry.proof = *proof;
-            match self.enter(&entry, &self.how, passes).await {
+            request.proof = *proof;
+            match self.enter(&request, &self.config, passes).await {
                 Err(error) if error.kind() == ErrorKind::Denied => {}
                 Err(error) => return Err(error),
                 Ok(_) => {
@@ -324,10 +336,8 @@ impl<C: Cloud, A: Assume<C>> Impersonate for Impersonator<C, A> {
                         Proof::Omitted => "without any proof",
                         Proof::Expected | Proof::Mismatched => "with a wrong proof",
                     };
-                    let what = format!(
-                        "`{}` lets the vendor in {shown}, so it would let others in too",
-                        entry.site.identity()
-                    );
+                    let identity = request.deployment.identity();
+                    let what = format!("`{identity}` lets the vendor in {shown}, so it would let others in too");
                     let help = "the record is refused; ask the customer to set up with the invitation as it is";
                     return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
                 }

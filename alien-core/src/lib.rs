@@ -2,60 +2,80 @@
 //! three separate layers of permissions; and prove what they cannot do.
 //!
 //! * [`Stack`]: the description, in Rust or JSON, checked as a whole: every problem at once.
-//! * [`Permissions`](permission::Permissions): provisioning (the customer's admin, once), management (the vendor, day
+//! * [`Permissions`]: provisioning (the customer's admin, once), management (the vendor, day
 //!   to day) and runtime (the deployed code), each grant with the reason it exists.
-//! * [`cloud`]: what a cloud crate must tell, and what is then done for every cloud alike: [`render`](cloud::render)
-//!   typed documents, [`audit`](cloud::audit) them, and [`review`](cloud::review()) them in words.
-//!
+//! * [`render`], [`audit`] and [`review`]: a cloud's own documents, proved against the promises, and said in words.
 //! * [`Provision`], [`Impersonate`] and [`Manage`]: what the customer's admin, the vendor and a session do, on three
-//!   values. [`engine`] does for every cloud alike what an adapter's [`Driver`](engine::Driver) does by single calls.
+//!   values.
 //! * [`Manager`]: a deployment's typed face, for the vendor's programs.
+//! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest one, in this process.
 //!
 //! This crate names no cloud, opens no connection, starts no thread, and reads no clock but the one it is given.
 
-pub mod call;
+pub mod adapter;
+mod call;
 mod clock;
-pub mod cloud;
+mod cloud;
+mod connect;
+mod context;
 mod deployment;
-pub mod engine;
+mod engine;
 mod error;
+mod form;
 mod handle;
-pub mod impersonate;
+mod impersonate;
+mod kind;
 mod lifecycle;
-pub mod manage;
+mod manage;
 mod manager;
+mod marks;
 pub mod memory;
 mod name;
-pub mod naming;
-pub mod permission;
+mod naming;
+mod operate;
+mod permission;
 mod problem;
 mod progress;
-pub mod provision;
+mod provision;
+mod reconcile;
 mod release;
 pub mod resource;
 mod session;
-mod site;
-pub mod stack;
+mod stack;
+mod target;
+mod unique;
 
+pub use call::{Call, CallConfig, Needed, Recorder, Retry};
 pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
-pub use deployment::{Deployment, DeploymentId, Invitation, trust};
-pub use engine::Engine;
-pub use error::{Error, ErrorKind, OptionalExt, Result, chain};
-pub use handle::{AnyHandle, Handle, Ref};
-pub use impersonate::{Impersonate, Impersonator};
+pub use cloud::{
+    Breach, Disclosure, DisclosureKind, Documents, Field, Giver, LayerDocuments, Layers, Physical, Promise,
+    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, render_beyond_limits, review,
+};
+pub use connect::{Adapter, ConnectOption, Connection, Side};
+pub use deployment::{Deployment, DeploymentId, Invitation};
+pub use error::{Error, ErrorKind, Result};
+pub use handle::{AnyHandle, Handle, Mention, Ref};
+pub use impersonate::{Impersonate, Purpose};
+pub use kind::{Kind, ResourceKind};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
-pub use manage::Manage;
+pub use manage::{Health, Heartbeat, LogLine, LogPage, LogQuery, Manage};
 pub use manager::{Manager, PendingRelease};
 pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
-pub use problem::{Problem, Problems, Rule, Severity};
+pub use permission::{
+    Access, DataReach, ForManagement, ForProfiles, Grant, GrantReason, Grants, Holder, Layer, Permissions, Reach, Set,
+    SetName, SetOf, Sets, Subject, SubjectType, Through,
+};
+pub use problem::{Problem, Problems, Remedy, Rule, Severity};
 pub use progress::{Event, Progress, Silent, Stage};
-pub use provision::Provision;
+pub use provision::{Action, Data, DestroyReport, Options, Plan, Provision, Remaining, Step};
 pub use release::{Artifacts, Release};
 pub use resource::{
-    Code, Container, ContainerUpdate, Function, FunctionUpdate, Kind, Kv, Network, Queue, Replicas, Storage,
+    Code, Container, ContainerUpdate, Function, FunctionUpdate, Kv, Network, Queue, Replicas, Resource, Settings,
+    Storage,
 };
-pub use session::Operate;
-pub use site::DeploymentContext;
-pub use stack::{Profile, Stack};
+pub use stack::{
+    Builder, ChangeKind, Delta, Diff, GrantChange, Profile, ProfileScope, ResourceChange, Scopes, Stack, Who, schema,
+};
+pub use target::AnyTarget;

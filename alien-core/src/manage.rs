@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceSettings};
 
 /// One session with short-lived credentials, on one deployment.
 #[async_trait]
@@ -91,13 +91,23 @@ pub struct Change {
 }
 
 impl Change {
+    /// What a resource of this kind is to be.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] where it is of another kind.
+    pub fn settings<S: ResourceSettings>(&self) -> Result<&S> {
+        let other = || Error::new(ErrorKind::Internal, format!("an update to a {}", self.resource.kind()));
+        self.resource.settings_of().ok_or_else(other)
+    }
+
     /// What is to be done to something that is `old`: whether it gets other code, and whether other settings.
     #[must_use]
     pub fn since(&self, old: &Resource) -> (bool, bool) {
         let code = |resource: &Resource| resource.settings().compute().map(|compute| compute.code.clone());
         let new_code = code(&self.resource) != code(old);
-        let changed = crate::stack::changed_fields(old, &self.resource);
-        (self.again || new_code, self.again || changed.iter().any(|field| field != "code"))
+        let changed = self.resource.changed_fields(old);
+        (self.again || new_code, self.again || changed.iter().any(|field| *field != "code"))
     }
 }
 

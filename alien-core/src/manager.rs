@@ -113,12 +113,10 @@ impl Manager {
     pub async fn update<K: Updatable>(&self, resource: &Handle<K, Live>, update: K::Update) -> Result<()> {
         let deployment = self.deployment();
         let current = deployment.stack.resource(resource.id().as_str());
-        let Some((current, settings)) =
-            current.and_then(|current| Some((current, K::from_settings(current.settings().clone())?)))
-        else {
+        let Some((current, settings)) = current.and_then(|current| Some((current, current.settings_of::<K>()?))) else {
             return Err(Error::new(ErrorKind::Input, "the deployment has no such resource").at(resource.id().as_str()));
         };
-        let Updated { settings, zip, previous } = settings.updated(update);
+        let Updated { settings, zip, previous } = settings.clone().updated(update);
         let artifacts = zip.into_iter().collect();
         let stack = deployment.stack.with_resource(&current.clone().with_settings(settings))?;
         self.release(&Release::partial(stack, artifacts), &previous.into_iter().collect()).await

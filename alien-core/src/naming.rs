@@ -6,7 +6,7 @@
 //! * *readable* `{prefix}-{id}-{n}`: `n` is the length of the prefix as one base-36 digit, so the name can be taken
 //!   apart again and no two pairs share it.
 //! * *shortened* `{beginning}-{hash}`, where the readable form is longer than the cloud allows: the hash has
-//!   [`HASH_LEN`] characters (100 bits of SHA-256), the last word of a readable name has one, so the forms never meet.
+//!   20 characters (100 bits of SHA-256), the last word of a readable name has one, so the forms never meet.
 //! * *compact* `{letters}{hash}`, where the cloud allows no hyphen.
 //!
 //! What belongs to a resource (a dead-letter queue, a log bucket) adds a word of two to nineteen characters, which
@@ -17,14 +17,14 @@ use sha2::{Digest, Sha256};
 use crate::name::Prefix;
 
 /// Length of the hash in a shortened or compact name, in characters of five bits each.
-pub const HASH_LEN: usize = 20;
+const HASH_LEN: usize = 20;
 
 /// The physical name of `id` in the deployment `prefix`, at most `max` characters long.
 ///
 /// Readable where it fits, else shortened. `max` must leave room for one letter, a hyphen and the hash: at least 22.
 ///
 /// ```
-/// use alien_core::naming::hyphenated;
+/// use alien_core::adapter::hyphenated;
 /// let acme = "acme".parse().unwrap();
 /// let acme_prod = "acme-prod".parse().unwrap();
 /// assert_eq!(hyphenated(&acme, "prod-api", 63), "acme-prod-api-4");
@@ -69,7 +69,7 @@ pub fn join(head: &[&str], tail: &[&str]) -> String {
     text
 }
 
-/// A digest of some texts: [`HASH_LEN`] characters, other for any other list of texts.
+/// A digest of some texts: 20 characters, other for any other list of texts.
 #[must_use]
 pub fn digest(parts: &[&str]) -> String {
     let mut digest = String::with_capacity(HASH_LEN);

@@ -53,6 +53,23 @@ pub enum Severity {
     Warning,
 }
 
+/// What helps, where a program has a word of its own for it: an option, or a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Remedy {
+    /// [`Options::allow_frozen_changes`](crate::Options::allow_frozen_changes).
+    AllowFrozenChanges,
+    /// [`Data::Delete`](crate::Data::Delete).
+    DeleteData,
+    /// The customer's admin takes down again.
+    TakeDownAgain,
+    /// The vendor invites the customer to set up again.
+    InviteAgain,
+    /// Whoever administers the account looks at the documents of the provisioning layer, and gives those permissions.
+    GrantProvisioning,
+}
+
 /// One thing that is wrong: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
@@ -67,13 +84,16 @@ pub struct Problem {
     pub what: String,
     /// What to do.
     pub help: String,
+    /// The same as data, where a program has a word of its own for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remedy: Option<Remedy>,
 }
 
 impl Problem {
     /// A problem that stops everything.
     #[must_use]
     pub fn error(rule: Rule, what: String, help: String) -> Self {
-        Self { severity: Severity::Error, rule, subject: None, what, help }
+        Self { severity: Severity::Error, rule, subject: None, what, help, remedy: None }
     }
 
     /// A problem that should be known.
@@ -92,6 +112,13 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
+        self
+    }
+
+    /// With what helps, as data.
+    #[must_use]
+    pub fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
         self
     }
 

@@ -1,10 +1,12 @@
 //! What is told while a set-up runs.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::cloud::Cloud;
+use crate::context::DeploymentContext;
 use crate::permission::Subject;
-use crate::site::DeploymentContext;
 
 /// Is told how a set-up or a take-down goes on.
 pub trait Progress: Send + Sync {
@@ -13,25 +15,26 @@ pub trait Progress: Send + Sync {
 }
 
 /// Something began or ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The resource's id, the profile's name, or what it is.
     pub subject: String,
     /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What happens with it.
     pub stage: Stage,
 }
 
 impl Event {
-    pub(crate) fn of<C: Cloud>(site: &DeploymentContext<C>, subject: Subject, stage: Stage) -> Self {
-        Self { subject: site.subject_name(subject).to_owned(), kind: site.subject_kind(subject), stage }
+    pub(crate) fn of<C: Cloud>(deployment: &DeploymentContext<C>, subject: Subject, stage: Stage) -> Self {
+        let kind = deployment.subject_kind(subject).into();
+        Self { subject: deployment.subject_name(subject).to_owned(), kind, stage }
     }
 }
 
 /// How far something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// It is being made.

@@ -105,15 +105,7 @@ impl Release {
         &self.artifacts
     }
 
-    /// The digest of all it says: 20 characters, other for any other stack. Zips are named by their digests, so their
-    /// bytes are in it.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        digest(&self.stack)
+    pub(crate) fn into_parts(self) -> (Stack, Artifacts) {
+        (self.stack, self.artifacts)
     }
-}
-
-/// The digest of a stack.
-pub(crate) fn digest(stack: &Stack) -> String {
-    crate::naming::digest(&[&serde_json::to_string(stack).unwrap_or_default()])
 }

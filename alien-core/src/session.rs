@@ -5,74 +5,53 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::call::Gate;
+use crate::call::{CallContext, Gate};
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::{Change, Health, Heartbeat, LogPage, LogQuery, Manage};
 use crate::name::ResourceId;
-use crate::permission::{Set, Subject};
+use crate::operate::{Operated, calls};
+use crate::permission::Set;
 
-/// Makes the calls of a session, with its credentials. Every one goes through the [`Gate`]. A kind is asked only for what it
-/// has: updates and logs are for functions and containers, commands for functions.
-#[async_trait]
-pub trait Operate<C: Cloud>: Send + Sync {
-    /// How a resource is. A resource that is not there may be told by [`ErrorKind::NotFound`].
-    async fn heartbeat(&self, subject: Subject, call: &Gate<C>) -> Result<Heartbeat>;
-
-    /// Changes code and settings of a function or container from what the site says to what the change says, and waits
-    /// until it works. Where it does not, what was is put back, as far as that can be done.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Failed`] where it does not work: in which state it is and why, and what runs now.
-    async fn update(&self, subject: Subject, change: &Change, call: &Gate<C>) -> Result<()>;
-
-    /// Some lines of the log of a function or container.
-    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Gate<C>) -> Result<LogPage>;
-
-    /// Sends a command to a function.
-    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Gate<C>) -> Result<Vec<u8>>;
-}
-
-/// Let in.
-pub struct AssumedSession<C: Cloud> {
-    /// Makes calls with the credentials.
-    pub operate: Box<dyn Operate<C>>,
-    /// When they end.
+/// Short-lived clients, and when their credentials end.
+pub struct AssumedSession<K> {
+    /// Make calls with the credentials.
+    pub clients: K,
+    /// When the credentials end.
     pub expires: Timestamp,
 }
 
-impl<C: Cloud> fmt::Debug for AssumedSession<C> {
+impl<K> fmt::Debug for AssumedSession<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entered").field("expires", &self.expires).finish_non_exhaustive()
+        f.debug_struct("AssumedSession").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
-/// One session.
-pub(crate) struct Session<C: Cloud> {
+/// One session: what it was granted, and the clients that have its credentials.
+pub(crate) struct Session<C: Cloud, K> {
     serial: u64,
-    entered: AssumedSession<C>,
-    call: Gate<C>,
+    assumed: AssumedSession<K>,
+    gate: Gate<C>,
 }
 
-impl<C: Cloud> fmt::Debug for Session<C> {
+impl<C: Cloud, K> fmt::Debug for Session<C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("serial", &self.serial).field("entered", &self.entered).finish_non_exhaustive()
+        f.debug_struct("Session").field("serial", &self.serial).field("assumed", &self.assumed).finish_non_exhaustive()
     }
 }
 
-impl<C: Cloud> Session<C> {
-    pub(crate) const fn new(serial: u64, entered: AssumedSession<C>, call: Gate<C>) -> Self {
-        Self { serial, entered, call }
+impl<C: Cloud, K> Session<C, K> {
+    pub(crate) const fn new(serial: u64, assumed: AssumedSession<K>, gate: Gate<C>) -> Self {
+        Self { serial, assumed, gate }
     }
 
-    /// The subject of a resource on which the session holds a set.
-    fn subject(&self, id: &ResourceId, set: Set, refusal: &str) -> Result<Subject> {
-        let subject = self.call.site().subject(id.as_str())?;
-        if self.call.holding().sets_on(subject).contains(set) {
-            return Ok(subject);
+    /// The calls about a resource on which the session holds a set.
+    fn context(&self, id: &ResourceId, set: Set, refusal: &str) -> Result<CallContext<'_, C, K>> {
+        let subject = self.gate.deployment().subject(id.as_str())?;
+        if self.gate.grants().sets_on(subject).contains(set) {
+            return Ok(CallContext { clients: &self.assumed.clients, gate: &self.gate, subject });
         }
-        let resource = self.call.site().resource(subject)?;
+        let resource = self.gate.deployment().resource(subject)?;
         let kind = if set.fits(resource.kind()) { ErrorKind::NotGranted } else { ErrorKind::Unsupported };
         let what = format!("{} {}: {refusal}", resource.lifecycle(), resource.kind());
         Err(Error::new(kind, what).at(id.as_str()))
@@ -80,18 +59,18 @@ impl<C: Cloud> Session<C> {
 }
 
 #[async_trait]
-impl<C: Cloud> Manage for Session<C> {
+impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
     fn serial(&self) -> u64 {
         self.serial
     }
 
     fn expires(&self) -> Timestamp {
-        self.entered.expires
+        self.assumed.expires
     }
 
     async fn heartbeat(&self, id: &ResourceId) -> Result<Heartbeat> {
-        let subject = self.subject(id, Set::Heartbeat, "this session is not for watching it")?;
-        match self.entered.operate.heartbeat(subject, &self.call).await {
+        let cx = self.context(id, Set::Heartbeat, "this session is not for watching it")?;
+        match cx.placed(calls(cx)?.heartbeat(cx).await) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Ok(Heartbeat::new(Health::Missing, error.message().to_owned()))
             }
@@ -100,23 +79,23 @@ impl<C: Cloud> Manage for Session<C> {
     }
 
     async fn update(&self, id: &ResourceId, change: &Change) -> Result<()> {
-        let subject = self.subject(id, Set::Management, "the vendor may not update it")?;
-        let resource = self.call.site().resource(subject)?;
-        if !resource.kind().runs_code() || change.resource.kind() != resource.kind() {
-            let what = format!("a {} is not updated by the vendor as a {}", resource.kind(), change.resource.kind());
+        let cx = self.context(id, Set::Management, "the vendor may not update it")?;
+        let kind = cx.resource()?.kind();
+        if change.resource.kind() != kind {
+            let what = format!("a {kind} is not updated by the vendor as a {}", change.resource.kind());
             return Err(Error::new(ErrorKind::Unsupported, what).at(id.as_str()));
         }
-        self.entered.operate.update(subject, change, &self.call).await
+        cx.placed(calls(cx)?.update(cx, change).await)
     }
 
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage> {
-        let subject = self.subject(id, Set::Logs, "the vendor may not read its logs")?;
-        self.entered.operate.logs(subject, query, &self.call).await
+        let cx = self.context(id, Set::Logs, "the vendor may not read its logs")?;
+        cx.placed(calls(cx)?.logs(cx, query).await)
     }
 
     async fn dispatch(&self, id: &ResourceId, command: &[u8]) -> Result<Vec<u8>> {
         let refusal = "it takes no commands; switch `commands` on in the stack";
-        let subject = self.subject(id, Set::Dispatch, refusal)?;
-        self.entered.operate.dispatch(subject, command, &self.call).await
+        let cx = self.context(id, Set::Dispatch, refusal)?;
+        cx.placed(calls(cx)?.dispatch(cx, command).await)
     }
 }

@@ -7,8 +7,8 @@ pub(crate) mod calls;
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::{Deployed, Operation};
-use alien_core::permission::{Holder, Set};
+use alien_core::adapter::{Layout, Operation};
+use alien_core::{Holder, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -65,7 +65,7 @@ pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Scope, 
 
 /// The roles that let the vendor get tokens of the management service account, and nothing else of it: access tokens; and
 /// identity tokens, which commands are sent with, where a function takes any.
-pub(crate) fn impersonation_roles(deployment: &Deployed<'_, Gcp>) -> Vec<CustomRole> {
+pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> Vec<CustomRole> {
     let role = |id: &str, what: &str, why: &str, permission: &'static str| {
         let (title, description) = (format!("alien: get {what}"), format!("lets the vendor {why}"));
         CustomRole::new(format!("alien.identity.{id}"), title, description, vec![permission.into()])
@@ -76,7 +76,7 @@ pub(crate) fn impersonation_roles(deployment: &Deployed<'_, Gcp>) -> Vec<CustomR
         "impersonate the management service account",
         op::GENERATE_ACCESS_TOKEN.permission,
     )];
-    if deployment.permissions.management.grants.iter().any(|grant| grant.set == Set::Dispatch) {
+    if layout.permissions().management.grants.iter().any(|grant| grant.set == Set::Dispatch) {
         let why = "send commands as the management service account";
         roles.push(role("invoke", "identity tokens", why, op::GENERATE_ID_TOKEN.permission));
     }
@@ -84,13 +84,13 @@ pub(crate) fn impersonation_roles(deployment: &Deployed<'_, Gcp>) -> Vec<CustomR
 }
 
 /// Who may impersonate the service account of a holder: the vendor, that of management; nobody else any.
-pub(crate) fn impersonators(deployment: &Deployed<'_, Gcp>, holder: &Holder) -> Vec<Impersonator> {
-    let target = deployment.target;
+pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impersonator> {
+    let target = &layout.target;
     match holder {
         Holder::Vendor => {
             let member = format!("serviceAccount:{}", target.vendor);
             let role = |role: &CustomRole| Paths(target).in_project(&["roles/", &role.role_id]);
-            let roles = impersonation_roles(deployment);
+            let roles = impersonation_roles(layout);
             roles.iter().map(|found| Impersonator { member: member.clone(), role: role(found) }).collect()
         }
         Holder::Admin | Holder::Profile(_) => Vec::new(),

@@ -29,38 +29,39 @@
 
 #[cfg(feature = "client")]
 mod client;
-mod identity;
 #[cfg(feature = "client")]
-mod manage;
+mod connect;
+mod identity;
 mod naming;
 pub mod operations;
 pub mod policy;
 #[cfg(feature = "client")]
 mod preflight;
 #[cfg(feature = "client")]
-mod provision;
+mod provider;
 mod resource;
 mod target;
 
-use alien_core::cloud::{
-    self, Allowed, Cloud, Deployed, Documents, Escalation, Guard, Operation, RenderError, Rendered, Report, Size, Table,
+use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Layout, Rows, Table, frozen_logs_are_shared};
+use alien_core::{
+    Container, Field, Function, Grants, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
+    Report, Size, Stack, Storage,
 };
-use alien_core::permission::{Grants, Holder, Set, SubjectType};
-use alien_core::resource::Resource;
-use alien_core::{Problem, Stack};
 
 #[cfg(feature = "client")]
-pub use client::Config;
+pub use client::{Clients, Config};
+#[cfg(feature = "client")]
+pub use connect::Adapter;
 #[cfg(feature = "client")]
 pub use identity::assume::{Vendor, impersonator, impersonator_through};
 use naming::Paths;
 use operations::Scope;
 use policy::Principal;
 #[cfg(feature = "client")]
-pub use provision::{Admin, provisioner};
+pub use provider::{Admin, provisioner};
 pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
 
-/// GCP, as [`alien_core::cloud`] knows clouds.
+/// GCP, as [`alien_core::adapter`] knows clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gcp {}
 
@@ -68,63 +69,48 @@ pub enum Gcp {}
 ///
 /// # Errors
 ///
-/// As [`alien_core::cloud::render`].
+/// As [`alien_core::render`].
 pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Gcp>, RenderError> {
-    cloud::render(stack, target)
+    alien_core::render(stack, target)
 }
 
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for.
 #[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &cloud::Layers<Principal>) -> Report {
-    cloud::audit::<Gcp>(stack, target, layers)
+pub fn audit(stack: &Stack, target: &Target, layers: &Layers<Principal>) -> Report {
+    alien_core::audit::<Gcp>(stack, target, layers)
 }
 
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
-    const TRUST: &'static [&'static str] = &["vendor"];
+    const TARGET: &'static [Field] = &[
+        Field::place::<ProjectId>("project", "the id of the project that the deployment goes to"),
+        Field::place::<ProjectNumber>("projectNumber", "the number of that project"),
+        Field::place::<Location>("location", "the region, `europe-west3`"),
+        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::trust::<VendorAccount>(
+            "vendor",
+            "the email of the service account of the vendor's that may impersonate the management account",
+        ),
+    ];
 
     type Scope = Scope;
     type Target = Target;
-    type Principal = Principal;
-    type Condition = ();
+    type Kinds = (Function, Container, Storage, Kv, Queue, Network);
 
     fn operations() -> &'static Table<Scope> {
         &operations::TABLE
     }
 
-    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
-        match topic {
-            SubjectType::Kind(kind) => resource::set(kind, set),
-            SubjectType::Deployment if set == Set::Setup => identity::deployment_set(),
-            SubjectType::Identity if set == Set::Setup => identity::set(),
-            SubjectType::Deployment | SubjectType::Identity => &[],
-        }
+    fn identity_set() -> Rows<Self> {
+        identity::set()
+    }
+
+    fn shared_set() -> Rows<Self> {
+        identity::deployment_set()
     }
 
     fn is_shared(scope: Scope) -> bool {
         scope == Scope::Project
-    }
-
-    fn escalations() -> &'static [Escalation] {
-        operations::ESCALATIONS
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        pattern == "*" || pattern == permission
-    }
-
-    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for resource in stack.resources() {
-            resource::check(Paths(target), resource, &mut problems);
-            resource::check_among(stack, resource, &mut problems);
-        }
-        problems.extend(cloud::frozen_logs_are_shared(stack));
-        problems
-    }
-
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
-        resource::names(Paths(target), resource, things);
     }
 
     fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
@@ -135,29 +121,38 @@ impl Cloud for Gcp {
         identity::names(Paths(target), holder, things);
     }
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
-        policy::principal(deployment, holding)
+    fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
+        frozen_logs_are_shared(stack)
+    }
+}
+
+impl AccessControl for Gcp {
+    type Principal = Principal;
+    type Condition = ();
+
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        pattern == "*" || pattern == permission
+    }
+
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        policy::principal(layout, grants)
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
-        policy::sizes(documents)
+    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
+        policy::sizes(layers)
     }
 
+    // A condition on the resource's name is part of what a binding is about: nothing needs a guard.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         policy::allowed(principal, visit);
-    }
-
-    fn guards(_: Scope) -> &'static [Guard<Scope>] {
-        // A condition on the resource's name is part of what a binding is about.
-        &[]
-    }
-
-    fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
-        &[]
     }
 
     fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

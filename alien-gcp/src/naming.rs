@@ -1,7 +1,7 @@
 //! Physical names and full resource names.
 //! <https://docs.cloud.google.com/iam/docs/full-resource-names>
 
-use alien_core::naming::{hyphenated, join};
+use alien_core::adapter::{hyphenated, join};
 
 use crate::target::Target;
 

@@ -3,7 +3,7 @@
 //! Which permissions a method needs, and on what, is from the product's own access control pages. Rows that no
 //! permission set lists are known and never granted: the audit needs them to say what a wrong document would allow.
 
-use alien_core::cloud::Escalation;
+use alien_core::adapter::Escalation;
 
 /// What a permission is checked on, and so where it can be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::cloud::Cloud;
-use alien_core::{ErrorKind, Problem, Result, Rule};
+use alien_core::adapter::{AccessControl, last};
+use alien_core::{ErrorKind, Problem, Remedy, Result, Rule, Subject};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_api_serviceusage_v1::model::State;
 
@@ -34,6 +34,7 @@ const APIS: [(&str, &str); 9] = [
 const TOKENS: &str = "iamcredentials.googleapis.com";
 
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let cx = cx.about(Subject::Deployment);
     let mut problems = project(cx).await?;
     if problems.iter().any(Problem::is_error) {
         return Ok(problems);
@@ -46,14 +47,14 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
 
 /// The permissions that the provisioning layer takes: without those that are for deleting data.
 fn permissions(cx: Context<'_>) -> BTreeSet<String> {
-    let site = cx.site();
-    let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
+    let site = cx.deployment();
+    let rendered = Gcp::principal(&site.layout, &site.permissions().provisioning);
     rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
 }
 
 /// Names and conditions hold both the project's id and its number: they must be of one project.
 async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
-    let target = &cx.site().target;
+    let target = cx.target();
     let name = Paths(target).parent();
     let found = cx.call(&[op::GET_PROJECT], || async {
         cx.clients.projects.get_project().set_name(&name).send().await.map_err(failure)
@@ -63,26 +64,27 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
         // Google does not tell a project that is not there from one that may not be seen.
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("the project `{}` cannot be seen: {}", target.project, error.message());
-            let help = "correct --project, or ask whoever administers it for the rights of the provisioning documents: \
-                        `alien-deploy review --documents` prints them";
-            return Ok(vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("--project")]);
+            let help =
+                "correct the project, or ask whoever administers it for the rights of the provisioning documents";
+            let problem = Problem::error(Rule::Cloud, what, help.to_owned());
+            return Ok(vec![problem.at("project").remedy(Remedy::GrantProvisioning)]);
         }
         Err(error) => return Err(error),
     };
-    let number = alien_core::call::last(&found.name);
+    let number = last(&found.name);
     if number == target.project_number.as_str() {
         return Ok(Vec::new());
     }
     let what = format!("the project `{}` has the number {number}, not {}", target.project, target.project_number);
     let help = "correct the one or the other: `gcloud projects describe` shows both".to_owned();
-    Ok(vec![Problem::error(Rule::Cloud, what, help).at("--project-number")])
+    Ok(vec![Problem::error(Rule::Cloud, what, help).at("projectNumber")])
 }
 
 /// Asks the project which of the permissions the caller has there. What is bound more narrowly is not told by this; the
 /// provisioning documents bind with a condition only what is made by a name, which the project cannot decide in advance.
 async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
-    let site = cx.site();
-    let rendered = Gcp::principal(&site.deployed(), &site.permissions.provisioning);
+    let site = cx.deployment();
+    let rendered = Gcp::principal(&site.layout, &site.permissions().provisioning);
     let member = format!("serviceAccount:{}", rendered.service_account.email);
     let conditioned: BTreeSet<&str> = rendered
         .bindings
@@ -91,7 +93,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
         .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&role.role_id)))
         .flat_map(|role| role.included_permissions.iter().map(AsRef::as_ref))
         .collect();
-    let name = Paths(&site.target).parent();
+    let name = Paths(site.target()).parent();
     let asked: Vec<&String> = permissions.iter().collect();
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
@@ -105,10 +107,10 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     let (unclear, missing): (Vec<&str>, Vec<&str>) = lacking.into_iter().partition(|one| conditioned.contains(one));
     let mut problems = Vec::new();
     if !missing.is_empty() {
-        let what = format!("these credentials may not {} on `{}`", missing.join(", "), site.target.project);
-        let help = "ask whoever administers the project for the rights of the provisioning documents: `alien-deploy \
-                    review --documents` prints them";
-        problems.push(Problem::error(Rule::Cloud, what, help.to_owned()).at("--project"));
+        let what = format!("these credentials may not {} on `{}`", missing.join(", "), site.target().project);
+        let help = "ask whoever administers the project for the rights of the provisioning documents";
+        let problem = Problem::error(Rule::Cloud, what, help.to_owned());
+        problems.push(problem.at("project").remedy(Remedy::GrantProvisioning));
     }
     if !unclear.is_empty() {
         let what =
@@ -123,7 +125,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
 async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
     let words: BTreeSet<&str> = permissions.iter().filter_map(|one| one.split('.').next()).collect();
     let wanted = APIS.iter().filter(|(word, _)| words.contains(word)).map(|(_, api)| *api).chain([TOKENS]);
-    let project = Paths(&cx.site().target).parent();
+    let project = Paths(cx.target()).parent();
     let looks: Vec<_> = wanted
         .map(|api| {
             let name = format!("{project}/services/{api}");
@@ -148,8 +150,7 @@ async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pro
     if off.is_empty() {
         return Ok(Vec::new());
     }
-    let what =
-        format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, cx.site().target.project);
-    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), cx.site().target.project);
-    Ok(vec![Problem::error(Rule::Cloud, what, help).at("--project")])
+    let what = format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, cx.target().project);
+    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), cx.target().project);
+    Ok(vec![Problem::error(Rule::Cloud, what, help).at("project")])
 }

@@ -6,9 +6,8 @@
 use std::collections::BTreeSet;
 
 use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
-use alien_core::Lifecycle;
-use alien_core::cloud::Cloud;
-use alien_core::permission::Layer;
+use alien_core::adapter::AccessControl;
+use alien_core::{Layer, Lifecycle};
 use alien_gcp::Gcp;
 use alien_gcp::operations::{ESCALATIONS, TABLE};
 use serde_json::Value;

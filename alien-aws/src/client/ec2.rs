@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use alien_core::{Error, ErrorKind, Result, chain};
+use alien_core::adapter::chain;
+use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind, chain};
+use alien_core::adapter::chain;
+use alien_core::{Error, ErrorKind};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;

@@ -15,9 +15,9 @@ use crate::Aws;
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 
-/// The clients of all services that an adapter calls, under one identity.
+/// The clients of all services that are called, with the credentials of one identity.
 #[derive(Clone)]
-pub(crate) struct Clients {
+pub struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) ec2: Ec2,
     pub(crate) ecs: aws_sdk_ecs::Client,
@@ -47,7 +47,7 @@ const SENDING: Duration = Duration::from_secs(600);
 
 impl Clients {
     /// Clients with the credentials, the region and the endpoint of a configuration. Attempts are counted and repeated by
-    /// [`alien_core::call`], not by the SDK.
+    /// the [`Gate`](alien_core::adapter::Gate), not by the SDK.
     pub(crate) fn new(config: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
@@ -70,11 +70,4 @@ impl Clients {
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Aws, Clients>;
-
-/// The tags that tell whose a thing is and what it was set to.
-pub(crate) mod tag {
-    pub(crate) use alien_core::engine::mark::*;
-    /// The revision of the task definition that a service was set to.
-    pub(crate) const DEFINITION: &str = "alien-definition";
-}
+pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Aws, Clients>;

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use alien_core::call::CallConfig;
-use alien_core::cloud::Cloud;
-use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
-use alien_core::{Error, ErrorKind, Impersonator, Result};
+use alien_core::adapter::{AccessControl, Assume, AssumeRequest, AssumedSession, Impersonator, Proof};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -16,7 +14,6 @@ use jiff::Timestamp;
 use crate::Aws;
 use crate::client::{Clients, failure};
 use crate::identity::MAX_SESSION;
-use crate::manage::Session;
 use crate::policy::Policy;
 
 /// Characters of a session policy, white space not counted
@@ -60,6 +57,8 @@ impl fmt::Debug for Vendor {
 
 #[async_trait]
 impl Assume<Aws> for Vendor {
+    type Clients = Clients;
+
     fn operation(&self) -> &'static str {
         crate::operations::ASSUME_ROLE.call
     }
@@ -71,22 +70,22 @@ impl Assume<Aws> for Vendor {
         &[Proof::Omitted, Proof::Mismatched]
     }
 
-    async fn assume(&self, entry: &AssumeRequest<Aws>) -> Result<AssumedSession<Aws>> {
-        let target = &entry.site.target;
-        let external_id = match entry.proof {
+    async fn assume(&self, request: &AssumeRequest<Aws>) -> Result<AssumedSession<Clients>> {
+        let target = &request.deployment.target();
+        let external_id = match request.proof {
             Proof::Expected => Some(target.external_id.to_string()),
             Proof::Omitted => None,
-            Proof::Mismatched => Some(format!("{}-wrong", entry.site.id)),
+            Proof::Mismatched => Some(format!("{}-wrong", request.deployment.id)),
         };
-        let policy = entry.narrowed.then(|| session_policy(entry)).transpose()?;
+        let policy = request.narrowed.then(|| session_policy(request)).transpose()?;
         let region = Region::new(target.region.to_string());
         let own = self.config.to_builder().region(region).build();
         let operator = name(&self.operator, 40);
         let assumed = Clients::new(&own)
             .sts
             .assume_role()
-            .role_arn(entry.site.identity())
-            .role_session_name(name(&format!("{operator}@{}", entry.site.release()), 64))
+            .role_arn(request.deployment.identity())
+            .role_session_name(name(&format!("{operator}@{}", request.deployment.stack().digest()), 64))
             .duration_seconds(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX))
             .set_external_id(external_id)
             .set_source_identity(self.attributed.then_some(operator))
@@ -106,7 +105,7 @@ impl Assume<Aws> for Vendor {
             "alien",
         );
         let config = own.to_builder().credentials_provider(SharedCredentialsProvider::new(session)).build();
-        Ok(AssumedSession { operate: Box::new(Session::new(&config)), expires: expires_at })
+        Ok(AssumedSession { clients: Clients::new(&config), expires: expires_at })
     }
 }
 
@@ -119,8 +118,8 @@ fn name(text: &str, max: usize) -> String {
 }
 
 /// What narrows a session to its grants: a session may do what both its role and this allow.
-fn session_policy(entry: &AssumeRequest<Aws>) -> Result<String> {
-    let rendered = Aws::principal(&entry.site.deployed(), &entry.holding);
+fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
+    let rendered = Aws::principal(&request.deployment.layout, &request.grants);
     let statements = rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let policy = serde_json::to_string(&Policy::new(statements))
         .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -138,8 +137,9 @@ mod tests {
     /// An update's session may update what it is for, and nothing that is live beside it.
     #[test]
     fn a_session_policy_holds_what_the_update_takes() {
-        use alien_core::impersonate::Purpose;
-        use alien_core::{Artifacts, Code, DeploymentContext, Function, Profile, Release, Stack};
+        use alien_core::Purpose;
+        use alien_core::adapter::DeploymentContext;
+        use alien_core::{Artifacts, Code, Function, Profile, Release, Stack};
 
         use crate::policy::{Request, evaluate};
 
@@ -157,10 +157,10 @@ mod tests {
         };
         let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
         let release = Release::partial(stack.build().unwrap(), Artifacts::default());
-        let site = std::sync::Arc::new(DeploymentContext::<Aws>::new(id, target, release));
-        let holding = Purpose::Update(["api".parse().unwrap()].into()).narrow(&site).unwrap();
-        let entry = AssumeRequest { site, holding, narrowed: true, proof: Proof::Expected };
-        let policy: Policy = serde_json::from_str(&session_policy(&entry).unwrap()).unwrap();
+        let deployment = std::sync::Arc::new(DeploymentContext::<Aws>::new(id, target, release));
+        let grants = Purpose::Update(["api".parse().unwrap()].into()).narrow(&deployment).unwrap();
+        let request = AssumeRequest { deployment, grants, narrowed: true, proof: Proof::Expected };
+        let policy: Policy = serde_json::from_str(&session_policy(&request).unwrap()).unwrap();
         for (action, name, allowed) in [
             ("lambda:UpdateFunctionCode", "acme-api-4", true),
             ("lambda:GetFunctionConfiguration", "acme-api-4", true),

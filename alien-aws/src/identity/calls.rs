@@ -1,16 +1,17 @@
 //! The calls that make roles and their policies, carry the claim of a run, and take the vendor's access back.
+//!
+//! What was just made is not known everywhere at once: it is waited for
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
 
-use alien_core::OptionalExt;
-use alien_core::Result;
-use alien_core::cloud::Cloud;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Claim, Marks, Observed, Removal};
-use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind};
+use alien_core::adapter::{
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, last,
+};
+use alien_core::{Data, Error, ErrorKind, Result, Subject};
+use async_trait::async_trait;
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 
 use crate::Aws;
-use crate::client::{Context, failure, tag};
+use crate::client::{Clients, Context, failure};
 use crate::identity::{MAX_SESSION, managed_policy_name};
 use crate::naming::Arns;
 use crate::operations as op;
@@ -34,7 +35,7 @@ fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<T
 
 /// A trust policy that lets nobody in.
 fn closed(cx: Context<'_>) -> Policy {
-    let everyone = Arns(&cx.site().target).iam(&["root"]);
+    let everyone = Arns(cx.target()).iam(&["root"]);
     Policy::new(vec![Statement {
         sid: "Nobody".to_owned(),
         effect: Effect::Deny,
@@ -46,7 +47,7 @@ fn closed(cx: Context<'_>) -> Policy {
 
 /// The role and its policies, as they are rendered.
 fn principal(cx: Context<'_>) -> Result<Principal> {
-    Ok(Aws::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
+    Ok(Aws::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
 
 async fn role(cx: Context<'_>) -> Result<aws_sdk_iam::types::Role> {
@@ -57,11 +58,131 @@ async fn role(cx: Context<'_>) -> Result<aws_sdk_iam::types::Role> {
     found.role.ok_or_else(|| Error::missing_field("role"))
 }
 
-pub(crate) async fn observe(cx: Context<'_>, boundary: Option<&PolicyArn>) -> Result<Observed> {
-    let Some(role) = role(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
-    let other = wrong_boundary(&role, boundary);
-    Ok(observed(cx.site(), role.arn(), tags).drifted(other))
+/// The roles of a deployment.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    /// The permissions boundary that every role gets.
+    pub(crate) boundary: Option<PolicyArn>,
+}
+
+#[async_trait]
+impl Reconcile<Aws, Clients> for Roles {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(role) = role(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
+        let other = wrong_boundary(&role, self.boundary.as_ref());
+        Ok(Observed::marked(role.arn(), cx.deployment().id, tags).drifted(other))
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Role)?;
+        // Whoever is trusted in the end is let in when everything else stands.
+        let trust = match cx.subject {
+            Subject::ManagementIdentity => closed(cx),
+            _ => principal(cx)?.role.trust_policy,
+        };
+        let (trust, tags) = (text(&trust)?, tags(marks.ownership(name))?);
+        cx.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
+            let made = cx.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
+            let made = made.max_session_duration(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
+            let made = made.set_permissions_boundary(self.boundary.as_ref().map(PolicyArn::to_string));
+            made.set_tags(Some(tags.clone())).send().await.map_err(failure)
+        })
+        .await?;
+        cx.call(&[op::GET_ROLE], || async {
+            cx.clients.iam.get_role().role_name(name).send().await.map_err(failure).propagating()
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Role)?;
+        if let Some(wrong) = wrong_boundary(&role(cx).await?, self.boundary.as_ref()) {
+            // Whoever may change a boundary may remove it: no document of ours allows it to anyone.
+            let what = format!("{wrong}; set it on the role `{name}` yourself, or take the role away and set up again");
+            return Err(Error::new(ErrorKind::Rejected, what));
+        }
+        let Principal { role, policies, .. } = principal(cx)?;
+        for policy in &policies {
+            match policy.kind {
+                PolicyKind::Inline => put_inline(cx, name, &policy.name, &policy.document).await?,
+                PolicyKind::Managed => put_managed(cx, name, policy, marks).await?,
+            }
+        }
+        let wanted = |policy: &str| policies.iter().any(|wanted| wanted.name == policy);
+        for policy in inline(cx, name).await?.iter().filter(|policy| !wanted(policy)) {
+            delete_inline(cx, name, policy).await?;
+        }
+        for arn in attached(cx, name).await? {
+            let policy = last(&arn);
+            let own = (0..10).any(|number| policy == managed_policy_name(name, number));
+            if own && !wanted(policy) {
+                detach(cx, name, &arn).await?;
+                delete_managed(cx, &arn).await?;
+            }
+        }
+        write_trust(cx, name, &role.trust_policy).await?;
+        let tags = tags(marks.finished())?;
+        write_tags(cx, name, tags).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let name = cx.name(Scope::Role)?;
+        for arn in attached(cx, name).await? {
+            detach(cx, name, &arn).await?;
+        }
+        // Whatever is attached, only what bears the role's own names is ours; and what was detached before a kill is found by
+        // them as well.
+        for number in 0..10 {
+            let policy = managed_policy_name(name, number);
+            delete_managed(cx, &Arns(cx.target()).iam(&["policy/", &policy])).await?;
+        }
+        for policy in inline(cx, name).await? {
+            delete_inline(cx, name, &policy).await?;
+        }
+        cx.call(&[op::DELETE_ROLE], || async {
+            cx.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
+        })
+        .await
+        .optional()?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[async_trait]
+impl ReconcileIdentity<Aws, Clients> for Roles {
+    /// The claim is a tag of the management role: the run, and when the claim lapses.
+    async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        let role = role(cx).await?;
+        let claim = role.tags().iter().find(|found| found.key() == Marks::CLAIM);
+        Ok(claim.and_then(|claim| claim.value().parse().ok()))
+    }
+
+    async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+        let name = cx.name(Scope::Role)?;
+        match claim {
+            Some(claim) => write_tags(cx, name, tags([(Marks::CLAIM, claim.to_string())])?).await,
+            None => untag(cx, name, Marks::CLAIM).await,
+        }
+    }
+
+    /// First a denial, which takes effect on sessions that are open already
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>); then nobody is let in any
+    /// more. Without its seal, the role is set up again by the next set-up.
+    async fn revoke(&self, cx: Context<'_>) -> Result<()> {
+        let name = cx.name(Scope::Role)?;
+        let deny = Policy::new(vec![Statement {
+            sid: "Revoked".to_owned(),
+            effect: Effect::Deny,
+            actions: vec!["*".into()],
+            resources: vec!["*".into()],
+            ..Statement::default()
+        }]);
+        put_inline(cx, name, REVOKED, &deny).await?;
+        write_trust(cx, name, &closed(cx)).await?;
+        untag(cx, name, Marks::FINGERPRINT).await
+    }
 }
 
 /// How a role's permissions boundary differs from the one that is wanted; nothing where none is.
@@ -71,124 +192,11 @@ fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -
     (found != Some(wanted)).then(|| format!("its permissions boundary is {}, not {wanted}", found.unwrap_or("none")))
 }
 
-/// What was just made is not known everywhere at once: it is waited for
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
-fn made_just_now(error: Error) -> Error {
-    if error.kind() == ErrorKind::NotFound { error.with_kind(ErrorKind::Propagating) } else { error }
-}
-
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
-    let name = cx.name(Scope::Role)?;
-    // Whoever is trusted in the end is let in when everything else stands.
-    let trust = match cx.subject {
-        Subject::ManagementIdentity => closed(cx),
-        _ => principal(cx)?.role.trust_policy,
-    };
-    let (trust, tags) = (text(&trust)?, tags(ownership(marks, name))?);
-    cx.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
-        let made = cx.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
-        let made = made.max_session_duration(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
-        let made = made.set_permissions_boundary(boundary.map(PolicyArn::to_string));
-        made.set_tags(Some(tags.clone())).send().await.map_err(failure)
-    })
-    .await?;
-    cx.call(&[op::GET_ROLE], || async {
-        cx.clients.iam.get_role().role_name(name).send().await.map_err(failure).map_err(made_just_now)
-    })
-    .await
-    .map(|_| ())
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, boundary: Option<&PolicyArn>) -> Result<()> {
-    let name = cx.name(Scope::Role)?;
-    if let Some(wrong) = wrong_boundary(&role(cx).await?, boundary) {
-        // Whoever may change a boundary may remove it: no document of ours allows it to anyone.
-        let what = format!("{wrong}; set it on the role `{name}` yourself, or take the role away and set up again");
-        return Err(Error::new(ErrorKind::Rejected, what));
-    }
-    let Principal { role, policies, .. } = principal(cx)?;
-    for policy in &policies {
-        match policy.kind {
-            PolicyKind::Inline => put_inline(cx, name, &policy.name, &policy.document).await?,
-            PolicyKind::Managed => put_managed(cx, name, policy, marks).await?,
-        }
-    }
-    let wanted = |policy: &str| policies.iter().any(|wanted| wanted.name == policy);
-    for policy in inline(cx, name).await?.iter().filter(|policy| !wanted(policy)) {
-        delete_inline(cx, name, policy).await?;
-    }
-    for arn in attached(cx, name).await? {
-        let policy = alien_core::call::last(&arn);
-        let own = (0..10).any(|number| policy == managed_policy_name(name, number));
-        if own && !wanted(policy) {
-            detach(cx, name, &arn).await?;
-            delete_managed(cx, &arn).await?;
-        }
-    }
-    write_trust(cx, name, &role.trust_policy).await?;
-    let tags = tags(seal(marks))?;
-    write_tags(cx, name, tags).await
-}
-
-pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    let name = cx.name(Scope::Role)?;
-    for arn in attached(cx, name).await? {
-        detach(cx, name, &arn).await?;
-    }
-    // Whatever is attached, only what bears the role's own names is ours; and what was detached before a kill is found by
-    // them as well.
-    for number in 0..10 {
-        let policy = managed_policy_name(name, number);
-        delete_managed(cx, &Arns(&cx.site().target).iam(&["policy/", &policy])).await?;
-    }
-    for policy in inline(cx, name).await? {
-        delete_inline(cx, name, &policy).await?;
-    }
-    cx.call(&[op::DELETE_ROLE], || async {
-        cx.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
-    })
-    .await
-    .optional()?;
-    Ok(Removal::Gone)
-}
-
-/// The claim is a tag of the management role: the run, and when the claim lapses.
-pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
-    let role = role(cx).await?;
-    let claim = role.tags().iter().find(|found| found.key() == tag::CLAIM);
-    Ok(claim.and_then(|claim| claim.value().parse().ok()))
-}
-
-pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
-    let name = cx.name(Scope::Role)?;
-    match claim {
-        Some(claim) => write_tags(cx, name, tags([(tag::CLAIM, claim.to_string())])?).await,
-        None => untag(cx, name, tag::CLAIM).await,
-    }
-}
-
-/// First a denial, which takes effect on sessions that are open already
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>); then nobody is let in any
-/// more. Without its seal, the role is set up again by the next set-up.
-pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
-    let name = cx.name(Scope::Role)?;
-    let deny = Policy::new(vec![Statement {
-        sid: "Revoked".to_owned(),
-        effect: Effect::Deny,
-        actions: vec!["*".into()],
-        resources: vec!["*".into()],
-        ..Statement::default()
-    }]);
-    put_inline(cx, name, REVOKED, &deny).await?;
-    write_trust(cx, name, &closed(cx)).await?;
-    untag(cx, name, tag::SEAL).await
-}
-
 async fn write_trust(cx: Context<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
     cx.call(&[op::UPDATE_TRUST], || async {
         let written = cx.clients.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
-        written.send().await.map_err(failure).map_err(made_just_now)
+        written.send().await.map_err(failure).propagating()
     })
     .await
     .map(|_| ())
@@ -214,7 +222,7 @@ async fn put_inline(cx: Context<'_>, role: &str, name: &str, document: &Policy) 
     let document = text(document)?;
     cx.call(&[op::PUT_ROLE_POLICY], || async {
         let put = cx.clients.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
-        put.send().await.map_err(failure).map_err(made_just_now)
+        put.send().await.map_err(failure).propagating()
     })
     .await
     .map(|_| ())
@@ -252,9 +260,9 @@ async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
 /// A managed policy has five versions at most: a new one takes the place of the one before the present
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html>).
 async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &Marks) -> Result<()> {
-    let arn = Arns(&cx.site().target).iam(&["policy/", &policy.name]);
+    let arn = Arns(cx.target()).iam(&["policy/", &policy.name]);
     let document = text(&policy.document)?;
-    let tags = tags(ownership(marks, role))?;
+    let tags = tags(marks.ownership(role))?;
     let made = cx
         .call(&[op::CREATE_POLICY, op::TAG_POLICY], || async {
             let made = cx.clients.iam.create_policy().policy_name(&policy.name).policy_document(&document);
@@ -279,7 +287,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
     }
     cx.call(&[op::ATTACH_ROLE_POLICY], || async {
         let attached = cx.clients.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
-        attached.map_err(failure).map_err(made_just_now)
+        attached.map_err(failure).propagating()
     })
     .await
     .map(|_| ())
@@ -292,7 +300,7 @@ async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
         .await?;
     let policy = found.policy.ok_or_else(|| Error::missing_field("policy"))?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
-    match observed(cx.site(), arn, tags) {
+    match Observed::marked(arn, cx.deployment().id, tags) {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{arn}` is there, and {whose}"))),
         _ => Ok(()),
     }

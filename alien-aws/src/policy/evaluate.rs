@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::cloud::{Allowed, Coverage, Permission, glob};
+use alien_core::adapter::{Allowed, Coverage, Permission, glob};
 
 use super::{Condition, Effect, Policy, Principal, Statement, Text};
 use crate::Aws;

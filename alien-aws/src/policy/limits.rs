@@ -1,11 +1,9 @@
 //! How large IAM lets documents be. White space does not count.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 
-use alien_core::cloud::{Documents, Size};
-use alien_core::permission::Layer;
+use alien_core::{Layer, Layers, Size};
 
 use super::{PolicyKind, Principal};
-use crate::Aws;
 
 /// Characters of a role's inline policy.
 /// All inline policies of a role together have 10,240; the rest is left for the one that denies everything when the
@@ -46,11 +44,11 @@ pub(super) fn length(value: &impl serde::Serialize) -> usize {
     counter.0
 }
 
-pub(crate) fn sizes(documents: &Documents<Aws>) -> Vec<Size> {
+pub(crate) fn sizes(layers: &Layers<Principal>) -> Vec<Size> {
     let mut sizes = Vec::new();
     let mut roles = 0;
     for layer in Layer::ALL {
-        for principal in documents.layers.principals(layer) {
+        for principal in layers.principals(layer) {
             roles += 1;
             principal_sizes(layer, principal, &mut sizes);
         }
@@ -83,7 +81,7 @@ fn principal_sizes(layer: Layer, principal: &Principal, sizes: &mut Vec<Size>) {
 }
 
 fn size(document: String, unit: &'static str, size: usize, limit: usize) -> Size {
-    Size { document, unit, size, limit, source: SOURCE }
+    Size { document, unit: unit.into(), size, limit, source: SOURCE.into() }
 }
 
 /// Statements are counted with their separators, so the constants above are part of the arithmetic.

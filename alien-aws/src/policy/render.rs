@@ -1,10 +1,10 @@
-//! From a holding to a role and its policies.
+//! From grants to a role and its policies.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use alien_core::cloud::{Cloud, Deployed, Guard, Operation};
-use alien_core::permission::{Grants, Sets, Subject, SubjectType};
+use alien_core::adapter::{Cloud, Guard, Layout, Operation};
+use alien_core::{Grants, Sets, Subject, SubjectType};
 
 use super::limits::{self, STATEMENT_ENVELOPE, length};
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};
@@ -47,13 +47,13 @@ const OWN_TAG: &str = "aws:ResourceTag/alien-resource";
 const NEW_TAG: &str = "aws:RequestTag/alien-resource";
 const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
 
-/// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Aws>, holding: &Grants) -> Principal {
-    let role = Arns(deployment.target).role(&holding.holder.name());
-    let policies = pack(statements(deployment, holding), &role);
-    let trust_policy = identity::trust(deployment, &holding.holder);
+/// Renders what one holder may do.
+pub(crate) fn principal(layout: &Layout<Aws>, grants: &Grants) -> Principal {
+    let role = Arns(&layout.target).role(&grants.holder.name());
+    let policies = pack(statements(layout, grants), &role);
+    let trust_policy = identity::trust(layout, &grants.holder);
     Principal {
-        name: holding.holder.label().to_owned(),
+        name: grants.holder.label().to_owned(),
         role: Role { name: role, trust_policy, max_session_duration: identity::MAX_SESSION },
         policies,
     }
@@ -77,11 +77,11 @@ struct Key {
     guarded: bool,
 }
 
-fn statements(deployment: &Deployed<'_, Aws>, holding: &Grants) -> Vec<Statement> {
+fn statements(layout: &Layout<Aws>, grants: &Grants) -> Vec<Statement> {
     let mut groups = BTreeMap::<Key, Group<'_>>::new();
-    for grants in holding.grants.chunk_by(|a, b| a.subject == b.subject) {
+    for grants in grants.grants.chunk_by(|a, b| a.subject == b.subject) {
         let Some(subject) = grants.first().map(|grant| grant.subject) else { continue };
-        let Some(topic) = subject.topic(deployment.stack) else { continue };
+        let Some(topic) = subject.subject_type(&layout.stack) else { continue };
         // Few sets and few places: a list is searched faster than a map.
         let mut places: Vec<(Scope, Sets, Vec<&'static Operation<Scope>>)> = Vec::new();
         for grant in grants {
@@ -96,20 +96,20 @@ fn statements(deployment: &Deployed<'_, Aws>, holding: &Grants) -> Vec<Statement
             }
         }
         for (scope, sets, rows) in places {
-            group(deployment, subject, Key { topic, scope, sets, guarded: false }, rows, &mut groups);
+            group(layout, subject, Key { topic, scope, sets, guarded: false }, rows, &mut groups);
         }
     }
     groups.into_iter().flat_map(|(key, group)| group_statements(&key, group)).collect()
 }
 
 fn group<'a>(
-    deployment: &Deployed<'a, Aws>,
+    layout: &'a Layout<Aws>,
     subject: Subject,
     mut key: Key,
     rows: Vec<&'static Operation<Scope>>,
     groups: &mut BTreeMap<Key, Group<'a>>,
 ) {
-    let names = deployment.names;
+    let names = &layout.names;
     let mut resources = names.at(key.scope, subject).peekable();
     if resources.peek().is_none() {
         return;

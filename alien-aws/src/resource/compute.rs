@@ -4,7 +4,9 @@
 pub(crate) mod calls;
 
 use alien_core::Code;
+use alien_core::adapter::Placed;
 
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations::Scope;
 use crate::target::Region;
@@ -14,6 +16,14 @@ pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Scope, 
     let group = arns.regional("logs", &[&["log-group:"], name].concat());
     let streams = [&group, ":*"].concat();
     things.extend([(Scope::LogGroup, group), (Scope::LogGroup, streams.clone()), (Scope::LogStreams, streams)]);
+}
+
+/// Names the repository that an image is fetched from, where that is ECR.
+pub(super) fn repository_names(placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+    let code = placed.resource.settings().compute().map(|compute| compute.code);
+    if let Some(repository) = code.and_then(repository) {
+        things.extend([(Scope::Repository, repository), (Scope::Registry, "*".to_owned())]);
+    }
 }
 
 /// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries

@@ -3,10 +3,12 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Container, Problem, Replicas, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Container, Problem, Replicas, Rule, Set};
 
-use super::{Rows, compute};
+use super::compute;
+use crate::Aws;
+use crate::cluster;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -15,91 +17,79 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
 const MAX: usize = 255;
 
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::DESCRIBE_SERVICES],
-        // A new revision names the runtime role, so the role must be passed.
-        Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
-        Set::Logs => &[op::FILTER_LOG_EVENTS],
-        Set::Provision => &[
-            op::REGISTER_TASK_DEFINITION,
-            op::CREATE_SERVICE,
-            op::UPDATE_SERVICE,
-            op::DELETE_SERVICE,
-            op::TAG_SERVICE,
-            op::TAG_TASK_DEFINITION,
-            op::CREATE_LOG_GROUP,
-            op::DELETE_LOG_GROUP,
-            op::PUT_LOG_RETENTION,
-            op::TAG_LOG_GROUP,
-            op::LIST_LOG_GROUP_TAGS,
-            op::PASS_ROLE_TO_TASKS,
-        ],
-        Set::Setup => &[op::DEREGISTER_TASK_DEFINITION, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
-        // The task's own role is its execution role too: it writes the logs and fetches the image.
-        Set::Run => &[
-            op::CREATE_LOG_STREAM,
-            op::PUT_LOG_EVENTS,
-            op::GET_REGISTRY_TOKEN,
-            op::BATCH_GET_IMAGE,
-            op::GET_IMAGE_LAYER,
-            op::CHECK_IMAGE_LAYERS,
-        ],
-        Set::Dispatch | Set::Invoke | Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
+impl On<Aws> for Container {
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::DESCRIBE_SERVICES],
+            // A new revision names the runtime role, so the role must be passed.
+            Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
+            Set::Logs => &[op::FILTER_LOG_EVENTS],
+            Set::Provision => &[
+                op::REGISTER_TASK_DEFINITION,
+                op::CREATE_SERVICE,
+                op::UPDATE_SERVICE,
+                op::DELETE_SERVICE,
+                op::TAG_SERVICE,
+                op::TAG_TASK_DEFINITION,
+                op::CREATE_LOG_GROUP,
+                op::DELETE_LOG_GROUP,
+                op::PUT_LOG_RETENTION,
+                op::TAG_LOG_GROUP,
+                op::LIST_LOG_GROUP_TAGS,
+                op::PASS_ROLE_TO_TASKS,
+            ],
+            Set::Setup => &[op::DEREGISTER_TASK_DEFINITION, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
+            // The task's own role is its execution role too: it writes the logs and fetches the image.
+            Set::Run => &[
+                op::CREATE_LOG_STREAM,
+                op::PUT_LOG_EVENTS,
+                op::GET_REGISTRY_TOKEN,
+                op::BATCH_GET_IMAGE,
+                op::GET_IMAGE_LAYER,
+                op::CHECK_IMAGE_LAYERS,
+            ],
+            Set::Dispatch | Set::Invoke | Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
+        }
     }
-}
 
-/// The cluster: made once for all containers of a deployment.
-pub(crate) fn cluster_set() -> Rows {
-    &[op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::DESCRIBE_CLUSTERS, op::TAG_CLUSTER, op::CREATE_ECS_LINKED_ROLE]
-}
-
-/// Names the cluster and the service-linked role.
-pub(crate) fn cluster(arns: Arns<'_>, things: &mut Vec<(Scope, String)>) {
-    things.push((Scope::Cluster, arns.regional("ecs", &["cluster/", &cluster_name(arns)])));
-    let linked = ["role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"];
-    things.push((Scope::EcsLinkedRole, arns.iam(&linked)));
-}
-
-fn cluster_name(arns: Arns<'_>) -> String {
-    arns.physical("cluster", MAX)
-}
-
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let name = arns.physical(id, MAX);
-    let service = arns.regional("ecs", &["service/", &cluster_name(arns), "/", &name]);
-    things.push((Scope::Service, service.clone()));
-    things.push((Scope::ServiceWithoutShell, service));
-    things.push((Scope::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
-    compute::log_group(arns, &["/ecs/", &name], things);
-}
-
-/// Fargate takes only some pairs of processor and memory
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service by itself
-/// always runs the same number of tasks.
-pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
-    let memory = container.memory();
-    let (smallest, largest, step) = match container.cpu() {
-        250 => (512, 2048, 512),
-        500 => (1024, 4096, 1024),
-        1000 => (2048, 8192, 1024),
-        2000 => (4096, 16_384, 1024),
-        _ => (8192, 30_720, 1024),
-    };
-    let odd = container.cpu() == 250 && memory == 1536;
-    if !(smallest..=largest).contains(&memory) || !memory.is_multiple_of(step) || odd {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Fargate has no task of {} thousandths of a processor and {memory} MiB", container.cpu()),
-            format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
-        ));
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        let name = arns.physical(id, MAX);
+        let service = arns.regional("ecs", &["service/", &cluster::name(arns), "/", &name]);
+        things.push((Scope::Service, service.clone()));
+        things.push((Scope::ServiceWithoutShell, service));
+        things.push((Scope::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
+        compute::log_group(arns, &["/ecs/", &name], things);
+        compute::repository_names(placed, things);
     }
-    let Replicas { min, max } = container.copies();
-    if max > min {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            format!("the service always runs {min}, and never as many as {max}"),
-            "set the fewest replicas to how many are to run".to_owned(),
-        ));
+
+    /// Fargate takes only some pairs of processor and memory
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service by itself
+    /// always runs the same number of tasks.
+    fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        let memory = self.memory();
+        let (smallest, largest, step) = match self.cpu() {
+            250 => (512, 2048, 512),
+            500 => (1024, 4096, 1024),
+            1000 => (2048, 8192, 1024),
+            2000 => (4096, 16_384, 1024),
+            _ => (8192, 30_720, 1024),
+        };
+        let odd = self.cpu() == 250 && memory == 1536;
+        if !(smallest..=largest).contains(&memory) || !memory.is_multiple_of(step) || odd {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Fargate has no task of {} thousandths of a processor and {memory} MiB", self.cpu()),
+                format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
+            ));
+        }
+        let Replicas { min, max } = self.copies();
+        if max > min {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                format!("the service always runs {min}, and never as many as {max}"),
+                "set the fewest replicas to how many are to run".to_owned(),
+            ));
+        }
     }
 }

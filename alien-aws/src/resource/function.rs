@@ -5,10 +5,11 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 mod opening;
 
-use alien_core::permission::Set;
-use alien_core::{Code, Function, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Code, Function, Problem, Queue, Resource, Rule, Set};
 
-use super::{Rows, compute};
+use super::compute;
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -17,82 +18,106 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
 const MAX: usize = 64;
 
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
-        // Lambda fetches an image under the rights of whoever names it
-        // (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
-        Set::Management => {
-            &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION, op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER]
+impl On<Aws> for Function {
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
+            // Lambda fetches an image under the rights of whoever names it
+            // (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
+            Set::Management => {
+                &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION, op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER]
+            }
+            Set::Logs => &[op::FILTER_LOG_EVENTS],
+            Set::Dispatch | Set::Invoke => &[op::INVOKE_FUNCTION],
+            Set::Provision => &[
+                op::CREATE_FUNCTION,
+                op::UPDATE_FUNCTION_CODE,
+                op::UPDATE_FUNCTION_CONFIGURATION,
+                op::DELETE_FUNCTION,
+                op::TAG_FUNCTION,
+                op::LIST_FUNCTION_TAGS,
+                op::CREATE_LOG_GROUP,
+                op::DELETE_LOG_GROUP,
+                op::PUT_LOG_RETENTION,
+                op::TAG_LOG_GROUP,
+                op::LIST_LOG_GROUP_TAGS,
+                op::PASS_ROLE_TO_LAMBDA,
+                op::BATCH_GET_IMAGE,
+                op::GET_IMAGE_LAYER,
+            ],
+            // A function's URL and its triggers decide whose data reaches it.
+            Set::Setup => &[
+                op::CREATE_FUNCTION_URL,
+                op::UPDATE_FUNCTION_URL,
+                op::DELETE_FUNCTION_URL,
+                op::GET_FUNCTION_URL,
+                op::ADD_FUNCTION_PERMISSION,
+                op::REMOVE_FUNCTION_PERMISSION,
+                op::CREATE_MAPPING,
+                op::DELETE_MAPPING,
+                op::LIST_MAPPINGS,
+                op::DESCRIBE_VPCS,
+                op::DESCRIBE_SUBNETS,
+                op::DESCRIBE_SECURITY_GROUPS,
+            ],
+            Set::Run => &[
+                op::CREATE_LOG_STREAM,
+                op::PUT_LOG_EVENTS,
+                op::CREATE_INTERFACE,
+                op::DELETE_INTERFACE,
+                op::DESCRIBE_INTERFACES,
+                op::DESCRIBE_INTERFACE_SUBNETS,
+                op::ASSIGN_ADDRESSES,
+                op::UNASSIGN_ADDRESSES,
+            ],
+            Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
         }
-        Set::Logs => &[op::FILTER_LOG_EVENTS],
-        Set::Dispatch | Set::Invoke => &[op::INVOKE_FUNCTION],
-        Set::Provision => &[
-            op::CREATE_FUNCTION,
-            op::UPDATE_FUNCTION_CODE,
-            op::UPDATE_FUNCTION_CONFIGURATION,
-            op::DELETE_FUNCTION,
-            op::TAG_FUNCTION,
-            op::LIST_FUNCTION_TAGS,
-            op::CREATE_LOG_GROUP,
-            op::DELETE_LOG_GROUP,
-            op::PUT_LOG_RETENTION,
-            op::TAG_LOG_GROUP,
-            op::LIST_LOG_GROUP_TAGS,
-            op::PASS_ROLE_TO_LAMBDA,
-            op::BATCH_GET_IMAGE,
-            op::GET_IMAGE_LAYER,
-        ],
-        // A function's URL and its triggers decide whose data reaches it.
-        Set::Setup => &[
-            op::CREATE_FUNCTION_URL,
-            op::UPDATE_FUNCTION_URL,
-            op::DELETE_FUNCTION_URL,
-            op::GET_FUNCTION_URL,
-            op::ADD_FUNCTION_PERMISSION,
-            op::REMOVE_FUNCTION_PERMISSION,
-            op::CREATE_MAPPING,
-            op::DELETE_MAPPING,
-            op::LIST_MAPPINGS,
-            op::DESCRIBE_VPCS,
-            op::DESCRIBE_SUBNETS,
-            op::DESCRIBE_SECURITY_GROUPS,
-        ],
-        Set::Run => &[
-            op::CREATE_LOG_STREAM,
-            op::PUT_LOG_EVENTS,
-            op::CREATE_INTERFACE,
-            op::DELETE_INTERFACE,
-            op::DESCRIBE_INTERFACES,
-            op::DESCRIBE_INTERFACE_SUBNETS,
-            op::ASSIGN_ADDRESSES,
-            op::UNASSIGN_ADDRESSES,
-        ],
-        Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
     }
-}
 
-pub(super) fn names(arns: Arns<'_>, id: &str, function: &Function, things: &mut Vec<(Scope, String)>) {
-    let name = arns.physical(id, MAX);
-    things.push((Scope::Function, arns.regional("lambda", &["function:", &name])));
-    compute::log_group(arns, &["/aws/lambda/", &name], things);
-    if function.is_triggered() {
-        things.push((Scope::Mappings, "*".to_owned()));
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        let name = arns.physical(id, MAX);
+        things.push((Scope::Function, arns.regional("lambda", &["function:", &name])));
+        compute::log_group(arns, &["/aws/lambda/", &name], things);
+        if self.is_triggered() {
+            things.push((Scope::Mappings, "*".to_owned()));
+        }
+        if self.network_id().is_some() {
+            things.push((Scope::Interfaces, "*".to_owned()));
+        }
+        compute::repository_names(placed, things);
     }
-    if function.network_id().is_some() {
-        things.push((Scope::Interfaces, "*".to_owned()));
-    }
-}
 
-/// Lambda takes images from ECR only (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
-pub(super) fn check(function: &Function, problems: &mut Vec<Problem>) {
-    if let Code::Image(image) = function.code()
-        && compute::repository(function.code()).is_none()
-    {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            format!("Lambda takes images from Amazon ECR only, and `{image}` is not there"),
-            "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
-        ));
+    /// Lambda takes images from ECR only (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
+    fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        if let Code::Image(image) = self.code()
+            && compute::repository(self.code()).is_none()
+        {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                format!("Lambda takes images from Amazon ECR only, and `{image}` is not there"),
+                "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
+            ));
+        }
+        let network = self.network_id().and_then(|id| placed.stack.resource(id));
+        if let Some(network) = network.filter(|network| !network.is_adopted()) {
+            // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>
+            let what =
+                format!("in the network `{}` it has no public address: it reaches nothing outside it", network.id());
+            let help = "leave its network out, or use a network of the customer's with endpoints or a NAT gateway";
+            problems.push(Problem::warning(Rule::Cloud, what, help.to_owned()));
+        }
+        // A message must stay hidden as long as the function that handles it may run
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
+        for id in placed.resource.settings().triggers() {
+            let Some(queue) = placed.stack.resource(id).and_then(Resource::settings_of::<Queue>) else { continue };
+            let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), self.longest_run().as_secs());
+            if hidden < runs {
+                let what = format!("it may run {runs} seconds, and its queue `{id}` hides a message for {hidden}");
+                let help =
+                    "raise the queue's visibility timeout to the function's timeout or more, or lower the latter";
+                problems.push(Problem::error(Rule::Cloud, what, help.to_owned()));
+            }
+        }
     }
 }

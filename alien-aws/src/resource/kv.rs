@@ -3,9 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Kv, Set};
 
-use super::Rows;
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -14,19 +15,22 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>).
 const MAX: usize = 255;
 
-/// UpdateTable turns on streams and replicas, UpdateTimeToLive deletes: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::DESCRIBE_TABLE],
-        Set::Provision => &[op::CREATE_TABLE, op::DELETE_TABLE, op::TAG_TABLE, op::LIST_TABLE_TAGS],
-        Set::Reconfigure => &[op::UPDATE_TIME_TO_LIVE, op::DESCRIBE_TIME_TO_LIVE],
-        Set::Setup => &[op::UPDATE_CONTINUOUS_BACKUPS],
-        Set::DataRead => &[op::GET_ITEM, op::BATCH_GET_ITEM, op::QUERY, op::SCAN, op::CONDITION_CHECK_ITEM],
-        Set::DataWrite => &[op::PUT_ITEM, op::UPDATE_ITEM, op::DELETE_ITEM, op::BATCH_WRITE_ITEM],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+impl On<Aws> for Kv {
+    /// UpdateTable turns on streams and replicas, UpdateTimeToLive deletes: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::DESCRIBE_TABLE],
+            Set::Provision => &[op::CREATE_TABLE, op::DELETE_TABLE, op::TAG_TABLE, op::LIST_TABLE_TAGS],
+            Set::Reconfigure => &[op::UPDATE_TIME_TO_LIVE, op::DESCRIBE_TIME_TO_LIVE],
+            Set::Setup => &[op::UPDATE_CONTINUOUS_BACKUPS],
+            Set::DataRead => &[op::GET_ITEM, op::BATCH_GET_ITEM, op::QUERY, op::SCAN, op::CONDITION_CHECK_ITEM],
+            Set::DataWrite => &[op::PUT_ITEM, op::UPDATE_ITEM, op::DELETE_ITEM, op::BATCH_WRITE_ITEM],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        }
     }
-}
 
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    things.push((Scope::Table, arns.regional("dynamodb", &["table/", &arns.physical(id, MAX)])));
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        things.push((Scope::Table, arns.regional("dynamodb", &["table/", &arns.physical(id, MAX)])));
+    }
 }

@@ -4,10 +4,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Network, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Network, Problem, Rule, Set};
 
-use super::Rows;
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -19,72 +19,77 @@ const MAX: usize = 255;
 /// The kinds of part a network is made of.
 const PARTS: [&str; 5] = ["vpc/*", "subnet/*", "security-group/*", "route-table/*", "internet-gateway/*"];
 
-/// Routes and rules redirect traffic: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::DESCRIBE_VPC_ATTRIBUTE],
-        Set::Provision => &[
-            op::CREATE_VPC,
-            op::CREATE_SUBNET,
-            op::CREATE_SUBNET_IN_VPC,
-            op::CREATE_SECURITY_GROUP,
-            op::CREATE_SECURITY_GROUP_IN_VPC,
-            op::CREATE_ROUTE_TABLE,
-            op::CREATE_ROUTE_TABLE_IN_VPC,
-            op::CREATE_INTERNET_GATEWAY,
-            op::TAG_NETWORK,
-            op::MODIFY_VPC,
-            op::ATTACH_INTERNET_GATEWAY,
-            op::DETACH_INTERNET_GATEWAY,
-            op::DELETE_VPC,
-            op::DELETE_SUBNET,
-            op::DELETE_SECURITY_GROUP,
-            op::DELETE_ROUTE_TABLE,
-            op::DELETE_INTERNET_GATEWAY,
-        ],
-        Set::Reconfigure => {
-            &[op::CREATE_ROUTE, op::ASSOCIATE_ROUTE_TABLE, op::DISASSOCIATE_ROUTE_TABLE, op::AUTHORIZE_INGRESS]
+impl On<Aws> for Network {
+    /// Routes and rules redirect traffic: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::DESCRIBE_VPC_ATTRIBUTE],
+            Set::Provision => &[
+                op::CREATE_VPC,
+                op::CREATE_SUBNET,
+                op::CREATE_SUBNET_IN_VPC,
+                op::CREATE_SECURITY_GROUP,
+                op::CREATE_SECURITY_GROUP_IN_VPC,
+                op::CREATE_ROUTE_TABLE,
+                op::CREATE_ROUTE_TABLE_IN_VPC,
+                op::CREATE_INTERNET_GATEWAY,
+                op::TAG_NETWORK,
+                op::MODIFY_VPC,
+                op::ATTACH_INTERNET_GATEWAY,
+                op::DETACH_INTERNET_GATEWAY,
+                op::DELETE_VPC,
+                op::DELETE_SUBNET,
+                op::DELETE_SECURITY_GROUP,
+                op::DELETE_ROUTE_TABLE,
+                op::DELETE_INTERNET_GATEWAY,
+            ],
+            Set::Reconfigure => {
+                &[op::CREATE_ROUTE, op::ASSOCIATE_ROUTE_TABLE, op::DISASSOCIATE_ROUTE_TABLE, op::AUTHORIZE_INGRESS]
+            }
+            Set::Setup => &[
+                op::DESCRIBE_VPCS,
+                op::DESCRIBE_ZONES,
+                op::DESCRIBE_SUBNETS,
+                op::DESCRIBE_SECURITY_GROUPS,
+                op::DESCRIBE_ROUTE_TABLES,
+                op::DESCRIBE_INTERNET_GATEWAYS,
+            ],
+            Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => {
+                &[]
+            }
         }
-        Set::Setup => &[
-            op::DESCRIBE_VPCS,
-            op::DESCRIBE_ZONES,
-            op::DESCRIBE_SUBNETS,
-            op::DESCRIBE_SECURITY_GROUPS,
-            op::DESCRIBE_ROUTE_TABLES,
-            op::DESCRIBE_INTERNET_GATEWAYS,
-        ],
-        Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
     }
-}
 
-pub(super) fn names(arns: Arns<'_>, id: &str, network: &Network, things: &mut Vec<(Scope, String)>) {
-    if let Some(vpc) = network.existing_name() {
-        things.push((Scope::Vpc, arns.regional("ec2", &["vpc/", vpc])));
-        return;
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        if let Some(vpc) = self.existing_name() {
+            things.push((Scope::Vpc, arns.regional("ec2", &["vpc/", vpc])));
+            return;
+        }
+        // The id of a new VPC is AWS's to choose: until then its name stands in the id's place for people, and its tag tells
+        // it apart in documents.
+        let name = arns.physical(id, MAX);
+        things.push((Scope::NetworkId, arns.regional("ec2", &["vpc/", &name])));
+        things.push((Scope::Vpc, arns.regional("ec2", &["vpc/*"])));
+        for part in PARTS {
+            let arn = arns.regional("ec2", &[part]);
+            things.extend([Scope::NetworkNew, Scope::NetworkTagging].map(|scope| (scope, arn.clone())));
+            things.push((Scope::NetworkOwn, arn));
+        }
+        things.push((Scope::NetworkTag, name));
     }
-    // The id of a new VPC is AWS's to choose: until then its name stands in the id's place for people, and its tag tells
-    // it apart in documents.
-    let name = arns.physical(id, MAX);
-    things.push((Scope::NetworkId, arns.regional("ec2", &["vpc/", &name])));
-    things.push((Scope::Vpc, arns.regional("ec2", &["vpc/*"])));
-    for part in PARTS {
-        let arn = arns.regional("ec2", &[part]);
-        things.extend([Scope::NetworkNew, Scope::NetworkTagging].map(|scope| (scope, arn.clone())));
-        things.push((Scope::NetworkOwn, arn));
-    }
-    things.push((Scope::NetworkTag, name));
-}
 
-pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
-    let Some(vpc) = network.existing_name() else { return };
-    let is_id = vpc.strip_prefix("vpc-").is_some_and(|hex| {
-        matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    });
-    if !is_id {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("`{vpc}` is not the id of a VPC"),
-            "write `vpc-` and its 8 or 17 hexadecimal digits".to_owned(),
-        ));
+    fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        let Some(vpc) = self.existing_name() else { return };
+        let is_id = vpc.strip_prefix("vpc-").is_some_and(|hex| {
+            matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        });
+        if !is_id {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("`{vpc}` is not the id of a VPC"),
+                "write `vpc-` and its 8 or 17 hexadecimal digits".to_owned(),
+            ));
+        }
     }
 }

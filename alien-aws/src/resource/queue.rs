@@ -3,10 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::Queue;
-use alien_core::permission::Set;
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Queue, Set};
 
-use super::Rows;
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -16,41 +16,44 @@ use crate::operations::Scope;
 const MAX: usize = 80 - DEAD_LETTERS.len();
 const DEAD_LETTERS: &str = "-dead";
 
-/// SetQueueAttributes writes the access policy and the dead-letter target as well: management is no more than
-/// heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_QUEUE_ATTRIBUTES, op::GET_QUEUE_URL],
-        Set::Provision => &[
-            op::CREATE_QUEUE,
-            op::DELETE_QUEUE,
-            op::TAG_QUEUE,
-            op::LIST_QUEUE_TAGS,
-            op::CREATE_DEAD_LETTERS,
-            op::DELETE_DEAD_LETTERS,
-            op::TAG_DEAD_LETTERS,
-            op::LIST_DEAD_LETTER_TAGS,
-            op::GET_DEAD_LETTER_ATTRIBUTES,
-            op::GET_DEAD_LETTER_URL,
-        ],
-        Set::Reconfigure => &[op::SET_QUEUE_ATTRIBUTES, op::SET_DEAD_LETTER_ATTRIBUTES],
-        // An event source mapping asks the queue for its attributes under the function's role.
-        Set::DataRead => &[
-            op::RECEIVE_MESSAGE,
-            op::DELETE_MESSAGE,
-            op::CHANGE_MESSAGE_VISIBILITY,
-            op::GET_QUEUE_ATTRIBUTES,
-            op::GET_QUEUE_URL,
-        ],
-        Set::DataWrite => &[op::SEND_MESSAGE, op::GET_QUEUE_URL],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Setup | Set::Run => &[],
+impl On<Aws> for Queue {
+    /// SetQueueAttributes writes the access policy and the dead-letter target as well: management is no more than
+    /// heartbeat.
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::GET_QUEUE_ATTRIBUTES, op::GET_QUEUE_URL],
+            Set::Provision => &[
+                op::CREATE_QUEUE,
+                op::DELETE_QUEUE,
+                op::TAG_QUEUE,
+                op::LIST_QUEUE_TAGS,
+                op::CREATE_DEAD_LETTERS,
+                op::DELETE_DEAD_LETTERS,
+                op::TAG_DEAD_LETTERS,
+                op::LIST_DEAD_LETTER_TAGS,
+                op::GET_DEAD_LETTER_ATTRIBUTES,
+                op::GET_DEAD_LETTER_URL,
+            ],
+            Set::Reconfigure => &[op::SET_QUEUE_ATTRIBUTES, op::SET_DEAD_LETTER_ATTRIBUTES],
+            // An event source mapping asks the queue for its attributes under the function's role.
+            Set::DataRead => &[
+                op::RECEIVE_MESSAGE,
+                op::DELETE_MESSAGE,
+                op::CHANGE_MESSAGE_VISIBILITY,
+                op::GET_QUEUE_ATTRIBUTES,
+                op::GET_QUEUE_URL,
+            ],
+            Set::DataWrite => &[op::SEND_MESSAGE, op::GET_QUEUE_URL],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Setup | Set::Run => &[],
+        }
     }
-}
 
-pub(super) fn names(arns: Arns<'_>, id: &str, queue: &Queue, things: &mut Vec<(Scope, String)>) {
-    let name = arns.physical(id, MAX);
-    things.push((Scope::Queue, arns.regional("sqs", &[&name])));
-    if queue.has_dead_letters() {
-        things.push((Scope::DeadLetters, arns.regional("sqs", &[&name, DEAD_LETTERS])));
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        let name = arns.physical(id, MAX);
+        things.push((Scope::Queue, arns.regional("sqs", &[&name])));
+        if self.has_dead_letters() {
+            things.push((Scope::DeadLetters, arns.regional("sqs", &[&name, DEAD_LETTERS])));
+        }
     }
 }

@@ -3,10 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Problem, Rule, Set, Storage};
 
-use super::Rows;
+use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -15,42 +15,48 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
 const MAX: usize = 63 - 13;
 
-/// Every write to a bucket's settings can move or destroy data, so management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_BUCKET_LOCATION],
-        Set::Provision => {
-            &[op::CREATE_BUCKET, op::DELETE_BUCKET, op::TAG_BUCKET, op::PUT_BUCKET_TAGGING, op::GET_BUCKET_TAGGING]
+impl On<Aws> for Storage {
+    /// Every write to a bucket's settings can move or destroy data, so management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Aws> {
+        match set {
+            Set::Heartbeat => &[op::GET_BUCKET_LOCATION],
+            Set::Provision => {
+                &[op::CREATE_BUCKET, op::DELETE_BUCKET, op::TAG_BUCKET, op::PUT_BUCKET_TAGGING, op::GET_BUCKET_TAGGING]
+            }
+            Set::Reconfigure => &[
+                op::PUT_BUCKET_VERSIONING,
+                op::GET_BUCKET_VERSIONING,
+                op::PUT_BUCKET_LIFECYCLE,
+                op::GET_BUCKET_LIFECYCLE,
+            ],
+            Set::Setup => &[
+                op::PUT_BUCKET_ENCRYPTION,
+                op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK,
+                op::PUT_BUCKET_POLICY,
+                op::PUT_BUCKET_OWNERSHIP,
+            ],
+            Set::DataRead => &[op::GET_OBJECT, op::LIST_BUCKET],
+            Set::DataWrite => &[op::PUT_OBJECT, op::DELETE_OBJECT, op::ABORT_MULTIPART_UPLOAD],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
-        Set::Reconfigure => {
-            &[op::PUT_BUCKET_VERSIONING, op::GET_BUCKET_VERSIONING, op::PUT_BUCKET_LIFECYCLE, op::GET_BUCKET_LIFECYCLE]
-        }
-        Set::Setup => &[
-            op::PUT_BUCKET_ENCRYPTION,
-            op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK,
-            op::PUT_BUCKET_POLICY,
-            op::PUT_BUCKET_OWNERSHIP,
-        ],
-        Set::DataRead => &[op::GET_OBJECT, op::LIST_BUCKET],
-        Set::DataWrite => &[op::PUT_OBJECT, op::DELETE_OBJECT, op::ABORT_MULTIPART_UPLOAD],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
     }
-}
 
-pub(super) fn names(arns: Arns<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let name = [&arns.physical(id, MAX), "-", arns.0.account.as_str()].concat();
-    things.push((Scope::Bucket, arns.s3(&[&name])));
-    things.push((Scope::Objects, arns.s3(&[&name, "/*"])));
-}
+    fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
+        let (arns, id) = (Arns(placed.target), placed.id());
+        let name = [&arns.physical(id, MAX), "-", arns.0.account.as_str()].concat();
+        things.push((Scope::Bucket, arns.s3(&[&name])));
+        things.push((Scope::Objects, arns.s3(&[&name, "/*"])));
+    }
 
-/// S3 keeps some beginnings of names for itself.
-pub(super) fn check(arns: Arns<'_>, id: &str, problems: &mut Vec<Problem>) {
-    let name = arns.physical(id, MAX);
-    if ["sthree-", "amzn-s3-demo-", "xn--"].iter().any(|kept| name.starts_with(kept)) {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("S3 keeps names that begin as `{name}` does for itself"),
-            "choose another prefix for the deployment".to_owned(),
-        ));
+    /// S3 keeps some beginnings of names for itself.
+    fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        let name = Arns(placed.target).physical(placed.id(), MAX);
+        if ["sthree-", "amzn-s3-demo-", "xn--"].iter().any(|kept| name.starts_with(kept)) {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("S3 keeps names that begin as `{name}` does for itself"),
+                "choose another prefix for the deployment".to_owned(),
+            ));
+        }
     }
 }

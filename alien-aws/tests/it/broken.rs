@@ -3,7 +3,7 @@
 use alien_aws::Aws;
 use alien_conformance::broken::{self, caught};
 use alien_conformance::golden::my_app;
-use alien_core::cloud::{self, Layers, Promise, Rendered, Report};
+use alien_core::{Layers, Promise, Rendered, Report};
 use serde_json::{Value, json};
 
 use crate::target;
@@ -98,7 +98,7 @@ fn each_statement_is_caught_where_its_resource_is_everything() {
     let count = after(|_| ()).breaches.len();
     assert_eq!(count, 0);
     let stack = my_app();
-    let rendered: Rendered<Aws> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let rendered: Rendered<Aws> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let statements =
         rendered.documents.layers.management.unwrap().principals[0].policies[0].document.statements.clone();
     for (position, statement) in statements.iter().enumerate() {
@@ -244,7 +244,7 @@ fn tagging_is_part_of_making_and_nothing_else() {
     let mut document = serde_json::to_value(my_app()).unwrap();
     document["permissions"]["management"]["extend"]["net"] = json!(["network/provision"]);
     let stack = alien_core::Stack::from_json(&document.to_string()).unwrap();
-    let rendered: Rendered<Aws> = cloud::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    let rendered: Rendered<Aws> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
     let statements = &mut layers["management"]["principals"][0]["policies"][0]["document"]["Statement"];
     let tagging =
@@ -253,5 +253,5 @@ fn tagging_is_part_of_making_and_nothing_else() {
     let condition = tagging["Condition"]["StringEquals"].as_object_mut().unwrap();
     assert!(condition.remove("ec2:CreateAction").is_some());
     let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
-    caught(&cloud::audit::<Aws>(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
+    caught(&alien_core::audit::<Aws>(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
 }

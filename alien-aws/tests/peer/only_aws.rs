@@ -3,9 +3,10 @@
 use alien_aws::Aws;
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
-use alien_core::engine::{Action, Data};
-use alien_core::impersonate::Purpose;
-use alien_core::{Code, Container, ErrorKind, Function, Impersonate, Live, Profile, Provision, Silent, Stack, Storage};
+use alien_core::{
+    Action, Code, Container, Data, ErrorKind, Function, Impersonate, Live, Profile, Provision, Purpose, Silent, Stack,
+    Storage,
+};
 
 use crate::world::{Peer, root};
 
@@ -66,8 +67,8 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     );
 
     // An admin with the provisioning documents, but for one action.
-    let rendered = alien_core::cloud::render::<Aws>(&stack, &target).unwrap();
-    let provisioning = &rendered.documents.layers.principals(alien_core::permission::Layer::Provisioning)[0];
+    let rendered = alien_core::render::<Aws>(&stack, &target).unwrap();
+    let provisioning = &rendered.documents.layers.principals(alien_core::Layer::Provisioning)[0];
     let iam = peer.iam();
     iam.create_user().user_name("admin").send().await.unwrap();
     // What every admin has beside the documents, and what the peer decides wrongly.

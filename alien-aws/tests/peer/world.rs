@@ -9,9 +9,8 @@ use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::CallConfig;
-use alien_core::cloud::Cloud;
-use alien_core::{Deployment, DeploymentContext, DeploymentId, Impersonate, Kind, Provision, SystemClock};
+use alien_core::adapter::{AccessControl, DeploymentContext};
+use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Kind, Provision, SystemClock};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -111,7 +110,7 @@ impl Peer {
             .assume_role()
             .role_arn(&deployment.identity)
             .role_session_name("plain")
-            .external_id(deployment.target["externalId"].as_str().unwrap())
+            .external_id(deployment.target.field("externalId").unwrap())
             .send()
             .await
             .unwrap();
@@ -129,7 +128,7 @@ fn role(deployment: &Deployment) -> &str {
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> alien_aws::policy::Principal {
     let site = DeploymentContext::<Aws>::of(deployment).unwrap();
-    Aws::principal(&site.deployed(), &site.permissions.management)
+    Aws::principal(&site.layout, &site.permissions().management)
 }
 
 #[async_trait]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind, chain};
+use alien_core::adapter::chain;
+use alien_core::{Error, ErrorKind};
 use azure_core::error::ErrorKind as CoreKind;
 use serde::Deserialize;
 

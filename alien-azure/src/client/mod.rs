@@ -32,10 +32,10 @@ const BUS: &str = "https://servicebus.azure.net/.default";
 /// (<https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>).
 const LOGS: &str = "https://api.loganalytics.io/.default";
 
-/// The clients of all services that an adapter calls, under one identity. Attempts are counted and repeated by
-/// [`alien_core::call`], not by them.
+/// The clients of all services that are called, with the credentials of one identity. Attempts are counted and repeated by the
+/// [`Gate`](alien_core::adapter::Gate), not by them.
 #[derive(Clone)]
-pub(crate) struct Clients {
+pub struct Clients {
     arm: Pipeline,
     bus: Pipeline,
     logs: Pipeline,
@@ -55,7 +55,7 @@ impl fmt::Debug for Clients {
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Azure, Clients>;
+pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Azure, Clients>;
 
 /// An answer that is no failure. It is not printed: it may hold a key.
 pub(crate) struct Answer {

@@ -6,7 +6,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind, OptionalExt, Result};
+use alien_core::adapter::ResultExt;
+use alien_core::{Error, ErrorKind, Result};
 
 use super::Context;
 
@@ -39,7 +40,7 @@ pub(crate) async fn clear<T: State + Send, F: Future<Output = Result<T>> + Send>
 ) -> Result<()> {
     match look().await.optional()? {
         None => Ok(()),
-        Some(found) if is_going(&found) => cx.until_gone(budget, look).await.map(drop),
+        Some(found) if is_going(&found) => cx.until_gone(budget, look).await,
         Some(_) => Err(Error::new(ErrorKind::AlreadyExists, "it is there")),
     }
 }

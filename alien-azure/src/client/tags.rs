@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::engine::mark::{self, ownership, seal};
-use alien_core::engine::{Marks, Observed};
-use alien_core::permission::Subject;
-use alien_core::{DeploymentContext, Error, ErrorKind, Result};
+use alien_core::adapter::{DeploymentContext, Marks, Observed};
+use alien_core::{Error, ErrorKind, Result, Subject};
 use serde_json::json;
 
 use super::Context;
@@ -16,29 +14,30 @@ use crate::operations as op;
 /// Tags, as resources carry them.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// What they tell.
-pub(crate) fn observed(site: &DeploymentContext<Azure>, id: impl Into<String>, tags: &Tags) -> Observed {
-    mark::observed(site, id, tags.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+/// What they tell; what has none is nobody's.
+pub(crate) fn observed(deployment: &DeploymentContext<Azure>, id: impl Into<String>, tags: Option<&Tags>) -> Observed {
+    let tags = tags.into_iter().flatten();
+    Observed::marked(id, deployment.id, tags.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// Refuses what stands under a name of ours and is not ours.
-pub(crate) fn own(site: &DeploymentContext<Azure>, what: &str, tags: &Tags) -> Result<()> {
-    match observed(site, "", tags) {
+pub(crate) fn own(deployment: &DeploymentContext<Azure>, what: &str, tags: Option<&Tags>) -> Result<()> {
+    match observed(deployment, "", tags) {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{what}` is there, and {whose}"))),
         _ => Ok(()),
     }
 }
 
-/// The marks of ownership beside what others wrote, without a seal.
-pub(crate) fn unsealed(mut found: Tags, marks: &Marks, name: &str) -> Tags {
-    found.extend(ownership(marks, name).map(|(tag, value)| (tag.to_owned(), value)));
-    found.remove(mark::SEAL);
+/// The marks of ownership beside what others wrote, without a fingerprint.
+pub(crate) fn unfinished(mut found: Tags, marks: &Marks, name: &str) -> Tags {
+    found.extend(marks.ownership(name).map(|(tag, value)| (tag.to_owned(), value)));
+    found.remove(Marks::FINGERPRINT);
     found
 }
 
-/// Writes the seal.
-pub(crate) async fn set_seal(cx: Context<'_>, id: &str, marks: &Marks) -> Result<()> {
-    merge(cx, id, &seal(marks)).await
+/// Writes the fingerprint.
+pub(crate) async fn finish(cx: Context<'_>, id: &str, marks: &Marks) -> Result<()> {
+    merge(cx, id, &marks.finished()).await
 }
 
 /// Writes some tags and leaves the others: nothing is read for that, and nothing of anybody's lost. What is to go is

@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alien_core::call::CallConfig;
-use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
-use alien_core::{DeploymentContext, Error, ErrorKind, Impersonator, Result};
+use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, DeploymentContext, Impersonator, Proof};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientMethodOptions;
@@ -18,7 +17,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::client::{ARM, Clients, Endpoint, VendorToken, causes, entra, unsent};
-use crate::manage::Session;
 use crate::{AUDIENCE, Azure};
 
 /// How long a session lasts at most: Entra's tokens for managed identities may last a day
@@ -88,7 +86,7 @@ impl Claims {
 
     /// Where they are not those that the identity trusts.
     fn differences(&self, site: &DeploymentContext<Azure>) -> Vec<String> {
-        let target = &site.target;
+        let target = site.target();
         let audience = self.aud.to_string();
         [
             ("issuer", self.iss.as_str(), target.issuer.as_str()),
@@ -158,6 +156,8 @@ impl TokenCredential for Exchanged {
 
 #[async_trait]
 impl Assume<Azure> for Vendor {
+    type Clients = Clients;
+
     fn operation(&self) -> &'static str {
         "POST oauth2/v2.0/token"
     }
@@ -172,26 +172,26 @@ impl Assume<Azure> for Vendor {
         PROPAGATION
     }
 
-    async fn assume(&self, entry: &AssumeRequest<Azure>) -> Result<AssumedSession<Azure>> {
-        let site = &*entry.site;
+    async fn assume(&self, request: &AssumeRequest<Azure>) -> Result<AssumedSession<Clients>> {
+        let site = &*request.deployment;
         let client = site.identity_id.clone().ok_or_else(|| {
-            let what = "the record does not say the client id of the identity; ask the customer for the record that `up` wrote";
+            let what = "the record does not say the client id of the identity; ask the customer for the record that the set-up gave";
             Error::new(ErrorKind::Input, what)
         })?;
         let last = Arc::default();
-        let subject = site.target.subject.to_string();
+        let subject = site.target().subject.to_string();
         let shown = Shown { token: self.token.clone(), subject, last: Arc::clone(&last) };
         let options = ClientAssertionCredentialOptions { client_options: self.endpoint.options() };
-        let credential = ClientAssertionCredential::new(site.target.tenant.to_string(), client, shown, Some(options))
+        let credential = ClientAssertionCredential::new(site.target().tenant.to_string(), client, shown, Some(options))
             .map_err(|error| unsent(&error))?;
         let credential: Arc<dyn TokenCredential> =
-            Arc::new(Exchanged { credential, last, site: Arc::clone(&entry.site) });
+            Arc::new(Exchanged { credential, last, site: Arc::clone(&request.deployment) });
         let token = credential.get_token(&[ARM], None).await.map_err(|error| unsent(&error))?;
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
         let ends = ends.map_err(|_| Error::missing_field("time of expiry"))?;
         let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
         let clients = Clients::new(&credential, &self.endpoint);
-        Ok(AssumedSession { operate: Box::new(Session::new(clients)), expires: ends.min(soon) })
+        Ok(AssumedSession { clients, expires: ends.min(soon) })
     }
 }
 
@@ -214,7 +214,7 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &DeploymentC
         }
         "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
         "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
-            let issuer = site.target.issuer.as_str();
+            let issuer = site.target().issuer.as_str();
             wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
         }
         "90033" | "50196" | "90055" => Error::new(ErrorKind::Unavailable, said),

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::call::last;
-use alien_core::cloud::Cloud;
-use alien_core::engine::mark;
-use alien_core::engine::{Claim, Marks, Observed, Removal};
-use alien_core::permission::{Grants, Subject};
-use alien_core::{Error, ErrorKind, OptionalExt, Result};
+use alien_core::adapter::{
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, last,
+};
+use alien_core::{Data, Error, ErrorKind, Grants, Result, Subject};
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,8 +17,8 @@ use super::roles::{
     assign, assignment_id, define, is_assigned, is_defined, own_assignments, own_roles, unassign, undefine,
 };
 use crate::Azure;
-use crate::client::Context;
 use crate::client::tags::{self, Tags};
+use crate::client::{Clients, Context};
 use crate::naming::same;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -62,14 +61,14 @@ struct FederationSays {
 
 /// The identity, its roles and assignments, as they are rendered.
 fn principal(cx: Context<'_>) -> Result<Principal> {
-    Ok(Azure::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
+    Ok(Azure::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
 
 /// `GET userAssignedIdentities`.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Found> {
     let id = cx.full_name(Scope::Identity)?;
     let found: Found = cx.call(&[op::GET_IDENTITY], || async { cx.clients.get(id).await }).await?;
-    let tenant = cx.site().target.tenant.as_str();
+    let tenant = cx.target().tenant.as_str();
     if found.properties.tenant_id != tenant {
         let what = format!("the subscription is of the tenant `{}`, not `{tenant}`", found.properties.tenant_id);
         return Err(Error::new(ErrorKind::Input, format!("{what}; correct the target's tenant")));
@@ -77,12 +76,129 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Found> {
     Ok(found)
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let observed = tags::observed(cx.site(), &found.properties.client_id, found.tags.as_ref().unwrap_or(&Tags::new()));
-    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    let principal = principal(cx)?;
-    Ok(observed.drifted(drift(cx, &principal, &found.properties.principal_id).await?))
+/// The managed identities of a deployment.
+pub(crate) struct Identities;
+
+#[async_trait]
+impl Reconcile<Azure, Clients> for Identities {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let observed = tags::observed(cx.deployment(), &found.properties.client_id, found.tags.as_ref());
+        let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
+        let principal = principal(cx)?;
+        Ok(observed.drifted(drift(cx, &principal, &found.properties.principal_id).await?))
+    }
+
+    /// It trusts nobody, and nothing is assigned to it yet.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let id = cx.full_name(Scope::Identity)?;
+        // A PUT replaces: what is there already is for its owner.
+        if look(cx).await.optional()?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the identity is there"));
+        }
+        let tags = tags::unfinished(Tags::new(), marks, last(id));
+        let body = json!({ "location": cx.target().location, "tags": tags });
+        cx.call(&[op::PUT_IDENTITY], || async { cx.clients.put(id, &body).await }).await?;
+        cx.until(SETTLES, || async move {
+            Ok(match look(cx).await.optional()? {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue("the identity that was made cannot be seen".to_owned()),
+            })
+        })
+        .await
+    }
+
+    /// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the seal.
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let principal = principal(cx)?;
+        let found = look(cx).await?.properties;
+        let roles = own_roles(cx, &principal).await?;
+        for due in &principal.role_definitions {
+            if !roles.iter().any(|role| is_defined(role, due)) {
+                define(cx, due).await?;
+            }
+        }
+        let assigned = own_assignments(cx, &principal, &found.principal_id, &roles).await?;
+        // First, because Azure knows an assignment of the same role at the same place by whatever name.
+        for spare in
+            assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
+        {
+            unassign(cx, &spare.id).await?;
+        }
+        for due in &principal.role_assignments {
+            if !assigned.iter().any(|found| is_assigned(found, due)) {
+                // What is not there yet has its roles assigned when it is made.
+                assign(cx, due, &found.principal_id).await.optional()?;
+            }
+        }
+        for spare in
+            roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| same(&due.name, &role.name)))
+        {
+            undefine(cx, &spare.name).await?;
+        }
+        trust(cx, &principal.federated_credentials).await?;
+        tags::finish(cx, cx.full_name(Scope::Identity)?, marks).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let principal = principal(cx)?;
+        let found = look(cx).await?.properties;
+        let roles = own_roles(cx, &principal).await?;
+        for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
+            unassign(cx, &assigned.id).await?;
+        }
+        for role in roles {
+            undefine(cx, &role.name).await?;
+        }
+        let id = cx.full_name(Scope::Identity)?;
+        cx.call(&[op::DELETE_IDENTITY], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+        cx.until_gone(SETTLES, || look(cx)).await?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[async_trait]
+impl ReconcileIdentity<Azure, Clients> for Identities {
+    /// The claim stands in a tag of the management identity, beside its marks.
+    async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        Ok(written_claim(cx).await?.parse().ok())
+    }
+
+    async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+        let text = claim.map_or_else(String::new, ToString::to_string);
+        let before = match claim {
+            Some(_) => written_claim(cx).await?,
+            None => String::new(),
+        };
+        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::CLAIM, text.clone())]).await?;
+        if claim.is_none() || before == text {
+            return Ok(());
+        }
+        // A look may still show what was there before; whose claim it shows then is for the run to see.
+        let before = &before;
+        cx.until(SETTLES, || async move {
+            let still = written_claim(cx).await? == *before;
+            Ok(if still {
+                ControlFlow::Continue("the claim cannot be read".to_owned())
+            } else {
+                ControlFlow::Break(())
+            })
+        })
+        .await
+    }
+
+    /// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
+    /// nothing. Without its seal, it is set up again by the next set-up.
+    async fn revoke(&self, cx: Context<'_>) -> Result<()> {
+        let principal = principal(cx)?;
+        let found = look(cx).await?.properties;
+        trust(cx, &[]).await?;
+        let roles = own_roles(cx, &principal).await?;
+        for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
+            unassign(cx, &assigned.id).await?;
+        }
+        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::FINGERPRINT, String::new())]).await
+    }
 }
 
 /// How roles, assignments and trust are not as they are rendered. What others gave the identity is theirs.
@@ -110,113 +226,14 @@ async fn drift(cx: Context<'_>, principal: &Principal, id: &str) -> Result<Optio
     Ok((!as_due).then(|| "it trusts other tokens".to_owned()))
 }
 
-/// It trusts nobody, and nothing is assigned to it yet.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let id = cx.full_name(Scope::Identity)?;
-    // A PUT replaces: what is there already is for its owner.
-    if look(cx).await.optional()?.is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "the identity is there"));
-    }
-    let tags = tags::unsealed(Tags::new(), marks, last(id));
-    let body = json!({ "location": cx.site().target.location, "tags": tags });
-    cx.call(&[op::PUT_IDENTITY], || async { cx.clients.put(id, &body).await }).await?;
-    cx.until(SETTLES, || async move {
-        Ok(match look(cx).await.optional()? {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue("the identity that was made cannot be seen".to_owned()),
-        })
-    })
-    .await
-}
-
-/// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the seal.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let principal = principal(cx)?;
-    let found = look(cx).await?.properties;
-    let roles = own_roles(cx, &principal).await?;
-    for due in &principal.role_definitions {
-        if !roles.iter().any(|role| is_defined(role, due)) {
-            define(cx, due).await?;
-        }
-    }
-    let assigned = own_assignments(cx, &principal, &found.principal_id, &roles).await?;
-    // First, because Azure knows an assignment of the same role at the same place by whatever name.
-    for spare in assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due))) {
-        unassign(cx, &spare.id).await?;
-    }
-    for due in &principal.role_assignments {
-        if !assigned.iter().any(|found| is_assigned(found, due)) {
-            // What is not there yet has its roles assigned when it is made.
-            assign(cx, due, &found.principal_id).await.optional()?;
-        }
-    }
-    for spare in roles.iter().filter(|role| !principal.role_definitions.iter().any(|due| same(&due.name, &role.name))) {
-        undefine(cx, &spare.name).await?;
-    }
-    trust(cx, &principal.federated_credentials).await?;
-    tags::set_seal(cx, cx.full_name(Scope::Identity)?, marks).await
-}
-
-pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    let principal = principal(cx)?;
-    let found = look(cx).await?.properties;
-    let roles = own_roles(cx, &principal).await?;
-    for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
-        unassign(cx, &assigned.id).await?;
-    }
-    for role in roles {
-        undefine(cx, &role.name).await?;
-    }
-    let id = cx.full_name(Scope::Identity)?;
-    cx.call(&[op::DELETE_IDENTITY], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-    cx.until_gone(SETTLES, || look(cx)).await
-}
-
-/// The claim stands in a tag of the management identity, beside its marks.
-pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
-    Ok(written_claim(cx).await?.parse().ok())
-}
-
-pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
-    let text = claim.map_or_else(String::new, ToString::to_string);
-    let before = match claim {
-        Some(_) => written_claim(cx).await?,
-        None => String::new(),
-    };
-    tags::merge(cx, cx.full_name(Scope::Identity)?, &[(mark::CLAIM, text.clone())]).await?;
-    if claim.is_none() || before == text {
-        return Ok(());
-    }
-    // A look may still show what was there before; whose claim it shows then is for the run to see.
-    let before = &before;
-    cx.until(SETTLES, || async move {
-        let still = written_claim(cx).await? == *before;
-        Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
-    })
-    .await
-}
-
 async fn written_claim(cx: Context<'_>) -> Result<String> {
-    Ok(look(cx).await?.tags.unwrap_or_default().remove(mark::CLAIM).unwrap_or_default())
-}
-
-/// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
-/// nothing. Without its seal, it is set up again by the next set-up.
-pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
-    let principal = principal(cx)?;
-    let found = look(cx).await?.properties;
-    trust(cx, &[]).await?;
-    let roles = own_roles(cx, &principal).await?;
-    for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
-        unassign(cx, &assigned.id).await?;
-    }
-    tags::merge(cx, cx.full_name(Scope::Identity)?, &[(mark::SEAL, String::new())]).await
+    Ok(look(cx).await?.tags.unwrap_or_default().remove(Marks::CLAIM).unwrap_or_default())
 }
 
 /// The identities of code that are there, with the ids that Entra gave them.
 async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
     let mut holders = Vec::new();
-    for (position, holding) in cx.site().permissions.runtime.iter().enumerate() {
+    for (position, holding) in cx.deployment().permissions().runtime.iter().enumerate() {
         let identity = cx.about(Subject::RuntimeIdentity(position));
         if let Some(found) = look(identity).await.optional()? {
             holders.push((holding, found.properties.principal_id));
@@ -227,16 +244,16 @@ async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
 
 /// The full names of what belongs to the subject.
 fn own_names<'a>(cx: Context<'a>) -> BTreeSet<&'a str> {
-    cx.site().names.things().filter(|thing| thing.subject == cx.subject).map(|thing| thing.name).collect()
+    cx.deployment().names().things().filter(|thing| thing.subject == cx.subject).map(|thing| thing.name).collect()
 }
 
 /// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
 /// vendor's identity is assigned its roles last of all, when it is opened.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
-    let site = cx.site();
+    let site = cx.deployment();
     let own = own_names(cx);
     for (holding, principal_id) in holders(cx).await? {
-        let principal = Azure::principal(&site.deployed(), holding);
+        let principal = Azure::principal(&site.layout, holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
             assign(cx, due, &principal_id).await?;
         }
@@ -247,10 +264,10 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
 /// Takes from every identity of the deployment what it was assigned at what belongs to a subject, which is kept when the
 /// rest goes.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
-    let site = cx.site();
+    let site = cx.deployment();
     let own = own_names(cx);
-    for holding in site.permissions.runtime.iter().chain([&site.permissions.management]) {
-        let principal = Azure::principal(&site.deployed(), holding);
+    for holding in site.permissions().runtime.iter().chain([&site.permissions().management]) {
+        let principal = Azure::principal(&site.layout, holding);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
             unassign(cx, &assignment_id(due)).await?;
         }

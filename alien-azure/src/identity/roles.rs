@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::call::last;
-use alien_core::permission::Subject;
-use alien_core::{ErrorKind, OptionalExt, Result};
+use alien_core::adapter::{ResultExt, last};
+use alien_core::{ErrorKind, Result, Subject};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -47,7 +46,7 @@ pub(super) struct AssignmentSays {
 }
 
 fn group(cx: Context<'_>) -> String {
-    Ids(&cx.site().target).group()
+    Ids(cx.target()).group()
 }
 
 /// Roles that this library defined for the identity, also such as it needs no more: known by their name.

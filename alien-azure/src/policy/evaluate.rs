@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use alien_core::cloud::{Allowed, Cloud, Coverage, Permission, glob};
+use alien_core::adapter::{AccessControl, Allowed, Cloud, Coverage, Permission, glob};
 
 use super::{Principal, RoleAssignment, RoleDefinition, RolePermission, Text};
 use crate::Azure;

@@ -1,10 +1,9 @@
 //! How many roles and assignments Azure takes.
 //! <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits>
 
-use alien_core::cloud::{Documents, Size};
-use alien_core::permission::Layer;
+use alien_core::{Layer, Layers, Size};
 
-use crate::Azure;
+use super::Principal;
 
 /// Role assignments of a subscription.
 const ASSIGNMENTS: usize = 4_000;
@@ -18,17 +17,22 @@ const ROLE_NAME: usize = 512;
 const SOURCE: &str =
     "https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits";
 
-pub(crate) fn sizes(documents: &Documents<Azure>) -> Vec<Size> {
+pub(crate) fn sizes(layers: &Layers<Principal>) -> Vec<Size> {
     let (mut roles, mut assignments, mut longest, mut federated) = (0, 0, 0, 0);
-    for principal in Layer::ALL.into_iter().flat_map(|layer| documents.layers.principals(layer)) {
+    for principal in Layer::ALL.into_iter().flat_map(|layer| layers.principals(layer)) {
         roles += principal.role_definitions.len();
         assignments += principal.role_assignments.len();
         federated = federated.max(principal.federated_credentials.len());
         let names = principal.role_definitions.iter().map(|role| role.properties.role_name.len());
         longest = longest.max(names.max().unwrap_or_default());
     }
-    let size =
-        |document: &str, unit, size, limit| Size { document: document.to_owned(), unit, size, limit, source: SOURCE };
+    let size = |document: &str, unit: &'static str, size, limit| Size {
+        document: document.to_owned(),
+        unit: unit.into(),
+        size,
+        limit,
+        source: SOURCE.into(),
+    };
     vec![
         size("role assignments of the subscription", "assignments", assignments, ASSIGNMENTS),
         size("custom roles of the tenant", "roles", roles, ROLES),

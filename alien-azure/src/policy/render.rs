@@ -1,9 +1,9 @@
-//! From a holding to a managed identity, its roles and their assignments.
+//! From grants to a managed identity, its roles and their assignments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::Deployed;
-use alien_core::permission::{Grants, Layer, Set, SubjectType};
+use alien_core::adapter::Layout;
+use alien_core::{Grants, Layer, Set, SubjectType};
 use uuid::Uuid;
 
 use super::{
@@ -36,19 +36,19 @@ impl Purpose {
     }
 }
 
-/// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Grants) -> Principal {
-    let ids = Ids(deployment.target);
-    let name = ids.identity_name(&holding.holder.name());
+/// Renders what one holder may do.
+pub(crate) fn principal(layout: &Layout<Azure>, grants: &Grants) -> Principal {
+    let ids = Ids(&layout.target);
+    let name = ids.identity_name(&grants.holder.name());
     let identity = Identity { id: ids.identity(&name), name };
     let namespace = Uuid::new_v5(&NAMESPACE, identity.id.to_ascii_lowercase().as_bytes());
     let group = ids.group();
-    let admin = holding.holder.layer() == Layer::Provisioning;
+    let admin = grants.holder.layer() == Layer::Provisioning;
 
     let mut roles = BTreeMap::<Purpose, Role>::new();
     let mut assigned = BTreeSet::new();
     let mut role_assignments = Vec::new();
-    for (topic, set, row, names) in deployment.granted(holding) {
+    for (topic, set, row, names) in layout.granted(grants) {
         let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, set, row.on) };
         let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
         role.actions.insert(row.permission);
@@ -60,8 +60,8 @@ pub(crate) fn principal(deployment: &Deployed<'_, Azure>, holding: &Grants) -> P
         }
     }
     Principal {
-        name: holding.holder.label().to_owned(),
-        federated_credentials: identity::trust(deployment, &holding.holder),
+        name: grants.holder.label().to_owned(),
+        federated_credentials: identity::trust(layout, &grants.holder),
         role_definitions: roles.into_values().map(|role| role.define(&identity, &group)).collect(),
         role_assignments,
         identity,

@@ -3,18 +3,19 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 #[cfg(feature = "client")]
+pub(crate) mod commands;
+#[cfg(feature = "client")]
 pub(crate) mod environment;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
 #[cfg(feature = "client")]
 pub(crate) mod template;
 
-use alien_core::naming::join;
-use alien_core::permission::Set;
-use alien_core::resource::Resource;
-use alien_core::{Code, Lifecycle, Problem, Rule, Stack};
+use alien_core::adapter::{Placed, Rows, join};
+use alien_core::{Code, Lifecycle, Problem, Resource, Rule, Set};
 
-use super::Rows;
+use super::queue;
+use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -24,7 +25,7 @@ use crate::operations::Scope;
 const MAX: usize = 32;
 
 /// The sets that both have.
-pub(super) fn set(set: Set) -> Rows {
+pub(super) fn set(set: Set) -> Rows<Azure> {
     match set {
         Set::Heartbeat => &[op::GET_APP, op::LIST_REVISIONS, op::LIST_REPLICAS],
         Set::Management => &[op::PATCH_APP],
@@ -38,8 +39,9 @@ pub(super) fn set(set: Set) -> Rows {
 
 /// Frozen and live apps run in environments of their own: an environment has one place for its logs, and the vendor
 /// reads those of live apps alone.
-pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
-    let name = ids.physical(resource.id().as_str(), MAX);
+pub(super) fn names(placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+    let (ids, resource) = (Ids(placed.target), placed.resource);
+    let name = ids.physical(placed.id(), MAX);
     things.push((Scope::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
     // An environment stands in one network.
     let network = resource.settings().compute().and_then(|compute| compute.network);
@@ -50,14 +52,14 @@ pub(super) fn names(ids: Ids<'_>, resource: &Resource, things: &mut Vec<(Scope, 
         things.push((Scope::CommandQueue, commands));
         things.push((Scope::AnswerQueue, answers));
     }
-    for queue in resource.settings().triggers() {
-        things.push((Scope::TriggerQueue, super::queue::queue(ids, queue)));
+    for id in resource.settings().triggers() {
+        things.push((Scope::TriggerQueue, queue::queue(ids, id)));
     }
 }
 
 /// The queues of commands and of answers of an app.
 pub(crate) fn command_queues(ids: Ids<'_>, app: &str) -> [String; 2] {
-    ["-commands", "-answers"].map(|what| join(&[&super::queue::namespace(ids)], &["/queues/", app, what]))
+    ["-commands", "-answers"].map(|what| join(&[&queue::namespace(ids)], &["/queues/", app, what]))
 }
 
 /// The environment of apps of a lifecycle in a network, or in none.
@@ -83,7 +85,7 @@ pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
         Code::Image(image) if image.split('/').next().is_some_and(is_azures) => problems.push(Problem::warning(
             Rule::Cloud,
             format!("the app's identity may not pull `{image}` before someone says so"),
-            "assign it `AcrPull` at the registry when `up` has made the identity, and run `up` again".to_owned(),
+            "assign it `AcrPull` at the registry when the set-up has made the identity, and set up again".to_owned(),
         )),
         Code::Image(_) => {}
         Code::Zip(_) => problems.push(Problem::error(
@@ -96,14 +98,14 @@ pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
 
 /// Apps find each other by name within one environment alone
 /// (<https://learn.microsoft.com/azure/container-apps/ingress-overview>).
-pub(super) fn check_links(stack: &Stack, resource: &Resource, problems: &mut Vec<Problem>) {
+pub(super) fn check_links(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
     let stands = |one: &Resource| {
         let network = one.settings().compute().and_then(|compute| compute.network.map(str::to_owned));
         (one.lifecycle(), network)
     };
-    for id in resource.links() {
-        let linked = stack.resource(id.as_str()).filter(|linked| linked.settings().compute().is_some());
-        if let Some(linked) = linked.filter(|linked| stands(linked) != stands(resource)) {
+    for id in placed.resource.links() {
+        let linked = placed.stack.resource(id.as_str()).filter(|linked| linked.settings().compute().is_some());
+        if let Some(linked) = linked.filter(|linked| stands(linked) != stands(placed.resource)) {
             problems.push(Problem::warning(
                 Rule::Cloud,
                 format!(

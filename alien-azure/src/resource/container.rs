@@ -5,27 +5,36 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Container, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Container, Problem, Rule, Set};
 
-use super::Rows;
+use super::compute;
+use crate::Azure;
+use crate::operations::Scope;
 
-pub(super) fn set(set: Set) -> Rows {
-    super::compute::set(set)
-}
+impl On<Azure> for Container {
+    fn set(set: Set) -> Rows<Azure> {
+        compute::set(set)
+    }
 
-/// An app on the consumption plan has two GiB of memory for each processor
-/// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
-pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
-    super::compute::check(container.code(), problems);
-    let (cpu, memory) = (container.cpu(), container.memory());
-    let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
-    let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);
-    if (cpu, memory) != (fitting_cpu, fitting) {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Container Apps has no app of {cpu} thousandths of a processor and {memory} MiB"),
-            format!("set cpu to {fitting_cpu} and memory to {fitting} MiB"),
-        ));
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        compute::names(placed, things);
+    }
+
+    /// An app on the consumption plan has two GiB of memory for each processor
+    /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
+    fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+        compute::check(self.code(), problems);
+        let (cpu, memory) = (self.cpu(), self.memory());
+        let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
+        let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);
+        if (cpu, memory) != (fitting_cpu, fitting) {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Container Apps has no app of {cpu} thousandths of a processor and {memory} MiB"),
+                format!("set cpu to {fitting_cpu} and memory to {fitting} MiB"),
+            ));
+        }
+        compute::check_links(placed, problems);
     }
 }

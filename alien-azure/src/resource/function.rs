@@ -3,58 +3,67 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Function, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Function, Problem, Rule, Set};
 
-use super::Rows;
+use super::compute;
+use crate::Azure;
 use crate::operations as op;
-
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        // The queues of commands and answers hold nobody's data: sending to the one runs code, and the other holds what the
-        // code answers.
-        Set::Dispatch => &[op::SEND_COMMAND, op::RECEIVE_ANSWER],
-        // An app is called over its ingress, which no role guards: callers need the app's address and nothing else.
-        Set::Invoke => &[],
-        Set::Setup => &[
-            op::PUT_COMMAND_QUEUE,
-            op::GET_COMMAND_QUEUE,
-            op::DELETE_COMMAND_QUEUE,
-            op::PUT_ANSWER_QUEUE,
-            op::GET_ANSWER_QUEUE,
-            op::DELETE_ANSWER_QUEUE,
-        ],
-        // The platform collects what the code prints: the code needs no right for its logs. It counts the messages of a queue
-        // that starts the code under the code's own identity
-        // (<https://learn.microsoft.com/azure/container-apps/scale-app#authentication-2>).
-        Set::Run => &[op::RECEIVE_COMMAND, op::SEND_ANSWER, op::COUNT_COMMANDS, op::COUNT_MESSAGES],
-        _ => super::compute::set(set),
-    }
-}
+use crate::operations::Scope;
 
 /// A message is locked for five minutes at most
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>).
 const LOCKED: u64 = 300;
 
-pub(super) fn check(function: &Function, problems: &mut Vec<Problem>) {
-    super::compute::check(function.code(), problems);
-    let waits = function.is_triggered() || function.takes_commands();
-    if waits && function.longest_run().as_secs() > LOCKED {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            format!("a message is locked for {LOCKED} seconds at most, and a run may take longer"),
-            "let the code renew the lock while it works, or it is given the message again".to_owned(),
-        ));
-    }
-    if function.memory() > LARGEST {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Container Apps has no app of {} MiB", function.memory()),
-            format!("set memory to at most {LARGEST} MiB"),
-        ));
-    }
-}
-
 /// The most memory on the consumption plan, in MiB
 /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
 const LARGEST: u32 = 8192;
+
+impl On<Azure> for Function {
+    fn set(set: Set) -> Rows<Azure> {
+        match set {
+            // The queues of commands and answers hold nobody's data: sending to the one runs code, and the other holds what the
+            // code answers.
+            Set::Dispatch => &[op::SEND_COMMAND, op::RECEIVE_ANSWER],
+            // An app is called over its ingress, which no role guards: callers need the app's address and nothing else.
+            Set::Invoke => &[],
+            Set::Setup => &[
+                op::PUT_COMMAND_QUEUE,
+                op::GET_COMMAND_QUEUE,
+                op::DELETE_COMMAND_QUEUE,
+                op::PUT_ANSWER_QUEUE,
+                op::GET_ANSWER_QUEUE,
+                op::DELETE_ANSWER_QUEUE,
+            ],
+            // The platform collects what the code prints: the code needs no right for its logs. It counts the messages of a queue
+            // that starts the code under the code's own identity
+            // (<https://learn.microsoft.com/azure/container-apps/scale-app#authentication-2>).
+            Set::Run => &[op::RECEIVE_COMMAND, op::SEND_ANSWER, op::COUNT_COMMANDS, op::COUNT_MESSAGES],
+            _ => compute::set(set),
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        compute::names(placed, things);
+    }
+
+    fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+        compute::check(self.code(), problems);
+        let waits = self.is_triggered() || self.takes_commands();
+        if waits && self.longest_run().as_secs() > LOCKED {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                format!("a message is locked for {LOCKED} seconds at most, and a run may take longer"),
+                "let the code renew the lock while it works, or it is given the message again".to_owned(),
+            ));
+        }
+        if self.memory() > LARGEST {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Container Apps has no app of {} MiB", self.memory()),
+                format!("set memory to at most {LARGEST} MiB"),
+            ));
+        }
+        compute::check_links(placed, problems);
+    }
+}

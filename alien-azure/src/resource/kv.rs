@@ -3,10 +3,11 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Kv, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Kv, Problem, Rule, Set};
 
-use super::Rows;
+use super::storage;
+use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -15,31 +16,34 @@ use crate::operations::Scope;
 /// (<https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model>).
 const MAX: usize = 63;
 
-/// A table has no settings but access policies: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
-        Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
-        Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
-        Set::DataRead => &[op::READ_ENTITY],
-        Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
-        Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+impl On<Azure> for Kv {
+    /// A table has no settings but access policies: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Azure> {
+        match set {
+            Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
+            Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
+            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
+            Set::DataRead => &[op::READ_ENTITY],
+            Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
+            Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        }
     }
-}
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let account = super::storage::account(ids, &[id, "/table"].concat());
-    let table = ["/tableServices/default/tables/", &ids.global(id, MAX)].concat();
-    things.push((Scope::Table, [&account, table.as_str()].concat()));
-    things.push((Scope::Account, account));
-}
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        let (ids, id) = (Ids(placed.target), placed.id());
+        let account = storage::account(ids, &[id, "/table"].concat());
+        let table = ["/tableServices/default/tables/", &ids.global(id, MAX)].concat();
+        things.push((Scope::Table, [&account, table.as_str()].concat()));
+        things.push((Scope::Account, account));
+    }
 
-pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {
-    if let Some(attribute) = kv.time_to_live_attribute() {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            format!("Azure tables do not expire records: what `{attribute}` says is over stays"),
-            "let the code delete what is old, or leave `ttlAttribute` out".to_owned(),
-        ));
+    fn check(&self, _: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+        if let Some(attribute) = self.time_to_live_attribute() {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                format!("Azure tables do not expire records: what `{attribute}` says is over stays"),
+                "let the code delete what is old, or leave `ttlAttribute` out".to_owned(),
+            ));
+        }
     }
 }

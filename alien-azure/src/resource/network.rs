@@ -3,10 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Network, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Network, Problem, Rule, Set};
 
-use super::Rows;
+use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -14,22 +14,41 @@ use crate::operations::Scope;
 /// The name of a virtual network has 2 to 64 characters.
 const MAX: usize = 64;
 
-/// Routes, name servers and subnets redirect traffic: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
-        Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK],
-        Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
-        // An environment is placed in it.
-        Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],
-        Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => &[],
+impl On<Azure> for Network {
+    /// Routes, name servers and subnets redirect traffic: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Azure> {
+        match set {
+            Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
+            Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK],
+            Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
+            // An environment is placed in it.
+            Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],
+            Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => {
+                &[]
+            }
+        }
     }
-}
 
-pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<(Scope, String)>) {
-    let own = ids.physical(id, MAX);
-    let name = network.existing_name().unwrap_or(&own);
-    things.push((Scope::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        let (ids, id) = (Ids(placed.target), placed.id());
+        let own = ids.physical(id, MAX);
+        let name = self.existing_name().unwrap_or(&own);
+        things.push((Scope::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
+    }
+
+    fn check(&self, _: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+        let Some(name) = self.existing_name() else { return check_range(self, problems) };
+        let plain = (2..=MAX).contains(&name.len())
+            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !plain {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("`{name}` is not the name of a virtual network in the resource group"),
+                "write its name alone, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
+            ));
+        }
+    }
 }
 
 /// The subnet of the environment for apps of a lifecycle: each environment has one of its own
@@ -37,20 +56,6 @@ pub(super) fn names(ids: Ids<'_>, id: &str, network: &Network, things: &mut Vec<
 #[cfg(feature = "client")]
 pub(crate) fn subnet(network: &str, lifecycle: alien_core::Lifecycle) -> String {
     [network, "/subnets/", lifecycle.name()].concat()
-}
-
-pub(super) fn check(network: &Network, problems: &mut Vec<Problem>) {
-    let Some(name) = network.existing_name() else { return check_range(network, problems) };
-    let plain = (2..=MAX).contains(&name.len())
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if !plain {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("`{name}` is not the name of a virtual network in the resource group"),
-            "write its name alone, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
-        ));
-    }
 }
 
 /// Ranges that Container Apps keeps for itself

@@ -5,10 +5,12 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod namespace;
 
-use alien_core::naming::join;
-use alien_core::permission::Set;
+#[cfg(feature = "client")]
+use alien_core::adapter::last;
+use alien_core::adapter::{On, Placed, Rows, join};
+use alien_core::{Queue, Set};
 
-use super::Rows;
+use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -18,15 +20,23 @@ const MAX: usize = 260;
 /// The name of a namespace has 6 to 50 characters and is unique in the world.
 const NAMESPACE_MAX: usize = 50;
 
-/// A queue's write redirects messages (`forwardTo`) and creates: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_NAMESPACE, op::GET_QUEUE],
-        Set::Provision => &[op::PUT_QUEUE, op::DELETE_QUEUE],
-        Set::Reconfigure => &[op::PUT_QUEUE],
-        Set::DataRead => &[op::RECEIVE_MESSAGE],
-        Set::DataWrite => &[op::SEND_MESSAGE],
-        Set::Setup | Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+impl On<Azure> for Queue {
+    /// A queue's write redirects messages (`forwardTo`) and creates: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Azure> {
+        match set {
+            Set::Heartbeat => &[op::GET_NAMESPACE, op::GET_QUEUE],
+            Set::Provision => &[op::PUT_QUEUE, op::DELETE_QUEUE],
+            Set::Reconfigure => &[op::PUT_QUEUE],
+            Set::DataRead => &[op::RECEIVE_MESSAGE],
+            Set::DataWrite => &[op::SEND_MESSAGE],
+            Set::Setup | Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        let (ids, id) = (Ids(placed.target), placed.id());
+        things.push((Scope::Queue, queue(ids, id)));
+        things.push((Scope::Namespace, namespace(ids)));
     }
 }
 
@@ -40,7 +50,16 @@ pub(super) fn queue(ids: Ids<'_>, id: &str) -> String {
     join(&[&namespace(ids)], &["/queues/", &ids.physical(id, MAX)])
 }
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    things.push((Scope::Queue, queue(ids, id)));
-    things.push((Scope::Namespace, namespace(ids)));
+/// Namespace and name of a queue, from its resource id.
+#[cfg(feature = "client")]
+pub(crate) fn split(id: &str) -> (&str, &str) {
+    let (namespace, queue) = id.rsplit_once("/queues/").unwrap_or(("", id));
+    (last(namespace), queue)
+}
+
+/// The address of a queue.
+#[cfg(feature = "client")]
+pub(crate) fn address(id: &str) -> String {
+    let (namespace, queue) = split(id);
+    format!("https://{namespace}.servicebus.windows.net/{queue}")
 }

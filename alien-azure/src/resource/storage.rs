@@ -3,9 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Set, Storage};
 
-use super::Rows;
+use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -15,28 +16,35 @@ const ACCOUNT_MAX: usize = 24;
 /// The name of a blob container has 3 to 63 characters and no double hyphen.
 const CONTAINER_MAX: usize = 63;
 
-/// A container's write holds its public access setting: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_CONTAINER],
-        Set::Provision => &[op::PUT_CONTAINER, op::DELETE_CONTAINER],
-        Set::Reconfigure => {
-            &[op::GET_BLOB_SERVICE, op::PUT_BLOB_SERVICE, op::GET_LIFECYCLE, op::PUT_LIFECYCLE, op::DELETE_LIFECYCLE]
+impl On<Azure> for Storage {
+    /// A container's write holds its public access setting: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Azure> {
+        match set {
+            Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_CONTAINER],
+            Set::Provision => &[op::PUT_CONTAINER, op::DELETE_CONTAINER],
+            Set::Reconfigure => &[
+                op::GET_BLOB_SERVICE,
+                op::PUT_BLOB_SERVICE,
+                op::GET_LIFECYCLE,
+                op::PUT_LIFECYCLE,
+                op::DELETE_LIFECYCLE,
+            ],
+            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
+            Set::DataRead => &[op::READ_BLOB],
+            Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
-        Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
-        Set::DataRead => &[op::READ_BLOB],
-        Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
     }
-}
 
-pub(super) fn names(ids: Ids<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let account = account(ids, id);
-    let container = ["/blobServices/default/containers/", &ids.physical(id, CONTAINER_MAX)].concat();
-    things.push((Scope::Container, [&account, container.as_str()].concat()));
-    things.push((Scope::BlobService, [&account, "/blobServices/default"].concat()));
-    things.push((Scope::LifecycleRules, [&account, "/managementPolicies/default"].concat()));
-    things.push((Scope::Account, account));
+    fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
+        let (ids, id) = (Ids(placed.target), placed.id());
+        let account = account(ids, id);
+        let container = ["/blobServices/default/containers/", &ids.physical(id, CONTAINER_MAX)].concat();
+        things.push((Scope::Container, [&account, container.as_str()].concat()));
+        things.push((Scope::BlobService, [&account, "/blobServices/default"].concat()));
+        things.push((Scope::LifecycleRules, [&account, "/managementPolicies/default"].concat()));
+        things.push((Scope::Account, account));
+    }
 }
 
 /// The storage account of a resource.

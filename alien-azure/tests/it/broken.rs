@@ -2,7 +2,7 @@
 
 use alien_azure::Azure;
 use alien_conformance::broken::{self, caught};
-use alien_core::cloud::{Promise, Report};
+use alien_core::{Promise, Report};
 use serde_json::{Value, json};
 
 use crate::target;

@@ -1,18 +1,17 @@
 //! Stacks that change, and what others change: what is set follows, and what is somebody else's stays.
 
 use alien_conformance::world::{Case, World, release, run};
-use alien_core::engine::Data;
-use alien_core::impersonate::Purpose;
-use alien_core::manage::{Change, Health, LogQuery};
+use alien_core::adapter::Change;
 use alien_core::{
-    Code, Container, Deployment, Function, FunctionUpdate, Live, Network, Profile, Queue, Silent, Stack, Storage,
+    Code, Container, Data, Deployment, Function, FunctionUpdate, Health, Live, LogQuery, Network, Profile, Purpose,
+    Queue, Silent, Stack, Storage,
 };
 use serde_json::{Value, json};
 
 use crate::world::{ARM, Peer, image, rendered};
 
 /// One app of the id `api`, which `place` puts into the stack.
-fn with_app(place: impl FnOnce(&mut alien_core::stack::Builder)) -> Stack {
+fn with_app(place: impl FnOnce(&mut alien_core::Builder)) -> Stack {
     let mut stack = Stack::builder("changes");
     place(&mut stack);
     stack.profile("api", Profile::new());

@@ -7,7 +7,7 @@ use alien_azure::Azure;
 use alien_conformance::arm::{self, Actions};
 use alien_conformance::contracts::azure::{self as contracts, Contracts};
 use alien_conformance::{life, oracle};
-use alien_core::cloud::Cloud;
+use alien_core::adapter::Cloud;
 use alien_sim::azure::{Decision, Request};
 use libtest_mimic::Trial;
 use serde_json::Value;

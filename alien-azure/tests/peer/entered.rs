@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use alien_azure::{AUDIENCE, VendorToken};
 use alien_conformance::world::{Calls, Case, World, release, run};
-use alien_core::engine::Data;
-use alien_core::impersonate::Purpose;
-use alien_core::{Code, Deployment, ErrorKind, Function, Impersonate, Profile, Silent, Stack};
+use alien_core::{Code, Data, Deployment, ErrorKind, Function, Impersonate, Profile, Purpose, Silent, Stack};
 use serde_json::{Value, json};
 
 use crate::world::{ARM, Peer, image};

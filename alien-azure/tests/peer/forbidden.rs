@@ -2,8 +2,7 @@
 
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release, run};
-use alien_core::Silent;
-use alien_core::engine::Data;
+use alien_core::{Data, Silent};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -6,13 +6,10 @@ use std::time::Duration;
 use alien_azure::Azure;
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, HurriedClock, World, quickly, release, run};
-use alien_core::cloud::Cloud;
-use alien_core::engine::{Action, Data};
-use alien_core::manage::Health;
-use alien_core::permission::Layer;
+use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
-    Code, Container, Deployment, DeploymentContext, ErrorKind, Function, FunctionUpdate, Live, Network, Profile,
-    Provision, Queue, Silent, Stack, Storage,
+    Action, Code, Container, Data, Deployment, ErrorKind, Function, FunctionUpdate, Health, Layer, Live, Network,
+    Profile, Provision, Queue, Silent, Stack, Storage,
 };
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -70,8 +67,8 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 /// Whether each assignment that is rendered is there.
 fn everything_is_assigned(peer: &Peer, deployment: &Deployment) {
     let site = DeploymentContext::<Azure>::of(deployment).unwrap();
-    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
-    for principal in holdings.map(|holding| Azure::principal(&site.deployed(), holding)) {
+    let holdings = site.permissions().runtime.iter().chain([&site.permissions().management]);
+    for principal in holdings.map(|holding| Azure::principal(&site.layout, holding)) {
         let held = peer.sim.assignments(&peer.principal_id(&principal.identity.id));
         let held: BTreeSet<String> = held.iter().map(|one| one["id"].as_str().unwrap().to_ascii_lowercase()).collect();
         let due = principal.role_assignments.iter().map(|due| {
@@ -302,7 +299,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     };
     let mut other = case.target.clone();
     other.resource_group = "no-such-group".parse().unwrap();
-    refused(&peer.admin, other, &["the resource group `no-such-group` cannot be seen", "--resource-group"]).await;
+    refused(&peer.admin, other, &["the resource group `no-such-group` cannot be seen", "`resourceGroup`: "]).await;
     // An admin with the provisioning documents, but for one permission.
     let less = documented(peer, &stack, &case.target, Some("Microsoft.App/containerApps/write"));
     refused(&less, case.target.clone(), &["may not Microsoft.App/containerApps/write in"]).await;
@@ -317,7 +314,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
 
 /// An admin who holds what the provisioning documents say, but for an action.
 fn documented(peer: &Peer, stack: &Stack, target: &alien_azure::Target, without: Option<&str>) -> String {
-    let rendered = alien_core::cloud::render::<Azure>(stack, target).unwrap();
+    let rendered = alien_core::render::<Azure>(stack, target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = peer.sim.user("exact@example.com");
     for assignment in &provisioning.role_assignments {

@@ -8,9 +8,8 @@ use alien_azure::policy::Principal;
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::CallConfig;
-use alien_core::cloud::Cloud;
-use alien_core::{Code, Deployment, DeploymentContext, DeploymentId, Impersonate, Provision, SystemClock};
+use alien_core::adapter::{AccessControl, DeploymentContext};
+use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision, SystemClock};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -112,7 +111,7 @@ impl Peer {
 
     /// A token of the management identity, as any client can get one with the vendor's own.
     pub(crate) async fn session(&self, deployment: &Deployment, scope: &str) -> String {
-        let subject = deployment.target["subject"].as_str().unwrap();
+        let subject = deployment.target.field("subject").unwrap();
         let (status, answer) = self.exchange(deployment, &self.issuer.token(subject, AUDIENCE), scope).await;
         assert_eq!(status, 200, "{answer}");
         answer["access_token"].as_str().unwrap().to_owned()
@@ -155,7 +154,7 @@ fn encoded(text: &str) -> String {
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
     let site = DeploymentContext::<Azure>::of(deployment).unwrap();
-    Azure::principal(&site.deployed(), &site.permissions.management)
+    Azure::principal(&site.layout, &site.permissions().management)
 }
 
 /// The image that does what a function should, by its digest.

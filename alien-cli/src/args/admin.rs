@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Endpoint, Location, Shown};
+use super::Shown;
+use super::flags::{AsAdmin, Flags, Place};
 
 /// Reviews, sets up and takes down what a vendor's invitation asks for, with your own credentials.
 #[derive(Debug, Parser)]
@@ -40,7 +41,7 @@ pub(crate) struct Invited {
     #[arg(long, value_name = "FILE")]
     pub(crate) invitation: PathBuf,
     #[command(flatten)]
-    pub(crate) location: Location,
+    pub(crate) place: Flags<Place>,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -61,13 +62,10 @@ pub(crate) struct Wanted {
     #[command(flatten)]
     pub(crate) invited: Invited,
     #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) connection: Flags<AsAdmin>,
     /// A zip that the stack names by its digest; repeat it for every one
     #[arg(long, value_name = "FILE")]
     pub(crate) zip: Vec<PathBuf>,
-    /// The permissions boundary that your organisation puts on every role
-    #[arg(long, value_name = "ARN", help_heading = "AWS")]
-    pub(crate) permissions_boundary: Option<String>,
 }
 
 /// `alien-deploy plan`.
@@ -114,7 +112,7 @@ pub(crate) struct Standing {
     #[command(flatten)]
     pub(crate) invited: Invited,
     #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) connection: Flags<AsAdmin>,
     /// The record that `up` wrote last, if it wrote one; it also says where the deployment is
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,

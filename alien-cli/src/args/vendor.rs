@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{CloudName, Endpoint, Format, LayerName, Location, Shown, Trust};
+use super::flags::{AsVendor, Flags, Target, Trust};
+use super::{Format, LayerName, Shown};
+use crate::clouds::{self, Cloud};
 use crate::since::Since;
 
 /// Derives, renders, audits and compares the permissions of a stack, and looks after its deployments.
@@ -90,15 +92,10 @@ pub(crate) struct Deployment {
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
     /// The cloud it goes to
-    #[arg(long, value_enum)]
-    pub(crate) cloud: CloudName,
+    #[arg(long, value_parser = clouds::parser())]
+    pub(crate) cloud: Cloud,
     #[command(flatten)]
-    pub(crate) location: Location,
-    #[command(flatten)]
-    pub(crate) trust: Trust,
-    /// What the vendor must present to assume the management role
-    #[arg(long, value_name = "ID", help_heading = "AWS")]
-    pub(crate) external_id: Option<String>,
+    pub(crate) target: Flags<Target>,
 }
 
 /// `alien invite`.
@@ -108,12 +105,12 @@ pub(crate) struct InviteArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
     /// The cloud it goes to
-    #[arg(long, value_enum, required_unless_present = "record")]
-    pub(crate) cloud: Option<CloudName>,
+    #[arg(long, value_parser = clouds::parser(), required_unless_present = "record")]
+    pub(crate) cloud: Option<Cloud>,
     #[command(flatten)]
-    pub(crate) trust: Trust,
+    pub(crate) trust: Flags<Trust>,
     /// Invite a customer again who has a deployment, by its record: to set up what an update may not change
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cloud", "vendor", "issuer", "subject"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cloud", "trust"])]
     pub(crate) record: Option<PathBuf>,
     /// Write it to this file, which is not there yet
     #[arg(long, value_name = "FILE")]
@@ -137,11 +134,7 @@ pub(crate) struct Record {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
     #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
-    /// The file of your OpenID Connect token, which names the issuer and the subject of the invitation and the audience
-    /// `api://AzureADTokenExchange`; else `ALIEN_OIDC_TOKEN` holds it, or `AZURE_FEDERATED_TOKEN_FILE` names its file
-    #[arg(long, value_name = "FILE", help_heading = "Azure")]
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) connection: Flags<AsVendor>,
 }
 
 /// `alien update`.

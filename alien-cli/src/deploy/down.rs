@@ -1,7 +1,6 @@
 //! `alien-deploy down` and `revoke`: taking everything back, or the vendor's access alone.
 
-use alien_core::engine::{Data, DestroyReport};
-use alien_core::{Deployment, Provision};
+use alien_core::{Data, Deployment, DestroyReport, Provision, Remaining};
 use serde::Serialize;
 
 use super::{Setup, named, options};
@@ -24,13 +23,13 @@ impl Found {
         let setup = Setup::read(&args.invited, named(args.record.as_deref()))?;
         let mut record = match &setup.previous {
             Some(record) => record.clone(),
-            None => setup.target.record(&setup.invitation)?,
+            None => setup.cloud.record(&setup.invitation, &setup.target)?,
         };
         // A set-up of this invitation may have been interrupted after that record was written.
         if record.stacks().all(|stack| *stack != setup.invitation.stack) {
             record.retired.push(setup.invitation.stack.clone());
         }
-        let provisioner = setup.provisioner(&args.endpoint, None).await?;
+        let provisioner = setup.provisioner(&args.connection).await?;
         Ok(Self { setup, record, provisioner })
     }
 }
@@ -44,7 +43,7 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
         (false, true) => (Data::Delete, "DELETING ALL DATA"),
         (false, false) => (Data::KeepUnlessEmpty, "keeping what holds data"),
     };
-    consent.to(&format!("Take down {}, {what}", setup.target))?;
+    consent.to(&format!("Take down {}, {what}", setup.place()))?;
     let stack = &record.stack;
     // Each resource, the identity of each profile, the vendor's, and what they share.
     let things = stack.resources().len() + stack.profiles().len() + 2;
@@ -56,10 +55,14 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
 }
 
 fn text(remains: &DestroyReport) -> String {
-    let kept = remains.kept.iter().map(|left| vec![left.subject.clone(), "kept".to_owned(), left.why.clone()]);
-    let foreign = remains.foreign.iter();
-    let foreign = foreign.map(|left| vec![left.subject.clone(), "not this deployment's".to_owned(), left.why.clone()]);
-    let rows: Vec<Vec<String>> = kept.chain(foreign).collect();
+    let kept = remains.kept.iter().map(|left| (left, "kept"));
+    let foreign = remains.foreign.iter().map(|left| (left, "not this deployment's"));
+    let rows: Vec<Vec<String>> = kept
+        .chain(foreign)
+        .map(|(Remaining { subject, why, remedy }, left)| {
+            vec![subject.clone(), left.to_owned(), output::remedied(why, *remedy)]
+        })
+        .collect();
     if rows.is_empty() {
         return "It is taken down, and nothing is left.".to_owned();
     }
@@ -77,7 +80,7 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     let shown = args.standing.invited.shown;
     let consent = Consent::of(args.yes, shown.json)?;
     let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
-    consent.to(&format!("Take the vendor's access to {} back", setup.target))?;
+    consent.to(&format!("Take the vendor's access to {} back", setup.place()))?;
     provisioner.revoke(&record, &options(false, None)).await?;
     if shown.json {
         return output::json(&Revoked { revoked: &record.identity });
@@ -90,25 +93,21 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use alien_core::{Artifacts, Release, Silent};
+    use alien_core::Silent;
 
     use super::*;
-    use crate::memory::{Memory, invited};
+    use crate::memory::{Cloud, working};
     use crate::run;
 
     #[test]
-    fn what_is_left_is_told_with_its_reason() {
-        let (invitation, target) = invited();
-        let engine = Memory { full: ["data"].into(), ..Memory::default() }.engine(&invitation, &target);
-        let release = Release::new(invitation.stack.clone(), Artifacts::default()).unwrap();
-        let record = run(async {
-            let options = options(false, None);
-            let plan = engine.plan(&release, None, &options).await?;
-            Ok(engine.apply(&plan, &options, &Silent).await?)
-        });
-        let record = record.unwrap();
-        let taken_down =
-            |data| run(async { Ok(engine.destroy(&record, data, &options(false, None), &Silent).await?) }).unwrap();
+    fn what_is_left_is_told_with_its_reason_and_what_helps() {
+        let cloud = Cloud::new();
+        let record = cloud.up(&working(512));
+        cloud.account.set_objects(&cloud.name("data"), 3);
+        let provisioner = cloud.provisioner();
+        let taken_down = |data| {
+            run(async { Ok(provisioner.destroy(&record, data, &options(false, None), &Silent).await?) }).unwrap()
+        };
         insta::assert_snapshot!("down_kept", text(&taken_down(Data::KeepUnlessEmpty)));
         assert_eq!(text(&taken_down(Data::Delete)), "It is taken down, and nothing is left.");
     }

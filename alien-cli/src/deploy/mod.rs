@@ -6,8 +6,7 @@ mod review;
 
 use std::path::Path;
 
-use alien_core::provision::Options;
-use alien_core::{Deployment, Invitation, Problem, Provision, Release, Rule};
+use alien_core::{AnyTarget, Deployment, Invitation, Options, Problem, Problems, Provision, Release, Rule};
 use uuid::Uuid;
 
 pub(crate) use down::{down, revoke};
@@ -15,17 +14,17 @@ pub(crate) use plan::{plan, status, up};
 pub(crate) use review::review;
 
 use crate::args::admin::{Invited, Run, Wanted};
-use crate::args::{CloudName, Endpoint};
-use crate::connect;
-use crate::file;
+use crate::args::flags::{AsAdmin, Flags};
+use crate::clouds::{self, Cloud};
 use crate::output::{self, Failure};
-use crate::target::{Fields, Target};
+use crate::{connect, file, target};
 
 /// An invitation, and where it is set up.
 #[derive(Debug)]
 struct Setup {
     invitation: Invitation,
-    target: Target,
+    cloud: Cloud,
+    target: AnyTarget,
     /// The record that the last set-up wrote.
     previous: Option<Deployment>,
 }
@@ -33,14 +32,12 @@ struct Setup {
 impl Setup {
     fn read(args: &Invited, previous: Result<Option<Deployment>, Failure>) -> Result<Self, Failure> {
         let (invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
-        let cloud = CloudName::read(&invitation.cloud)?;
-        let mut fields = Fields::default().location(&args.location);
+        let cloud = clouds::named(&invitation.cloud)?;
         if let Some(previous) = &previous {
             belongs(previous, &invitation)?;
-            fields = fields.record(previous);
         }
-        let target = Target::read(cloud, fields.invitation(&invitation, cloud))?;
-        Ok(Self { invitation, target, previous })
+        let target = target::invited(cloud, &args.place, previous.as_ref(), &invitation)?;
+        Ok(Self { invitation, cloud, target, previous })
     }
 
     /// What is to be set up, with the bytes of its zips: all of them, unless the plan will say which are needed.
@@ -52,8 +49,13 @@ impl Setup {
         })
     }
 
-    async fn provisioner(&self, endpoint: &Endpoint, boundary: Option<&str>) -> Result<Box<dyn Provision>, Failure> {
-        connect::provisioner(self.invitation.id, &self.target, endpoint, boundary).await
+    async fn provisioner(&self, connection: &Flags<AsAdmin>) -> Result<Box<dyn Provision>, Failure> {
+        connect::provisioner(self.cloud, self.invitation.id, &self.target, connection).await
+    }
+
+    /// Where it is, for people.
+    fn place(&self) -> String {
+        target::place(self.cloud, &self.target)
     }
 }
 
@@ -75,7 +77,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
             problems.push(Problem::error(Rule::Form, what, help).at("--record"));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Refused(problems)) }
+    Ok(Problems::none(problems).map(drop)?)
 }
 
 /// A run of its own.

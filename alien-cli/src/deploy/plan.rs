@@ -1,8 +1,6 @@
 //! `alien-deploy plan`, `up` and `status`: what is to be done, and doing it.
 
-use alien_core::engine::{Action, Plan, Step};
-use alien_core::provision::Options;
-use alien_core::{Deployment, Provision};
+use alien_core::{Action, Deployment, Options, Plan, Provision, Step};
 use serde::Serialize;
 
 use super::{Setup, named, options};
@@ -29,7 +27,7 @@ impl Planned {
     ) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, previous)?;
         let release = setup.release(args)?;
-        let provisioner = setup.provisioner(&args.endpoint, args.permissions_boundary.as_deref()).await?;
+        let provisioner = setup.provisioner(&args.connection).await?;
         let plan = provisioner.plan(&release, setup.previous.as_ref(), options).await?;
         output::warn(plan.problems.iter().filter(|problem| !problem.is_error()));
         Ok(Self { setup, provisioner, plan })
@@ -48,11 +46,11 @@ pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
 }
 
 fn text(plan: &Plan) -> String {
-    let rows = plan.steps.iter().map(|Step { subject, kind, action, why }| {
-        vec![action.to_string(), subject.clone(), (*kind).to_owned(), why.clone()]
+    let rows = plan.steps.iter().map(|Step { subject, kind, action, why, remedy }| {
+        vec![action.to_string(), subject.clone(), kind.to_string(), output::remedied(why, *remedy)]
     });
     let steps = output::table(Format::Table, &["action", "what", "type", "why"], rows.collect());
-    format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table))
+    if plan.sizes.is_empty() { steps } else { format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table)) }
 }
 
 /// What `up --json` prints.
@@ -73,7 +71,7 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
         output::line(text(&plan))?;
     }
     plan.refusal()?;
-    consent.to(&format!("Set up {}", setup.target))?;
+    consent.to(&format!("Set up {}", setup.place()))?;
     let record = apply(&*provisioner, &plan, &options, shown).await?;
     replacement.write(&record)?;
     if shown.json {
@@ -98,9 +96,9 @@ async fn apply(
 struct Stands<'a> {
     subject: &'a str,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: &'a str,
     state: &'static str,
-    why: &'a str,
+    why: String,
 }
 
 impl<'a> From<&'a Step> for Stands<'a> {
@@ -113,7 +111,7 @@ impl<'a> From<&'a Step> for Stands<'a> {
             Action::Delete => "left over",
             Action::Refuse => "in the way",
         };
-        Self { subject: &step.subject, kind: step.kind, state, why: &step.why }
+        Self { subject: &step.subject, kind: &step.kind, state, why: output::remedied(&step.why, step.remedy) }
     }
 }
 
@@ -132,7 +130,7 @@ pub(crate) async fn status(args: &StatusArgs) -> Result<(), Failure> {
 fn states(stands: &[Stands<'_>]) -> String {
     let rows = stands.iter();
     let rows =
-        rows.map(|Stands { subject, kind, state, why }| [*subject, *kind, *state, *why].map(str::to_owned).into());
+        rows.map(|Stands { subject, kind, state, why }| [*subject, *kind, *state, why].map(str::to_owned).into());
     output::table(Format::Table, &["what", "type", "state", "why"], rows.collect())
 }
 
@@ -147,17 +145,14 @@ fn nothing_to_do(plan: &Plan) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use alien_core::{Artifacts, Problem, Release, Rule};
-
     use super::*;
-    use crate::memory::{Memory, invited};
+    use crate::memory::{Cloud, working};
     use crate::run;
 
     const QUIET: Shown = Shown { json: true };
 
-    fn planned(provisioner: &dyn Provision, previous: Option<&Deployment>) -> Plan {
-        let release = Release::new(invited().0.stack, Artifacts::default()).unwrap();
-        run(async { Ok(provisioner.plan(&release, previous, &options(false, None)).await?) }).unwrap()
+    fn planned(provisioner: &dyn Provision, memory: u32, previous: Option<&Deployment>) -> Plan {
+        run(async { Ok(provisioner.plan(&working(memory), previous, &options(false, None)).await?) }).unwrap()
     }
 
     fn shown(plan: &Plan) -> String {
@@ -166,28 +161,29 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_set_up_and_then_there_is_nothing_to_do() {
-        let (invitation, target) = invited();
-        let engine = Memory::default().engine(&invitation, &target);
-        let plan = planned(&engine, None);
+        let cloud = Cloud::new();
+        let provisioner = cloud.provisioner();
+        let plan = planned(&*provisioner, 512, None);
         insta::assert_snapshot!("plan", text(&plan));
         insta::assert_snapshot!("status_before", shown(&plan));
         assert!(nothing_to_do(&plan).unwrap_err().to_string().contains("run `alien-deploy up`"));
 
-        let record = run(apply(&engine, &plan, &options(false, None), QUIET)).unwrap();
-        assert_eq!(record, target.record(&invitation).unwrap(), "an interrupted set-up is found by the same record");
-        let plan = planned(&engine, Some(&record));
+        let record = run(apply(&*provisioner, &plan, &options(false, None), QUIET)).unwrap();
+        let plan = planned(&*provisioner, 512, Some(&record));
         assert!(nothing_to_do(&plan).is_ok());
         insta::assert_snapshot!("status_after", shown(&plan));
+        assert!(nothing_to_do(&planned(&*provisioner, 1024, Some(&record))).is_err());
     }
 
     #[test]
-    fn what_is_in_the_way_is_told_with_everything_else_that_is_wrong() {
-        let (invitation, target) = invited();
-        let problem = Problem::error(Rule::Cloud, "lacks a right".to_owned(), "ask for it".to_owned());
-        let memory = Memory { foreign: ["data"].into(), problems: vec![problem.at("you")], ..Memory::default() };
-        let plan = planned(&memory.engine(&invitation, &target), None);
+    fn everything_that_is_in_the_way_is_told() {
+        let cloud = Cloud::new();
+        for resource in ["data", "worker"] {
+            cloud.account.add_foreign(&cloud.name(resource));
+        }
+        let plan = planned(&*cloud.provisioner(), 512, None);
         let told = nothing_to_do(&plan).unwrap_err().to_string();
-        assert!(told.contains("`data`: ") && told.contains("`you`: lacks a right; ask for it"), "{told}");
-        assert!(shown(&plan).contains("in the way"));
+        assert!(told.contains("`data`: ") && told.contains("`worker`: "), "{told}");
+        assert_eq!(shown(&plan).matches("in the way").count(), 2);
     }
 }

@@ -55,12 +55,13 @@ fn an_emulator_of_azure_is_called_over_tls_that_is_trusted() {
     let told = refused(&plan(&["--endpoint-url", https]));
     assert!(told.contains("`--endpoint-certificate`: missing; name the file"), "{told}");
     let told = refused(&plan(&["--endpoint-url", https, "--endpoint-certificate", "absent.pem"]));
-    assert!(told.contains("`absent.pem`: cannot be read"), "{told}");
+    assert!(told.contains("`--endpoint-certificate`: `absent.pem` cannot be read"), "{told}");
     let told = refused(&plan(&["--endpoint-url", https, "--endpoint-certificate", certificate]));
     assert!(told.contains("certificate"), "{told}");
     let told = refused(&plan(&["--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate]));
     assert!(told.contains("`http://127.0.0.1:1` is not an `https://` URL"), "{told}");
-    assert_eq!(plan(&["--endpoint-certificate", certificate]).status.code(), Some(2));
+    let told = refused(&plan(&["--endpoint-certificate", certificate]));
+    assert!(told.contains("`--endpoint-certificate`: it is an emulator's; give the emulator's URL too"), "{told}");
     for invited in CLOUDS.iter().filter(|invited| invited.cloud != "azure") {
         let flags = ["plan", "--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate];
         let told = refused(&invited.deploy(&flags, "endpoint", &invited.invitation()));

@@ -83,7 +83,7 @@ fn an_invitation_says_whom_to_trust_and_the_review_says_it_again() {
         let printed = done(&invited.deploy(&["review", "--json"], "reviewed", &invitation));
         let reviewed: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(reviewed["review"]["rows"].as_array().unwrap().len(), 6);
-        assert_eq!(reviewed["reach"]["through"][0]["resource"], "api");
+        assert_eq!(reviewed["report"]["reach"]["through"][0]["resource"], "api");
         assert_eq!(reviewed["documents"]["cloud"], invited.cloud);
         for (name, value) in invitation["trust"].as_object().unwrap() {
             assert_eq!(reviewed["documents"]["target"][name], *value, "{name}");

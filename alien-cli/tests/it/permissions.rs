@@ -220,7 +220,7 @@ fn a_check_shows_what_changed_and_who_may_apply_it() {
 fn the_schema_is_printed() {
     let output = alien(&["schema"]);
     let printed: Value = serde_json::from_str(&out(&output)).unwrap();
-    assert_eq!(printed, alien_core::stack::schema());
+    assert_eq!(printed, alien_core::schema());
 }
 
 #[test]

@@ -4,25 +4,28 @@
 //! of this deployment, must follow from a grant of the stack, and must be of an effect that the layer may have. The
 //! effects of a grant's permission sets are judged again here: a set that held a data permission would not pass.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::access::{AccessControl, Allowed, Permission};
+use super::coverage::Coverage;
 use super::documents::Layers;
 use super::guards::Guards;
-use super::names::{Index, NamedResource, Names};
+use super::layout::Layout;
+use super::names::{Index, NamedResource};
+use super::operation::{Effect, Escalation, Operation};
+use super::placement::Cloud;
 use super::report::{Breach, Disclosure, DisclosureKind, Promise, Report};
-use super::{Allowed, Cloud, Coverage, Deployed, Effect, Escalation, Operation, Permission};
+use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
-use crate::permission::{GrantReason, Grants, Holder, Layer, Set, Sets, Subject, SubjectType, reach};
-use crate::resource::Kind;
+use crate::permission::{GrantReason, Grants, Holder, Layer, Set, Sets, Subject, SubjectType};
 use crate::stack::Stack;
 
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
 /// are absent are not judged.
 #[must_use]
-pub fn audit<C: Cloud>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
-    let permissions = stack.permissions();
-    let names = Names::of::<C>(stack, &permissions, target);
-    report(&Deployed::<C> { stack, permissions: &permissions, target, names: &names }, layers, Source::Elsewhere)
+pub fn audit<C: AccessControl>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
+    report(&Layout::<C>::new(stack.clone(), target.clone()), layers, Source::Elsewhere)
 }
 
 /// Where documents come from.
@@ -34,9 +37,9 @@ pub(super) enum Source {
     Elsewhere,
 }
 
-pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::Principal>, source: Source) -> Report {
-    let Deployed { stack, permissions, target, names } = *deployment;
-    let index = Index::new(names);
+pub(super) fn report<C: AccessControl>(layout: &Layout<C>, layers: &Layers<C::Principal>, source: Source) -> Report {
+    let permissions = layout.permissions();
+    let index = Index::new(&layout.names);
     let mut findings = Findings::default();
     let mut judged = Vec::new();
     for layer in Layer::ALL {
@@ -65,12 +68,12 @@ pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::
             };
             if source == Source::Elsewhere {
                 let promise = if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 };
-                for what in C::excesses(target, principal, &C::principal(deployment, holding)) {
+                for what in C::excesses(&layout.target, principal, &C::principal(layout, holding)) {
                     about(promise, what);
                 }
             }
             if layer != Layer::Provisioning {
-                Judge::<C>::new(deployment, &index, holding, &mut findings).judge(principal);
+                Judge::<C>::new(layout, &index, holding, &mut findings).judge(principal);
             }
         }
         if layer != Layer::Provisioning && !labels.is_empty() {
@@ -81,7 +84,7 @@ pub(super) fn report<C: Cloud>(deployment: &Deployed<'_, C>, layers: &Layers<C::
     breaches.sort();
     breaches.dedup();
     let disclosures = disclosures.into_iter().collect();
-    Report { cloud: C::NAME, layers: judged, checked, breaches, disclosures, reach: reach(stack, permissions) }
+    Report { cloud: C::NAME.into(), layers: judged, checked, breaches, disclosures, reach: layout.stack.reach() }
 }
 
 #[derive(Default)]
@@ -127,8 +130,8 @@ enum Derived {
 type Checked<'a, C> = (&'static Operation<<C as Cloud>::Scope>, NamedResource<'a, <C as Cloud>::Scope>);
 
 /// Judges one principal.
-struct Judge<'a, C: Cloud> {
-    deployment: &'a Deployed<'a, C>,
+struct Judge<'a, C: AccessControl> {
+    layout: &'a Layout<C>,
     index: &'a Index<'a, C::Scope>,
     holder: &'a Holder,
     layer: Layer,
@@ -145,14 +148,14 @@ struct Judge<'a, C: Cloud> {
     findings: &'a mut Findings,
 }
 
-impl<'a, C: Cloud> Judge<'a, C> {
+impl<'a, C: AccessControl> Judge<'a, C> {
     fn new(
-        deployment: &'a Deployed<'a, C>,
+        layout: &'a Layout<C>,
         index: &'a Index<'a, C::Scope>,
         holding: &'a Grants,
         findings: &'a mut Findings,
     ) -> Self {
-        let stack = deployment.stack;
+        let stack = &layout.stack;
         let mut held = vec![Held::default(); stack.resources().len()];
         let mut shared = BTreeMap::<Kind, Held>::new();
         let mut identities = BTreeMap::<(usize, Kind), Held>::new();
@@ -162,14 +165,14 @@ impl<'a, C: Cloud> Judge<'a, C> {
             own.add(grant.set, grant.why);
             shared.entry(resource.kind()).or_default().add(grant.set, grant.why);
             if let Some(compute) = resource.settings().compute()
-                && let Some(identity) = deployment.permissions.runtime_position(compute.profile)
+                && let Some(identity) = layout.permissions().runtime_position(compute.profile)
             {
                 identities.entry((identity, resource.kind())).or_default().add(grant.set, grant.why);
             }
         }
         let holder = &holding.holder;
         let (allowed, unknown) = (BTreeMap::new(), Vec::new());
-        Self { deployment, index, holder, layer: holder.layer(), held, shared, identities, allowed, unknown, findings }
+        Self { layout, index, holder, layer: holder.layer(), held, shared, identities, allowed, unknown, findings }
     }
 
     fn judge(mut self, principal: &'a C::Principal) {
@@ -234,7 +237,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             let first = candidates.next();
             let second = candidates.next();
             if let (Some((row, thing)), None) = (first, second)
-                && guards.met(self.deployment.names, &thing)
+                && guards.met(&self.layout.names, &thing)
             {
                 self.judge_thing(name, row, thing, allowed);
                 return;
@@ -244,7 +247,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 .into_iter()
                 .chain(second)
                 .chain(candidates)
-                .partition(|(_, thing)| guards.met(self.deployment.names, thing));
+                .partition(|(_, thing)| guards.met(&self.layout.names, thing));
             // What one thing's condition confines says nothing about another of the same full name.
             if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
                 let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
@@ -317,7 +320,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
         let derived = self.derived(row, thing.subject);
         self.note(row.permission, derived);
         let resource = match thing.subject {
-            Subject::Resource(position) => self.deployment.stack.at(position),
+            Subject::Resource(position) => self.layout.stack.at(position),
             _ => None,
         };
         let frozen = resource.is_none_or(|resource| resource.lifecycle() == Lifecycle::Frozen);
@@ -352,7 +355,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
     ) {
         let mut disclose = |kind, what| {
             let resource = resource.map(str::to_owned);
-            self.findings.disclosures.insert(Disclosure { kind, resource, permission: row.permission, what });
+            let permission = row.permission.into();
+            self.findings.disclosures.insert(Disclosure { kind, resource, permission, what: Cow::Borrowed(what) });
         };
         if !row.reveals.is_empty() {
             disclose(DisclosureKind::Reveals, row.reveals);
@@ -388,7 +392,7 @@ impl<'a, C: Cloud> Judge<'a, C> {
             of.map(|(kind, held)| given(kind, held)).max().unwrap_or(Derived::No)
         };
         match subject {
-            Subject::Resource(position) => match (self.deployment.stack.at(position), self.held.get(position)) {
+            Subject::Resource(position) => match (self.layout.stack.at(position), self.held.get(position)) {
                 (Some(resource), Some(held)) => given(resource.kind(), *held),
                 _ => Derived::No,
             },
@@ -396,7 +400,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
             Subject::RuntimeIdentity(identity) => best(
                 &mut self
                     .identities
-                    .range((identity, Kind::Function)..=(identity, Kind::Network))
+                    .iter()
+                    .filter(|((holder, _), _)| *holder == identity)
                     .map(|((_, kind), held)| (*kind, *held)),
             ),
             Subject::ManagementIdentity => Derived::No,
@@ -430,8 +435,8 @@ impl<'a, C: Cloud> Judge<'a, C> {
                 self.findings.disclosures.insert(Disclosure {
                     kind,
                     resource: None,
-                    permission,
-                    what: escalation.name,
+                    permission: permission.into(),
+                    what: escalation.name.into(),
                 });
             }
             Derived::No => self.findings.breach(Breach {

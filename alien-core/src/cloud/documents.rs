@@ -1,28 +1,30 @@
 //! What a customer reviews: one cloud's own documents, in three layers, and their sizes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Cloud;
+use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::name::{ResourceId, StackName};
 use crate::permission::Layer;
-use crate::resource::Kind;
 
-/// Everything a customer reviews: the identities of three layers and exactly what each may do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Documents<C: Cloud> {
+/// Everything a customer reviews: the identities of three layers and exactly what each may do. `T` is the cloud's target,
+/// `P` what an identity is in its documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents<T, P> {
     /// The cloud's name.
-    pub cloud: &'static str,
+    pub cloud: Cow<'static, str>,
     /// The stack's name.
     pub stack: StackName,
     /// Where it goes and whom it trusts.
-    pub target: C::Target,
+    pub target: T,
     /// The resources, by id.
     pub resources: BTreeMap<ResourceId, Physical>,
     /// The identities, by layer.
-    pub layers: Layers<C::Principal>,
+    pub layers: Layers<P>,
 }
 
 /// A resource as the cloud knows it.
@@ -87,16 +89,16 @@ impl<P> Layers<P> {
 }
 
 /// How large a document is, and how large it may be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// The document.
     pub document: String,
     /// What is counted.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// How many there are.
     pub size: usize,
     /// How many the cloud takes.
     pub limit: usize,
     /// Where the cloud says so.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
 }

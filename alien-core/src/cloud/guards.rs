@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::access::{AccessControl, Guard};
 use super::names::{Index, NamedResource, Names};
-use super::{Cloud, Guard};
 use crate::permission::Subject;
 
 /// Which things a statement's condition confines it to.
-pub(super) struct Guards<'a, 'i, C: Cloud> {
+pub(super) struct Guards<'a, 'i, C: AccessControl> {
     index: &'i Index<'a, C::Scope>,
     condition: Option<&'a C::Condition>,
     /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
     named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
 }
 
-impl<'a, 'i, C: Cloud> Guards<'a, 'i, C> {
+impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
     pub(super) fn new(index: &'i Index<'a, C::Scope>, condition: Option<&'a C::Condition>) -> Self {
         Self { index, condition, named: Vec::new() }
     }

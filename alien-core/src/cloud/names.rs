@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Cloud, Coverage};
-use crate::permission::{Grants, Permissions, Subject};
+use super::coverage::Coverage;
+use super::placement::{Cloud, Kinds, Placed};
+use crate::permission::{Grants, Subject};
 use crate::stack::Stack;
 
-/// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of places.
+/// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of scopes.
 #[derive(Debug, Clone)]
 pub struct Names<P> {
     resources: Vec<Named<P>>,
@@ -36,7 +37,8 @@ pub struct NamedResource<'n, P> {
 impl<P: Copy + Eq> Names<P> {
     /// Names everything of a deployment.
     #[must_use]
-    pub fn of<C: Cloud<Scope = P>>(stack: &Stack, permissions: &Permissions, target: &C::Target) -> Self {
+    pub fn of<C: Cloud<Scope = P>>(stack: &Stack, target: &C::Target) -> Self {
+        let permissions = stack.permissions();
         fn named<P>(name: impl FnOnce(&mut Vec<(P, String)>)) -> Vec<(P, String)> {
             let mut things = Vec::new();
             name(&mut things);
@@ -45,7 +47,8 @@ impl<P: Copy + Eq> Names<P> {
         let resources = stack.resources().iter().map(|resource| {
             let profile = resource.settings().compute().map(|compute| compute.profile);
             let identity = profile.and_then(|profile| permissions.runtime_position(profile));
-            Named { things: named(|things| C::name_resource(resource, target, things)), identity }
+            let placed = Placed { stack, resource, target };
+            Named { things: named(|things| C::Kinds::name(&placed, things)), identity }
         });
         let identity = |holding: &Grants| named(|things| C::name_identity(&holding.holder, target, things));
         Self {
@@ -60,6 +63,12 @@ impl<P: Copy + Eq> Names<P> {
     #[must_use]
     pub fn id(&self, position: usize) -> &str {
         self.resources.get(position).and_then(|named| named.things.first()).map_or("", |(_, name)| name.as_str())
+    }
+
+    /// The cloud's full name of the identity that trusts the vendor.
+    #[must_use]
+    pub fn management_identity(&self) -> &str {
+        self.management.first().map_or("", |(_, name)| name.as_str())
     }
 
     /// Whether a resource has this full name.

@@ -181,19 +181,19 @@ macro_rules! operations {
     ) => {
         $($(
             #[doc = concat!("`", $call, "`")]
-            pub const $name: &$crate::cloud::Operation<$scope> = &$crate::cloud::Operation {
+            pub const $name: &$crate::adapter::Operation<$scope> = &$crate::adapter::Operation {
                 call: $call,
                 permission: $crate::operations!(@last $call $($permission)?),
                 on: <$scope>::$on,
-                effect: $crate::cloud::Effect::$effect,
+                effect: $crate::adapter::Effect::$effect,
                 reveals: concat!($($reveals)?),
                 source: $source,
             };
         )*)*
 
         /// Every row.
-        pub static TABLE: std::sync::LazyLock<$crate::cloud::Table<$scope>> =
-            std::sync::LazyLock::new(|| $crate::cloud::Table::new(&[$($($name),*),*]));
+        pub static TABLE: std::sync::LazyLock<$crate::adapter::Table<$scope>> =
+            std::sync::LazyLock::new(|| $crate::adapter::Table::new(&[$($($name),*),*]));
     };
     (@last $call:literal) => { $call };
     (@last $call:literal $permission:literal) => { $permission };

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::access::AccessControl;
 use super::audit::{self, Source};
 use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
+use super::layout::Layout;
+use super::placement::check;
 use super::report::{Breach, Report};
-use super::{Cloud, Deployed, Names};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
 use crate::permission::{Grants, Permissions, Set};
@@ -15,9 +17,9 @@ use crate::stack::Stack;
 
 /// Documents that passed the audit, and its report.
 #[derive(Debug, Clone)]
-pub struct Rendered<C: Cloud> {
+pub struct Rendered<C: AccessControl> {
     /// The documents.
-    pub documents: Documents<C>,
+    pub documents: Documents<C::Target, C::Principal>,
     /// What the audit found: no breach, and what should be known.
     pub report: Report,
     /// The size of each document against its limit.
@@ -44,7 +46,7 @@ pub enum RenderError {
 ///
 /// * [`RenderError::Problems`]: the cloud does not take the stack, or a document is over a limit; all of them at once.
 /// * [`RenderError::Breaches`]: the documents would break a promise.
-pub fn render<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+pub fn render<C: AccessControl>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
     let rendered = render_beyond_limits(stack, target)?;
     let problems = rendered.sizes.iter().filter(|size| size.size > size.limit).map(|size| {
         let Size { document, unit, size, limit, source } = size;
@@ -62,20 +64,18 @@ pub fn render<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>
 /// # Errors
 ///
 /// As [`render`], but for sizes.
-pub fn render_beyond_limits<C: Cloud>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+pub fn render_beyond_limits<C: AccessControl>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
     let mut problems = stack.warnings().to_vec();
-    problems.extend(C::check(stack, target));
-    let permissions = stack.permissions();
-    let names = Names::of::<C>(stack, &permissions, target);
-    problems.extend(same_names::<C>(stack, &names));
+    problems.extend(check::<C>(stack, target));
+    let layout = Layout::<C>::new(stack.clone(), target.clone());
+    problems.extend(same_names(&layout));
     let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
-    let deployment = Deployed::<C> { stack, permissions: &permissions, target, names: &names };
-    let documents = documents(&deployment);
-    let report = audit::report(&deployment, &documents.layers, Source::Rendered);
+    let documents = documents(&layout);
+    let report = audit::report(&layout, &documents.layers, Source::Rendered);
     if !report.breaches.is_empty() {
         return Err(RenderError::Breaches(report.breaches));
     }
-    let sizes = C::sizes(&documents);
+    let sizes = C::sizes(target, &documents.layers);
     Ok(Rendered { documents, report, sizes, warnings })
 }
 
@@ -97,11 +97,11 @@ pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
 
 /// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
 /// resource's alone.
-fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Scope>) -> Vec<Problem> {
+fn same_names<C: AccessControl>(layout: &Layout<C>) -> Vec<Problem> {
     let mut seen = BTreeMap::<&str, &ResourceId>::new();
     let mut problems = Vec::new();
-    for (position, resource) in stack.resources().iter().enumerate() {
-        let name = names.id(position);
+    for (position, resource) in layout.stack.resources().iter().enumerate() {
+        let name = layout.names.id(position);
         if let Some(other) = seen.insert(name, resource.id()) {
             let what = format!("it is `{name}`, and so is `{other}`");
             problems.push(Problem::error(Rule::Duplicate, what, "declare it once".to_owned()).on(resource.id()));
@@ -110,11 +110,11 @@ fn same_names<C: Cloud>(stack: &Stack, names: &Names<C::Scope>) -> Vec<Problem> 
     problems
 }
 
-fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {
-    let Deployed { stack, permissions, target, names } = *deployment;
-    let Permissions { provisioning, management, runtime } = permissions;
-    let layer = |holdings: &[Grants]| {
-        let principals = holdings.iter().map(|holding| C::principal(deployment, holding)).collect();
+fn documents<C: AccessControl>(layout: &Layout<C>) -> Documents<C::Target, C::Principal> {
+    let Layout { stack, target, names } = layout;
+    let Permissions { provisioning, management, runtime } = layout.permissions();
+    let layer = |grants: &[Grants]| {
+        let principals = grants.iter().map(|grants| C::principal(layout, grants)).collect();
         Some(LayerDocuments { principals })
     };
     let resources = stack.resources().iter().enumerate().map(|(position, resource)| {
@@ -122,7 +122,7 @@ fn documents<C: Cloud>(deployment: &Deployed<'_, C>) -> Documents<C> {
         (resource.id().clone(), Physical { kind: resource.kind(), lifecycle: resource.lifecycle(), id })
     });
     Documents {
-        cloud: C::NAME,
+        cloud: C::NAME.into(),
         stack: stack.name().clone(),
         target: target.clone(),
         resources: resources.collect(),

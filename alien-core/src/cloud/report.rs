@@ -1,13 +1,14 @@
 //! What an audit finds: promises that are broken, and what should be known all the same.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::permission::{Layer, Reach};
 
 /// The promises that documents can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Promise {
     /// Each layer holds what is derived for it, and nothing else.
     P1,
@@ -28,7 +29,7 @@ impl fmt::Display for Promise {
 }
 
 /// A promise that the documents break, and the statement that breaks it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Breach {
     /// The promise.
     pub promise: Promise,
@@ -58,21 +59,21 @@ impl fmt::Display for Breach {
 }
 
 /// Something that breaks no promise and should be known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Disclosure {
     /// What sort.
     pub kind: DisclosureKind,
     /// The resource it is about; none where it is the account, project or group.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resource: Option<String>,
     /// The permission.
-    pub permission: &'static str,
+    pub permission: Cow<'static, str>,
     /// What it shows or does.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
 }
 
 /// What sort of disclosure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DisclosureKind {
     /// A call that is needed shows more than health and settings.
@@ -88,10 +89,10 @@ pub enum DisclosureKind {
 }
 
 /// What the audit found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The cloud's name.
-    pub cloud: &'static str,
+    pub cloud: Cow<'static, str>,
     /// The layers whose permissions were judged. The admin's own are not: only who may become that principal.
     pub layers: Vec<Layer>,
     /// How many permissions on how many things were judged.

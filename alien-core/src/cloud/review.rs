@@ -1,21 +1,24 @@
 //! The table that a security reviewer reads: for each resource, what the vendor can and cannot do.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::access::AccessControl;
 use super::render::Rendered;
-use super::{Cloud, DisclosureKind};
+use super::report::DisclosureKind;
+use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Access, DataReach, GrantReason, Set, Subject, SubjectType};
-use crate::resource::{Kind, Resource, Settings};
+use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// What the vendor can and cannot do, by resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
     /// The cloud's name.
-    pub cloud: &'static str,
+    pub cloud: Cow<'static, str>,
     /// The stack's name.
     pub stack: String,
     /// One row a resource, sorted by id.
@@ -25,7 +28,7 @@ pub struct Review {
 }
 
 /// One resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewRow {
     /// Its id in the stack.
     pub resource: String,
@@ -46,7 +49,7 @@ pub struct ReviewRow {
 
 /// Says in words what rendered documents let the vendor do.
 #[must_use]
-pub fn review<C: Cloud>(stack: &Stack, rendered: &Rendered<C>) -> Review {
+pub fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     let permissions = stack.permissions();
     let mut grants = permissions.management.grants.as_slice();
     let rows = stack.resources().iter().enumerate().map(|(position, resource)| {
@@ -63,10 +66,15 @@ pub fn review<C: Cloud>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     let notes = rendered.report.disclosures.iter().filter(|disclosure| wide(&disclosure.kind)).map(|disclosure| {
         format!("`{}` cannot be given more narrowly here: it {}", disclosure.permission, disclosure.what)
     });
-    Review { cloud: C::NAME, stack: stack.name().to_string(), rows, notes: notes.collect() }
+    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), rows, notes: notes.collect() }
 }
 
-fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, GrantReason)], rendered: &Rendered<C>) -> ReviewRow {
+fn row<C: AccessControl>(
+    resource: &Resource,
+    id: &str,
+    held: &[(Set, GrantReason)],
+    rendered: &Rendered<C>,
+) -> ReviewRow {
     let kind = resource.kind();
     let works = |set: Set| {
         let held = held.iter().find(|(candidate, _)| *candidate == set)?;
@@ -98,7 +106,7 @@ fn row<C: Cloud>(resource: &Resource, id: &str, held: &[(Set, GrantReason)], ren
     for disclosure in own(DisclosureKind::Reveals) {
         can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
     }
-    if matches!(resource.settings(), Settings::Function(function) if function.is_public()) {
+    if resource.settings().is_public() {
         can.push("call it over HTTPS, as anyone can".to_owned());
     }
     if kind.holds_data() {

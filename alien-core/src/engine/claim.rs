@@ -5,13 +5,16 @@
 
 use futures_util::future::{Either, select};
 
-use super::{Claim, Driver, Engine, Observed};
+use super::Engine;
 use crate::call::Gate;
 use crate::clock::later;
-use crate::cloud::Cloud;
+use crate::cloud::Documented;
 use crate::error::{Error, ErrorKind, Result};
+use crate::marks::Claim;
+use crate::operate::Operated;
 use crate::permission::Subject;
 use crate::provision::Options;
+use crate::reconcile::{Observed, Provider};
 
 /// What a run means to do with the identity that carries the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,82 +25,80 @@ pub(super) enum Carrier {
     Goes,
 }
 
-/// A claim that is held.
-pub(super) struct Held<'a, C: Cloud, D> {
-    engine: &'a Engine<C, D>,
-    call: &'a Gate<C>,
-    run: String,
-    carrier: Carrier,
-}
-
-impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
-    /// Takes the claim, where nobody else has one that has not lapsed, or the options say to take over. The identity that
-    /// carries it is made where it is absent.
-    pub(super) async fn take(
-        engine: &'a Engine<C, D>,
-        call: &'a Gate<C>,
+impl<C, P> Engine<C, P>
+where
+    C: Documented<Kinds: Operated<C, P::Clients>>,
+    P: Provider<C>,
+{
+    /// Does something under the run's claim, which is renewed meanwhile and given back in the end. A claim that was lost
+    /// ends it.
+    pub(super) async fn claimed<T: Send>(
+        &self,
+        gate: &Gate<C>,
         options: &Options,
         carrier: Carrier,
-    ) -> Result<Self> {
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.take_claim(gate, options).await?;
+        let keep = std::pin::pin!(self.keep_claim(gate, &options.run, carrier));
+        match select(std::pin::pin!(work), keep).await {
+            Either::Left((done, _)) => {
+                self.give_claim_back(gate, &options.run).await;
+                done
+            }
+            Either::Right((lost, _)) => Err(lost),
+        }
+    }
+
+    /// Takes the claim, where nobody else has one that has not lapsed, or the options say to take over. The identity that
+    /// carries it is made where it is absent.
+    async fn take_claim(&self, gate: &Gate<C>, options: &Options) -> Result<()> {
         let subject = Subject::ManagementIdentity;
-        let held = Self { engine, call, run: options.run.clone(), carrier };
-        match engine.driver.observe(subject, call).await? {
+        match self.observe(subject, gate).await? {
             Observed::Foreign(whose) => {
-                let name = call.site().identity();
+                let name = gate.deployment().identity();
                 return Err(Error::new(ErrorKind::NotOwned, format!("`{name}` is there, and {whose}")));
             }
-            Observed::Absent => {
-                let marks = engine.marks(subject, call.site());
-                match engine.driver.create(subject, &marks, call).await {
-                    // Someone else has made it since: then the claims tell who is first.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    made => made?,
-                }
-            }
+            Observed::Absent => match self.create(subject, &self.marks(subject, gate.deployment()), gate).await {
+                // Someone else has made it since: then the claims tell who is first.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => made?,
+            },
             Observed::Own { .. } | Observed::Adopted { .. } | Observed::Unneeded => {}
         }
-        let found = engine.driver.claim(call).await?;
-        let others = found.filter(|claim| claim.run != held.run && claim.until > call.clock().now());
+        let found = self.claim(gate).await?;
+        let others = found.filter(|claim| claim.run != options.run && claim.until > gate.clock().now());
         if let Some(other) = others
             && !options.take_over
         {
             return Err(claimed(&other));
         }
-        held.write().await?;
+        self.write_own_claim(gate, &options.run).await?;
         // Two seconds by default: longer than another run takes from its look to its claim.
-        call.clock().sleep(engine.lease / 30).await;
-        held.verify().await?;
-        Ok(held)
+        gate.clock().sleep(self.lease / 30).await;
+        self.has_claim(gate, &options.run).await
     }
 
-    async fn write(&self) -> Result<()> {
-        let until = later(self.call.clock().now(), self.engine.lease);
-        let claim = Claim { run: self.run.clone(), until };
-        self.engine.driver.write_claim(Some(&claim), self.call).await
-    }
-
-    /// Whether the claim is still this run's.
-    async fn verify(&self) -> Result<()> {
-        is_held(&self.engine.driver, self.call, &self.run).await
+    async fn write_own_claim(&self, gate: &Gate<C>, run: &str) -> Result<()> {
+        let until = later(gate.clock().now(), self.lease);
+        self.write_claim(Some(&Claim { run: run.to_owned(), until }), gate).await
     }
 
     /// Renews the claim as long as it is held. Ends only with the reason why it is held no more.
-    pub(super) async fn keep(&self) -> Error {
-        let pause = self.engine.lease / 3;
-        let clock = self.call.clock();
+    async fn keep_claim(&self, gate: &Gate<C>, run: &str, carrier: Carrier) -> Error {
+        let pause = self.lease / 3;
+        let clock = gate.clock();
         loop {
             clock.sleep(pause).await;
             let renewal = async {
-                self.verify().await?;
-                self.write().await
+                self.has_claim(gate, run).await?;
+                self.write_own_claim(gate, run).await
             };
             // What is not renewed in time may have lapsed.
             let late = clock.sleep(pause);
             match select(std::pin::pin!(renewal), late).await {
                 Either::Left((Ok(()), _)) => {}
-                Either::Left((Err(error), _))
-                    if error.kind() == ErrorKind::NotFound && self.carrier == Carrier::Goes =>
-                {
+                Either::Left((Err(error), _)) if error.kind() == ErrorKind::NotFound && carrier == Carrier::Goes => {
                     return std::future::pending().await;
                 }
                 Either::Left((Err(error), _)) => return error,
@@ -110,25 +111,25 @@ impl<'a, C: Cloud, D: Driver<C>> Held<'a, C, D> {
     }
 
     /// Gives it back, if it is still this run's. A claim that cannot be given back lapses by itself.
-    pub(super) async fn give_back(&self) {
+    async fn give_claim_back(&self, gate: &Gate<C>, run: &str) {
         let given = async {
-            self.verify().await?;
-            self.engine.driver.write_claim(None, self.call).await
+            self.has_claim(gate, run).await?;
+            self.write_claim(None, gate).await
         };
         if let Err(error) = given.await {
             tracing::debug!(%error, "the claim was not given back");
         }
     }
-}
 
-/// Refuses where the claim is not this run's.
-pub(super) async fn is_held<C: Cloud, D: Driver<C>>(driver: &D, call: &Gate<C>, run: &str) -> Result<()> {
-    match driver.claim(call).await? {
-        Some(claim) if claim.run == run => Ok(()),
-        Some(other) => Err(claimed(&other)),
-        None => {
-            let what = "another run has ended this run's claim; look what it did, and run again";
-            Err(Error::new(ErrorKind::Locked, what))
+    /// Refuses where the claim is not this run's.
+    pub(super) async fn has_claim(&self, gate: &Gate<C>, run: &str) -> Result<()> {
+        match self.claim(gate).await? {
+            Some(claim) if claim.run == run => Ok(()),
+            Some(other) => Err(claimed(&other)),
+            None => {
+                let what = "another run has ended this run's claim; look what it did, and run again";
+                Err(Error::new(ErrorKind::Locked, what))
+            }
         }
     }
 }

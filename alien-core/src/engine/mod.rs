@@ -1,71 +1,67 @@
 //! Plan, set up, take down: once, for every cloud.
 //!
-//! There is no journal. Names follow from the stack, everything made carries the deployment's marks, and what was set
-//! is sealed with a digest when it is finished: a run that was killed is found as it stands and finished by the next.
+//! There is no journal. Names follow from the stack, everything made carries the deployment's marks, and a fingerprint of what
+//! was set is written when it is finished: a run that was killed is found as it stands and finished by the next.
 //! The identity that trusts the vendor is made first, trusting nobody, and carries the claim of the run, so that two
 //! admins do not set up at once; it begins to trust the vendor when everything else stands. It is closed first when a
 //! deployment is taken down, and removed last.
 
 mod claim;
 mod destroy;
-mod driver;
-pub mod mark;
+mod fingerprint;
 mod plan;
+mod subjects;
 mod walk;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{Either, select};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use serde_json::Value;
 
 use claim::Carrier;
-pub use destroy::DestroyReport;
-pub use driver::{Claim, Data, Driver, Fingerprint, Marks, Observed, Removal};
-pub use plan::{Action, Plan, Step, digest};
+use destroy::Outcome;
 
 use crate::call::{CallConfig, Gate};
-use crate::cloud::{Cloud, render};
+use crate::cloud::{Cloud, Documented, RenderError};
+use crate::context::DeploymentContext;
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::marks::{Fingerprint, Marks};
+use crate::operate::Operated;
 use crate::permission::{Grant, GrantReason, Grants, Set, Subject};
 use crate::progress::{Event, Progress, Stage};
-use crate::provision::{Options, Provision};
+use crate::provision::{Action, Data, DestroyReport, Options, Plan, Provision, Step};
+use crate::reconcile::{Observed, Provider};
 use crate::release::Release;
-use crate::site::DeploymentContext;
+use crate::target::AnyTarget;
 
-/// Provisions one deployment: a driver, a target, and how calls are made.
-pub struct Engine<C: Cloud, D> {
-    driver: D,
+/// Provisions one deployment: a cloud's adapter, a target, and how calls are made.
+pub struct Engine<C: Cloud, P> {
+    provider: P,
     id: DeploymentId,
     target: C::Target,
-    how: CallConfig,
+    config: CallConfig,
     width: NonZeroUsize,
     lease: Duration,
-    cloud: PhantomData<C>,
 }
 
-impl<C: Cloud, D: fmt::Debug> fmt::Debug for Engine<C, D> {
+impl<C: Cloud, P: fmt::Debug> fmt::Debug for Engine<C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("id", &self.id).field("driver", &self.driver).finish_non_exhaustive()
+        f.debug_struct("Engine").field("id", &self.id).field("provider", &self.provider).finish_non_exhaustive()
     }
 }
 
 /// How many things are set up at once by default: what the clouds' rate limits take without complaint.
 const WIDTH: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
-impl<C: Cloud, D: Driver<C>> Engine<C, D> {
+impl<C: Cloud, P> Engine<C, P> {
     /// Provisions the deployment of this id at a target: eight things at once, with a claim of one minute that is
     /// renewed while the run lasts.
     #[must_use]
-    pub fn new(driver: D, id: DeploymentId, target: C::Target, how: CallConfig) -> Self {
-        Self { driver, id, target, how, width: WIDTH, lease: Duration::from_secs(60), cloud: PhantomData }
+    pub fn new(provider: P, id: DeploymentId, target: C::Target, config: CallConfig) -> Self {
+        Self { provider, id, target, config, width: WIDTH, lease: Duration::from_secs(60) }
     }
 
     /// So many things at once.
@@ -82,119 +78,89 @@ impl<C: Cloud, D: Driver<C>> Engine<C, D> {
         self
     }
 
-    fn caller(&self, release: Release, data: Data) -> Gate<C> {
-        let site = Arc::new(DeploymentContext::<C>::new(self.id, self.target.clone(), release));
-        let mut holding = site.permissions.provisioning.clone();
+    /// What is written on a subject.
+    fn marks(&self, subject: Subject, deployment: &DeploymentContext<C>) -> Marks
+    where
+        C: Documented,
+    {
+        let release = deployment.stack().digest().to_owned();
+        Marks { deployment: self.id, release, fingerprint: Fingerprint::of(subject, deployment) }
+    }
+
+    /// Calls for the admin.
+    fn gate(&self, release: Release, data: Data) -> Gate<C> {
+        let deployment = Arc::new(DeploymentContext::<C>::new(self.id, self.target.clone(), release));
+        let mut grants = deployment.permissions().provisioning.clone();
         if data == Data::Delete {
-            erase(&site, &mut holding);
+            erase(&deployment, &mut grants);
         }
-        Gate::new(site, holding, self.how.clone())
-    }
-
-    /// Looks at several subjects at once.
-    async fn observe_all(
-        &self,
-        subjects: impl Iterator<Item = Subject> + Send,
-        call: &Gate<C>,
-    ) -> Result<Vec<(Subject, Observed)>> {
-        let looks: Vec<_> = subjects.map(|subject| self.look(subject, call)).collect();
-        stream::iter(looks).buffered(self.width.get()).try_collect().await
-    }
-
-    async fn look(&self, subject: Subject, call: &Gate<C>) -> Result<(Subject, Observed)> {
-        Ok((subject, self.driver.observe(subject, call).await?))
-    }
-
-    fn marks(&self, subject: Subject, site: &DeploymentContext<C>) -> Marks {
-        let seal = Fingerprint { revision: self.driver.revision(), digest: plan::digest(subject, site) };
-        Marks { deployment: self.id, release: site.release().to_owned(), seal }
-    }
-
-    /// Does something under the run's claim, which is renewed meanwhile and given back in the end. A claim that was lost
-    /// ends it.
-    async fn claimed<T: Send>(
-        &self,
-        call: &Gate<C>,
-        options: &Options,
-        carrier: Carrier,
-        work: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
-        let claim = claim::Held::take(self, call, options, carrier).await?;
-        let keep = std::pin::pin!(claim.keep());
-        match select(std::pin::pin!(work), keep).await {
-            Either::Left((done, _)) => {
-                claim.give_back().await;
-                done
-            }
-            Either::Right((lost, _)) => Err(lost),
-        }
-    }
-
-    /// The deployment and the target that this provisions.
-    fn whose(&self) -> Result<(DeploymentId, Value)> {
-        let target = serde_json::to_value(&self.target);
-        Ok((self.id, target.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?))
+        Gate::new(deployment, grants, self.config.clone())
     }
 
     /// Refuses what is of another deployment, or of this one somewhere else.
-    fn is_own(&self, what: &str, id: DeploymentId, target: &Value) -> Result<()> {
-        let (own, own_target) = self.whose()?;
-        if id == own && *target == own_target {
-            return Ok(());
+    fn is_own(&self, what: &str, id: DeploymentId, target: &AnyTarget) -> Result<()> {
+        if id != self.id {
+            let what = format!("{what} is of deployment {id}, and this provisioner of {}", self.id);
+            return Err(Error::new(ErrorKind::Input, what));
         }
-        let what = if id == own {
-            format!("{what} goes to {target}, and this provisioner to {own_target}")
-        } else {
-            format!("{what} is of deployment {id}, and this provisioner of {own}")
-        };
-        Err(Error::new(ErrorKind::Input, what))
+        if *target.typed::<C>()? != self.target {
+            let own = AnyTarget::of::<C>(&self.target)?;
+            let what = format!("{what} goes to another place ({target}) than this provisioner ({own})");
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(())
     }
 }
 
 /// To delete data, the admin must be able to see and delete it: those sets are held for that run only.
-fn erase<C: Cloud>(site: &DeploymentContext<C>, holding: &mut Grants) {
-    for (position, resource) in site.stack().resources().iter().enumerate() {
+fn erase<C: Cloud>(deployment: &DeploymentContext<C>, grants: &mut Grants) {
+    for (position, resource) in deployment.stack().resources().iter().enumerate() {
         for set in [Set::DataRead, Set::DataWrite].into_iter().filter(|set| set.fits(resource.kind())) {
-            holding.grants.push(Grant { subject: Subject::Resource(position), set, why: GrantReason::SetUp });
+            grants.grants.push(Grant { subject: Subject::Resource(position), set, why: GrantReason::SetUp });
         }
     }
-    holding.grants.sort_unstable();
+    grants.grants.sort_unstable();
 }
 
 #[async_trait]
-impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
+impl<C, P> Provision for Engine<C, P>
+where
+    C: Documented<Kinds: Operated<C, P::Clients>>,
+    P: Provider<C>,
+{
     async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan> {
-        let rendered = render::<C>(release.stack(), &self.target).map_err(|error| match error {
-            crate::cloud::RenderError::Problems(problems) => Error::from(problems),
-            breaches @ crate::cloud::RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
-        })?;
-        let call = self.caller(release.clone(), Data::default());
         if let Some(previous) = previous {
             self.is_own("the record", previous.id, &previous.target)?;
         }
-        plan::plan(self, &call, rendered, previous, options).await
+        let reviewed = C::reviewed(release.stack(), &self.target).map_err(|error| match error {
+            RenderError::Problems(problems) => Error::from(problems),
+            breaches @ RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
+        })?;
+        self.make_plan(release, reviewed, previous, options).await
     }
 
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment> {
-        self.is_own("the plan", plan.made_by.0, &plan.made_by.1)?;
+        self.is_own("the plan", plan.id, &plan.target)?;
         plan.refusal()?;
-        let call = self.caller(plan.release.clone(), Data::default());
-        let site = call.site();
+        if !plan.is_fresh {
+            self.check_again(plan, options).await?;
+        }
+        let gate = self.gate(plan.release(), Data::default());
         let work = async {
-            let call = &call;
+            let (gate, deployment) = (&gate, gate.deployment());
             let settle = |subject| async move {
                 // The vendor is let in by whoever still has the claim: a revocation meanwhile has taken it.
                 if subject == Subject::ManagementIdentity {
-                    claim::is_held(&self.driver, call, &options.run).await?;
+                    self.has_claim(gate, &options.run).await?;
                 }
-                self.settle(subject, plan, call, progress).await
+                self.settle(subject, plan, gate, progress).await
             };
-            let ids = walk::forward(site, self.width, settle).await?;
+            let ids = walk::forward(deployment, self.width, settle).await?;
             let mut retired = Vec::new();
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
-                let old = self.caller(Release::without_artifacts(stack.clone()), Data::default());
-                let removed = destroy::remove_leftover(self, &old, site, Data::default(), progress).await?;
-                if removed.iter().any(|(_, outcome)| matches!(outcome, destroy::Outcome::Kept(_))) {
+                let old = self.gate(Release::without_artifacts(stack.clone()), Data::default());
+                let removed = self.remove_leftover(&old, deployment, Data::default(), progress).await?;
+                if removed.iter().any(|(_, outcome)| matches!(outcome, Outcome::Kept(..))) {
                     retired.push(stack.clone());
                 }
             }
@@ -203,15 +169,15 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
                 // What only those shared that are gone, or are otherwise now, can go too.
                 settle(Subject::Deployment).await?;
             }
-            let resources = site.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
+            let resources = deployment.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
                 Some((resource.id().clone(), ids.get(&Subject::Resource(position))?.clone()))
             });
-            let record = site.record()?;
+            let record = deployment.record()?;
             let chosen = |id: &&String| !id.is_empty() && **id != record.identity;
             let identity_id = ids.get(&Subject::ManagementIdentity).filter(chosen).cloned();
             Ok(Deployment { resources: resources.collect(), retired, identity_id, ..record })
         };
-        self.claimed(&call, options, Carrier::Stays, work).await
+        self.claimed(&gate, options, Carrier::Stays, work).await
     }
 
     async fn destroy(
@@ -222,67 +188,68 @@ impl<C: Cloud, D: Driver<C>> Provision for Engine<C, D> {
         progress: &dyn Progress,
     ) -> Result<DestroyReport> {
         self.is_own("the record", deployment.id, &deployment.target)?;
-        destroy::destroy(self, deployment, data, options, progress).await
+        self.take_down(deployment, data, options, progress).await
     }
 
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()> {
         self.is_own("the record", deployment.id, &deployment.target)?;
-        let call = self.caller(Release::without_artifacts(deployment.stack.clone()), Data::default());
+        let gate = self.gate(Release::without_artifacts(deployment.stack.clone()), Data::default());
         // A set-up that is under way would let the vendor in again: its claim is taken from it.
         let options = options.clone().take_over();
-        if self.driver.observe(Subject::ManagementIdentity, &call).await? == Observed::Absent {
-            let what = format!("there is no `{}`: nobody is let in", call.site().identity());
+        if self.observe(Subject::ManagementIdentity, &gate).await? == Observed::Absent {
+            let what = format!("there is no `{}`: nobody is let in", gate.deployment().identity());
             return Err(Error::new(ErrorKind::NotFound, what));
         }
-        self.claimed(&call, &options, Carrier::Stays, self.driver.revoke(&call)).await
+        self.claimed(&gate, &options, Carrier::Stays, self.close(&gate)).await
     }
 }
 
-impl<C: Cloud, D: Driver<C>> Engine<C, D> {
+impl<C, P> Engine<C, P>
+where
+    C: Documented<Kinds: Operated<C, P::Clients>>,
+    P: Provider<C>,
+{
     /// Brings one subject to what the stack says of it. Gives its id.
-    async fn settle(&self, subject: Subject, plan: &Plan, call: &Gate<C>, progress: &dyn Progress) -> Result<String> {
-        let site = call.site();
-        let tell = |stage| progress.event(&Event::of(site, subject, stage));
-        let marks = self.marks(subject, site);
-        let mut found = self.driver.observe(subject, call).await?;
-        let decided = plan::decide(self, site, subject, &found, &plan.approved);
+    async fn settle(&self, subject: Subject, plan: &Plan, gate: &Gate<C>, progress: &dyn Progress) -> Result<String> {
+        let deployment = gate.deployment();
+        let tell = |stage| progress.event(&Event::of(deployment, subject, stage));
+        let marks = self.marks(subject, deployment);
+        let mut found = self.observe(subject, gate).await?;
+        let decided = self.decide(deployment, subject, &found, |id| plan.approved.contains(id.as_str()));
         match decided.action {
             Action::Refuse => {
                 let kind = match found {
                     Observed::Foreign(_) => ErrorKind::NotOwned,
                     _ => ErrorKind::Input,
                 };
-                return Err(Error::new(kind, decided.why).at(site.subject_name(subject)));
+                return Err(Error::new(kind, decided.why).at(deployment.subject_name(subject)));
             }
             Action::Leave if found == Observed::Unneeded => {}
             Action::Leave | Action::Adopt | Action::Delete => tell(Stage::Left),
             Action::Create => {
                 tell(Stage::Creating);
-                match self.driver.create(subject, &marks, call).await {
+                match self.create(subject, &marks, gate).await {
                     // Our own first attempt may have made it without our hearing of it.
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     created => created?,
                 }
                 // Whoever else has made it since: it is configured only if it is ours.
-                found = self.driver.observe(subject, call).await?;
+                found = self.observe(subject, gate).await?;
                 if let Observed::Foreign(whose) = &found {
-                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(site.subject_name(subject)));
+                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(deployment.subject_name(subject)));
                 }
-                self.driver.configure(subject, &marks, call).await?;
+                self.configure(subject, &marks, gate).await?;
                 tell(Stage::Created);
             }
             Action::Update => {
                 tell(Stage::Updating);
-                self.driver.configure(subject, &marks, call).await?;
+                self.configure(subject, &marks, gate).await?;
                 tell(Stage::Updated);
             }
         }
         Ok(match found {
             Observed::Own { id, .. } | Observed::Adopted { id } => id,
-            Observed::Absent | Observed::Foreign(_) | Observed::Unneeded => site.id_of(subject).to_owned(),
+            Observed::Absent | Observed::Foreign(_) | Observed::Unneeded => deployment.id_of(subject).to_owned(),
         })
     }
 }
-
-/// The resources whose frozen settings the admin agreed to change.
-pub(crate) type Approved = BTreeSet<String>;

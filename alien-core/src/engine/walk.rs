@@ -7,13 +7,13 @@ use std::num::NonZeroUsize;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::cloud::Cloud;
+use crate::context::DeploymentContext;
 use crate::error::{Error, Result};
 use crate::permission::Subject;
-use crate::site::DeploymentContext;
 
 /// Visits every subject after all it needs. Gives what the visits gave.
 pub(super) async fn forward<C, T, F>(
-    site: &DeploymentContext<C>,
+    deployment: &DeploymentContext<C>,
     width: NonZeroUsize,
     visit: impl Fn(Subject) -> F,
 ) -> Result<BTreeMap<Subject, T>>
@@ -21,14 +21,15 @@ where
     C: Cloud,
     F: Future<Output = Result<T>>,
 {
-    let edges =
-        site.subjects().flat_map(|subject| site.needs(subject).into_iter().map(move |needed| (needed, subject)));
-    walk(site.subjects(), edges, width, visit).await
+    let edges = deployment
+        .subjects()
+        .flat_map(|subject| deployment.needs(subject).into_iter().map(move |needed| (needed, subject)));
+    walk(deployment.subjects(), edges, width, visit).await
 }
 
 /// Visits every subject after all that need it.
 pub(super) async fn backward<C, T, F>(
-    site: &DeploymentContext<C>,
+    deployment: &DeploymentContext<C>,
     width: NonZeroUsize,
     visit: impl Fn(Subject) -> F,
 ) -> Result<BTreeMap<Subject, T>>
@@ -39,14 +40,15 @@ where
     // The identity that needs everything when it is opened carries the claim, and goes last all the same. Those of code
     // go after every resource: some clouds clear up behind code, in its network, under the code's own identity.
     let last = Subject::ManagementIdentity;
-    let edges = site.subjects().filter(|subject| *subject != last).flat_map(|subject| {
-        let identities = (0..site.permissions.runtime.len()).map(Subject::RuntimeIdentity);
+    let edges = deployment.subjects().filter(|subject| *subject != last).flat_map(|subject| {
+        let identities = (0..deployment.permissions().runtime.len()).map(Subject::RuntimeIdentity);
         let resource = matches!(subject, Subject::Resource(_));
-        let needs = site.needs(subject).into_iter().filter(|needed| !matches!(needed, Subject::RuntimeIdentity(_)));
+        let needs =
+            deployment.needs(subject).into_iter().filter(|needed| !matches!(needed, Subject::RuntimeIdentity(_)));
         let after = needs.chain(identities.filter(move |_| resource)).chain([last]);
         after.map(move |after| (subject, after))
     });
-    walk(site.subjects(), edges, width, visit).await
+    walk(deployment.subjects(), edges, width, visit).await
 }
 
 /// Visits subjects, each after those that `edges` put before it. After the first failure nothing more is begun; what

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cloud::{Principal, Right, Target};
+use super::cloud::{Principal, Right};
 use crate::clock::{Clock, later};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::LogLine;
@@ -109,7 +109,7 @@ struct Token {
 }
 
 /// What a caller shows.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Credential {
     Admin,
     Session(u64),
@@ -378,15 +378,4 @@ async fn pause() {
         Poll::Pending
     })
     .await;
-}
-
-impl Target {
-    /// A deployment of this name, which trusts `vendor` with the proof `proof`.
-    ///
-    /// # Errors
-    ///
-    /// Where the name is none.
-    pub fn new(prefix: &str) -> Result<Self, crate::name::NameError> {
-        Ok(Self { prefix: prefix.parse()?, vendor: "vendor".to_owned(), proof: "proof".to_owned() })
-    }
 }

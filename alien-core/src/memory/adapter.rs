@@ -3,38 +3,52 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
-use super::account::{Account, Credential, Room, Stored};
+use super::account::{Account, Credential, Identity, Room, Stored};
 use super::cloud::{Memory, Right, Scope, Target, operations as op};
-use crate::call::{CallConfig, Gate};
-use crate::cloud::Cloud;
+use crate::call::{CallConfig, CallContext};
+use crate::cloud::{AccessControl, Operation};
 use crate::deployment::DeploymentId;
-use crate::engine::{Claim, Data, Driver, Engine, Marks, Observed, Removal};
-use crate::error::{Error, ErrorKind, Result};
-use crate::impersonate::{Assume, AssumeRequest, AssumedSession, Impersonator, Proof};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof};
 use crate::manage::{Change, Health, Heartbeat, LogLine, LogPage, LogQuery};
-use crate::permission::Subject;
+use crate::marks::{Claim, Marks};
+use crate::operate::Operate;
 use crate::problem::Problem;
-use crate::resource::Resource;
-use crate::session::Operate;
+use crate::provision::Data;
+use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal};
+use crate::release::Artifacts;
+use crate::resource::{Resource, ResourceSettings};
+use crate::session::AssumedSession;
 
 /// Provisions in an account.
 #[must_use]
-pub fn provisioner(account: &Account, id: DeploymentId, target: Target, how: CallConfig) -> Engine<Memory, Admin> {
-    Engine::new(Admin(account.clone()), id, target, how)
+pub fn provisioner(account: &Account, id: DeploymentId, target: Target, config: CallConfig) -> Engine<Memory, Admin> {
+    let clients = Clients { account: account.clone(), credential: Credential::Admin };
+    Engine::new(Admin(clients), id, target, config)
 }
 
 /// Impersonates in an account, as the vendor of this name.
 #[must_use]
-pub fn impersonator(account: &Account, vendor: &str, proof: &str, how: CallConfig) -> Impersonator<Memory, Vendor> {
-    Impersonator::new(Vendor { account: account.clone(), vendor: vendor.to_owned(), proof: proof.to_owned() }, how)
+pub fn impersonator(account: &Account, vendor: &str, proof: &str, config: CallConfig) -> Impersonator<Memory, Vendor> {
+    let (account, vendor, proof) = (account.clone(), vendor.to_owned(), proof.to_owned());
+    Impersonator::new(Vendor { account, vendor, proof }, config)
 }
 
-/// What the engine calls, as the account's admin.
+/// Calls an account, as somebody.
 #[derive(Debug, Clone)]
-pub struct Admin(Account);
+pub struct Clients {
+    account: Account,
+    credential: Credential,
+}
 
-/// What opens sessions, as the vendor.
+/// Provisions as the account's admin.
+#[derive(Debug, Clone)]
+pub struct Admin(Clients);
+
+/// Opens sessions as the vendor.
 #[derive(Clone)]
 pub struct Vendor {
     account: Account,
@@ -48,269 +62,157 @@ impl fmt::Debug for Vendor {
     }
 }
 
+type Context<'a> = CallContext<'a, Memory, Clients>;
+type Row = &'static Operation<Scope>;
+
+/// One call, through the gate.
+async fn request<T: Send>(
+    cx: Context<'_>,
+    row: Row,
+    then: impl Fn(&mut Room<'_>, &str) -> Result<T> + Send + Sync,
+) -> Result<T> {
+    let (name, Clients { account, credential }) = (cx.full_name(row.on)?, cx.clients);
+    cx.call(&[row], || account.request(*credential, row.permission, name, |inside| then(inside, name))).await
+}
+
+/// One call about something that is no identity.
+async fn with_thing<T: Send>(
+    cx: Context<'_>,
+    row: Row,
+    then: impl Fn(&mut Stored) -> Result<T> + Send + Sync,
+) -> Result<T> {
+    request(cx, row, |inside, name| then(inside.thing(name)?)).await
+}
+
+/// One call about an identity.
+async fn with_identity<T: Send>(
+    cx: Context<'_>,
+    row: Row,
+    then: impl Fn(&mut Identity) -> Result<T> + Send + Sync,
+) -> Result<T> {
+    request(cx, row, |inside, name| then(inside.identity(name)?)).await
+}
+
+fn observed(cx: Context<'_>, scope: Scope, thing: &Stored) -> Result<Observed> {
+    let owner = thing.deployment.as_deref().map(|owner| (Marks::DEPLOYMENT, owner));
+    let fingerprint = thing.seal.as_deref().map(|fingerprint| (Marks::FINGERPRINT, fingerprint));
+    Ok(Observed::marked(cx.full_name(scope)?, cx.deployment().id, owner.into_iter().chain(fingerprint)))
+}
+
+fn made(marks: &Marks) -> Stored {
+    Stored { deployment: Some(marks.deployment.to_string()), ..Stored::default() }
+}
+
+async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
+    with_thing(cx, row, |thing| {
+        thing.seal = Some(marks.fingerprint.to_string());
+        Ok(())
+    })
+    .await
+}
+
 /// A zip with these bytes does not start: for tests of what happens then.
-pub(super) const BROKEN: &[u8] = b"broken";
+const BROKEN: &[u8] = b"broken";
 
-/// What a resource runs, and whether it starts.
-fn code(call: &Gate<Memory>, resource: &Resource) -> (String, bool) {
-    let bytes = resource.settings().compute().and_then(|compute| call.site().artifacts().bytes(compute.code));
-    (named(resource), bytes.is_some_and(|bytes| **bytes == *BROKEN))
+/// What a resource is set to.
+struct Wanted {
+    settings: String,
+    code: String,
+    broken: bool,
 }
 
-/// What a resource runs.
-fn named(resource: &Resource) -> String {
-    resource.settings().compute().map_or_else(String::new, |compute| format!("{:?}", compute.code))
-}
+impl Wanted {
+    fn of(resource: &Resource, artifacts: &Artifacts) -> Self {
+        let code = resource.settings().compute().map(|compute| compute.code);
+        let bytes = code.and_then(|code| artifacts.bytes(code));
+        Self {
+            settings: serde_json::to_string(resource).unwrap_or_default(),
+            code: code.map_or_else(String::new, |code| format!("{code:?}")),
+            broken: bytes.is_some_and(|bytes| **bytes == *BROKEN),
+        }
+    }
 
-fn settings(resource: &Resource) -> String {
-    serde_json::to_string(resource).unwrap_or_default()
-}
+    /// Whether these are the settings, in whichever order of fields.
+    fn has_settings(&self, found: &str) -> bool {
+        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+        read(found) == read(&self.settings)
+    }
 
-impl Admin {
-    /// One call about a subject, through the gate.
-    async fn request<T: Send>(
-        &self,
-        subject: Subject,
-        row: &'static crate::cloud::Operation<Scope>,
-        call: &Gate<Memory>,
-        then: impl Fn(&mut Room<'_>, &str) -> Result<T> + Send + Sync,
-    ) -> Result<T> {
-        let name = call.site().name(subject, row.on)?;
-        call.call(subject, &[row], || {
-            self.0.request(Credential::Admin, row.permission, name, |inside| then(inside, name))
+    async fn set_code(&self, cx: Context<'_>) -> Result<()> {
+        with_thing(cx, op::SET_CODE, |thing| {
+            thing.code.clone_from(&self.code);
+            thing.broken = self.broken;
+            Ok(())
         })
         .await
     }
 
-    fn is_unneeded(subject: Subject, call: &Gate<Memory>) -> bool {
-        subject == Subject::Deployment && call.site().name(subject, Scope::Cluster).is_err()
+    async fn set_settings(&self, cx: Context<'_>, row: Row) -> Result<()> {
+        with_thing(cx, row, |thing| {
+            thing.settings.clone_from(&self.settings);
+            Ok(())
+        })
+        .await
     }
-}
-
-/// The rows of a subject's sort: to see it, to make it, to mark it, to remove it.
-const fn rows(subject: Subject) -> [&'static crate::cloud::Operation<Scope>; 4] {
-    match subject {
-        Subject::Resource(_) => [op::GET, op::CREATE, op::MARK, op::DELETE],
-        Subject::Deployment => [op::GET_CLUSTER, op::CREATE_CLUSTER, op::MARK_CLUSTER, op::DELETE_CLUSTER],
-        Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => {
-            [op::GET_IDENTITY, op::CREATE_IDENTITY, op::SET_IDENTITY, op::DELETE_IDENTITY]
-        }
-    }
-}
-
-fn is_identity(subject: Subject) -> bool {
-    matches!(subject, Subject::ManagementIdentity | Subject::RuntimeIdentity(_))
 }
 
 #[async_trait]
-impl Driver<Memory> for Admin {
-    fn revision(&self) -> u32 {
-        1
-    }
-
-    async fn preflight(&self, _: &Gate<Memory>) -> Result<Vec<Problem>> {
-        Ok(Vec::new())
-    }
-
-    async fn observe(&self, subject: Subject, call: &Gate<Memory>) -> Result<Observed> {
-        if Self::is_unneeded(subject, call) {
-            return Ok(Observed::Unneeded);
-        }
-        let own = call.site().id;
-        let wanted = call.site().resource(subject).ok().filter(|resource| resource.kind().runs_code());
-        let wanted = wanted.map(|resource| (code(call, resource).0, settings(resource)));
-        let see = |name: &str, thing: &Stored| {
-            let drift = wanted.as_ref().and_then(|(code, settings)| {
-                (thing.code != *code || thing.settings != *settings).then(|| "other code or settings".to_owned())
-            });
-            Observed::marked(name, own, thing.deployment.as_deref(), thing.seal.as_deref()).drifted(drift)
-        };
-        let [get, ..] = rows(subject);
-        let seen = self.request(subject, get, call, |inside, name| {
-            Ok(if is_identity(subject) {
-                see(name, &inside.identity(name)?.thing)
-            } else {
-                see(name, inside.thing(name)?)
-            })
+impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let resource = cx.resource()?;
+        let wanted = Wanted::of(resource, cx.deployment().artifacts());
+        let seen = with_thing(cx, op::GET, |thing| {
+            let same = !S::KIND.runs_code() || (thing.code == wanted.code && wanted.has_settings(&thing.settings));
+            Ok(observed(cx, Scope::Thing, thing)?.drifted((!same).then(|| "other code or settings".to_owned())))
         });
-        let adopted = call.site().resource(subject).is_ok_and(Resource::is_adopted);
-        match seen.await {
-            Ok(_) if adopted => Ok(Observed::Adopted { id: call.site().id_of(subject).to_owned() }),
-            Err(error) if error.kind() == ErrorKind::NotFound && !adopted => Ok(Observed::Absent),
-            seen => seen,
+        if resource.is_adopted() {
+            return seen.await.map(|_| Observed::Adopted { id: cx.deployment().id_of(cx.subject).to_owned() });
         }
+        Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
     }
 
-    async fn create(&self, subject: Subject, marks: &Marks, call: &Gate<Memory>) -> Result<()> {
-        let [_, create, ..] = rows(subject);
-        let thing = Stored { deployment: Some(marks.deployment.to_string()), ..Stored::default() };
-        if is_identity(subject) {
-            let now = call.clock().now();
-            let add = |inside: &mut Room<'_>, name: &str| inside.add_identity(name, thing.clone(), now);
-            return self.request(subject, create, call, add).await;
-        }
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         // Code is made under its identity, which must be known by then.
-        if let Ok(identity) = call.site().name(subject, Scope::IdentityOfCode) {
-            let identity = identity.to_owned();
-            let give = |inside: &mut Room<'_>, _: &str| {
-                if inside.identity(&identity)?.known <= call.clock().now() {
+        if S::KIND.runs_code() {
+            let known = |identity: &mut Identity| {
+                if identity.known <= cx.gate.clock().now() {
                     return Ok(());
                 }
-                Err(Error::new(ErrorKind::Propagating, format!("`{identity}` is not known yet")))
+                Err(Error::new(ErrorKind::Propagating, "the identity is not known yet"))
             };
-            self.request(subject, op::GIVE_IDENTITY, call, give).await?;
+            with_identity(cx, op::GIVE_IDENTITY, known).await?;
         }
-        self.request(subject, create, call, |inside, name| inside.add_thing(name, thing.clone())).await
+        request(cx, op::CREATE, |inside, name| inside.add_thing(name, made(marks))).await
     }
 
-    async fn configure(&self, subject: Subject, marks: &Marks, call: &Gate<Memory>) -> Result<()> {
-        let site = call.site();
-        let [_, _, mark, _] = rows(subject);
-        if is_identity(subject) {
-            let holding = match subject {
-                Subject::RuntimeIdentity(position) => site.permissions.runtime.get(position),
-                _ => Some(&site.permissions.management),
-            };
-            let document = holding.map(|holding| Memory::principal(&site.deployed(), holding));
-            let set = |inside: &mut Room<'_>, name: &str| {
-                let identity = inside.identity(name)?;
-                identity.document.clone_from(&document);
-                Ok(())
-            };
-            self.request(subject, op::SET_IDENTITY, call, set).await?;
-            let seal = |inside: &mut Room<'_>, name: &str| {
-                inside.identity(name)?.thing.seal = Some(marks.seal.to_string());
-                Ok(())
-            };
-            return self.request(subject, mark, call, seal).await;
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let wanted = Wanted::of(cx.resource()?, cx.deployment().artifacts());
+        if S::KIND.runs_code() {
+            wanted.set_settings(cx, op::SET_SETTINGS).await?;
+            wanted.set_code(cx).await?;
+        } else {
+            wanted.set_settings(cx, op::SET).await?;
         }
-        if let Ok(resource) = site.resource(subject) {
-            let (code, broken) = code(call, resource);
-            let settings = settings(resource);
-            let row = if resource.kind().runs_code() { op::SET_SETTINGS } else { op::SET };
-            let set = |inside: &mut Room<'_>, name: &str| {
-                inside.thing(name)?.settings.clone_from(&settings);
-                Ok(())
-            };
-            self.request(subject, row, call, set).await?;
-            if resource.kind().runs_code() {
-                let set = |inside: &mut Room<'_>, name: &str| {
-                    let thing = inside.thing(name)?;
-                    thing.code.clone_from(&code);
-                    thing.broken = broken;
-                    Ok(())
-                };
-                self.request(subject, op::SET_CODE, call, set).await?;
-            }
-        }
-        let seal = |inside: &mut Room<'_>, name: &str| {
-            inside.thing(name)?.seal = Some(marks.seal.to_string());
-            Ok(())
-        };
-        self.request(subject, mark, call, seal).await
+        finish(cx, op::MARK, marks).await
     }
 
-    async fn delete(&self, subject: Subject, data: Data, call: &Gate<Memory>) -> Result<Removal> {
-        let [.., delete] = rows(subject);
-        if is_identity(subject) {
-            let remove = |inside: &mut Room<'_>, name: &str| {
-                inside.remove_identity(name);
-                Ok(Removal::Gone)
-            };
-            return self.request(subject, delete, call, remove).await;
-        }
-        let remove = |inside: &mut Room<'_>, name: &str| {
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        request(cx, op::DELETE, |inside, name| {
             let objects = inside.thing(name)?.objects;
             if objects > 0 && data != Data::Delete {
-                return Ok(Removal::Kept(format!("it holds {objects} objects")));
+                return Ok(Removal::HoldsData(format!("it holds {objects} objects")));
             }
             inside.remove_thing(name);
             Ok(Removal::Gone)
-        };
-        self.request(subject, delete, call, remove).await
-    }
-
-    async fn claim(&self, call: &Gate<Memory>) -> Result<Option<Claim>> {
-        let read = |inside: &mut Room<'_>, name: &str| Ok(inside.identity(name)?.claim.clone());
-        let claim = self.request(Subject::ManagementIdentity, op::GET_IDENTITY, call, read).await?;
-        Ok(claim.and_then(|claim| serde_json::from_str(&claim).ok()))
-    }
-
-    async fn write_claim(&self, claim: Option<&Claim>, call: &Gate<Memory>) -> Result<()> {
-        let text = claim.and_then(|claim| serde_json::to_string(claim).ok());
-        let write = |inside: &mut Room<'_>, name: &str| {
-            inside.identity(name)?.claim.clone_from(&text);
-            Ok(())
-        };
-        self.request(Subject::ManagementIdentity, op::SET_IDENTITY, call, write).await
-    }
-
-    async fn revoke(&self, call: &Gate<Memory>) -> Result<()> {
-        let close = |inside: &mut Room<'_>, name: &str| {
-            let identity = inside.identity(name)?;
-            identity.document = None;
-            // Whoever sets up again writes the document again.
-            identity.thing.seal = None;
-            Ok(())
-        };
-        self.request(Subject::ManagementIdentity, op::SET_IDENTITY, call, close).await
+        })
+        .await
     }
 }
 
 #[async_trait]
-impl Assume<Memory> for Vendor {
-    fn operation(&self) -> &'static str {
-        "identity.assume"
-    }
-
-    fn wrong_proofs(&self) -> &'static [Proof] {
-        &[Proof::Omitted, Proof::Mismatched]
-    }
-
-    async fn assume(&self, entry: &AssumeRequest<Memory>) -> Result<AssumedSession<Memory>> {
-        let proof = match entry.proof {
-            Proof::Expected => Some(self.proof.as_str()),
-            Proof::Omitted => None,
-            Proof::Mismatched => Some("wrong"),
-        };
-        let narrowed = || Memory::principal(&entry.site.deployed(), &entry.holding).rights;
-        let narrowed: Option<Vec<Right>> = entry.narrowed.then(narrowed);
-        let identity = entry.site.identity();
-        let (token, expires) = self.account.assume(&identity, &self.vendor, proof, narrowed).await?;
-        Ok(AssumedSession { operate: Box::new(Inside { account: self.account.clone(), token }), expires })
-    }
-}
-
-/// A session's calls.
-struct Inside {
-    account: Account,
-    token: u64,
-}
-
-impl Inside {
-    async fn request<T: Send>(
-        &self,
-        subject: Subject,
-        row: &'static crate::cloud::Operation<Scope>,
-        call: &Gate<Memory>,
-        then: impl Fn(&mut Stored) -> Result<T> + Send + Sync,
-    ) -> Result<T> {
-        let name = call.site().name(subject, row.on)?;
-        let credential = Credential::Session(self.token);
-        let attempt = || {
-            self.account.request(credential, row.permission, name, |inside| match row.on {
-                Scope::Thing | Scope::Cluster => then(inside.thing(name)?),
-                Scope::Identity | Scope::IdentityOfCode => then(&mut inside.identity(name)?.thing),
-            })
-        };
-        call.call(subject, &[row], attempt).await
-    }
-}
-
-#[async_trait]
-impl Operate<Memory> for Inside {
-    async fn heartbeat(&self, subject: Subject, call: &Gate<Memory>) -> Result<Heartbeat> {
-        self.request(subject, op::GET, call, |thing| {
+impl<S: ResourceSettings> Operate<Memory, Clients> for S {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        with_thing(cx, op::GET, |thing| {
             Ok(match (thing.broken, &thing.seal) {
                 (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
                 (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
@@ -320,50 +222,38 @@ impl Operate<Memory> for Inside {
         .await
     }
 
-    async fn update(&self, subject: Subject, change: &Change, call: &Gate<Memory>) -> Result<()> {
-        let old = call.site().resource(subject)?;
-        let (new_code, new_settings) = change.since(old);
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        if !S::KIND.runs_code() {
+            let what = format!("a {} is not updated by the vendor", S::KIND);
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
+        let was = Wanted::of(cx.resource()?, &Artifacts::default());
+        let wanted = Wanted::of(&change.resource, &change.zip.iter().cloned().collect());
+        let (new_code, new_settings) = change.since(cx.resource()?);
         if new_code {
-            let broken = change.zip.as_ref().is_some_and(|bytes| **bytes == *BROKEN);
-            let (code, previous) = (named(&change.resource), named(old));
-            self.request(subject, op::GIVE_IDENTITY, call, |_| Ok(())).await?;
-            let set = |thing: &mut Stored| {
-                thing.code.clone_from(&code);
-                thing.broken = broken;
-                Ok(())
-            };
-            self.request(subject, op::SET_CODE, call, set).await?;
-            let beat = self.heartbeat(subject, call).await?;
+            with_identity(cx, op::GIVE_IDENTITY, |_| Ok(())).await?;
+            wanted.set_code(cx).await?;
+            let beat = self.heartbeat(cx).await?;
             if beat.health != Health::Healthy {
-                let restore = |thing: &mut Stored| {
-                    thing.code.clone_from(&previous);
-                    thing.broken = false;
-                    Ok(())
-                };
-                self.request(subject, op::SET_CODE, call, restore).await?;
+                was.set_code(cx).await?;
                 let what = format!("the new code does not work: {}; the code it had runs again", beat.reason);
                 return Err(Error::new(ErrorKind::Failed, what));
             }
         }
         if new_settings {
-            let text = settings(&change.resource);
-            let set = |thing: &mut Stored| {
-                thing.settings.clone_from(&text);
-                Ok(())
-            };
-            self.request(subject, op::SET_SETTINGS, call, set).await?;
+            wanted.set_settings(cx, op::SET_SETTINGS).await?;
         }
         Ok(())
     }
 
-    async fn logs(&self, subject: Subject, query: &LogQuery, call: &Gate<Memory>) -> Result<LogPage> {
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         let skipped: usize = match &query.cursor {
             None => 0,
             Some(cursor) => cursor
                 .parse()
                 .map_err(|_| Error::new(ErrorKind::Input, format!("`{cursor}` is no place in this log")))?,
         };
-        self.request(subject, op::READ_LOGS, call, |thing| {
+        with_thing(cx, op::READ_LOGS, |thing| {
             let from = thing.log.iter().filter(|line| line.at >= query.from);
             let lines: Vec<LogLine> = from.clone().skip(skipped).take(query.limit.into()).cloned().collect();
             let read = skipped + lines.len();
@@ -373,17 +263,159 @@ impl Operate<Memory> for Inside {
         .await
     }
 
-    async fn dispatch(&self, subject: Subject, command: &[u8], call: &Gate<Memory>) -> Result<Vec<u8>> {
-        let name = call.site().name(subject, Scope::Thing)?;
-        let now = call.clock().now();
-        let credential = Credential::Session(self.token);
-        call.call_once(subject, &[op::INVOKE], || {
-            self.account.request(credential, op::INVOKE.permission, name, |inside| {
+    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+        let (name, Clients { account, credential }) = (cx.full_name(Scope::Thing)?, cx.clients);
+        let now = cx.gate.clock().now();
+        cx.call_once(&[op::INVOKE], || {
+            account.request(*credential, op::INVOKE.permission, name, |inside| {
                 let text = format!("command {}", String::from_utf8_lossy(command));
                 inside.thing(name)?.log.push(LogLine { at: now, text });
                 Ok(command.to_vec())
             })
         })
         .await
+    }
+}
+
+/// What containers share.
+struct Cluster;
+
+#[async_trait]
+impl Reconcile<Memory, Clients> for Cluster {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        if cx.full_name(Scope::Cluster).is_err() {
+            return Ok(Observed::Unneeded);
+        }
+        let seen = with_thing(cx, op::GET_CLUSTER, |thing| observed(cx, Scope::Cluster, thing));
+        Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        request(cx, op::CREATE_CLUSTER, |inside, name| inside.add_thing(name, made(marks))).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        finish(cx, op::MARK_CLUSTER, marks).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        request(cx, op::DELETE_CLUSTER, |inside, name| {
+            inside.remove_thing(name);
+            Ok(Removal::Gone)
+        })
+        .await
+    }
+}
+
+/// Identities, with the documents that say what they may do.
+struct Identities;
+
+#[async_trait]
+impl Reconcile<Memory, Clients> for Identities {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let seen = with_identity(cx, op::GET_IDENTITY, |identity| observed(cx, Scope::Identity, &identity.thing));
+        Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let now = cx.gate.clock().now();
+        request(cx, op::CREATE_IDENTITY, |inside, name| inside.add_identity(name, made(marks), now)).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let document = Memory::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
+        with_identity(cx, op::SET_IDENTITY, |identity| {
+            identity.document = Some(document.clone());
+            Ok(())
+        })
+        .await?;
+        with_identity(cx, op::SET_IDENTITY, |identity| {
+            identity.thing.seal = Some(marks.fingerprint.to_string());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        request(cx, op::DELETE_IDENTITY, |inside, name| {
+            inside.remove_identity(name);
+            Ok(Removal::Gone)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ReconcileIdentity<Memory, Clients> for Identities {
+    async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        let claim = with_identity(cx, op::GET_IDENTITY, |identity| Ok(identity.claim.clone())).await?;
+        Ok(claim.and_then(|claim| serde_json::from_str(&claim).ok()))
+    }
+
+    async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+        let text = claim.and_then(|claim| serde_json::to_string(claim).ok());
+        with_identity(cx, op::SET_IDENTITY, |identity| {
+            identity.claim.clone_from(&text);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn revoke(&self, cx: Context<'_>) -> Result<()> {
+        with_identity(cx, op::SET_IDENTITY, |identity| {
+            identity.document = None;
+            // Whoever sets up again writes the document again.
+            identity.thing.seal = None;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Provider<Memory> for Admin {
+    type Clients = Clients;
+
+    async fn clients(&self) -> Result<&Clients> {
+        Ok(&self.0)
+    }
+
+    fn identity(&self) -> &dyn ReconcileIdentity<Memory, Clients> {
+        &Identities
+    }
+
+    fn shared(&self) -> Option<&dyn Reconcile<Memory, Clients>> {
+        Some(&Cluster)
+    }
+
+    async fn preflight(&self, _: Context<'_>) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Assume<Memory> for Vendor {
+    type Clients = Clients;
+
+    fn operation(&self) -> &'static str {
+        "identity.assume"
+    }
+
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[Proof::Omitted, Proof::Mismatched]
+    }
+
+    async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
+        let proof = match request.proof {
+            Proof::Expected => Some(self.proof.as_str()),
+            Proof::Omitted => None,
+            Proof::Mismatched => Some("wrong"),
+        };
+        let narrowed = || Memory::principal(&request.deployment.layout, &request.grants).rights;
+        let narrowed: Option<Vec<Right>> = request.narrowed.then(narrowed);
+        let identity = request.deployment.identity();
+        let (token, expires) = self.account.assume(identity, &self.vendor, proof, narrowed).await?;
+        let clients = Clients { account: self.account.clone(), credential: Credential::Session(token) };
+        Ok(AssumedSession { clients, expires })
     }
 }

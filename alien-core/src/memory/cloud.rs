@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::{
-    Allowed, Cloud, Coverage, Deployed, Documents, Escalation, Guard, Operation, Permission, Size, Table,
+    AccessControl, Allowed, Cloud, Coverage, Escalation, Field, Layers, Layout, On, Permission, Placed, Rows, Size,
+    Table,
 };
+use crate::kind::Kind;
 use crate::name::Prefix;
 use crate::naming::hyphenated;
-use crate::permission::{Grants, Holder, Set, SubjectType};
-use crate::problem::Problem;
-use crate::resource::{Kind, Resource};
+use crate::permission::{Grants, Holder, Set};
+use crate::resource::{AllKinds, ResourceSettings};
 use crate::stack::Stack;
 
 /// A cloud in this process.
@@ -96,69 +97,43 @@ pub struct Right {
     pub on: String,
 }
 
+impl Target {
+    /// A deployment of this name, which trusts `vendor` with the proof `proof`.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is none.
+    pub fn new(prefix: &str) -> Result<Self, crate::name::NameError> {
+        Ok(Self { prefix: prefix.parse()?, vendor: "vendor".to_owned(), proof: "proof".to_owned() })
+    }
+}
+
 impl Cloud for Memory {
     const NAME: &'static str = "memory";
-    const TRUST: &'static [&'static str] = &["vendor", "proof"];
+    const TARGET: &'static [Field] = &[
+        Field::place::<Prefix>("prefix", "the name of the deployment"),
+        Field::trust::<String>("vendor", "whom it trusts"),
+        Field::trust::<String>("proof", "what the vendor must show"),
+    ];
 
     type Scope = Scope;
     type Target = Target;
-    type Principal = Principal;
-    type Condition = ();
+    type Kinds = AllKinds;
 
     fn operations() -> &'static Table<Scope> {
         &op::TABLE
     }
 
-    fn set(topic: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
-        match (topic, set) {
-            (SubjectType::Kind(_), Set::Heartbeat) => &[op::GET],
-            (SubjectType::Kind(Kind::Function | Kind::Container), Set::Management) => {
-                &[op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY]
-            }
-            (SubjectType::Kind(_), Set::Logs) => &[op::READ_LOGS],
-            (SubjectType::Kind(_), Set::Dispatch | Set::Invoke) => &[op::INVOKE],
-            (SubjectType::Kind(Kind::Function | Kind::Container), Set::Provision) => {
-                &[op::CREATE, op::DELETE, op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY]
-            }
-            (SubjectType::Kind(_), Set::Provision) => &[op::CREATE, op::DELETE],
-            (SubjectType::Kind(_), Set::Reconfigure) => &[op::SET],
-            (SubjectType::Kind(_), Set::DataRead) => &[op::READ],
-            (SubjectType::Kind(_), Set::DataWrite) => &[op::WRITE],
-            (SubjectType::Kind(_), Set::Setup) => &[op::MARK],
-            (SubjectType::Kind(_), Set::Run) => &[op::WRITE_LOGS],
-            (SubjectType::Deployment, Set::Setup) => {
-                &[op::GET_CLUSTER, op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::MARK_CLUSTER]
-            }
-            (SubjectType::Identity, Set::Setup) => {
-                &[op::GET_IDENTITY, op::CREATE_IDENTITY, op::SET_IDENTITY, op::DELETE_IDENTITY]
-            }
-            _ => &[],
-        }
+    fn identity_set() -> Rows<Self> {
+        &[op::GET_IDENTITY, op::CREATE_IDENTITY, op::SET_IDENTITY, op::DELETE_IDENTITY]
+    }
+
+    fn shared_set() -> Rows<Self> {
+        &[op::GET_CLUSTER, op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::MARK_CLUSTER]
     }
 
     fn is_shared(_: Scope) -> bool {
         false
-    }
-
-    fn escalations() -> &'static [Escalation] {
-        &[Escalation { name: "write one's own rights", required: &["identity.set"] }]
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        pattern == permission
-    }
-
-    fn check(_: &Stack, _: &Target) -> Vec<Problem> {
-        Vec::new()
-    }
-
-    fn name_resource(resource: &Resource, target: &Target, things: &mut Vec<(Scope, String)>) {
-        let adopted = match resource.settings() {
-            crate::resource::Settings::Network(network) => network.existing_name(),
-            _ => None,
-        };
-        let own = || format!("{}/{}", resource.kind(), hyphenated(&target.prefix, resource.id().as_str(), 255));
-        things.push((Scope::Thing, adopted.map_or_else(own, str::to_owned)));
     }
 
     fn name_shared(stack: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
@@ -174,26 +149,66 @@ impl Cloud for Memory {
             things.push((Scope::IdentityOfCode, name));
         }
     }
+}
 
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
-        let mut rights: Vec<Right> = deployment
-            .granted(holding)
+/// Every kind is the same here: something with settings, and with code or data.
+impl<S: ResourceSettings> On<Memory> for S {
+    fn set(set: Set) -> Rows<Memory> {
+        match set {
+            Set::Heartbeat => &[op::GET],
+            Set::Management if S::KIND.runs_code() => &[op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY],
+            Set::Logs => &[op::READ_LOGS],
+            Set::Dispatch | Set::Invoke => &[op::INVOKE],
+            Set::Provision if S::KIND.runs_code() => {
+                &[op::CREATE, op::DELETE, op::SET_CODE, op::SET_SETTINGS, op::GIVE_IDENTITY]
+            }
+            Set::Provision => &[op::CREATE, op::DELETE],
+            Set::Reconfigure => &[op::SET],
+            Set::DataRead => &[op::READ],
+            Set::DataWrite => &[op::WRITE],
+            Set::Setup => &[op::MARK],
+            Set::Run => &[op::WRITE_LOGS],
+            Set::Management => &[],
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Memory>, things: &mut Vec<(Scope, String)>) {
+        let own = || format!("{}/{}", S::KIND, hyphenated(&placed.target.prefix, placed.id(), 255));
+        things.push((Scope::Thing, placed.resource.existing_name().map_or_else(own, str::to_owned)));
+    }
+}
+
+impl AccessControl for Memory {
+    type Principal = Principal;
+    type Condition = ();
+
+    fn escalations() -> &'static [Escalation] {
+        &[Escalation { name: "write one's own rights", required: &["identity.set"] }]
+    }
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        pattern == permission
+    }
+
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        let mut rights: Vec<Right> = layout
+            .granted(grants)
             .flat_map(|(_, _, row, names)| {
                 names.map(|name| Right { permission: row.permission.to_owned(), on: name.to_owned() })
             })
             .collect();
         rights.sort_unstable();
         rights.dedup();
-        let Target { vendor, proof, .. } = deployment.target;
-        let trusts = matches!(holding.holder, Holder::Vendor).then(|| (vendor.clone(), proof.clone()));
-        Principal { name: holding.holder.label().to_owned(), trusts, rights }
+        let Target { vendor, proof, .. } = &layout.target;
+        let trusts = matches!(grants.holder, Holder::Vendor).then(|| (vendor.clone(), proof.clone()));
+        Principal { name: grants.holder.label().to_owned(), trusts, rights }
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes(_: &Documents<Self>) -> Vec<Size> {
+    fn sizes(_: &Target, _: &Layers<Principal>) -> Vec<Size> {
         Vec::new()
     }
 
@@ -202,14 +217,6 @@ impl Cloud for Memory {
             let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(on));
             visit(Allowed { permission, coverage, condition: None, statement: "right" });
         }
-    }
-
-    fn guards(_: Scope) -> &'static [Guard<Scope>] {
-        &[]
-    }
-
-    fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
-        &[]
     }
 
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

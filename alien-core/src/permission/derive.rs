@@ -8,15 +8,21 @@ use crate::lifecycle::Lifecycle;
 use crate::resource::Resource;
 use crate::stack::{ProfileScope, Stack};
 
-/// Derives the three layers of permissions of a stack.
-///
-/// * *Provisioning*, the customer's admin: `provision`, `reconfigure` and `setup` of everything, and the identities
-///   and shared things below it.
-/// * *Management*, the vendor: `heartbeat` of everything; `management` and `logs` of what is live; `dispatch` of
-///   live functions with commands on; and what `management.extend` adds.
-/// * *Runtime*, one identity a profile that code runs under: what the profile asks for, and `run` of the code itself.
-#[must_use]
-pub fn derive(stack: &Stack) -> Permissions {
+impl Stack {
+    /// The three layers of permissions that the stack asks for. They are derived once.
+    ///
+    /// * *Provisioning*, the customer's admin: `provision`, `reconfigure` and `setup` of everything, and the identities
+    ///   and shared things below it.
+    /// * *Management*, the vendor: `heartbeat` of everything; `management` and `logs` of what is live; `dispatch` of
+    ///   live functions with commands on; and what `management.extend` adds.
+    /// * *Runtime*, one identity a profile that code runs under: what the profile asks for, and `run` of the code itself.
+    #[must_use]
+    pub fn permissions(&self) -> &Permissions {
+        self.permissions_by(derive)
+    }
+}
+
+fn derive(stack: &Stack) -> Permissions {
     let runtime = runtime(stack);
     Permissions { provisioning: provisioning(stack, runtime.len()), management: management(stack), runtime }
 }

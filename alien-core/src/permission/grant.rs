@@ -5,9 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::set::{Set, Sets};
+use crate::kind::Kind;
 use crate::name::ProfileName;
-use crate::resource::Kind;
-use crate::stack::Stack;
 
 /// The three layers of permissions, each apart from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,14 +41,11 @@ impl fmt::Display for Layer {
     }
 }
 
-/// The position of a resource in its stack, in order of ids.
-pub type Position = usize;
-
 /// What a grant is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// A resource of the stack.
-    Resource(Position),
+    /// A resource, by its position among [`Stack::resources`](crate::Stack::resources).
+    Resource(usize),
     /// What the resources of a deployment share: a cluster, a namespace.
     Deployment,
     /// The identity that the vendor impersonates.
@@ -90,44 +86,6 @@ pub struct Grant {
     pub set: Set,
     /// Why.
     pub why: GrantReason,
-}
-
-impl Grant {
-    /// The name of the set, `queue/data-read`; `deployment/setup` and `identity/setup` where the subject is no
-    /// resource.
-    #[must_use]
-    pub fn set_name(&self, stack: &Stack) -> String {
-        let subject = match self.subject {
-            Subject::Resource(position) => stack.at(position).map_or("resource", |resource| resource.kind().name()),
-            Subject::Deployment => "deployment",
-            Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => "identity",
-        };
-        format!("{subject}/{}", self.set.name())
-    }
-
-    /// Why it exists, in a sentence.
-    #[must_use]
-    pub fn reason(&self, stack: &Stack) -> String {
-        let what = match self.subject {
-            Subject::Resource(position) => stack.at(position).map_or_else(String::new, |resource| {
-                format!("{} {} `{}`", resource.lifecycle(), resource.kind(), resource.id())
-            }),
-            Subject::Deployment => "what the resources share".to_owned(),
-            Subject::ManagementIdentity => "the identity that the vendor impersonates".to_owned(),
-            Subject::RuntimeIdentity(_) => "the identity of a profile".to_owned(),
-        };
-        match self.why {
-            GrantReason::Watch => format!("the vendor watches the health of {what}"),
-            GrantReason::Live => format!("the vendor looks after {what}, because it is live"),
-            GrantReason::Commands => format!("the vendor sends commands to {what}, because it has `commands` on"),
-            GrantReason::Extended => format!("the stack asks for it by `management.extend`, for {what}"),
-            GrantReason::SetUp => format!("the customer's admin sets up {what}"),
-            GrantReason::Foundation => format!("the customer's admin makes {what}"),
-            GrantReason::Profile => format!("the profile asks for it, for {what} by name"),
-            GrantReason::ProfileForAll => format!("the profile asks for it for all of the kind, so for {what} too"),
-            GrantReason::Runs => format!("{what} runs under this identity"),
-        }
-    }
 }
 
 /// Whose grants they are.
@@ -237,18 +195,6 @@ impl SubjectType {
             Self::Kind(kind) => kind.name(),
             Self::Deployment => "deployment",
             Self::Identity => "identity",
-        }
-    }
-}
-
-impl Subject {
-    /// The topic a subject belongs to; none where the stack has no such resource.
-    #[must_use]
-    pub fn topic(self, stack: &Stack) -> Option<SubjectType> {
-        match self {
-            Self::Resource(position) => stack.at(position).map(|resource| SubjectType::Kind(resource.kind())),
-            Self::Deployment => Some(SubjectType::Deployment),
-            Self::ManagementIdentity | Self::RuntimeIdentity(_) => Some(SubjectType::Identity),
         }
     }
 }

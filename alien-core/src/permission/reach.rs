@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::grant::{Holder, Permissions, Subject};
+use super::grant::{Holder, Subject};
 use super::set::{Set, Sets};
 use crate::name::{ProfileName, ResourceId};
 use crate::stack::Stack;
@@ -72,9 +72,16 @@ impl Reach {
     }
 }
 
-/// Computes what a vendor can reach by pushing code: which code it may replace, and what that code may do with data.
-#[must_use]
-pub fn reach(stack: &Stack, permissions: &Permissions) -> Reach {
+impl Stack {
+    /// What the vendor can reach by pushing code: which code it may replace, and what that code may do with data.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        reach(self)
+    }
+}
+
+fn reach(stack: &Stack) -> Reach {
+    let permissions = stack.permissions();
     let mut sets: BTreeMap<usize, Sets> = BTreeMap::new();
     for grant in &permissions.management.grants {
         if let Subject::Resource(position) = grant.subject {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::{Serialize, Serializer};
 
-use crate::resource::Kind;
+use crate::kind::Kind;
 
 /// What a permission set lets its holder do. With a [`Kind`] it is a [`SetName`], `queue/data-read`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +75,7 @@ impl Set {
         match self {
             Self::Heartbeat | Self::Management | Self::Provision | Self::Setup => true,
             Self::Logs | Self::Run => kind.runs_code(),
-            Self::Dispatch | Self::Invoke => matches!(kind, Kind::Function),
+            Self::Dispatch | Self::Invoke => kind.is_invoked(),
             Self::Reconfigure => !kind.runs_code(),
             Self::DataRead | Self::DataWrite => kind.holds_data(),
         }
@@ -122,7 +122,7 @@ impl SetName {
 
     /// Every set that can be asked for, in the order of documents.
     pub fn all() -> impl Iterator<Item = Self> {
-        Kind::ALL.into_iter().flat_map(|kind| {
+        Kind::ALL.iter().copied().flat_map(|kind| {
             Set::ALL
                 .into_iter()
                 .filter(move |set| set.fits(kind) && (set.is_for_profiles() || set.is_for_management()))

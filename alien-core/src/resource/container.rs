@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::function::{Code, Mentions};
-use super::{Sealed, check_environment, check_range};
+use super::code::Code;
+use super::describe::{Compute, Describe, Mentions, check_environment, check_range};
+use super::network::Network;
+use crate::form::{Collected, Form};
 use crate::handle::{Mention, Ref};
 use crate::lifecycle::State;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
@@ -152,7 +154,7 @@ impl Container {
 
     /// Runs it in a network of the stack's.
     #[must_use]
-    pub fn network<L: State>(mut self, network: &Ref<super::Network, L>) -> Self {
+    pub fn network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
         self.mentions.0.push(network.into());
         self
@@ -187,8 +189,10 @@ impl Container {
     pub const fn listens_on(&self) -> Option<u16> {
         self.port
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Container {
+    fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
         if let Code::Zip(_) = self.code {
             problems.push(Problem::error(
@@ -213,9 +217,35 @@ impl Container {
         }
         check_environment(problems, &self.environment);
     }
-}
 
-impl Sealed for Container {
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self { code, profile, cpu_millis, memory_mib, replicas, port, environment, network, mentions: _ } = self;
+        fields.value("code", code.form());
+        fields.value("profile", Form::Text(profile));
+        fields.number("cpuMillis", *cpu_millis, default_cpu());
+        fields.number("memoryMib", *memory_mib, default_memory());
+        if !is_default_replicas(replicas) {
+            let Replicas { min, max } = *replicas;
+            fields.value("replicas", Form::object([("min", Form::Number(min)), ("max", Form::Number(max))]));
+        }
+        fields.optional_number("port", port.map(u32::from));
+        fields.texts("environment", environment);
+        fields.optional_text("network", network.as_deref());
+    }
+
+    fn updatable(&self) -> &'static [&'static str] {
+        &["code", "cpuMillis", "environment", "links", "memoryMib", "replicas"]
+    }
+
+    fn compute(&self) -> Option<Compute<'_>> {
+        Some(Compute {
+            code: &self.code,
+            profile: &self.profile,
+            environment: &self.environment,
+            network: self.network.as_deref(),
+        })
+    }
+
     fn take_mentions(&mut self) -> Vec<Mention> {
         std::mem::take(&mut self.mentions.0)
     }

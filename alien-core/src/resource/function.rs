@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::{Queue, Sealed, check_environment, check_range};
+use super::code::Code;
+use super::describe::{Compute, Describe, Mentions, Trigger, check_environment, check_range};
+use super::network::Network;
+use super::queue::{Queue, whole_seconds};
+use crate::form::{Collected, Form};
 use crate::handle::{Mention, Ref};
 use crate::lifecycle::State;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
-use crate::problem::{Problem, Rule};
+use crate::problem::Problem;
 
 /// Code that runs on demand and scales to zero.
 ///
@@ -58,88 +61,6 @@ pub struct Function {
     #[schemars(skip)]
     mentions: Mentions,
 }
-
-/// What runs: an image pinned by digest, or a zip named by its digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Code {
-    /// An image reference that ends in `@sha256:` and 64 hexadecimal digits.
-    Image(String),
-    /// `sha256:` and the 64 hexadecimal digits of a zip that holds an executable `bootstrap`. The bytes come with
-    /// the release.
-    Zip(String),
-}
-
-impl Code {
-    /// An image, `registry/repository@sha256:…`.
-    #[must_use]
-    pub fn image(reference: impl Into<String>) -> Self {
-        Self::Image(reference.into())
-    }
-
-    /// A zip, by its bytes: what is kept is their SHA-256.
-    #[must_use]
-    pub fn zip(bytes: &[u8]) -> Self {
-        use std::fmt::Write as _;
-        let mut digest = String::from("sha256:");
-        for byte in Sha256::digest(bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
-        Self::Zip(digest)
-    }
-
-    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        match self {
-            Self::Image(reference) => match reference.split_once('@') {
-                _ if reference.is_empty() => problems.push(Problem::error(
-                    Rule::Code,
-                    "the image is empty".to_owned(),
-                    "name it as `registry/repository@sha256:…`".to_owned(),
-                )),
-                Some((_, digest)) if is_digest(digest) => {}
-                _ => problems.push(Problem::warning(
-                    Rule::Code,
-                    format!("image `{reference}` is not pinned by digest: what runs can change without an update"),
-                    "name it as `registry/repository@sha256:` and 64 hexadecimal digits in lower case".to_owned(),
-                )),
-            },
-            Self::Zip(digest) if is_digest(digest) => {}
-            Self::Zip(digest) => problems.push(Problem::error(
-                Rule::Code,
-                format!("zip `{digest}` is not a digest"),
-                "write `sha256:` and 64 hexadecimal digits in lower case".to_owned(),
-            )),
-        }
-    }
-}
-
-/// `sha256:` and 64 hexadecimal digits in lower case.
-fn is_digest(digest: &str) -> bool {
-    digest.strip_prefix("sha256:").is_some_and(|digits| {
-        digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
-}
-
-/// A queue whose messages start the function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Trigger {
-    /// The id of the queue.
-    pub queue: String,
-}
-
-/// References that were given to the settings, so that the builder can see whether they are its own.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Mentions(pub(crate) Vec<Mention>);
-
-/// Where a setting came from does not make it another setting.
-impl PartialEq for Mentions {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl Eq for Mentions {}
 
 fn default_memory() -> u32 {
     512
@@ -198,7 +119,7 @@ impl Function {
     /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout_seconds = super::queue::whole_seconds(timeout);
+        self.timeout_seconds = whole_seconds(timeout);
         self
     }
 
@@ -233,7 +154,7 @@ impl Function {
 
     /// Runs it in a network of the stack's.
     #[must_use]
-    pub fn network<L: State>(mut self, network: &Ref<super::Network, L>) -> Self {
+    pub fn network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
         self.mentions.0.push(network.into());
         self
@@ -280,16 +201,68 @@ impl Function {
     pub const fn is_public(&self) -> bool {
         self.public_url
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Function {
+    fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
         check_range(problems, "memory in MiB", self.memory_mib, 128..=8192);
         check_range(problems, "timeout in seconds", self.timeout_seconds, 1..=900);
         check_environment(problems, &self.environment);
     }
-}
 
-impl Sealed for Function {
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self {
+            code,
+            profile,
+            memory_mib,
+            timeout_seconds,
+            environment,
+            triggers,
+            public_url,
+            commands,
+            network,
+            mentions: _,
+        } = self;
+        fields.value("code", code.form());
+        fields.value("profile", Form::Text(profile));
+        fields.number("memoryMib", *memory_mib, default_memory());
+        fields.number("timeoutSeconds", *timeout_seconds, default_timeout());
+        fields.texts("environment", environment);
+        if !triggers.is_empty() {
+            let queues = triggers.iter().map(|trigger| Form::object([("queue", Form::Text(&trigger.queue))]));
+            fields.value("triggers", Form::List(queues.collect()));
+        }
+        fields.flag("publicUrl", *public_url);
+        fields.flag("commands", *commands);
+        fields.optional_text("network", network.as_deref());
+    }
+
+    fn updatable(&self) -> &'static [&'static str] {
+        &["code", "environment", "links", "memoryMib", "timeoutSeconds"]
+    }
+
+    fn compute(&self) -> Option<Compute<'_>> {
+        Some(Compute {
+            code: &self.code,
+            profile: &self.profile,
+            environment: &self.environment,
+            network: self.network.as_deref(),
+        })
+    }
+
+    fn triggers(&self) -> &[Trigger] {
+        &self.triggers
+    }
+
+    fn takes_commands(&self) -> bool {
+        self.commands
+    }
+
+    fn is_public(&self) -> bool {
+        self.public_url
+    }
+
     fn take_mentions(&mut self) -> Vec<Mention> {
         std::mem::take(&mut self.mentions.0)
     }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Sealed;
+use super::describe::Describe;
+use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::{Problem, Rule};
 
@@ -52,8 +53,10 @@ impl Kv {
     pub fn time_to_live_attribute(&self) -> Option<&str> {
         self.ttl_attribute.as_deref()
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Kv {
+    fn check(&self, problems: &mut Vec<Problem>) {
         let Some(attribute) = &self.ttl_attribute else { return };
         let plain = attribute.len() <= 255
             && attribute.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -66,6 +69,9 @@ impl Kv {
             ));
         }
     }
-}
 
-impl Sealed for Kv {}
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self { ttl_attribute } = self;
+        fields.optional_text("ttlAttribute", ttl_attribute.as_deref());
+    }
+}

@@ -4,7 +4,8 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Sealed;
+use super::describe::Describe;
+use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::{Problem, Rule};
 
@@ -57,8 +58,10 @@ impl Network {
     pub fn existing_name(&self) -> Option<&str> {
         self.existing.as_deref()
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Network {
+    fn check(&self, problems: &mut Vec<Problem>) {
         if self.range.is_some() && self.existing.is_some() {
             problems.push(Problem::error(
                 Rule::Setting,
@@ -88,6 +91,14 @@ impl Network {
             ));
         }
     }
-}
 
-impl Sealed for Network {}
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self { range, existing } = self;
+        fields.optional_text("range", range.as_deref());
+        fields.optional_text("existing", existing.as_deref());
+    }
+
+    fn existing_name(&self) -> Option<&str> {
+        self.existing.as_deref()
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Sealed, check_range};
+use super::describe::{Describe, check_range};
+use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::Problem;
 
@@ -127,14 +128,21 @@ impl Queue {
     pub const fn dead_letter_deliveries(&self) -> Option<u32> {
         self.dead_letter_after
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Queue {
+    fn check(&self, problems: &mut Vec<Problem>) {
         check_range(problems, "visibility timeout in seconds", self.visibility_timeout_seconds, 10..=300);
         check_range(problems, "retention in seconds", self.retention_seconds, 600..=604_800);
         if let Some(deliveries) = self.dead_letter_after {
             check_range(problems, "deliveries before the dead-letter queue", deliveries, 5..=100);
         }
     }
-}
 
-impl Sealed for Queue {}
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self { visibility_timeout_seconds, retention_seconds, dead_letter_after } = self;
+        fields.number("visibilityTimeoutSeconds", *visibility_timeout_seconds, default_visibility());
+        fields.number("retentionSeconds", *retention_seconds, default_retention());
+        fields.optional_number("deadLetterAfter", *dead_letter_after);
+    }
+}

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Sealed, check_range};
+use super::describe::{Describe, check_range};
+use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::Problem;
 
@@ -68,12 +69,18 @@ impl Storage {
     pub const fn expiry_days(&self) -> Option<u32> {
         self.expire_after_days
     }
+}
 
-    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+impl Describe for Storage {
+    fn check(&self, problems: &mut Vec<Problem>) {
         if let Some(days) = self.expire_after_days {
             check_range(problems, "expiry in days", days, 1..=3650);
         }
     }
-}
 
-impl Sealed for Storage {}
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
+        let Self { versioning, expire_after_days } = self;
+        fields.flag("versioning", *versioning);
+        fields.optional_number("expireAfterDays", *expire_after_days);
+    }
+}

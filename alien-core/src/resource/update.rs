@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Code, Container, Function, Replicas, ResourceKind, Settings};
+use super::any::ResourceSettings;
+use super::code::Code;
+use super::container::{Container, Replicas};
+use super::function::Function;
 
-/// A kind that the vendor updates. Sealed, as [`ResourceKind`] is.
-pub trait Updatable: ResourceKind {
+/// A kind that the vendor updates. Sealed, as [`ResourceKind`](crate::resource::ResourceKind) is.
+pub trait Updatable: ResourceSettings {
     /// What may be changed of it.
     type Update: Send;
-
-    /// The settings of this kind, if they are.
-    fn from_settings(settings: Settings) -> Option<Self>;
 
     /// The settings as the update leaves them, and the bytes that takes.
     fn updated(self, update: Self::Update) -> Updated<Self>;
@@ -115,13 +115,6 @@ impl FunctionUpdate {
 impl Updatable for Function {
     type Update = FunctionUpdate;
 
-    fn from_settings(settings: Settings) -> Option<Self> {
-        match settings {
-            Settings::Function(function) => Some(function),
-            _ => None,
-        }
-    }
-
     fn updated(mut self, update: FunctionUpdate) -> Updated<Self> {
         let FunctionUpdate { code, previous, memory_mib, timeout, variables } = update;
         let (code, zip) = code.map_or((None, None), |new| (Some(new.code), new.zip));
@@ -191,13 +184,6 @@ impl ContainerUpdate {
 
 impl Updatable for Container {
     type Update = ContainerUpdate;
-
-    fn from_settings(settings: Settings) -> Option<Self> {
-        match settings {
-            Settings::Container(container) => Some(container),
-            _ => None,
-        }
-    }
 
     fn updated(mut self, update: ContainerUpdate) -> Updated<Self> {
         let ContainerUpdate { code, cpu_millis, memory_mib, replicas, variables } = update;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::Stack;
+use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
 use crate::handle::{Mention, Origin, Ref};
+use crate::kind::ResourceKind;
 use crate::lifecycle::{Frozen, Live, State};
 use crate::permission::{ForManagement, ForProfiles, SetName, SetOf};
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::ResourceKind;
+use crate::resource::ResourceSettings;
 
 /// Builds a [`Stack`]. The order of calls changes nothing.
 ///
@@ -36,31 +37,35 @@ pub struct Builder {
     problems: Vec<Problem>,
 }
 
-impl Builder {
-    pub(super) fn new(name: impl Into<String>) -> Self {
+impl Stack {
+    /// Begins a stack of this name.
+    pub fn builder(name: impl Into<String>) -> Builder {
         let draft = Draft { name: Some(name.into()), ..Draft::default() };
-        Self { draft, origin: Origin::default(), problems: Vec::new() }
+        Builder { draft, origin: Origin::default(), problems: Vec::new() }
     }
+}
 
+impl Builder {
     /// Adds a resource that the vendor may only watch after set-up.
-    pub fn frozen<K: ResourceKind>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Frozen> {
+    pub fn frozen<K: ResourceSettings>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Frozen> {
         self.add(id.into(), settings)
     }
 
     /// Adds a resource that the vendor may update.
-    pub fn live<K: ResourceKind>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Live> {
+    pub fn live<K: ResourceSettings>(&mut self, id: impl Into<String>, settings: K) -> Ref<K, Live> {
         self.add(id.into(), settings)
     }
 
-    fn add<K: ResourceKind, L: State>(&mut self, id: String, mut settings: K) -> Ref<K, L> {
-        for mention in settings.take_mentions() {
+    fn add<K: ResourceSettings, L: State>(&mut self, id: String, settings: K) -> Ref<K, L> {
+        let mut settings = settings.into();
+        for mention in settings.describe_mut().take_mentions() {
             self.own(&id, &mention);
         }
         self.draft.resources.push(DraftResource {
             id: Some(id.clone()),
             lifecycle: Some(L::LIFECYCLE),
             links: Vec::new(),
-            settings: Some(settings.into()),
+            settings: Some(settings),
         });
         Ref::new(id, self.origin.clone())
     }

@@ -3,32 +3,58 @@
 //! Serde stops at the first error. Here a resource that does not decode is decoded again field by field, each beside
 //! the least that its kind needs, so that every wrong field is named.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
-use crate::problem::{Problem, Rule};
-use crate::resource::{Kind, Settings};
+use crate::kind::Kind;
+use crate::problem::{Problem, Problems, Rule};
+use crate::resource::Settings;
 
-pub(super) fn decode(text: &str) -> (Draft, Vec<Problem>) {
+impl Stack {
+    /// Reads the JSON form and checks it. The form is that of [`schema`](crate::schema).
+    ///
+    /// # Errors
+    ///
+    /// Every problem: text that is no JSON, unknown and repeated fields, values of the wrong type, and everything
+    /// that [`Builder::build`](crate::Builder::build) checks.
+    pub fn from_json(text: &str) -> Result<Self, Problems> {
+        match serde_json::from_str::<Tree>(text) {
+            Ok(tree) => tree.stack(),
+            Err(error) => {
+                let help = "write a JSON object as the schema of stacks describes it".to_owned();
+                Err(Problems(vec![Problem::error(Rule::Form, format!("not JSON: {error}"), help).at("stack")]))
+            }
+        }
+    }
+}
+
+/// As a part of another document: the same, with all problems in one text.
+impl<'de> Deserialize<'de> for Stack {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Tree::deserialize(deserializer)?.stack().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Tree {
+    fn stack(self) -> Result<Stack, Problems> {
+        let (draft, problems) = decode(self);
+        draft.check(problems)
+    }
+}
+
+fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
     let mut draft = Draft::default();
     let mut problems = Findings::default();
-    let value = match serde_json::from_str::<Tree>(text) {
-        Ok(tree) => {
-            for path in tree.repeated {
-                problems.form(&path, "the field is written twice".to_owned(), "keep one of them");
-            }
-            tree.value
-        }
-        Err(error) => {
-            problems.form("stack", format!("not JSON: {error}"), "write a JSON object as `alien schema` describes it");
-            return (draft, problems.0);
-        }
-    };
-    let Some(mut fields) = problems.object("stack", value) else { return (draft, problems.0) };
+    for path in tree.repeated {
+        problems.form(&path, "the field is written twice".to_owned(), "keep one of them");
+    }
+    let Some(mut fields) = problems.object("stack", tree.value) else { return (draft, problems.0) };
 
     match fields.remove("name") {
         Some(Value::String(name)) => draft.name = Some(name),
@@ -83,6 +109,8 @@ pub(super) fn decode(text: &str) -> (Draft, Vec<Problem>) {
     (draft, problems.0)
 }
 
+type Fields = BTreeMap<String, Value>;
+
 /// Problems of form, as they are found.
 #[derive(Default)]
 struct Findings(Vec<Problem>);
@@ -92,9 +120,10 @@ impl Findings {
         self.0.push(Problem::error(Rule::Form, what, help.to_owned()).at(path));
     }
 
-    fn object(&mut self, path: &str, value: Value) -> Option<Map<String, Value>> {
+    /// The fields of an object, sorted, whichever order JSON objects keep in this program.
+    fn object(&mut self, path: &str, value: Value) -> Option<Fields> {
         if let Value::Object(fields) = value {
-            return Some(fields);
+            return Some(fields.into_iter().collect());
         }
         self.form(path, "not an object".to_owned(), "write `{…}`");
         None
@@ -108,13 +137,13 @@ impl Findings {
         Vec::new()
     }
 
-    fn unknown(&mut self, path: &str, fields: &Map<String, Value>, known: &str) {
+    fn unknown(&mut self, path: &str, fields: &Fields, known: &str) {
         for field in fields.keys() {
             self.form(path, format!("unknown field `{field}`"), &format!("remove it; the fields here are {known}"));
         }
     }
 
-    fn resource(&mut self, path: &str, mut fields: Map<String, Value>) -> DraftResource {
+    fn resource(&mut self, path: &str, mut fields: Fields) -> DraftResource {
         let id = match fields.remove("id") {
             Some(Value::String(id)) => Some(id),
             Some(_) => {
@@ -143,7 +172,8 @@ impl Findings {
             Some(Value::String(kind)) => {
                 let known = Kind::named(&kind);
                 if known.is_none() {
-                    let kinds = Kind::ALL.map(Kind::name).join(", ");
+                    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+                    let kinds = kinds.join(", ");
                     let what = format!("`{kind}` is not a kind of resource");
                     self.0.push(Problem::error(Rule::UnknownKind, what, format!("use one of {kinds}")).at(path));
                 }
@@ -162,14 +192,11 @@ impl Findings {
         DraftResource { id, lifecycle, links, settings }
     }
 
-    fn settings(&mut self, path: &str, kind: Kind, fields: Map<String, Value>) -> Option<Settings> {
-        if let Ok(settings) = Settings::decode(kind, Value::Object(fields.clone())) {
+    fn settings(&mut self, path: &str, kind: Kind, fields: Fields) -> Option<Settings> {
+        if let Ok(settings) = Settings::decode(kind, fields.clone().into_iter().collect()) {
             return Some(settings);
         }
-        let least = match kind {
-            Kind::Function | Kind::Container => json!({ "code": { "image": "i" }, "profile": "p" }),
-            Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => json!({}),
-        };
+        let least = if kind.runs_code() { json!({ "code": { "image": "i" }, "profile": "p" }) } else { json!({}) };
         let least = least.as_object().cloned().unwrap_or_default();
         for field in least.keys().filter(|field| !fields.contains_key(*field)) {
             self.form(path, format!("`{field}` is missing"), &format!("every {kind} has it"));
@@ -178,7 +205,7 @@ impl Findings {
             let mut probe = least.clone();
             probe.insert(field.clone(), value);
             if let Err(error) = Settings::decode(kind, Value::Object(probe)) {
-                let help = format!("write it as `alien schema` describes a {kind}");
+                let help = format!("write it as the schema of stacks describes a {kind}");
                 self.form(path, format!("`{field}`: {error}"), &help);
             }
         }

@@ -2,27 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use super::Stack;
+use super::checked::Stack;
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Grant, Layer, Permissions, Subject};
-use crate::problem::{Problem, Rule};
-use crate::resource::{Kind, Resource};
+use crate::problem::{Problem, Remedy, Rule};
+use crate::resource::Resource;
 
 /// What changed from one stack to the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diff {
     /// Resources that changed, sorted by id.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ResourceChange>,
     /// Grants that were gained and lost, sorted by layer, holder, resource and set.
     pub grants: Vec<GrantChange>,
 }
 
 /// A resource that changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceChange {
     /// Its id.
     pub resource: String,
     /// How it changed.
@@ -33,7 +32,7 @@ pub struct Change {
 }
 
 /// How a resource changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is new.
@@ -54,7 +53,7 @@ pub enum ChangeKind {
 }
 
 /// Who may apply a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
     /// The vendor, by an update.
@@ -64,7 +63,7 @@ pub enum Who {
 }
 
 /// A grant that was gained or lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GrantChange {
     /// The layer it belongs to.
     pub layer: Layer,
@@ -81,7 +80,7 @@ pub struct GrantChange {
 }
 
 /// Whether a grant was gained or lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delta {
     /// It is new.
@@ -111,8 +110,7 @@ impl Diff {
         refusals
     }
 
-    /// The same where the vendor means the changes of frozen resources (`--allow-frozen-changes`): they are then
-    /// the customer's admin's to apply.
+    /// The same where the vendor means the changes of frozen resources: they are then the customer's admin's to apply.
     #[must_use]
     pub fn refusals_except_frozen(&self) -> Vec<Problem> {
         let mut refusals = Vec::new();
@@ -147,9 +145,9 @@ impl Diff {
         for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
             if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {
                 let what = "this change is the customer's admin's to make";
-                let help = "invite the customer to set up again: `alien invite --record`";
+                let help = "invite the customer to set up again";
                 let problem = Problem::error(Rule::SetFit, what.to_owned(), help.to_owned());
-                problems.push(problem.at(&change.resource));
+                problems.push(problem.at(&change.resource).remedy(Remedy::InviteAgain));
             }
         }
         for grant in
@@ -157,17 +155,20 @@ impl Diff {
         {
             let what = format!("{} loses `{}`", grant.holder, grant.set);
             let help = "invite the customer to set up again: only the customer's admin changes permissions";
-            problems.push(Problem::error(Rule::SetFit, what, help.to_owned()).at(&grant.subject));
+            let problem = Problem::error(Rule::SetFit, what, help.to_owned());
+            problems.push(problem.at(&grant.subject).remedy(Remedy::InviteAgain));
         }
         problems
     }
 
     fn frozen_changes(&self) -> Vec<Problem> {
-        let frozen = |change: &Change| match &change.kind {
+        let frozen = |change: &ResourceChange| match &change.kind {
             ChangeKind::Settings { lifecycle: Lifecycle::Frozen, fields } => {
                 let what = format!("frozen, but changed: {}", fields.join(", "));
-                let help = "take the change back, or pass --allow-frozen-changes and let the customer's admin apply it";
-                Some(Problem::error(Rule::SetFit, what, help.to_owned()).at(&change.resource))
+                let help =
+                    "take the change back, or allow changes of frozen resources and let the customer's admin apply it";
+                let problem = Problem::error(Rule::SetFit, what, help.to_owned());
+                Some(problem.at(&change.resource).remedy(Remedy::AllowFrozenChanges))
             }
             _ => None,
         };
@@ -175,23 +176,32 @@ impl Diff {
     }
 }
 
-pub(super) fn diff(previous: &Stack, next: &Stack) -> Diff {
+impl Stack {
+    /// What changed since `previous`, who may apply each change, and which grants were gained and lost.
+    #[must_use]
+    pub fn diff(&self, previous: &Self) -> Diff {
+        diff(previous, self)
+    }
+}
+
+fn diff(previous: &Stack, next: &Stack) -> Diff {
     let ids: BTreeSet<&str> =
-        previous.resources.iter().chain(&next.resources).map(|resource| resource.id.as_str()).collect();
+        previous.resources().iter().chain(next.resources()).map(|resource| resource.id().as_str()).collect();
     let mut changes = Vec::new();
     for id in ids {
-        let mut change = |kind, who| changes.push(Change { resource: id.to_owned(), kind, who });
+        let mut change = |kind, who| changes.push(ResourceChange { resource: id.to_owned(), kind, who });
         match (previous.resource(id), next.resource(id)) {
             (Some(old), Some(new)) if old.kind() == new.kind() => {
-                match (old.lifecycle, new.lifecycle) {
+                match (old.lifecycle(), new.lifecycle()) {
                     (Lifecycle::Frozen, Lifecycle::Live) => change(ChangeKind::Thawed, Who::Admin),
                     (Lifecycle::Live, Lifecycle::Frozen) => change(ChangeKind::Froze, Who::Admin),
                     _ => {}
                 }
-                let fields = changed_fields(old, new);
+                let fields = new.changed_fields(old);
                 if !fields.is_empty() {
                     let who = who_applies(old, new, &fields);
-                    change(ChangeKind::Settings { lifecycle: old.lifecycle, fields }, who);
+                    let fields = fields.into_iter().map(str::to_owned).collect();
+                    change(ChangeKind::Settings { lifecycle: old.lifecycle(), fields }, who);
                 }
             }
             (old, new) => {
@@ -209,32 +219,10 @@ pub(super) fn diff(previous: &Stack, next: &Stack) -> Diff {
 
 /// The vendor's update reaches code and the settings beside it; identity, triggers, addresses and everything of the
 /// other kinds are the admin's.
-fn who_applies(old: &Resource, new: &Resource, fields: &[String]) -> Who {
-    let live = old.lifecycle == Lifecycle::Live && new.lifecycle == Lifecycle::Live;
-    let updatable = |field: &String| match new.kind() {
-        Kind::Function => matches!(field.as_str(), "code" | "memoryMib" | "timeoutSeconds" | "environment" | "links"),
-        Kind::Container => {
-            matches!(field.as_str(), "code" | "cpuMillis" | "memoryMib" | "replicas" | "environment" | "links")
-        }
-        Kind::Storage | Kind::Kv | Kind::Queue | Kind::Network => false,
-    };
-    if live && fields.iter().all(updatable) { Who::Vendor } else { Who::Admin }
-}
-
-/// The names of settings that differ, as the JSON form names them.
-pub(crate) fn changed_fields(old: &Resource, new: &Resource) -> Vec<String> {
-    let form = |resource: &Resource| match resource.settings.encode() {
-        Ok(Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let (old_form, new_form) = (form(old), form(new));
-    let names: BTreeSet<&String> = old_form.keys().chain(new_form.keys()).collect();
-    let mut fields: Vec<String> =
-        names.into_iter().filter(|name| old_form.get(*name) != new_form.get(*name)).cloned().collect();
-    if old.links != new.links {
-        fields.push("links".to_owned());
-    }
-    fields
+fn who_applies(old: &Resource, new: &Resource, fields: &[&str]) -> Who {
+    let live = old.lifecycle() == Lifecycle::Live && new.lifecycle() == Lifecycle::Live;
+    let reached = new.settings().describe().updatable();
+    if live && fields.iter().all(|field| reached.contains(field)) { Who::Vendor } else { Who::Admin }
 }
 
 fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
@@ -263,7 +251,7 @@ fn held(stack: &Stack) -> BTreeMap<(Layer, String, String, String), String> {
             let key = (
                 holding.holder.layer(),
                 holder.clone(),
-                subject_name(stack, &permissions, grant),
+                subject_name(stack, permissions, grant),
                 grant.set_name(stack),
             );
             all.insert(key, grant.reason(stack));
@@ -275,7 +263,7 @@ fn held(stack: &Stack) -> BTreeMap<(Layer, String, String, String), String> {
 fn subject_name(stack: &Stack, permissions: &Permissions, grant: &Grant) -> String {
     match grant.subject {
         Subject::Resource(position) => {
-            stack.at(position).map_or_else(String::new, |resource| resource.id.as_str().to_owned())
+            stack.at(position).map_or_else(String::new, |resource| resource.id().to_string())
         }
         Subject::Deployment => "deployment".to_owned(),
         Subject::ManagementIdentity => permissions.management.holder.name(),

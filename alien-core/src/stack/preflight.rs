@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checked::{ProfileScope, Scopes, Sound, Stack};
 use super::draft::{Draft, DraftResource};
-use super::{ProfileScope, Scopes, Stack, graph};
+use super::graph;
+use crate::kind::Kind;
 use crate::name::{ProfileName, ResourceId, StackName};
 use crate::permission::{Set, SetName};
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::{Kind, Resource, Settings};
+use crate::resource::{Resource, Settings};
 
 impl Draft {
     /// Checks every rule. `problems` are those found while the draft was read.
@@ -28,7 +30,7 @@ impl Draft {
         let warnings = Problems::none(problems)?;
         // Without an error there is a name.
         let Some(name) = name else { return Err(Problems(warnings)) };
-        Ok(Stack { name, resources, profiles, extend, order, warnings })
+        Ok(Stack::of(Sound { name, resources, profiles, extend, order, warnings }))
     }
 }
 
@@ -185,11 +187,12 @@ impl Check {
                         let what = format!("`{set}` is asked for, but the function takes no commands");
                         self.error(&at, Rule::SetFit, what, "set `\"commands\": true` on the function");
                     }
-                    (Set::Provision | Set::Reconfigure, Some(Settings::Network(network)))
-                        if network.existing.is_some() =>
+                    (Set::Provision | Set::Reconfigure, Some(settings))
+                        if settings.describe().existing_name().is_some() =>
                     {
-                        let what = format!("`{set}` is asked for, but the network is the customer's own");
-                        self.error(&at, Rule::SetFit, what, "remove it: an existing network is used, never changed");
+                        let what = format!("`{set}` is asked for, but the {} is the customer's own", set.kind);
+                        let help = format!("remove it: an existing {} is used, never changed", set.kind);
+                        self.error(&at, Rule::SetFit, what, help);
                     }
                     _ => {
                         sets.insert(set.set);

@@ -3,10 +3,11 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::name::{ProfileName, ResourceId, StackName};
 use crate::permission::SetName;
-use crate::resource::{Kind, Settings};
+use crate::resource::Settings;
 
 /// The JSON Schema (draft 2020-12) of the form that [`Stack::from_json`](crate::Stack::from_json) reads.
 ///
@@ -19,7 +20,7 @@ pub fn schema() -> Value {
     let name = generator.subschema_for::<StackName>();
     let profile = generator.subschema_for::<ProfileName>();
     let mut kinds = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         let Value::Object(mut schema) = Settings::schema(kind, &mut generator).into() else { continue };
         let mut properties = take_object(&mut schema, "properties");
         properties.insert("id".to_owned(), json!(id));

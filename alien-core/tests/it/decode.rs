@@ -23,7 +23,7 @@ fn lines(text: &str) -> String {
 fn the_published_schema_is_the_one_of_the_code() {
     let published: Value = serde_json::from_str(include_str!("../../stack.schema.json")).unwrap();
     let told = "write it again: cargo run --bin alien -- schema > alien-core/stack.schema.json";
-    assert_eq!(published, alien_core::stack::schema(), "{told}");
+    assert_eq!(published, alien_core::schema(), "{told}");
 }
 
 #[test]

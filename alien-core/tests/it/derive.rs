@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use alien_conformance::golden::my_app;
 use alien_conformance::stacks::{any_document, any_stack, resource};
-use alien_core::permission::{GrantReason, Grants, Layer, Set, Subject, reach};
-use alien_core::{Kind, Lifecycle, Stack};
+use alien_core::{GrantReason, Grants, Kind, Layer, Lifecycle, Set, Stack, Subject};
 use proptest::prelude::*;
 
 /// Holder, subject by id, set.
@@ -43,7 +42,7 @@ fn every_grant_says_why_it_exists() {
 #[test]
 fn reach_is_what_pushed_code_can_touch() {
     let stack = my_app();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&reach(&stack, &stack.permissions())).unwrap());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&stack.reach()).unwrap());
 }
 
 proptest! {
@@ -118,10 +117,11 @@ proptest! {
     #[test]
     fn what_is_gained_one_way_is_lost_the_other(one in any_stack(), other in any_stack()) {
         let (there, back) = (one.diff(&other), other.diff(&one));
-        let keys = |diff: &alien_core::stack::Diff, change| -> BTreeSet<_> {
+        let keys = |diff: &alien_core::Diff, change| -> BTreeSet<_> {
             diff.grants.iter().filter(|g| g.change == change).map(|g| (g.layer, g.holder.clone(), g.subject.clone(), g.set.clone())).collect()
         };
-        use alien_core::stack::Delta::{Gained, Lost};
+        use alien_core::Delta::Gained;
+        use alien_core::Delta::Lost;
         prop_assert_eq!(keys(&there, Gained), keys(&back, Lost));
         prop_assert_eq!(keys(&there, Lost), keys(&back, Gained));
     }

@@ -1,8 +1,7 @@
 //! Two stacks: what changed, who may apply it, what is refused.
 
 use alien_conformance::golden::my_app;
-use alien_core::Stack;
-use alien_core::stack::{ChangeKind, Delta, Diff, Who};
+use alien_core::{ChangeKind, Delta, Diff, Stack, Who};
 use serde_json::{Value, json};
 
 fn changed(change: impl FnOnce(&mut Value)) -> Diff {

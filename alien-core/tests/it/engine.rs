@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use alien_conformance::world::{Case, Shipped, World, release, run};
 use alien_conformance::{life, stacks};
-use alien_core::cloud;
-use alien_core::engine::Data;
-use alien_core::memory::{self, Fault, Memory, Right};
-use alien_core::permission::Layer;
+use alien_core::adapter::DeploymentContext;
+use alien_core::memory;
+use alien_core::memory::Fault;
+use alien_core::memory::Memory;
+use alien_core::memory::Right;
 use alien_core::{
-    Code, Container, Deployment, DeploymentContext, ErrorKind, Event, Function, Network, Profile, Provision, Queue,
-    Silent, Stack, Storage,
+    Code, Container, Data, Deployment, ErrorKind, Event, Function, Layer, Network, Profile, Provision, Queue, Silent,
+    Stack, Storage,
 };
 
 use crate::in_process::{InProcess, first};
@@ -248,7 +249,7 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
     assert_eq!(error.kind(), ErrorKind::Input);
     assert_eq!(
         error.problems()[0].what,
-        "it is frozen, and its settings changed; take the change back, or pass --allow-frozen-changes (memoryMib)"
+        "it is frozen, and its settings changed; take the change back, or allow changes of frozen resources (memoryMib)"
     );
     assert_eq!(world.account.names().len(), names, "nothing was done");
 
@@ -335,7 +336,7 @@ async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
     let stack = life::product(&first(&world));
     let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "admin", stack.clone());
-    let rendered = cloud::render::<Memory>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render::<Memory>(&stack, &case.target).unwrap();
     let rights = &rendered.documents.layers.principals(Layer::Provisioning)[0].rights;
     world.account.limit_admin(rights.clone());
     let deployment = case.up(&release, None).await.unwrap();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_conformance::world::{PausedClock, Shipped, World, quickly};
-use alien_core::call::CallConfig;
+use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::memory::{self, Account, Memory, Right, Target};
-use alien_core::{Deployment, DeploymentId, Impersonate, Provision};
+use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Provision};
 use async_trait::async_trait;
 
 /// The in-process cloud, on a clock that stands still while anything can go on.
@@ -53,9 +53,9 @@ impl World for InProcess {
     }
 
     async fn give_back(&self, deployment: &Deployment) {
-        let site = alien_core::DeploymentContext::<Memory>::of(deployment).unwrap();
-        let document = <Memory as alien_core::cloud::Cloud>::principal(&site.deployed(), &site.permissions.management);
-        self.account.set_document(&site.identity(), document);
+        let site = DeploymentContext::<Memory>::of(deployment).unwrap();
+        let document = Memory::principal(&site.layout, &site.permissions().management);
+        self.account.set_document(site.identity(), document);
     }
 }
 

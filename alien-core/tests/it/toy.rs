@@ -1,12 +1,12 @@
 //! A cloud made up for tests, whose permission sets can be made to hold what they should not: rendering must then fail.
 
-use alien_core::cloud::{
-    self, Allowed, Cloud, Coverage, Deployed, Documents, Effect, Escalation, Guard, Operation, Permission, Promise,
-    RenderError, Size, Table,
+use alien_core::adapter::{
+    AccessControl, Allowed, Cloud, Coverage, Effect, Escalation, Layout, On, Operation, Permission, Placed, Rows, Table,
 };
-use alien_core::permission::{Grants, Holder, Layer, Set, SubjectType};
-use alien_core::resource::Resource;
-use alien_core::{Code, Function, Problem, Profile, Rule, Stack, Storage};
+use alien_core::{
+    Code, Field, Function, Grants, Holder, Layer, Layers, Profile, Promise, RenderError, Rule, Set, Size, Stack,
+    Storage,
+};
 use serde::{Deserialize, Serialize};
 
 /// The only place: the resource.
@@ -47,34 +47,65 @@ struct Principal {
 
 impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
     const NAME: &'static str = "toy";
-    const TRUST: &'static [&'static str] = &[];
+    const TARGET: &'static [Field] = &[];
 
     type Scope = Scope;
     type Target = ();
-    type Principal = Principal;
-    type Condition = ();
+    type Kinds = (Function, Storage);
 
     fn operations() -> &'static Table<Scope> {
         &TABLE
     }
 
-    fn set(_: SubjectType, set: Set) -> &'static [&'static Operation<Scope>] {
-        let faulty = Set::ALL.into_iter().position(|other| other == set) == Some(SET);
-        match (set, faulty) {
-            (_, true) => &TABLE.rows()[ROW..=ROW],
-            (Set::Heartbeat, _) => &[LOOK],
-            (Set::Management, _) => &[CHANGE],
-            (Set::Provision, _) => &[REMOVE],
-            (Set::Reconfigure, _) => &[REPLY],
-            (Set::DataRead, _) => &[READ],
-            (Set::Setup, _) => &[RULE],
-            _ => &[],
-        }
+    fn identity_set() -> Rows<Self> {
+        rows::<SET, ROW>(Set::Setup)
+    }
+
+    fn shared_set() -> Rows<Self> {
+        rows::<SET, ROW>(Set::Setup)
     }
 
     fn is_shared(_: Scope) -> bool {
         false
     }
+
+    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Scope, String)>) {}
+
+    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Scope, String)>) {}
+}
+
+fn rows<const SET: usize, const ROW: usize>(set: Set) -> &'static [&'static Operation<Scope>] {
+    let faulty = Set::ALL.into_iter().position(|other| other == set) == Some(SET);
+    match (set, faulty) {
+        (_, true) => &TABLE.rows()[ROW..=ROW],
+        (Set::Heartbeat, _) => &[LOOK],
+        (Set::Management, _) => &[CHANGE],
+        (Set::Provision, _) => &[REMOVE],
+        (Set::Reconfigure, _) => &[REPLY],
+        (Set::DataRead, _) => &[READ],
+        (Set::Setup, _) => &[RULE],
+        _ => &[],
+    }
+}
+
+macro_rules! kinds {
+    ($($kind:ident),*) => {
+        $(impl<const SET: usize, const ROW: usize> On<Toy<SET, ROW>> for $kind {
+            fn set(set: Set) -> Rows<Toy<SET, ROW>> {
+                rows::<SET, ROW>(set)
+            }
+
+            fn name(&self, placed: &Placed<'_, Toy<SET, ROW>>, things: &mut Vec<(Scope, String)>) {
+                things.push((Scope::Thing, format!("things/{}", placed.id())));
+            }
+        })*
+    };
+}
+kinds!(Function, Storage);
+
+impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
+    type Principal = Principal;
+    type Condition = ();
 
     fn escalations() -> &'static [Escalation] {
         &[Escalation { name: "change and reply", required: &["change", "reply"] }]
@@ -84,38 +115,22 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
         pattern == permission
     }
 
-    fn check(_: &Stack, (): &()) -> Vec<Problem> {
-        Vec::new()
-    }
-
-    fn name_resource(resource: &Resource, (): &(), things: &mut Vec<(Scope, String)>) {
-        things.push((Scope::Thing, format!("things/{}", resource.id())));
-    }
-
-    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Scope, String)>) {}
-
-    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Scope, String)>) {}
-
-    fn principal(deployment: &Deployed<'_, Self>, holding: &Grants) -> Principal {
-        let mut allowed = Vec::new();
-        for grant in &holding.grants {
-            let Some(topic) = grant.subject.topic(deployment.stack) else { continue };
-            for row in Self::set(topic, grant.set) {
-                let names = deployment.names.at(row.on, grant.subject);
-                allowed.extend(names.map(|name| (row.permission.to_owned(), name.to_owned())));
-            }
-        }
-        Principal { name: holding.holder.label().to_owned(), allowed }
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        let allowed = layout
+            .granted(grants)
+            .flat_map(|(_, _, row, names)| names.map(|name| (row.permission.to_owned(), name.to_owned())));
+        Principal { name: grants.holder.label().to_owned(), allowed: allowed.collect() }
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes(documents: &Documents<Self>) -> Vec<Size> {
-        let size = documents.layers.principals(Layer::Management)[0].allowed.len();
+    fn sizes((): &(), layers: &Layers<Principal>) -> Vec<Size> {
+        let size = layers.principals(Layer::Management)[0].allowed.len();
         let document = "management".to_owned();
-        vec![Size { document, unit: "permissions", size, limit: 50, source: "https://example.com/toy" }]
+        let (unit, source) = ("permissions".into(), "https://example.com/toy".into());
+        vec![Size { document, unit, size, limit: 50, source }]
     }
 
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
@@ -123,14 +138,6 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
             let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(name));
             visit(Allowed { permission, coverage, condition: None, statement: "allowed" });
         }
-    }
-
-    fn guards(_: Scope) -> &'static [Guard<Scope>] {
-        &[]
-    }
-
-    fn confined_to<'c>((): &'c (), _: &str) -> &'c [String] {
-        &[]
     }
 
     fn excesses((): &(), _: &Principal, _: &Principal) -> Vec<String> {
@@ -153,7 +160,7 @@ fn stack() -> Stack {
 
 /// The promises that rendering refuses to break, where a set holds a row that it should not.
 fn refused<const SET: usize, const ROW: usize>() -> Vec<(Layer, Promise)> {
-    match cloud::render::<Toy<SET, ROW>>(&stack(), &()) {
+    match alien_core::render::<Toy<SET, ROW>>(&stack(), &()) {
         Ok(_) => Vec::new(),
         Err(RenderError::Breaches(breaches)) => breaches.iter().map(|breach| (breach.layer, breach.promise)).collect(),
         Err(error) => panic!("{error}"),
@@ -190,13 +197,13 @@ fn what_is_over_a_limit_is_refused_and_measured_all_the_same() {
         stack.frozen(format!("data-{n}"), Storage::new());
     }
     let stack = stack.build().unwrap();
-    let Err(RenderError::Problems(problems)) = cloud::render::<Toy<NONE, 0>>(&stack, &()) else {
+    let Err(RenderError::Problems(problems)) = alien_core::render::<Toy<NONE, 0>>(&stack, &()) else {
         panic!("it is over the limit");
     };
     assert_eq!(problems.as_slice().len(), 1);
     assert_eq!(problems.as_slice()[0].rule, Rule::Limit);
     assert!(problems.to_string().contains("51 permissions, and toy takes 50"), "{problems}");
-    let measured = cloud::render_beyond_limits::<Toy<NONE, 0>>(&stack, &()).unwrap();
+    let measured = alien_core::render_beyond_limits::<Toy<NONE, 0>>(&stack, &()).unwrap();
     assert_eq!((measured.sizes[0].size, measured.sizes[0].limit), (51, 50));
 }
 
@@ -207,14 +214,14 @@ fn a_path_that_the_stack_extends_to_is_disclosed_by_name() {
     stack.live("api", Function::new(Code::zip(b"code"), "execution"));
     stack.profile("execution", Profile::new());
     stack.extend(&data, [Storage::RECONFIGURE]);
-    let rendered = cloud::render::<Toy<NONE, 0>>(&stack.build().unwrap(), &()).unwrap();
+    let rendered = alien_core::render::<Toy<NONE, 0>>(&stack.build().unwrap(), &()).unwrap();
     let said: Vec<_> =
-        rendered.report.disclosures.iter().map(|found| (found.kind, found.permission, found.what)).collect();
+        rendered.report.disclosures.iter().map(|found| (found.kind, &*found.permission, &*found.what)).collect();
     assert_eq!(
         said,
         [
-            (cloud::DisclosureKind::Indirect, "reply", Effect::Redirect.describe()),
-            (cloud::DisclosureKind::Path, "reply", "change and reply"),
+            (alien_core::DisclosureKind::Indirect, "reply", Effect::Redirect.describe()),
+            (alien_core::DisclosureKind::Path, "reply", "change and reply"),
         ]
     );
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use alien_conformance::life;
 use alien_conformance::world::{Calls, Case, World, release, run};
-use alien_core::call::Gate;
-use alien_core::impersonate::Purpose;
-use alien_core::manage::{Change, Health};
-use alien_core::memory::{self, Memory, Right};
-use alien_core::resource::Resource;
-use alien_core::{DeploymentContext, ErrorKind, Frozen, Function, FunctionUpdate, Impersonate, Live, Stack, Storage};
+use alien_core::adapter::{Change, DeploymentContext, Gate};
+use alien_core::memory;
+use alien_core::memory::Memory;
+use alien_core::memory::Right;
+use alien_core::{
+    ErrorKind, Frozen, Function, FunctionUpdate, Health, Impersonate, Live, Purpose, Resource, Stack, Storage,
+};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 
@@ -79,7 +80,7 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     // The same code as before is sent all the same, because nobody knows what runs.
     let (manager, calls) = case.manager(&now);
     manager.update(&api, first(&world).update()).await.unwrap();
-    assert!(calls.operations().contains(&"code.set"));
+    assert!(calls.operations().contains(&"code.set".to_owned()));
     assert_eq!(manager.deployment(), deployment);
 }
 
@@ -105,7 +106,7 @@ async fn a_release_that_was_begun_and_not_ended_is_sent_again_whatever_the_stack
     let (other, calls) = case.manager(&kept);
     other.release(&release(&stack, &[first(&world)]), &alien_core::Artifacts::default()).await.unwrap();
     let made = calls.operations();
-    assert!(made.contains(&"code.set") && made.contains(&"code.settings"), "{made:?}");
+    assert!(made.contains(&"code.set".to_owned()) && made.contains(&"code.settings".to_owned()), "{made:?}");
     assert_eq!(other.deployment(), deployment);
 }
 
@@ -200,7 +201,7 @@ async fn a_call_that_was_not_granted_is_never_made() {
     ));
     let calls = Calls::default();
     let how = world.calling().recorder(calls.recorder());
-    let caller = Gate::new(Arc::clone(&site), site.permissions.management.clone(), how);
+    let caller = Gate::new(Arc::clone(&site), site.permissions().management.clone(), how);
     let made = AtomicUsize::new(0);
     let attempt = || async {
         made.fetch_add(1, Ordering::Relaxed);
@@ -238,7 +239,7 @@ async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
         case.target.clone(),
         release(&stack, &[first(&world)]),
     ));
-    let caller = Gate::new(Arc::clone(&site), site.permissions.management.clone(), world.calling());
+    let caller = Gate::new(Arc::clone(&site), site.permissions().management.clone(), world.calling());
     let api = site.subject("api").unwrap();
     let get = [memory::operations::GET];
     let made = AtomicUsize::new(0);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::{Error, ErrorKind, chain};
+use alien_core::adapter::chain;
+use alien_core::{Error, ErrorKind};
 use google_cloud_gax::error::Error as GaxError;
 use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
 
@@ -131,11 +132,6 @@ fn advice(status: &Status, reason: &str) -> Option<String> {
          project, or the stack can do without"
             .to_owned()
     })
-}
-
-/// What was just made, or is known to be there, is not known everywhere yet: it is waited for.
-pub(crate) fn just_made(error: Error) -> Error {
-    if error.kind() == ErrorKind::NotFound { error.with_kind(ErrorKind::Propagating) } else { error }
 }
 
 /// The failure that a long-running operation ended in.

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod error;
+mod invoker;
 pub(crate) mod policy;
 
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind, Result};
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
@@ -28,7 +30,8 @@ use crate::Gcp;
 
 pub use credentials::Config;
 pub(crate) use credentials::{SCOPE, bearer};
-pub(crate) use error::{failure, just_made, refused_by_operation};
+pub(crate) use error::{failure, refused_by_operation};
+pub(crate) use invoker::Invoker;
 
 /// How long one attempt of a call may take; a service's answer to a command has its own time.
 const ATTEMPT: Duration = Duration::from_secs(60);
@@ -36,16 +39,18 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The clients of all services that an adapter calls, under one identity. Attempts are counted and repeated by
-/// [`alien_core::call`], not by them.
+/// The clients of all services that are called, with the credentials of one identity. Attempts are counted and repeated by the
+/// [`Gate`](alien_core::adapter::Gate), not by them.
 #[derive(Clone)]
-pub(crate) struct Clients {
+pub struct Clients {
     pub(crate) credentials: IAMCredentials,
     pub(crate) firestore: FirestoreAdmin,
     pub(crate) firewalls: Firewalls,
     pub(crate) global_operations: GlobalOperations,
     pub(crate) http: reqwest::Client,
     pub(crate) iam: Iam,
+    /// Who gets the identity tokens that commands are sent with: in a session of the vendor's.
+    pub(crate) invoker: Option<Arc<Invoker>>,
     pub(crate) log_entries: LoggingServiceV2,
     pub(crate) logs: ConfigServiceV2,
     pub(crate) networks: Networks,
@@ -98,6 +103,7 @@ impl Clients {
             global_operations: client!(GlobalOperations, config),
             http: unredirected()?,
             iam: client!(Iam, config),
+            invoker: None,
             log_entries: client!(LoggingServiceV2, config),
             logs: client!(ConfigServiceV2, config),
             networks: client!(Networks, config),
@@ -124,28 +130,19 @@ fn unredirected() -> Result<reqwest::Client> {
 }
 
 fn unbuilt(error: impl std::error::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", alien_core::chain(&error)))
+    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", chain(&error)))
 }
 
 /// One subject, and how calls about it are made.
-pub(crate) type Context<'a> = alien_core::call::CallContext<'a, Gcp, Clients>;
+pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Gcp, Clients>;
 
 /// The marks of ownership as labels.
 pub(crate) mod labels {
     use std::collections::HashMap;
 
-    use alien_core::DeploymentContext;
-    use alien_core::engine::{Observed, mark};
-
-    use crate::Gcp;
-
-    /// What they tell.
-    pub(crate) fn observed(
-        site: &DeploymentContext<Gcp>,
-        id: impl Into<String>,
-        labels: &HashMap<String, String>,
-    ) -> Observed {
-        mark::observed(site, id, labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    /// The marks among them.
+    pub(crate) fn marks(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+        labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The marks beside what others wrote.
@@ -160,8 +157,8 @@ pub(crate) mod labels {
 
 /// The marks of ownership as words of a description: what has no labels has one of these.
 pub(crate) mod description {
-    use alien_core::engine::{Observed, mark};
-    use alien_core::{DeploymentContext, Error, ErrorKind, Result};
+    use alien_core::adapter::{DeploymentContext, Observed};
+    use alien_core::{Error, ErrorKind, Result};
 
     use crate::Gcp;
 
@@ -171,14 +168,14 @@ pub(crate) mod description {
         words.join(" ")
     }
 
-    /// What the words tell.
-    pub(crate) fn observed(site: &DeploymentContext<Gcp>, id: impl Into<String>, description: &str) -> Observed {
-        mark::observed(site, id, description.split(' ').filter_map(|word| word.split_once('=')))
+    /// The marks among the words.
+    pub(crate) fn marks(description: &str) -> impl Iterator<Item = (&str, &str)> {
+        description.split(' ').filter_map(|word| word.split_once('='))
     }
 
     /// Refuses what is another's.
-    pub(crate) fn own(site: &DeploymentContext<Gcp>, description: &str, what: &str) -> Result<()> {
-        match observed(site, "", description) {
+    pub(crate) fn own(deployment: &DeploymentContext<Gcp>, description: &str, what: &str) -> Result<()> {
+        match Observed::marked("", deployment.id, marks(description)) {
             Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} is there, and {whose}"))),
             _ => Ok(()),
         }

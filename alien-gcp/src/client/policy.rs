@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::cloud::Operation;
-use alien_core::permission::Subject;
-use alien_core::{DeploymentContext, Error, OptionalExt, Result};
+use alien_core::adapter::{DeploymentContext, Operation, ResultExt, last};
+use alien_core::{Result, Subject};
 use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
 
-use super::{Context, failure, just_made};
+use super::{Context, failure};
 use crate::Gcp;
 use crate::naming::relative;
 use crate::operations as op;
@@ -47,7 +46,7 @@ fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
 /// Everything of a deployment that has a policy, by its full name.
 pub(crate) fn guarded(site: &DeploymentContext<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
     let mut found = BTreeMap::new();
-    for thing in site.names.things().filter(|thing| rows(thing.scope).is_some()) {
+    for thing in site.names().things().filter(|thing| rows(thing.scope).is_some()) {
         let subject = if thing.scope == Scope::Project { Subject::Deployment } else { thing.subject };
         found.entry(thing.name).or_insert(Guarded { subject, scope: thing.scope, name: thing.name });
     }
@@ -60,19 +59,19 @@ pub(crate) async fn change_if_there(
     on: Guarded<'_>,
     edit: impl Fn(&mut Policy) -> bool + Sync,
 ) -> Result<()> {
-    rewrite(cx, on, edit, |error| error).await.optional().map(drop)
+    rewrite(cx, on, edit, false).await.optional().map(drop)
 }
 
 /// Changes the policy of something that is there, even if that is not known everywhere yet.
 pub(crate) async fn change(cx: Context<'_>, on: Guarded<'_>, edit: impl Fn(&mut Policy) -> bool + Sync) -> Result<()> {
-    rewrite(cx, on, edit, just_made).await
+    rewrite(cx, on, edit, true).await
 }
 
 async fn rewrite(
     cx: Context<'_>,
     on: Guarded<'_>,
     edit: impl Fn(&mut Policy) -> bool + Sync,
-    missing: fn(Error) -> Error,
+    is_there: bool,
 ) -> Result<()> {
     let Some(rows) = rows(on.scope) else { return Ok(()) };
     // Of several who write the project's policy at once, all but one would have to begin anew.
@@ -82,7 +81,8 @@ async fn rewrite(
     };
     let edit = &edit;
     let written = cx.about(on.subject).call(&rows, || async move {
-        let mut policy = read(cx, on).await.map_err(missing)?;
+        let found = read(cx, on).await;
+        let mut policy = if is_there { found.propagating()? } else { found? };
         if edit(&mut policy) {
             policy.version = VERSION;
             write(cx, on, policy).await?;
@@ -136,8 +136,8 @@ async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
 
 /// What names a subnetwork in a call.
 fn in_region<'a>(cx: Context<'a>, name: &'a str) -> (&'a str, &'a str, &'a str) {
-    let target = &cx.site().target;
-    (target.project.as_str(), target.location.as_str(), alien_core::call::last(name))
+    let target = cx.target();
+    (target.project.as_str(), target.location.as_str(), last(name))
 }
 
 /// Compute has policies of its own type.

@@ -1,10 +1,10 @@
 //! How the vendor gets in: `generateAccessToken` of the management service account, for an hour at most.
 
 use std::fmt;
+use std::sync::Arc;
 
-use alien_core::call::CallConfig;
-use alien_core::impersonate::{Assume, AssumeRequest, AssumedSession, Proof};
-use alien_core::{Error, ErrorKind, Impersonator, Result};
+use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Impersonator, Proof, last};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
 use google_cloud_wkt::Duration;
@@ -12,10 +12,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::Gcp;
-use crate::client::{Clients, Config, SCOPE, failure};
-use crate::manage::Session;
+use crate::client::{Clients, Config, Invoker, SCOPE, failure};
 use crate::operations as op;
-use crate::resource::function::calls::Invoker;
 
 /// How long a token lasts, in seconds: what an organisation allows without an exception
 /// (<https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-direct#sa-credentials-oauth>).
@@ -64,6 +62,8 @@ impl fmt::Debug for Vendor {
 
 #[async_trait]
 impl Assume<Gcp> for Vendor {
+    type Clients = Clients;
+
     fn operation(&self) -> &'static str {
         op::GENERATE_ACCESS_TOKEN.call
     }
@@ -78,16 +78,15 @@ impl Assume<Gcp> for Vendor {
         PROPAGATION
     }
 
-    async fn assume(&self, entry: &AssumeRequest<Gcp>) -> Result<AssumedSession<Gcp>> {
+    async fn assume(&self, request: &AssumeRequest<Gcp>) -> Result<AssumedSession<Clients>> {
         let own = self.clients.get_or_try_init(|| Clients::new(&self.config)).await?;
-        let identity = entry.site.identity();
-        let email = alien_core::call::last(&identity);
-        let request = GenerateAccessTokenRequest::new()
+        let email = last(request.deployment.identity());
+        let asked = GenerateAccessTokenRequest::new()
             .set_name(account(email))
             .set_delegates(&self.delegates)
             .set_scope([SCOPE])
             .set_lifetime(Duration::clamp(LIFETIME, 0));
-        let given = own.credentials.generate_access_token().with_request(request).send().await;
+        let given = own.credentials.generate_access_token().with_request(asked).send().await;
         let given = given.map_err(failure).map_err(|error| match error.kind() {
             // The account is gone, and Google tells so where nobody may know it.
             ErrorKind::NotFound => error.with_kind(ErrorKind::Denied),
@@ -95,8 +94,9 @@ impl Assume<Gcp> for Vendor {
         })?;
         let expires = given.expire_time.and_then(|at| Timestamp::from_second(at.seconds()).ok());
         let expires = expires.ok_or_else(|| Error::missing_field("time of expiry"))?;
-        let clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
-        let invoker = Invoker { vendor: own.clone(), account: account(email), delegates: self.delegates.clone() };
-        Ok(AssumedSession { operate: Box::new(Session::new(clients, invoker)), expires })
+        let mut clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
+        let delegates = self.delegates.clone();
+        clients.invoker = Some(Arc::new(Invoker { vendor: own.clone(), account: account(email), delegates }));
+        Ok(AssumedSession { clients, expires })
     }
 }

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::cloud::Cloud;
-use alien_core::engine::mark::{self, ownership, seal};
-use alien_core::engine::{Claim, Marks, Observed, Removal};
-use alien_core::permission::Subject;
-use alien_core::{Error, ErrorKind, OptionalExt, Result};
+use alien_core::adapter::{
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, last,
+};
+use alien_core::{Data, Error, ErrorKind, Result, Subject};
+use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{
@@ -20,7 +20,7 @@ use google_cloud_wkt::FieldMask;
 
 use crate::Gcp;
 use crate::client::policy::{self, Bound, Guarded, guarded};
-use crate::client::{Context, description, failure, just_made};
+use crate::client::{Clients, Context, description, failure};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -34,7 +34,7 @@ const WIDTH: usize = 8;
 
 /// The service account, its roles and bindings, as they are rendered.
 fn principal(cx: Context<'_>) -> Result<Principal> {
-    Ok(Gcp::principal(&cx.site().deployed(), cx.site().holding(cx.subject)?))
+    Ok(Gcp::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
 
 fn member(principal: &Principal) -> String {
@@ -54,118 +54,138 @@ async fn account(cx: Context<'_>) -> Result<ServiceAccount> {
     .await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let Some(found) = account(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let observed = description::observed(cx.site(), cx.full_name(Scope::ServiceAccount)?, &found.description);
-    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    if found.disabled {
-        return Ok(observed.drifted(Some("it is disabled".to_owned())));
-    }
-    for role in &principal(cx)?.custom_roles {
-        let found = look(cx.about(Subject::Deployment), role).await?;
-        if !found.is_some_and(|found| !found.deleted && is_defined(&found, role)) {
-            cx.clients.defined.lock().await.remove(&role.role_id);
-            return Ok(observed.drifted(Some(format!("its role `{}` permits something else", role.role_id))));
+/// The service accounts of a deployment.
+pub(crate) struct Accounts;
+
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Accounts {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(found) = account(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let observed = Observed::marked(
+            cx.full_name(Scope::ServiceAccount)?,
+            cx.deployment().id,
+            description::marks(&found.description),
+        );
+        let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
+        if found.disabled {
+            return Ok(observed.drifted(Some("it is disabled".to_owned())));
         }
+        for role in &principal(cx)?.custom_roles {
+            let found = look(cx.about(Subject::Deployment), role).await?;
+            if !found.is_some_and(|found| !found.deleted && is_defined(&found, role)) {
+                cx.clients.defined.lock().await.remove(&role.role_id);
+                return Ok(observed.drifted(Some(format!("its role `{}` permits something else", role.role_id))));
+            }
+        }
+        Ok(observed)
     }
-    Ok(observed)
+
+    /// Nobody may impersonate it, and nothing is bound to it yet.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let account = principal(cx)?.service_account;
+        let made = ServiceAccount::new()
+            .set_display_name(display_name(cx))
+            .set_description(description::of(&marks.ownership(&account.account_id)));
+        let project = Paths(cx.target()).parent();
+        let request = CreateServiceAccountRequest::new()
+            .set_name(&project)
+            .set_account_id(account.account_id)
+            .set_service_account(made);
+        cx.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
+            cx.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
+        })
+        .await?;
+        // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
+        let name = account_name(cx)?;
+        cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
+            let found = cx.clients.iam.get_service_account().set_name(name).send().await;
+            found.map_err(failure).propagating()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let principal = principal(cx)?;
+        if account(cx).await?.disabled {
+            // Whoever disabled it had a reason, which is not for a set-up to undo.
+            let email = &principal.service_account.email;
+            let help = format!("`gcloud iam service-accounts enable {email}`, and set up again");
+            return Err(Error::new(ErrorKind::Rejected, format!("the service account is disabled; {help}")));
+        }
+        for role in &principal.custom_roles {
+            define(cx, role).await?;
+        }
+        bind_everywhere(cx, &member(&principal), &principal.bindings).await?;
+        admit(cx).await?;
+        admit_impersonators(cx, &principal).await?;
+        let words = marks
+            .ownership(&principal.service_account.account_id)
+            .into_iter()
+            .chain(marks.finished().into_iter().skip(1));
+        describe(cx, &description::of(&words.collect::<Vec<_>>())).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        bind_everywhere(cx, &member(&principal(cx)?), &[]).await?;
+        let name = account_name(cx)?;
+        cx.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
+            cx.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
+        })
+        .await
+        .optional()?;
+        Ok(Removal::Gone)
+    }
 }
 
-/// Nobody may impersonate it, and nothing is bound to it yet.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let account = principal(cx)?.service_account;
-    let made = ServiceAccount::new()
-        .set_display_name(display_name(cx))
-        .set_description(description::of(&ownership(marks, &account.account_id)));
-    let project = Paths(&cx.site().target).parent();
-    let request = CreateServiceAccountRequest::new()
-        .set_name(&project)
-        .set_account_id(account.account_id)
-        .set_service_account(made);
-    cx.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
-        cx.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
-    })
-    .await?;
-    // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
-    let name = account_name(cx)?;
-    cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
-        let found = cx.clients.iam.get_service_account().set_name(name).send().await;
-        found.map_err(failure).map_err(just_made)
-    })
-    .await
-    .map(drop)
+#[async_trait]
+impl ReconcileIdentity<Gcp, Clients> for Accounts {
+    /// The claim stands in the management account's display name: the description is for its marks, and each is written
+    /// without reading the other.
+    async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        let found = account(cx).await?.display_name;
+        Ok(found.strip_prefix(Marks::CLAIM).and_then(|claim| claim.trim_start_matches('=').parse().ok()))
+    }
+
+    async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+        let before = match claim {
+            Some(_) => account(cx).await?.display_name,
+            None => String::new(),
+        };
+        let text = claim.map_or_else(|| display_name(cx), |claim| format!("{}={claim}", Marks::CLAIM));
+        patch(cx, ServiceAccount::new().set_display_name(&text), "display_name").await?;
+        if claim.is_none() || before == text {
+            return Ok(());
+        }
+        // A look may still show what was there before (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
+        let before = &before;
+        cx.until(SETTLES, || async move {
+            let still = account(cx).await?.display_name == *before;
+            Ok(if still {
+                ControlFlow::Continue("the claim cannot be read".to_owned())
+            } else {
+                ControlFlow::Break(())
+            })
+        })
+        .await
+    }
+
+    /// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
+    /// worth nothing. Without its seal, it is set up again by the next set-up.
+    async fn revoke(&self, cx: Context<'_>) -> Result<()> {
+        let found = account(cx).await?;
+        let principal = principal(cx)?;
+        admit_impersonators(cx, &Principal { impersonators: Vec::new(), ..principal.clone() }).await?;
+        bind_everywhere(cx, &member(&principal), &[]).await?;
+        let words: Vec<&str> =
+            found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT)).collect();
+        describe(cx, &words.join(" ")).await
+    }
 }
 
 fn display_name(cx: Context<'_>) -> String {
-    format!("alien: {}", cx.site().subject_name(cx.subject))
-}
-
-/// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let principal = principal(cx)?;
-    if account(cx).await?.disabled {
-        // Whoever disabled it had a reason, which is not for a set-up to undo.
-        let email = &principal.service_account.email;
-        let help = format!("`gcloud iam service-accounts enable {email}`, and set up again");
-        return Err(Error::new(ErrorKind::Rejected, format!("the service account is disabled; {help}")));
-    }
-    for role in &principal.custom_roles {
-        define(cx, role).await?;
-    }
-    bind_everywhere(cx, &member(&principal), &principal.bindings).await?;
-    admit(cx).await?;
-    admit_impersonators(cx, &principal).await?;
-    let words =
-        ownership(marks, &principal.service_account.account_id).into_iter().chain(seal(marks).into_iter().skip(1));
-    describe(cx, &description::of(&words.collect::<Vec<_>>())).await
-}
-
-pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    bind_everywhere(cx, &member(&principal(cx)?), &[]).await?;
-    let name = account_name(cx)?;
-    cx.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
-        cx.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
-    })
-    .await
-    .optional()?;
-    Ok(Removal::Gone)
-}
-
-/// The claim stands in the management account's display name: the description is for its marks, and each is written
-/// without reading the other.
-pub(crate) async fn claim(cx: Context<'_>) -> Result<Option<Claim>> {
-    let found = account(cx).await?.display_name;
-    Ok(found.strip_prefix(mark::CLAIM).and_then(|claim| claim.trim_start_matches('=').parse().ok()))
-}
-
-pub(crate) async fn write_claim(cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
-    let before = match claim {
-        Some(_) => account(cx).await?.display_name,
-        None => String::new(),
-    };
-    let text = claim.map_or_else(|| display_name(cx), |claim| format!("{}={claim}", mark::CLAIM));
-    patch(cx, ServiceAccount::new().set_display_name(&text), "display_name").await?;
-    if claim.is_none() || before == text {
-        return Ok(());
-    }
-    // A look may still show what was there before (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
-    let before = &before;
-    cx.until(SETTLES, || async move {
-        let still = account(cx).await?.display_name == *before;
-        Ok(if still { ControlFlow::Continue("the claim cannot be read".to_owned()) } else { ControlFlow::Break(()) })
-    })
-    .await
-}
-
-/// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
-/// worth nothing. Without its seal, it is set up again by the next set-up.
-pub(crate) async fn revoke(cx: Context<'_>) -> Result<()> {
-    let found = account(cx).await?;
-    let principal = principal(cx)?;
-    admit_impersonators(cx, &Principal { impersonators: Vec::new(), ..principal.clone() }).await?;
-    bind_everywhere(cx, &member(&principal), &[]).await?;
-    let words: Vec<&str> = found.description.split(' ').filter(|word| !word.starts_with(mark::SEAL)).collect();
-    describe(cx, &words.join(" ")).await
+    format!("alien: {}", cx.deployment().subject_name(cx.subject))
 }
 
 async fn describe(cx: Context<'_>, words: &str) -> Result<()> {
@@ -185,7 +205,7 @@ async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<
 
 /// Whether a role, as bindings name it, is one that this library defines in the project.
 fn is_own(cx: Context<'_>) -> impl Fn(&str) -> bool + Sync + 'static {
-    let own = Paths(&cx.site().target).in_project(&["roles/alien."]);
+    let own = Paths(cx.target()).in_project(&["roles/alien."]);
     move |role: &str| role.starts_with(&own)
 }
 
@@ -195,7 +215,7 @@ fn bound(binding: &Binding) -> Bound<'_> {
 
 /// Binds a member by exactly these, on everything of the deployment that is there.
 async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> Result<()> {
-    let each = guarded(cx.site()).into_values().map(|on| async move {
+    let each = guarded(cx.deployment()).into_values().map(|on| async move {
         let wanted: Vec<Bound<'_>> = wanted.iter().filter(|due| due.resource == on.name).map(bound).collect();
         let own = is_own(cx);
         policy::change_if_there(cx, on, |policy| policy::bind(policy, member, &own, &wanted)).await
@@ -206,19 +226,19 @@ async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> R
 
 /// Binds every account of the deployment, as it is rendered, on what belongs to a subject that was just made or set.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
-    let site = cx.site();
+    let site = cx.deployment();
     let own: Vec<Guarded<'_>> = guarded(site).into_values().filter(|on| on.subject == cx.subject).collect();
     if own.is_empty() {
         return Ok(());
     }
-    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
-    let principals: Vec<Principal> = holdings.map(|holding| Gcp::principal(&site.deployed(), holding)).collect();
+    let all = site.permissions().runtime.iter().chain([&site.permissions().management]);
+    let principals: Vec<Principal> = all.map(|grants| Gcp::principal(&site.layout, grants)).collect();
     for on in own {
         let here = |binding: &&Binding| binding.resource == on.name;
         for principal in &principals {
             let roles: Vec<&str> =
                 principal.bindings.iter().filter(here).map(|binding| binding.role.as_str()).collect();
-            let due = |role: &&CustomRole| roles.iter().any(|bound| alien_core::call::last(bound) == role.role_id);
+            let due = |role: &&CustomRole| roles.iter().any(|bound| last(bound) == role.role_id);
             for role in principal.custom_roles.iter().filter(due) {
                 define(cx, role).await?;
             }
@@ -240,9 +260,9 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
 
 /// Unbinds every account of the deployment from what belongs to a subject, which is kept when the rest goes.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
-    let site = cx.site();
-    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
-    let members: Vec<String> = holdings.map(|holding| member(&Gcp::principal(&site.deployed(), holding))).collect();
+    let site = cx.deployment();
+    let all = site.permissions().runtime.iter().chain([&site.permissions().management]);
+    let members: Vec<String> = all.map(|grants| member(&Gcp::principal(&site.layout, grants))).collect();
     for on in guarded(site).into_values().filter(|on| on.subject == cx.subject) {
         policy::change_if_there(cx, on, |policy| {
             members.iter().fold(false, |changed, member| policy::bind(policy, member, is_own(cx), &[]) | changed)
@@ -254,7 +274,7 @@ pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
 
 /// Lets exactly these impersonate the account, by the roles that are for it.
 async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<()> {
-    let roles = Paths(&cx.site().target).in_project(&["roles/alien.identity."]);
+    let roles = Paths(cx.target()).in_project(&["roles/alien.identity."]);
     let name = cx.full_name(Scope::ServiceAccount)?;
     let on = Guarded { subject: cx.subject, scope: Scope::ServiceAccount, name };
     policy::change(cx, on, |policy| {
@@ -317,7 +337,7 @@ fn is_defined(found: &Role, wanted: &CustomRole) -> bool {
 }
 
 fn role_name(cx: Context<'_>, role: &CustomRole) -> String {
-    Paths(&cx.site().target).in_project(&["roles/", &role.role_id])
+    Paths(cx.target()).in_project(&["roles/", &role.role_id])
 }
 
 fn definition(role: &CustomRole) -> Role {
@@ -336,7 +356,7 @@ async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
 }
 
 async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
-    let project = Paths(&cx.site().target).parent();
+    let project = Paths(cx.target()).parent();
     let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&role.role_id).set_role(definition(role));
     cx.call(&[op::CREATE_ROLE], || async {
         cx.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alien_core::cloud::{Allowed, Coverage, Permission};
+use alien_core::adapter::{Allowed, Coverage, Permission};
 
 use super::{Binding, Principal, Text, exact_names};
 use crate::Gcp;

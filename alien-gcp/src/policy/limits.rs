@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::{Documents, Size};
-use alien_core::permission::Layer;
+use alien_core::{Layer, Layers, Size};
 
-use crate::Gcp;
+use super::Principal;
 
 /// Custom roles of a project; soft-deleted ones count.
 const ROLES: usize = 300;
@@ -22,14 +21,14 @@ const ACCOUNTS: usize = 100;
 
 const SOURCE: &str = "https://docs.cloud.google.com/iam/quotas";
 
-pub(crate) fn sizes(documents: &Documents<Gcp>) -> Vec<Size> {
+pub(crate) fn sizes(layers: &Layers<Principal>) -> Vec<Size> {
     let mut sizes = Vec::new();
     let mut roles = BTreeMap::<&str, usize>::new();
     let mut policies = BTreeMap::<&str, usize>::new();
     let mut accounts = BTreeSet::new();
     for layer in Layer::ALL {
         let mut conditioned = BTreeMap::<(&str, &str), usize>::new();
-        for principal in documents.layers.principals(layer) {
+        for principal in layers.principals(layer) {
             accounts.insert(principal.service_account.email.as_str());
             roles.extend(
                 principal.custom_roles.iter().map(|role| (role.role_id.as_str(), role.included_permissions.len())),
@@ -58,5 +57,5 @@ pub(crate) fn sizes(documents: &Documents<Gcp>) -> Vec<Size> {
 }
 
 fn size(document: String, unit: &'static str, size: usize, limit: usize) -> Size {
-    Size { document, unit, size, limit, source: SOURCE }
+    Size { document, unit: unit.into(), size, limit, source: SOURCE.into() }
 }

@@ -1,9 +1,9 @@
-//! From a holding to a service account, its roles and its bindings.
+//! From grants to a service account, its roles and its bindings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::cloud::{Cloud, Deployed};
-use alien_core::permission::{Grants, Holder, Layer, Set, SubjectType};
+use alien_core::adapter::{Cloud, Layout, digest as short_digest};
+use alien_core::{Grants, Holder, Layer, Set, SubjectType};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
 use crate::Gcp;
@@ -47,16 +47,16 @@ enum Purpose {
 /// Characters of a digest in the id of a role: 40 bits.
 const DIGEST: usize = 8;
 
-/// Renders a holding.
-pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Grants) -> Principal {
-    let paths = Paths(deployment.target);
-    let account_id = paths.account_id(&holding.holder.name());
+/// Renders what one holder may do.
+pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
+    let paths = Paths(&layout.target);
+    let account_id = paths.account_id(&grants.holder.name());
     let email = paths.email(&account_id);
     let member = ["serviceAccount:", &email].concat();
-    let layer = holding.holder.layer();
+    let layer = grants.holder.layer();
 
     let mut bound = BTreeMap::<Purpose, Vec<&str>>::new();
-    for (topic, set, row, names) in deployment.granted(holding) {
+    for (topic, set, row, names) in layout.granted(grants) {
         let purpose = match (layer, set, way(row.on, layer)) {
             (Layer::Management | Layer::Runtime, ..) | (_, Set::Heartbeat, _) => Purpose::At(topic, set, row.on),
             (Layer::Provisioning, _, Way::Conditioned) => Purpose::SetUp(topic, Some(row.on)),
@@ -91,13 +91,13 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Grants) -> Pri
             }
         }
     }
-    if holding.holder == Holder::Vendor {
-        custom_roles.extend(identity::impersonation_roles(deployment));
+    if grants.holder == Holder::Vendor {
+        custom_roles.extend(identity::impersonation_roles(layout));
     }
     Principal {
-        name: holding.holder.label().to_owned(),
+        name: grants.holder.label().to_owned(),
         service_account: ServiceAccount { account_id, email },
-        impersonators: identity::impersonators(deployment, &holding.holder),
+        impersonators: identity::impersonators(layout, &grants.holder),
         custom_roles,
         bindings,
     }
@@ -108,7 +108,7 @@ pub(crate) fn principal(deployment: &Deployed<'_, Gcp>, holding: &Grants) -> Pri
 fn role_id(purpose: Purpose) -> String {
     let scope = |scope: Scope| format!("{scope:?}");
     let permissions: Vec<&str> = permissions(purpose).into_iter().collect();
-    let digest = alien_core::naming::digest(&permissions);
+    let digest = short_digest(&permissions);
     let named = match purpose {
         Purpose::At(topic, set, at) => {
             ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &scope(at)].concat()

@@ -5,11 +5,10 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
 
-use alien_core::permission::Set;
-use alien_core::resource::Resource;
-use alien_core::{Code, Lifecycle};
+use alien_core::adapter::{Placed, Rows};
+use alien_core::{Code, Lifecycle, Set};
 
-use super::Rows;
+use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -22,7 +21,7 @@ const MAX: usize = 49;
 const LOG_BUCKET_MAX: usize = 100;
 
 /// The sets that both have.
-pub(super) fn set(set: Set) -> Rows {
+pub(super) fn set(set: Set) -> Rows<Gcp> {
     match set {
         Set::Heartbeat => &[op::GET_SERVICE],
         Set::Management => &[op::PATCH_SERVICE, op::ACT_AS, op::PULL_IMAGE],
@@ -37,16 +36,16 @@ pub(super) fn set(set: Set) -> Rows {
 
 /// The logs of live services go to one bucket and those of frozen ones to another: the filter of a view cannot tell
 /// services apart, that of a sink can (<https://docs.cloud.google.com/logging/docs/logs-views>).
-pub(super) fn names(paths: Paths<'_>, resource: &Resource, things: &mut Vec<(Scope, String)>) {
-    let settings = resource.settings();
-    let name = paths.physical(resource.id().as_str(), MAX);
+pub(super) fn names(placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+    let (paths, settings) = (Paths(placed.target), placed.resource.settings());
+    let name = paths.physical(placed.id(), MAX);
     let location = paths.0.location.as_str();
     let service = paths.full("run", &["locations/", location, "/services/", &name]);
     if settings.triggers().next().is_some() {
         things.push((Scope::TriggeredService, service.clone()));
     }
     things.insert(0, (Scope::Service, service));
-    things.push((Scope::LogView, [&log_bucket(paths, resource.lifecycle()), "/views/_AllLogs"].concat()));
+    things.push((Scope::LogView, [&log_bucket(paths, placed.resource.lifecycle()), "/views/_AllLogs"].concat()));
     if let Some(repository) = settings.compute().and_then(|compute| repository(paths, compute.code)) {
         things.push((Scope::Repository, repository));
     }

@@ -5,45 +5,53 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Container, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Container, Problem, Rule, Set};
 
-use super::Rows;
+use super::compute;
+use crate::Gcp;
+use crate::operations::Scope;
 
-pub(super) fn set(set: Set) -> Rows {
-    super::compute::set(set)
-}
-
-/// Memory that a service may have depends on its processors
-/// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
-pub(super) fn check(container: &Container, problems: &mut Vec<Problem>) {
-    let (smallest, largest) = match container.cpu() {
-        250 => (512, 512),
-        500 => (512, 1024),
-        1000 => (512, 4096),
-        2000 => (512, 8192),
-        _ => (2048, 16_384),
-    };
-    if container.cpu() < 1000 {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            "Cloud Run gives a service of less than one processor time only while it answers a request".to_owned(),
-            "set `cpuMillis` to 1000 or more where the code works between requests".to_owned(),
-        ));
+impl On<Gcp> for Container {
+    fn set(set: Set) -> Rows<Gcp> {
+        compute::set(set)
     }
-    if container.listens_on().is_none() {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            "Cloud Run takes a revision for broken that does not listen on the port 8080".to_owned(),
-            "let the code listen there, or set `port`".to_owned(),
-        ));
+
+    fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+        compute::names(placed, things);
     }
-    let memory = container.memory();
-    if !(smallest..=largest).contains(&memory) {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Cloud Run has no service of {} thousandths of a processor and {memory} MiB", container.cpu()),
-            format!("set memory to {smallest} to {largest} MiB"),
-        ));
+
+    /// Memory that a service may have depends on its processors
+    /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
+    fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        let (smallest, largest) = match self.cpu() {
+            250 => (512, 512),
+            500 => (512, 1024),
+            1000 => (512, 4096),
+            2000 => (512, 8192),
+            _ => (2048, 16_384),
+        };
+        if self.cpu() < 1000 {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                "Cloud Run gives a service of less than one processor time only while it answers a request".to_owned(),
+                "set `cpuMillis` to 1000 or more where the code works between requests".to_owned(),
+            ));
+        }
+        if self.listens_on().is_none() {
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                "Cloud Run takes a revision for broken that does not listen on the port 8080".to_owned(),
+                "let the code listen there, or set `port`".to_owned(),
+            ));
+        }
+        let memory = self.memory();
+        if !(smallest..=largest).contains(&memory) {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Cloud Run has no service of {} thousandths of a processor and {memory} MiB", self.cpu()),
+                format!("set memory to {smallest} to {largest} MiB"),
+            ));
+        }
     }
 }

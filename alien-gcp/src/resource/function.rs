@@ -5,28 +5,36 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Code, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Code, Function, Problem, Rule, Set};
 
-use super::Rows;
+use super::compute;
+use crate::Gcp;
 use crate::operations as op;
+use crate::operations::Scope;
 
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Dispatch | Set::Invoke => &[op::INVOKE_SERVICE],
-        // Cloud Run writes what the code prints under its own identity: the code needs no right for its logs.
-        Set::Run => &[op::PUSH_TO_SERVICE],
-        _ => super::compute::set(set),
+impl On<Gcp> for Function {
+    fn set(set: Set) -> Rows<Gcp> {
+        match set {
+            Set::Dispatch | Set::Invoke => &[op::INVOKE_SERVICE],
+            // Cloud Run writes what the code prints under its own identity: the code needs no right for its logs.
+            Set::Run => &[op::PUSH_TO_SERVICE],
+            _ => compute::set(set),
+        }
     }
-}
 
-/// Cloud Run runs images only (<https://docs.cloud.google.com/run/docs/deploying>).
-pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
-    if let Code::Zip(_) = code {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            "Cloud Run runs images, and this is a zip".to_owned(),
-            "ship the function as an image".to_owned(),
-        ));
+    fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+        compute::names(placed, things);
+    }
+
+    /// Cloud Run runs images only (<https://docs.cloud.google.com/run/docs/deploying>).
+    fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        if let Code::Zip(_) = self.code() {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                "Cloud Run runs images, and this is a zip".to_owned(),
+                "ship the function as an image".to_owned(),
+            ));
+        }
     }
 }

@@ -4,10 +4,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Kv, Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Kv, Problem, Rule, Set};
 
-use super::Rows;
+use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -20,33 +20,36 @@ const MAX: usize = 63;
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>).
 const COLLECTION: &str = "items";
 
-/// Writing a database's settings or a field's can destroy data: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_DATABASE],
-        Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
-        Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
-        Set::Setup => &[op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
-        Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
-        // A write that depends on a read is a transaction.
-        Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+impl On<Gcp> for Kv {
+    /// Writing a database's settings or a field's can destroy data: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Gcp> {
+        match set {
+            Set::Heartbeat => &[op::GET_DATABASE],
+            Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
+            Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
+            Set::Setup => &[op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
+            Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
+            // A write that depends on a read is a transaction.
+            Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        }
     }
-}
 
-/// Databases have no policy of their own: a condition names them, in their relative form.
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let name = paths.physical(id, MAX);
-    things.push((Scope::Id, paths.full("firestore", &["databases/", &name])));
-    things.push((Scope::Database, paths.in_project(&["databases/", &name])));
-    things.push((Scope::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
-}
+    /// Databases have no policy of their own: a condition names them, in their relative form.
+    fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+        let (paths, id) = (Paths(placed.target), placed.id());
+        let name = paths.physical(id, MAX);
+        things.push((Scope::Id, paths.full("firestore", &["databases/", &name])));
+        things.push((Scope::Database, paths.in_project(&["databases/", &name])));
+        things.push((Scope::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
+    }
 
-/// What expires is told by its collection.
-pub(super) fn check(kv: &Kv, problems: &mut Vec<Problem>) {
-    if let Some(attribute) = kv.time_to_live_attribute() {
-        let what = format!("Firestore expires documents by `{attribute}` in the collection `{COLLECTION}` alone");
-        let help = format!("on GCP keep what is to expire in collections named `{COLLECTION}`");
-        problems.push(Problem::warning(Rule::Cloud, what, help));
+    /// What expires is told by its collection.
+    fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        if let Some(attribute) = self.time_to_live_attribute() {
+            let what = format!("Firestore expires documents by `{attribute}` in the collection `{COLLECTION}` alone");
+            let help = format!("on GCP keep what is to expire in collections named `{COLLECTION}`");
+            problems.push(Problem::warning(Rule::Cloud, what, help));
+        }
     }
 }

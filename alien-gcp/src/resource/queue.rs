@@ -4,10 +4,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Problem, Queue, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Problem, Queue, Resource, Rule, Set};
 
-use super::Rows;
+use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -16,55 +16,69 @@ use crate::operations::Scope;
 /// (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
 const MAX: usize = 63;
 
-/// An update may set a push endpoint: management is no more than heartbeat. A new subscription is handed messages, and
-/// may push them anywhere, so making one is a part of `reconfigure`.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
-        Set::Provision => &[op::CREATE_TOPIC, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
-        Set::Reconfigure => {
-            &[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION]
+impl On<Gcp> for Queue {
+    /// An update may set a push endpoint: management is no more than heartbeat. A new subscription is handed messages, and
+    /// may push them anywhere, so making one is a part of `reconfigure`.
+    fn set(set: Set) -> Rows<Gcp> {
+        match set {
+            Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
+            Set::Provision => &[op::CREATE_TOPIC, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
+            Set::Reconfigure => {
+                &[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION]
+            }
+            Set::Setup => {
+                &[op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY, op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY]
+            }
+            Set::DataRead => &[op::CONSUME],
+            Set::DataWrite => &[op::PUBLISH],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
-        Set::Setup => {
-            &[op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY, op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY]
+    }
+
+    fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+        let (paths, id) = (Paths(placed.target), placed.id());
+        let name = paths.physical(id, MAX);
+        things.push((Scope::Topic, paths.full("pubsub", &["topics/", &name])));
+        things.push((Scope::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
+    }
+
+    /// Pub/Sub keeps names that begin with `goog` for itself.
+    ///
+    /// Bounds: <https://docs.cloud.google.com/pubsub/docs/subscription-properties>
+    fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        let paths = Paths(placed.target);
+        let (hidden, kept) = (self.visibility_timeout_seconds(), self.retention_seconds());
+        if !(10..=600).contains(&hidden) {
+            let what = format!("Pub/Sub hides a message for 10 to 600 seconds, not {hidden}: the nearest is taken");
+            let help = "set the visibility timeout to 10 to 600 seconds".to_owned();
+            problems.push(Problem::warning(Rule::Cloud, what, help));
         }
-        Set::DataRead => &[op::CONSUME],
-        Set::DataWrite => &[op::PUBLISH],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
-    }
-}
-
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let name = paths.physical(id, MAX);
-    things.push((Scope::Topic, paths.full("pubsub", &["topics/", &name])));
-    things.push((Scope::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
-}
-
-/// Pub/Sub keeps names that begin with `goog` for itself.
-///
-/// Bounds: <https://docs.cloud.google.com/pubsub/docs/subscription-properties>
-pub(super) fn check(paths: Paths<'_>, queue: &Queue, problems: &mut Vec<Problem>) {
-    let (hidden, kept) = (queue.visibility_timeout_seconds(), queue.retention_seconds());
-    if !(10..=600).contains(&hidden) {
-        let what = format!("Pub/Sub hides a message for 10 to 600 seconds, not {hidden}: the nearest is taken");
-        let help = "set the visibility timeout to 10 to 600 seconds".to_owned();
-        problems.push(Problem::warning(Rule::Cloud, what, help));
-    }
-    if kept < 600 {
-        let what = format!("Pub/Sub keeps a message for 10 minutes at least, not {kept} seconds");
-        problems.push(Problem::error(Rule::Cloud, what, "set the retention to 600 seconds or more".to_owned()));
-    }
-    if let Some(deliveries) = queue.dead_letter_deliveries().filter(|deliveries| !(5..=100).contains(deliveries)) {
-        let what = format!("Pub/Sub gives up on a message after 5 to 100 deliveries, not {deliveries}");
-        let help = "set the deliveries to 5 to 100".to_owned();
-        problems.push(Problem::error(Rule::Cloud, what, help));
-    }
-    let prefix = paths.0.prefix.as_str();
-    if prefix.starts_with("goog") {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Pub/Sub refuses names like `{prefix}-…`"),
-            "choose a prefix that does not begin with `goog`".to_owned(),
-        ));
+        if kept < 600 {
+            let what = format!("Pub/Sub keeps a message for 10 minutes at least, not {kept} seconds");
+            problems.push(Problem::error(Rule::Cloud, what, "set the retention to 600 seconds or more".to_owned()));
+        }
+        if let Some(deliveries) = self.dead_letter_deliveries().filter(|deliveries| !(5..=100).contains(deliveries)) {
+            let what = format!("Pub/Sub gives up on a message after 5 to 100 deliveries, not {deliveries}");
+            let help = "set the deliveries to 5 to 100".to_owned();
+            problems.push(Problem::error(Rule::Cloud, what, help));
+        }
+        let prefix = paths.0.prefix.as_str();
+        if prefix.starts_with("goog") {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Pub/Sub refuses names like `{prefix}-…`"),
+                "choose a prefix that does not begin with `goog`".to_owned(),
+            ));
+        }
+        // Its one subscription pushes to one service.
+        let is_triggered = |other: &&Resource| other.settings().triggers().any(|queue| queue == placed.id());
+        let functions: Vec<&str> =
+            placed.stack.resources().iter().filter(is_triggered).map(|function| function.id().as_str()).collect();
+        if functions.len() > 1 {
+            let functions = functions.join(" and ");
+            let what = format!("its messages go to one function on GCP, and {functions} are started by it");
+            let help = "give each function a queue of its own".to_owned();
+            problems.push(Problem::error(Rule::Cloud, what, help));
+        }
     }
 }

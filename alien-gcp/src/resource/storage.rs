@@ -3,10 +3,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::permission::Set;
-use alien_core::{Problem, Rule};
+use alien_core::adapter::{On, Placed, Rows};
+use alien_core::{Problem, Rule, Set, Storage};
 
-use super::Rows;
+use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -15,33 +15,37 @@ use crate::operations::Scope;
 /// (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
 const MAX: usize = 63;
 
-/// One permission writes lifecycle rules and harmless settings alike: management is no more than heartbeat.
-pub(super) fn set(set: Set) -> Rows {
-    match set {
-        Set::Heartbeat => &[op::GET_BUCKET],
-        Set::Provision => &[op::CREATE_BUCKET, op::DELETE_BUCKET],
-        Set::Reconfigure => &[op::PATCH_BUCKET],
-        Set::Setup => &[op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
-        Set::DataRead => &[op::GET_OBJECT, op::LIST_OBJECTS],
-        Set::DataWrite => &[op::CREATE_OBJECT, op::UPDATE_OBJECT, op::DELETE_OBJECT],
-        Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+impl On<Gcp> for Storage {
+    /// One permission writes lifecycle rules and harmless settings alike: management is no more than heartbeat.
+    fn set(set: Set) -> Rows<Gcp> {
+        match set {
+            Set::Heartbeat => &[op::GET_BUCKET],
+            Set::Provision => &[op::CREATE_BUCKET, op::DELETE_BUCKET],
+            Set::Reconfigure => &[op::PATCH_BUCKET],
+            Set::Setup => &[op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
+            Set::DataRead => &[op::GET_OBJECT, op::LIST_OBJECTS],
+            Set::DataWrite => &[op::CREATE_OBJECT, op::UPDATE_OBJECT, op::DELETE_OBJECT],
+            Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
+        }
     }
-}
 
-pub(super) fn names(paths: Paths<'_>, id: &str, things: &mut Vec<(Scope, String)>) {
-    let number = paths.0.project_number.as_str();
-    let name = paths.physical(id, MAX - 1 - number.len());
-    things.push((Scope::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
-}
+    fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
+        let (paths, id) = (Paths(placed.target), placed.id());
+        let number = paths.0.project_number.as_str();
+        let name = paths.physical(id, MAX - 1 - number.len());
+        things.push((Scope::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
+    }
 
-/// Cloud Storage keeps names with Google's own for itself.
-pub(super) fn check(paths: Paths<'_>, id: &str, problems: &mut Vec<Problem>) {
-    let name = paths.physical(id, MAX - 1 - paths.0.project_number.as_str().len());
-    if name.starts_with("goog") || name.contains("google") {
-        problems.push(Problem::error(
-            Rule::Cloud,
-            format!("Cloud Storage refuses bucket names like `{name}`"),
-            "choose a prefix that does not begin with `goog`, and prefix and id without `google`".to_owned(),
-        ));
+    /// Cloud Storage keeps names with Google's own for itself.
+    fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        let paths = Paths(placed.target);
+        let name = paths.physical(placed.id(), MAX - 1 - paths.0.project_number.as_str().len());
+        if name.starts_with("goog") || name.contains("google") {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("Cloud Storage refuses bucket names like `{name}`"),
+                "choose a prefix that does not begin with `goog`, and prefix and id without `google`".to_owned(),
+            ));
+        }
     }
 }

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use alien_conformance::life::product;
 use alien_conformance::world::{Calls, Case, HurriedClock, World, quickly, release, run};
-use alien_core::cloud::Cloud;
-use alien_core::engine::Data;
-use alien_core::permission::Layer;
+use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
-    Code, DeploymentContext, ErrorKind, Function, FunctionUpdate, Live, Profile, Queue, Release, Silent, Stack, Storage,
+    Code, Data, ErrorKind, Function, FunctionUpdate, Layer, Live, Profile, Queue, Release, Silent, Stack, Storage,
 };
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
@@ -56,15 +54,15 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
     assert!(error.to_string().contains("the previous revision was put back"), "{error}");
     let body = peer.sim.body(&deployment.resources["api"]).unwrap();
     assert_eq!(body["template"]["containers"][0]["image"], image("small"), "{body}");
-    assert!(manager.heartbeat(&api).await.unwrap().health == alien_core::manage::Health::Healthy);
+    assert!(manager.heartbeat(&api).await.unwrap().health == alien_core::Health::Healthy);
     case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
 }
 
 /// Whether each binding that is rendered stands in the policy of what it is on.
 fn everything_is_bound(peer: &Peer, deployment: &alien_core::Deployment, when: &str) {
     let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
-    let holdings = site.permissions.runtime.iter().chain([&site.permissions.management]);
-    for binding in holdings.flat_map(|holding| Gcp::principal(&site.deployed(), holding).bindings) {
+    let holdings = site.permissions().runtime.iter().chain([&site.permissions().management]);
+    for binding in holdings.flat_map(|holding| Gcp::principal(&site.layout, holding).bindings) {
         let policy = peer.sim.policy(&binding.resource).unwrap();
         let condition = binding.condition.map(|condition| condition.expression).unwrap_or_default();
         let holds = policy["bindings"].as_array().unwrap().iter().any(|found| {
@@ -119,7 +117,7 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
         let policy = peer.sim.policy(&project()).unwrap();
         assert!(policy["bindings"].as_array().unwrap().contains(&foreign), "round {round}: {policy:#}");
     }
-    let again = |call: &alien_core::call::Call| call.attempts.saturating_sub(1);
+    let again = |call: &alien_core::Call| call.attempts.saturating_sub(1);
     let conflicts: u32 = calls.take().iter().map(again).sum();
     println!("{ROUNDS} rounds, {conflicts} writes that came too late and were made again");
     assert!(conflicts > 0, "they never met, and nothing was shown");
@@ -247,7 +245,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     refused(ADMIN, other, &[NUMBER, "not 999999999999"]).await;
 
     // An admin with the provisioning documents, but for one permission.
-    let rendered = alien_core::cloud::render::<Gcp>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render::<Gcp>(&stack, &case.target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = "user:less@example.com";
     for binding in &provisioning.bindings {
@@ -277,7 +275,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
 pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let stack = product(&peer.code("first"));
     let case = Case::new(peer, "exactly", stack.clone());
-    let rendered = alien_core::cloud::render::<Gcp>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render::<Gcp>(&stack, &case.target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = "user:exact@example.com";
     let mut policy: Value = peer.sim.policy(&project()).unwrap();

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{Shipped, World, quickly};
-use alien_core::call::CallConfig;
-use alien_core::cloud::Cloud;
-use alien_core::{Code, Deployment, DeploymentContext, DeploymentId, Impersonate, Provision, SystemClock};
+use alien_core::adapter::{AccessControl, DeploymentContext};
+use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision, SystemClock};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
@@ -70,7 +69,7 @@ impl Peer {
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
     let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
-    Gcp::principal(&site.deployed(), &site.permissions.management)
+    Gcp::principal(&site.layout, &site.permissions().management)
 }
 
 /// The image that does what a function should, by its digest.

@@ -1,13 +1,7 @@
 //! What functions and containers have in common: what their code is told, their logs, waiting for them.
 
-use std::collections::BTreeMap;
-
-use alien_core::OptionalExt;
-use alien_core::engine::mark::{observed, ownership};
-use alien_core::engine::{Marks, Observed};
-use alien_core::manage::{LogLine, LogPage, LogQuery};
-use alien_core::resource::Resource;
-use alien_core::{Error, ErrorKind, Kind, Result};
+use alien_core::adapter::{Marks, Observed, ResultExt};
+use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
 use jiff::Timestamp;
 
 use crate::client::{Context, failure};
@@ -16,25 +10,6 @@ use crate::operations::Scope;
 
 /// Days that a log is kept.
 const KEPT: i32 = 30;
-
-/// The environment of a resource's code: the vendor's variables, and the address of each linked resource. A network that
-/// is being set up is asked for its id: it is on record only afterwards.
-pub(crate) async fn environment(cx: Context<'_>, resource: &Resource) -> Result<BTreeMap<String, String>> {
-    let site = cx.site();
-    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
-    for id in resource.links() {
-        let subject = site.subject(id.as_str())?;
-        let linked = site.resource(subject)?;
-        let unknown = linked.kind() == Kind::Network && !linked.is_adopted() && !site.ids.contains_key(id);
-        let address = if unknown {
-            super::super::network::calls::placement(cx, subject).await?.vpc
-        } else {
-            super::super::address(site, subject)
-        };
-        variables.insert(id.variable(), address);
-    }
-    Ok(variables)
-}
 
 /// The name of the log group, which has slashes in it.
 pub(crate) fn log_group<'a>(cx: Context<'a>) -> Result<&'a str> {
@@ -47,7 +22,7 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
     let name = log_group(cx)?;
     let made = cx
         .call(&[op::CREATE_LOG_GROUP, op::TAG_LOG_GROUP], || async {
-            let tags = ownership(marks, owner).map(|(key, value)| (key.to_owned(), value));
+            let tags = marks.ownership(owner).map(|(key, value)| (key.to_owned(), value));
             let request = cx.clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
             request.send().await.map_err(failure)
         })
@@ -93,7 +68,7 @@ async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
         .optional()?;
     Ok(found.map_or(Observed::Absent, |found| {
         let tags = found.tags().into_iter().flatten();
-        observed(cx.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())))
+        Observed::marked(arn, cx.deployment().id, tags.map(|(key, value)| (key.as_str(), value.as_str())))
     }))
 }
 

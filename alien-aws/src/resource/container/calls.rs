@@ -1,27 +1,23 @@
 //! The calls about a container.
 
-pub(crate) mod cluster;
-
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use alien_core::OptionalExt;
-use alien_core::call::last;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Change, Health, Heartbeat};
-use alien_core::resource::{Compute, Resource, Settings};
-use alien_core::{Code, Container, Error, ErrorKind, Result};
+use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt, environment, last};
+use alien_core::{Code, Container, Data, Error, ErrorKind, Health, Heartbeat, LogPage, LogQuery, Resource, Result};
+use async_trait::async_trait;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, Compatibility, ContainerDefinition, Deployment, DeploymentCircuitBreaker,
     DeploymentConfiguration, DeploymentRolloutState, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
-    NetworkConfiguration, NetworkMode, PortMapping, PropagateTags, Service, ServiceField, Tag, TransportProtocol,
+    NetworkConfiguration, NetworkMode, PortMapping, PropagateTags, Service, ServiceField, TransportProtocol,
 };
 
 use super::super::compute::calls as compute;
-use crate::client::{Context, failure, tag};
+use crate::Aws;
+use crate::client::{Clients, Context, failure};
+use crate::cluster::tags;
 use crate::operations as op;
 use crate::operations::Scope;
 
@@ -30,157 +26,170 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>).
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The tag of a service that names the revision of the task definition that it was set to.
+const DEFINITION: &str = "alien-definition";
+
 /// The only container of a task.
 const MAIN: &str = "main";
 
-/// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let copies = container(cx.site().resource(cx.subject)?)?.copies().min;
-    Ok(look(cx).await?.map_or(Observed::Absent, |service| {
-        let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-        let sealed = tags().find(|(key, _)| *key == tag::DEFINITION).map(|(_, value)| value);
-        let runs = service.task_definition().map(revision);
-        let drift = match sealed {
-            Some(sealed) if runs != Some(sealed) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
-            _ if u32::try_from(service.desired_count()) != Ok(copies) => {
-                Some(format!("it is to run {} times", service.desired_count()))
-            }
-            _ => None,
-        };
-        observed(cx.site(), service.service_arn().unwrap_or_default(), tags()).drifted(drift)
-    }))
-}
+#[async_trait]
+impl Reconcile<Aws, Clients> for Container {
+    /// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let copies = self.copies().min;
+        Ok(look(cx).await?.map_or(Observed::Absent, |service| {
+            let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
+            let sealed = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
+            let runs = service.task_definition().map(revision);
+            let drift = match sealed {
+                Some(sealed) if runs != Some(sealed) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+                _ if u32::try_from(service.desired_count()) != Ok(copies) => {
+                    Some(format!("it is to run {} times", service.desired_count()))
+                }
+                _ => None,
+            };
+            Observed::marked(service.service_arn().unwrap_or_default(), cx.deployment().id, tags()).drifted(drift)
+        }))
+    }
 
-/// Makes the service, and no task yet: its log group comes first. A service needs a task definition to be made.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let name = cx.name(Scope::Service)?;
-    let definition = register(cx, cx.site().resource(cx.subject)?, Some(marks)).await?;
-    let request = cx
-        .clients
-        .ecs
-        .create_service()
-        .cluster(cx.name(Scope::Cluster)?)
-        .service_name(name)
-        .task_definition(definition)
-        .launch_type(LaunchType::Fargate)
-        .desired_count(0)
-        .network_configuration(network(cx).await?)
-        .deployment_configuration(careful())
-        .enable_execute_command(false)
-        .propagate_tags(PropagateTags::Service)
-        .set_tags(Some(tags(ownership(marks, name))));
-    cx.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
-        request.clone().send().await.map_err(failure).map_err(|error| {
-            // ECS has no codes for these two.
-            if error.message().contains("not idempotent") {
-                error.with_kind(ErrorKind::AlreadyExists)
-            } else if error.message().contains("still Draining") {
-                error.with_kind(ErrorKind::Busy)
-            } else {
-                error
-            }
+    /// Makes the service, and no task yet: its log group comes first. A service needs a task definition to be made.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Service)?;
+        let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
+        let request = cx
+            .clients
+            .ecs
+            .create_service()
+            .cluster(cx.name(Scope::Cluster)?)
+            .service_name(name)
+            .task_definition(definition)
+            .launch_type(LaunchType::Fargate)
+            .desired_count(0)
+            .network_configuration(network(cx).await?)
+            .deployment_configuration(careful())
+            .enable_execute_command(false)
+            .propagate_tags(PropagateTags::Service)
+            .set_tags(Some(tags(marks.ownership(name))));
+        cx.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
+            request.clone().send().await.map_err(failure).map_err(|error| {
+                // ECS has no codes for these two.
+                if error.message().contains("not idempotent") {
+                    error.with_kind(ErrorKind::AlreadyExists)
+                } else if error.message().contains("still Draining") {
+                    error.with_kind(ErrorKind::Busy)
+                } else {
+                    error
+                }
+            })
         })
-    })
-    .await
-    .map(drop)
+        .await
+        .map(drop)
+    }
+
+    /// Registers what is to run, each time anew: what a task definition says is never read.
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
+        let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
+        let request = cx
+            .clients
+            .ecs
+            .update_service()
+            .cluster(cx.name(Scope::Cluster)?)
+            .service(cx.name(Scope::Service)?)
+            .task_definition(&definition)
+            .desired_count(copies(self))
+            .network_configuration(network(cx).await?)
+            .deployment_configuration(careful())
+            .enable_execute_command(false)
+            .propagate_tags(PropagateTags::Service);
+        cx.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
+            request.clone().send().await.map_err(failure)
+        })
+        .await?;
+        steady(cx, Some(&definition)).await?;
+        let sealed = [(DEFINITION, revision(&definition).to_owned())];
+        mark(cx, marks.finished().into_iter().chain(sealed)).await
+    }
+
+    /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
+    /// need neither definition nor log group.
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let Some(service) = look(cx).await? else { return Ok(Removal::Gone) };
+        // Whoever sets up again after an interruption must find that it is not as it was set.
+        mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
+        deregister(cx, &service).await?;
+        compute::remove_logs(cx).await?;
+        let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
+        cx.call(&[op::DELETE_SERVICE], || async {
+            cx.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
+        })
+        .await
+        .optional()?;
+        cx.until(PATIENCE, || async move {
+            Ok(match found(cx).await? {
+                Some(service) if service.status() != Some("INACTIVE") => {
+                    ControlFlow::Continue(format!("{} of its tasks still run", service.running_count()))
+                }
+                _ => ControlFlow::Break(Removal::Gone),
+            })
+        })
+        .await
+    }
 }
 
-/// Registers what is to run, each time anew: what a task definition says is never read.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let resource = cx.site().resource(cx.subject)?;
-    compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
-    let definition = register(cx, resource, Some(marks)).await?;
-    let request = cx
-        .clients
-        .ecs
-        .update_service()
-        .cluster(cx.name(Scope::Cluster)?)
-        .service(cx.name(Scope::Service)?)
-        .task_definition(&definition)
-        .desired_count(copies(container(resource)?))
-        .network_configuration(network(cx).await?)
-        .deployment_configuration(careful())
-        .enable_execute_command(false)
-        .propagate_tags(PropagateTags::Service);
-    cx.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async { request.clone().send().await.map_err(failure) })
-        .await?;
-    steady(cx, Some(&definition)).await?;
-    let sealed = [(tag::DEFINITION, revision(&definition).to_owned())];
-    mark(cx, seal(marks).into_iter().chain(sealed)).await
+#[async_trait]
+impl Operate<Aws, Clients> for Container {
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+        compute::logs(cx, query).await
+    }
+
+    /// DescribeServices, and nothing else.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let Some(service) = look(cx).await? else {
+            return Ok(Heartbeat::new(Health::Missing, "ECS has no such service"));
+        };
+        let runs = format!("{} of {} tasks run", service.running_count(), service.desired_count());
+        let deployment = primary(&service);
+        let reason = deployment.and_then(Deployment::rollout_state_reason).unwrap_or("ECS gives no reason");
+        Ok(match deployment.and_then(Deployment::rollout_state) {
+            Some(DeploymentRolloutState::Failed) => Heartbeat::new(Health::Degraded, format!("{runs}: {reason}")),
+            Some(DeploymentRolloutState::InProgress) => {
+                Heartbeat::new(Health::Degraded, format!("{runs}, a deployment is in progress: {reason}"))
+            }
+            _ if service.running_count() < service.desired_count() => Heartbeat::new(Health::Degraded, runs),
+            _ => Heartbeat::new(Health::Healthy, runs),
+        })
+    }
+
+    /// Registers what is to run, if that changes, and waits until the service runs it.
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        let (old, new, wanted) = (cx.resource()?, &change.resource, change.settings::<Self>()?);
+        let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
+        let service = look(cx).await?.ok_or_else(missing)?;
+        let other = definition(cx, old, self).await?.as_input() != definition(cx, new, wanted).await?.as_input();
+        let registered = if other { Some(register(cx, new, wanted, None).await?) } else { None };
+        send(cx, registered.as_deref(), copies(wanted)).await?;
+        let error = match steady(cx, registered.as_deref()).await {
+            Err(error) if error.kind() == ErrorKind::Failed => error,
+            steady => return steady,
+        };
+        // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
+        let previous = service.task_definition().filter(|_| other);
+        let back = async {
+            send(cx, previous, service.desired_count()).await?;
+            steady(cx, previous).await
+        }
+        .await;
+        Err(match back {
+            Ok(()) => error.because("what ran before was put back and runs"),
+            Err(second) => error.because(format!("what ran before was put back, and does not run yet: {second}")),
+        })
+    }
 }
 
 /// Family and revision of a task definition, `family:7`.
 fn revision(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
-}
-
-/// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
-/// need neither definition nor log group.
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
-    let Some(service) = look(cx).await? else { return Ok(Removal::Gone) };
-    // Whoever sets up again after an interruption must find that it is not as it was set.
-    mark(cx, [(tag::SEAL, String::new())]).await?;
-    deregister(cx, &service).await?;
-    compute::remove_logs(cx).await?;
-    let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
-    cx.call(&[op::DELETE_SERVICE], || async {
-        cx.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
-    })
-    .await
-    .optional()?;
-    cx.until(PATIENCE, || async move {
-        Ok(match found(cx).await? {
-            Some(service) if service.status() != Some("INACTIVE") => {
-                ControlFlow::Continue(format!("{} of its tasks still run", service.running_count()))
-            }
-            _ => ControlFlow::Break(Removal::Gone),
-        })
-    })
-    .await
-}
-
-/// DescribeServices, and nothing else.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let Some(service) = look(cx).await? else {
-        return Ok(Heartbeat::new(Health::Missing, "ECS has no such service"));
-    };
-    let runs = format!("{} of {} tasks run", service.running_count(), service.desired_count());
-    let deployment = primary(&service);
-    let reason = deployment.and_then(Deployment::rollout_state_reason).unwrap_or("ECS gives no reason");
-    Ok(match deployment.and_then(Deployment::rollout_state) {
-        Some(DeploymentRolloutState::Failed) => Heartbeat::new(Health::Degraded, format!("{runs}: {reason}")),
-        Some(DeploymentRolloutState::InProgress) => {
-            Heartbeat::new(Health::Degraded, format!("{runs}, a deployment is in progress: {reason}"))
-        }
-        _ if service.running_count() < service.desired_count() => Heartbeat::new(Health::Degraded, runs),
-        _ => Heartbeat::new(Health::Healthy, runs),
-    })
-}
-
-/// Registers what is to run, if that changes, and waits until the service runs it.
-pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
-    let old = cx.site().resource(cx.subject)?;
-    let new = &change.resource;
-    let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
-    let service = look(cx).await?.ok_or_else(missing)?;
-    let other = definition(cx, old).await?.as_input() != definition(cx, new).await?.as_input();
-    let registered = if other { Some(register(cx, new, None).await?) } else { None };
-    send(cx, registered.as_deref(), copies(container(new)?)).await?;
-    let error = match steady(cx, registered.as_deref()).await {
-        Err(error) if error.kind() == ErrorKind::Failed => error,
-        steady => return steady,
-    };
-    // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
-    let previous = service.task_definition().filter(|_| other);
-    let back = async {
-        send(cx, previous, service.desired_count()).await?;
-        steady(cx, previous).await
-    }
-    .await;
-    Err(match back {
-        Ok(()) => error.because("what ran before was put back and runs"),
-        Err(second) => error.because(format!("what ran before was put back, and does not run yet: {second}")),
-    })
 }
 
 /// Gives the service what it is to run, where that changes, and how often.
@@ -201,27 +210,23 @@ async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<
     cx.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
-fn container(resource: &Resource) -> Result<&Container> {
-    match resource.settings() {
-        Settings::Container(container) => Ok(container),
-        _ => Err(Error::new(ErrorKind::Internal, "no container")),
-    }
-}
-
 /// How many tasks run: the fewest that the stack asks for. Nothing starts more of them.
 fn copies(container: &Container) -> i32 {
     i32::try_from(container.copies().min).unwrap_or(i32::MAX)
 }
 
 /// What is to run. Its role is its execution role too: it writes the logs and fetches the image.
-async fn definition(cx: Context<'_>, resource: &Resource) -> Result<RegisterTaskDefinitionFluentBuilder> {
-    let container = container(resource)?;
-    let Some(Compute { code: Code::Image(image), .. }) = resource.settings().compute() else {
+async fn definition(
+    cx: Context<'_>,
+    resource: &Resource,
+    container: &Container,
+) -> Result<RegisterTaskDefinitionFluentBuilder> {
+    let Code::Image(image) = container.code() else {
         return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
     };
     let role = cx.full_name(Scope::RoleForTasks)?;
     let family = cx.full_name(Scope::TaskFamily)?.trim_end_matches(":*");
-    let variables = compute::environment(cx, resource).await?;
+    let variables = environment(cx, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
     let port = container.listens_on().map(i32::from).map(|port| {
         PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
@@ -229,7 +234,7 @@ async fn definition(cx: Context<'_>, resource: &Resource) -> Result<RegisterTask
     let logs = LogConfiguration::builder()
         .log_driver(LogDriver::Awslogs)
         .options("awslogs-group", compute::log_group(cx)?)
-        .options("awslogs-region", cx.site().target.region.as_str())
+        .options("awslogs-region", cx.target().region.as_str())
         .options("awslogs-stream-prefix", MAIN)
         .build()
         .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -256,11 +261,16 @@ async fn definition(cx: Context<'_>, resource: &Resource) -> Result<RegisterTask
 }
 
 /// Registers what is to run. Gives its ARN, revision and all. The vendor may not tag.
-async fn register(cx: Context<'_>, resource: &Resource, marks: Option<&Marks>) -> Result<String> {
-    let request = definition(cx, resource).await?;
+async fn register(
+    cx: Context<'_>,
+    resource: &Resource,
+    container: &Container,
+    marks: Option<&Marks>,
+) -> Result<String> {
+    let request = definition(cx, resource, container).await?;
     let answer = match marks {
         Some(marks) => {
-            let request = request.set_tags(Some(tags(ownership(marks, cx.name(Scope::Service)?))));
+            let request = request.set_tags(Some(tags(marks.ownership(cx.name(Scope::Service)?))));
             cx.call(&[op::REGISTER_TASK_DEFINITION, op::TAG_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
                 request.clone().send().await.map_err(failure)
             })
@@ -308,10 +318,10 @@ async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
 /// have no other way to the image and the logs; what reaches them is for the security group to say
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html>).
 async fn network(cx: Context<'_>) -> Result<NetworkConfiguration> {
-    let compute = cx.site().resource(cx.subject)?.settings().compute();
+    let compute = cx.resource()?.settings().compute();
     let (subnets, groups) = match compute.and_then(|compute| compute.network) {
         Some(network) => {
-            let placement = super::super::network::calls::placement(cx, cx.site().subject(network)?).await?;
+            let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
             (placement.subnets, placement.security_groups)
         }
         None => (default_subnets(cx).await?, Vec::new()),
@@ -400,10 +410,6 @@ async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
         }
     })
     .await
-}
-
-fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Tag> {
-    tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {

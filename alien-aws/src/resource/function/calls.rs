@@ -4,13 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::OptionalExt;
-use alien_core::cloud::Operation;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Change, Health, Heartbeat};
-use alien_core::resource::{Resource, Settings};
-use alien_core::{Code, Error, ErrorKind, Function, Result};
+use alien_core::adapter::{
+    Change, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State as SetUp, environment, or_undo,
+};
+use alien_core::{Code, Data, Error, ErrorKind, Function, Health, Heartbeat, LogPage, LogQuery, Resource, Result};
+use async_trait::async_trait;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput as Found;
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
@@ -20,7 +18,8 @@ use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 
 use super::super::compute::calls as compute;
 use super::opening;
-use crate::client::{Context, busy, failure, tag};
+use crate::Aws;
+use crate::client::{Clients, Context, busy, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
@@ -34,196 +33,183 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How much of an answer that is an error is shown, in characters.
 const SHOWN: usize = 2000;
 
-/// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let arn = cx.full_name(Scope::Function)?;
-    let found = cx
-        .call(&[op::LIST_FUNCTION_TAGS], || async {
-            cx.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
+#[async_trait]
+impl Reconcile<Aws, Clients> for Function {
+    /// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let arn = cx.full_name(Scope::Function)?;
+        let found = cx
+            .call(&[op::LIST_FUNCTION_TAGS], || async {
+                cx.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
+            })
+            .await
+            .optional()?;
+        let Some(found) = found else { return Ok(Observed::Absent) };
+        let tags = found.tags().into_iter().flatten();
+        let observed =
+            Observed::marked(arn, cx.deployment().id, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+        match observed {
+            // The vendor may have changed since what was set: tags are not the vendor's to write.
+            Observed::Own { state: SetUp::Finished(_), .. } => {
+                let found = look(cx).await?;
+                let drift = match runs(&found, self.code()) {
+                    true => differs(cx, &found, cx.resource()?, self).await?.then(|| "other settings".to_owned()),
+                    false => Some("other code".to_owned()),
+                };
+                Ok(observed.drifted(drift))
+            }
+            _ => Ok(observed),
+        }
+    }
+
+    /// Makes it with code and settings, but nothing starts it yet.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let resource = cx.resource()?;
+        let package = Package::of(self.code(), cx.deployment().artifacts().bytes(self.code()))?;
+        let name = cx.name(Scope::Function)?;
+        let vpc = vpc(cx, self).await?;
+        let tags = marks.ownership(name).map(|(key, value)| (key.to_owned(), value));
+        let request = cx
+            .clients
+            .lambda
+            .create_function()
+            .function_name(name)
+            .role(cx.full_name(Scope::RoleForLambda)?)
+            .architectures(Architecture::X8664)
+            .memory_size(number(self.memory()))
+            .timeout(number(self.longest_run().as_secs()))
+            .environment(variables(cx, resource).await?)
+            .set_vpc_config(vpc)
+            .set_tags(Some(tags.into()));
+        let request = match package {
+            Package::Zip(zip) => request
+                .package_type(PackageType::Zip)
+                .runtime(Runtime::from("provided.al2023"))
+                .handler("bootstrap")
+                .code(FunctionCode::builder().zip_file(zip).build()),
+            Package::Image(image) => {
+                request.package_type(PackageType::Image).code(FunctionCode::builder().image_uri(image).build())
+            }
+        };
+        let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
+        let rows = [&own, image_rows(cx), vpc_rows(self)].concat();
+        cx.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+    }
+
+    /// Code and settings are sent only where they differ: just after it was made nothing is.
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let resource = cx.resource()?;
+        compute::set_up_logs(cx, marks, cx.name(Scope::Function)?).await?;
+        let found = idle(cx).await?;
+        let sound = works(&found).is_ok();
+        let same_code = sound && runs(&found, self.code());
+        if !same_code {
+            let zip = cx.deployment().artifacts().bytes(self.code());
+            send_code(cx, Package::of(self.code(), zip)?).await?;
+            idle(cx).await?;
+        }
+        let vpc = vpc(cx, self).await?;
+        let same_settings = sound && is_set(cx, &found, resource, self, vpc.as_ref()).await?;
+        if !same_settings {
+            // To leave a network takes empty lists.
+            let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
+            let none = || {
+                VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build()
+            };
+            let request = settings(cx, resource, self)
+                .await?
+                .role(cx.full_name(Scope::RoleForLambda)?)
+                .set_vpc_config(vpc.or_else(|| leaving.then(none)));
+            let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
+            let rows = [&own, vpc_rows(self)].concat();
+            cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
+        }
+        if !(same_code && same_settings) {
+            settle(cx).await?;
+        }
+        opening::url(cx, self).await?;
+        opening::triggers(cx, resource).await?;
+        mark(cx, marks.finished()).await
+    }
+
+    /// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let name = cx.name(Scope::Function)?;
+        // Whoever sets up again after an interruption must find that it is not as it was set.
+        mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
+        opening::no_triggers(cx).await?;
+        opening::no_url(cx).await?;
+        compute::remove_logs(cx).await?;
+        cx.call(&[op::DELETE_FUNCTION], || async {
+            cx.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
         })
         .await
         .optional()?;
-    let Some(found) = found else { return Ok(Observed::Absent) };
-    let tags = found.tags().into_iter().flatten();
-    let observed = observed(cx.site(), arn, tags.map(|(key, value)| (key.as_str(), value.as_str())));
-    match observed {
-        // The vendor may have changed since what was set: tags are not the vendor's to write.
-        Observed::Own { seal: Some(_), .. } => {
-            let (resource, found) = (cx.site().resource(cx.subject)?, look(cx).await?);
-            let drift = match runs(&found, function(resource)?.code()) {
-                true => differs(cx, &found, resource).await?.then(|| "other settings".to_owned()),
-                false => Some("other code".to_owned()),
-            };
-            Ok(observed.drifted(drift))
-        }
-        _ => Ok(observed),
+        cx.until_gone(PATIENCE, || look(cx)).await?;
+        Ok(Removal::Gone)
     }
 }
 
-/// Makes it with code and settings, but nothing starts it yet.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let resource = cx.site().resource(cx.subject)?;
-    let function = function(resource)?;
-    let package = Package::of(function.code(), cx.site().artifacts().bytes(function.code()))?;
-    let name = cx.name(Scope::Function)?;
-    let vpc = vpc(cx, function).await?;
-    let tags = ownership(marks, name).map(|(key, value)| (key.to_owned(), value));
-    let request = cx
-        .clients
-        .lambda
-        .create_function()
-        .function_name(name)
-        .role(cx.full_name(Scope::RoleForLambda)?)
-        .architectures(Architecture::X8664)
-        .memory_size(number(function.memory()))
-        .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(cx, resource).await?)
-        .set_vpc_config(vpc)
-        .set_tags(Some(tags.into()));
-    let request = match package {
-        Package::Zip(zip) => request
-            .package_type(PackageType::Zip)
-            .runtime(Runtime::from("provided.al2023"))
-            .handler("bootstrap")
-            .code(FunctionCode::builder().zip_file(zip).build()),
-        Package::Image(image) => {
-            request.package_type(PackageType::Image).code(FunctionCode::builder().image_uri(image).build())
-        }
-    };
-    let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
-    let rows = [&own, image_rows(cx), vpc_rows(function)].concat();
-    cx.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
-}
+#[async_trait]
+impl Operate<Aws, Clients> for Function {
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+        compute::logs(cx, query).await
+    }
 
-/// Code and settings are sent only where they differ: just after it was made nothing is.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let resource = cx.site().resource(cx.subject)?;
-    let function = function(resource)?;
-    compute::set_up_logs(cx, marks, cx.name(Scope::Function)?).await?;
-    let found = idle(cx).await?;
-    let sound = works(&found).is_ok();
-    let same_code = sound && runs(&found, function.code());
-    if !same_code {
-        let zip = cx.site().artifacts().bytes(function.code());
-        send_code(cx, Package::of(function.code(), zip)?).await?;
-        idle(cx).await?;
-    }
-    let vpc = vpc(cx, function).await?;
-    let same_settings = sound && is_set(cx, &found, resource, vpc.as_ref()).await?;
-    if !same_settings {
-        // To leave a network takes empty lists.
-        let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
-        let none =
-            || VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build();
-        let request = settings(cx, resource)
-            .await?
-            .role(cx.full_name(Scope::RoleForLambda)?)
-            .set_vpc_config(vpc.or_else(|| leaving.then(none)));
-        let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
-        let rows = [&own, vpc_rows(function)].concat();
-        cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await?;
-    }
-    if !(same_code && same_settings) {
-        settle(cx).await?;
-    }
-    opening::url(cx, function).await?;
-    opening::triggers(cx, resource).await?;
-    mark(cx, seal(marks)).await
-}
-
-/// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
-    let name = cx.name(Scope::Function)?;
-    // Whoever sets up again after an interruption must find that it is not as it was set.
-    mark(cx, [(tag::SEAL, String::new())]).await?;
-    opening::no_triggers(cx).await?;
-    opening::no_url(cx).await?;
-    compute::remove_logs(cx).await?;
-    cx.call(&[op::DELETE_FUNCTION], || async {
-        cx.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
-    })
-    .await
-    .optional()?;
-    cx.until_gone(PATIENCE, || look(cx)).await
-}
-
-/// GetFunctionConfiguration, and nothing else.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let found = look(cx).await?;
-    Ok(match (works(&found), still(&found)) {
-        (Err(error), _) => Heartbeat::new(Health::Degraded, error.message()),
-        (Ok(()), Some(still)) => Heartbeat::new(Health::Degraded, still),
-        (Ok(()), None) => {
-            let state = found.state().map_or("Active", State::as_str);
-            Heartbeat::new(Health::Healthy, format!("it is {state}"))
-        }
-    })
-}
-
-/// Sends new code, new settings, or both, and waits for each. What Lambda does not take is undone; where the way to it
-/// failed, the same update can be made again.
-pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
-    let old = cx.site().resource(cx.subject)?;
-    let (was, will) = (function(old)?, function(&change.resource)?);
-    let (code, set) = change.since(old);
-    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Rejected | ErrorKind::TooLarge);
-    if code {
-        if matches!(was.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
-            let what = "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
-            return Err(Error::new(ErrorKind::Unsupported, what));
-        }
-        send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
-        match settle(cx).await {
-            Err(error) if undo(&error) => return Err(put_code_back(cx, was, change, error).await),
-            settled => settled?,
-        }
-    }
-    if !set {
-        return Ok(());
-    }
-    let error = match send_settings(cx, &change.resource).await {
-        Ok(()) => match settle(cx).await {
-            Err(error) if undo(&error) => {
-                let back = async {
-                    send_settings(cx, old).await?;
-                    settle(cx).await
-                }
-                .await;
-                error.with_undo(back, "settings")
+    /// GetFunctionConfiguration, and nothing else.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let found = look(cx).await?;
+        Ok(match (works(&found), still(&found)) {
+            (Err(error), _) => Heartbeat::new(Health::Degraded, error.message()),
+            (Ok(()), Some(still)) => Heartbeat::new(Health::Degraded, still),
+            (Ok(()), None) => {
+                let state = found.state().map_or("Active", State::as_str);
+                Heartbeat::new(Health::Healthy, format!("it is {state}"))
             }
-            settled => return settled,
-        },
-        Err(error) if undo(&error) => error,
-        Err(error) => return Err(error),
-    };
-    Err(if code { put_code_back(cx, was, change, error).await } else { error })
-}
+        })
+    }
 
-/// Puts the code back that was there before an update, where it is at hand. Gives the update's error, and what runs now.
-async fn put_code_back(cx: Context<'_>, was: &Function, change: &Change, error: Error) -> Error {
-    match Package::of(was.code(), change.previous_zip.as_ref()) {
-        Ok(package) => {
-            let back = async {
-                send_code(cx, package).await?;
+    /// Sends new code, new settings, or both, and waits for each. What Lambda does not take is undone; where the way to it
+    /// failed, the same update can be made again.
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        let old = cx.resource()?;
+        let will = change.settings::<Self>()?;
+        let (code, settings) = change.since(old);
+        let code_back = || async {
+            send_code(cx, Package::of(self.code(), change.previous_zip.as_ref())?).await?;
+            settle(cx).await
+        };
+        if code {
+            if matches!(self.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
+                let what =
+                    "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
+                return Err(Error::new(ErrorKind::Unsupported, what));
+            }
+            send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
+            or_undo(settle(cx).await, code_back(), "code").await?;
+        }
+        if !settings {
+            return Ok(());
+        }
+        let sent = async {
+            send_settings(cx, &change.resource, will).await?;
+            let settings_back = async {
+                send_settings(cx, old, self).await?;
                 settle(cx).await
-            }
-            .await;
-            error.with_undo(back, "code")
+            };
+            or_undo(settle(cx).await, settings_back, "settings").await
+        };
+        match sent.await {
+            sent if code => or_undo(sent, code_back(), "code").await,
+            sent => sent,
         }
-        // <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
-        Err(_) => error.because(
-            "the previous code is not at hand: where Lambda says that the update failed it goes on with that code, \
-             else with the new",
-        ),
     }
-}
 
-/// Sends a command and waits for the answer. It is sent again only where Lambda certainly did not take it.
-pub(crate) async fn dispatch(cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
-    let name = cx.name(Scope::Function)?;
-    let longest = function(cx.site().resource(cx.subject)?)?.longest_run() + Duration::from_secs(10);
-    cx.call
-        .call_once(cx.subject, &[op::INVOKE_FUNCTION], || async move {
+    /// Sends a command and waits for the answer. It is sent again only where Lambda certainly did not take it.
+    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+        let name = cx.name(Scope::Function)?;
+        let longest = self.longest_run() + Duration::from_secs(10);
+        cx.call_once(&[op::INVOKE_FUNCTION], || async move {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
             let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
@@ -239,12 +225,6 @@ pub(crate) async fn dispatch(cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>>
             }
         })
         .await
-}
-
-fn function(resource: &Resource) -> Result<&Function> {
-    match resource.settings() {
-        Settings::Function(function) => Ok(function),
-        _ => Err(Error::new(ErrorKind::Internal, "no function")),
     }
 }
 
@@ -284,31 +264,34 @@ async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
 }
 
 /// What the vendor may set. Role and network are the admin's.
-async fn settings(cx: Context<'_>, resource: &Resource) -> Result<UpdateFunctionConfigurationFluentBuilder> {
-    let function = function(resource)?;
+async fn settings(
+    cx: Context<'_>,
+    resource: &Resource,
+    function: &Function,
+) -> Result<UpdateFunctionConfigurationFluentBuilder> {
     let request = cx.clients.lambda.update_function_configuration().function_name(cx.name(Scope::Function)?);
     Ok(request
         .memory_size(number(function.memory()))
         .timeout(number(function.longest_run().as_secs()))
-        .environment(environment(cx, resource).await?))
+        .environment(variables(cx, resource).await?))
 }
 
-async fn send_settings(cx: Context<'_>, resource: &Resource) -> Result<()> {
-    let request = settings(cx, resource).await?;
+async fn send_settings(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<()> {
+    let request = settings(cx, resource, function).await?;
     cx.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
         .await
         .map(drop)
 }
 
-async fn environment(cx: Context<'_>, resource: &Resource) -> Result<Environment> {
-    let variables = compute::environment(cx, resource).await?;
+async fn variables(cx: Context<'_>, resource: &Resource) -> Result<Environment> {
+    let variables = environment(cx, resource).await?;
     Ok(Environment::builder().set_variables(Some(variables.into_iter().collect())).build())
 }
 
 /// Where in a network it runs; none where in none.
 async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
     let Some(network) = function.network_id() else { return Ok(None) };
-    let placement = super::super::network::calls::placement(cx, cx.site().subject(network)?).await?;
+    let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
     let placed = VpcConfig::builder()
         .set_subnet_ids(Some(placement.subnets))
         .set_security_group_ids(Some(placement.security_groups));
@@ -317,7 +300,7 @@ async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> 
 
 /// Lambda fetches an image from ECR under the rights of whoever names it.
 fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
-    match cx.site().names.at(Scope::Repository, cx.subject).next() {
+    match cx.deployment().names().at(Scope::Repository, cx.subject).next() {
         Some(_) => &[op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER],
         None => &[],
     }
@@ -351,7 +334,13 @@ fn base64(digits: &str) -> Option<String> {
 }
 
 /// Whether role, settings, environment and network are as the stack says.
-async fn is_set(cx: Context<'_>, found: &Found, resource: &Resource, vpc: Option<&VpcConfig>) -> Result<bool> {
+async fn is_set(
+    cx: Context<'_>,
+    found: &Found,
+    resource: &Resource,
+    function: &Function,
+    vpc: Option<&VpcConfig>,
+) -> Result<bool> {
     let sorted = |ids: &[String]| {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
@@ -363,16 +352,15 @@ async fn is_set(cx: Context<'_>, found: &Found, resource: &Resource, vpc: Option
     let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
     Ok(found.role() == Some(cx.full_name(Scope::RoleForLambda)?)
         && has == wants
-        && !differs(cx, found, resource).await?)
+        && !differs(cx, found, resource, function).await?)
 }
 
 /// Whether it has other settings than these, of those that the vendor may set.
-async fn differs(cx: Context<'_>, found: &Found, resource: &Resource) -> Result<bool> {
-    let function = function(resource)?;
-    let variables = found.environment().and_then(|environment| environment.variables());
-    let same_variables = match environment(cx, resource).await?.variables() {
-        Some(wanted) if !wanted.is_empty() => variables == Some(wanted),
-        _ => variables.is_none_or(std::collections::HashMap::is_empty),
+async fn differs(cx: Context<'_>, found: &Found, resource: &Resource, function: &Function) -> Result<bool> {
+    let has = found.environment().and_then(|environment| environment.variables());
+    let same_variables = match variables(cx, resource).await?.variables() {
+        Some(wanted) if !wanted.is_empty() => has == Some(wanted),
+        _ => has.is_none_or(std::collections::HashMap::is_empty),
     };
     Ok(found.memory_size() != Some(number(function.memory()))
         || found.timeout() != Some(number(function.longest_run().as_secs()))

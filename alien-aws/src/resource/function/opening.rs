@@ -1,8 +1,7 @@
 //! Who may start a function: anyone over its URL, and the queues that trigger it.
 
-use alien_core::OptionalExt;
-use alien_core::resource::Resource;
-use alien_core::{Error, ErrorKind, Function, Result};
+use alien_core::adapter::ResultExt;
+use alien_core::{Error, ErrorKind, Function, Resource, Result};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
 
 use crate::client::{Context, busy, failure};
@@ -41,7 +40,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
                     request.send().await.map_err(failure).map_err(conflict)
                 })
                 .await;
-            is_there(made)?;
+            made.unless_exists()?;
         }
     }
     for (statement, action) in STATEMENTS {
@@ -56,7 +55,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
                 request.clone().send().await.map_err(failure).map_err(conflict)
             })
             .await;
-        is_there(added)?;
+        added.unless_exists()?;
     }
     Ok(())
 }
@@ -101,13 +100,6 @@ fn conflict(error: Error) -> Error {
     if there { error } else { error.with_kind(ErrorKind::Busy) }
 }
 
-fn is_there<T>(made: Result<T>) -> Result<()> {
-    match made {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(drop),
-    }
-}
-
 /// A mapping from a queue to the function.
 struct Mapping {
     id: String,
@@ -116,7 +108,7 @@ struct Mapping {
 
 /// Makes the mappings that the stack names and removes all others.
 pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()> {
-    let site = cx.site();
+    let site = cx.deployment();
     let name = cx.name(Scope::Function)?;
     let wanted: Vec<&str> = resource
         .settings()

@@ -1,43 +1,121 @@
 //! The calls of a table.
 
-use alien_core::OptionalExt;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
+use async_trait::async_trait;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
     TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use crate::client::{Context, failure};
+use crate::Aws;
+use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
 /// The name of every table's one key.
 const KEY: &str = "key";
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    // Its name is free only when it is gone.
-    if leaving(cx).await.optional()?.is_none() {
-        return Ok(Observed::Absent);
+#[async_trait]
+impl Reconcile<Aws, Clients> for Kv {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        // Its name is free only when it is gone.
+        if leaving(cx).await.optional()?.is_none() {
+            return Ok(Observed::Absent);
+        }
+        let arn = cx.full_name(Scope::Table)?;
+        let mut tags: Vec<Tag> = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let page = cx.call(&[op::LIST_TABLE_TAGS], || async {
+                let call = cx.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+                call.send().await.map_err(failure)
+            });
+            let Some(page) = page.await.optional()? else { return Ok(Observed::Absent) };
+            tags.extend(page.tags.unwrap_or_default());
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(Observed::marked(arn, cx.deployment().id, tags.iter().map(|tag| (tag.key(), tag.value()))));
+            }
+        }
     }
-    let arn = cx.full_name(Scope::Table)?;
-    let mut tags: Vec<Tag> = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
-        let page = cx.call(&[op::LIST_TABLE_TAGS], || async {
-            let call = cx.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Table)?;
+        let tags = tags(marks.ownership(name))?;
+        let key =
+            KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build().map_err(incomplete)?;
+        let attribute =
+            AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
+        let attribute = attribute.map_err(incomplete)?;
+        let created = cx.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
+            let call = cx.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+            let call =
+                call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
             call.send().await.map_err(failure)
         });
-        let Some(page) = page.await.optional()? else { return Ok(Observed::Absent) };
-        tags.extend(page.tags.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(observed(cx.site(), arn, tags.iter().map(|tag| (tag.key(), tag.value()))));
+        created.await.map(drop)
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Table)?;
+        let arn = cx.full_name(Scope::Table)?;
+        cx.call(&[op::DESCRIBE_TABLE], || async {
+            match status(cx).await {
+                Ok(TableStatus::Active) => Ok(()),
+                Ok(_) => Err(Error::new(ErrorKind::Busy, "it is not active yet")),
+                // It was just made or found.
+                Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_kind(ErrorKind::Propagating)),
+                Err(error) => Err(error),
+            }
+        })
+        .await?;
+        let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
+        let recovery = recovery.map_err(incomplete)?;
+        let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
+            let call = cx.clients.dynamodb.update_continuous_backups().table_name(name);
+            call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
+        });
+        done.await?;
+        expire(cx, self, name).await?;
+        let tags = tags(marks.finished())?;
+        let sealed = cx.call(&[op::TAG_TABLE], || async {
+            let call = cx.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+            call.send().await.map_err(failure)
+        });
+        sealed.await.map(drop)
+    }
+
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        if data != Data::Delete {
+            let why = "nobody can tell whether it is empty without reading its data";
+            return Ok(Removal::HoldsData(why.to_owned()));
         }
+        let name = cx.name(Scope::Table)?;
+        let deleted = cx.call(&[op::DELETE_TABLE], || async {
+            let deleted = cx.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
+            // In use: it is being made, changed, or deleted already.
+            deleted.map(drop).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Busy),
+                _ => error,
+            })
+        });
+        deleted.await.optional()?;
+        leaving(cx).await.optional()?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[async_trait]
+impl Operate<Aws, Clients> for Kv {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let status = cx.call(&[op::DESCRIBE_TABLE], || status(cx)).await?;
+        let health = match status {
+            TableStatus::Active | TableStatus::Updating => Health::Healthy,
+            _ => Health::Degraded,
+        };
+        Ok(Heartbeat::new(health, status.as_str()))
     }
 }
 
@@ -67,56 +145,10 @@ fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
 }
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let name = cx.name(Scope::Table)?;
-    let tags = tags(ownership(marks, name))?;
-    let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build().map_err(incomplete)?;
-    let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
-    let attribute = attribute.map_err(incomplete)?;
-    let created = cx.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
-        let call = cx.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-        let call = call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
-        call.send().await.map_err(failure)
-    });
-    created.await.map(drop)
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let name = cx.name(Scope::Table)?;
-    let arn = cx.full_name(Scope::Table)?;
-    cx.call(&[op::DESCRIBE_TABLE], || async {
-        match status(cx).await {
-            Ok(TableStatus::Active) => Ok(()),
-            Ok(_) => Err(Error::new(ErrorKind::Busy, "it is not active yet")),
-            // It was just made or found.
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_kind(ErrorKind::Propagating)),
-            Err(error) => Err(error),
-        }
-    })
-    .await?;
-    let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
-    let recovery = recovery.map_err(incomplete)?;
-    let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
-        let call = cx.clients.dynamodb.update_continuous_backups().table_name(name);
-        call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
-    });
-    done.await?;
-    expire(cx, name).await?;
-    let tags = tags(seal(marks))?;
-    let sealed = cx.call(&[op::TAG_TABLE], || async {
-        let call = cx.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
-        call.send().await.map_err(failure)
-    });
-    sealed.await.map(drop)
-}
-
 /// Sets the attribute by which records expire. Another one takes two runs: the old one must be given up first, and
 /// DynamoDB then takes no other for up to an hour
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
-async fn expire(cx: Context<'_>, name: &str) -> Result<()> {
-    let Settings::Kv(kv) = cx.site().resource(cx.subject)?.settings() else {
-        return Err(Error::new(ErrorKind::Internal, "no key-value table"));
-    };
+async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
     let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
         cx.clients.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
     });
@@ -147,32 +179,4 @@ async fn set_expiry(cx: Context<'_>, name: &str, attribute: &str, enabled: bool)
         call.time_to_live_specification(setting.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
-}
-
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    if data != Data::Delete {
-        let why = "nobody can tell whether it is empty without reading its data; delete it with --delete-data";
-        return Ok(Removal::Kept(why.to_owned()));
-    }
-    let name = cx.name(Scope::Table)?;
-    let deleted = cx.call(&[op::DELETE_TABLE], || async {
-        let deleted = cx.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
-        // In use: it is being made, changed, or deleted already.
-        deleted.map(drop).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Busy),
-            _ => error,
-        })
-    });
-    deleted.await.optional()?;
-    leaving(cx).await.optional()?;
-    Ok(Removal::Gone)
-}
-
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let status = cx.call(&[op::DESCRIBE_TABLE], || status(cx)).await?;
-    let health = match status {
-        TableStatus::Active | TableStatus::Updating => Health::Healthy,
-        _ => Health::Degraded,
-    };
-    Ok(Heartbeat::new(health, status.as_str()))
 }

@@ -15,18 +15,14 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use alien_core::OptionalExt;
-use alien_core::call::last;
-use alien_core::cloud::Operation;
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::permission::Subject;
-use alien_core::resource::Settings;
-use alien_core::{DeploymentContext, Error, ErrorKind, Network, Result};
+use alien_core::adapter::{
+    DeploymentContext, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, last,
+};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result, Subject};
+use async_trait::async_trait;
 
 use crate::Aws;
-use crate::client::{Context, Element, tag};
+use crate::client::{Clients, Context, Element};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -52,96 +48,142 @@ const GATEWAYS: List = List(op::DESCRIBE_INTERNET_GATEWAYS, "internetGatewaySet"
 const TABLES: List = List(op::DESCRIBE_ROUTE_TABLES, "routeTableSet", "routeTableId");
 const GROUPS: List = List(op::DESCRIBE_SECURITY_GROUPS, "securityGroupInfo", "groupId");
 
-fn settings(site: &DeploymentContext<Aws>, subject: Subject) -> Result<&Network> {
-    match site.resource(subject)?.settings() {
-        Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Internal, "no network")),
-    }
-}
-
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let site = cx.site();
-    let arn = |vpc: &str| Arns(&site.target).regional("ec2", &["vpc/", vpc]);
-    if let Some(vpc) = settings(site, cx.subject)?.existing_name() {
-        let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
-        if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
-            return Ok(Observed::Adopted { id: arn(vpc) });
+#[async_trait]
+impl Reconcile<Aws, Clients> for Network {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let site = cx.deployment();
+        let arn = |vpc: &str| Arns(site.target()).regional("ec2", &["vpc/", vpc]);
+        if let Some(vpc) = self.existing_name() {
+            let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
+            if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
+                return Ok(Observed::Adopted { id: arn(vpc) });
+            }
+            let help = "give the id of one that is there, or leave `existing` out to have one made";
+            let what = format!("there is no VPC `{vpc}` in {}; {help}", site.target().region);
+            return Err(Error::new(ErrorKind::NotFound, what));
         }
-        let help = "give the id of one that is there, or leave `existing` out to have one made";
-        let what = format!("there is no VPC `{vpc}` in {}; {help}", site.target.region);
-        return Err(Error::new(ErrorKind::NotFound, what));
+        let name = cx.full_name(Scope::NetworkTag)?;
+        let vpcs = list(cx, VPCS, filters(&[(RESOURCE, name)])).await?;
+        let own = vpcs.iter().find(|(_, vpc)| is_own(site, vpc));
+        let Some((id, vpc)) = own.or(vpcs.first()) else { return Ok(Observed::Absent) };
+        let group = match own {
+            Some((id, _)) => list(cx, GROUPS, marked(site, cx.subject, Some(id))?).await?,
+            None => Vec::new(),
+        };
+        let finished = group.iter().find(|(id, group)| has_rule(id, group));
+        let owner = vpc.tags().filter(|(key, _)| *key == Marks::DEPLOYMENT);
+        let finished = finished.iter().flat_map(|(_, group)| group.tags());
+        let finished = finished.filter(|(key, _)| *key == Marks::FINGERPRINT);
+        Ok(Observed::marked(arn(id), site.id, owner.chain(finished)))
     }
-    let name = cx.full_name(Scope::NetworkTag)?;
-    let vpcs = list(cx, VPCS, filters(&[(RESOURCE, name)])).await?;
-    let own = vpcs.iter().find(|(_, vpc)| is_own(site, vpc));
-    let Some((id, vpc)) = own.or(vpcs.first()) else { return Ok(Observed::Absent) };
-    let group = match own {
-        Some((id, _)) => list(cx, GROUPS, marked(site, cx.subject, Some(id))?).await?,
-        None => Vec::new(),
-    };
-    let finished = group.iter().find(|(id, group)| has_rule(id, group));
-    let seal = finished.and_then(|(_, group)| tagged(group, tag::SEAL));
-    Ok(Observed::marked(arn(id), site.id, tagged(vpc, tag::DEPLOYMENT), seal))
+
+    /// Makes the VPC. EC2 makes another one each time it is asked, so the call is not made again unless it certainly did
+    /// nothing; what it made all the same, the next look finds.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let site = cx.deployment();
+        let range = self.range();
+        let name = cx.full_name(Scope::NetworkTag)?;
+        let own = marked(site, cx.subject, None)?;
+        if !list(cx, VPCS, own.clone()).await?.is_empty() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a VPC with the deployment's tags"));
+        }
+        let tags = tags("vpc", name, marks.ownership(name));
+        let vpc = make(cx, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
+        // Lists show it a little later (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
+        cx.call(&[op::DESCRIBE_VPCS], || async {
+            let found = cx.clients.ec2.call("DescribeVpcs", &own).await?;
+            let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
+            if listed { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the VPC is not listed yet")) }
+        })
+        .await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let site = cx.deployment();
+        let range = self.range();
+        let name = cx.full_name(Scope::NetworkTag)?;
+        let found = list(cx, VPCS, marked(site, cx.subject, None)?).await?;
+        let Some((vpc, found)) = found.into_iter().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "the VPC is not there; set up again"));
+        };
+        let has = found.text("cidrBlock").ok_or_else(|| Error::missing_field("range of the VPC"))?;
+        if has != range {
+            let help = "take the change back, or add a network with another id";
+            let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
+            return Err(Error::new(ErrorKind::Rejected, what));
+        }
+        let within = marked(site, cx.subject, Some(&vpc))?;
+        // Endpoints of AWS's services that a customer adds later take their services' names only so
+        // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
+        change(cx, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
+        let plan = Making { cx, marks, name, vpc: &vpc, within: &within };
+        let subnets = plan.subnets(range).await?;
+        let gateway = plan.gateway().await?;
+        plan.routes(&subnets, &gateway).await?;
+        plan.group().await
+    }
+
+    /// Removes every part, in the reverse order, and the VPC last: while it stands, a later run finds the rest.
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let all = marked(cx.deployment(), cx.subject, None)?;
+        for (vpc, _) in list(cx, VPCS, all.clone()).await? {
+            let within = marked(cx.deployment(), cx.subject, Some(&vpc))?;
+            for (group, _) in list(cx, GROUPS, within.clone()).await? {
+                remove(cx, op::DELETE_SECURITY_GROUP, &[("GroupId", &group)]).await?;
+            }
+            let tables = list(cx, TABLES, within.clone()).await?;
+            for association in tables.iter().flat_map(|(_, table)| associations(table, "routeTableAssociationId")) {
+                remove(cx, op::DISASSOCIATE_ROUTE_TABLE, &[("AssociationId", &association)]).await?;
+            }
+            for (subnet, _) in list(cx, SUBNETS, within).await? {
+                remove(cx, op::DELETE_SUBNET, &[("SubnetId", &subnet)]).await?;
+            }
+            for (table, _) in &tables {
+                remove(cx, op::DELETE_ROUTE_TABLE, &[("RouteTableId", table)]).await?;
+            }
+            for (gateway, found) in list(cx, GATEWAYS, all.clone()).await? {
+                let attached = found.items("attachmentSet").filter_map(|attachment| attachment.text("vpcId"));
+                for vpc in attached {
+                    let params = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc)];
+                    remove(cx, op::DETACH_INTERNET_GATEWAY, &params).await?;
+                }
+                remove(cx, op::DELETE_INTERNET_GATEWAY, &[("InternetGatewayId", &gateway)]).await?;
+            }
+            remove(cx, op::DELETE_VPC, &[("VpcId", &vpc)]).await?;
+        }
+        Ok(Removal::Gone)
+    }
 }
 
-fn tagged<'e>(element: &'e Element, key: &str) -> Option<&'e str> {
-    element.tags().find(|(found, _)| *found == key).map(|(_, value)| value)
+#[async_trait]
+impl Operate<Aws, Clients> for Network {
+    /// The id of the VPC. One that is being set up is looked for: its id is on record only afterwards.
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        let site = cx.deployment();
+        if self.existing_name().is_none() && !site.ids.contains_key(cx.resource()?.id()) {
+            return Ok(placement(cx, cx.subject).await?.vpc);
+        }
+        Ok(last(site.id_of(cx.subject)).to_owned())
+    }
+
+    /// Asks for one attribute of the VPC: the only call of EC2 that looks at a VPC and at no other.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let vpc = last(cx.deployment().id_of(cx.subject));
+        let asked = params(&[("VpcId", vpc), ("Attribute", "enableDnsSupport")]);
+        ask(cx, &[op::DESCRIBE_VPC_ATTRIBUTE], &asked).await?;
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 fn is_own(site: &DeploymentContext<Aws>, element: &Element) -> bool {
-    tagged(element, tag::DEPLOYMENT).is_some_and(|found| found.parse() == Ok(site.id))
+    let owner = element.tags().find(|(key, _)| *key == Marks::DEPLOYMENT);
+    owner.is_some_and(|(_, found)| found.parse() == Ok(site.id))
 }
 
 /// Whether the members of a security group are let in to each other.
 fn has_rule(id: &str, group: &Element) -> bool {
     let mut sources = group.items("ipPermissions").flat_map(|rule| rule.items("groups"));
     sources.any(|source| source.text("groupId") == Some(id))
-}
-
-/// Makes the VPC. EC2 makes another one each time it is asked, so the call is not made again unless it certainly did
-/// nothing; what it made all the same, the next look finds.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let site = cx.site();
-    let range = settings(site, cx.subject)?.range();
-    let name = cx.full_name(Scope::NetworkTag)?;
-    let own = marked(site, cx.subject, None)?;
-    if !list(cx, VPCS, own.clone()).await?.is_empty() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "there is a VPC with the deployment's tags"));
-    }
-    let tags = tags("vpc", name, ownership(marks, name));
-    let vpc = make(cx, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
-    // Lists show it a little later (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
-    cx.call(&[op::DESCRIBE_VPCS], || async {
-        let found = cx.clients.ec2.call("DescribeVpcs", &own).await?;
-        let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
-        if listed { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the VPC is not listed yet")) }
-    })
-    .await
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let site = cx.site();
-    let range = settings(site, cx.subject)?.range();
-    let name = cx.full_name(Scope::NetworkTag)?;
-    let found = list(cx, VPCS, marked(site, cx.subject, None)?).await?;
-    let Some((vpc, found)) = found.into_iter().next() else {
-        return Err(Error::new(ErrorKind::NotFound, "the VPC is not there; set up again"));
-    };
-    let has = found.text("cidrBlock").ok_or_else(|| Error::missing_field("range of the VPC"))?;
-    if has != range {
-        let help = "take the change back, or add a network with another id";
-        let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
-        return Err(Error::new(ErrorKind::Rejected, what));
-    }
-    let within = marked(site, cx.subject, Some(&vpc))?;
-    // Endpoints of AWS's services that a customer adds later take their services' names only so
-    // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
-    change(cx, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
-    let plan = Making { cx, marks, name, vpc: &vpc, within: &within };
-    let subnets = plan.subnets(range).await?;
-    let gateway = plan.gateway().await?;
-    plan.routes(&subnets, &gateway).await?;
-    plan.group().await
 }
 
 /// The parts of one network that are being made: each is looked for first.
@@ -156,7 +198,7 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn tags(&self, sort: &str) -> Params {
-        tags(sort, self.name, ownership(self.marks, self.name))
+        tags(sort, self.name, self.marks.ownership(self.name))
     }
 
     /// A subnet in each of two zones: the first two by their ids, which are the same in every account and begin with
@@ -185,7 +227,7 @@ impl Making<'_> {
 
     async fn gateway(&self) -> Result<String> {
         let Self { cx, vpc, .. } = *self;
-        let found = list(cx, GATEWAYS, marked(cx.site(), cx.subject, None)?).await?.into_iter().next();
+        let found = list(cx, GATEWAYS, marked(cx.deployment(), cx.subject, None)?).await?.into_iter().next();
         let attached = found.as_ref().is_some_and(|(_, gateway)| is_attached(gateway, vpc));
         let gateway = match found {
             Some((id, _)) => id,
@@ -197,7 +239,7 @@ impl Making<'_> {
         };
         if !attached {
             let params = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc)];
-            there(change(cx, &[op::ATTACH_INTERNET_GATEWAY], &params).await)?;
+            change(cx, &[op::ATTACH_INTERNET_GATEWAY], &params).await.unless_exists()?;
         }
         Ok(gateway)
     }
@@ -219,11 +261,11 @@ impl Making<'_> {
         };
         if !has_route {
             let params = [("RouteTableId", table.as_str()), ("DestinationCidrBlock", ANY), ("GatewayId", gateway)];
-            there(change(cx, &[op::CREATE_ROUTE], &params).await)?;
+            change(cx, &[op::CREATE_ROUTE], &params).await.unless_exists()?;
         }
         for subnet in subnets.iter().filter(|subnet| !associated.contains(*subnet)) {
             let params = [("RouteTableId", table.as_str()), ("SubnetId", subnet.as_str())];
-            there(change(cx, &[op::ASSOCIATE_ROUTE_TABLE], &params).await)?;
+            change(cx, &[op::ASSOCIATE_ROUTE_TABLE], &params).await.unless_exists()?;
         }
         Ok(())
     }
@@ -242,8 +284,8 @@ impl Making<'_> {
                 let group = format!("alien-{name}");
                 let params =
                     [("VpcId", vpc), ("GroupName", &group), ("GroupDescription", "Lets in its own members only")];
-                let [_, sealed] = seal(marks);
-                let tags = tags("security-group", name, ownership(marks, name).into_iter().chain([sealed]));
+                let [_, sealed] = marks.finished();
+                let tags = tags("security-group", name, marks.ownership(name).into_iter().chain([sealed]));
                 make(cx, &rows, &params, tags, "groupId").await?
             }
         };
@@ -255,47 +297,8 @@ impl Making<'_> {
             ("IpPermissions.1.IpProtocol", "-1"),
             ("IpPermissions.1.Groups.1.GroupId", group.as_str()),
         ];
-        there(change(cx, &[op::AUTHORIZE_INGRESS], &params).await)
+        change(cx, &[op::AUTHORIZE_INGRESS], &params).await.unless_exists().map(drop)
     }
-}
-
-/// Removes every part, in the reverse order, and the VPC last: while it stands, a later run finds the rest.
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
-    let all = marked(cx.site(), cx.subject, None)?;
-    for (vpc, _) in list(cx, VPCS, all.clone()).await? {
-        let within = marked(cx.site(), cx.subject, Some(&vpc))?;
-        for (group, _) in list(cx, GROUPS, within.clone()).await? {
-            remove(cx, op::DELETE_SECURITY_GROUP, &[("GroupId", &group)]).await?;
-        }
-        let tables = list(cx, TABLES, within.clone()).await?;
-        for association in tables.iter().flat_map(|(_, table)| associations(table, "routeTableAssociationId")) {
-            remove(cx, op::DISASSOCIATE_ROUTE_TABLE, &[("AssociationId", &association)]).await?;
-        }
-        for (subnet, _) in list(cx, SUBNETS, within).await? {
-            remove(cx, op::DELETE_SUBNET, &[("SubnetId", &subnet)]).await?;
-        }
-        for (table, _) in &tables {
-            remove(cx, op::DELETE_ROUTE_TABLE, &[("RouteTableId", table)]).await?;
-        }
-        for (gateway, found) in list(cx, GATEWAYS, all.clone()).await? {
-            let attached = found.items("attachmentSet").filter_map(|attachment| attachment.text("vpcId"));
-            for vpc in attached {
-                let params = [("InternetGatewayId", gateway.as_str()), ("VpcId", vpc)];
-                remove(cx, op::DETACH_INTERNET_GATEWAY, &params).await?;
-            }
-            remove(cx, op::DELETE_INTERNET_GATEWAY, &[("InternetGatewayId", &gateway)]).await?;
-        }
-        remove(cx, op::DELETE_VPC, &[("VpcId", &vpc)]).await?;
-    }
-    Ok(Removal::Gone)
-}
-
-/// Asks for one attribute of the VPC: the only call of EC2 that looks at a VPC and at no other.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let vpc = last(cx.site().id_of(cx.subject));
-    let asked = params(&[("VpcId", vpc), ("Attribute", "enableDnsSupport")]);
-    ask(cx, &[op::DESCRIBE_VPC_ATTRIBUTE], &asked).await?;
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }
 
 /// Where in a network code is placed.
@@ -313,8 +316,8 @@ const MOST: usize = 16;
 /// Where code that `at` is about is placed in a network. One of the customer's gives all its subnets and its default
 /// security group.
 pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
-    let site = cx.site();
-    let existing = settings(site, network)?.existing_name();
+    let site = cx.deployment();
+    let existing = site.resource(network)?.existing_name();
     let (subnets, groups) = match existing {
         Some(vpc) => (filters(&[("vpc-id", vpc)]), filters(&[("vpc-id", vpc), ("group-name", "default")])),
         None => {
@@ -413,35 +416,19 @@ fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
     items
 }
 
-/// Makes a part. Gives its id, which stands at a path of the answer.
+/// Makes a part. Gives its id, which stands at a path of the answer. Parts that were just made or found are not known
+/// everywhere yet (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
 async fn make(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
     let params = [params(about), tags].concat();
-    let attempt = || async { cx.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) };
-    let made = cx.call.call_once(cx.subject, rows, attempt).await?;
+    let attempt = || async { cx.clients.ec2.call(action(rows), &params).await.propagating() };
+    let made = cx.call_once(rows, attempt).await?;
     made.text(id).map(str::to_owned).ok_or_else(|| Error::missing_field("id of what was made"))
 }
 
 /// Changes a part.
 async fn change(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Result<()> {
     let params = params(about);
-    cx.call(rows, || async { cx.clients.ec2.call(action(rows), &params).await.map_err(not_known_yet) }).await.map(drop)
-}
-
-/// Parts that were just made or found are not known everywhere yet
-/// (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
-fn not_known_yet(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
-        _ => error,
-    }
-}
-
-/// What is so already needs no change.
-fn there(changed: Result<()>) -> Result<()> {
-    match changed {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        changed => changed,
-    }
+    cx.call(rows, || async { cx.clients.ec2.call(action(rows), &params).await.propagating() }).await.map(drop)
 }
 
 /// Removes a part, unless it is gone. While something is in it, it counts as busy: most often the network interfaces of

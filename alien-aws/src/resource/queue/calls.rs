@@ -3,19 +3,17 @@
 
 use std::collections::HashMap;
 
-use alien_core::OptionalExt;
-use alien_core::cloud::Operation;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Queue, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result};
+use async_trait::async_trait;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 
-use crate::client::{Context, failure};
+use crate::Aws;
+use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
+use crate::target::Target;
 
 type Row = &'static Operation<Scope>;
 
@@ -54,20 +52,97 @@ const DEAD: &Rows = &Rows {
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
 const DEAD_LETTER_RETENTION: u32 = 14 * 24 * 60 * 60;
 
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Queue> {
-    match cx.site().resource(cx.subject)?.settings() {
-        Settings::Queue(queue) => Ok(queue),
-        _ => Err(Error::new(ErrorKind::Internal, "no queue")),
+#[async_trait]
+impl Reconcile<Aws, Clients> for Queue {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        if self.has_dead_letters()
+            && let Some(Observed::Foreign(whose)) = look(cx, DEAD).await?
+        {
+            return Ok(Observed::Foreign(format!("of its dead-letter queue, {whose}")));
+        }
+        Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent))
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        // CreateQueue gives the URL of a queue that is there, whosever it is.
+        if url(cx, MAIN).await.optional()?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a queue of this name"));
+        }
+        make(cx, MAIN, marks).await.map(drop)
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let redrive = match self.dead_letter_deliveries() {
+            Some(deliveries) => {
+                dead_letters(cx, marks).await?;
+                // The number as text: SQS takes both, and gives it back as text.
+                let policy = json!({
+                    "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
+                    "maxReceiveCount": deliveries.to_string(),
+                });
+                policy.to_string()
+            }
+            // Takes the policy away. A dead-letter queue of an earlier release stays: there may be letters in it.
+            None => String::new(),
+        };
+        let name = cx.name(Scope::Queue)?;
+        // It was just made or found: where it is missing, that is not known everywhere yet.
+        let found = cx.call(&MAIN.url, || async { find(cx, name).await.propagating() });
+        let url = found.await?;
+        let wanted = [
+            (QueueAttributeName::VisibilityTimeout, self.visibility_timeout_seconds().to_string()),
+            (QueueAttributeName::MessageRetentionPeriod, self.retention_seconds().to_string()),
+            (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+            (QueueAttributeName::RedrivePolicy, redrive),
+        ];
+        set(cx, MAIN, &url, wanted).await?;
+        let tags = tags(marks.finished());
+        let sealed = cx.call(&[op::TAG_QUEUE], || async {
+            cx.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+        });
+        sealed.await.map(drop)
+    }
+
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        let own = async |rows| Ok::<_, Error>(matches!(look(cx, rows).await?, Some(Observed::Own { .. })));
+        let has_dead = self.has_dead_letters() && own(DEAD).await?;
+        let queues = if has_dead { &[DEAD, MAIN][..] } else { &[MAIN][..] };
+        if data != Data::Delete {
+            let mut messages = 0;
+            for rows in queues {
+                messages += held(cx, rows).await?;
+            }
+            if messages > 0 {
+                return Ok(Removal::HoldsData(format!("it holds about {messages} messages")));
+            }
+        }
+        for rows in queues {
+            remove(cx, rows).await?;
+        }
+        Ok(Removal::Gone)
     }
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    if settings(cx)?.has_dead_letters()
-        && let Some(Observed::Foreign(whose)) = look(cx, DEAD).await?
-    {
-        return Ok(Observed::Foreign(format!("of its dead-letter queue, {whose}")));
+#[async_trait]
+impl Operate<Aws, Clients> for Queue {
+    /// Its URL
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        let Target { region, account, .. } = cx.target();
+        let domain = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        Ok(format!("https://sqs.{region}.{domain}/{account}/{}", cx.name(Scope::Queue)?))
     }
-    Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent))
+
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let url = url(cx, MAIN).await?;
+        let found = cx.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
+            let call =
+                cx.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+            call.send().await.map_err(failure)
+        });
+        found.await?;
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 /// What stands under the name of one of the queues.
@@ -78,7 +153,7 @@ async fn look(cx: Context<'_>, rows: &'static Rows) -> Result<Option<Observed>> 
     let Some(tags) = tags.await.optional()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(Some(observed(cx.site(), cx.full_name(rows.scope)?, tags)))
+    Ok(Some(Observed::marked(cx.full_name(rows.scope)?, cx.deployment().id, tags)))
 }
 
 async fn url(cx: Context<'_>, rows: &'static Rows) -> Result<String> {
@@ -91,18 +166,10 @@ async fn find(cx: Context<'_>, name: &str) -> Result<String> {
     found.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
 }
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    // CreateQueue gives the URL of a queue that is there, whosever it is.
-    if url(cx, MAIN).await.optional()?.is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "there is a queue of this name"));
-    }
-    make(cx, MAIN, marks).await.map(drop)
-}
-
 /// Makes one of the queues, with tags and nothing else set. Gives its URL.
 async fn make(cx: Context<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> {
     let name = cx.name(rows.scope)?;
-    let tags = tags(ownership(marks, cx.name(Scope::Queue)?));
+    let tags = tags(marks.ownership(cx.name(Scope::Queue)?));
     let made = cx.call(&rows.create, || async {
         let call = cx.clients.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
@@ -112,44 +179,6 @@ async fn make(cx: Context<'_>, rows: &'static Rows, marks: &Marks) -> Result<Str
 
 fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<String, String> {
     tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let queue = settings(cx)?;
-    let redrive = match queue.dead_letter_deliveries() {
-        Some(deliveries) => {
-            dead_letters(cx, marks).await?;
-            // The number as text: SQS takes both, and gives it back as text.
-            let policy = json!({
-                "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
-                "maxReceiveCount": deliveries.to_string(),
-            });
-            policy.to_string()
-        }
-        // Takes the policy away. A dead-letter queue of an earlier release stays: there may be letters in it.
-        None => String::new(),
-    };
-    let name = cx.name(Scope::Queue)?;
-    // It was just made or found: where it is missing, that is not known everywhere yet.
-    let found = cx.call(&MAIN.url, || async {
-        find(cx, name).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
-            _ => error,
-        })
-    });
-    let url = found.await?;
-    let wanted = [
-        (QueueAttributeName::VisibilityTimeout, queue.visibility_timeout_seconds().to_string()),
-        (QueueAttributeName::MessageRetentionPeriod, queue.retention_seconds().to_string()),
-        (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
-        (QueueAttributeName::RedrivePolicy, redrive),
-    ];
-    set(cx, MAIN, &url, wanted).await?;
-    let tags = tags(seal(marks));
-    let sealed = cx.call(&[op::TAG_QUEUE], || async {
-        cx.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
-    });
-    sealed.await.map(drop)
 }
 
 /// Makes the dead-letter queue, unless it is there and ours.
@@ -180,25 +209,6 @@ async fn set<const N: usize>(
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
-}
-
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    let own = async |rows| Ok::<_, Error>(matches!(look(cx, rows).await?, Some(Observed::Own { .. })));
-    let has_dead = settings(cx)?.has_dead_letters() && own(DEAD).await?;
-    let queues = if has_dead { &[DEAD, MAIN][..] } else { &[MAIN][..] };
-    if data != Data::Delete {
-        let mut messages = 0;
-        for rows in queues {
-            messages += held(cx, rows).await?;
-        }
-        if messages > 0 {
-            return Ok(Removal::Kept(format!("it holds about {messages} messages; delete it with --delete-data")));
-        }
-    }
-    for rows in queues {
-        remove(cx, rows).await?;
-    }
-    Ok(Removal::Gone)
 }
 
 /// About how many messages there are, whoever can see them. What was sent less than a minute ago may be missing
@@ -232,14 +242,4 @@ async fn remove(cx: Context<'_>, rows: &'static Rows) -> Result<()> {
         Err::<(), _>(Error::new(ErrorKind::Busy, "it is being deleted"))
     });
     still.await.optional().map(drop)
-}
-
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let url = url(cx, MAIN).await?;
-    let found = cx.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
-        let call = cx.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
-        call.send().await.map_err(failure)
-    });
-    found.await?;
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

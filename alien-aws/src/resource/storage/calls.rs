@@ -7,12 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::OptionalExt;
-use alien_core::engine::mark::{observed, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Result, Storage};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Result, Storage};
+use async_trait::async_trait;
 use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete,
@@ -23,7 +20,8 @@ use aws_sdk_s3::types::{
 };
 use serde_json::json;
 
-use crate::client::{Context, failure};
+use crate::Aws;
+use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
@@ -35,22 +33,84 @@ struct Bucket<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    fn of(cx: Context<'a>) -> Result<Self> {
-        let Settings::Storage(storage) = cx.site().resource(cx.subject)?.settings() else {
-            return Err(Error::new(ErrorKind::Internal, "no storage"));
-        };
-        Ok(Self { name: cx.name(Scope::Bucket)?, owner: cx.site().target.account.as_str(), storage })
+    fn of(cx: Context<'a>, storage: &'a Storage) -> Result<Self> {
+        Ok(Self { name: cx.name(Scope::Bucket)?, owner: cx.target().account.as_str(), storage })
     }
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let bucket = Bucket::of(cx)?;
-    if locate(cx, &bucket).await.optional()?.is_none() {
-        return Ok(Observed::Absent);
+#[async_trait]
+impl Reconcile<Aws, Clients> for Storage {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let bucket = Bucket::of(cx, self)?;
+        if locate(cx, &bucket).await.optional()?.is_none() {
+            return Ok(Observed::Absent);
+        }
+        let tags = tags(cx, &bucket).await?;
+        let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, tags))
     }
-    let tags = tags(cx, &bucket).await?;
-    let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(observed(cx.site(), cx.full_name(Scope::Bucket)?, tags))
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let bucket = Bucket::of(cx, self)?;
+        let region = cx.target().region.as_str();
+        // The oldest region is the one that is meant where none is named, and may not be named
+        // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
+        let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
+        let tags = tag_set(marks.ownership(bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
+        let made =
+            CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
+        let created = cx.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
+            let call = cx.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
+            call.send().await.map_err(failure)
+        });
+        created.await?;
+        // A bucket without our tags is someone else's: it is nobody's business before they can be seen.
+        cx.call(&[op::GET_BUCKET_TAGGING], || async { tag_list(cx, &bucket).await.map(drop).propagating() }).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let bucket = Bucket::of(cx, self)?;
+        close(cx, &bucket).await?;
+        version(cx, &bucket).await?;
+        expire(cx, &bucket).await?;
+        let mut tags = tags(cx, &bucket).await?;
+        let ours = marks.ownership(bucket.name).into_iter().chain(marks.finished());
+        tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+        let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
+        let sealed = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
+            let call = cx.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            call.tagging(tags.clone()).send().await.map_err(failure)
+        });
+        sealed.await.map(drop)
+    }
+
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        let bucket = Bucket::of(cx, self)?;
+        if delete_if_empty(cx, &bucket).await? {
+            return Ok(Removal::Gone);
+        }
+        if data != Data::Delete {
+            return Ok(Removal::HoldsData("it holds objects".to_owned()));
+        }
+        // Nobody here may delete versions. Deleting the objects would only hide them behind markers.
+        if versioning(cx, &bucket).await?.is_some() {
+            let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+            return Ok(Removal::HoldsData(why.to_owned()));
+        }
+        empty(cx, &bucket).await?;
+        if delete_if_empty(cx, &bucket).await? {
+            return Ok(Removal::Gone);
+        }
+        Ok(Removal::HoldsData("something writes to it still: stop that first".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Operate<Aws, Clients> for Storage {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        locate(cx, &Bucket::of(cx, self)?).await?;
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 /// Asks where it is: the narrowest call that tells that it is there.
@@ -76,51 +136,12 @@ async fn tag_list(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
     Ok(call.send().await.map_err(failure)?.tag_set)
 }
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let bucket = Bucket::of(cx)?;
-    let region = cx.site().target.region.as_str();
-    // The oldest region is the one that is meant where none is named, and may not be named
-    // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
-    let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
-    let tags = tag_set(ownership(marks, bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
-    let made = CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
-    let created = cx.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
-        let call = cx.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
-        call.send().await.map_err(failure)
-    });
-    created.await?;
-    // A bucket without our tags is someone else's: it is nobody's business before they can be seen.
-    cx.call(&[op::GET_BUCKET_TAGGING], || async {
-        tag_list(cx, &bucket).await.map(drop).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error.with_kind(ErrorKind::Propagating),
-            _ => error,
-        })
-    })
-    .await
-}
-
 fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>> {
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
 }
 
 fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let bucket = Bucket::of(cx)?;
-    close(cx, &bucket).await?;
-    version(cx, &bucket).await?;
-    expire(cx, &bucket).await?;
-    let mut tags = tags(cx, &bucket).await?;
-    let ours = ownership(marks, bucket.name).into_iter().chain(seal(marks));
-    tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
-    let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
-    let sealed = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
-        let call = cx.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
-        call.tagging(tags.clone()).send().await.map_err(failure)
-    });
-    sealed.await.map(drop)
 }
 
 /// Private, encrypted, no access lists, TLS only. AWS does the first three by default, unless the account says otherwise.
@@ -241,26 +262,6 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     done.await.map(drop)
 }
 
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    let bucket = Bucket::of(cx)?;
-    if delete_if_empty(cx, &bucket).await? {
-        return Ok(Removal::Gone);
-    }
-    if data != Data::Delete {
-        return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
-    }
-    // Nobody here may delete versions. Deleting the objects would only hide them behind markers.
-    if versioning(cx, &bucket).await?.is_some() {
-        let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
-        return Ok(Removal::Kept(why.to_owned()));
-    }
-    empty(cx, &bucket).await?;
-    if delete_if_empty(cx, &bucket).await? {
-        return Ok(Removal::Gone);
-    }
-    Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
-}
-
 /// Deletes the bucket, unless there is anything in it. S3 itself looks: nobody needs to see names for that.
 async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
     cx.call(&[op::DELETE_BUCKET], || async {
@@ -297,9 +298,4 @@ async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
             return Err(Error::new(ErrorKind::Rejected, what));
         }
     }
-}
-
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    locate(cx, &Bucket::of(cx)?).await?;
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

@@ -4,19 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::call::last;
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Change, Health, Heartbeat};
-use alien_core::permission::{Holder, Set, Subject};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OptionalExt, Result};
+use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, State as SetUp, last, or_undo};
+use alien_core::{Error, ErrorKind, Health, Heartbeat, Result, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::function;
-use super::template::{Template, differs, scales_alike, template};
-use super::{environment, is_azures};
+use super::template::{Ingress, Part, Template, differs, scales_alike, template};
+use super::{commands, environment, is_azures};
 use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
@@ -27,9 +22,6 @@ use crate::operations::Scope;
 
 /// How long an app may take until a new revision works, or until it is gone.
 const PATIENCE: Duration = Duration::from_secs(900);
-
-/// The port that a function listens on, as its code does on every cloud that calls it by HTTP.
-const PORT: u16 = 8080;
 
 /// An app. <https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps/get>
 #[derive(Deserialize)]
@@ -95,14 +87,6 @@ struct Registry {
     identity: String,
 }
 
-#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
-struct Ingress {
-    external: bool,
-    target_port: u16,
-    allow_insecure: bool,
-}
-
 /// A revision, as it is listed.
 /// <https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps-revisions/list-revisions>
 #[derive(Deserialize)]
@@ -149,23 +133,19 @@ async fn replicas(cx: Context<'_>, revision: &str) -> Result<Vec<Value>> {
     cx.call(&[op::LIST_REPLICAS], || async { cx.clients.list(&id, &[]).await }).await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
+pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
     let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let tags = found.tags.clone().unwrap_or_default();
-    let observed = tags::observed(cx.site(), cx.full_name(Scope::App)?, &tags);
-    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    let mut drift = set_otherwise(cx, &found)?;
+    let observed = tags::observed(cx.deployment(), cx.full_name(Scope::App)?, found.tags.as_ref());
+    let Observed::Own { state: SetUp::Finished(_), .. } = observed else { return Ok(observed) };
+    let mut drift = set_otherwise(cx, &found, part)?;
     if drift.is_none() {
         // The vendor may have changed since what was set.
-        let wanted = template(cx, cx.resource()?, found.client_id(cx)?.unwrap_or_default())?;
+        let wanted = template(cx, cx.resource()?, part, found.client_id(cx)?.unwrap_or_default()).await?;
         drift = found.properties.template.as_ref().and_then(|template| differs(template, &wanted));
     }
     if drift.is_none() {
         drift = broken(cx, &found).await?.map(|why| format!("it does not work: {why}"));
-    }
-    if drift.is_none() {
-        drift = function::calls::missing_queue(cx).await?;
     }
     Ok(observed.drifted(drift))
 }
@@ -190,7 +170,7 @@ impl App {
 }
 
 /// How what the vendor cannot change differs from what the stack says.
-fn set_otherwise(cx: Context<'_>, found: &App) -> Result<Option<String>> {
+fn set_otherwise(cx: Context<'_>, found: &App, part: &Part) -> Result<Option<String>> {
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
         return Ok(Some("it stands in another environment".to_owned()));
     }
@@ -200,25 +180,7 @@ fn set_otherwise(cx: Context<'_>, found: &App) -> Result<Option<String>> {
     }
     let set = found.properties.configuration.as_ref();
     let ingress = set.and_then(|set| set.ingress.clone());
-    Ok((ingress != ingress_of(cx)).then(|| "others can reach it".to_owned()))
-}
-
-/// Who can reach it: everybody, other apps of its environment, or nobody.
-/// <https://learn.microsoft.com/azure/container-apps/ingress-overview>
-fn ingress_of(cx: Context<'_>) -> Option<Ingress> {
-    let ingress = |external, target_port| Some(Ingress { external, target_port, allow_insecure: false });
-    match cx.resource().ok()?.settings() {
-        Settings::Function(function) if function.is_public() => ingress(true, PORT),
-        Settings::Function(_) if is_invoked(cx) => ingress(false, PORT),
-        Settings::Container(container) => container.listens_on().and_then(|port| ingress(false, port)),
-        _ => None,
-    }
-}
-
-/// Whether the stack lets other code call it.
-fn is_invoked(cx: Context<'_>) -> bool {
-    let invokes = |grant: &alien_core::permission::Grant| grant.subject == cx.subject && grant.set == Set::Invoke;
-    cx.site().permissions.runtime.iter().any(|holding| holding.grants.iter().any(invokes))
+    Ok((ingress != part.ingress).then(|| "others can reach it".to_owned()))
 }
 
 /// Where its image comes from, if that takes an identity.
@@ -230,17 +192,17 @@ fn registries(cx: Context<'_>, template: &Template) -> Result<Option<Vec<Registr
 }
 
 /// Nothing is there when this is called, or what is there is ours.
-async fn put(cx: Context<'_>, template: &Template, tags: &Tags) -> Result<()> {
+async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> Result<()> {
     let id = cx.full_name(Scope::App)?;
     let mut identities = serde_json::Map::new();
     identities.insert(cx.full_name(Scope::RuntimeIdentity)?.to_owned(), json!({}));
     let configuration = Configuration {
         active_revisions_mode: "Single".to_owned(),
-        ingress: ingress_of(cx),
+        ingress: part.ingress.clone(),
         registries: registries(cx, template)?,
     };
     let body = json!({
-        "location": cx.site().target.location,
+        "location": cx.target().location,
         "tags": tags,
         "identity": { "type": "UserAssigned", "userAssignedIdentities": identities },
         "properties": {
@@ -257,55 +219,51 @@ async fn put(cx: Context<'_>, template: &Template, tags: &Tags) -> Result<()> {
 /// The client id of the identity that the code is to run under.
 async fn runtime_client_id(cx: Context<'_>) -> Result<String> {
     let profile = cx.resource()?.settings().compute().map(|compute| compute.profile).unwrap_or_default();
-    let own = |holding: &alien_core::permission::Grants| match &holding.holder {
-        Holder::Profile(name) => name.as_str() == profile,
-        _ => false,
-    };
-    let position = cx.site().permissions.runtime.iter().position(own);
+    let position = cx.deployment().permissions().runtime_position(profile);
     let position = position.ok_or_else(|| Error::new(ErrorKind::Internal, "no identity for the code"))?;
     Ok(identity::look(cx.about(Subject::RuntimeIdentity(position))).await?.properties.client_id)
 }
 
 /// Makes it, in an environment that is made where it is not there.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn create(cx: Context<'_>, marks: &Marks, part: &Part) -> Result<()> {
     settle::clear(cx, PATIENCE, || look(cx)).await?;
-    make(cx, Tags::new(), marks).await
+    make(cx, Tags::new(), marks, part).await
 }
 
-async fn make(cx: Context<'_>, tags: Tags, marks: &Marks) -> Result<()> {
+async fn make(cx: Context<'_>, tags: Tags, marks: &Marks, part: &Part) -> Result<()> {
     environment::ensure(cx, marks).await?;
-    let template = template(cx, cx.resource()?, &runtime_client_id(cx).await?)?;
-    put(cx, &template, &tags::unsealed(tags, marks, cx.name(Scope::App)?)).await?;
+    let template = template(cx, cx.resource()?, part, &runtime_client_id(cx).await?).await?;
+    put(cx, part, &template, &tags::unfinished(tags, marks, cx.name(Scope::App)?)).await?;
     settle::idle(cx, PATIENCE, || look(cx)).await.map(drop)
 }
 
-/// Sends what differs, waits until it works, and admits the identities of code. The seal is written last.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
+/// Sends what differs, waits until it works, and admits the identities of code. The fingerprint is written last.
+pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Result<()> {
     let mut found = settle::idle(cx, PATIENCE, || look(cx)).await?;
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
         // An app stays where it was made.
         remove(cx).await?;
-        make(cx, found.tags.take().unwrap_or_default(), marks).await?;
+        make(cx, found.tags.take().unwrap_or_default(), marks, part).await?;
         found = look(cx).await?;
     }
     if found.properties.template.as_ref().is_some_and(Template::takes_commands)
         && !cx.resource()?.settings().takes_commands()
     {
-        function::calls::delete_queues(cx).await?;
+        commands::delete(cx).await?;
     }
-    let mut wanted = template(cx, cx.resource()?, &runtime_client_id(cx).await?)?;
+    let mut wanted = template(cx, cx.resource()?, part, &runtime_client_id(cx).await?).await?;
     let same = found.properties.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     let is_broken = broken(cx, &found).await?.is_some();
-    if !same || is_broken || set_otherwise(cx, &found)?.is_some() {
+    if !same || is_broken || set_otherwise(cx, &found, part)?.is_some() {
         if same && is_broken {
             once_more(&mut wanted);
         }
-        let tags = tags::unsealed(found.tags.unwrap_or_default(), marks, cx.name(Scope::App)?);
-        put(cx, &wanted, &tags).await?;
+        let tags = tags::unfinished(found.tags.unwrap_or_default(), marks, cx.name(Scope::App)?);
+        put(cx, part, &wanted, &tags).await?;
     }
     settle(cx, &wanted).await?;
     identity::admit(cx).await?;
-    tags::set_seal(cx, cx.full_name(Scope::App)?, marks).await
+    tags::finish(cx, cx.full_name(Scope::App)?, marks).await
 }
 
 /// A template that says the same makes no revision, unless its name is new.
@@ -352,9 +310,9 @@ async fn settle(cx: Context<'_>, sent: &Template) -> Result<App> {
 /// Changes what runs and nothing else: a PATCH of the template alone, whose answer must not be that an app was made. Where it
 /// does not work, what was is sent again; Container Apps itself goes on with the revision that worked last
 /// (<https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment>).
-pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
-    let old = cx.resource()?;
-    let (code, settings) = change.since(old);
+pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &Part) -> Result<()> {
+    let before = cx.resource()?;
+    let (code, settings) = change.since(before);
     if !code && !settings {
         return Ok(());
     }
@@ -364,9 +322,8 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
         return Err(Error::new(ErrorKind::Rejected, what));
     };
     let running = found.properties.template.as_ref();
-    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Rejected | ErrorKind::TooLarge);
     let sent = async {
-        let mut wanted = template(cx, &change.resource, client_id)?;
+        let mut wanted = template(cx, &change.resource, new, client_id).await?;
         let is_sent = running.is_some_and(|running| differs(running, &wanted).is_none());
         if change.again && is_sent && broken(cx, &found).await?.is_some() {
             once_more(&mut wanted);
@@ -374,17 +331,12 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
         patch(cx, &wanted, running).await?;
         settle(cx, &wanted).await.map(drop)
     };
-    match sent.await {
-        Err(error) if undo(&error) => {
-            let back = async {
-                let before = template(cx, old, client_id)?;
-                patch(cx, &before, None).await?;
-                settle(cx, &before).await.map(drop)
-            };
-            Err(error.with_undo(back.await, "revision"))
-        }
-        sent => sent,
-    }
+    let back = async {
+        let before = template(cx, before, old, client_id).await?;
+        patch(cx, &before, None).await?;
+        settle(cx, &before).await.map(drop)
+    };
+    or_undo(sent.await, back, "revision").await
 }
 
 /// Sends the containers, and how they scale only where that is another: it names the identity that counts messages. An earlier
@@ -401,11 +353,11 @@ async fn patch(cx: Context<'_>, template: &Template, running: Option<&Template>)
     cx.call(&[op::PATCH_APP], || async { cx.clients.patch(id, &body).await }).await.map(drop)
 }
 
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     // As long as the app is there, its queues are found again.
     let running = look(cx).await?.properties.template;
     if cx.resource()?.settings().takes_commands() || running.as_ref().is_some_and(Template::takes_commands) {
-        function::calls::delete_queues(cx).await?;
+        commands::delete(cx).await?;
     }
     remove(cx).await
 }
@@ -413,7 +365,8 @@ pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
 async fn remove(cx: Context<'_>) -> Result<Removal> {
     let id = cx.full_name(Scope::App)?;
     cx.call(&[op::DELETE_APP], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-    cx.until_gone(PATIENCE, || look(cx)).await
+    cx.until_gone(PATIENCE, || look(cx)).await?;
+    Ok(Removal::Gone)
 }
 
 /// `GET containerApps`, its revisions and replicas: the state that was set, whether the last revision works, how many replicas

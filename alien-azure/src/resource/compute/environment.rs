@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::call::last;
-use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::permission::Subject;
-use alien_core::{Error, Lifecycle, OptionalExt, Result};
+use alien_core::adapter::{Marks, Observed, Removal, ResultExt, last};
+use alien_core::{Error, Lifecycle, Result, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -129,7 +127,7 @@ struct Keys {
 }
 
 fn workspace_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
-    super::workspace(Ids(&cx.site().target), lifecycle)
+    super::workspace(Ids(cx.target()), lifecycle)
 }
 
 async fn look_at_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Workspace> {
@@ -139,14 +137,14 @@ async fn look_at_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Work
 
 pub(crate) async fn observe_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Observed> {
     let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Observed::Absent) };
-    Ok(tags::observed(cx.site(), workspace_id(cx, lifecycle), &found.tags.unwrap_or_default()))
+    Ok(tags::observed(cx.deployment(), workspace_id(cx, lifecycle), found.tags.as_ref()))
 }
 
 /// Makes it, unless it is there and ours.
 pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
     let id = workspace_id(cx, lifecycle);
     if let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? {
-        tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
+        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
         if !settle::is_going(&found) {
             settle::made(cx, PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
             return Ok(false);
@@ -154,8 +152,8 @@ pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks:
         cx.until_gone(PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
     }
     let body = json!({
-        "location": cx.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, last(&id)),
+        "location": cx.target().location,
+        "tags": tags::unfinished(Tags::new(), marks, last(&id)),
         "properties": { "sku": { "name": "PerGB2018" }, "retentionInDays": KEPT },
     });
     cx.call(&[op::PUT_WORKSPACE], || async { cx.clients.put(&id, &body).await }).await?;
@@ -163,8 +161,8 @@ pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks:
     Ok(true)
 }
 
-pub(crate) async fn seal_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
-    tags::set_seal(cx, &workspace_id(cx, lifecycle), marks).await
+pub(crate) async fn finish_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
+    tags::finish(cx, &workspace_id(cx, lifecycle), marks).await
 }
 
 /// Removes it and what it holds, for good: what can be taken back comes back to whoever makes one of its name next
@@ -172,15 +170,16 @@ pub(crate) async fn seal_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks:
 pub(crate) async fn delete_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = workspace_id(cx, lifecycle);
     let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Removal::Gone) };
-    if tags::own(cx.site(), &id, &found.tags.clone().unwrap_or_default()).is_err() {
+    if tags::own(cx.deployment(), &id, found.tags.as_ref()).is_err() {
         return Ok(Removal::Gone);
     }
     if in_use(cx, &found).await? {
-        return Ok(Removal::Kept(format!("environments send their logs to `{}`", last(&id))));
+        return Ok(Removal::Pending(format!("environments send their logs to `{}`", last(&id))));
     }
     let gone = cx.call(&[op::DELETE_WORKSPACE], || async { cx.clients.delete(&id, &[("force", "true")]).await });
     gone.await.optional()?;
-    cx.until_gone(PATIENCE, || look_at_workspace(cx, lifecycle)).await
+    cx.until_gone(PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
+    Ok(Removal::Gone)
 }
 
 /// Whether it is there, and environments that stay send their logs to it.
@@ -198,7 +197,7 @@ async fn in_use(cx: Context<'_>, workspace: &Workspace) -> Result<bool> {
 }
 
 fn environment_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
-    super::environment(Ids(&cx.site().target), lifecycle, None)
+    super::environment(Ids(cx.target()), lifecycle, None)
 }
 
 async fn look(cx: Context<'_>, id: &str) -> Result<Environment> {
@@ -206,10 +205,10 @@ async fn look(cx: Context<'_>, id: &str) -> Result<Environment> {
 }
 
 async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
-    let all = Ids(&cx.site().target).resource(&["Microsoft.App/managedEnvironments"]);
+    let all = Ids(cx.target()).resource(&["Microsoft.App/managedEnvironments"]);
     let found: Vec<Environment> =
         cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.list(&all, &[]).await }).await?;
-    let own = |found: &Environment| tags::own(cx.site(), &found.id, &found.tags()).is_ok();
+    let own = |found: &Environment| tags::own(cx.deployment(), &found.id, found.tags.as_ref()).is_ok();
     Ok(found.into_iter().filter(own).collect())
 }
 
@@ -218,14 +217,14 @@ pub(crate) async fn observe(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Obs
     let found = look(cx, &id).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (found.state() == "Failed").then(|| "its making has failed".to_owned());
-    Ok(tags::observed(cx.site(), id, &found.tags()).drifted(drift))
+    Ok(tags::observed(cx.deployment(), id, found.tags.as_ref()).drifted(drift))
 }
 
 /// The environment of an app that names a network, made where it is not there. The others are made before.
 pub(crate) async fn ensure(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let resource = cx.resource()?;
     let Some(network) = resource.settings().compute().and_then(|compute| compute.network) else { return Ok(()) };
-    let network = cx.site().subject(network)?;
+    let network = cx.deployment().subject(network)?;
     make(cx, resource.lifecycle(), Some(cx.about(network)), marks).await.map(drop)
 }
 
@@ -239,7 +238,7 @@ pub(crate) async fn make(
 ) -> Result<bool> {
     let shared = cx.about(Subject::Deployment);
     let id = match network {
-        Some(network) => super::environment(Ids(&cx.site().target), lifecycle, Some(network.resource()?.id().as_str())),
+        Some(network) => super::environment(Ids(cx.target()), lifecycle, Some(network.resource()?.id().as_str())),
         None => environment_id(cx, lifecycle),
     };
     // Two apps may come at once, and a network takes one change at a time.
@@ -249,7 +248,7 @@ pub(crate) async fn make(
     };
     let mut tags = Tags::new();
     if let Some(found) = look(shared, &id).await.optional()? {
-        tags::own(cx.site(), &id, &found.tags())?;
+        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
         if settle::is_going(&found) {
             cx.until_gone(PATIENCE, || look(shared, &id)).await?;
         } else {
@@ -268,8 +267,8 @@ pub(crate) async fn make(
     });
     let keys = keys.await?;
     let mut body = json!({
-        "location": cx.site().target.location,
-        "tags": tags::unsealed(tags, marks, last(&id)),
+        "location": cx.target().location,
+        "tags": tags::unfinished(tags, marks, last(&id)),
         "properties": {
             "appLogsConfiguration": {
                 "destination": "log-analytics",
@@ -297,15 +296,15 @@ pub(crate) async fn make(
     Ok(true)
 }
 
-pub(crate) async fn seal(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
-    tags::set_seal(cx, &environment_id(cx, lifecycle), marks).await
+pub(crate) async fn finish(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {
+    tags::finish(cx, &environment_id(cx, lifecycle), marks).await
 }
 
 /// Removes the environment outside of networks, unless apps stand in it still.
 pub(crate) async fn delete(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = environment_id(cx, lifecycle);
     match look(cx, &id).await.optional()? {
-        Some(found) if tags::own(cx.site(), &id, &found.tags()).is_ok() => remove(cx, &id).await,
+        Some(found) if tags::own(cx.deployment(), &id, found.tags.as_ref()).is_ok() => remove(cx, &id).await,
         _ => Ok(Removal::Gone),
     }
 }
@@ -316,7 +315,7 @@ pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -
     let mut kept = Vec::new();
     for found in list(shared).await? {
         let stands = found.subnet().is_some_and(|subnet| network.is_none_or(|network| is_within(subnet, network)));
-        if stands && let Removal::Kept(why) = remove(shared, &found.id).await? {
+        if stands && let Removal::Pending(why) = remove(shared, &found.id).await? {
             kept.push(why);
         }
     }
@@ -325,14 +324,14 @@ pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -
 
 /// The environments of the deployment that no app of its stack names.
 pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
-    let site = cx.site();
-    let named = |id: &str| site.names.things().any(|thing| thing.scope == Scope::Environment && same(thing.name, id));
+    let site = cx.deployment();
+    let named = |id: &str| site.names().things().any(|thing| thing.scope == Scope::Environment && same(thing.name, id));
     Ok(list(cx).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 
 /// The apps that stand in an environment, whosever they are.
 pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
-    let all = Ids(&cx.site().target).resource(&["Microsoft.App/containerApps"]);
+    let all = Ids(cx.target()).resource(&["Microsoft.App/containerApps"]);
     let apps = cx.call(&[op::LIST_APPS], || async { cx.clients.list::<App>(&all, &[]).await }).await?;
     let stands = |app: &App| app.properties.environment_id.as_deref().is_some_and(|environment| same(environment, id));
     Ok(apps.into_iter().filter(stands).map(|app| app.name).collect())
@@ -342,8 +341,9 @@ pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
 pub(crate) async fn remove(cx: Context<'_>, id: &str) -> Result<Removal> {
     let standing = apps_in(cx, id).await?;
     if !standing.is_empty() {
-        return Ok(Removal::Kept(format!("apps stand in its environment `{}`: {}", last(id), standing.join(", "))));
+        return Ok(Removal::Pending(format!("apps stand in its environment `{}`: {}", last(id), standing.join(", "))));
     }
     cx.call(&[op::DELETE_ENVIRONMENT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-    cx.until_gone(PATIENCE, || look(cx, id)).await
+    cx.until_gone(PATIENCE, || look(cx, id)).await?;
+    Ok(Removal::Gone)
 }

@@ -1,8 +1,7 @@
 //! Reading the logs of an app from the workspace of its environment.
 //! <https://learn.microsoft.com/azure/container-apps/log-monitoring>
 
-use alien_core::manage::{LogLine, LogPage, LogQuery};
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::resource::{Resource, Settings};
-use alien_core::{Code, Error, ErrorKind, Result};
+use alien_core::adapter::environment;
+use alien_core::{Code, Error, ErrorKind, Resource, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::{container, function};
+use super::super::queue;
+use super::commands;
 use crate::client::Context;
-use crate::operations::Scope;
 
 /// Which identity of the app's the code asks for tokens: what Azure's own libraries read.
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
@@ -121,8 +121,8 @@ impl Rule {
     /// As many replicas as messages wait in a queue, counted under an identity
     /// (<https://learn.microsoft.com/azure/container-apps/scale-app#custom>).
     pub(crate) fn queue(name: String, queue: &str, identity: &str) -> Self {
-        let (namespace, queue) = function::calls::split(queue);
-        let metadata = [("namespace", namespace), ("queueName", queue), ("messageCount", "1")];
+        let (namespace, queue_name) = queue::split(queue);
+        let metadata = [("namespace", namespace), ("queueName", queue_name), ("messageCount", "1")];
         let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let custom = Custom { kind: "azure-servicebus".to_owned(), metadata, identity: identity.to_owned() };
         Self { name, custom: Some(custom), ..Self::default() }
@@ -176,49 +176,49 @@ fn variables(container: &Container) -> BTreeMap<&str, (&str, bool)> {
     container.env.iter().map(|variable| (variable.name.as_str(), value(variable))).collect()
 }
 
-/// What runs, and when.
-pub(crate) fn template(cx: Context<'_>, resource: &Resource, client_id: &str) -> Result<Template> {
+/// What only its kind knows of an app.
+pub(crate) struct Part {
+    pub(crate) resources: Resources,
+    pub(crate) scale: Scale,
+    /// What the code is told beside what any code is told.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Who can reach it; none where nobody can.
+    pub(crate) ingress: Option<Ingress>,
+}
+
+/// Who can reach an app: everybody, or other apps of its environment.
+/// <https://learn.microsoft.com/azure/container-apps/ingress-overview>
+#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Ingress {
+    pub(crate) external: bool,
+    pub(crate) target_port: u16,
+    pub(crate) allow_insecure: bool,
+}
+
+/// What runs, and when. The code is told the vendor's variables, the address of each linked resource, and the identity to be.
+pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, client_id: &str) -> Result<Template> {
     let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
     };
-    let identity = cx.full_name(Scope::RuntimeIdentity)?;
-    let (resources, scale) = match resource.settings() {
-        Settings::Function(settings) => {
-            (function::calls::resources(settings), function::calls::scale(cx, resource, identity)?)
-        }
-        Settings::Container(settings) => (container::calls::resources(settings), container::calls::scale(settings)),
-        _ => return Err(Error::new(ErrorKind::Internal, "no code")),
-    };
+    let mut variables = environment(cx, resource).await?;
+    variables.insert(CLIENT_ID.to_owned(), client_id.to_owned());
+    variables.extend(part.variables.iter().cloned());
+    let each = |(name, value)| Variable { name, value: Some(value), secret_ref: None };
     let container = Container {
         name: "app".to_owned(),
         image: image.clone(),
-        env: told(cx, resource, client_id)?,
-        resources,
+        env: variables.into_iter().map(each).collect(),
+        resources: part.resources.clone(),
         ..Container::default()
     };
-    Ok(Template { containers: vec![container], scale, ..Template::default() })
-}
-
-/// The vendor's variables, the address of each linked resource, the identity to be, and where commands come from.
-fn told(cx: Context<'_>, resource: &Resource, client_id: &str) -> Result<Vec<Variable>> {
-    let site = cx.site();
-    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
-    for id in resource.links() {
-        variables.insert(id.variable(), super::super::address(site, site.subject(id.as_str())?));
-    }
-    variables.insert(CLIENT_ID.to_owned(), client_id.to_owned());
-    if resource.settings().takes_commands() {
-        variables
-            .insert(function::calls::COMMANDS.to_owned(), function::calls::address(cx.full_name(Scope::CommandQueue)?));
-    }
-    let each = |(name, value)| Variable { name, value: Some(value), secret_ref: None };
-    Ok(variables.into_iter().map(each).collect())
+    Ok(Template { containers: vec![container], scale: part.scale.clone(), ..Template::default() })
 }
 
 impl Template {
     /// Whether commands start it.
     pub(crate) fn takes_commands(&self) -> bool {
-        self.scale.rules.iter().any(|rule| rule.name == function::calls::RULE)
+        self.scale.rules.iter().any(|rule| rule.name == commands::RULE)
     }
 }

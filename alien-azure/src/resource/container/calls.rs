@@ -1,17 +1,56 @@
-//! What only a container's app has.
+//! The calls about a container: what only its app has.
 
-use alien_core::Container;
+use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal};
+use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Result};
+use async_trait::async_trait;
 
-use super::super::compute::template::{Resources, Scale};
+use super::super::compute::template::{Ingress, Part, Resources, Scale};
+use super::super::compute::{calls as compute, logs};
+use crate::Azure;
+use crate::client::{Clients, Context};
 
-pub(crate) use super::super::compute::calls::{configure, create, delete, heartbeat, observe};
-
-pub(crate) fn resources(container: &Container) -> Resources {
-    Resources::of_memory(container.memory())
+/// What only a container's app has. Replicas run whether anyone asks or not.
+fn part(container: &Container) -> Part {
+    let copies = container.copies();
+    let ingress = |target_port| Ingress { external: false, target_port, allow_insecure: false };
+    Part {
+        resources: Resources::of_memory(container.memory()),
+        scale: Scale { min_replicas: copies.min, max_replicas: copies.max, rules: Vec::new() },
+        variables: Vec::new(),
+        ingress: container.listens_on().map(ingress),
+    }
 }
 
-/// Replicas run whether anyone asks or not.
-pub(crate) fn scale(container: &Container) -> Scale {
-    let copies = container.copies();
-    Scale { min_replicas: copies.min, max_replicas: copies.max, rules: Vec::new() }
+#[async_trait]
+impl Reconcile<Azure, Clients> for Container {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        compute::observe(cx, &part(self)).await
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        compute::create(cx, marks, &part(self)).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        compute::configure(cx, marks, &part(self)).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        compute::delete(cx).await
+    }
+}
+
+#[async_trait]
+impl Operate<Azure, Clients> for Container {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        compute::heartbeat(cx).await
+    }
+
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        compute::update(cx, change, &part(self), &part(change.settings()?)).await
+    }
+
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+        logs::read(cx, query).await
+    }
 }

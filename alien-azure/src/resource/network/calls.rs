@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Lifecycle, Network, OptionalExt, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Network, Result};
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::compute::environment;
-use crate::client::Context;
+use crate::Azure;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
+use crate::client::{Clients, Context};
 use crate::operations as op;
 use crate::operations::Scope;
 
@@ -74,37 +74,107 @@ fn is_named(subnet: &Value, lifecycle: Lifecycle) -> bool {
 
 const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
 
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Network> {
-    match cx.resource()?.settings() {
-        Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Internal, "no network")),
-    }
-}
-
 async fn look(cx: Context<'_>) -> Result<Found> {
     let id = cx.full_name(Scope::VirtualNetwork)?;
     cx.call(&[op::GET_NETWORK], || async { cx.clients.get(id).await }).await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let network = settings(cx)?;
-    let id = cx.full_name(Scope::VirtualNetwork)?;
-    if network.existing_name().is_some() {
-        let found = look(cx).await?;
-        return adopted(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+#[async_trait]
+impl Reconcile<Azure, Clients> for Network {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let id = cx.full_name(Scope::VirtualNetwork)?;
+        if self.existing_name().is_some() {
+            let found = look(cx).await?;
+            return adopted(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+        }
+        let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
+        let Some(found) = found else { return Ok(Observed::Absent) };
+        let observed = tags::observed(cx.deployment(), id, found.tags.as_ref());
+        let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
+        Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
     }
-    let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
-    let Some(found) = found else { return Ok(Observed::Absent) };
-    let observed = tags::observed(cx.site(), id, found.tags.as_ref().unwrap_or(&Tags::new()));
-    let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
-    Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        settle::clear(cx, PATIENCE, || look(cx)).await?;
+        let body = json!({
+            "location": cx.target().location,
+            "tags": tags::unfinished(Tags::new(), marks, cx.name(Scope::VirtualNetwork)?),
+            "properties": {
+                "addressSpace": { "addressPrefixes": [self.range()] },
+                "subnets": subnets(self)?,
+            },
+        });
+        let id = cx.full_name(Scope::VirtualNetwork)?;
+        cx.call(&[op::PUT_NETWORK], || async { cx.clients.put(id, &body).await }).await?;
+        settle::made(cx, PATIENCE, || look(cx)).await.map(drop)
+    }
+
+    /// Subnets that are missing are made, one after another; what else stands in the network is left as it is.
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let id = cx.full_name(Scope::VirtualNetwork)?;
+        let found = settle::idle(cx, PATIENCE, || look(cx)).await?;
+        let ranges = &found.properties.address_space.address_prefixes;
+        if !ranges.iter().any(|range| range == self.range()) {
+            let what = format!("its range is {}, and the stack says {}", ranges.join(", "), self.range());
+            let help = "a network with anything in it does not change its range: take the change back";
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
+        }
+        let wanted = LIFECYCLES.into_iter().zip(subnets(self)?);
+        for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(*lifecycle)) {
+            let _turn = cx.clients.network.lock().await;
+            let subnet_id = super::subnet(id, lifecycle);
+            cx.call(&[op::PUT_SUBNET], || async { cx.clients.put(&subnet_id, &subnet).await }).await?;
+            settle::made(cx, PATIENCE, || look(cx)).await?;
+        }
+        tags::finish(cx, id, marks).await
+    }
+
+    /// What stands in it goes first: environments whose apps are gone.
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let id = cx.full_name(Scope::VirtualNetwork)?;
+        let kept = environment::delete_in_networks(cx, Some(id)).await?;
+        if !kept.is_empty() {
+            return Ok(Removal::Pending(kept.join("; ")));
+        }
+        match cx.call(&[op::DELETE_NETWORK], || async { cx.clients.delete(id, &[]).await }).await.optional() {
+            // Azure may hold a subnet for a while for an environment that is gone.
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(Removal::Pending(format!(
+                "Azure still holds its subnets; take down again later ({})",
+                error.message()
+            ))),
+            deleted => {
+                deleted?;
+                cx.until_gone(PATIENCE, || look(cx)).await?;
+                Ok(Removal::Gone)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Operate<Azure, Clients> for Network {
+    /// Its resource id.
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        cx.full_name(Scope::VirtualNetwork).map(str::to_owned)
+    }
+
+    /// `GET virtualNetworks` and its subnets.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let found = look(cx).await?;
+        let id = [cx.full_name(Scope::VirtualNetwork)?, "/subnets"].concat();
+        let subnets = cx.call(&[op::GET_SUBNET], || async { cx.clients.list::<Value>(&id, &[]).await }).await?;
+        Ok(match found.state() {
+            "" | "Succeeded" => Heartbeat::new(Health::Healthy, format!("it is there, with {} subnets", subnets.len())),
+            other => Heartbeat::new(Health::Degraded, format!("its state is `{other}`")),
+        })
+    }
 }
 
 /// A network of the customer's has the subnets that the stack's apps need.
 fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
     let id = cx.resource()?.id().as_str();
     let stands = |lifecycle: &Lifecycle| {
-        cx.site().stack().resources().iter().any(|resource| {
+        cx.deployment().stack().resources().iter().any(|resource| {
             let network = resource.settings().compute().and_then(|compute| compute.network);
             network == Some(id) && resource.lifecycle() == *lifecycle
         })
@@ -143,73 +213,6 @@ fn subnets(network: &Network) -> Result<[Value; 2]> {
         })
     };
     Ok([subnet(Lifecycle::Frozen, address), subnet(Lifecycle::Live, second)])
-}
-
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    settle::clear(cx, PATIENCE, || look(cx)).await?;
-    let network = settings(cx)?;
-    let body = json!({
-        "location": cx.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, cx.name(Scope::VirtualNetwork)?),
-        "properties": {
-            "addressSpace": { "addressPrefixes": [network.range()] },
-            "subnets": subnets(network)?,
-        },
-    });
-    let id = cx.full_name(Scope::VirtualNetwork)?;
-    cx.call(&[op::PUT_NETWORK], || async { cx.clients.put(id, &body).await }).await?;
-    settle::made(cx, PATIENCE, || look(cx)).await.map(drop)
-}
-
-/// Subnets that are missing are made, one after another; what else stands in the network is left as it is.
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let network = settings(cx)?;
-    let id = cx.full_name(Scope::VirtualNetwork)?;
-    let found = settle::idle(cx, PATIENCE, || look(cx)).await?;
-    let ranges = &found.properties.address_space.address_prefixes;
-    if !ranges.iter().any(|range| range == network.range()) {
-        let what = format!("its range is {}, and the stack says {}", ranges.join(", "), network.range());
-        let help = "a network with anything in it does not change its range: take the change back";
-        return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
-    }
-    let wanted = LIFECYCLES.into_iter().zip(subnets(network)?);
-    for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(*lifecycle)) {
-        let _turn = cx.clients.network.lock().await;
-        let subnet_id = super::subnet(id, lifecycle);
-        cx.call(&[op::PUT_SUBNET], || async { cx.clients.put(&subnet_id, &subnet).await }).await?;
-        settle::made(cx, PATIENCE, || look(cx)).await?;
-    }
-    tags::set_seal(cx, id, marks).await
-}
-
-/// What stands in it goes first: environments whose apps are gone.
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
-    let id = cx.full_name(Scope::VirtualNetwork)?;
-    let kept = environment::delete_in_networks(cx, Some(id)).await?;
-    if !kept.is_empty() {
-        return Ok(Removal::Kept(kept.join("; ")));
-    }
-    match cx.call(&[op::DELETE_NETWORK], || async { cx.clients.delete(id, &[]).await }).await.optional() {
-        // Azure may hold a subnet for a while for an environment that is gone.
-        Err(error) if error.kind() == ErrorKind::Busy => {
-            Ok(Removal::Kept(format!("Azure still holds its subnets; run `down` again later ({})", error.message())))
-        }
-        deleted => {
-            deleted?;
-            cx.until_gone(PATIENCE, || look(cx)).await
-        }
-    }
-}
-
-/// `GET virtualNetworks` and its subnets.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let found = look(cx).await?;
-    let id = [cx.full_name(Scope::VirtualNetwork)?, "/subnets"].concat();
-    let subnets = cx.call(&[op::GET_SUBNET], || async { cx.clients.list::<Value>(&id, &[]).await }).await?;
-    Ok(match found.state() {
-        "" | "Succeeded" => Heartbeat::new(Health::Healthy, format!("it is there, with {} subnets", subnets.len())),
-        other => Heartbeat::new(Health::Degraded, format!("its state is `{other}`")),
-    })
 }
 
 #[cfg(test)]

@@ -3,20 +3,19 @@
 //! A queue carries no tags. It is ours if the namespace is, which only this library makes, and it is finished when it says what
 //! the stack says: a queue is set by one call.
 
-use alien_core::engine::{self, Data, Fingerprint, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OptionalExt, Queue, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result, Subject};
+use async_trait::async_trait;
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::namespace;
-use crate::client::Context;
+use super::{address, namespace};
+use crate::Azure;
+use crate::client::{Clients, Context};
 use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::provision::REVISION;
 
 /// The most deliveries: where no dead-letter queue is wanted, a message should come back for as long as it is kept
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>).
@@ -38,13 +37,6 @@ struct Says {
     forward_to: Option<String>,
     forward_dead_lettered_messages_to: Option<String>,
     message_count: u64,
-}
-
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Queue> {
-    match cx.resource()?.settings() {
-        Settings::Queue(queue) => Ok(queue),
-        _ => Err(Error::new(ErrorKind::Internal, "no queue")),
-    }
 }
 
 async fn look(cx: Context<'_>) -> Result<Found> {
@@ -75,34 +67,73 @@ fn astray(found: &Says) -> Option<&str> {
     (forward || dead).then_some("its messages are forwarded")
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    match namespace::observe(cx.about(alien_core::permission::Subject::Deployment)).await? {
-        Observed::Own { .. } => {}
-        // Nothing can stand in it.
-        Observed::Absent => return Ok(Observed::Absent),
-        other => return Ok(other),
+#[async_trait]
+impl Reconcile<Azure, Clients> for Queue {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        match namespace::observe(cx.about(Subject::Deployment)).await? {
+            Observed::Own { .. } => {}
+            // Nothing can stand in it.
+            Observed::Absent => return Ok(Observed::Absent),
+            other => return Ok(other),
+        }
+        let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let id = cx.full_name(Scope::Queue)?.to_owned();
+        let state = if is_set(&found.properties, self) { State::Matches } else { State::Differs };
+        let drift = astray(&found.properties).map(str::to_owned);
+        Ok(Observed::Own { id, state, drift })
     }
-    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let id = cx.full_name(Scope::Queue)?.to_owned();
-    let digest = if is_set(&found.properties, settings(cx)?) {
-        engine::digest(cx.subject, cx.site())
-    } else {
-        // Of something else than the stack says.
-        "other".to_owned()
-    };
-    let drift = astray(&found.properties).map(str::to_owned);
-    Ok(Observed::Own { id, seal: Some(Fingerprint { revision: REVISION, digest }), drift })
+
+    async fn create(&self, cx: Context<'_>, _: &Marks) -> Result<()> {
+        if look(cx).await.optional()?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the queue is there"));
+        }
+        put(cx, self).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, _: &Marks) -> Result<()> {
+        let found = look(cx).await?.properties;
+        if !is_set(&found, self) || astray(&found).is_some() {
+            put(cx, self).await?;
+        }
+        admit(cx).await
+    }
+
+    /// Service Bus itself counts what waits, also what was set aside as dead: nobody needs to see it for that.
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        let held = look(cx).await?.properties.message_count;
+        if held > 0 && data != Data::Delete {
+            dismiss(cx).await?;
+            return Ok(Removal::HoldsData(format!("it holds {held} messages")));
+        }
+        let id = cx.full_name(Scope::Queue)?;
+        cx.call(&[op::DELETE_QUEUE], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+        Ok(Removal::Gone)
+    }
 }
 
-pub(crate) async fn create(cx: Context<'_>, _: &Marks) -> Result<()> {
-    if look(cx).await.optional()?.is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "the queue is there"));
+#[async_trait]
+impl Operate<Azure, Clients> for Queue {
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        cx.full_name(Scope::Queue).map(address)
     }
-    put(cx).await
+
+    /// `GET namespaces` and `GET namespaces/queues`.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let id = cx.full_name(Scope::Namespace)?;
+        cx.call(&[op::GET_NAMESPACE], || async { cx.clients.get::<Value>(id).await }).await?;
+        let found = look(cx).await?.properties;
+        Ok(match astray(&found) {
+            Some(astray) => Heartbeat::new(Health::Degraded, astray),
+            None if !["", "Active"].contains(&found.status.as_str()) => {
+                Heartbeat::new(Health::Degraded, format!("its status is `{}`", found.status))
+            }
+            None => Heartbeat::new(Health::Healthy, "it is active"),
+        })
+    }
 }
 
-async fn put(cx: Context<'_>) -> Result<()> {
-    let (id, queue) = (cx.full_name(Scope::Queue)?, settings(cx)?);
+async fn put(cx: Context<'_>, queue: &Queue) -> Result<()> {
+    let id = cx.full_name(Scope::Queue)?;
     let body = json!({ "properties": {
         "lockDuration": format!("PT{}S", queue.visibility_timeout_seconds()),
         "defaultMessageTimeToLive": format!("PT{}S", queue.retention_seconds()),
@@ -110,40 +141,6 @@ async fn put(cx: Context<'_>) -> Result<()> {
         "deadLetteringOnMessageExpiration": false,
     }});
     cx.call(&[op::PUT_QUEUE], || async { cx.clients.put(id, &body).await }).await.map(drop)
-}
-
-pub(crate) async fn configure(cx: Context<'_>, _: &Marks) -> Result<()> {
-    let found = look(cx).await?.properties;
-    if !is_set(&found, settings(cx)?) || astray(&found).is_some() {
-        put(cx).await?;
-    }
-    admit(cx).await
-}
-
-/// Service Bus itself counts what waits, also what was set aside as dead: nobody needs to see it for that.
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    let held = look(cx).await?.properties.message_count;
-    if held > 0 && data != Data::Delete {
-        dismiss(cx).await?;
-        return Ok(Removal::Kept(format!("it holds {held} messages; delete it with --delete-data")));
-    }
-    let id = cx.full_name(Scope::Queue)?;
-    cx.call(&[op::DELETE_QUEUE], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-    Ok(Removal::Gone)
-}
-
-/// `GET namespaces` and `GET namespaces/queues`.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let id = cx.full_name(Scope::Namespace)?;
-    cx.call(&[op::GET_NAMESPACE], || async { cx.clients.get::<Value>(id).await }).await?;
-    let found = look(cx).await?.properties;
-    Ok(match astray(&found) {
-        Some(astray) => Heartbeat::new(Health::Degraded, astray),
-        None if !["", "Active"].contains(&found.status.as_str()) => {
-            Heartbeat::new(Health::Degraded, format!("its status is `{}`", found.status))
-        }
-        None => Heartbeat::new(Health::Healthy, "it is active"),
-    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::call::last;
-use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::{OptionalExt, Result};
+use alien_core::Result;
+use alien_core::adapter::{Marks, Observed, Removal, ResultExt, last};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -45,7 +44,7 @@ struct Listed {
 }
 
 fn id(cx: Context<'_>) -> String {
-    super::namespace(Ids(&cx.site().target))
+    super::namespace(Ids(cx.target()))
 }
 
 async fn look(cx: Context<'_>) -> Result<Found> {
@@ -57,14 +56,14 @@ pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
     let drift = (!found.properties.disable_local_auth).then(|| "its keys are on".to_owned());
-    Ok(tags::observed(cx.site(), id(cx), found.tags.as_ref().unwrap_or(&Tags::new())).drifted(drift))
+    Ok(tags::observed(cx.deployment(), id(cx), found.tags.as_ref()).drifted(drift))
 }
 
 /// Keys are off: who may use a queue is for roles to say. Makes it, unless it is there and as it should be.
 pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
     let id = id(cx);
     if let Some(found) = look(cx).await.optional()? {
-        tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new()))?;
+        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
         if !settle::is_going(&found) {
             let found = settle::made(cx, PATIENCE, || look(cx)).await?;
             if !found.properties.disable_local_auth {
@@ -77,8 +76,8 @@ pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
         cx.until_gone(PATIENCE, || look(cx)).await?;
     }
     let body = json!({
-        "location": cx.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, last(&id)),
+        "location": cx.target().location,
+        "tags": tags::unfinished(Tags::new(), marks, last(&id)),
         "sku": { "name": "Standard", "tier": "Standard" },
         "properties": { "disableLocalAuth": true, "minimumTlsVersion": "1.2" },
     });
@@ -87,8 +86,8 @@ pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
     Ok(true)
 }
 
-pub(crate) async fn seal(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    tags::set_seal(cx, &id(cx), marks).await
+pub(crate) async fn finish(cx: Context<'_>, marks: &Marks) -> Result<()> {
+    tags::finish(cx, &id(cx), marks).await
 }
 
 /// The queues that stand in it, whosever they are; none where it is not there.
@@ -102,13 +101,14 @@ pub(crate) async fn standing(cx: Context<'_>) -> Result<Vec<String>> {
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     let id = id(cx);
     let Some(found) = look(cx).await.optional()? else { return Ok(Removal::Gone) };
-    if tags::own(cx.site(), &id, found.tags.as_ref().unwrap_or(&Tags::new())).is_err() {
+    if tags::own(cx.deployment(), &id, found.tags.as_ref()).is_err() {
         return Ok(Removal::Gone);
     }
     let standing = standing(cx).await?;
     if !standing.is_empty() {
-        return Ok(Removal::Kept(format!("queues stand in its namespace: {}", standing.join(", "))));
+        return Ok(Removal::HoldsData(format!("queues stand in its namespace: {}", standing.join(", "))));
     }
     cx.call(&[op::DELETE_NAMESPACE], || async { cx.clients.delete(&id, &[]).await }).await.optional()?;
-    cx.until_gone(PATIENCE, || look(cx)).await
+    cx.until_gone(PATIENCE, || look(cx)).await?;
+    Ok(Removal::Gone)
 }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OptionalExt, Result, Storage};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State as SetUp};
+use alien_core::{Data, Health, Heartbeat, Result, Storage};
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::client::Context;
+use crate::Azure;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
+use crate::client::{Clients, Context};
 use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -61,13 +61,6 @@ impl Account {
     }
 }
 
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Storage> {
-    match cx.resource()?.settings() {
-        Settings::Storage(storage) => Ok(storage),
-        _ => Err(Error::new(ErrorKind::Internal, "no storage")),
-    }
-}
-
 pub(crate) async fn look_at_account(cx: Context<'_>) -> Result<Account> {
     let id = cx.full_name(Scope::Account)?;
     cx.call(&[op::GET_ACCOUNT], || async { cx.clients.get(id).await }).await
@@ -80,28 +73,74 @@ async fn look(cx: Context<'_>) -> Result<Value> {
 
 /// What an account and the thing in it tell together: without the thing it is not finished.
 pub(crate) fn observed(cx: Context<'_>, account: &Account, id: &str, thing: Option<&Value>) -> Observed {
-    let tags = account.tags.clone().unwrap_or_default();
-    let found = tags::observed(cx.site(), id, &tags).drifted(account.open().map(str::to_owned));
+    let found = tags::observed(cx.deployment(), id, account.tags.as_ref()).drifted(account.open().map(str::to_owned));
     match (found, thing) {
-        (Observed::Own { id, drift, .. }, None) => Observed::Own { id, seal: None, drift },
+        (Observed::Own { id, drift, .. }, None) => Observed::Own { id, state: SetUp::Unfinished, drift },
         (found, _) => found,
     }
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let account = look_at_account(cx).await.optional()?.filter(|account| !settle::is_going(account));
-    let Some(account) = account else { return Ok(Observed::Absent) };
-    let container = look(cx).await.optional()?;
-    let observed = observed(cx, &account, cx.full_name(Scope::Container)?, container.as_ref());
-    match observed {
-        Observed::Own { seal: Some(_), drift: None, .. } => Ok(observed.drifted(drift(cx).await?)),
-        other => Ok(other),
+#[async_trait]
+impl Reconcile<Azure, Clients> for Storage {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let account = look_at_account(cx).await.optional()?.filter(|account| !settle::is_going(account));
+        let Some(account) = account else { return Ok(Observed::Absent) };
+        let container = look(cx).await.optional()?;
+        let observed = observed(cx, &account, cx.full_name(Scope::Container)?, container.as_ref());
+        match observed {
+            Observed::Own { state: SetUp::Finished(_), drift: None, .. } => {
+                Ok(observed.drifted(drift(cx, self).await?))
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        create_account(cx, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        close(cx).await?;
+        let service = cx.full_name(Scope::BlobService)?;
+        let body = json!({ "properties": { "isVersioningEnabled": self.is_versioned() } });
+        cx.call(&[op::PUT_BLOB_SERVICE], || async { cx.clients.put(service, &body).await }).await?;
+        let container = cx.full_name(Scope::Container)?;
+        let body = json!({ "properties": { "publicAccess": "None" } });
+        cx.call(&[op::PUT_CONTAINER], || async { cx.clients.put(container, &body).await }).await?;
+        expire(cx, self).await?;
+        admit(cx).await?;
+        tags::finish(cx, cx.full_name(Scope::Account)?, marks).await
+    }
+
+    /// Nobody can tell that a container is empty without seeing the names in it: what is not to be deleted is kept.
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        if data != Data::Delete {
+            return keep(cx).await;
+        }
+        let container = cx.full_name(Scope::Container)?;
+        cx.call(&[op::DELETE_CONTAINER], || async { cx.clients.delete(container, &[]).await }).await.optional()?;
+        delete_account(cx).await
+    }
+}
+
+#[async_trait]
+impl Operate<Azure, Clients> for Storage {
+    /// Where its blobs are, and nothing that opens them.
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        let (account, container) = (cx.name(Scope::Account)?, cx.name(Scope::Container)?);
+        Ok(format!("https://{account}.blob.core.windows.net/{container}"))
+    }
+
+    /// `GET storageAccounts` and `GET blobServices/containers`.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let account = look_at_account(cx).await?;
+        look(cx).await?;
+        Ok(health(&account))
     }
 }
 
 /// How versions and expiry are not as they were set.
-async fn drift(cx: Context<'_>) -> Result<Option<String>> {
-    let storage = settings(cx)?;
+async fn drift(cx: Context<'_>, storage: &Storage) -> Result<Option<String>> {
     let id = cx.full_name(Scope::BlobService)?;
     let service: Value = cx.call(&[op::GET_BLOB_SERVICE], || async { cx.clients.get(id).await }).await?;
     let versioned = service.pointer("/properties/isVersioningEnabled").and_then(Value::as_bool).unwrap_or_default();
@@ -134,12 +173,12 @@ fn closed() -> Value {
 
 /// Makes the account, for storage or for a table, closed from the first moment. What it holds is kept three times in one
 /// place: what every region has.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn create_account(cx: Context<'_>, marks: &Marks) -> Result<()> {
     settle::clear(cx, PATIENCE, || look_at_account(cx)).await?;
     let id = cx.full_name(Scope::Account)?;
     let body = json!({
-        "location": cx.site().target.location,
-        "tags": tags::unsealed(Tags::new(), marks, cx.name(Scope::Account)?),
+        "location": cx.target().location,
+        "tags": tags::unfinished(Tags::new(), marks, cx.name(Scope::Account)?),
         "kind": "StorageV2",
         "sku": { "name": "Standard_LRS" },
         "properties": closed(),
@@ -158,20 +197,6 @@ pub(crate) async fn close(cx: Context<'_>) -> Result<()> {
     let body = json!({ "properties": closed() });
     cx.call(&[op::CLOSE_ACCOUNT], || async { cx.clients.patch(id, &body).await }).await?;
     settle::made(cx, PATIENCE, || look_at_account(cx)).await.map(drop)
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let storage = settings(cx)?;
-    close(cx).await?;
-    let service = cx.full_name(Scope::BlobService)?;
-    let body = json!({ "properties": { "isVersioningEnabled": storage.is_versioned() } });
-    cx.call(&[op::PUT_BLOB_SERVICE], || async { cx.clients.put(service, &body).await }).await?;
-    let container = cx.full_name(Scope::Container)?;
-    let body = json!({ "properties": { "publicAccess": "None" } });
-    cx.call(&[op::PUT_CONTAINER], || async { cx.clients.put(container, &body).await }).await?;
-    expire(cx, storage).await?;
-    admit(cx).await?;
-    tags::set_seal(cx, cx.full_name(Scope::Account)?, marks).await
 }
 
 /// Blobs expire, or do not. Versions that replaced and expired blobs leave are kept: the stack asks for them.
@@ -196,26 +221,17 @@ async fn expire(cx: Context<'_>, storage: &Storage) -> Result<()> {
     cx.call(&[op::PUT_LIFECYCLE], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
-/// Nobody can tell that a container is empty without seeing the names in it: what is not to be deleted is kept.
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    if data != Data::Delete {
-        return keep(cx).await;
-    }
-    let container = cx.full_name(Scope::Container)?;
-    cx.call(&[op::DELETE_CONTAINER], || async { cx.clients.delete(container, &[]).await }).await.optional()?;
-    delete_account(cx).await
-}
-
 /// Keeps what may hold data, and takes from the deployment's identities what they were assigned there.
 pub(crate) async fn keep(cx: Context<'_>) -> Result<Removal> {
     dismiss(cx).await?;
-    Ok(Removal::Kept("it may hold data, which nobody here may see; delete it with --delete-data".to_owned()))
+    Ok(Removal::HoldsData("it may hold data, which nobody here may see".to_owned()))
 }
 
 pub(crate) async fn delete_account(cx: Context<'_>) -> Result<Removal> {
     let id = cx.full_name(Scope::Account)?;
     cx.call(&[op::DELETE_ACCOUNT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-    cx.until_gone(PATIENCE, || look_at_account(cx)).await
+    cx.until_gone(PATIENCE, || look_at_account(cx)).await?;
+    Ok(Removal::Gone)
 }
 
 /// How an account and the thing in it are.
@@ -224,11 +240,4 @@ pub(crate) fn health(account: &Account) -> Heartbeat {
         Some(open) => Heartbeat::new(Health::Degraded, open),
         None => Heartbeat::new(Health::Healthy, "it is there"),
     }
-}
-
-/// `GET storageAccounts` and `GET blobServices/containers`.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let account = look_at_account(cx).await?;
-    look(cx).await?;
-    Ok(health(&account))
 }

@@ -4,12 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::cloud::Operation;
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Change, Health, Heartbeat};
-use alien_core::resource::{Resource, Settings};
-use alien_core::{Code, Error, ErrorKind, OptionalExt, Result};
+use alien_core::adapter::{Change, Marks, Observed, Operation, Removal, ResultExt, environment, last, or_undo};
+use alien_core::{Code, Error, ErrorKind, Health, Heartbeat, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
@@ -19,8 +15,7 @@ use google_cloud_run_v2::model::{
 };
 use google_cloud_wkt::FieldMask;
 
-use super::super::{container, function};
-use crate::client::{Context, failure, just_made, labels};
+use crate::client::{Context, failure, labels};
 use crate::identity::calls::admit;
 use crate::naming::relative;
 use crate::operations as op;
@@ -41,23 +36,17 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
         .await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let observed = labels::observed(cx.site(), cx.full_name(Scope::Service)?, &found.labels);
-    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    // The vendor may have changed since what was set.
-    let wanted = template(cx, cx.resource()?)?;
+/// What was found: whose it is, and how it differs from what is wanted. The vendor may have changed it since it was set.
+pub(crate) fn observed(cx: Context<'_>, found: &Service, wanted: &RevisionTemplate) -> Result<Observed> {
+    let marks = labels::marks(&found.labels);
+    let observed = Observed::marked(cx.full_name(Scope::Service)?, cx.deployment().id, marks);
     let drift = match &found.template {
         _ if found.invoker_iam_disabled => Some("everybody may call it".to_owned()),
-        _ if !serves_latest(&found) => Some("an older revision serves".to_owned()),
-        Some(template) => differs(template, &wanted),
+        _ if !serves_latest(found) => Some("an older revision serves".to_owned()),
+        Some(template) => differs(template, wanted),
         None => None,
     };
-    let drift = match drift.or_else(|| broken(&found).map(|why| format!("it does not work: {why}"))) {
-        None => function::calls::wrong_push(cx, &found).await?,
-        drift => drift,
-    };
-    Ok(observed.drifted(drift))
+    Ok(observed.drifted(drift.or_else(|| broken(found).map(|why| format!("it does not work: {why}")))))
 }
 
 /// Everything that comes in goes to the revision that was rolled out last.
@@ -86,7 +75,7 @@ fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String
     let place = |template: &RevisionTemplate| {
         let access = template.vpc_access.clone().unwrap_or_default();
         let interfaces = access.network_interfaces.into_iter();
-        interfaces.map(|one| alien_core::call::last(&one.subnetwork).to_owned()).collect::<Vec<_>>()
+        interfaces.map(|one| last(&one.subnetwork).to_owned()).collect::<Vec<_>>()
     };
     // What nobody here sets, nobody should have set.
     let more = found.containers.len() > 1 || !found.volumes.is_empty() || !is.command.is_empty() || !is.args.is_empty();
@@ -120,38 +109,25 @@ fn variables(container: &Container) -> BTreeMap<&str, Option<&str>> {
         .collect()
 }
 
-/// What runs, under which identity and where: all that a revision says.
-pub(crate) fn template(cx: Context<'_>, resource: &Resource) -> Result<RevisionTemplate> {
+/// What runs, under which identity and where: what a revision says of either kind. The container is for the kind to put in.
+pub(crate) async fn revision(cx: Context<'_>, resource: &Resource) -> Result<(RevisionTemplate, Container)> {
     let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Cloud Run runs images, and this is a zip"));
     };
-    let container = Container::new().set_image(image).set_env(environment(cx, resource)?);
+    let variables = environment(cx, resource).await?;
+    let variables = variables.into_iter().map(|(name, value)| EnvVar::new().set_name(name).set_value(value));
     let template = RevisionTemplate::new()
-        .set_service_account(alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?))
+        .set_service_account(last(cx.full_name(Scope::RuntimeAccount)?))
         .set_or_clear_vpc_access(vpc(cx, compute.network)?);
-    match resource.settings() {
-        Settings::Function(settings) => Ok(function::calls::template(template, container, settings)),
-        Settings::Container(settings) => Ok(container::calls::template(template, container, settings)),
-        _ => Err(Error::new(ErrorKind::Internal, "no code")),
-    }
-}
-
-/// The vendor's variables, and the address of each linked resource.
-fn environment(cx: Context<'_>, resource: &Resource) -> Result<Vec<EnvVar>> {
-    let site = cx.site();
-    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
-    for id in resource.links() {
-        variables.insert(id.variable(), super::super::address(site, site.subject(id.as_str())?));
-    }
-    Ok(variables.into_iter().map(|(name, value)| EnvVar::new().set_name(name).set_value(value)).collect())
+    Ok((template, Container::new().set_image(image).set_env(variables)))
 }
 
 /// Straight into the subnetwork, for what goes to private addresses
 /// (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc>).
 fn vpc(cx: Context<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
     let Some(network) = network else { return Ok(None) };
-    let network = cx.about(cx.site().subject(network)?);
+    let network = cx.about(cx.deployment().subject(network)?);
     let interface = NetworkInterface::new().set_network(relative(network.full_name(Scope::Network)?));
     // Of a network of the customer's, Cloud Run takes the subnetwork that has its name.
     let interface = match network.full_name(Scope::Subnetwork) {
@@ -175,18 +151,20 @@ pub(crate) fn limits(cpu_millis: u32, memory_mib: u32) -> ResourceRequirements {
 
 /// Whoever sends a revision must be allowed its identity and its image.
 fn revision_rows(cx: Context<'_>, own: &'static Operation<Scope>) -> Vec<&'static Operation<Scope>> {
-    let image = cx.site().names.at(Scope::Repository, cx.subject).next().map(|_| op::PULL_IMAGE);
+    let image = cx.deployment().names().at(Scope::Repository, cx.subject).next().map(|_| op::PULL_IMAGE);
     [own, op::ACT_AS].into_iter().chain(image).collect()
 }
 
-/// Makes it; nothing starts it yet.
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
+/// Makes it; nothing starts it yet. What may reach it at all is its ingress: who may is for its policy.
+pub(crate) async fn create(
+    cx: Context<'_>,
+    marks: &Marks,
+    ingress: IngressTraffic,
+    template: RevisionTemplate,
+) -> Result<()> {
     let name = cx.name(Scope::Service)?;
     let parent = path(cx)?.rsplit_once("/services/").map_or("", |(parent, _)| parent);
-    let service = Service::new()
-        .set_labels(ownership(marks, name))
-        .set_ingress(ingress(cx.resource()?))
-        .set_template(template(cx, cx.resource()?)?);
+    let service = Service::new().set_labels(marks.ownership(name)).set_ingress(ingress).set_template(template);
     let request = CreateServiceRequest::new().set_parent(parent).set_service_id(name).set_service(service);
     cx.call(&revision_rows(cx, op::CREATE_SERVICE), || async {
         let made = cx.clients.run.create_service().with_request(request.clone()).send().await;
@@ -198,24 +176,15 @@ pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
     })
     .await?;
     cx.call(&[op::GET_SERVICE], || async {
-        let found = cx.clients.run.get_service().set_name(path(cx)?).send().await;
-        found.map_err(failure).map_err(just_made)
+        cx.clients.run.get_service().set_name(path(cx)?).send().await.map_err(failure).propagating()
     })
     .await
     .map(drop)
 }
 
-/// Only what may reach it can be told to: who may is for its policy. A container is for what is in the network.
-fn ingress(resource: &Resource) -> IngressTraffic {
-    match resource.settings() {
-        Settings::Container(_) => IngressTraffic::InternalOnly,
-        _ => IngressTraffic::All,
-    }
-}
-
-/// Sends what differs, waits until it works, and admits whom the stack lets in. The seal is for the kind to write.
-pub(crate) async fn set(cx: Context<'_>) -> Result<Service> {
-    let wanted = template(cx, cx.resource()?)?;
+/// Sends what differs, waits until it works, and admits whom the stack lets in. The fingerprint is for the kind to write, by
+/// [`finish`].
+pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     if broken(&found).is_some() {
@@ -230,18 +199,20 @@ pub(crate) async fn set(cx: Context<'_>) -> Result<Service> {
 
 /// A revision that says the same as one that does not work is none, unless something else is new.
 fn once_more(cx: Context<'_>, template: RevisionTemplate) -> RevisionTemplate {
-    template.set_annotations([("alien-attempt", cx.call.clock().now().as_second().to_string())])
+    template.set_annotations([("alien-attempt", cx.gate.clock().now().as_second().to_string())])
 }
 
 /// Writes the labels that say that all of it is set, and lets nobody in whom no policy names.
-pub(crate) async fn mark_set(cx: Context<'_>, marks: &Marks) -> Result<()> {
+pub(crate) async fn finish(
+    cx: Context<'_>,
+    marks: &Marks,
+    ingress: IngressTraffic,
+    template: RevisionTemplate,
+) -> Result<()> {
     let found = look(cx).await?;
-    let ours = ownership(marks, cx.name(Scope::Service)?).into_iter().chain(seal(marks));
-    let service = Service::new()
-        .set_name(path(cx)?)
-        .set_labels(labels::with(found.labels, ours))
-        .set_ingress(ingress(cx.resource()?))
-        .set_template(template(cx, cx.resource()?)?);
+    let ours = marks.ownership(cx.name(Scope::Service)?).into_iter().chain(marks.finished());
+    let labels = labels::with(found.labels, ours);
+    let service = Service::new().set_name(path(cx)?).set_labels(labels).set_ingress(ingress).set_template(template);
     let fields: &[&str] = if found.invoker_iam_disabled {
         &["labels", "ingress", "invoker_iam_disabled"]
     } else {
@@ -300,37 +271,35 @@ async fn settle(cx: Context<'_>) -> Result<Service> {
 
 /// Sends a revision and waits until it works. Where it does not, what was is sent again; Cloud Run itself goes on with the
 /// revision that worked last (<https://docs.cloud.google.com/run/docs/managing/revisions>).
-pub(crate) async fn update(cx: Context<'_>, change: &Change) -> Result<()> {
-    let old = cx.resource()?;
-    let (code, settings) = change.since(old);
+pub(crate) async fn update(
+    cx: Context<'_>,
+    change: &Change,
+    old: RevisionTemplate,
+    new: RevisionTemplate,
+) -> Result<()> {
+    let (code, settings) = change.since(cx.resource()?);
     if !code && !settings {
         return Ok(());
     }
-    let undo = |error: &Error| matches!(error.kind(), ErrorKind::Failed | ErrorKind::Rejected | ErrorKind::TooLarge);
     let sent = async {
-        let template = template(cx, &change.resource)?;
-        send(cx, if change.again { once_more(cx, template) } else { template }).await?;
+        send(cx, if change.again { once_more(cx, new) } else { new }).await?;
         settle(cx).await.map(drop)
     };
-    match sent.await {
-        Err(error) if undo(&error) => {
-            let back = async {
-                send(cx, template(cx, old)?).await?;
-                settle(cx).await.map(drop)
-            };
-            Err(error.with_undo(back.await, "revision"))
-        }
-        sent => sent,
-    }
+    let back = async {
+        send(cx, old).await?;
+        settle(cx).await.map(drop)
+    };
+    or_undo(sent.await, back, "revision").await
 }
 
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
+pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     let name = path(cx)?;
     let gone = cx.call(&[op::DELETE_SERVICE], || async {
         cx.clients.run.delete_service().set_name(name).send().await.map_err(failure)
     });
     gone.await.optional()?;
-    cx.until_gone(PATIENCE, || look(cx)).await
+    cx.until_gone(PATIENCE, || look(cx)).await?;
+    Ok(Removal::Gone)
 }
 
 /// GetService, and nothing else.
@@ -339,8 +308,6 @@ pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     Ok(match broken(&found) {
         Some(why) => Heartbeat::new(Health::Degraded, why),
         None if found.reconciling => Heartbeat::new(Health::Degraded, "a revision of it is being rolled out"),
-        None => {
-            Heartbeat::new(Health::Healthy, format!("{} serves", alien_core::call::last(&found.latest_ready_revision)))
-        }
+        None => Heartbeat::new(Health::Healthy, format!("{} serves", last(&found.latest_ready_revision))),
     })
 }

@@ -1,18 +1,17 @@
 //! The logs of services: a log bucket for all live ones and one for all frozen ones whose logs the vendor may read, each
 //! with a sink that fills it; and what is read from them.
 
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Marks, Observed, Removal};
-use alien_core::manage::{LogLine, LogPage, LogQuery};
-use alien_core::permission::{Set, Subject};
-use alien_core::{Error, ErrorKind, Lifecycle, OptionalExt, Result};
+use alien_core::adapter::{Marks, Observed, Reconcile, Removal, ResultExt, State};
+use alien_core::{Data, Error, ErrorKind, Lifecycle, LogLine, LogPage, LogQuery, Result, Set, Subject};
+use async_trait::async_trait;
 use google_cloud_logging_v2::model::log_entry::Payload;
 use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink};
 use google_cloud_wkt::FieldMask;
 use jiff::Timestamp;
 
 use super::log_bucket;
-use crate::client::{Context, description, failure, just_made};
+use crate::Gcp;
+use crate::client::{Clients, Context, description, failure};
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -30,7 +29,7 @@ struct Log<'a> {
 
 impl Log<'_> {
     fn id(&self) -> &str {
-        alien_core::call::last(&self.bucket)
+        alien_core::adapter::last(&self.bucket)
     }
 
     fn is_wanted(&self) -> bool {
@@ -40,7 +39,7 @@ impl Log<'_> {
     /// What the sink takes: what code prints, and nothing of requests or of who did what
     /// (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
     fn filter(&self, cx: Context<'_>) -> String {
-        let target = &cx.site().target;
+        let target = cx.target();
         let printed = |stream: &str| format!("\"projects/{}/logs/run.googleapis.com%2F{stream}\"", target.project);
         let services: Vec<String> = self.services.iter().map(|name| format!("\"{name}\"")).collect();
         format!(
@@ -56,17 +55,17 @@ impl Log<'_> {
 
 /// Both logs.
 fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
-    let site = cx.site();
+    let site = cx.deployment();
     let mut logs = Vec::new();
     for lifecycle in [Lifecycle::Live, Lifecycle::Frozen] {
         let mut services = Vec::new();
-        for grant in site.permissions.management.grants.iter().filter(|grant| grant.set == Set::Logs) {
+        for grant in site.permissions().management.grants.iter().filter(|grant| grant.set == Set::Logs) {
             let Subject::Resource(_) = grant.subject else { continue };
             if site.resource(grant.subject)?.lifecycle() == lifecycle {
                 services.push(cx.about(grant.subject).name(Scope::Service)?);
             }
         }
-        logs.push(Log { bucket: log_bucket(Paths(&site.target), lifecycle), services });
+        logs.push(Log { bucket: log_bucket(Paths(site.target()), lifecycle), services });
     }
     Ok(logs)
 }
@@ -83,7 +82,7 @@ fn is_deleted(bucket: &LogBucket) -> bool {
 }
 
 fn sink_name(cx: Context<'_>, log: &Log<'_>) -> String {
-    Paths(&cx.site().target).in_project(&["sinks/", log.id()])
+    Paths(cx.target()).in_project(&["sinks/", log.id()])
 }
 
 async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
@@ -92,50 +91,78 @@ async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
         .await
 }
 
-/// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-    for log in logs(cx)? {
-        let found = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket));
-        let observed = found.map_or(Observed::Absent, |found| {
-            description::observed(cx.site(), log.bucket.as_str(), &found.description)
-        });
-        if !log.is_wanted() {
-            unwanted.push(observed);
-            continue;
-        }
-        wanted.push(match observed {
-            Observed::Own { seal: Some(_), .. } => {
-                let drift = match look_at_sink(cx, &log).await.optional()? {
-                    Some(sink) if sink.filter == log.filter(cx) => None,
-                    Some(_) => Some("its sink takes other logs".to_owned()),
-                    None => Some("its sink is not there".to_owned()),
-                };
-                observed.drifted(drift)
-            }
-            other => other,
-        });
-    }
-    Ok(Observed::together(wanted, unwanted))
-}
+/// Both logs.
+pub(crate) struct Logs;
 
-/// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
-/// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let mut made = false;
-    for log in logs(cx)?.iter().filter(|log| log.is_wanted()) {
-        made |= make(cx, log, marks).await?;
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Logs {
+    /// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        for log in logs(cx)? {
+            let found = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket));
+            let observed = found.map_or(Observed::Absent, |found| {
+                Observed::marked(log.bucket.as_str(), cx.deployment().id, description::marks(&found.description))
+            });
+            if !log.is_wanted() {
+                unwanted.push(observed);
+                continue;
+            }
+            wanted.push(match observed {
+                Observed::Own { state: State::Finished(_), .. } => {
+                    let drift = match look_at_sink(cx, &log).await.optional()? {
+                        Some(sink) if sink.filter == log.filter(cx) => None,
+                        Some(_) => Some("its sink takes other logs".to_owned()),
+                        None => Some("its sink is not there".to_owned()),
+                    };
+                    observed.drifted(drift)
+                }
+                other => other,
+            });
+        }
+        Ok(Observed::together(wanted, unwanted))
     }
-    if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "the log buckets are there")) }
+
+    /// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
+    /// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let mut made = false;
+        for log in logs(cx)?.iter().filter(|log| log.is_wanted()) {
+            made |= make(cx, log, marks).await?;
+        }
+        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "the log buckets are there")) }
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        for log in logs(cx)? {
+            if !log.is_wanted() {
+                remove(cx, &log).await?;
+                continue;
+            }
+            make(cx, &log, marks).await?;
+            fill(cx, &log, marks).await?;
+            let words = marks.ownership(log.id()).into_iter().chain(marks.finished().into_iter().skip(1));
+            let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
+            patch(cx, &log, bucket, "description").await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        for log in logs(cx)? {
+            remove(cx, &log).await?;
+        }
+        Ok(Removal::Gone)
+    }
 }
 
 /// Makes a log bucket, unless it is there and ours. Gives whether it was not.
 async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
-    let description = description::of(&ownership(marks, log.id()));
+    let description = description::of(&marks.ownership(log.id()));
     let bucket = LogBucket::new().set_description(description).set_retention_days(KEPT);
     match look(cx, &log.bucket).await.optional()? {
         Some(found) => {
-            description::own(cx.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+            description::own(cx.deployment(), &found.description, &format!("the log bucket `{}`", log.id()))?;
             if !is_deleted(&found) {
                 return Ok(false);
             }
@@ -155,7 +182,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
                 // It may be ours, if an answer was lost.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let found = look(cx, &log.bucket).await?;
-                    description::own(cx.site(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+                    description::own(cx.deployment(), &found.description, &format!("the log bucket `{}`", log.id()))?;
                 }
                 made => drop(made?),
             }
@@ -168,25 +195,10 @@ async fn patch(cx: Context<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -
     cx.call(&[op::PATCH_LOG_BUCKET], || async {
         let call = cx.clients.logs.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
         let sent = call.set_update_mask(FieldMask::default().set_paths([field])).send().await;
-        sent.map_err(failure).map_err(just_made)
+        sent.map_err(failure).propagating()
     })
     .await
     .map(drop)
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    for log in logs(cx)? {
-        if !log.is_wanted() {
-            remove(cx, &log).await?;
-            continue;
-        }
-        make(cx, &log, marks).await?;
-        fill(cx, &log, marks).await?;
-        let words = ownership(marks, log.id()).into_iter().chain(seal(marks).into_iter().skip(1));
-        let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
-        patch(cx, &log, bucket, "description").await?;
-    }
-    Ok(())
 }
 
 /// Within one project a sink to a log bucket needs no right of its own
@@ -197,9 +209,9 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         .set_name(log.id())
         .set_destination(format!("logging.googleapis.com/{}", log.bucket))
         .set_filter(log.filter(cx))
-        .set_description(description::of(&ownership(marks, log.id())));
+        .set_description(description::of(&marks.ownership(log.id())));
     if look_at_sink(cx, log).await.optional()?.is_none() {
-        let parent = Paths(&cx.site().target).parent();
+        let parent = Paths(cx.target()).parent();
         let made = cx.call(&[op::CREATE_SINK], || async {
             let call = cx.clients.logs.create_sink().set_parent(&parent);
             call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
@@ -211,7 +223,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         }
     }
     let found = look_at_sink(cx, log).await?;
-    description::own(cx.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+    description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
     if found.filter == sink.filter && found.destination == sink.destination {
         return Ok(());
     }
@@ -225,24 +237,17 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    for log in logs(cx)? {
-        remove(cx, &log).await?;
-    }
-    Ok(Removal::Gone)
-}
-
 /// Removes a log that is ours. The sink goes first: as long as its bucket is there, a sink is found again.
 async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     let Some(found) = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket)) else {
         return Ok(());
     };
-    if let Observed::Foreign(_) = description::observed(cx.site(), "", &found.description) {
+    if let Observed::Foreign(_) = Observed::marked("", cx.deployment().id, description::marks(&found.description)) {
         return Ok(());
     }
     let name = sink_name(cx, log);
     if let Some(found) = look_at_sink(cx, log).await.optional()? {
-        description::own(cx.site(), &found.description, &format!("the sink `{}`", log.id()))?;
+        description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
         let gone = cx.call(&[op::DELETE_SINK], || async {
             cx.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
         });

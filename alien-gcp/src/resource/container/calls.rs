@@ -1,20 +1,24 @@
-//! What only a container's service has.
+//! The calls about a container: what only its service has.
 
-use alien_core::engine::Marks;
-use alien_core::{Container as Settings, Result};
-use google_cloud_run_v2::model::{Container, ContainerPort, ExecutionEnvironment, RevisionScaling, RevisionTemplate};
+use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Resource, Result};
+use async_trait::async_trait;
+use google_cloud_run_v2::model::{
+    ContainerPort, ExecutionEnvironment, IngressTraffic, RevisionScaling, RevisionTemplate,
+};
 
-use super::super::compute::calls as compute;
-use crate::client::Context;
-
-pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
+use super::super::compute::{calls as compute, logs};
+use crate::Gcp;
+use crate::client::{Clients, Context};
 
 /// How long a request may take, in seconds: what Cloud Run takes where nothing is said.
 const TIMEOUT: i64 = 300;
 
-/// Instances run whether anyone asks or not. A service of less than one processor takes one request at a time, and has its
-/// processor only meanwhile, in the first generation of the execution environment (<https://docs.cloud.google.com/run/docs/configuring/services/cpu>).
-pub(crate) fn template(template: RevisionTemplate, container: Container, settings: &Settings) -> RevisionTemplate {
+/// All that a revision says. Instances run whether anyone asks or not. A service of less than one processor takes one request at
+/// a time, and has its processor only meanwhile, in the first generation of the execution environment
+/// (<https://docs.cloud.google.com/run/docs/configuring/services/cpu>).
+async fn template(cx: Context<'_>, resource: &Resource, settings: &Container) -> Result<RevisionTemplate> {
+    let (template, container) = compute::revision(cx, resource).await?;
     let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let whole = settings.cpu() >= 1000;
     let copies = settings.copies();
@@ -27,12 +31,47 @@ pub(crate) fn template(template: RevisionTemplate, container: Container, setting
     let timeout = google_cloud_wkt::Duration::clamp(TIMEOUT, 0);
     let template = template.set_containers([container]).set_scaling(scaling).set_timeout(timeout);
     if whole {
-        return template;
+        return Ok(template);
     }
-    template.set_max_instance_request_concurrency(1).set_execution_environment(ExecutionEnvironment::Gen1)
+    Ok(template.set_max_instance_request_concurrency(1).set_execution_environment(ExecutionEnvironment::Gen1))
 }
 
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    compute::set(cx).await?;
-    compute::mark_set(cx, marks).await
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Container {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(found) = compute::look(cx).await.optional()? else { return Ok(Observed::Absent) };
+        compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?)
+    }
+
+    /// It is for what is in the network.
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        compute::create(cx, marks, IngressTraffic::InternalOnly, template(cx, cx.resource()?, self).await?).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let wanted = template(cx, cx.resource()?, self).await?;
+        compute::set(cx, wanted.clone()).await?;
+        compute::finish(cx, marks, IngressTraffic::InternalOnly, wanted).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        compute::delete(cx).await
+    }
+}
+
+#[async_trait]
+impl Operate<Gcp, Clients> for Container {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        compute::heartbeat(cx).await
+    }
+
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        let old = template(cx, cx.resource()?, self).await?;
+        let new = template(cx, &change.resource, change.settings()?).await?;
+        compute::update(cx, change, old, new).await
+    }
+
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+        logs::read(cx, query).await
+    }
 }

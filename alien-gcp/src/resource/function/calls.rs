@@ -1,25 +1,23 @@
 //! What only a function's service has: scaling to zero, who starts it, commands.
 
-use std::fmt;
 use std::time::Duration;
 
-use alien_core::engine::Marks;
-use alien_core::resource::Settings as Any;
-use alien_core::{Error, ErrorKind, Function, OptionalExt, Result};
+use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, last};
+use alien_core::{Data, Error, ErrorKind, Function, Heartbeat, LogPage, LogQuery, Resource, Result};
+use async_trait::async_trait;
 use google_cloud_pubsub::model::push_config::OidcToken;
 use google_cloud_pubsub::model::{PushConfig, Subscription};
-use google_cloud_run_v2::model::{Container, RevisionScaling, RevisionTemplate, Service};
+use google_cloud_run_v2::model::{IngressTraffic, RevisionScaling, RevisionTemplate, Service};
 use google_cloud_wkt::FieldMask;
 
-use super::super::compute::calls as compute;
-use super::super::queue::calls as queue_calls;
+use super::super::compute::{calls as compute, logs};
+use super::super::queue::calls as queue;
+use crate::Gcp;
 use crate::client::policy::{self, Guarded, bind_one};
 use crate::client::{Clients, Context, bearer, failure};
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
-
-pub(crate) use super::super::compute::calls::{create, delete, heartbeat, observe};
 
 /// Whoever may call a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
 const INVOKER: &str = "roles/run.invoker";
@@ -38,32 +36,85 @@ const SHOWN: usize = 2000;
 /// (<https://docs.cloud.google.com/run/quotas#request_limits>).
 const LARGEST: usize = 32 * 1024 * 1024;
 
-/// Instances run while someone asks. More than 4 GiB take two processors
+/// All that a revision says. Instances run while someone asks. More than 4 GiB take two processors
 /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
-pub(crate) fn template(template: RevisionTemplate, container: Container, function: &Function) -> RevisionTemplate {
+async fn template(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<RevisionTemplate> {
+    let (template, container) = compute::revision(cx, resource).await?;
     let cpu = if function.memory() > 4096 { 2000 } else { 1000 };
     let limits = compute::limits(cpu, function.memory()).set_cpu_idle(true);
     let timeout = i64::try_from(function.longest_run().as_secs()).unwrap_or(i64::MAX);
-    template
+    Ok(template
         .set_containers([container.set_resources(limits)])
         .set_scaling(RevisionScaling::new().set_max_instance_count(MOST))
-        .set_timeout(google_cloud_wkt::Duration::clamp(timeout, 0))
+        .set_timeout(google_cloud_wkt::Duration::clamp(timeout, 0)))
 }
 
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Function> {
-    match cx.resource()?.settings() {
-        Any::Function(function) => Ok(function),
-        _ => Err(Error::new(ErrorKind::Internal, "no function")),
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Function {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(found) = compute::look(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let observed = compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?)?;
+        match observed {
+            Observed::Own { state: State::Finished(_), drift: None, .. } => {
+                Ok(observed.drifted(wrong_push(cx, &found).await?))
+            }
+            _ => Ok(observed),
+        }
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        compute::create(cx, marks, IngressTraffic::All, template(cx, cx.resource()?, self).await?).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let wanted = template(cx, cx.resource()?, self).await?;
+        let service = compute::set(cx, wanted.clone()).await?;
+        open(cx, self.is_public()).await?;
+        for queue in cx.resource()?.settings().triggers() {
+            push(cx, cx.about(cx.deployment().subject(queue)?), &service).await?;
+        }
+        compute::finish(cx, marks, IngressTraffic::All, wanted).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        compute::delete(cx).await
     }
 }
 
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let service = compute::set(cx).await?;
-    open(cx, settings(cx)?.is_public()).await?;
-    for queue in cx.resource()?.settings().triggers() {
-        push(cx, cx.about(cx.site().subject(queue)?), &service).await?;
+#[async_trait]
+impl Operate<Gcp, Clients> for Function {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        compute::heartbeat(cx).await
     }
-    compute::mark_set(cx, marks).await
+
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        let old = template(cx, cx.resource()?, self).await?;
+        let new = template(cx, &change.resource, change.settings()?).await?;
+        compute::update(cx, change, old, new).await
+    }
+
+    async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
+        logs::read(cx, query).await
+    }
+
+    /// Sends a command and gives the answer. It is sent again only where the function certainly did not take it.
+    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+        let longest = self.longest_run() + Duration::from_secs(10);
+        let no_invoker = || Error::new(ErrorKind::Internal, "no session of the vendor's");
+        let invoker = cx.clients.invoker.as_ref().ok_or_else(no_invoker)?;
+        let url = &compute::look(cx).await?.uri;
+        if url.is_empty() {
+            return Err(Error::missing_field("address of the service"));
+        }
+        cx.call_once(&[op::INVOKE_SERVICE], || async move {
+            let token =
+                bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
+            let request = cx.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
+            let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
+            answer(request.send().await.map_err(unsent)?).await
+        })
+        .await
+    }
 }
 
 /// Lets everybody in, or nobody but whom the stack names.
@@ -81,7 +132,7 @@ async fn open(cx: Context<'_>, public: bool) -> Result<()> {
 /// Has a queue's messages pushed to it, under its own identity
 /// (<https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>).
 async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<()> {
-    let account = alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?);
+    let account = last(cx.full_name(Scope::RuntimeAccount)?);
     let token = OidcToken::new().set_service_account_email(account).set_audience(&service.uri);
     let push = PushConfig::new().set_push_endpoint(&service.uri).set_oidc_token(token);
     let name = relative(queue.full_name(Scope::Subscription)?);
@@ -97,64 +148,19 @@ async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<
 }
 
 /// How the queues that start it do not push to it as they should; nothing where they do, or where none starts it.
-pub(crate) async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>> {
+async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>> {
     for id in cx.resource()?.settings().triggers() {
-        let queue = cx.about(cx.site().subject(id)?);
-        let name = relative(queue.full_name(Scope::Subscription)?);
-        let found = queue_calls::look(queue, name).await.optional()?;
+        let of = cx.about(cx.deployment().subject(id)?);
+        let name = relative(of.full_name(Scope::Subscription)?);
+        let found = queue::look(of, name).await.optional()?;
         let push = found.and_then(|found| found.push_config).unwrap_or_default();
-        let account = alien_core::call::last(cx.full_name(Scope::RuntimeAccount)?);
+        let account = last(cx.full_name(Scope::RuntimeAccount)?);
         let token = push.oidc_token().map(|token| (token.service_account_email.as_str(), token.audience.as_str()));
         if push.push_endpoint != service.uri || token != Some((account, service.uri.as_str())) {
             return Ok(Some(format!("the queue `{id}` does not push to it")));
         }
     }
     Ok(None)
-}
-
-/// Who gets the identity tokens that commands are sent with: the vendor, of the management service account.
-pub(crate) struct Invoker {
-    /// The vendor's own clients.
-    pub(crate) vendor: Clients,
-    /// The management service account, as calls name it.
-    pub(crate) account: String,
-    /// The chain that leads to it.
-    pub(crate) delegates: Vec<String>,
-}
-
-/// Without the credentials.
-impl fmt::Debug for Invoker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invoker").field("account", &self.account).finish_non_exhaustive()
-    }
-}
-
-impl Invoker {
-    /// A token that is good at this URL alone.
-    async fn token(&self, audience: &str) -> Result<String> {
-        let call = self.vendor.credentials.generate_id_token().set_name(&self.account);
-        let call = call.set_delegates(&self.delegates).set_audience(audience).set_include_email(true);
-        Ok(call.send().await.map_err(failure)?.token)
-    }
-}
-
-/// Sends a command and gives the answer. It is sent again only where the function certainly did not take it.
-pub(crate) async fn dispatch(cx: Context<'_>, invoker: &Invoker, command: &[u8]) -> Result<Vec<u8>> {
-    let longest = settings(cx)?.longest_run() + Duration::from_secs(10);
-    let url = compute::look(cx).await?.uri;
-    if url.is_empty() {
-        return Err(Error::missing_field("address of the service"));
-    }
-    let url = &url;
-    cx.call
-        .call_once(cx.subject, &[op::INVOKE_SERVICE], || async move {
-            let token =
-                bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
-            let request = cx.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
-            let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
-            answer(request.send().await.map_err(unsent)?).await
-        })
-        .await
 }
 
 /// The request did not get there, or nobody knows what became of it.

@@ -5,11 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Kv, OptionalExt, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
+use async_trait::async_trait;
 use google_cloud_firestore_admin_v1::model::database::{ConcurrencyMode, DatabaseType};
 use google_cloud_firestore_admin_v1::model::field::TtlConfig;
 use google_cloud_firestore_admin_v1::model::{CreateDatabaseRequest, Database, Field};
@@ -17,20 +15,14 @@ use google_cloud_pubsub::model::Topic;
 use google_cloud_wkt::FieldMask;
 
 use super::COLLECTION;
-use crate::client::{Context, failure, just_made, labels, refused_by_operation};
+use crate::Gcp;
+use crate::client::{Clients, Context, failure, labels, refused_by_operation};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
 
 /// How long a database may take to be made, changed or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Kv> {
-    match cx.resource()?.settings() {
-        Settings::Kv(kv) => Ok(kv),
-        _ => Err(Error::new(ErrorKind::Internal, "no kv")),
-    }
-}
 
 async fn database(cx: Context<'_>) -> Result<Database> {
     let name = cx.full_name(Scope::Database)?;
@@ -46,32 +38,82 @@ async fn marker(cx: Context<'_>) -> Result<Topic> {
         .await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let found = database(cx).await.optional()?;
-    let Some(marker) = marker(cx).await.optional()? else {
-        let foreign = || Observed::Foreign("the topic that would mark it as a deployment's is not there".to_owned());
-        return Ok(found.map_or(Observed::Absent, |_| foreign()));
-    };
-    Ok(match (found, labels::observed(cx.site(), cx.full_name(Scope::Id)?, &marker.labels)) {
-        // It was about to be made, or is all but removed: what is left to do is found by its mark.
-        (None, Observed::Own { id, drift, .. }) => Observed::Own { id, seal: None, drift },
-        (_, observed) => observed,
-    })
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Kv {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let found = database(cx).await.optional()?;
+        let Some(marker) = marker(cx).await.optional()? else {
+            let foreign =
+                || Observed::Foreign("the topic that would mark it as a deployment's is not there".to_owned());
+            return Ok(found.map_or(Observed::Absent, |_| foreign()));
+        };
+        Ok(
+            match (found, Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().id, labels::marks(&marker.labels)))
+            {
+                // It was about to be made, or is all but removed: what is left to do is found by its mark.
+                (None, Observed::Own { id, drift, .. }) => Observed::Own { id, state: State::Unfinished, drift },
+                (_, observed) => observed,
+            },
+        )
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let marked = mark(cx, marks, cx.name(Scope::Database)?).await?;
+        make(cx, marked).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        if database(cx).await.optional()?.is_none() {
+            make(cx, false).await?;
+        }
+        if let Some(attribute) = self.time_to_live_attribute() {
+            expire(cx, attribute).await?;
+        }
+        let found = marker(cx).await?.labels;
+        let labels =
+            labels::with(found, marks.ownership(cx.name(Scope::Database)?).into_iter().chain(marks.finished()));
+        let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(labels);
+        cx.call(&[op::PATCH_MARKER], || async {
+            let call = cx.clients.topics.update_topic().set_topic(topic.clone());
+            call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        if data != Data::Delete && database(cx).await.optional()?.is_some() {
+            // To see whether it is empty, one must be able to read it.
+            return Ok(Removal::HoldsData("it may hold data".to_owned()));
+        }
+        let name = cx.full_name(Scope::Database)?;
+        let started = cx.call(&[op::DELETE_DATABASE], || async {
+            cx.clients.firestore.delete_database().set_name(name).send().await.map_err(failure)
+        });
+        if let Some(operation) = started.await.optional()? {
+            finished(cx, operation.name).await?;
+        }
+        unmark(cx).await?;
+        Ok(Removal::Gone)
+    }
 }
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let marked = mark(cx, marks, cx.name(Scope::Database)?).await?;
-    make(cx, marked).await
+#[async_trait]
+impl Operate<Gcp, Clients> for Kv {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        database(cx).await?;
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 /// Makes the database. A mark that was `new` is taken back where someone else's was made between the look and this.
 async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let made = Database::new()
-        .set_location_id(cx.site().target.location.as_str())
+        .set_location_id(cx.target().location.as_str())
         .set_type(DatabaseType::FirestoreNative)
         .set_concurrency_mode(ConcurrencyMode::Pessimistic);
     let request = CreateDatabaseRequest::new()
-        .set_parent(Paths(&cx.site().target).parent())
+        .set_parent(Paths(cx.target()).parent())
         .set_database_id(cx.name(Scope::Database)?)
         .set_database(made);
     let attempts = AtomicU32::new(0);
@@ -92,7 +134,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let name = cx.full_name(Scope::Database)?;
     cx.call(&[op::GET_DATABASE], || async {
         let found = cx.clients.firestore.get_database().set_name(name).send().await;
-        found.map_err(failure).map_err(just_made)
+        found.map_err(failure).propagating()
     })
     .await
     .map(drop)
@@ -100,7 +142,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
 
 /// Makes the topic with the marks of ownership. Gives whether it was not there.
 async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
-    let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(ownership(marks, name));
+    let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(marks.ownership(name));
     let made = cx.call(&[op::CREATE_TOPIC], || async {
         cx.clients.topics.create_topic().with_request(topic.clone()).send().await.map_err(failure)
     });
@@ -108,7 +150,7 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let found = marker(cx).await?;
-            match labels::observed(cx.site(), "", &found.labels) {
+            match Observed::marked("", cx.deployment().id, labels::marks(&found.labels)) {
                 Observed::Foreign(whose) => {
                     let what = format!("the topic `{}` is there, and {whose}", found.name);
                     Err(Error::new(ErrorKind::NotOwned, what))
@@ -147,24 +189,6 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     .await
 }
 
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    if database(cx).await.optional()?.is_none() {
-        make(cx, false).await?;
-    }
-    if let Some(attribute) = settings(cx)?.time_to_live_attribute() {
-        expire(cx, attribute).await?;
-    }
-    let found = marker(cx).await?.labels;
-    let labels = labels::with(found, ownership(marks, cx.name(Scope::Database)?).into_iter().chain(seal(marks)));
-    let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(labels);
-    cx.call(&[op::PATCH_MARKER], || async {
-        let call = cx.clients.topics.update_topic().set_topic(topic.clone());
-        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
-    })
-    .await
-    .map(drop)
-}
-
 /// Documents expire by this field, in the one collection group that code keeps them in
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field that an earlier release named goes on: to take an
 /// expiry back would keep what was to go.
@@ -183,25 +207,4 @@ async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
     });
     // To apply it to documents that are there may take hours, and is not waited for.
     started.await.map(drop)
-}
-
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    if data != Data::Delete && database(cx).await.optional()?.is_some() {
-        // To see whether it is empty, one must be able to read it.
-        return Ok(Removal::Kept("it may hold data; delete it with --delete-data".to_owned()));
-    }
-    let name = cx.full_name(Scope::Database)?;
-    let started = cx.call(&[op::DELETE_DATABASE], || async {
-        cx.clients.firestore.delete_database().set_name(name).send().await.map_err(failure)
-    });
-    if let Some(operation) = started.await.optional()? {
-        finished(cx, operation.name).await?;
-    }
-    unmark(cx).await?;
-    Ok(Removal::Gone)
-}
-
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    database(cx).await?;
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

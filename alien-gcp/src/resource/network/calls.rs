@@ -5,18 +5,16 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::cloud::Operation as Row;
-use alien_core::engine::mark::{self, ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, Network, OptionalExt, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Operation as Row, Reconcile, Removal, ResultExt};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result};
+use async_trait::async_trait;
 use google_cloud_compute_v1::model::firewall::{Allowed, Direction};
 use google_cloud_compute_v1::model::network_routing_config::RoutingMode;
 use google_cloud_compute_v1::model::operation::Status;
 use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingConfig, Operation, Subnetwork};
 
-use crate::client::{Context, description, failure};
+use crate::Gcp;
+use crate::client::{Clients, Context, description, failure};
 use crate::identity::calls::admit;
 use crate::naming::relative;
 use crate::operations as op;
@@ -25,19 +23,12 @@ use crate::operations::Scope;
 /// How long one of its parts may take to be made or removed.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Network> {
-    match cx.resource()?.settings() {
-        Settings::Network(network) => Ok(network),
-        _ => Err(Error::new(ErrorKind::Internal, "no network")),
-    }
-}
-
 fn project<'a>(cx: Context<'a>) -> &'a str {
-    cx.site().target.project.as_str()
+    cx.target().project.as_str()
 }
 
 fn region<'a>(cx: Context<'a>) -> &'a str {
-    cx.site().target.location.as_str()
+    cx.target().location.as_str()
 }
 
 async fn look(cx: Context<'_>) -> Result<Vpc> {
@@ -65,91 +56,148 @@ async fn look_at_rule(cx: Context<'_>) -> Result<Firewall> {
     .await
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let id = cx.full_name(Scope::Id)?;
-    let found = look(cx).await.optional()?;
-    if settings(cx)?.existing_name().is_some() {
-        let missing = || Error::new(ErrorKind::NotFound, "the network is not there; make it, or name another");
-        return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Network {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let id = cx.full_name(Scope::Id)?;
+        let found = look(cx).await.optional()?;
+        if self.existing_name().is_some() {
+            let missing = || Error::new(ErrorKind::NotFound, "the network is not there; make it, or name another");
+            return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
+        }
+        let Some(found) = found else { return Ok(Observed::Absent) };
+        let observed =
+            Observed::marked(id, cx.deployment().id, description::marks(&found.description.unwrap_or_default()));
+        let Observed::Own { .. } = observed else { return Ok(observed) };
+        if look_at_subnetwork(cx).await.optional()?.is_none() {
+            return Ok(observed);
+        }
+        Ok(match look_at_rule(cx).await.optional()? {
+            None => observed,
+            Some(rule) => match Observed::marked(
+                id,
+                cx.deployment().id,
+                description::marks(&rule.description.unwrap_or_default()),
+            ) {
+                Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
+                sealed => sealed,
+            },
+        })
     }
-    let Some(found) = found else { return Ok(Observed::Absent) };
-    let observed = description::observed(cx.site(), id, &found.description.unwrap_or_default());
-    let Observed::Own { .. } = observed else { return Ok(observed) };
-    if look_at_subnetwork(cx).await.optional()?.is_none() {
-        return Ok(observed);
-    }
-    Ok(match look_at_rule(cx).await.optional()? {
-        None => observed,
-        Some(rule) => match description::observed(cx.site(), id, &rule.description.unwrap_or_default()) {
-            Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
-            sealed => sealed,
-        },
-    })
-}
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let name = cx.name(Scope::Network)?;
-    let network = Vpc::new()
-        .set_name(name)
-        .set_description(description::of(&ownership(marks, name)))
-        .set_auto_create_subnetworks(false)
-        .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
-    let started = cx.call(&[op::CREATE_NETWORK], || async {
-        let call = cx.clients.networks.insert().set_project(project(cx)).set_body(network.clone());
-        call.send().await.map_err(failure)
-    });
-    finished(cx, Where::Everywhere, started.await?).await
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let name = cx.name(Scope::Network)?;
-    let path = relative(cx.full_name(Scope::Network)?);
-    let range = settings(cx)?.range();
-    if look_at_subnetwork(cx).await.optional()?.is_none() {
-        make_subnetwork(cx, name, path, range, marks).await?;
-    }
-    let found = look_at_subnetwork(cx).await?;
-    let words = found.description.as_deref().unwrap_or_default();
-    description::own(cx.site(), words, &format!("the subnetwork `{name}`"))?;
-    if found.ip_cidr_range.as_deref() != Some(range) {
-        let has = found.ip_cidr_range.unwrap_or_default();
-        let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
-        return Err(Error::new(ErrorKind::Rejected, format!("{what}; give the network another id")));
-    }
-    admit(cx).await?;
-    // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
-    // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
-    let rule = Firewall::new()
-        .set_name(name)
-        .set_network(path)
-        .set_direction(Direction::Ingress)
-        .set_source_ranges([range])
-        .set_allowed([Allowed::new().set_ip_protocol("all")]);
-    if look_at_rule(cx).await.optional()?.is_none() {
-        let rule = rule.clone().set_description(description::of(&ownership(marks, name)));
-        let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            let call = cx.clients.firewalls.insert().set_project(project(cx)).set_body(rule.clone());
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Network)?;
+        let network = Vpc::new()
+            .set_name(name)
+            .set_description(description::of(&marks.ownership(name)))
+            .set_auto_create_subnetworks(false)
+            .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
+        let started = cx.call(&[op::CREATE_NETWORK], || async {
+            let call = cx.clients.networks.insert().set_project(project(cx)).set_body(network.clone());
             call.send().await.map_err(failure)
         });
-        made(cx, Where::Everywhere, started.await).await?;
+        finished(cx, Where::Everywhere, started.await?).await
     }
-    let found = look_at_rule(cx).await?;
-    let words = found.description.as_deref().unwrap_or_default();
-    description::own(cx.site(), words, &format!("the firewall rule `{name}`"))?;
-    let words: Vec<_> =
-        ownership(marks, name).into_iter().filter(|(word, _)| *word != mark::RELEASE).chain(seal(marks)).collect();
-    let rule = rule.set_description(description::of(&words));
-    let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-        let call = cx.clients.firewalls.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
-        call.send().await.map_err(failure)
-    });
-    finished(cx, Where::Everywhere, started.await?).await
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Network)?;
+        let path = relative(cx.full_name(Scope::Network)?);
+        let range = self.range();
+        if look_at_subnetwork(cx).await.optional()?.is_none() {
+            make_subnetwork(cx, name, path, range, marks).await?;
+        }
+        let found = look_at_subnetwork(cx).await?;
+        let words = found.description.as_deref().unwrap_or_default();
+        description::own(cx.deployment(), words, &format!("the subnetwork `{name}`"))?;
+        if found.ip_cidr_range.as_deref() != Some(range) {
+            let has = found.ip_cidr_range.unwrap_or_default();
+            let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; give the network another id")));
+        }
+        admit(cx).await?;
+        // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
+        // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
+        let rule = Firewall::new()
+            .set_name(name)
+            .set_network(path)
+            .set_direction(Direction::Ingress)
+            .set_source_ranges([range])
+            .set_allowed([Allowed::new().set_ip_protocol("all")]);
+        if look_at_rule(cx).await.optional()?.is_none() {
+            let rule = rule.clone().set_description(description::of(&marks.ownership(name)));
+            let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+                let call = cx.clients.firewalls.insert().set_project(project(cx)).set_body(rule.clone());
+                call.send().await.map_err(failure)
+            });
+            made(cx, Where::Everywhere, started.await).await?;
+        }
+        let found = look_at_rule(cx).await?;
+        let words = found.description.as_deref().unwrap_or_default();
+        description::own(cx.deployment(), words, &format!("the firewall rule `{name}`"))?;
+        let words: Vec<_> = marks
+            .ownership(name)
+            .into_iter()
+            .filter(|(word, _)| *word != Marks::RELEASE)
+            .chain(marks.finished())
+            .collect();
+        let rule = rule.set_description(description::of(&words));
+        let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+            let call = cx.clients.firewalls.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
+            call.send().await.map_err(failure)
+        });
+        finished(cx, Where::Everywhere, started.await?).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        let name = cx.name(Scope::Network)?;
+        if let Some(rule) = look_at_rule(cx).await.optional()? {
+            let words = rule.description.as_deref().unwrap_or_default();
+            description::own(cx.deployment(), words, &format!("the firewall rule `{name}`"))?;
+            remove(cx, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
+                cx.clients.firewalls.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
+            })
+            .await?;
+        }
+        if let Some(subnetwork) = look_at_subnetwork(cx).await.optional()? {
+            let words = subnetwork.description.as_deref().unwrap_or_default();
+            description::own(cx.deployment(), words, &format!("the subnetwork `{name}`"))?;
+            let gone = remove(cx, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
+                let call = cx.clients.subnetworks.delete().set_project(project(cx)).set_region(region(cx));
+                call.set_subnetwork(name).send().await.map_err(failure)
+            });
+            match gone.await {
+                // <https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    let why = "Cloud Run gives its addresses back in an hour or two: take down again then";
+                    return Ok(Removal::Pending(why.to_owned()));
+                }
+                gone => gone?,
+            }
+        }
+        remove(cx, Where::Everywhere, &[op::DELETE_NETWORK], || async {
+            cx.clients.networks.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
+        })
+        .await?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[async_trait]
+impl Operate<Gcp, Clients> for Network {
+    /// Its own subnetwork is looked at as well; a customer's network has what the customer gave it.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        look(cx).await?;
+        if self.existing_name().is_none() {
+            look_at_subnetwork(cx).await?;
+        }
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str, marks: &Marks) -> Result<()> {
     let subnetwork = Subnetwork::new()
         .set_name(name)
-        .set_description(description::of(&ownership(marks, name)))
+        .set_description(description::of(&marks.ownership(name)))
         .set_network(network)
         .set_ip_cidr_range(range)
         // What has no public address still reaches Google's own services.
@@ -161,44 +209,11 @@ async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str
     made(cx, Where::InRegion, started.await).await
 }
 
-pub(crate) async fn delete(cx: Context<'_>, _: Data) -> Result<Removal> {
-    let name = cx.name(Scope::Network)?;
-    if let Some(rule) = look_at_rule(cx).await.optional()? {
-        let words = rule.description.as_deref().unwrap_or_default();
-        description::own(cx.site(), words, &format!("the firewall rule `{name}`"))?;
-        remove(cx, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            cx.clients.firewalls.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
-        })
-        .await?;
-    }
-    if let Some(subnetwork) = look_at_subnetwork(cx).await.optional()? {
-        let words = subnetwork.description.as_deref().unwrap_or_default();
-        description::own(cx.site(), words, &format!("the subnetwork `{name}`"))?;
-        let gone = remove(cx, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
-            let call = cx.clients.subnetworks.delete().set_project(project(cx)).set_region(region(cx));
-            call.set_subnetwork(name).send().await.map_err(failure)
-        });
-        match gone.await {
-            // <https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>
-            Err(error) if error.kind() == ErrorKind::Busy => {
-                let why = "Cloud Run gives its addresses back in an hour or two: take down again then";
-                return Ok(Removal::Kept(why.to_owned()));
-            }
-            gone => gone?,
-        }
-    }
-    remove(cx, Where::Everywhere, &[op::DELETE_NETWORK], || async {
-        cx.clients.networks.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
-    })
-    .await?;
-    Ok(Removal::Gone)
-}
-
 /// Waits for a part that is being made. One that is there already may be ours, if an answer was lost.
 async fn made(cx: Context<'_>, whose: Where, started: Result<Operation>) -> Result<()> {
-    match started {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        started => finished(cx, whose, started?).await,
+    match started.unless_exists()? {
+        Some(started) => finished(cx, whose, started).await,
+        None => Ok(()),
     }
 }
 
@@ -264,13 +279,4 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
         Err(in_use(Error::new(ErrorKind::Rejected, said)))
     })
     .await
-}
-
-/// Its own subnetwork is looked at as well; a customer's network has what the customer gave it.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    look(cx).await?;
-    if settings(cx)?.existing_name().is_none() {
-        look_at_subnetwork(cx).await?;
-    }
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

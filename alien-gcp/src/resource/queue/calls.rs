@@ -3,16 +3,15 @@
 
 use std::collections::HashMap;
 
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::{Resource, Settings};
-use alien_core::{Error, ErrorKind, OptionalExt, Queue, Result};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Resource, Result};
+use async_trait::async_trait;
 use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription, Topic};
 use google_cloud_wkt::{Duration, FieldMask};
 
+use crate::Gcp;
 use crate::client::policy::{self, Guarded, bind_one};
-use crate::client::{Context, failure, labels};
+use crate::client::{Clients, Context, failure, labels};
 use crate::identity::calls::{admit, dismiss};
 use crate::naming::relative;
 use crate::operations as op;
@@ -21,13 +20,6 @@ use crate::operations::Scope;
 /// How long dead letters are kept: 7 days, which is what Pub/Sub keeps without more
 /// (<https://docs.cloud.google.com/pubsub/docs/subscription-message-retention>).
 const DEAD_LETTER_RETENTION: i64 = 7 * 24 * 60 * 60;
-
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Queue> {
-    match cx.resource()?.settings() {
-        Settings::Queue(queue) => Ok(queue),
-        _ => Err(Error::new(ErrorKind::Internal, "no queue")),
-    }
-}
 
 /// The topic's name in calls; the subscription's and the dead letters' follow from it.
 fn topic<'a>(cx: Context<'a>) -> Result<&'a str> {
@@ -46,23 +38,127 @@ fn dead_letters(cx: Context<'_>) -> Result<(String, String)> {
 /// Whether a function of the stack is what the queue's messages are pushed to.
 fn is_pushed(cx: Context<'_>) -> Result<bool> {
     let id = cx.resource()?.id().as_str();
-    let stack = cx.site().stack();
+    let stack = cx.deployment().stack();
     Ok(stack.resources().iter().any(|resource: &Resource| resource.settings().triggers().any(|queue| queue == id)))
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let name = topic(cx)?;
-    let Some(found) = look_at_topic(cx, name).await.optional()? else { return Ok(Observed::Absent) };
-    let observed = labels::observed(cx.site(), cx.full_name(Scope::Topic)?, &found.labels);
-    let Observed::Own { seal: Some(_), .. } = observed else { return Ok(observed) };
-    let subscription = look(cx, subscription(cx)?).await.optional()?;
-    Ok(observed.drifted(match subscription {
-        None => Some("its subscription is not there".to_owned()),
-        Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
-        // Where a function is pushed to is for that function to say.
-        Some(found) if pushes(&found) && !is_pushed(cx)? => Some("its messages go elsewhere".to_owned()),
-        Some(_) => None,
-    }))
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Queue {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let name = topic(cx)?;
+        let Some(found) = look_at_topic(cx, name).await.optional()? else { return Ok(Observed::Absent) };
+        let observed = Observed::marked(cx.full_name(Scope::Topic)?, cx.deployment().id, labels::marks(&found.labels));
+        let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
+        let subscription = look(cx, subscription(cx)?).await.optional()?;
+        Ok(observed.drifted(match subscription {
+            None => Some("its subscription is not there".to_owned()),
+            Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
+            // Where a function is pushed to is for that function to say.
+            Some(found) if pushes(&found) && !is_pushed(cx)? => Some("its messages go elsewhere".to_owned()),
+            Some(_) => None,
+        }))
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        make_topic(cx, topic(cx)?, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        if self.has_dead_letters() {
+            keep_dead_letters(cx, marks).await?;
+        }
+        let (name, topic) = (subscription(cx)?, topic(cx)?);
+        let visibility = i32::try_from(self.visibility_timeout_seconds()).unwrap_or(i32::MAX).clamp(10, 600);
+        let dead = self.dead_letter_deliveries().map(|deliveries| {
+            let deliveries = i32::try_from(deliveries).unwrap_or(i32::MAX);
+            Ok::<_, Error>(
+                DeadLetterPolicy::new()
+                    .set_dead_letter_topic(dead_letters(cx)?.0)
+                    .set_max_delivery_attempts(deliveries),
+            )
+        });
+        let wanted = Subscription::new()
+            .set_name(name)
+            .set_topic(topic)
+            .set_labels(marks.ownership(cx.name(Scope::Topic)?))
+            .set_ack_deadline_seconds(visibility)
+            .set_message_retention_duration(Duration::clamp(i64::from(self.retention_seconds()), 0))
+            // Without this it ends when nobody has asked for a month.
+            .set_expiration_policy(ExpirationPolicy::new())
+            .set_or_clear_dead_letter_policy(dead.transpose()?);
+        subscribe(cx, &wanted).await?;
+        if self.has_dead_letters() {
+            let on = Guarded { subject: cx.subject, scope: Scope::Subscription, name };
+            policy::change(cx, on, |policy| bind_one(policy, "roles/pubsub.subscriber", &mover(cx))).await?;
+        }
+        let mut fields =
+            vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
+        // Where a function is pushed to is that function's to set.
+        let wanted = if is_pushed(cx)? {
+            wanted
+        } else {
+            fields.push("push_config");
+            wanted.set_push_config(PushConfig::new())
+        };
+        let mask = FieldMask::default().set_paths(fields);
+        cx.call(&[op::PATCH_SUBSCRIPTION], || async {
+            let call = cx.clients.subscriptions.update_subscription().set_subscription(wanted.clone());
+            call.set_update_mask(mask.clone()).send().await.map_err(failure)
+        })
+        .await?;
+        admit(cx).await?;
+        let found = look_at_topic(cx, topic).await?.labels;
+        let labels = labels::with(found, marks.ownership(cx.name(Scope::Topic)?).into_iter().chain(marks.finished()));
+        let sealed = Topic::new().set_name(topic).set_labels(labels);
+        cx.call(&[op::PATCH_TOPIC], || async {
+            let call = cx.clients.topics.update_topic().set_topic(sealed.clone());
+            call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
+    }
+
+    /// What is held is not told: to count messages is for Monitoring, which nobody here may read.
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        if data != Data::Delete {
+            dismiss(cx).await?;
+            return Ok(Removal::HoldsData("it may hold messages".to_owned()));
+        }
+        // Also those that an earlier release had.
+        let (dead, kept) = dead_letters(cx)?;
+        if look(cx, &kept).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+            unsubscribe(cx, &kept).await?;
+        }
+        if look_at_topic(cx, &dead).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+            remove_topic(cx, &dead).await?;
+        }
+        unsubscribe(cx, subscription(cx)?).await?;
+        remove_topic(cx, topic(cx)?).await?;
+        Ok(Removal::Gone)
+    }
+}
+
+#[async_trait]
+impl Operate<Gcp, Clients> for Queue {
+    /// Its topic, `projects/{project}/topics/{topic}`, whose subscription has the same last part.
+    async fn address(&self, cx: Context<'_>) -> Result<String> {
+        topic(cx).map(str::to_owned)
+    }
+
+    /// Whether topic and subscription are there, and messages still go from one to the other.
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        let name = topic(cx)?;
+        cx.call(&[op::GET_TOPIC], || async {
+            cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure)
+        })
+        .await?;
+        let found = look(cx, subscription(cx)?).await?;
+        Ok(if found.topic == name {
+            Heartbeat::new(Health::Healthy, "topic and subscription are there")
+        } else {
+            Heartbeat::new(Health::Degraded, format!("its subscription is on `{}`", found.topic))
+        })
+    }
 }
 
 fn pushes(subscription: &Subscription) -> bool {
@@ -81,12 +177,8 @@ pub(crate) async fn look(cx: Context<'_>, name: &str) -> Result<Subscription> {
     .await
 }
 
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    make_topic(cx, topic(cx)?, marks).await
-}
-
 async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
-    let made = Topic::new().set_name(name).set_labels(ownership(marks, cx.name(Scope::Topic)?));
+    let made = Topic::new().set_name(name).set_labels(marks.ownership(cx.name(Scope::Topic)?));
     cx.call(&[op::CREATE_TOPIC], || async {
         cx.clients.topics.create_topic().with_request(made.clone()).send().await.map_err(failure)
     })
@@ -94,63 +186,9 @@ async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let queue = settings(cx)?;
-    if queue.has_dead_letters() {
-        keep_dead_letters(cx, marks).await?;
-    }
-    let (name, topic) = (subscription(cx)?, topic(cx)?);
-    let visibility = i32::try_from(queue.visibility_timeout_seconds()).unwrap_or(i32::MAX).clamp(10, 600);
-    let dead = queue.dead_letter_deliveries().map(|deliveries| {
-        let deliveries = i32::try_from(deliveries).unwrap_or(i32::MAX);
-        Ok::<_, Error>(
-            DeadLetterPolicy::new().set_dead_letter_topic(dead_letters(cx)?.0).set_max_delivery_attempts(deliveries),
-        )
-    });
-    let wanted = Subscription::new()
-        .set_name(name)
-        .set_topic(topic)
-        .set_labels(ownership(marks, cx.name(Scope::Topic)?))
-        .set_ack_deadline_seconds(visibility)
-        .set_message_retention_duration(Duration::clamp(i64::from(queue.retention_seconds()), 0))
-        // Without this it ends when nobody has asked for a month.
-        .set_expiration_policy(ExpirationPolicy::new())
-        .set_or_clear_dead_letter_policy(dead.transpose()?);
-    subscribe(cx, &wanted).await?;
-    if queue.has_dead_letters() {
-        let on = Guarded { subject: cx.subject, scope: Scope::Subscription, name };
-        policy::change(cx, on, |policy| bind_one(policy, "roles/pubsub.subscriber", &mover(cx))).await?;
-    }
-    let mut fields =
-        vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
-    // Where a function is pushed to is that function's to set.
-    let wanted = if is_pushed(cx)? {
-        wanted
-    } else {
-        fields.push("push_config");
-        wanted.set_push_config(PushConfig::new())
-    };
-    let mask = FieldMask::default().set_paths(fields);
-    cx.call(&[op::PATCH_SUBSCRIPTION], || async {
-        let call = cx.clients.subscriptions.update_subscription().set_subscription(wanted.clone());
-        call.set_update_mask(mask.clone()).send().await.map_err(failure)
-    })
-    .await?;
-    admit(cx).await?;
-    let found = look_at_topic(cx, topic).await?.labels;
-    let labels = labels::with(found, ownership(marks, cx.name(Scope::Topic)?).into_iter().chain(seal(marks)));
-    let sealed = Topic::new().set_name(topic).set_labels(labels);
-    cx.call(&[op::PATCH_TOPIC], || async {
-        let call = cx.clients.topics.update_topic().set_topic(sealed.clone());
-        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
-    })
-    .await
-    .map(drop)
-}
-
 /// Refuses what is another's.
 fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<()> {
-    match labels::observed(cx.site(), "", found) {
+    match Observed::marked("", cx.deployment().id, labels::marks(found)) {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} is there, and {whose}"))),
         _ => Ok(()),
     }
@@ -197,7 +235,7 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let wanted = Subscription::new()
         .set_name(kept)
         .set_topic(&dead)
-        .set_labels(ownership(marks, cx.name(Scope::Topic)?))
+        .set_labels(marks.ownership(cx.name(Scope::Topic)?))
         .set_message_retention_duration(Duration::clamp(DEAD_LETTER_RETENTION, 0))
         .set_expiration_policy(ExpirationPolicy::new());
     subscribe(cx, &wanted).await?;
@@ -207,26 +245,7 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
 
 /// Pub/Sub's own account in the project.
 fn mover(cx: Context<'_>) -> String {
-    format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", cx.site().target.project_number)
-}
-
-/// What is held is not told: to count messages is for Monitoring, which nobody here may read.
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    if data != Data::Delete {
-        dismiss(cx).await?;
-        return Ok(Removal::Kept("it may hold messages; delete it with --delete-data".to_owned()));
-    }
-    // Also those that an earlier release had.
-    let (dead, kept) = dead_letters(cx)?;
-    if look(cx, &kept).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
-        unsubscribe(cx, &kept).await?;
-    }
-    if look_at_topic(cx, &dead).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
-        remove_topic(cx, &dead).await?;
-    }
-    unsubscribe(cx, subscription(cx)?).await?;
-    remove_topic(cx, topic(cx)?).await?;
-    Ok(Removal::Gone)
+    format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", cx.target().project_number)
 }
 
 async fn remove_topic(cx: Context<'_>, name: &str) -> Result<()> {
@@ -234,17 +253,4 @@ async fn remove_topic(cx: Context<'_>, name: &str) -> Result<()> {
         cx.clients.topics.delete_topic().set_topic(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
-}
-
-/// Whether topic and subscription are there, and messages still go from one to the other.
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    let name = topic(cx)?;
-    cx.call(&[op::GET_TOPIC], || async { cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
-        .await?;
-    let found = look(cx, subscription(cx)?).await?;
-    Ok(if found.topic == name {
-        Heartbeat::new(Health::Healthy, "topic and subscription are there")
-    } else {
-        Heartbeat::new(Health::Degraded, format!("its subscription is on `{}`", found.topic))
-    })
 }

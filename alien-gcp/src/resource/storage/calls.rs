@@ -1,10 +1,8 @@
 //! The calls of a bucket.
 
-use alien_core::engine::mark::{ownership, seal};
-use alien_core::engine::{Data, Marks, Observed, Removal};
-use alien_core::manage::{Health, Heartbeat};
-use alien_core::resource::Settings;
-use alien_core::{Error, ErrorKind, OptionalExt, Result, Storage};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Data, ErrorKind, Health, Heartbeat, Result, Storage};
+use async_trait::async_trait;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
 use google_cloud_storage::model::bucket::lifecycle::Rule;
@@ -13,18 +11,12 @@ use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
 use google_cloud_storage::model::{Bucket, CreateBucketRequest};
 use google_cloud_wkt::FieldMask;
 
-use crate::client::{Context, failure, labels};
+use crate::Gcp;
+use crate::client::{Clients, Context, failure, labels};
 use crate::identity::calls::{admit, dismiss};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
-
-fn settings<'a>(cx: Context<'a>) -> Result<&'a Storage> {
-    match cx.resource()?.settings() {
-        Settings::Storage(storage) => Ok(storage),
-        _ => Err(Error::new(ErrorKind::Internal, "no storage")),
-    }
-}
 
 /// `projects/_/buckets/` and the bucket's name.
 fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
@@ -44,14 +36,82 @@ async fn look(cx: Context<'_>) -> Result<Bucket> {
     })
 }
 
-pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
-    let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
-    let target = &cx.site().target;
-    let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
-    if !projects.contains(&found.project) {
-        return Ok(Observed::Foreign(format!("it is in {}", found.project)));
+#[async_trait]
+impl Reconcile<Gcp, Clients> for Storage {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
+        let target = cx.target();
+        let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
+        if !projects.contains(&found.project) {
+            return Ok(Observed::Foreign(format!("it is in {}", found.project)));
+        }
+        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, labels::marks(&found.labels)))
     }
-    Ok(labels::observed(cx.site(), cx.full_name(Scope::Bucket)?, &found.labels))
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let name = cx.name(Scope::Bucket)?;
+        let project = Paths(cx.target()).parent();
+        let bucket = Bucket::new()
+            .set_project(&project)
+            .set_location(cx.target().location.to_string().to_uppercase())
+            .set_labels(marks.ownership(name))
+            .set_iam_config(closed())
+            .set_versioning(versioning(self))
+            .set_lifecycle(expiry(self));
+        let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
+        cx.call(&[op::CREATE_BUCKET], || async {
+            cx.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        admit(cx).await?;
+        let found = look(cx).await?;
+        let ours = marks.ownership(cx.name(Scope::Bucket)?).into_iter().chain(marks.finished());
+        let labels = labels::with(found.labels, ours);
+        let bucket = Bucket::new()
+            .set_name(path(cx)?)
+            .set_labels(labels)
+            .set_iam_config(closed())
+            .set_versioning(versioning(self))
+            .set_lifecycle(expiry(self));
+        let mask = FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
+        cx.call(&[op::PATCH_BUCKET], || async {
+            let call = cx.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
+            call.send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        if delete_if_empty(cx).await? {
+            return Ok(Removal::Gone);
+        }
+        if data != Data::Delete {
+            dismiss(cx).await?;
+            return Ok(Removal::HoldsData("it holds objects".to_owned()));
+        }
+        if look(cx).await?.versioning.is_some_and(|versioning| versioning.enabled) {
+            let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+            return Ok(Removal::HoldsData(why.to_owned()));
+        }
+        empty(cx).await?;
+        if delete_if_empty(cx).await? {
+            return Ok(Removal::Gone);
+        }
+        Ok(Removal::HoldsData("something writes to it still: stop that first".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Operate<Gcp, Clients> for Storage {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        look(cx).await?;
+        Ok(Heartbeat::new(Health::Healthy, "it is there"))
+    }
 }
 
 /// Closed from the first moment: access by IAM alone, and by nobody in public
@@ -73,65 +133,6 @@ fn expiry(storage: &Storage) -> Lifecycle {
         Rule::new().set_action(Action::new().set_type("Delete")).set_condition(condition)
     });
     Lifecycle::new().set_rule(rule)
-}
-
-pub(crate) async fn create(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    let storage = settings(cx)?;
-    let name = cx.name(Scope::Bucket)?;
-    let project = Paths(&cx.site().target).parent();
-    let bucket = Bucket::new()
-        .set_project(&project)
-        .set_location(cx.site().target.location.to_string().to_uppercase())
-        .set_labels(ownership(marks, name))
-        .set_iam_config(closed())
-        .set_versioning(versioning(storage))
-        .set_lifecycle(expiry(storage));
-    let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
-    cx.call(&[op::CREATE_BUCKET], || async {
-        cx.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
-    })
-    .await
-    .map(drop)
-}
-
-pub(crate) async fn configure(cx: Context<'_>, marks: &Marks) -> Result<()> {
-    admit(cx).await?;
-    let storage = settings(cx)?;
-    let found = look(cx).await?;
-    let ours = ownership(marks, cx.name(Scope::Bucket)?).into_iter().chain(seal(marks));
-    let labels = labels::with(found.labels, ours);
-    let bucket = Bucket::new()
-        .set_name(path(cx)?)
-        .set_labels(labels)
-        .set_iam_config(closed())
-        .set_versioning(versioning(storage))
-        .set_lifecycle(expiry(storage));
-    let mask = FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
-    cx.call(&[op::PATCH_BUCKET], || async {
-        let call = cx.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
-        call.send().await.map_err(failure)
-    })
-    .await
-    .map(drop)
-}
-
-pub(crate) async fn delete(cx: Context<'_>, data: Data) -> Result<Removal> {
-    if delete_if_empty(cx).await? {
-        return Ok(Removal::Gone);
-    }
-    if data != Data::Delete {
-        dismiss(cx).await?;
-        return Ok(Removal::Kept("it holds objects; delete it with --delete-data".to_owned()));
-    }
-    if look(cx).await?.versioning.is_some_and(|versioning| versioning.enabled) {
-        let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
-        return Ok(Removal::Kept(why.to_owned()));
-    }
-    empty(cx).await?;
-    if delete_if_empty(cx).await? {
-        return Ok(Removal::Gone);
-    }
-    Ok(Removal::Kept("something writes to it still: stop that first".to_owned()))
 }
 
 /// Deletes the bucket, unless there is anything in it. Cloud Storage itself looks: nobody needs to see names for that.
@@ -168,9 +169,4 @@ async fn empty(cx: Context<'_>) -> Result<()> {
             deleted.await.optional()?;
         }
     }
-}
-
-pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
-    look(cx).await?;
-    Ok(Heartbeat::new(Health::Healthy, "it is there"))
 }

@@ -1,0 +1,41 @@
+//! What the containers of a deployment share: an ECS cluster.
+
+#[cfg(feature = "client")]
+mod calls;
+
+#[cfg(feature = "client")]
+pub(crate) use calls::tags;
+
+use alien_core::adapter::Rows;
+use alien_core::{Kind, Stack};
+
+use crate::Aws;
+use crate::naming::Arns;
+use crate::operations as op;
+use crate::operations::Scope;
+
+/// Names of clusters have at most 255 characters
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html>).
+const MAX: usize = 255;
+
+/// The cluster: made once for all containers of a deployment.
+#[cfg(feature = "client")]
+pub(crate) struct Cluster;
+
+pub(crate) fn set() -> Rows<Aws> {
+    &[op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::DESCRIBE_CLUSTERS, op::TAG_CLUSTER, op::CREATE_ECS_LINKED_ROLE]
+}
+
+/// Names the cluster and the service-linked role, where a stack has containers.
+pub(crate) fn names(arns: Arns<'_>, stack: &Stack, things: &mut Vec<(Scope, String)>) {
+    if stack.resources().iter().all(|resource| resource.kind() != Kind::Container) {
+        return;
+    }
+    things.push((Scope::Cluster, arns.regional("ecs", &["cluster/", &name(arns)])));
+    let linked = ["role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"];
+    things.push((Scope::EcsLinkedRole, arns.iam(&linked)));
+}
+
+pub(crate) fn name(arns: Arns<'_>) -> String {
+    arns.physical("cluster", MAX)
+}

@@ -1,0 +1,89 @@
+//! Azure with the face that all adapters have.
+
+use std::sync::Arc;
+use std::{env, fs};
+
+use alien_core::adapter::Connect;
+use alien_core::{ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Provision, Result, Side};
+use async_trait::async_trait;
+
+use crate::target::Target;
+use crate::{AUDIENCE, Azure, Config, Endpoint, VendorToken, impersonator, provisioner};
+
+/// Azure, for programs that serve several clouds: with the credentials that the environment gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Adapter;
+
+const CERTIFICATE: ConnectOption = ConnectOption {
+    name: "endpointCertificate",
+    help: "the file of the certificate that an emulator of Azure shows, in PEM: tokens go over TLS alone, and nobody else \
+           vouches for it",
+    side: Side::Both,
+};
+
+const TOKEN_FILE: ConnectOption = ConnectOption {
+    name: "tokenFile",
+    help: "the file of your OpenID Connect token, which names the issuer and the subject of the invitation and the audience \
+           `api://AzureADTokenExchange`; else `ALIEN_OIDC_TOKEN` holds it, or `AZURE_FEDERATED_TOKEN_FILE` names its file",
+    side: Side::Vendor,
+};
+
+/// The variable that holds the vendor's token.
+const TOKEN: &str = "ALIEN_OIDC_TOKEN";
+/// The variable that names the file of the vendor's token, as Kubernetes sets it for workload identities
+/// (<https://learn.microsoft.com/azure/aks/workload-identity-overview>).
+const TOKEN_FILE_VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+fn endpoint(connection: &Connection) -> Result<Endpoint> {
+    let wrong = |what: String| Error::new(ErrorKind::Input, what).at(CERTIFICATE.name);
+    match (connection.get(ConnectOption::ENDPOINT_URL.name), connection.get(CERTIFICATE.name)) {
+        (None, None) => Endpoint::azure(),
+        (Some(url), Some(path)) => {
+            let certificate = fs::read(path).map_err(|error| wrong(format!("`{path}` cannot be read: {error}")))?;
+            Endpoint::emulator(url, &certificate)
+        }
+        (Some(_), None) => Err(wrong("missing; name the file of the certificate that the emulator shows".to_owned())),
+        (None, Some(_)) => Err(wrong("it is an emulator's; give the emulator's URL too, or leave it out".to_owned())),
+    }
+}
+
+/// Where the vendor's token is.
+fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(path) = connection.get(TOKEN_FILE.name) {
+        return Ok(VendorToken::file(path));
+    }
+    if variable(TOKEN).is_some() {
+        return Ok(VendorToken::variable(TOKEN));
+    }
+    if let Some(path) = variable(TOKEN_FILE_VARIABLE) {
+        return Ok(VendorToken::file(path));
+    }
+    let Target { issuer, subject, .. } = target;
+    let what =
+        format!("there is no token of the issuer `{issuer}` for the subject `{subject}` and the audience `{AUDIENCE}`");
+    let help = format!("name its file, or give it in `{TOKEN}`, or in the file that `{TOKEN_FILE_VARIABLE}` names");
+    Err(Error::new(ErrorKind::Credentials, format!("{what}; {help}")).at(TOKEN_FILE.name))
+}
+
+#[async_trait]
+impl Connect for Adapter {
+    type Cloud = Azure;
+
+    const OPTIONS: &'static [ConnectOption] = &[ConnectOption::ENDPOINT_URL, CERTIFICATE, TOKEN_FILE];
+
+    async fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: Target,
+        connection: &Connection,
+    ) -> Result<Box<dyn Provision>> {
+        let config = Config::found(endpoint(connection)?)?;
+        Ok(Box::new(provisioner(&config, id, target, connection.calls.clone())))
+    }
+
+    async fn impersonator(&self, target: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        let token = token(target, connection)?;
+        Ok(Arc::new(impersonator(token, endpoint(connection)?, connection.calls.clone())))
+    }
+}

@@ -1,0 +1,45 @@
+//! The clouds that these programs know. Another one is one more line here.
+
+use std::fmt::Write as _;
+
+use alien_core::{Adapter, Problem, Rule};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::output::Failure;
+
+/// The adapter of a cloud.
+pub(crate) type Cloud = &'static dyn Adapter;
+
+/// Every cloud.
+pub(crate) const ALL: [Cloud; 3] = [&alien_aws::Adapter, &alien_gcp::Adapter, &alien_azure::Adapter];
+
+/// The cloud that an invitation or a record is for.
+pub(crate) fn named(name: &str) -> Result<Cloud, Failure> {
+    ALL.into_iter().find(|cloud| cloud.cloud() == name).ok_or_else(|| {
+        let what = format!("`{name}` is no cloud that is known here");
+        let help = "use a newer version of this program, or ask whoever made the file".to_owned();
+        Problem::error(Rule::Cloud, what, help).at("cloud").into()
+    })
+}
+
+/// Reads a cloud from the command line.
+pub(crate) fn parser() -> impl TypedValueParser<Value = Cloud> {
+    PossibleValuesParser::new(ALL.map(Adapter::cloud)).try_map(|name| named(&name).map_err(|wrong| wrong.to_string()))
+}
+
+/// The flag of a field or an option: `--project-number` for `projectNumber`.
+pub(crate) fn flag(name: &str) -> String {
+    format!("--{}", kebab(name))
+}
+
+/// `project-number` for `projectNumber`.
+pub(crate) fn kebab(name: &str) -> String {
+    name.chars().fold(String::new(), |mut words, letter| {
+        if letter.is_ascii_uppercase() {
+            words.push('-');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(words, "{}", letter.to_ascii_lowercase());
+        words
+    })
+}

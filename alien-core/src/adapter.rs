@@ -1,0 +1,23 @@
+//! What the adapter of a cloud implements and uses: nothing here is needed by a host.
+//!
+//! * [`Cloud`] and [`On`]: names and sets of operations, of the cloud and of each kind. Pure.
+//! * [`AccessControl`]: the cloud's own permission documents. A cloud that has none implements [`Documented`] instead. Pure.
+//! * [`Provider`], [`ReconcileIdentity`] and, for each kind, [`Reconcile`]: the admin's calls. [`Engine`] does the rest.
+//! * [`Assume`] and, for each kind, [`Operate`]: the vendor's calls. [`Impersonator`] does the rest.
+
+pub use crate::call::{CallContext, Gate, last};
+pub use crate::cloud::{
+    AccessControl, Allowed, Cloud, Coverage, Documented, Effect, Escalation, Guard, Kinds, Layout, NamedResource,
+    Names, On, Operation, Permission, Placed, Rows, Table, frozen_logs_are_shared, glob,
+};
+pub use crate::connect::Connect;
+pub use crate::context::DeploymentContext;
+pub use crate::engine::Engine;
+pub use crate::error::{ResultExt, chain, or_undo};
+pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof};
+pub use crate::manage::Change;
+pub use crate::marks::{Claim, Fingerprint, Marks};
+pub use crate::naming::{compact, digest, hyphenated, join};
+pub use crate::operate::{Operate, Operated, environment};
+pub use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
+pub use crate::session::AssumedSession;

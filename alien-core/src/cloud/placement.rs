@@ -1,0 +1,181 @@
+//! A cloud, and what each kind of resource is there: names, sets of operations, and what the cloud does not take.
+//!
+//! A kind is registered once a cloud: it implements [`On`] and stands in [`Cloud::Kinds`].
+
+use std::fmt;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::field::Field;
+use super::operation::{Operation, Table};
+use crate::kind::Kind;
+use crate::name::ResourceId;
+use crate::permission::{Holder, Set, SubjectType};
+use crate::problem::{Problem, Rule};
+use crate::resource::{Resource, ResourceSettings};
+use crate::stack::Stack;
+
+/// Rows of a cloud's operation table.
+pub type Rows<C> = &'static [&'static Operation<<C as Cloud>::Scope>];
+
+/// A cloud: where resources can be placed, under which names, and by which operations. Nothing here calls the network.
+///
+/// A cloud whose permissions are documents that can be read back implements [`AccessControl`](super::AccessControl) as well, and gets its review
+/// and audit from there; another one implements [`Documented`](super::Documented).
+pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
+    /// The word used in documents and on the command line.
+    const NAME: &'static str;
+
+    /// The fields of a target: all of its JSON form, each a text.
+    const TARGET: &'static [Field];
+
+    /// What a permission can be checked on.
+    type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
+
+    /// Where a deployment goes and whom it trusts.
+    type Target: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static;
+
+    /// The kinds that the cloud takes: a tuple of their settings, each of which implements [`On`].
+    type Kinds: Kinds<Self>;
+
+    /// The operation table.
+    fn operations() -> &'static Table<Self::Scope>;
+
+    /// The operations that it takes to set up an identity.
+    fn identity_set() -> Rows<Self>;
+
+    /// The operations that it takes to set up what resources share; none where they share nothing.
+    fn shared_set() -> Rows<Self>;
+
+    /// Whether things of others can be at or below the scope: an account, a project.
+    fn is_shared(scope: Self::Scope) -> bool;
+
+    /// Whether a resource needs what the deployment's resources share: what that is stands there first, and goes last.
+    fn needs_shared(resource: &Resource) -> bool {
+        resource.kind().runs_code()
+    }
+
+    /// Names what the resources of a deployment share.
+    fn name_shared(stack: &Stack, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
+
+    /// Names the identity of a holder, and what belongs to it.
+    fn name_identity(holder: &Holder, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
+
+    /// What is wrong with a target, or with a stack as a whole there, and what should be known about it.
+    fn check(_: &Stack, _: &Self::Target) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// The operations of a permission set; none where the cloud has no narrow way to give it.
+    fn set(subject: SubjectType, set: Set) -> Rows<Self> {
+        match subject {
+            SubjectType::Kind(kind) => Self::Kinds::set(kind, set),
+            SubjectType::Deployment if set == Set::Setup => Self::shared_set(),
+            SubjectType::Identity if set == Set::Setup => Self::identity_set(),
+            SubjectType::Deployment | SubjectType::Identity => &[],
+        }
+    }
+}
+
+/// A kind of resource on a cloud.
+pub trait On<C: Cloud>: ResourceSettings {
+    /// The operations of a permission set; none where the cloud has no narrow way to give it.
+    fn set(set: Set) -> Rows<C>;
+
+    /// Names what belongs to a resource. The first name is the resource's id.
+    fn name(&self, placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
+
+    /// What the cloud does not take of a resource, and what should be known about it there.
+    fn check(&self, _: &Placed<'_, C>, _: &mut Vec<Problem>) {}
+}
+
+/// A resource of a stack, and where it goes.
+#[derive(Debug)]
+pub struct Placed<'a, C: Cloud> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// The resource.
+    pub resource: &'a Resource,
+    /// Where it goes.
+    pub target: &'a C::Target,
+}
+
+impl<C: Cloud> Placed<'_, C> {
+    /// The resource's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.resource.id().as_str()
+    }
+}
+
+/// Kinds that a cloud takes: a tuple of settings. Nobody else implements it.
+pub trait Kinds<C: Cloud> {
+    /// [`On::set`] of a kind; nothing where it is none of them.
+    fn set(kind: Kind, set: Set) -> Rows<C>;
+
+    /// [`On::name`] of a resource.
+    fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
+
+    /// [`On::check`] of a resource.
+    fn check(placed: &Placed<'_, C>, problems: &mut Vec<Problem>);
+}
+
+/// Hands lists of one to eight kinds to a macro.
+macro_rules! for_tuples {
+    ($apply:ident) => {
+        $apply!(A);
+        $apply!(A B);
+        $apply!(A B D);
+        $apply!(A B D E);
+        $apply!(A B D E F);
+        $apply!(A B D E F G);
+        $apply!(A B D E F G H);
+        $apply!(A B D E F G H I);
+    };
+}
+pub(crate) use for_tuples;
+
+macro_rules! tuples_of_kinds {
+    ($($kind:ident)+) => {
+        impl<C: Cloud, $($kind: On<C>),+> Kinds<C> for ($($kind,)+) {
+            fn set(kind: Kind, set: Set) -> Rows<C> {
+                $(if kind == $kind::KIND {
+                    return $kind::set(set);
+                })+
+                &[]
+            }
+
+            fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>) {
+                $(if let Some(settings) = $kind::of(placed.resource.settings()) {
+                    return settings.name(placed, things);
+                })+
+            }
+
+            fn check(placed: &Placed<'_, C>, problems: &mut Vec<Problem>) {
+                $(if let Some(settings) = $kind::of(placed.resource.settings()) {
+                    return settings.check(placed, problems);
+                })+
+                let what = format!("{} has no {}", C::NAME, placed.resource.kind());
+                problems.push(Problem::error(Rule::Cloud, what, "leave it out on this cloud".to_owned()));
+            }
+        }
+    };
+}
+for_tuples!(tuples_of_kinds);
+
+/// What a cloud does not take of a stack, and what should be known about it.
+pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
+    let mut problems = C::check(stack, target);
+    let mut own = Vec::new();
+    for resource in stack.resources() {
+        C::Kinds::check(&Placed { stack, resource, target }, &mut own);
+        problems.extend(own.drain(..).map(|problem| on(problem, resource.id())));
+    }
+    problems
+}
+
+fn on(problem: Problem, resource: &ResourceId) -> Problem {
+    if problem.subject.is_some() { problem } else { problem.on(resource) }
+}

@@ -1,0 +1,262 @@
+//! One face for the adapters of all clouds: what a program needs that serves several, and chooses by the record.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::call::CallConfig;
+use crate::cloud::{Cloud, Documented, Field, RenderError, Report, Reviewed};
+use crate::context::DeploymentContext;
+use crate::deployment::{Deployment, DeploymentId, Invitation};
+use crate::error::Result;
+use crate::impersonate::Impersonate;
+use crate::problem::{Problem, Problems, Rule};
+use crate::provision::Provision;
+use crate::release::Release;
+use crate::stack::Stack;
+use crate::target::AnyTarget;
+
+/// The adapter of a cloud, whichever it is. Nothing here names a cloud's own types: a target is an [`AnyTarget`].
+///
+/// Keep those that a program serves in a list, and choose by the cloud's name, which stands in every invitation and record.
+#[async_trait]
+pub trait Adapter: Send + Sync + fmt::Debug {
+    /// The cloud's name, as in invitations and records.
+    fn cloud(&self) -> &'static str;
+
+    /// The fields of a target.
+    fn fields(&self) -> &'static [Field];
+
+    /// What can be chosen of a connection.
+    fn options(&self) -> &'static [ConnectOption];
+
+    /// Reads a target from its texts.
+    ///
+    /// # Errors
+    ///
+    /// Every text that is missing, unknown or wrong.
+    fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
+
+    /// Whom a new deployment trusts, for its invitation: what the vendor gives, and what is made for each deployment.
+    ///
+    /// # Errors
+    ///
+    /// Every text that is missing, unknown or wrong.
+    fn trust(&self, id: DeploymentId, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Problems>;
+
+    /// Renders all three layers of a stack, checks every size, audits the result and says it in words. No network.
+    ///
+    /// # Errors
+    ///
+    /// As [`render`](crate::render); a target of another cloud.
+    fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError>;
+
+    /// Audits documents in the form of [`Reviewed::documents`], wherever they came from.
+    ///
+    /// # Errors
+    ///
+    /// Where they are not of that form, or nothing is in them; a target of another cloud.
+    fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems>;
+
+    /// The record that setting up an invitation gives, as far as it is known before: what finds a set-up that was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// A target of another cloud.
+    fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment>;
+
+    /// Connects as the customer's admin.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) for options that the cloud does not have;
+    /// [`Credentials`](crate::ErrorKind::Credentials) where there are none.
+    async fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: &AnyTarget,
+        connection: &Connection,
+    ) -> Result<Box<dyn Provision>>;
+
+    /// Connects as the vendor.
+    ///
+    /// # Errors
+    ///
+    /// As [`provisioner`](Self::provisioner).
+    async fn impersonator(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
+}
+
+/// How a cloud is reached, and with what: what the environment gives, unless an option says otherwise.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// How calls are made.
+    pub calls: CallConfig,
+    /// Who does it, a person or a program: it stands in the customer's own records, where the cloud keeps such.
+    pub operator: String,
+    options: BTreeMap<String, String>,
+}
+
+impl Connection {
+    /// No options.
+    #[must_use]
+    pub fn new(calls: CallConfig, operator: impl Into<String>) -> Self {
+        Self { calls, operator: operator.into(), options: BTreeMap::new() }
+    }
+
+    /// With a value for an option, by its name.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(name.into(), value.into());
+        self
+    }
+
+    /// The value of an option.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+}
+
+/// Something that can be chosen of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectOption {
+    /// Its name, `endpointUrl`.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub help: &'static str,
+    /// Who can choose it.
+    pub side: Side,
+}
+
+/// Who can choose an option of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The customer's admin.
+    Admin,
+    /// The vendor.
+    Vendor,
+    /// Both.
+    Both,
+}
+
+impl ConnectOption {
+    /// The URL of an emulator, in the place of the cloud's own.
+    pub const ENDPOINT_URL: Self = Self {
+        name: "endpointUrl",
+        help: "call this URL in the place of the cloud's own: an emulator's",
+        side: Side::Both,
+    };
+
+    /// Whether somebody on this side can choose it.
+    #[must_use]
+    pub fn is_for(&self, side: Side) -> bool {
+        self.side == side || self.side == Side::Both
+    }
+}
+
+/// What an adapter implements to have one face with all others: how it connects. The rest follows from its cloud.
+#[async_trait]
+pub trait Connect: Send + Sync + fmt::Debug {
+    /// The cloud.
+    type Cloud: Documented;
+
+    /// What can be chosen of a connection.
+    const OPTIONS: &'static [ConnectOption];
+
+    /// Connects as the customer's admin.
+    async fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: <Self::Cloud as Cloud>::Target,
+        connection: &Connection,
+    ) -> Result<Box<dyn Provision>>;
+
+    /// Connects as the vendor.
+    async fn impersonator(
+        &self,
+        target: &<Self::Cloud as Cloud>::Target,
+        connection: &Connection,
+    ) -> Result<Arc<dyn Impersonate>>;
+}
+
+#[async_trait]
+impl<A: Connect> Adapter for A {
+    fn cloud(&self) -> &'static str {
+        A::Cloud::NAME
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        A::Cloud::TARGET
+    }
+
+    fn options(&self) -> &'static [ConnectOption] {
+        A::OPTIONS
+    }
+
+    fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems> {
+        AnyTarget::read::<A::Cloud>(texts)
+    }
+
+    fn trust(
+        &self,
+        id: DeploymentId,
+        mut given: BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Problems> {
+        for field in A::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
+            if !given.contains_key(field.name) {
+                given.extend(field.make(&id.to_string()).map(|text| (field.name.to_owned(), text)));
+            }
+        }
+        AnyTarget::check::<A::Cloud>(&given, Field::is_trust)?;
+        Ok(given)
+    }
+
+    fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError> {
+        A::Cloud::reviewed(stack, typed::<A::Cloud>(target).map_err(RenderError::Problems)?)
+    }
+
+    fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems> {
+        A::Cloud::audited(stack, typed::<A::Cloud>(target)?, documents)
+    }
+
+    fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment> {
+        let target = target.typed::<A::Cloud>()?.clone();
+        let release = Release::without_artifacts(invitation.stack.clone());
+        DeploymentContext::<A::Cloud>::new(invitation.id, target, release).record()
+    }
+
+    async fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: &AnyTarget,
+        connection: &Connection,
+    ) -> Result<Box<dyn Provision>> {
+        known::<A>(connection, Side::Admin)?;
+        let target = target.typed::<A::Cloud>()?.clone();
+        Connect::provisioner(self, id, target, connection).await
+    }
+
+    async fn impersonator(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        known::<A>(connection, Side::Vendor)?;
+        Connect::impersonator(self, target.typed::<A::Cloud>()?, connection).await
+    }
+}
+
+fn typed<C: Cloud>(target: &AnyTarget) -> Result<&C::Target, Problems> {
+    target.typed::<C>().map_err(|error| {
+        let help = format!("give a target of {}", C::NAME);
+        Problems(vec![Problem::error(Rule::Form, error.to_string(), help)])
+    })
+}
+
+/// Refuses options that the cloud, or this side of it, does not have.
+fn known<A: Connect>(connection: &Connection, side: Side) -> Result<(), Problems> {
+    let has = |name: &&String| A::OPTIONS.iter().any(|option| option.name == *name && option.is_for(side));
+    let unknown = connection.options.keys().filter(|name| !has(name)).map(|name| {
+        let what = "has no meaning for this cloud".to_owned();
+        Problem::error(Rule::Form, what, "remove it".to_owned()).at(name)
+    });
+    Problems::none(unknown.collect()).map(drop)
+}

@@ -1,0 +1,230 @@
+//! One deployment, with everything derived from it that calls need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cloud::{Cloud, Layout, Names};
+use crate::deployment::{Deployment, DeploymentId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::ResourceId;
+use crate::permission::{Grants, Holder, Permissions, Subject, SubjectType};
+use crate::release::{Artifacts, Release};
+use crate::resource::Resource;
+use crate::stack::Stack;
+use crate::target::AnyTarget;
+
+/// One deployment on one cloud, with all that calls need to know of it: its stack, its target, its permissions, its names,
+/// and the ids that the cloud chose.
+#[derive(Debug)]
+pub struct DeploymentContext<C: Cloud> {
+    /// The deployment's id.
+    pub id: DeploymentId,
+    /// Its stack at its target, and what everything is called.
+    pub layout: Layout<C>,
+    /// The cloud's ids of resources, where they are known.
+    pub ids: BTreeMap<ResourceId, String>,
+    /// [`Deployment::identity_id`].
+    pub identity_id: Option<String>,
+    artifacts: Artifacts,
+}
+
+impl<C: Cloud> DeploymentContext<C> {
+    /// A release at a target.
+    #[must_use]
+    pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
+        let (stack, artifacts) = release.into_parts();
+        Self { id, layout: Layout::new(stack, target), ids: BTreeMap::new(), identity_id: None, artifacts }
+    }
+
+    /// The deployment that a record tells of. It has no artifacts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] where the record is of another cloud, cannot be read, or names an identity other than the
+    /// one that follows from its target.
+    pub fn of(record: &Deployment) -> Result<Self> {
+        let target = record.target::<C>()?.clone();
+        let release = Release::without_artifacts(record.stack.clone());
+        let context = Self {
+            ids: record.resources.clone(),
+            identity_id: record.identity_id.clone(),
+            ..Self::new(record.id, target, release)
+        };
+        let identity = context.identity();
+        if record.identity != identity {
+            let what = format!("the record names the identity `{}`, and its target's is `{identity}`", record.identity);
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(context)
+    }
+
+    /// The record of this deployment, as far as it follows from stack and target: an id that the cloud chooses is not
+    /// known before it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] where the target's JSON form is no object of texts.
+    pub fn record(&self) -> Result<Deployment> {
+        let ids =
+            self.stack().resources().iter().enumerate().map(|(position, resource)| {
+                (resource.id().clone(), self.id_of(Subject::Resource(position)).to_owned())
+            });
+        Ok(Deployment {
+            version: Deployment::VERSION,
+            id: self.id,
+            cloud: C::NAME.to_owned(),
+            target: AnyTarget::of::<C>(self.target())?,
+            identity: self.identity().to_owned(),
+            identity_id: self.identity_id.clone(),
+            resources: ids.collect(),
+            stack: self.stack().clone(),
+            retired: Vec::new(),
+            uncertain: BTreeSet::new(),
+        })
+    }
+
+    /// The stack.
+    #[must_use]
+    pub const fn stack(&self) -> &Stack {
+        &self.layout.stack
+    }
+
+    /// Where it is and whom it trusts.
+    #[must_use]
+    pub const fn target(&self) -> &C::Target {
+        &self.layout.target
+    }
+
+    /// The permissions of its stack.
+    #[must_use]
+    pub fn permissions(&self) -> &Permissions {
+        self.layout.permissions()
+    }
+
+    /// What everything of it is called.
+    #[must_use]
+    pub const fn names(&self) -> &Names<C::Scope> {
+        &self.layout.names
+    }
+
+    /// The bytes of zips.
+    #[must_use]
+    pub const fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// The cloud's name of the identity that trusts the vendor.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        self.names().management_identity()
+    }
+
+    /// What people call a subject: a resource's id, a profile's name, or what it is.
+    #[must_use]
+    pub fn subject_name(&self, subject: Subject) -> &str {
+        match subject {
+            Subject::Resource(position) => self.stack().at(position).map_or("", |resource| resource.id().as_str()),
+            Subject::Deployment => "what the resources share",
+            Subject::ManagementIdentity => "the identity that trusts the vendor",
+            Subject::RuntimeIdentity(position) => {
+                self.permissions().runtime.get(position).map_or("", |grants| grants.holder.label())
+            }
+        }
+    }
+
+    /// What sort of thing a subject is: the kind of resource, `identity`, or `deployment` for what resources share.
+    #[must_use]
+    pub fn subject_kind(&self, subject: Subject) -> &'static str {
+        subject.subject_type(self.stack()).map_or("", SubjectType::name)
+    }
+
+    /// The resource that a subject is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] where it is none.
+    pub fn resource(&self, subject: Subject) -> Result<&Resource> {
+        let resource = match subject {
+            Subject::Resource(position) => self.stack().at(position),
+            _ => None,
+        };
+        resource.ok_or_else(|| Error::new(ErrorKind::Internal, "no resource").at(self.subject_name(subject)))
+    }
+
+    /// The subject that a resource is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] where the stack has no such resource.
+    pub fn subject(&self, id: &str) -> Result<Subject> {
+        let missing = || Error::new(ErrorKind::Input, "the deployment has no such resource").at(id);
+        self.stack().position(id).map(Subject::Resource).ok_or_else(missing)
+    }
+
+    /// Whose identity a subject is.
+    #[must_use]
+    pub fn holder(&self, subject: Subject) -> Option<&Holder> {
+        self.grants(subject).ok().map(|grants| &grants.holder)
+    }
+
+    /// The grants of the identity that a subject is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] where it is none.
+    pub fn grants(&self, subject: Subject) -> Result<&Grants> {
+        let grants = match subject {
+            Subject::ManagementIdentity => Some(&self.permissions().management),
+            Subject::RuntimeIdentity(position) => self.permissions().runtime.get(position),
+            Subject::Resource(_) | Subject::Deployment => None,
+        };
+        grants.ok_or_else(|| Error::new(ErrorKind::Internal, "no identity").at(self.subject_name(subject)))
+    }
+
+    /// The full name that a place has for a subject.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] where it has none.
+    pub fn name(&self, subject: Subject, scope: C::Scope) -> Result<&str> {
+        let missing =
+            || Error::new(ErrorKind::Internal, format!("no name for {scope:?}")).at(self.subject_name(subject));
+        self.names().at(scope, subject).next().ok_or_else(missing)
+    }
+
+    /// The cloud's id of a resource: as the record has it, else its name.
+    #[must_use]
+    pub fn id_of(&self, subject: Subject) -> &str {
+        let Subject::Resource(position) = subject else { return "" };
+        let recorded = self.stack().at(position).and_then(|resource| self.ids.get(resource.id()));
+        recorded.map_or_else(|| self.names().id(position), String::as_str)
+    }
+
+    /// The subjects in an order of set-up: identities of code and what is shared, resources, and last the identity
+    /// that lets the vendor in.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        (0..self.permissions().runtime.len())
+            .map(Subject::RuntimeIdentity)
+            .chain([Subject::Deployment])
+            .chain(self.stack().order().iter().copied().map(Subject::Resource))
+            .chain([Subject::ManagementIdentity])
+    }
+
+    /// The subjects that must be there before one is set up.
+    #[must_use]
+    pub fn needs(&self, subject: Subject) -> Vec<Subject> {
+        match subject {
+            Subject::RuntimeIdentity(_) | Subject::Deployment => Vec::new(),
+            Subject::ManagementIdentity => {
+                self.subjects().filter(|needed| *needed != Subject::ManagementIdentity).collect()
+            }
+            Subject::Resource(position) => {
+                let Some(resource) = self.stack().at(position) else { return Vec::new() };
+                let resources = resource.needs().filter_map(|id| self.stack().position(id)).map(Subject::Resource);
+                let profile = resource.settings().compute().map(|compute| compute.profile);
+                let identity = profile.and_then(|profile| self.permissions().runtime_position(profile));
+                let shared = C::needs_shared(resource).then_some(Subject::Deployment);
+                resources.chain(identity.map(Subject::RuntimeIdentity)).chain(shared).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a session of the vendor's does with a kind of resource on a cloud.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::call::{CallContext, last};
+use crate::cloud::{Cloud, Kinds, On, for_tuples};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manage::{Change, Heartbeat, LogPage, LogQuery};
+use crate::reconcile::Reconcile;
+use crate::resource::Resource;
+
+/// Makes a session's calls about one kind of resource, on its settings as they are. A kind implements what it has. `K` are
+/// the clients of the cloud's services.
+#[async_trait]
+pub trait Operate<C: Cloud, K: Sync>: Reconcile<C, K> {
+    /// How the resource is. One that is not there may be told by [`NotFound`](ErrorKind::NotFound).
+    async fn heartbeat(&self, cx: CallContext<'_, C, K>) -> Result<Heartbeat>;
+
+    /// Changes code and settings from what they are to what the change says, and waits until that works. Where it does not,
+    /// what was is put back, as far as that can be done.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`](ErrorKind::Failed) where it does not work: in which state it is and why, and what runs now.
+    async fn update(&self, cx: CallContext<'_, C, K>, _: &Change) -> Result<()> {
+        unsupported(cx, "is not updated by the vendor")
+    }
+
+    /// Some lines of the log.
+    async fn logs(&self, cx: CallContext<'_, C, K>, _: &LogQuery) -> Result<LogPage> {
+        unsupported(cx, "has no log")
+    }
+
+    /// Sends a command.
+    async fn dispatch(&self, cx: CallContext<'_, C, K>, _: &[u8]) -> Result<Vec<u8>> {
+        unsupported(cx, "takes no commands")
+    }
+
+    /// What linked code is told of the resource: by default, the last part of its id. It may call for an id that the cloud
+    /// chooses, while the resource is being set up.
+    async fn address(&self, cx: CallContext<'_, C, K>) -> Result<String> {
+        Ok(last(cx.deployment().id_of(cx.subject)).to_owned())
+    }
+}
+
+fn unsupported<T, C: Cloud, K>(cx: CallContext<'_, C, K>, what: &str) -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, format!("a {} {what} on {}", cx.resource()?.kind(), C::NAME)))
+}
+
+/// Kinds with their calls: a tuple of settings that implement [`On`] and [`Operate`]. Nobody else implements it.
+pub trait Operated<C: Cloud, K: Sync>: Kinds<C> {
+    /// The calls about a resource; none where its kind is none of them.
+    fn calls(resource: &Resource) -> Option<&dyn Operate<C, K>>;
+}
+
+macro_rules! tuples_of_operated_kinds {
+    ($($kind:ident)+) => {
+        impl<C: Cloud, K: Sync, $($kind: On<C> + Operate<C, K>),+> Operated<C, K> for ($($kind,)+) {
+            fn calls(resource: &Resource) -> Option<&dyn Operate<C, K>> {
+                $(if let Some(settings) = $kind::of(resource.settings()) {
+                    return Some(settings);
+                })+
+                None
+            }
+        }
+    };
+}
+for_tuples!(tuples_of_operated_kinds);
+
+/// The calls about the resource that a context is about.
+pub(crate) fn calls<'a, C, K: Sync>(cx: CallContext<'a, C, K>) -> Result<&'a dyn Operate<C, K>>
+where
+    C: Cloud<Kinds: Operated<C, K>>,
+{
+    let resource = cx.resource()?;
+    let missing = || Error::new(ErrorKind::Unsupported, format!("{} has no {}", C::NAME, resource.kind()));
+    C::Kinds::calls(resource).ok_or_else(missing)
+}
+
+/// The environment of a resource's code: the vendor's variables, and the address of each linked resource.
+///
+/// # Errors
+///
+/// What [`Operate::address`] gives.
+pub async fn environment<C, K: Sync>(cx: CallContext<'_, C, K>, resource: &Resource) -> Result<BTreeMap<String, String>>
+where
+    C: Cloud<Kinds: Operated<C, K>>,
+{
+    let mut variables = resource.settings().compute().map(|compute| compute.environment.clone()).unwrap_or_default();
+    for id in resource.links() {
+        let linked = cx.about(cx.deployment().subject(id.as_str())?);
+        variables.insert(id.variable(), calls(linked)?.address(linked).await?);
+    }
+    Ok(variables)
+}

@@ -1,0 +1,248 @@
+//! What a deployment makes, and how an adapter finds, makes, sets and removes it. Each is safe to do again.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::call::CallContext;
+use crate::cloud::Cloud;
+use crate::deployment::DeploymentId;
+use crate::error::Result;
+use crate::marks::{Claim, Fingerprint, Marks};
+use crate::problem::Problem;
+use crate::provision::Data;
+
+/// Sets up and takes down one thing of a deployment, by calls with the admin's credentials: a resource, by its settings; an
+/// identity; or what resources share. `K` are the clients of the cloud's services.
+///
+/// Every method may be interrupted anywhere and is then called again: what it finds done, it leaves.
+#[async_trait]
+pub trait Reconcile<C: Cloud, K: Sync>: Send + Sync {
+    /// Looks it up: whose it is, and what was set last.
+    async fn observe(&self, cx: CallContext<'_, C, K>) -> Result<Observed>;
+
+    /// Makes it, with the marks of ownership and no fingerprint; the identity that trusts the vendor trusts nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) where it is there, whoever made it.
+    async fn create(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
+
+    /// Sets everything that the stack says of it, and then the fingerprint.
+    async fn configure(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
+
+    /// Removes it. It is there, and it is this deployment's.
+    async fn delete(&self, cx: CallContext<'_, C, K>, data: Data) -> Result<Removal>;
+}
+
+/// Sets up and takes down identities. The one that trusts the vendor also carries the claim of a run.
+#[async_trait]
+pub trait ReconcileIdentity<C: Cloud, K: Sync>: Reconcile<C, K> {
+    /// The claim on the deployment; none where nobody sets it up or takes it down.
+    async fn claim(&self, cx: CallContext<'_, C, K>) -> Result<Option<Claim>>;
+
+    /// Writes the claim; removes it where none is given.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is no such identity.
+    async fn write_claim(&self, cx: CallContext<'_, C, K>, claim: Option<&Claim>) -> Result<()>;
+
+    /// Takes the vendor's access back, also from sessions that have begun: at once, or as soon as the cloud knows everywhere
+    /// what was written. The fingerprint goes too, so that a further set-up writes the access again.
+    async fn revoke(&self, cx: CallContext<'_, C, K>) -> Result<()>;
+}
+
+/// The admin's side of a cloud's adapter: its clients, and what it sets up that is no resource.
+#[async_trait]
+pub trait Provider<C: Cloud>: Send + Sync + fmt::Debug {
+    /// The clients of the cloud's services.
+    type Clients: Send + Sync;
+
+    /// The clients, with the admin's credentials.
+    async fn clients(&self) -> Result<&Self::Clients>;
+
+    /// Sets up identities.
+    fn identity(&self) -> &dyn ReconcileIdentity<C, Self::Clients>;
+
+    /// Sets up what resources share; none where they share nothing.
+    fn shared(&self) -> Option<&dyn Reconcile<C, Self::Clients>> {
+        None
+    }
+
+    /// Whether the credentials are the account's, may do all that the set-up takes, and quotas leave room. What is wrong
+    /// is given, all at once.
+    async fn preflight(&self, cx: CallContext<'_, C, Self::Clients>) -> Result<Vec<Problem>>;
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// The stack needs nothing here.
+    Unneeded,
+    /// Nothing.
+    Absent,
+    /// Something that is not this deployment's: whose, as far as can be told.
+    Foreign(String),
+    /// This deployment's.
+    Own {
+        /// The cloud's id.
+        id: String,
+        /// Whether it was set up to its end.
+        state: State,
+        /// How it differs from what was set, as far as can be told.
+        drift: Option<String>,
+    },
+    /// The customer's own, used and never changed.
+    Adopted {
+        /// The cloud's id.
+        id: String,
+    },
+}
+
+/// Whether a thing was set up to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It was not.
+    Unfinished,
+    /// It was, to what this was taken of.
+    Finished(Fingerprint),
+    /// It can carry no fingerprint: it was compared, and is as the stack says.
+    Matches,
+    /// It can carry no fingerprint: it was compared, and is otherwise than the stack says.
+    Differs,
+}
+
+impl Observed {
+    /// The deployment's own, not finished.
+    #[must_use]
+    pub fn unfinished(id: impl Into<String>) -> Self {
+        Self::Own { id: id.into(), state: State::Unfinished, drift: None }
+    }
+
+    /// What is told by what stands on a thing: whose it is, and what was set last.
+    #[must_use]
+    pub fn marked<'m>(
+        id: impl Into<String>,
+        own: DeploymentId,
+        marks: impl IntoIterator<Item = (&'m str, &'m str)>,
+    ) -> Self {
+        let (mut owner, mut fingerprint) = (None, None);
+        for (name, value) in marks {
+            match name {
+                Marks::DEPLOYMENT => owner = Some(value),
+                Marks::FINGERPRINT => fingerprint = value.parse().ok(),
+                _ => {}
+            }
+        }
+        match owner {
+            Some(owner) if owner.parse() == Ok(own) => {
+                let state = fingerprint.map_or(State::Unfinished, State::Finished);
+                Self::Own { id: id.into(), state, drift: None }
+            }
+            Some(other) => Self::Foreign(format!("it belongs to the deployment {other}")),
+            None => Self::Foreign("it is not marked as any deployment's".to_owned()),
+        }
+    }
+
+    /// Combines parts: finished where every wanted part is, and no unwanted part of this deployment's remains.
+    #[must_use]
+    pub fn together(wanted: impl IntoIterator<Item = Self>, unwanted: impl IntoIterator<Item = Self>) -> Self {
+        let unfinished = |found| match found {
+            Self::Own { id, drift, .. } => Some(Self::Own { id, state: State::Unfinished, drift }),
+            _ => None,
+        };
+        let wanted: Vec<Self> = wanted.into_iter().collect();
+        let needed = !wanted.is_empty();
+        let lacking = wanted.contains(&Self::Absent);
+        let there = wanted.into_iter().filter(|found| *found != Self::Absent);
+        let there = there.chain(unwanted.into_iter().filter_map(unfinished)).reduce(|first, second| {
+            let worse = |found: &Self| match found {
+                Self::Own { state: State::Unfinished, .. } => 2,
+                Self::Own { drift: None, .. } => 0,
+                Self::Own { .. } => 1,
+                _ => 3,
+            };
+            match (&first, &second) {
+                // One of them was not set when the other was.
+                (Self::Own { state: State::Finished(one), .. }, Self::Own { state: State::Finished(other), .. })
+                    if one != other =>
+                {
+                    unfinished(first.clone()).unwrap_or(first)
+                }
+                _ if worse(&second) > worse(&first) => second,
+                _ => first,
+            }
+        });
+        match there {
+            Some(Self::Own { id, drift, .. }) if lacking => Self::Own { id, state: State::Unfinished, drift },
+            Some(found) => found,
+            None if needed => Self::Absent,
+            None => Self::Unneeded,
+        }
+    }
+
+    /// The same, with what differs from what was set.
+    #[must_use]
+    pub fn drifted(mut self, how: Option<String>) -> Self {
+        if let Self::Own { drift, .. } = &mut self {
+            *drift = how;
+        }
+        self
+    }
+
+    /// Whether it is this deployment's.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Gone,
+    /// It was kept, because it holds data or may: why, in a sentence.
+    HoldsData(String),
+    /// The cloud will let it go later: why, in a sentence.
+    Pending(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(digest: Option<&str>, drift: Option<&str>) -> Observed {
+        let finished = |digest: &str| State::Finished(Fingerprint { revision: 1, digest: digest.to_owned() });
+        let state = digest.map_or(State::Unfinished, finished);
+        Observed::Own { id: "x".to_owned(), state, drift: drift.map(str::to_owned) }
+    }
+
+    #[test]
+    fn several_things_are_finished_where_each_is() {
+        let (done, other, begun) = (own(Some("a"), None), own(Some("b"), None), own(None, None));
+        let drifted = own(Some("a"), Some("open"));
+        let foreign = Observed::Foreign("theirs".to_owned());
+        let absent = Observed::Absent;
+        let together = |wanted: &[&Observed], unwanted: &[&Observed]| {
+            let cloned = |found: &[&Observed]| found.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
+            Observed::together(cloned(wanted), cloned(unwanted))
+        };
+        assert_eq!(together(&[], &[]), Observed::Unneeded);
+        assert_eq!(
+            together(&[], &[&foreign, &absent]),
+            Observed::Unneeded,
+            "what is not wanted and not ours is not in our way"
+        );
+        assert_eq!(together(&[&absent, &absent], &[]), absent);
+        assert_eq!(together(&[&done, &done], &[&absent]), done);
+        assert_eq!(together(&[&done, &absent], &[]), begun, "one is lacking");
+        assert_eq!(together(&[&done, &begun], &[]), begun);
+        assert_eq!(together(&[&done, &other], &[]), begun, "one was not set when the other was");
+        assert_eq!(together(&[&done, &drifted], &[]), drifted);
+        assert_eq!(together(&[&drifted, &done], &[]), drifted);
+        assert_eq!(together(&[&done], &[&done]), begun, "one is there that is not wanted");
+        assert_eq!(together(&[&done, &foreign], &[]), foreign);
+    }
+}

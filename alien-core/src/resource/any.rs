@@ -1,0 +1,270 @@
+//! Settings and resources of any kind.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+#[cfg(test)]
+use super::bell::Bell;
+use super::container::Container;
+use super::describe::{Compute, Describe};
+use super::function::Function;
+use super::kv::Kv;
+use super::network::Network;
+use super::queue::Queue;
+use super::storage::Storage;
+use crate::form::{Collected, Form};
+use crate::kind::{Kind, ResourceKind, for_each_kind, list_of_kinds};
+use crate::lifecycle::Lifecycle;
+use crate::name::ResourceId;
+use crate::problem::Problem;
+
+/// The settings of one kind, as a type. Sealed, as [`ResourceKind`] is.
+pub trait ResourceSettings: ResourceKind + fmt::Debug + Clone + Send + Sync + Into<Settings> {
+    /// The settings of this kind, if they are.
+    fn of(settings: &Settings) -> Option<&Self>;
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $kind:ident $word:literal { $($fact:ident)* })*) => {
+        /// The settings of a resource of any kind.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Settings {
+            $($(#[$doc])* $kind($kind),)*
+        }
+
+        $(
+            impl crate::kind::sealed::Sealed for $kind {}
+
+            impl ResourceKind for $kind {
+                const KIND: Kind = Kind::$kind;
+            }
+
+            impl ResourceSettings for $kind {
+                fn of(settings: &Settings) -> Option<&Self> {
+                    match settings {
+                        Settings::$kind(found) => Some(found),
+                        _ => None,
+                    }
+                }
+            }
+
+            impl From<$kind> for Settings {
+                fn from(settings: $kind) -> Self {
+                    Self::$kind(settings)
+                }
+            }
+        )*
+
+        /// The settings of every kind.
+        pub(crate) type AllKinds = ($($kind,)*);
+
+        impl Settings {
+            /// The kind these are settings of.
+            #[must_use]
+            pub const fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind(_) => Kind::$kind,)*
+                }
+            }
+
+            /// What is asked of settings, whichever kind they are of.
+            pub(crate) fn describe(&self) -> &dyn Describe {
+                match self {
+                    $(Self::$kind(settings) => settings,)*
+                }
+            }
+
+            pub(crate) fn describe_mut(&mut self) -> &mut dyn Describe {
+                match self {
+                    $(Self::$kind(settings) => settings,)*
+                }
+            }
+
+            /// Reads the settings of a kind from their JSON form.
+            pub(crate) fn decode(kind: Kind, fields: Value) -> Result<Self, serde_json::Error> {
+                match kind {
+                    $(Kind::$kind => serde_json::from_value(fields).map(Self::$kind),)*
+                }
+            }
+
+            /// Writes a resource that has them.
+            fn write<S: Serializer>(&self, of: &Resource, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$kind(settings) => Written {
+                        id: &of.id,
+                        kind: self.kind(),
+                        lifecycle: of.lifecycle,
+                        settings,
+                        links: &of.links,
+                    }
+                    .serialize(serializer),)*
+                }
+            }
+
+            /// The JSON Schema of a kind's settings.
+            pub(crate) fn schema(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
+                match kind {
+                    $(Kind::$kind => <$kind as JsonSchema>::json_schema(generator),)*
+                }
+            }
+        }
+    };
+}
+for_each_kind!(settings);
+
+impl Settings {
+    /// What every kind has that runs code; nothing for the others.
+    #[must_use]
+    pub fn compute(&self) -> Option<Compute<'_>> {
+        self.describe().compute()
+    }
+
+    /// Whether the vendor may send commands to it.
+    #[must_use]
+    pub fn takes_commands(&self) -> bool {
+        self.describe().takes_commands()
+    }
+
+    /// Whether anyone may call it over HTTPS.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.describe().is_public()
+    }
+
+    /// The queues whose messages start it.
+    pub fn triggers(&self) -> impl Iterator<Item = &str> {
+        self.describe().triggers().iter().map(|trigger| trigger.queue.as_str())
+    }
+
+    /// What is wrong with the settings by themselves, whatever else is in the stack.
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        self.describe().check(problems);
+    }
+}
+
+/// A resource in a checked stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    pub(crate) id: ResourceId,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) links: Vec<ResourceId>,
+    pub(crate) settings: Settings,
+}
+
+impl Resource {
+    /// Its id, unique in the stack.
+    #[must_use]
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.settings.kind()
+    }
+
+    /// Frozen or live.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
+    /// The resources set up before it, whose addresses its code is told. Sorted by id.
+    #[must_use]
+    pub fn links(&self) -> &[ResourceId] {
+        &self.links
+    }
+
+    /// The same resource with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
+        self.settings = settings.into();
+        self
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its settings, where it is of this kind.
+    #[must_use]
+    pub fn settings_of<K: ResourceSettings>(&self) -> Option<&K> {
+        K::of(&self.settings)
+    }
+
+    /// The name of a thing that was the customer's before the set-up; none where the resource is made. It is used, never
+    /// changed.
+    #[must_use]
+    pub fn existing_name(&self) -> Option<&str> {
+        self.settings.describe().existing_name()
+    }
+
+    /// Whether it was the customer's before the set-up.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.existing_name().is_some()
+    }
+
+    /// Ids of the resources it needs before it can be set up: links, triggers and its network.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        self.links
+            .iter()
+            .map(ResourceId::as_str)
+            .chain(self.settings.triggers())
+            .chain(self.settings.compute().and_then(|compute| compute.network))
+    }
+
+    /// All that the stack says of it, but for its lifecycle, as one text: what its fingerprint is taken of. Whether it is
+    /// frozen or live is said by the permissions of others.
+    pub(crate) fn fingerprint_text(&self) -> String {
+        let mut fields = Collected::default();
+        self.settings.describe().collect(&mut fields);
+        fields.value("id", Form::Text(self.id.as_str()));
+        fields.value("type", Form::Text(self.kind().name()));
+        if !self.links.is_empty() {
+            fields.value("links", Form::texts(self.links.iter().map(ResourceId::as_str)));
+        }
+        fields.form().text()
+    }
+
+    /// The fields in which it differs from an earlier form of it, sorted; `links` stands last.
+    pub(crate) fn changed_fields(&self, old: &Self) -> Vec<&'static str> {
+        let (mut was, mut is) = (Collected::default(), Collected::default());
+        old.settings.describe().collect(&mut was);
+        self.settings.describe().collect(&mut is);
+        let mut names: Vec<&str> = was.0.keys().chain(is.0.keys()).copied().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| was.0.get(name) != is.0.get(name));
+        if old.links != self.links {
+            names.push("links");
+        }
+        names
+    }
+}
+
+/// The JSON form of a resource: what it is, its settings, and its links.
+#[derive(Serialize)]
+struct Written<'a, K> {
+    id: &'a ResourceId,
+    #[serde(rename = "type")]
+    kind: Kind,
+    lifecycle: Lifecycle,
+    #[serde(flatten)]
+    settings: &'a K,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    links: &'a [ResourceId],
+}
+
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.settings.write(self, serializer)
+    }
+}

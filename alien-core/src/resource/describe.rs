@@ -1,0 +1,122 @@
+//! What is asked of the settings of every kind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::code::Code;
+use crate::form::Collected;
+use crate::handle::Mention;
+use crate::name::VARIABLE_PREFIX;
+use crate::problem::{Problem, Rule};
+
+/// What is asked of settings, whichever kind they are of.
+pub(crate) trait Describe: fmt::Debug {
+    /// What is wrong with the settings by themselves, whatever else is in the stack.
+    fn check(&self, problems: &mut Vec<Problem>);
+
+    /// Collects the fields that are not at their default, for fingerprints and differences. Whoever adds a field names it
+    /// here: implementations take `self` apart without `..`.
+    fn collect<'a>(&'a self, fields: &mut Collected<'a>);
+
+    /// The fields that the vendor's update reaches, by the names of [`collect`](Self::collect).
+    fn updatable(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What every kind has that runs code.
+    fn compute(&self) -> Option<Compute<'_>> {
+        None
+    }
+
+    /// The queues whose messages start it.
+    fn triggers(&self) -> &[Trigger] {
+        &[]
+    }
+
+    /// Whether the vendor may send commands to it.
+    fn takes_commands(&self) -> bool {
+        false
+    }
+
+    /// The name of a thing that was the customer's before the set-up: it is used, never changed.
+    fn existing_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether anyone may call it over HTTPS.
+    fn is_public(&self) -> bool {
+        false
+    }
+
+    /// References that the settings mention, given to the builder beside the id that stands in the settings.
+    fn take_mentions(&mut self) -> Vec<Mention> {
+        Vec::new()
+    }
+}
+
+/// What functions and containers have in common.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Compute<'a> {
+    /// What runs.
+    pub code: &'a Code,
+    /// The permission profile it runs under.
+    pub profile: &'a str,
+    /// Environment variables of the vendor's.
+    pub environment: &'a BTreeMap<String, String>,
+    /// The network it runs in; none means the cloud's default.
+    pub network: Option<&'a str>,
+}
+
+/// A queue whose messages start the function.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Trigger {
+    /// The id of the queue.
+    pub queue: String,
+}
+
+/// References that were given to the settings, so that the builder can see whether they are its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mentions(pub(crate) Vec<Mention>);
+
+/// Where a setting came from does not make it another setting.
+impl PartialEq for Mentions {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Mentions {}
+
+/// Records a problem where a number is outside its bounds.
+pub(crate) fn check_range(problems: &mut Vec<Problem>, what: &str, value: u32, bounds: std::ops::RangeInclusive<u32>) {
+    if !bounds.contains(&value) {
+        problems.push(Problem::error(
+            Rule::Setting,
+            format!("{what} is {value}"),
+            format!("set it to {} to {}", bounds.start(), bounds.end()),
+        ));
+    }
+}
+
+/// Records the problems of environment variables: names a shell could not set, and names that are ours.
+pub(crate) fn check_environment(problems: &mut Vec<Problem>, environment: &BTreeMap<String, String>) {
+    for name in environment.keys() {
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !plain {
+            problems.push(Problem::error(
+                Rule::Setting,
+                format!("environment variable `{name}` has a name that not every cloud takes"),
+                "begin it with a letter and use letters, digits and underscores".to_owned(),
+            ));
+        }
+        if name.starts_with(VARIABLE_PREFIX) {
+            problems.push(Problem::error(
+                Rule::Setting,
+                format!("environment variable `{name}` takes a name that links use"),
+                format!("choose a name that does not begin with `{VARIABLE_PREFIX}`"),
+            ));
+        }
+    }
+}

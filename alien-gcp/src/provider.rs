@@ -1,0 +1,58 @@
+//! The customer's admin: the clients with the admin's credentials, and what is looked at before anything is done.
+
+use std::fmt;
+
+use alien_core::adapter::{Engine, Provider, Reconcile, ReconcileIdentity};
+use alien_core::{CallConfig, DeploymentId, Problem, Result};
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use crate::client::{Clients, Config, Context};
+use crate::identity::calls::Accounts;
+use crate::resource::compute::logs::Logs;
+use crate::target::Target;
+use crate::{Gcp, preflight};
+
+/// Provisions the deployment of this id at a target, with the credentials that `config` has.
+///
+/// Calls what [`operations`](crate::operations) lists for provisioning; `cloudresourcemanager.projects.testIamPermissions`
+/// and `serviceusage.services.get` before anything is done. The custom roles that it defines are the project's: every
+/// deployment there uses the same, and none is deleted.
+#[must_use]
+pub fn provisioner(config: &Config, id: DeploymentId, target: Target, calls: CallConfig) -> Engine<Gcp, Admin> {
+    Engine::new(Admin { config: config.clone(), clients: OnceCell::new() }, id, target, calls)
+}
+
+/// The admin's calls.
+pub struct Admin {
+    config: Config,
+    clients: OnceCell<Clients>,
+}
+
+/// Without the credentials.
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Provider<Gcp> for Admin {
+    type Clients = Clients;
+
+    async fn clients(&self) -> Result<&Clients> {
+        self.clients.get_or_try_init(|| Clients::new(&self.config)).await
+    }
+
+    fn identity(&self) -> &dyn ReconcileIdentity<Gcp, Clients> {
+        &Accounts
+    }
+
+    fn shared(&self) -> Option<&dyn Reconcile<Gcp, Clients>> {
+        Some(&Logs)
+    }
+
+    async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
+        preflight::look(cx).await
+    }
+}

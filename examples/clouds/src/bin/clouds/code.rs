@@ -1,0 +1,37 @@
+//! What the functions run: a script that answers every command with itself, and writes it to its log.
+
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+
+use alien_core::Code;
+use examples::shop::Shipped;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// It speaks the runtime API of Lambda, by the shell and curl that `provided.al2023` has
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-walkthrough.html>).
+const BOOTSTRAP: &str = r#"#!/bin/sh
+api="http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation"
+headers=$(mktemp)
+while true; do
+    command=$(curl -sS -D "$headers" "$api/next")
+    id=$(grep -i '^lambda-runtime-aws-request-id:' "$headers" | tr -d '[:space:]' | cut -d: -f2)
+    echo "$command"
+    curl -sS -o /dev/null "$api/$id/response" -d "$command"
+done
+"#;
+
+/// A zip with the script. `release` makes it another zip that does the same.
+pub(crate) fn zip(release: &str) -> Result<Arc<[u8]>, zip::result::ZipError> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
+    writeln!(zip, "{BOOTSTRAP}# {release}")?;
+    Ok(zip.finish()?.into_inner().into())
+}
+
+/// An image, by its digest. The emulators answer every command with itself, whichever image it is.
+pub(crate) fn image(repository: &str, release: &str) -> Shipped {
+    let digest = match Code::zip(release.as_bytes()) {
+        Code::Zip(digest) | Code::Image(digest) => digest,
+    };
+    Shipped::Image(format!("{repository}@{digest}"))
+}

@@ -1,0 +1,61 @@
+//! The life of the quickstart's stack on a cloud, by the clients of that cloud: `cargo run --bin clouds -- --cloud gcp` or
+//! `-- --cloud azure`, on an emulated one in this process that enforces its permissions; on AWS's interface, against a peer
+//! such as ministack: `-- --cloud aws --endpoint-url http://127.0.0.1:4566`. With `-- --cloud all`, what is allowed and what is
+//! refused on each of them, side by side.
+
+mod aws;
+mod azure;
+mod code;
+mod gcp;
+mod plain;
+mod table;
+
+use std::error::Error;
+
+use examples::Sides;
+use examples::life::live;
+
+/// A cloud that a stack lives on.
+#[derive(Debug, Clone, Copy)]
+enum Cloud<'a> {
+    Memory,
+    Aws { url: &'a str },
+    Gcp,
+    Azure,
+}
+
+impl Cloud<'_> {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Aws { .. } => "aws",
+            Self::Gcp => "gcp",
+            Self::Azure => "azure",
+        }
+    }
+
+    async fn sides(self) -> Result<Sides, Box<dyn Error>> {
+        match self {
+            Self::Memory => examples::memory::sides(),
+            Self::Aws { url } => aws::sides(url).await,
+            Self::Gcp => gcp::sides().await,
+            Self::Azure => azure::sides().await,
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.as_slice() {
+            ["--cloud", "gcp"] => live(Cloud::Gcp.sides().await?).await,
+            ["--cloud", "azure"] => live(Cloud::Azure.sides().await?).await,
+            ["--cloud", "aws", "--endpoint-url", url] => live(Cloud::Aws { url }.sides().await?).await,
+            ["--cloud", "all"] => table::all(None).await,
+            ["--cloud", "all", "--endpoint-url", url] => table::all(Some(url)).await,
+            _ => Err("usage: clouds --cloud gcp | azure | aws --endpoint-url URL | all [--endpoint-url URL]".into()),
+        }
+    })
+}

@@ -1,0 +1,262 @@
+//! The same stack on every cloud at hand: what the vendor tries, and by whom it is refused, side by side. Every cell is what
+//! happened in this run.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
+
+use alien_core::{
+    Clock, Data, Deployment, ErrorKind, Frozen, Function, Live, Manager, Purpose, ResourceId, Silent, SystemClock,
+};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use examples::around::{Attempt, Outcome};
+use examples::shop::{FILES, FROZEN, LIVE};
+use examples::{Sides, life, run};
+
+use crate::Cloud;
+
+/// By which way something is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    WatchFrozen,
+    WatchLive,
+    UpdateLive,
+    Command,
+    ReadLog,
+    /// To have the frozen function as a live one, which alone can be updated.
+    TakeForLive,
+    /// To update the frozen function past the types.
+    UpdateFrozen,
+    /// Without the library.
+    Round(Attempt),
+}
+
+/// What must come of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Allowed,
+    Refused,
+}
+
+const ROWS: [(&str, Way, Due); 14] = [
+    ("watch the frozen function", Way::WatchFrozen, Due::Allowed),
+    ("watch the live one", Way::WatchLive, Due::Allowed),
+    ("update the live one", Way::UpdateLive, Due::Allowed),
+    ("send it a command", Way::Command, Due::Allowed),
+    ("read its log", Way::ReadLog, Due::Allowed),
+    ("take the frozen one for a live one", Way::TakeForLive, Due::Refused),
+    ("update the frozen one past the types", Way::UpdateFrozen, Due::Refused),
+    ("… without the library, by the vendor's own token", Way::Round(Attempt::UpdateFrozen), Due::Refused),
+    ("… run the live one as the frozen one's identity", Way::Round(Attempt::RunAsAnother), Due::Refused),
+    ("… read a file of the customer's", Way::Round(Attempt::ReadFile), Due::Refused),
+    ("… create a function", Way::Round(Attempt::Create), Due::Refused),
+    ("… delete the live function", Way::Round(Attempt::DeleteLive), Due::Refused),
+    ("… widen its own rights", Way::Round(Attempt::WidenRights), Due::Refused),
+    ("get in after the customer revoked it", Way::Round(Attempt::Enter), Due::Refused),
+];
+
+/// How wide the table is, in letters, and its first column.
+const WIDTH: usize = 120;
+const FIRST: usize = 26;
+
+/// What a cell says, and whether it is what must be.
+struct Cell {
+    text: String,
+    is_due: bool,
+    /// Why it could not be tried.
+    untried: Option<&'static str>,
+}
+
+impl Cell {
+    fn of(outcome: &Outcome, due: Due) -> Self {
+        let (text, is_due) = match outcome {
+            Outcome::Allowed => ("allowed".to_owned(), due == Due::Allowed),
+            Outcome::Refused { code, permission, .. } => {
+                let text = format!("refused: {code} {permission}");
+                (text.trim_end().to_owned(), due == Due::Refused)
+            }
+            Outcome::Untried(_) => ("–".to_owned(), true),
+        };
+        let untried = if let Outcome::Untried(why) = outcome { Some(*why) } else { None };
+        let text = if is_due { text } else { format!("NOT AS PROMISED: {text}") };
+        Self { text, is_due, untried }
+    }
+
+    /// In lines of so many letters, which end where a word does, or a part of a name.
+    fn lines(&self, width: usize) -> String {
+        let mut lines = vec![String::new()];
+        for part in self.text.split_inclusive([' ', '/', '.']).flat_map(|part| parts(part, width)) {
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + part.trim_end().chars().count() <= width => line.push_str(&part),
+                _ => lines.push(part),
+            }
+        }
+        lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A part of a name; where it is too long for a line, before each of its capital letters.
+fn parts(part: &str, width: usize) -> Vec<String> {
+    if part.trim_end().chars().count() <= width {
+        return vec![part.to_owned()];
+    }
+    let mut parts = vec![String::new()];
+    for letter in part.chars() {
+        match parts.last_mut() {
+            Some(last) if last.is_empty() || !letter.is_ascii_uppercase() => last.push(letter),
+            _ => parts.push(letter.to_string()),
+        }
+    }
+    parts
+}
+
+/// A deployment that is set up, and who tries things on it.
+struct Tried<'a> {
+    sides: &'a Sides,
+    deployment: &'a Deployment,
+    manager: Manager,
+}
+
+/// Shows the table. An error where a cell is not what must be.
+pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let clouds = [Cloud::Memory, Cloud::Gcp, Cloud::Azure].into_iter().chain(aws.map(|url| Cloud::Aws { url }));
+    let mut names = Vec::new();
+    let mut columns = Vec::new();
+    for cloud in clouds {
+        eprintln!("{}: set up, tried, revoked, taken down …", cloud.name());
+        names.push(cloud.name());
+        columns.push(column(cloud).await.map_err(|error| format!("{}: {error}", cloud.name()))?);
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH as u16);
+    table.set_header(["what the vendor tries"].into_iter().chain(names.iter().copied()));
+    // A third of the table says what is tried, or less, and each column has a border and two spaces.
+    let width = (WIDTH - FIRST) / columns.len() - 3;
+    for (row, (what, ..)) in ROWS.iter().enumerate() {
+        let cells = columns.iter().filter_map(|column| column.get(row)).map(|cell| cell.lines(width));
+        table.add_row([(*what).to_owned()].into_iter().chain(cells));
+    }
+    println!("{}", table.trim_fmt());
+    for (cloud, column) in names.iter().zip(&columns) {
+        let reasons: BTreeSet<&str> = column.iter().filter_map(|cell| cell.untried).collect();
+        for reason in reasons {
+            println!("–, {cloud}: {reason}.");
+        }
+    }
+    if aws.is_none() {
+        println!(
+            "AWS is left out: start its peer, ministack, with AUTH=true, and add `--endpoint-url http://127.0.0.1:4566`."
+        );
+    }
+    let broken = columns.iter().flatten().filter(|cell| !cell.is_due).count();
+    if broken == 0 { Ok(()) } else { Err(format!("{broken} cells are not as promised").into()) }
+}
+
+/// The life of the stack on one cloud, with everything tried on the way.
+async fn column(cloud: Cloud<'_>) -> Result<Vec<Cell>, Box<dyn Error>> {
+    let sides = cloud.sides().await?;
+    let plan = sides.provisioner.plan(&sides.product.first, None, &run()).await?;
+    let deployment = sides.provisioner.apply(&plan, &run(), &Silent).await?;
+    sides.around.prepare(&deployment).await?;
+    sides.vendor.register(&sides.invitation, &deployment).await?;
+    let manager = Manager::new(Arc::clone(&sides.vendor), deployment.clone());
+    let tried = Tried { sides: &sides, deployment: &deployment, manager };
+    let mut cells = Vec::new();
+    for (what, way, due) in ROWS {
+        if way == Way::Round(Attempt::Enter) {
+            sides.provisioner.revoke(&deployment, &run()).await?;
+        }
+        let outcome = tried.by(way).await.map_err(|error| format!("{what}: {error}"))?;
+        cells.push(Cell::of(&outcome, due));
+    }
+    let remains = sides.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await?;
+    // The customer's file is there still, and some clouds leave it to its owner.
+    let left = remains.kept.iter().chain(&remains.foreign).filter(|left| left.subject != FILES);
+    let left: Vec<String> = left.map(|left| format!("`{}`: {}", left.subject, left.why)).collect();
+    if left.is_empty() { Ok(cells) } else { Err(format!("left over: {}", left.join("; ")).into()) }
+}
+
+impl Tried<'_> {
+    async fn by(&self, way: Way) -> Result<Outcome, Box<dyn Error>> {
+        let manager = &self.manager;
+        let before = self.sides.around.requests();
+        let done = match way {
+            Way::WatchFrozen => manager.heartbeat(&manager.find::<Function, Frozen>(FROZEN)?).await.map(drop),
+            Way::WatchLive => manager.heartbeat(&manager.find::<Function, Live>(LIVE)?).await.map(drop),
+            Way::UpdateLive => {
+                let api = manager.find::<Function, Live>(LIVE)?;
+                manager.update(&api, self.sides.product.second()?).await.map(drop)
+            }
+            Way::Command => {
+                let api = manager.find::<Function, Live>(LIVE)?;
+                manager.dispatch(&api, br#"{"say":"hello"}"#).await.map(drop)
+            }
+            Way::ReadLog => {
+                let begin = SystemClock.now() - std::time::Duration::from_secs(60);
+                life::log(manager, &manager.find::<Function, Live>(LIVE)?, begin).await?;
+                Ok(())
+            }
+            Way::TakeForLive => manager.find::<Function, Live>(FROZEN).map(drop),
+            Way::UpdateFrozen => {
+                let change = life::again_as_it_is(self.deployment, FROZEN)?;
+                let session = self.sides.vendor.session(self.deployment, &Purpose::Watch).await?;
+                session.update(&FROZEN.parse::<ResourceId>()?, &change).await
+            }
+            Way::Round(attempt) => return self.sides.around.attempt(self.deployment, attempt).await,
+        };
+        let Err(error) = done else { return Ok(Outcome::Allowed) };
+        let quietly = before.is_none_or(|before| self.sides.around.requests() == Some(before));
+        let code = match error.kind() {
+            ErrorKind::Input if quietly => "the library's types",
+            ErrorKind::NotGranted if quietly => "the session's grants",
+            // What the library must refuse by itself should not come as far as that.
+            ErrorKind::Denied if !matches!(way, Way::TakeForLive | Way::UpdateFrozen) => "the cloud",
+            _ => return Err(error.into()),
+        };
+        let permission = if before.is_some() && quietly { ", 0 requests" } else { "" };
+        let message = error.to_string();
+        Ok(Outcome::Refused { code: format!("{code}{permission}"), permission: String::new(), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str, permission: &str) -> Outcome {
+        Outcome::Refused { code: code.to_owned(), permission: permission.to_owned(), message: String::new() }
+    }
+
+    #[test]
+    fn what_is_allowed_and_must_not_be_is_told_and_so_is_the_opposite() {
+        for (outcome, due, text) in [
+            (Outcome::Allowed, Due::Refused, "NOT AS PROMISED: allowed"),
+            (
+                refused("AuthorizationFailed", "x/write"),
+                Due::Allowed,
+                "NOT AS PROMISED: refused: AuthorizationFailed x/write",
+            ),
+        ] {
+            let cell = Cell::of(&outcome, due);
+            assert!(!cell.is_due);
+            assert_eq!(cell.text, text);
+        }
+        assert!(Cell::of(&Outcome::Allowed, Due::Allowed).is_due);
+        assert!(Cell::of(&refused("AADSTS70025", ""), Due::Refused).is_due);
+    }
+
+    #[test]
+    fn lines_end_where_parts_of_names_do() {
+        let cell = Cell::of(&refused("AuthorizationFailed", "Microsoft.App/containerApps/write"), Due::Refused);
+        assert_eq!(cell.lines(20), "refused:\nAuthorizationFailed\nMicrosoft.App/\ncontainerApps/write");
+        assert_eq!(cell.lines(28), "refused: AuthorizationFailed\nMicrosoft.App/containerApps/\nwrite");
+        assert_eq!(
+            Cell::of(&refused("AccessDeniedException", ""), Due::Refused).lines(12),
+            "refused:\nAccessDenied\nException"
+        );
+    }
+}

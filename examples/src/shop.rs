@@ -1,0 +1,101 @@
+//! The vendor's product: an API that is the vendor's to update, and what is the customer's.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use alien_core::adapter::Cloud;
+use alien_core::{
+    AnyTarget, Artifacts, Code, DeploymentId, Function, FunctionUpdate, Invitation, Kv, Profile, Queue, Release, Stack,
+    Storage,
+};
+
+/// The function that the vendor may update.
+pub const LIVE: &str = "api";
+/// The one that the vendor may watch.
+pub const FROZEN: &str = "billing";
+/// Where the customer's files are.
+pub const FILES: &str = "receipts";
+
+/// Code, in the form that a cloud takes.
+#[derive(Debug, Clone)]
+pub enum Shipped {
+    /// A zip.
+    Zip(Arc<[u8]>),
+    /// An image, by its digest.
+    Image(String),
+}
+
+/// The code of a release, by its name.
+pub type Ship = fn(release: &str) -> Result<Shipped, Box<dyn Error>>;
+
+/// The product, and how it is shipped.
+pub struct Product {
+    /// Its first release.
+    pub first: Release,
+    ship: Ship,
+}
+
+impl fmt::Debug for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)
+    }
+}
+
+impl Product {
+    /// The product, with code in the form that a cloud takes.
+    ///
+    /// # Errors
+    ///
+    /// Where the code cannot be made.
+    pub fn new(ship: Ship) -> Result<Self, Box<dyn Error>> {
+        let mut zips = Artifacts::default();
+        let mut code = |release: &str| {
+            Ok::<_, Box<dyn Error>>(match ship(release)? {
+                Shipped::Zip(bytes) => zips.insert(bytes),
+                Shipped::Image(image) => Code::image(image),
+            })
+        };
+        let stack = described(code("first")?, code("billing")?)?;
+        Ok(Self { first: Release::new(stack, zips)?, ship })
+    }
+
+    /// What a customer is given.
+    ///
+    /// # Errors
+    ///
+    /// Where the target has no JSON form.
+    pub fn invitation<C: Cloud>(&self, id: DeploymentId, target: &C::Target) -> alien_core::Result<Invitation> {
+        let (version, cloud) = (Invitation::VERSION, C::NAME.to_owned());
+        let trust = AnyTarget::of::<C>(target)?.trust::<C>();
+        Ok(Invitation { version, id, cloud, trust, stack: self.first.stack().clone() })
+    }
+
+    /// The next release of the function that the vendor may update.
+    ///
+    /// # Errors
+    ///
+    /// Where the code cannot be made.
+    pub fn second(&self) -> Result<FunctionUpdate, Box<dyn Error>> {
+        let update = match (self.ship)("second")? {
+            Shipped::Zip(bytes) => FunctionUpdate::new().zip(bytes),
+            Shipped::Image(image) => FunctionUpdate::new().image(image),
+        };
+        Ok(update.variable("GREETING", "hello"))
+    }
+}
+
+fn described(api: Code, billing: Code) -> Result<Stack, alien_core::Problems> {
+    let mut stack = Stack::builder("shop");
+    let orders = stack.frozen("orders", Kv::new());
+    let receipts = stack.frozen(FILES, Storage::new().versioned());
+    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
+    let api = stack.live(LIVE, Function::new(api, "api").commands());
+    let billing = stack.frozen(FROZEN, Function::new(billing, "billing"));
+    stack.link(&api, &orders);
+    stack.link(&api, &jobs);
+    stack.link(&billing, &receipts);
+    stack.profile("api", Profile::new().on(&orders, [Kv::DATA_READ, Kv::DATA_WRITE]).on(&jobs, [Queue::DATA_WRITE]));
+    stack.profile("billing", Profile::new().on(&receipts, [Storage::DATA_WRITE]));
+    stack.build()
+}
