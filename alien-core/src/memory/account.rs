@@ -61,17 +61,18 @@ pub enum Fault {
     Throttled,
 }
 
+/// What an allowed call works on, and what is known of callers.
 #[derive(Debug, Default)]
-struct State {
-    things: BTreeMap<String, Stored>,
-    identities: BTreeMap<String, Identity>,
+pub(super) struct State {
+    pub(super) things: BTreeMap<String, Stored>,
+    pub(super) identities: BTreeMap<String, Identity>,
+    pub(super) settling: Duration,
     tokens: HashMap<u64, Token>,
     admin: Option<Vec<Right>>,
     asked: Vec<Asked>,
     faults: BTreeMap<usize, Fault>,
     every: Option<usize>,
     killed: bool,
-    settling: Duration,
     lifetime: Duration,
 }
 
@@ -115,42 +116,16 @@ pub(super) enum Credential {
     Session(u64),
 }
 
-/// What an allowed call works on.
-pub(super) struct Room<'a>(MutexGuard<'a, State>);
+pub(super) fn found<'a, T>(things: &'a mut BTreeMap<String, T>, name: &str) -> Result<&'a mut T> {
+    things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
+}
 
-impl Room<'_> {
-    pub(super) fn thing(&mut self, name: &str) -> Result<&mut Stored> {
-        self.0.things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
+pub(super) fn add<T>(things: &mut BTreeMap<String, T>, name: &str, thing: T) -> Result<()> {
+    if things.contains_key(name) {
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
     }
-
-    pub(super) fn add_thing(&mut self, name: &str, thing: Stored) -> Result<()> {
-        if self.0.things.contains_key(name) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
-        }
-        self.0.things.insert(name.to_owned(), thing);
-        Ok(())
-    }
-
-    pub(super) fn remove_thing(&mut self, name: &str) {
-        self.0.things.remove(name);
-    }
-
-    pub(super) fn identity(&mut self, name: &str) -> Result<&mut Identity> {
-        self.0.identities.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
-    }
-
-    pub(super) fn add_identity(&mut self, name: &str, thing: Stored, now: Timestamp) -> Result<()> {
-        if self.0.identities.contains_key(name) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
-        }
-        let known = later(now, self.0.settling);
-        self.0.identities.insert(name.to_owned(), Identity { thing, known, ..Identity::default() });
-        Ok(())
-    }
-
-    pub(super) fn remove_identity(&mut self, name: &str) {
-        self.0.identities.remove(name);
-    }
+    things.insert(name.to_owned(), thing);
+    Ok(())
 }
 
 impl Account {
@@ -280,7 +255,7 @@ impl Account {
         credential: Credential,
         permission: &str,
         on: &str,
-        then: impl FnOnce(&mut Room<'_>) -> Result<T>,
+        then: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<T> {
         pause().await;
         let mut state = self.lock();
@@ -304,11 +279,10 @@ impl Account {
             Some(Fault::KilledAfter | Fault::AnswerLost) | None => {}
         }
         allowed?;
-        let mut inside = Room(state);
-        let done = then(&mut inside);
+        let done = then(&mut state);
         match fault {
             Some(Fault::KilledAfter) => {
-                inside.0.killed = true;
+                state.killed = true;
                 Err(killed())
             }
             Some(Fault::AnswerLost) => Err(Error::new(ErrorKind::Unavailable, "the answer was lost")),

@@ -5,9 +5,10 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::account::{Account, Credential, Identity, Room, Stored};
+use super::account::{Account, Credential, Identity, State, Stored, add, found};
 use super::cloud::{Memory, Right, Scope, Target, operations as op};
 use crate::call::{CallConfig, CallContext};
+use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
@@ -25,9 +26,8 @@ use crate::session::AssumedSession;
 
 /// Provisions in an account.
 #[must_use]
-pub fn provisioner(account: &Account, id: DeploymentId, target: Target, config: CallConfig) -> Engine<Memory, Admin> {
-    let clients = Clients { account: account.clone(), credential: Credential::Admin };
-    Engine::new(Admin(clients), id, target, config)
+pub fn provisioner(account: &Account, id: DeploymentId, target: Target, config: CallConfig) -> Engine<Memory, Clients> {
+    Engine::new(Clients { account: account.clone(), credential: Credential::Admin }, id, target, config)
 }
 
 /// Impersonates in an account, as the vendor of this name.
@@ -43,10 +43,6 @@ pub struct Clients {
     account: Account,
     credential: Credential,
 }
-
-/// Provisions as the account's admin.
-#[derive(Debug, Clone)]
-pub struct Admin(Clients);
 
 /// Opens sessions as the vendor.
 #[derive(Clone)]
@@ -69,34 +65,30 @@ type Row = &'static Operation<Scope>;
 async fn request<T: Send>(
     cx: Context<'_>,
     row: Row,
-    then: impl Fn(&mut Room<'_>, &str) -> Result<T> + Send + Sync,
+    then: impl Fn(&mut State, &str) -> Result<T> + Send + Sync,
 ) -> Result<T> {
     let (name, Clients { account, credential }) = (cx.full_name(row.on)?, cx.clients);
     cx.call(&[row], || account.request(*credential, row.permission, name, |inside| then(inside, name))).await
 }
 
 /// One call about something that is no identity.
-async fn with_thing<T: Send>(
-    cx: Context<'_>,
-    row: Row,
-    then: impl Fn(&mut Stored) -> Result<T> + Send + Sync,
-) -> Result<T> {
-    request(cx, row, |inside, name| then(inside.thing(name)?)).await
+async fn with_thing<T: Send>(cx: Context<'_>, row: Row, then: impl Fn(&mut Stored) -> T + Send + Sync) -> Result<T> {
+    request(cx, row, |inside, name| Ok(then(found(&mut inside.things, name)?))).await
 }
 
 /// One call about an identity.
 async fn with_identity<T: Send>(
     cx: Context<'_>,
     row: Row,
-    then: impl Fn(&mut Identity) -> Result<T> + Send + Sync,
+    then: impl Fn(&mut Identity) -> T + Send + Sync,
 ) -> Result<T> {
-    request(cx, row, |inside, name| then(inside.identity(name)?)).await
+    request(cx, row, |inside, name| Ok(then(found(&mut inside.identities, name)?))).await
 }
 
-fn observed(cx: Context<'_>, scope: Scope, thing: &Stored) -> Result<Observed> {
+fn observed(cx: Context<'_>, id: &str, thing: &Stored) -> Observed {
     let owner = thing.deployment.as_deref().map(|owner| (Marks::DEPLOYMENT, owner));
     let fingerprint = thing.seal.as_deref().map(|fingerprint| (Marks::FINGERPRINT, fingerprint));
-    Ok(Observed::marked(cx.full_name(scope)?, cx.deployment().id, owner.into_iter().chain(fingerprint)))
+    Observed::marked(id, cx.deployment().id, owner.into_iter().chain(fingerprint))
 }
 
 fn made(marks: &Marks) -> Stored {
@@ -104,11 +96,7 @@ fn made(marks: &Marks) -> Stored {
 }
 
 async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
-    with_thing(cx, row, |thing| {
-        thing.seal = Some(marks.fingerprint.to_string());
-        Ok(())
-    })
-    .await
+    with_thing(cx, row, |thing| thing.seal = Some(marks.fingerprint.to_string())).await
 }
 
 /// A zip with these bytes does not start: for tests of what happens then.
@@ -139,31 +127,23 @@ impl Wanted {
     }
 
     async fn set_code(&self, cx: Context<'_>) -> Result<()> {
-        with_thing(cx, op::SET_CODE, |thing| {
-            thing.code.clone_from(&self.code);
-            thing.broken = self.broken;
-            Ok(())
-        })
-        .await
+        let set = |thing: &mut Stored| (thing.code, thing.broken) = (self.code.clone(), self.broken);
+        with_thing(cx, op::SET_CODE, set).await
     }
 
     async fn set_settings(&self, cx: Context<'_>, row: Row) -> Result<()> {
-        with_thing(cx, row, |thing| {
-            thing.settings.clone_from(&self.settings);
-            Ok(())
-        })
-        .await
+        with_thing(cx, row, |thing| thing.settings.clone_from(&self.settings)).await
     }
 }
 
 #[async_trait]
 impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        let resource = cx.resource()?;
+        let (resource, id) = (cx.resource()?, cx.full_name(Scope::Thing)?);
         let wanted = Wanted::of(resource, cx.deployment().artifacts());
         let seen = with_thing(cx, op::GET, |thing| {
             let same = !S::KIND.runs_code() || (thing.code == wanted.code && wanted.has_settings(&thing.settings));
-            Ok(observed(cx, Scope::Thing, thing)?.drifted((!same).then(|| "other code or settings".to_owned())))
+            observed(cx, id, thing).drifted((!same).then(|| "other code or settings".to_owned()))
         });
         if resource.is_adopted() {
             return seen.await.map(|_| Observed::Adopted { id: cx.deployment().id_of(cx.subject).to_owned() });
@@ -174,15 +154,13 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         // Code is made under its identity, which must be known by then.
         if S::KIND.runs_code() {
-            let known = |identity: &mut Identity| {
-                if identity.known <= cx.gate.clock().now() {
-                    return Ok(());
-                }
-                Err(Error::new(ErrorKind::Propagating, "the identity is not known yet"))
-            };
-            with_identity(cx, op::GIVE_IDENTITY, known).await?;
+            request(cx, op::GIVE_IDENTITY, |inside, name| {
+                let known = found(&mut inside.identities, name)?.known <= cx.gate.clock().now();
+                if known { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the identity is not known yet")) }
+            })
+            .await?;
         }
-        request(cx, op::CREATE, |inside, name| inside.add_thing(name, made(marks))).await
+        request(cx, op::CREATE, |inside, name| add(&mut inside.things, name, made(marks))).await
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -198,11 +176,11 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         request(cx, op::DELETE, |inside, name| {
-            let objects = inside.thing(name)?.objects;
+            let objects = found(&mut inside.things, name)?.objects;
             if objects > 0 && data != Data::Delete {
                 return Ok(Removal::HoldsData(format!("it holds {objects} objects")));
             }
-            inside.remove_thing(name);
+            inside.things.remove(name);
             Ok(Removal::Gone)
         })
         .await
@@ -212,12 +190,10 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
 #[async_trait]
 impl<S: ResourceSettings> Operate<Memory, Clients> for S {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
-        with_thing(cx, op::GET, |thing| {
-            Ok(match (thing.broken, &thing.seal) {
-                (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
-                (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
-                (false, _) => Heartbeat::new(Health::Healthy, "it works"),
-            })
+        with_thing(cx, op::GET, |thing| match (thing.broken, &thing.seal) {
+            (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
+            (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
+            (false, _) => Heartbeat::new(Health::Healthy, "it works"),
         })
         .await
     }
@@ -231,7 +207,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
         let wanted = Wanted::of(&change.resource, &change.zip.iter().cloned().collect());
         let (new_code, new_settings) = change.since(cx.resource()?);
         if new_code {
-            with_identity(cx, op::GIVE_IDENTITY, |_| Ok(())).await?;
+            with_identity(cx, op::GIVE_IDENTITY, |_| ()).await?;
             wanted.set_code(cx).await?;
             let beat = self.heartbeat(cx).await?;
             if beat.health != Health::Healthy {
@@ -258,7 +234,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
             let lines: Vec<LogLine> = from.clone().skip(skipped).take(query.limit.into()).cloned().collect();
             let read = skipped + lines.len();
             let next = (read < from.count()).then(|| read.to_string());
-            Ok(LogPage { lines, next })
+            LogPage { lines, next }
         })
         .await
     }
@@ -269,7 +245,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
         cx.call_once(&[op::INVOKE], || {
             account.request(*credential, op::INVOKE.permission, name, |inside| {
                 let text = format!("command {}", String::from_utf8_lossy(command));
-                inside.thing(name)?.log.push(LogLine { at: now, text });
+                found(&mut inside.things, name)?.log.push(LogLine { at: now, text });
                 Ok(command.to_vec())
             })
         })
@@ -283,15 +259,13 @@ struct Cluster;
 #[async_trait]
 impl Reconcile<Memory, Clients> for Cluster {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        if cx.full_name(Scope::Cluster).is_err() {
-            return Ok(Observed::Unneeded);
-        }
-        let seen = with_thing(cx, op::GET_CLUSTER, |thing| observed(cx, Scope::Cluster, thing));
+        let Ok(id) = cx.full_name(Scope::Cluster) else { return Ok(Observed::Unneeded) };
+        let seen = with_thing(cx, op::GET_CLUSTER, |thing| observed(cx, id, thing));
         Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        request(cx, op::CREATE_CLUSTER, |inside, name| inside.add_thing(name, made(marks))).await
+        request(cx, op::CREATE_CLUSTER, |inside, name| add(&mut inside.things, name, made(marks))).await
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -300,7 +274,7 @@ impl Reconcile<Memory, Clients> for Cluster {
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         request(cx, op::DELETE_CLUSTER, |inside, name| {
-            inside.remove_thing(name);
+            inside.things.remove(name);
             Ok(Removal::Gone)
         })
         .await
@@ -313,32 +287,30 @@ struct Identities;
 #[async_trait]
 impl Reconcile<Memory, Clients> for Identities {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        let seen = with_identity(cx, op::GET_IDENTITY, |identity| observed(cx, Scope::Identity, &identity.thing));
+        let id = cx.full_name(Scope::Identity)?;
+        let seen = with_identity(cx, op::GET_IDENTITY, |identity| observed(cx, id, &identity.thing));
         Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let now = cx.gate.clock().now();
-        request(cx, op::CREATE_IDENTITY, |inside, name| inside.add_identity(name, made(marks), now)).await
-    }
-
-    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let document = Memory::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
-        with_identity(cx, op::SET_IDENTITY, |identity| {
-            identity.document = Some(document.clone());
-            Ok(())
-        })
-        .await?;
-        with_identity(cx, op::SET_IDENTITY, |identity| {
-            identity.thing.seal = Some(marks.fingerprint.to_string());
-            Ok(())
+        request(cx, op::CREATE_IDENTITY, |inside, name| {
+            let known = later(now, inside.settling);
+            add(&mut inside.identities, name, Identity { thing: made(marks), known, ..Identity::default() })
         })
         .await
     }
 
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let document = Memory::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
+        with_identity(cx, op::SET_IDENTITY, |identity| identity.document = Some(document.clone())).await?;
+        let fingerprint = marks.fingerprint.to_string();
+        with_identity(cx, op::SET_IDENTITY, |identity| identity.thing.seal = Some(fingerprint.clone())).await
+    }
+
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         request(cx, op::DELETE_IDENTITY, |inside, name| {
-            inside.remove_identity(name);
+            inside.identities.remove(name);
             Ok(Removal::Gone)
         })
         .await
@@ -348,36 +320,27 @@ impl Reconcile<Memory, Clients> for Identities {
 #[async_trait]
 impl ReconcileIdentity<Memory, Clients> for Identities {
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
-        let claim = with_identity(cx, op::GET_IDENTITY, |identity| Ok(identity.claim.clone())).await?;
+        let claim = with_identity(cx, op::GET_IDENTITY, |identity| identity.claim.clone()).await?;
         Ok(claim.and_then(|claim| serde_json::from_str(&claim).ok()))
     }
 
     async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
         let text = claim.and_then(|claim| serde_json::to_string(claim).ok());
-        with_identity(cx, op::SET_IDENTITY, |identity| {
-            identity.claim.clone_from(&text);
-            Ok(())
-        })
-        .await
+        with_identity(cx, op::SET_IDENTITY, |identity| identity.claim.clone_from(&text)).await
     }
 
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
-        with_identity(cx, op::SET_IDENTITY, |identity| {
-            identity.document = None;
-            // Whoever sets up again writes the document again.
-            identity.thing.seal = None;
-            Ok(())
-        })
-        .await
+        // Whoever sets up again writes the document again.
+        with_identity(cx, op::SET_IDENTITY, |identity| (identity.document, identity.thing.seal) = (None, None)).await
     }
 }
 
 #[async_trait]
-impl Provider<Memory> for Admin {
-    type Clients = Clients;
+impl Provider<Memory> for Clients {
+    type Clients = Self;
 
-    async fn clients(&self) -> Result<&Clients> {
-        Ok(&self.0)
+    async fn clients(&self) -> Result<&Self> {
+        Ok(self)
     }
 
     fn identity(&self) -> &dyn ReconcileIdentity<Memory, Clients> {

@@ -9,5 +9,5 @@ mod adapter;
 mod cloud;
 
 pub use account::{Account, Asked, Fault, Saved};
-pub use adapter::{Admin, Vendor, impersonator, provisioner};
+pub use adapter::{Clients, Vendor, impersonator, provisioner};
 pub use cloud::{Memory, Principal, Right, Scope, Target, operations};
