@@ -65,22 +65,21 @@ pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Scope, 
 
 /// The roles that let the vendor get tokens of the management service account, and nothing else of it: access tokens; and
 /// identity tokens, which commands are sent with, where a function takes any.
-pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> Vec<CustomRole> {
-    let role = |id: &str, what: &str, why: &str, permission: &'static str| {
-        let (title, description) = (format!("alien: get {what}"), format!("lets the vendor {why}"));
-        CustomRole::new(format!("alien.identity.{id}"), title, description, vec![permission.into()])
-    };
-    let mut roles = vec![role(
-        "impersonate",
-        "access tokens",
-        "impersonate the management service account",
-        op::GENERATE_ACCESS_TOKEN.permission,
-    )];
-    if layout.permissions().management.grants.iter().any(|grant| grant.set == Set::Dispatch) {
-        let why = "send commands as the management service account";
-        roles.push(role("invoke", "identity tokens", why, op::GENERATE_ID_TOKEN.permission));
-    }
-    roles
+pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> impl Iterator<Item = CustomRole> {
+    let impersonate = CustomRole::new(
+        "alien.identity.impersonate",
+        "alien: get access tokens",
+        "lets the vendor impersonate the management service account",
+        vec![op::GENERATE_ACCESS_TOKEN.permission.into()],
+    );
+    let invoke = CustomRole::new(
+        "alien.identity.invoke",
+        "alien: get identity tokens",
+        "lets the vendor send commands as the management service account",
+        vec![op::GENERATE_ID_TOKEN.permission.into()],
+    );
+    let commands = layout.permissions().management.grants.iter().any(|grant| grant.set == Set::Dispatch);
+    [Some(impersonate), commands.then_some(invoke)].into_iter().flatten()
 }
 
 /// Who may impersonate the service account of a holder: the vendor, that of management; nobody else any.
@@ -89,9 +88,9 @@ pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impers
     match holder {
         Holder::Vendor => {
             let member = format!("serviceAccount:{}", target.vendor);
-            let role = |role: &CustomRole| Paths(target).in_project(&["roles/", &role.role_id]);
-            let roles = impersonation_roles(layout);
-            roles.iter().map(|found| Impersonator { member: member.clone(), role: role(found) }).collect()
+            let role = |role: CustomRole| Paths(target).in_project(&["roles/", &role.role_id]);
+            let impersonator = |found| Impersonator { member: member.clone(), role: role(found) };
+            impersonation_roles(layout).map(impersonator).collect()
         }
         Holder::Admin | Holder::Profile(_) => Vec::new(),
     }

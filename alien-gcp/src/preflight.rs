@@ -90,7 +90,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
         .bindings
         .iter()
         .filter(|binding| binding.condition.is_some() && binding.members.contains(&member))
-        .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&role.role_id)))
+        .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&*role.role_id)))
         .flat_map(|role| role.included_permissions.iter().map(AsRef::as_ref))
         .collect();
     let name = Paths(site.target()).parent();

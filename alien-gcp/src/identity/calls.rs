@@ -73,7 +73,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         for role in &principal(cx)?.custom_roles {
             let found = look(cx.about(Subject::Deployment), role).await?;
             if !found.is_some_and(|found| !found.deleted && is_defined(&found, role)) {
-                cx.clients.defined.lock().await.remove(&role.role_id);
+                cx.clients.defined.lock().await.remove(&*role.role_id);
                 return Ok(observed.drifted(Some(format!("its role `{}` permits something else", role.role_id))));
             }
         }
@@ -303,7 +303,7 @@ async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<(
 /// (<https://docs.cloud.google.com/iam/docs/creating-custom-roles#deleting-custom-role>).
 async fn define(cx: Context<'_>, wanted: &CustomRole) -> Result<()> {
     let mut defined = cx.clients.defined.lock().await;
-    if defined.contains(&wanted.role_id) {
+    if defined.contains(&*wanted.role_id) {
         return Ok(());
     }
     let cx = cx.about(Subject::Deployment);
@@ -321,7 +321,7 @@ async fn define(cx: Context<'_>, wanted: &CustomRole) -> Result<()> {
     if !is_defined(&found, wanted) {
         rewrite(cx, wanted, found).await?;
     }
-    defined.insert(wanted.role_id.clone());
+    defined.insert(wanted.role_id.clone().into_owned());
     Ok(())
 }
 
@@ -342,8 +342,8 @@ fn role_name(cx: Context<'_>, role: &CustomRole) -> String {
 
 fn definition(role: &CustomRole) -> Role {
     Role::new()
-        .set_title(&role.title)
-        .set_description(&role.description)
+        .set_title(&*role.title)
+        .set_description(&*role.description)
         .set_included_permissions(role.included_permissions.iter().map(ToString::to_string))
         .set_stage(RoleLaunchStage::Ga)
 }
@@ -357,7 +357,7 @@ async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
 
 async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     let project = Paths(cx.target()).parent();
-    let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&role.role_id).set_role(definition(role));
+    let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&*role.role_id).set_role(definition(role));
     cx.call(&[op::CREATE_ROLE], || async {
         cx.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
     })

@@ -11,7 +11,7 @@ use crate::naming::relative;
 
 /// The custom roles that the documents define, by id.
 fn roles(principal: &Principal) -> HashMap<&str, &[Text]> {
-    principal.custom_roles.iter().map(|role| (role.role_id.as_str(), role.included_permissions.as_slice())).collect()
+    principal.custom_roles.iter().map(|role| (&*role.role_id, role.included_permissions.as_slice())).collect()
 }
 
 /// What a binding's role permits: bindings name custom roles as `projects/{project}/roles/{id}`. None for any other.

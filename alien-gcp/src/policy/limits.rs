@@ -30,9 +30,7 @@ pub(crate) fn sizes(layers: &Layers<Principal>) -> Vec<Size> {
         let mut conditioned = BTreeMap::<(&str, &str), usize>::new();
         for principal in layers.principals(layer) {
             accounts.insert(principal.service_account.email.as_str());
-            roles.extend(
-                principal.custom_roles.iter().map(|role| (role.role_id.as_str(), role.included_permissions.len())),
-            );
+            roles.extend(principal.custom_roles.iter().map(|role| (&*role.role_id, role.included_permissions.len())));
             for binding in &principal.bindings {
                 *policies.entry(&binding.resource).or_default() += binding.members.len();
                 if binding.condition.is_some() {

@@ -57,11 +57,11 @@ pub struct Impersonator {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CustomRole {
     /// Its id: every deployment in the project uses the same role for the same permission set.
-    pub role_id: String,
+    pub role_id: Text,
     /// Its title.
-    pub title: String,
+    pub title: Text,
     /// What it is for.
-    pub description: String,
+    pub description: Text,
     /// What it permits.
     pub included_permissions: Vec<Text>,
     /// `GA`.
@@ -71,8 +71,14 @@ pub struct CustomRole {
 impl CustomRole {
     /// A role of these permissions.
     #[must_use]
-    pub fn new(role_id: String, title: String, description: String, included_permissions: Vec<Text>) -> Self {
-        Self { role_id, title, description, included_permissions, stage: "GA".into() }
+    pub fn new(
+        role_id: impl Into<Text>,
+        title: impl Into<Text>,
+        description: impl Into<Text>,
+        included_permissions: Vec<Text>,
+    ) -> Self {
+        let (role_id, title, description) = (role_id.into(), title.into(), description.into());
+        Self { role_id, title, description, included_permissions, stage: Text::Borrowed("GA") }
     }
 }
 

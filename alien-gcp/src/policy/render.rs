@@ -1,9 +1,10 @@
 //! From grants to a service account, its roles and its bindings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use alien_core::adapter::{Cloud, Layout, digest as short_digest};
-use alien_core::{Grants, Holder, Layer, Set, SubjectType};
+use alien_core::{Grants, Holder, Kind, Layer, Set, SubjectType};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
 use crate::Gcp;
@@ -70,12 +71,14 @@ pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
             }
         }
     }
-    let mut custom_roles: Vec<CustomRole> = bound.keys().map(|purpose| role(*purpose)).collect();
+    let mut custom_roles = Vec::with_capacity(bound.len() + 2);
     let mut bindings = Vec::new();
     for (purpose, mut names) in bound {
         names.sort_unstable();
         names.dedup();
-        let role = paths.in_project(&["roles/", &role_id(purpose)]);
+        let Some(defined) = role(purpose) else { continue };
+        let role = paths.in_project(&["roles/", &defined.role_id]);
+        custom_roles.push(defined);
         let way = match purpose {
             Purpose::At(_, _, scope) | Purpose::SetUp(_, Some(scope)) => way(scope, layer),
             Purpose::SetUp(_, None) => Way::OnProject,
@@ -103,32 +106,43 @@ pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
     }
 }
 
-/// A set's words are joined by a hyphen, which the id of a role may not have. The id ends in a digest of what the role
-/// permits: another version of this library, that thinks otherwise of a set, has a role of its own.
-fn role_id(purpose: Purpose) -> String {
-    let scope = |scope: Scope| format!("{scope:?}");
-    let permissions: Vec<&str> = permissions(purpose).into_iter().collect();
-    let digest = short_digest(&permissions);
-    let named = match purpose {
-        Purpose::At(topic, set, at) => {
-            ["alien.", topic.name(), ".", &set.name().replace('-', "_"), ".", &scope(at)].concat()
-        }
-        Purpose::SetUp(topic, Some(at)) => ["alien.", topic.name(), ".setup.", &scope(at)].concat(),
-        Purpose::SetUp(topic, None) => ["alien.", topic.name(), ".setup"].concat(),
-    };
-    format!("{named}.{}", digest.get(..DIGEST).unwrap_or(&digest))
+/// The role of each purpose. A role follows from the operation table alone, so it is made once a process.
+static ROLES: LazyLock<BTreeMap<Purpose, CustomRole>> = LazyLock::new(|| {
+    let topics = Kind::ALL.iter().map(|kind| SubjectType::Kind(*kind));
+    let topics = topics.chain([SubjectType::Deployment, SubjectType::Identity]);
+    let purposes = topics.flat_map(|topic| {
+        let rows = Set::ALL.into_iter().flat_map(move |set| Gcp::set(topic, set).iter().map(move |row| (set, row.on)));
+        rows.flat_map(move |(set, on)| {
+            [Purpose::At(topic, set, on), Purpose::SetUp(topic, Some(on)), Purpose::SetUp(topic, None)]
+        })
+    });
+    purposes.collect::<BTreeSet<_>>().into_iter().map(|purpose| (purpose, define(purpose))).collect()
+});
+
+/// The role of a purpose; none where the purpose has no operation.
+fn role(purpose: Purpose) -> Option<CustomRole> {
+    let CustomRole { role_id, title, description, included_permissions, .. } = ROLES.get(&purpose)?;
+    Some(CustomRole::new(&**role_id, &**title, &**description, included_permissions.clone()))
 }
 
-fn role(purpose: Purpose) -> CustomRole {
-    let what = match purpose {
-        Purpose::At(topic, set, scope) => format!("{}/{} on {scope:?}", topic.name(), set.name()),
-        Purpose::SetUp(topic, Some(scope)) => format!("set-up of {} on {scope:?}", topic.name()),
-        Purpose::SetUp(topic, None) => format!("set-up of {}", topic.name()),
+/// A set's words are joined by a hyphen, which the id of a role may not have. The id ends in a digest of what the role
+/// permits: another version of this library, that thinks otherwise of a set, has a role of its own.
+fn define(purpose: Purpose) -> CustomRole {
+    let (name, what) = match purpose {
+        Purpose::At(topic, set, at) => {
+            let (topic, set) = (topic.name(), set.name());
+            (format!("{topic}.{}.{at:?}", set.replace('-', "_")), format!("{topic}/{set} on {at:?}"))
+        }
+        Purpose::SetUp(topic, Some(at)) => {
+            (format!("{}.setup.{at:?}", topic.name()), format!("set-up of {} on {at:?}", topic.name()))
+        }
+        Purpose::SetUp(topic, None) => (format!("{}.setup", topic.name()), format!("set-up of {}", topic.name())),
     };
-    let title = ["alien: ", &what].concat();
-    let description = ["what is needed for ", &what].concat();
-    let permissions = permissions(purpose).into_iter().map(Text::Borrowed);
-    CustomRole::new(role_id(purpose), title, description, permissions.collect())
+    let permissions: Vec<&'static str> = permissions(purpose).into_iter().collect();
+    let digest = short_digest(&permissions);
+    let role_id = format!("alien.{name}.{}", digest.get(..DIGEST).unwrap_or(&digest));
+    let (title, description) = (format!("alien: {what}"), format!("what is needed for {what}"));
+    CustomRole::new(role_id, title, description, permissions.into_iter().map(Text::Borrowed).collect())
 }
 
 /// All that a role permits, whatever the stack: roles are shared, and two deployments must not overwrite each other's.

@@ -15,7 +15,7 @@ use target::target;
 fn plant(principal: &mut alien_gcp::policy::Principal, permission: &str, name: &str) {
     use alien_gcp::policy::{Binding, Condition, CustomRole, Text};
     let permissions = vec![Text::Owned(permission.to_owned())];
-    principal.custom_roles.push(CustomRole::new(PLANTED.to_owned(), String::new(), String::new(), permissions));
+    principal.custom_roles.push(CustomRole::new(PLANTED, "", "", permissions));
     let (resource, condition) = if name.starts_with("//") {
         (name.to_owned(), None)
     } else {
