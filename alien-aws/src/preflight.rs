@@ -44,8 +44,8 @@ fn simulated(caller: &str) -> Option<String> {
 /// Asks IAM, statement by statement of the provisioning documents.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
-    let site = cx.deployment();
-    let rendered = Aws::principal(&site.layout, &site.permissions().provisioning);
+    let deployment = cx.deployment();
+    let rendered = Aws::principal(&deployment.layout, &deployment.permissions().provisioning);
     let statements: Vec<Statement> =
         rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let asked: Vec<_> = statements.iter().map(|statement| simulate(cx, principal, statement)).collect();

@@ -42,8 +42,8 @@ async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
 /// Asks the resource group what the caller may do there: what roles give, without what they except.
 /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group>
 async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
-    let site = cx.deployment();
-    let id = [&Ids(site.target()).group(), "/providers/Microsoft.Authorization/permissions"].concat();
+    let deployment = cx.deployment();
+    let id = [&Ids(deployment.target()).group(), "/providers/Microsoft.Authorization/permissions"].concat();
     let held = cx.call(&[op::GET_PERMISSIONS], || async { cx.clients.list::<Held>(&id, &[]).await });
     let held = match held.await {
         Ok(held) => held,
@@ -54,7 +54,7 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
         }
         Err(error) => return Err(error),
     };
-    let rendered = Azure::principal(&site.layout, &site.permissions().provisioning);
+    let rendered = Azure::principal(&deployment.layout, &deployment.permissions().provisioning);
     let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
     let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
     // What holds for some requests alone is not counted upon.
@@ -68,7 +68,7 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let group = &site.target().resource_group;
+    let group = &deployment.target().resource_group;
     let what = format!("these credentials may not {} in `{group}`", missing.join(", "));
     let help = "ask whoever administers the resource group for the rights of the provisioning documents";
     let problem = Problem::error(Rule::Cloud, what, help.to_owned());

@@ -26,13 +26,13 @@ pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, for
         }
     }
     let permissions = stack.permissions();
-    for holding in permissions.holdings() {
+    for grants in permissions.holders() {
         let wanted = layer.unwrap_or(Layer::Management);
-        if holding.holder.layer() != wanted {
+        if grants.holder.layer() != wanted {
             continue;
         }
-        heading(&mut text, format, &format!("Grants of {}", holding.holder.name()));
-        let rows = holding.grants.iter().map(|grant| vec![grant.set_name(stack), grant.reason(stack)]);
+        heading(&mut text, format, &format!("Grants of {}", grants.holder.name()));
+        let rows = grants.grants.iter().map(|grant| vec![grant.set_name(stack), grant.reason(stack)]);
         text.push_str(&table(format, &["permission set", "why"], rows.collect()));
         text.push('\n');
     }

@@ -228,22 +228,22 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
     let stack = product(&code);
     let case = Case::new(world, "exact", stack.clone());
     let deployment = case.up(&release(&stack, &[code]), None).await.unwrap();
-    let site = DeploymentContext::<W::Cloud>::of(&deployment).unwrap();
+    let context = DeploymentContext::<W::Cloud>::of(&deployment).unwrap();
     let (manager, calls) = case.manager(&deployment);
     a_day(&manager, 1, world.code("1")).await.unwrap();
 
     let mut granted = Vec::new();
-    for grant in &site.permissions().management.grants {
-        let topic = grant.subject.subject_type(site.stack()).unwrap();
+    for grant in &context.permissions().management.grants {
+        let topic = grant.subject.subject_type(context.stack()).unwrap();
         for row in <W::Cloud as Cloud>::set(topic, grant.set) {
-            let names: Vec<String> = site.names().at(row.on, grant.subject).map(str::to_owned).collect();
+            let names: Vec<String> = context.names().at(row.on, grant.subject).map(str::to_owned).collect();
             if !names.is_empty() {
                 granted.push((grant.subject, *row, names));
             }
         }
     }
     let due = granted.iter().map(|(subject, row, _)| {
-        (site.subject_name(*subject).to_owned(), row.permission.to_owned(), format!("{:?}", row.on))
+        (context.subject_name(*subject).to_owned(), row.permission.to_owned(), format!("{:?}", row.on))
     });
     let due: BTreeSet<_> = due.collect();
     let used = needed(&calls.take());
@@ -258,7 +258,7 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         world.take_away(&deployment, row.permission, names).await;
         let (manager, _) = case.manager(&manager.deployment());
         let day = a_day(&manager, number + 2, world.code(&(number + 2).to_string())).await;
-        let id = site.subject_name(*subject);
+        let id = context.subject_name(*subject);
         let error = day.expect_err(&format!("`{}` on `{id}` was taken away, and nothing failed", row.permission));
         assert!(
             error.contains("Denied") && error.contains(row.permission),

@@ -176,19 +176,19 @@ where
 }
 
 /// A profile may have the name of a resource.
-fn named<C: Documented>(site: &DeploymentContext<C>, subject: Subject) -> String {
-    format!("{} {}", site.subject_kind(subject), site.subject_name(subject))
+fn named<C: Documented>(context: &DeploymentContext<C>, subject: Subject) -> String {
+    format!("{} {}", context.subject_kind(subject), context.subject_name(subject))
 }
 
 fn marks<C: Documented>(record: &Deployment) -> Marks {
-    let site = DeploymentContext::<C>::of(record).unwrap();
+    let context = DeploymentContext::<C>::of(record).unwrap();
     let seal = |subject: Subject| {
-        let seal = Fingerprint::of(subject, &site);
-        (named(&site, subject), seal.to_string())
+        let seal = Fingerprint::of(subject, &context);
+        (named(&context, subject), seal.to_string())
     };
     let until = "2026-11-26T12:00:00Z".parse().unwrap();
     let claim = Claim { run: "019aa1e0-0000-7000-8000-000000000001".to_owned(), until };
-    Marks { seals: site.subjects().map(seal).collect(), claim: claim.to_string() }
+    Marks { seals: context.subjects().map(seal).collect(), claim: claim.to_string() }
 }
 
 /// A deployment that an earlier version set up is taken over: a plan leaves everything, also without the admin's consent to
@@ -201,19 +201,19 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     let name = kept.name();
     let invitation = Invitation::from_json(&kept.text("invitation.json", swaps)).unwrap();
     let record = Deployment::from_json(&kept.text("record.json", swaps)).unwrap();
-    let site = DeploymentContext::<W::Cloud>::of(&record).unwrap();
+    let context = DeploymentContext::<W::Cloud>::of(&record).unwrap();
     assert_eq!(invitation.differences(&record), [], "{name}");
 
     // What was written on everything is read as what the stack says of it.
     let Marks { seals, claim } = kept.marks();
-    for subject in site.subjects() {
-        let seal: Fingerprint = seals[&named(&site, subject)].parse().unwrap();
-        assert_eq!(seal.digest, Fingerprint::of(subject, &site).digest, "{name}: {}", named(&site, subject));
+    for subject in context.subjects() {
+        let seal: Fingerprint = seals[&named(&context, subject)].parse().unwrap();
+        assert_eq!(seal.digest, Fingerprint::of(subject, &context).digest, "{name}: {}", named(&context, subject));
     }
     let claim: Claim = claim.parse().unwrap();
     assert_eq!((claim.run.len(), claim.until.as_second()), (36, 1_795_694_400), "{name}");
 
-    let admin = world.provisioner(record.id, site.target().clone(), world.calling());
+    let admin = world.provisioner(record.id, context.target().clone(), world.calling());
     let unchanged = Release::partial(invitation.stack.clone(), Artifacts::default());
     for previous in [Some(&record), None] {
         let plan = admin.plan(&unchanged, previous, &run()).await.unwrap();

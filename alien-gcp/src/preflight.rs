@@ -47,8 +47,8 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
 
 /// The permissions that the provisioning layer takes: without those that are for deleting data.
 fn permissions(cx: Context<'_>) -> BTreeSet<String> {
-    let site = cx.deployment();
-    let rendered = Gcp::principal(&site.layout, &site.permissions().provisioning);
+    let deployment = cx.deployment();
+    let rendered = Gcp::principal(&deployment.layout, &deployment.permissions().provisioning);
     rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
 }
 
@@ -83,8 +83,8 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
 /// Asks the project which of the permissions the caller has there. What is bound more narrowly is not told by this; the
 /// provisioning documents bind with a condition only what is made by a name, which the project cannot decide in advance.
 async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
-    let site = cx.deployment();
-    let rendered = Gcp::principal(&site.layout, &site.permissions().provisioning);
+    let deployment = cx.deployment();
+    let rendered = Gcp::principal(&deployment.layout, &deployment.permissions().provisioning);
     let member = format!("serviceAccount:{}", rendered.service_account.email);
     let conditioned: BTreeSet<&str> = rendered
         .bindings
@@ -93,7 +93,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
         .filter_map(|binding| rendered.custom_roles.iter().find(|role| binding.role.ends_with(&*role.role_id)))
         .flat_map(|role| role.included_permissions.iter().map(AsRef::as_ref))
         .collect();
-    let name = Paths(site.target()).parent();
+    let name = Paths(deployment.target()).parent();
     let asked: Vec<&String> = permissions.iter().collect();
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
@@ -107,7 +107,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     let (unclear, missing): (Vec<&str>, Vec<&str>) = lacking.into_iter().partition(|one| conditioned.contains(one));
     let mut problems = Vec::new();
     if !missing.is_empty() {
-        let what = format!("these credentials may not {} on `{}`", missing.join(", "), site.target().project);
+        let what = format!("these credentials may not {} on `{}`", missing.join(", "), deployment.target().project);
         let help = "ask whoever administers the project for the rights of the provisioning documents";
         let problem = Problem::error(Rule::Cloud, what, help.to_owned());
         problems.push(problem.at("project").remedy(Remedy::GrantProvisioning));

@@ -85,8 +85,8 @@ impl Claims {
     }
 
     /// Where they are not those that the identity trusts.
-    fn differences(&self, site: &DeploymentContext<Azure>) -> Vec<String> {
-        let target = site.target();
+    fn differences(&self, deployment: &DeploymentContext<Azure>) -> Vec<String> {
+        let target = deployment.target();
         let audience = self.aud.to_string();
         [
             ("issuer", self.iss.as_str(), target.issuer.as_str()),
@@ -129,7 +129,7 @@ impl ClientAssertion for Shown {
 struct Exchanged {
     credential: Arc<ClientAssertionCredential<Shown>>,
     last: Arc<Mutex<Option<Claims>>>,
-    site: Arc<DeploymentContext<Azure>>,
+    deployment: Arc<DeploymentContext<Azure>>,
 }
 
 /// Without the tokens.
@@ -148,7 +148,7 @@ impl TokenCredential for Exchanged {
     ) -> azure_core::Result<AccessToken> {
         self.credential.get_token(scopes, options).await.map_err(|error| {
             let claims = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let refused = refusal(&error, claims.as_ref(), &self.site);
+            let refused = refusal(&error, claims.as_ref(), &self.deployment);
             azure_core::Error::new(azure_core::error::ErrorKind::Credential, refused)
         })
     }
@@ -173,19 +173,20 @@ impl Assume<Azure> for Vendor {
     }
 
     async fn assume(&self, request: &AssumeRequest<Azure>) -> Result<AssumedSession<Clients>> {
-        let site = &*request.deployment;
-        let client = site.identity_id.clone().ok_or_else(|| {
+        let deployment = &*request.deployment;
+        let client = deployment.identity_id.clone().ok_or_else(|| {
             let what = "the record does not say the client id of the identity; ask the customer for the record that the set-up gave";
             Error::new(ErrorKind::Input, what)
         })?;
         let last = Arc::default();
-        let subject = site.target().subject.to_string();
+        let subject = deployment.target().subject.to_string();
         let shown = Shown { token: self.token.clone(), subject, last: Arc::clone(&last) };
         let options = ClientAssertionCredentialOptions { client_options: self.endpoint.options() };
-        let credential = ClientAssertionCredential::new(site.target().tenant.to_string(), client, shown, Some(options))
-            .map_err(|error| unsent(&error))?;
+        let credential =
+            ClientAssertionCredential::new(deployment.target().tenant.to_string(), client, shown, Some(options))
+                .map_err(|error| unsent(&error))?;
         let credential: Arc<dyn TokenCredential> =
-            Arc::new(Exchanged { credential, last, site: Arc::clone(&request.deployment) });
+            Arc::new(Exchanged { credential, last, deployment: Arc::clone(&request.deployment) });
         let token = credential.get_token(&[ARM], None).await.map_err(|error| unsent(&error))?;
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
         let ends = ends.map_err(|_| Error::missing_field("time of expiry"))?;
@@ -197,13 +198,13 @@ impl Assume<Azure> for Vendor {
 
 /// What it means that Entra gives no token: the vendor shows a wrong one, or the customer's identity does not trust the
 /// right one (any more). <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
-fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &DeploymentContext<Azure>) -> Error {
+fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &DeploymentContext<Azure>) -> Error {
     if causes(error).any(|cause| cause.is::<Error>()) {
         return unsent(error);
     }
     let Some((code, words)) = entra(error) else { return unsent(error) };
     let said = format!("Entra says: {words} ({code})");
-    let differences = shown.map(|claims| claims.differences(site)).unwrap_or_default();
+    let differences = shown.map(|claims| claims.differences(deployment)).unwrap_or_default();
     let wrong = |what: &str| Error::new(ErrorKind::Credentials, format!("{what}; {said}"));
     match code.trim_start_matches("AADSTS") {
         "70025" | "700211" | "700212" | "700213" | "7002138" | "700016" if differences.is_empty() => {
@@ -214,7 +215,7 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, site: &DeploymentC
         }
         "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
         "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
-            let issuer = site.target().issuer.as_str();
+            let issuer = deployment.target().issuer.as_str();
             wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
         }
         "90033" | "50196" | "90055" => Error::new(ErrorKind::Unavailable, said),

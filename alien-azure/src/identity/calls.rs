@@ -233,10 +233,10 @@ async fn written_claim(cx: Context<'_>) -> Result<String> {
 /// The identities of code that are there, with the ids that Entra gave them.
 async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
     let mut holders = Vec::new();
-    for (position, holding) in cx.deployment().permissions().runtime.iter().enumerate() {
+    for (position, grants) in cx.deployment().permissions().runtime.iter().enumerate() {
         let identity = cx.about(Subject::RuntimeIdentity(position));
         if let Some(found) = look(identity).await.optional()? {
-            holders.push((holding, found.properties.principal_id));
+            holders.push((grants, found.properties.principal_id));
         }
     }
     Ok(holders)
@@ -250,10 +250,10 @@ fn own_names<'a>(cx: Context<'a>) -> BTreeSet<&'a str> {
 /// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
 /// vendor's identity is assigned its roles last of all, when it is opened.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
-    let site = cx.deployment();
+    let deployment = cx.deployment();
     let own = own_names(cx);
-    for (holding, principal_id) in holders(cx).await? {
-        let principal = Azure::principal(&site.layout, holding);
+    for (grants, principal_id) in holders(cx).await? {
+        let principal = Azure::principal(&deployment.layout, grants);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
             assign(cx, due, &principal_id).await?;
         }
@@ -264,10 +264,10 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
 /// Takes from every identity of the deployment what it was assigned at what belongs to a subject, which is kept when the
 /// rest goes.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
-    let site = cx.deployment();
+    let deployment = cx.deployment();
     let own = own_names(cx);
-    for holding in site.permissions().runtime.iter().chain([&site.permissions().management]) {
-        let principal = Azure::principal(&site.layout, holding);
+    for grants in deployment.permissions().runtime.iter().chain([&deployment.permissions().management]) {
+        let principal = Azure::principal(&deployment.layout, grants);
         for due in principal.role_assignments.iter().filter(|due| own.contains(due.scope.as_str())) {
             unassign(cx, &assignment_id(due)).await?;
         }

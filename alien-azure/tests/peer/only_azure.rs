@@ -66,9 +66,9 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 
 /// Whether each assignment that is rendered is there.
 fn everything_is_assigned(peer: &Peer, deployment: &Deployment) {
-    let site = DeploymentContext::<Azure>::of(deployment).unwrap();
-    let holdings = site.permissions().runtime.iter().chain([&site.permissions().management]);
-    for principal in holdings.map(|holding| Azure::principal(&site.layout, holding)) {
+    let context = DeploymentContext::<Azure>::of(deployment).unwrap();
+    let holders = context.permissions().runtime.iter().chain([&context.permissions().management]);
+    for principal in holders.map(|grants| Azure::principal(&context.layout, grants)) {
         let held = peer.sim.assignments(&peer.principal_id(&principal.identity.id));
         let held: BTreeSet<String> = held.iter().map(|one| one["id"].as_str().unwrap().to_ascii_lowercase()).collect();
         let due = principal.role_assignments.iter().map(|due| {

@@ -153,8 +153,8 @@ fn encoded(text: &str) -> String {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
-    let site = DeploymentContext::<Azure>::of(deployment).unwrap();
-    Azure::principal(&site.layout, &site.permissions().management)
+    let context = DeploymentContext::<Azure>::of(deployment).unwrap();
+    Azure::principal(&context.layout, &context.permissions().management)
 }
 
 /// The image that does what a function should, by its digest.

@@ -43,7 +43,7 @@ pub(super) fn report<C: AccessControl>(layout: &Layout<C>, layers: &Layers<C::Pr
     let mut findings = Findings::default();
     let mut judged = Vec::new();
     for layer in Layer::ALL {
-        let holdings: Vec<&Grants> = permissions.holdings().filter(|holding| holding.holder.layer() == layer).collect();
+        let holders: Vec<&Grants> = permissions.holders().filter(|grants| grants.holder.layer() == layer).collect();
         let mut labels = BTreeSet::new();
         for principal in layers.principals(layer) {
             let label = C::label(principal);
@@ -61,19 +61,19 @@ pub(super) fn report<C: AccessControl>(layout: &Layout<C>, layers: &Layers<C::Pr
             if !labels.insert(label) {
                 about(Promise::P1, "there are two principals of this name".to_owned());
             }
-            let found = holdings.binary_search_by(|holding| holding.holder.label().cmp(label));
-            let Some(holding) = found.ok().and_then(|position| holdings.get(position)) else {
+            let found = holders.binary_search_by(|grants| grants.holder.label().cmp(label));
+            let Some(grants) = found.ok().and_then(|position| holders.get(position)) else {
                 about(Promise::P1, "the stack has no such principal".to_owned());
                 continue;
             };
             if source == Source::Elsewhere {
                 let promise = if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 };
-                for what in C::excesses(&layout.target, principal, &C::principal(layout, holding)) {
+                for what in C::excesses(&layout.target, principal, &C::principal(layout, grants)) {
                     about(promise, what);
                 }
             }
             if layer != Layer::Provisioning {
-                Judge::<C>::new(layout, &index, holding, &mut findings).judge(principal);
+                Judge::<C>::new(layout, &index, grants, &mut findings).judge(principal);
             }
         }
         if layer != Layer::Provisioning && !labels.is_empty() {
@@ -100,7 +100,7 @@ impl Findings {
     }
 }
 
-/// What a holding gives on one subject.
+/// What a holder has on one subject.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     sets: Sets,
@@ -152,14 +152,14 @@ impl<'a, C: AccessControl> Judge<'a, C> {
     fn new(
         layout: &'a Layout<C>,
         index: &'a Index<'a, C::Scope>,
-        holding: &'a Grants,
+        grants: &'a Grants,
         findings: &'a mut Findings,
     ) -> Self {
         let stack = &layout.stack;
         let mut held = vec![Held::default(); stack.resources().len()];
         let mut shared = BTreeMap::<Kind, Held>::new();
         let mut identities = BTreeMap::<(usize, Kind), Held>::new();
-        for grant in &holding.grants {
+        for grant in &grants.grants {
             let Subject::Resource(position) = grant.subject else { continue };
             let (Some(resource), Some(own)) = (stack.at(position), held.get_mut(position)) else { continue };
             own.add(grant.set, grant.why);
@@ -170,7 +170,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
                 identities.entry((identity, resource.kind())).or_default().add(grant.set, grant.why);
             }
         }
-        let holder = &holding.holder;
+        let holder = &grants.holder;
         let (allowed, unknown) = (BTreeMap::new(), Vec::new());
         Self { layout, index, holder, layer: holder.layer(), held, shared, identities, allowed, unknown, findings }
     }

@@ -50,7 +50,7 @@ impl<P: Copy + Eq> Names<P> {
             let placed = Placed { stack, resource, target };
             Named { things: named(|things| C::Kinds::name(&placed, things)), identity }
         });
-        let identity = |holding: &Grants| named(|things| C::name_identity(&holding.holder, target, things));
+        let identity = |grants: &Grants| named(|things| C::name_identity(&grants.holder, target, things));
         Self {
             resources: resources.collect(),
             deployment: named(|things| C::name_shared(stack, target, things)),

@@ -44,7 +44,7 @@ fn provisioning(stack: &Stack, identities: usize) -> Grants {
     for subject in subjects {
         grants.push(Grant { subject, set: Set::Setup, why: GrantReason::Foundation });
     }
-    holding(Holder::Admin, grants)
+    of_holder(Holder::Admin, grants)
 }
 
 fn management(stack: &Stack) -> Grants {
@@ -68,7 +68,7 @@ fn management(stack: &Stack) -> Grants {
             grant(*set, GrantReason::Extended);
         }
     }
-    holding(Holder::Vendor, grants)
+    of_holder(Holder::Vendor, grants)
 }
 
 fn runtime(stack: &Stack) -> Vec<Grants> {
@@ -79,7 +79,7 @@ fn runtime(stack: &Stack) -> Vec<Grants> {
             code.entry(compute.profile).or_default().push(Grant { subject, set: Set::Run, why: GrantReason::Runs });
         }
     }
-    let mut holdings = Vec::with_capacity(code.len());
+    let mut holders = Vec::with_capacity(code.len());
     for (profile, scopes) in stack.profiles() {
         // No code runs under an unused profile: there is no identity that could hold its grants.
         let Some(mut grants) = code.remove(profile.as_str()) else { continue };
@@ -98,13 +98,13 @@ fn runtime(stack: &Stack) -> Vec<Grants> {
                 }
             }
         }
-        holdings.push(holding(Holder::Profile(profile.clone()), grants));
+        holders.push(of_holder(Holder::Profile(profile.clone()), grants));
     }
-    holdings
+    holders
 }
 
 /// Sorts grants and keeps the first reason where two give the same set on the same subject.
-fn holding(holder: Holder, mut grants: Vec<Grant>) -> Grants {
+fn of_holder(holder: Holder, mut grants: Vec<Grant>) -> Grants {
     grants.sort_unstable();
     grants.dedup_by_key(|grant| (grant.subject, grant.set));
     Grants { holder, grants }

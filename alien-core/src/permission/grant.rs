@@ -154,13 +154,13 @@ pub struct Permissions {
     pub provisioning: Grants,
     /// What the vendor holds, day to day.
     pub management: Grants,
-    /// What the deployed code holds: one holding a profile that code runs under, sorted by name.
+    /// What the deployed code holds: one list a profile that code runs under, sorted by name.
     pub runtime: Vec<Grants>,
 }
 
 impl Permissions {
-    /// The holdings of all layers.
-    pub fn holdings(&self) -> impl Iterator<Item = &Grants> {
+    /// The holders of all layers.
+    pub fn holders(&self) -> impl Iterator<Item = &Grants> {
         [&self.provisioning, &self.management].into_iter().chain(&self.runtime)
     }
 
@@ -168,7 +168,7 @@ impl Permissions {
     #[must_use]
     pub fn runtime_position(&self, profile: &str) -> Option<usize> {
         self.runtime
-            .binary_search_by(|holding| match &holding.holder {
+            .binary_search_by(|grants| match &grants.holder {
                 Holder::Profile(name) => name.as_str().cmp(profile),
                 Holder::Admin | Holder::Vendor => std::cmp::Ordering::Less,
             })

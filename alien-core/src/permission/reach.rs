@@ -100,13 +100,13 @@ fn reach(stack: &Stack) -> Reach {
     }
     let used: BTreeSet<&ProfileName> = through.iter().map(|through| &through.profile).collect();
     let mut profiles = BTreeMap::new();
-    for holding in &permissions.runtime {
-        let Holder::Profile(profile) = &holding.holder else { continue };
+    for grants in &permissions.runtime {
+        let Holder::Profile(profile) = &grants.holder else { continue };
         if !used.contains(profile) {
             continue;
         }
         let mut data: Vec<DataReach> = Vec::new();
-        for grant in &holding.grants {
+        for grant in &grants.grants {
             let access = match grant.set {
                 Set::DataRead => Access::Read,
                 Set::DataWrite => Access::Write,

@@ -245,15 +245,11 @@ fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
 fn held(stack: &Stack) -> BTreeMap<(Layer, String, String, String), String> {
     let permissions = stack.permissions();
     let mut all = BTreeMap::new();
-    for holding in permissions.holdings() {
-        let holder = holding.holder.name();
-        for grant in &holding.grants {
-            let key = (
-                holding.holder.layer(),
-                holder.clone(),
-                subject_name(stack, permissions, grant),
-                grant.set_name(stack),
-            );
+    for grants in permissions.holders() {
+        let holder = grants.holder.name();
+        for grant in &grants.grants {
+            let key =
+                (grants.holder.layer(), holder.clone(), subject_name(stack, permissions, grant), grant.set_name(stack));
             all.insert(key, grant.reason(stack));
         }
     }
@@ -268,7 +264,7 @@ fn subject_name(stack: &Stack, permissions: &Permissions, grant: &Grant) -> Stri
         Subject::Deployment => "deployment".to_owned(),
         Subject::ManagementIdentity => permissions.management.holder.name(),
         Subject::RuntimeIdentity(position) => {
-            permissions.runtime.get(position).map_or_else(String::new, |holding| holding.holder.name())
+            permissions.runtime.get(position).map_or_else(String::new, |grants| grants.holder.name())
         }
     }
 }

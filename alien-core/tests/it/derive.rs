@@ -8,18 +8,18 @@ use alien_core::{GrantReason, Grants, Kind, Layer, Lifecycle, Set, Stack, Subjec
 use proptest::prelude::*;
 
 /// Holder, subject by id, set.
-fn named(stack: &Stack, holdings: &[&Grants]) -> BTreeSet<(String, String, Set)> {
+fn named(stack: &Stack, holders: &[&Grants]) -> BTreeSet<(String, String, Set)> {
     let permissions = stack.permissions();
-    holdings
+    holders
         .iter()
-        .flat_map(|holding| {
-            holding.grants.iter().map(|grant| {
+        .flat_map(|grants| {
+            grants.grants.iter().map(|grant| {
                 let subject = match grant.subject {
                     Subject::Resource(n) => stack.resources()[n].id().to_string(),
                     Subject::RuntimeIdentity(n) => permissions.runtime[n].holder.name(),
                     other => format!("{other:?}"),
                 };
-                (holding.holder.name(), subject, grant.set)
+                (grants.holder.name(), subject, grant.set)
             })
         })
         .collect()
@@ -30,9 +30,9 @@ fn every_grant_says_why_it_exists() {
     let stack = my_app();
     let permissions = stack.permissions();
     let mut text = String::new();
-    for holding in permissions.holdings() {
-        text.push_str(&format!("{}\n", holding.holder.name()));
-        for grant in &holding.grants {
+    for grants in permissions.holders() {
+        text.push_str(&format!("{}\n", grants.holder.name()));
+        for grant in &grants.grants {
             text.push_str(&format!("  {}: {}\n", grant.set_name(&stack), grant.reason(&stack)));
         }
     }
@@ -76,9 +76,9 @@ proptest! {
     #[test]
     fn code_holds_what_its_profile_asks_for_and_nothing_of_management(stack in any_stack()) {
         let permissions = stack.permissions();
-        for holding in &permissions.runtime {
-            prop_assert_eq!(holding.holder.layer(), Layer::Runtime);
-            for grant in &holding.grants {
+        for grants in &permissions.runtime {
+            prop_assert_eq!(grants.holder.layer(), Layer::Runtime);
+            for grant in &grants.grants {
                 prop_assert!(grant.set == Set::Run || grant.set.is_for_profiles());
             }
         }
@@ -99,8 +99,8 @@ proptest! {
         let after = Stack::from_json(&added.to_string()).unwrap();
         let grants = |stack: &Stack| {
             let permissions = stack.permissions();
-            let holdings: Vec<&Grants> = permissions.holdings().collect();
-            let mut grants = named(stack, &holdings);
+            let holders: Vec<&Grants> = permissions.holders().collect();
+            let mut grants = named(stack, &holders);
             grants.retain(|(holder, subject, _)| subject != "new-one" && subject != "runtime-execution" && holder != "runtime-execution");
             grants
         };

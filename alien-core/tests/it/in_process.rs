@@ -53,9 +53,9 @@ impl World for InProcess {
     }
 
     async fn give_back(&self, deployment: &Deployment) {
-        let site = DeploymentContext::<Memory>::of(deployment).unwrap();
-        let document = Memory::principal(&site.layout, &site.permissions().management);
-        self.account.set_document(site.identity(), document);
+        let context = DeploymentContext::<Memory>::of(deployment).unwrap();
+        let document = Memory::principal(&context.layout, &context.permissions().management);
+        self.account.set_document(context.identity(), document);
     }
 }
 

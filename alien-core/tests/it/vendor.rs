@@ -194,14 +194,14 @@ async fn a_call_that_was_not_granted_is_never_made() {
     let world = InProcess::new();
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "gate", stack.clone());
-    let site = Arc::new(DeploymentContext::<Memory>::new(
+    let context = Arc::new(DeploymentContext::<Memory>::new(
         case.invitation.id,
         case.target.clone(),
         release(&stack, &[first(&world)]),
     ));
     let calls = Calls::default();
     let how = world.calling().recorder(calls.recorder());
-    let caller = Gate::new(Arc::clone(&site), site.permissions().management.clone(), how);
+    let caller = Gate::new(Arc::clone(&context), context.permissions().management.clone(), how);
     let made = AtomicUsize::new(0);
     let attempt = || async {
         made.fetch_add(1, Ordering::Relaxed);
@@ -215,7 +215,7 @@ async fn a_call_that_was_not_granted_is_never_made() {
         ("api", memory::operations::DELETE, false),
     ] {
         let before = made.load(Ordering::Relaxed);
-        let result = caller.call(site.subject(id).unwrap(), &[row], attempt).await;
+        let result = caller.call(context.subject(id).unwrap(), &[row], attempt).await;
         assert_eq!(made.load(Ordering::Relaxed) - before, usize::from(granted), "{} on {id}", row.permission);
         assert_eq!(result.is_ok(), granted);
         if let Err(error) = result {
@@ -224,7 +224,7 @@ async fn a_call_that_was_not_granted_is_never_made() {
     }
     // A call that needs several permissions needs all of them.
     let both = [memory::operations::GET, memory::operations::SET_CODE];
-    assert!(caller.call(site.subject("ledger").unwrap(), &both, attempt).await.is_err());
+    assert!(caller.call(context.subject("ledger").unwrap(), &both, attempt).await.is_err());
     assert_eq!(calls.take().iter().filter(|call| call.failure == Some(ErrorKind::NotGranted)).count(), 4);
 }
 
@@ -234,13 +234,13 @@ async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
     let world = InProcess::new();
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "retry", stack.clone());
-    let site = Arc::new(DeploymentContext::<Memory>::new(
+    let context = Arc::new(DeploymentContext::<Memory>::new(
         case.invitation.id,
         case.target.clone(),
         release(&stack, &[first(&world)]),
     ));
-    let caller = Gate::new(Arc::clone(&site), site.permissions().management.clone(), world.calling());
-    let api = site.subject("api").unwrap();
+    let caller = Gate::new(Arc::clone(&context), context.permissions().management.clone(), world.calling());
+    let api = context.subject("api").unwrap();
     let get = [memory::operations::GET];
     let made = AtomicUsize::new(0);
     let failing = |kind, wait: Option<Duration>, times: usize| {

@@ -44,9 +44,9 @@ fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
 }
 
 /// Everything of a deployment that has a policy, by its full name.
-pub(crate) fn guarded(site: &DeploymentContext<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
+pub(crate) fn guarded(deployment: &DeploymentContext<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
     let mut found = BTreeMap::new();
-    for thing in site.names().things().filter(|thing| rows(thing.scope).is_some()) {
+    for thing in deployment.names().things().filter(|thing| rows(thing.scope).is_some()) {
         let subject = if thing.scope == Scope::Project { Subject::Deployment } else { thing.subject };
         found.entry(thing.name).or_insert(Guarded { subject, scope: thing.scope, name: thing.name });
     }

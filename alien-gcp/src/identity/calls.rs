@@ -226,13 +226,13 @@ async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> R
 
 /// Binds every account of the deployment, as it is rendered, on what belongs to a subject that was just made or set.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
-    let site = cx.deployment();
-    let own: Vec<Guarded<'_>> = guarded(site).into_values().filter(|on| on.subject == cx.subject).collect();
+    let deployment = cx.deployment();
+    let own: Vec<Guarded<'_>> = guarded(deployment).into_values().filter(|on| on.subject == cx.subject).collect();
     if own.is_empty() {
         return Ok(());
     }
-    let all = site.permissions().runtime.iter().chain([&site.permissions().management]);
-    let principals: Vec<Principal> = all.map(|grants| Gcp::principal(&site.layout, grants)).collect();
+    let all = deployment.permissions().runtime.iter().chain([&deployment.permissions().management]);
+    let principals: Vec<Principal> = all.map(|grants| Gcp::principal(&deployment.layout, grants)).collect();
     for on in own {
         let here = |binding: &&Binding| binding.resource == on.name;
         for principal in &principals {
@@ -260,10 +260,10 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
 
 /// Unbinds every account of the deployment from what belongs to a subject, which is kept when the rest goes.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
-    let site = cx.deployment();
-    let all = site.permissions().runtime.iter().chain([&site.permissions().management]);
-    let members: Vec<String> = all.map(|grants| member(&Gcp::principal(&site.layout, grants))).collect();
-    for on in guarded(site).into_values().filter(|on| on.subject == cx.subject) {
+    let deployment = cx.deployment();
+    let all = deployment.permissions().runtime.iter().chain([&deployment.permissions().management]);
+    let members: Vec<String> = all.map(|grants| member(&Gcp::principal(&deployment.layout, grants))).collect();
+    for on in guarded(deployment).into_values().filter(|on| on.subject == cx.subject) {
         policy::change_if_there(cx, on, |policy| {
             members.iter().fold(false, |changed, member| policy::bind(policy, member, is_own(cx), &[]) | changed)
         })

@@ -60,9 +60,9 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
 
 /// Whether each binding that is rendered stands in the policy of what it is on.
 fn everything_is_bound(peer: &Peer, deployment: &alien_core::Deployment, when: &str) {
-    let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
-    let holdings = site.permissions().runtime.iter().chain([&site.permissions().management]);
-    for binding in holdings.flat_map(|holding| Gcp::principal(&site.layout, holding).bindings) {
+    let context = DeploymentContext::<Gcp>::of(deployment).unwrap();
+    let holders = context.permissions().runtime.iter().chain([&context.permissions().management]);
+    for binding in holders.flat_map(|grants| Gcp::principal(&context.layout, grants).bindings) {
         let policy = peer.sim.policy(&binding.resource).unwrap();
         let condition = binding.condition.map(|condition| condition.expression).unwrap_or_default();
         let holds = policy["bindings"].as_array().unwrap().iter().any(|found| {

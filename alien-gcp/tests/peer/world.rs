@@ -68,8 +68,8 @@ impl Peer {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
-    let site = DeploymentContext::<Gcp>::of(deployment).unwrap();
-    Gcp::principal(&site.layout, &site.permissions().management)
+    let context = DeploymentContext::<Gcp>::of(deployment).unwrap();
+    Gcp::principal(&context.layout, &context.permissions().management)
 }
 
 /// The image that does what a function should, by its digest.

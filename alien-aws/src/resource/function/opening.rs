@@ -108,12 +108,12 @@ struct Mapping {
 
 /// Makes the mappings that the stack names and removes all others.
 pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()> {
-    let site = cx.deployment();
+    let deployment = cx.deployment();
     let name = cx.name(Scope::Function)?;
     let wanted: Vec<&str> = resource
         .settings()
         .triggers()
-        .map(|queue| site.name(site.subject(queue)?, Scope::Queue))
+        .map(|queue| deployment.name(deployment.subject(queue)?, Scope::Queue))
         .collect::<Result<_>>()?;
     let mut missing = wanted.clone();
     for mapping in mappings(cx).await? {

@@ -51,39 +51,39 @@ const GROUPS: List = List(op::DESCRIBE_SECURITY_GROUPS, "securityGroupInfo", "gr
 #[async_trait]
 impl Reconcile<Aws, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        let site = cx.deployment();
-        let arn = |vpc: &str| Arns(site.target()).regional("ec2", &["vpc/", vpc]);
+        let deployment = cx.deployment();
+        let arn = |vpc: &str| Arns(deployment.target()).regional("ec2", &["vpc/", vpc]);
         if let Some(vpc) = self.existing_name() {
             let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
             if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
                 return Ok(Observed::Adopted { id: arn(vpc) });
             }
             let help = "give the id of one that is there, or leave `existing` out to have one made";
-            let what = format!("there is no VPC `{vpc}` in {}; {help}", site.target().region);
+            let what = format!("there is no VPC `{vpc}` in {}; {help}", deployment.target().region);
             return Err(Error::new(ErrorKind::NotFound, what));
         }
         let name = cx.full_name(Scope::NetworkTag)?;
         let vpcs = list(cx, VPCS, filters(&[(RESOURCE, name)])).await?;
-        let own = vpcs.iter().find(|(_, vpc)| is_own(site, vpc));
+        let own = vpcs.iter().find(|(_, vpc)| is_own(deployment, vpc));
         let Some((id, vpc)) = own.or(vpcs.first()) else { return Ok(Observed::Absent) };
         let group = match own {
-            Some((id, _)) => list(cx, GROUPS, marked(site, cx.subject, Some(id))?).await?,
+            Some((id, _)) => list(cx, GROUPS, marked(deployment, cx.subject, Some(id))?).await?,
             None => Vec::new(),
         };
         let finished = group.iter().find(|(id, group)| has_rule(id, group));
         let owner = vpc.tags().filter(|(key, _)| *key == Marks::DEPLOYMENT);
         let finished = finished.iter().flat_map(|(_, group)| group.tags());
         let finished = finished.filter(|(key, _)| *key == Marks::FINGERPRINT);
-        Ok(Observed::marked(arn(id), site.id, owner.chain(finished)))
+        Ok(Observed::marked(arn(id), deployment.id, owner.chain(finished)))
     }
 
     /// Makes the VPC. EC2 makes another one each time it is asked, so the call is not made again unless it certainly did
     /// nothing; what it made all the same, the next look finds.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let site = cx.deployment();
+        let deployment = cx.deployment();
         let range = self.range();
         let name = cx.full_name(Scope::NetworkTag)?;
-        let own = marked(site, cx.subject, None)?;
+        let own = marked(deployment, cx.subject, None)?;
         if !list(cx, VPCS, own.clone()).await?.is_empty() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is a VPC with the deployment's tags"));
         }
@@ -99,10 +99,10 @@ impl Reconcile<Aws, Clients> for Network {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let site = cx.deployment();
+        let deployment = cx.deployment();
         let range = self.range();
         let name = cx.full_name(Scope::NetworkTag)?;
-        let found = list(cx, VPCS, marked(site, cx.subject, None)?).await?;
+        let found = list(cx, VPCS, marked(deployment, cx.subject, None)?).await?;
         let Some((vpc, found)) = found.into_iter().next() else {
             return Err(Error::new(ErrorKind::NotFound, "the VPC is not there; set up again"));
         };
@@ -112,7 +112,7 @@ impl Reconcile<Aws, Clients> for Network {
             let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
             return Err(Error::new(ErrorKind::Rejected, what));
         }
-        let within = marked(site, cx.subject, Some(&vpc))?;
+        let within = marked(deployment, cx.subject, Some(&vpc))?;
         // Endpoints of AWS's services that a customer adds later take their services' names only so
         // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
         change(cx, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
@@ -159,11 +159,11 @@ impl Reconcile<Aws, Clients> for Network {
 impl Operate<Aws, Clients> for Network {
     /// The id of the VPC. One that is being set up is looked for: its id is on record only afterwards.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
-        let site = cx.deployment();
-        if self.existing_name().is_none() && !site.ids.contains_key(cx.resource()?.id()) {
+        let deployment = cx.deployment();
+        if self.existing_name().is_none() && !deployment.ids.contains_key(cx.resource()?.id()) {
             return Ok(placement(cx, cx.subject).await?.vpc);
         }
-        Ok(last(site.id_of(cx.subject)).to_owned())
+        Ok(last(deployment.id_of(cx.subject)).to_owned())
     }
 
     /// Asks for one attribute of the VPC: the only call of EC2 that looks at a VPC and at no other.
@@ -175,9 +175,9 @@ impl Operate<Aws, Clients> for Network {
     }
 }
 
-fn is_own(site: &DeploymentContext<Aws>, element: &Element) -> bool {
+fn is_own(deployment: &DeploymentContext<Aws>, element: &Element) -> bool {
     let owner = element.tags().find(|(key, _)| *key == Marks::DEPLOYMENT);
-    owner.is_some_and(|(_, found)| found.parse() == Ok(site.id))
+    owner.is_some_and(|(_, found)| found.parse() == Ok(deployment.id))
 }
 
 /// Whether the members of a security group are let in to each other.
@@ -316,12 +316,12 @@ const MOST: usize = 16;
 /// Where code that `at` is about is placed in a network. One of the customer's gives all its subnets and its default
 /// security group.
 pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
-    let site = cx.deployment();
-    let existing = site.resource(network)?.existing_name();
+    let deployment = cx.deployment();
+    let existing = deployment.resource(network)?.existing_name();
     let (subnets, groups) = match existing {
         Some(vpc) => (filters(&[("vpc-id", vpc)]), filters(&[("vpc-id", vpc), ("group-name", "default")])),
         None => {
-            let own = marked(site, network, None)?;
+            let own = marked(deployment, network, None)?;
             (own.clone(), own)
         }
     };
@@ -329,7 +329,7 @@ pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Place
     let groups = list(cx, GROUPS, groups).await?;
     let vpc = subnets.first().and_then(|(_, subnet)| subnet.text("vpcId"));
     let (Some(vpc), false) = (vpc.map(str::to_owned), groups.is_empty()) else {
-        let name = site.subject_name(network);
+        let name = deployment.subject_name(network);
         let what = format!("the network `{name}` has no subnet or no security group; mend it, and set up again");
         return Err(Error::new(ErrorKind::NotFound, what));
     };
@@ -376,9 +376,9 @@ fn filters(pairs: &[(&str, &str)]) -> Params {
 }
 
 /// The filters of a network's own parts: all of them, or those in a VPC.
-fn marked(site: &DeploymentContext<Aws>, network: Subject, vpc: Option<&str>) -> Result<Params> {
-    let deployment = site.id.to_string();
-    let tags = [(DEPLOYMENT, deployment.as_str()), (RESOURCE, site.name(network, Scope::NetworkTag)?)];
+fn marked(deployment: &DeploymentContext<Aws>, network: Subject, vpc: Option<&str>) -> Result<Params> {
+    let id = deployment.id.to_string();
+    let tags = [(DEPLOYMENT, id.as_str()), (RESOURCE, deployment.name(network, Scope::NetworkTag)?)];
     let pairs: Vec<_> = tags.into_iter().chain(vpc.map(|vpc| ("vpc-id", vpc))).collect();
     Ok(filters(&pairs))
 }

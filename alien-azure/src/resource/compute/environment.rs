@@ -324,8 +324,9 @@ pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -
 
 /// The environments of the deployment that no app of its stack names.
 pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
-    let site = cx.deployment();
-    let named = |id: &str| site.names().things().any(|thing| thing.scope == Scope::Environment && same(thing.name, id));
+    let deployment = cx.deployment();
+    let named =
+        |id: &str| deployment.names().things().any(|thing| thing.scope == Scope::Environment && same(thing.name, id));
     Ok(list(cx).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 

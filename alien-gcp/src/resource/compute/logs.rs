@@ -55,17 +55,17 @@ impl Log<'_> {
 
 /// Both logs.
 fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
-    let site = cx.deployment();
+    let deployment = cx.deployment();
     let mut logs = Vec::new();
     for lifecycle in [Lifecycle::Live, Lifecycle::Frozen] {
         let mut services = Vec::new();
-        for grant in site.permissions().management.grants.iter().filter(|grant| grant.set == Set::Logs) {
+        for grant in deployment.permissions().management.grants.iter().filter(|grant| grant.set == Set::Logs) {
             let Subject::Resource(_) = grant.subject else { continue };
-            if site.resource(grant.subject)?.lifecycle() == lifecycle {
+            if deployment.resource(grant.subject)?.lifecycle() == lifecycle {
                 services.push(cx.about(grant.subject).name(Scope::Service)?);
             }
         }
-        logs.push(Log { bucket: log_bucket(Paths(site.target()), lifecycle), services });
+        logs.push(Log { bucket: log_bucket(Paths(deployment.target()), lifecycle), services });
     }
     Ok(logs)
 }
