@@ -169,7 +169,7 @@ impl ReconcileIdentity<Aws, Clients> for Roles {
 
     /// First a denial, which takes effect on sessions that are open already
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>); then nobody is let in any
-    /// more. Without its seal, the role is set up again by the next set-up.
+    /// more. Without its fingerprint, the role is set up again by the next set-up.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let name = cx.name(Scope::Role)?;
         let deny = Policy::new(vec![Statement {

@@ -108,7 +108,7 @@ impl Reconcile<Azure, Clients> for Identities {
         .await
     }
 
-    /// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the seal.
+    /// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the fingerprint.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let principal = principal(cx)?;
         let found = look(cx).await?.properties;
@@ -188,7 +188,7 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
     }
 
     /// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
-    /// nothing. Without its seal, it is set up again by the next set-up.
+    /// nothing. Without its fingerprint, it is set up again by the next set-up.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let principal = principal(cx)?;
         let found = look(cx).await?.properties;

@@ -81,8 +81,9 @@ pub(super) struct State {
 pub(super) struct Stored {
     /// Whose it is; none where it is nobody's of ours.
     pub(super) deployment: Option<String>,
-    /// What it was set to.
-    pub(super) seal: Option<String>,
+    /// What it was set to; version 1 called it a seal.
+    #[serde(alias = "seal")]
+    pub(super) fingerprint: Option<String>,
     /// Its settings, and what it runs.
     pub(super) settings: String,
     pub(super) code: String,

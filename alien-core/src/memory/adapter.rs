@@ -87,7 +87,7 @@ async fn with_identity<T: Send>(
 
 fn observed(cx: Context<'_>, id: &str, thing: &Stored) -> Observed {
     let owner = thing.deployment.as_deref().map(|owner| (Marks::DEPLOYMENT, owner));
-    let fingerprint = thing.seal.as_deref().map(|fingerprint| (Marks::FINGERPRINT, fingerprint));
+    let fingerprint = thing.fingerprint.as_deref().map(|fingerprint| (Marks::FINGERPRINT, fingerprint));
     Observed::marked(id, cx.deployment().id, owner.into_iter().chain(fingerprint))
 }
 
@@ -96,7 +96,7 @@ fn made(marks: &Marks) -> Stored {
 }
 
 async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
-    with_thing(cx, row, |thing| thing.seal = Some(marks.fingerprint.to_string())).await
+    with_thing(cx, row, |thing| thing.fingerprint = Some(marks.fingerprint.to_string())).await
 }
 
 /// A zip with these bytes does not start: for tests of what happens then.
@@ -190,7 +190,7 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
 #[async_trait]
 impl<S: ResourceSettings> Operate<Memory, Clients> for S {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
-        with_thing(cx, op::GET, |thing| match (thing.broken, &thing.seal) {
+        with_thing(cx, op::GET, |thing| match (thing.broken, &thing.fingerprint) {
             (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
             (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
             (false, _) => Heartbeat::new(Health::Healthy, "it works"),
@@ -305,7 +305,7 @@ impl Reconcile<Memory, Clients> for Identities {
         let document = Memory::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
         with_identity(cx, op::SET_IDENTITY, |identity| identity.document = Some(document.clone())).await?;
         let fingerprint = marks.fingerprint.to_string();
-        with_identity(cx, op::SET_IDENTITY, |identity| identity.thing.seal = Some(fingerprint.clone())).await
+        with_identity(cx, op::SET_IDENTITY, |identity| identity.thing.fingerprint = Some(fingerprint.clone())).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -331,7 +331,8 @@ impl ReconcileIdentity<Memory, Clients> for Identities {
 
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         // Whoever sets up again writes the document again.
-        with_identity(cx, op::SET_IDENTITY, |identity| (identity.document, identity.thing.seal) = (None, None)).await
+        with_identity(cx, op::SET_IDENTITY, |identity| (identity.document, identity.thing.fingerprint) = (None, None))
+            .await
     }
 }
 

@@ -105,7 +105,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         .map(drop)
     }
 
-    /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the seal.
+    /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the fingerprint.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let principal = principal(cx)?;
         if account(cx).await?.disabled {
@@ -172,7 +172,7 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
     }
 
     /// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
-    /// worth nothing. Without its seal, it is set up again by the next set-up.
+    /// worth nothing. Without its fingerprint, it is set up again by the next set-up.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let found = account(cx).await?;
         let principal = principal(cx)?;

@@ -39,10 +39,10 @@ impl Reconcile<Aws, Clients> for Container {
         let copies = self.copies().min;
         Ok(look(cx).await?.map_or(Observed::Absent, |service| {
             let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-            let sealed = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
+            let finished = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
             let runs = service.task_definition().map(revision);
-            let drift = match sealed {
-                Some(sealed) if runs != Some(sealed) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+            let drift = match finished {
+                Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
                 _ if u32::try_from(service.desired_count()) != Ok(copies) => {
                     Some(format!("it is to run {} times", service.desired_count()))
                 }
@@ -107,8 +107,8 @@ impl Reconcile<Aws, Clients> for Container {
         })
         .await?;
         steady(cx, Some(&definition)).await?;
-        let sealed = [(DEFINITION, revision(&definition).to_owned())];
-        mark(cx, marks.finished().into_iter().chain(sealed)).await
+        let finished = [(DEFINITION, revision(&definition).to_owned())];
+        mark(cx, marks.finished().into_iter().chain(finished)).await
     }
 
     /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run

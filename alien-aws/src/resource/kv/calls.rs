@@ -80,11 +80,11 @@ impl Reconcile<Aws, Clients> for Kv {
         done.await?;
         expire(cx, self, name).await?;
         let tags = tags(marks.finished())?;
-        let sealed = cx.call(&[op::TAG_TABLE], || async {
+        let finished = cx.call(&[op::TAG_TABLE], || async {
             let call = cx.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
             call.send().await.map_err(failure)
         });
-        sealed.await.map(drop)
+        finished.await.map(drop)
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {

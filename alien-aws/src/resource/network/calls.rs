@@ -8,9 +8,9 @@
 //! Half of the range is left free.
 //!
 //! Ids are AWS's to choose, so every part is found by its tags, which are given by the request that makes it and never
-//! after: our documents allow no tagging of what is there. So the seal is on the part that is made last, the security
-//! group, and it counts when the group has its one rule, which can only be added afterwards. For the same reason a seal
-//! cannot be renewed. Nothing is lost: all that a stack says of a network is its range, which AWS cannot change either.
+//! after: our documents allow no tagging of what is there. So the fingerprint is on the part that is made last, the
+//! security group, and it counts when the group has its one rule, which can only be added afterwards. For the same
+//! reason a fingerprint cannot be renewed. Nothing is lost: all that a stack says of a network is its range, which AWS cannot change either.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -270,7 +270,7 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// The part that is made last and carries the seal. A new group lets everything out and nothing in.
+    /// The part that is made last and carries the fingerprint. A new group lets everything out and nothing in.
     async fn group(&self) -> Result<()> {
         let Self { cx, vpc, name, marks, .. } = *self;
         let found = list(cx, GROUPS, self.within.clone()).await?.into_iter().next();
@@ -284,8 +284,8 @@ impl Making<'_> {
                 let group = format!("alien-{name}");
                 let params =
                     [("VpcId", vpc), ("GroupName", &group), ("GroupDescription", "Lets in its own members only")];
-                let [_, sealed] = marks.finished();
-                let tags = tags("security-group", name, marks.ownership(name).into_iter().chain([sealed]));
+                let [_, finished] = marks.finished();
+                let tags = tags("security-group", name, marks.ownership(name).into_iter().chain([finished]));
                 make(cx, &rows, &params, tags, "groupId").await?
             }
         };

@@ -97,10 +97,10 @@ impl Reconcile<Aws, Clients> for Queue {
         ];
         set(cx, MAIN, &url, wanted).await?;
         let tags = tags(marks.finished());
-        let sealed = cx.call(&[op::TAG_QUEUE], || async {
+        let finished = cx.call(&[op::TAG_QUEUE], || async {
             cx.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
         });
-        sealed.await.map(drop)
+        finished.await.map(drop)
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {

@@ -77,11 +77,11 @@ impl Reconcile<Aws, Clients> for Storage {
         let ours = marks.ownership(bucket.name).into_iter().chain(marks.finished());
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
-        let sealed = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
+        let finished = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
             let call = cx.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.tagging(tags.clone()).send().await.map_err(failure)
         });
-        sealed.await.map(drop)
+        finished.await.map(drop)
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {

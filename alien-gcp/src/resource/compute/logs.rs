@@ -96,7 +96,7 @@ pub(crate) struct Logs;
 
 #[async_trait]
 impl Reconcile<Gcp, Clients> for Logs {
-    /// Both, as one: it is finished where each that is wanted is sealed and filled, and none is there that is not.
+    /// Both, as one: it is finished where each that is wanted has its fingerprint and is filled, and none is there that is not.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for log in logs(cx)? {

@@ -1,6 +1,6 @@
 //! The calls of a network: the network, its subnetwork, and the firewall rule that lets what is in it talk. Neither networks
 //! nor subnetworks have labels: their descriptions, which cannot be changed, carry the marks of ownership, and that of the
-//! rule, which can, the seal.
+//! rule, which can, the fingerprint.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Reconcile<Gcp, Clients> for Network {
                 description::marks(&rule.description.unwrap_or_default()),
             ) {
                 Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
-                sealed => sealed,
+                finished => finished,
             },
         })
     }

@@ -109,9 +109,9 @@ impl Reconcile<Gcp, Clients> for Queue {
         admit(cx).await?;
         let found = look_at_topic(cx, topic).await?.labels;
         let labels = labels::with(found, marks.ownership(cx.name(Scope::Topic)?).into_iter().chain(marks.finished()));
-        let sealed = Topic::new().set_name(topic).set_labels(labels);
+        let finished = Topic::new().set_name(topic).set_labels(labels);
         cx.call(&[op::PATCH_TOPIC], || async {
-            let call = cx.clients.topics.update_topic().set_topic(sealed.clone());
+            let call = cx.clients.topics.update_topic().set_topic(finished.clone());
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
         .await
