@@ -1,9 +1,11 @@
 //! How large IAM lets documents be. White space does not count.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 
+use std::collections::BTreeMap;
+
 use alien_core::{Layer, Layers, Size};
 
-use super::{PolicyKind, Principal};
+use super::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Text, Texts};
 
 /// Characters of a role's inline policy.
 /// All inline policies of a role together have 10,240; the rest is left for the one that denies everything when the
@@ -25,23 +27,72 @@ pub(super) const POLICY_ENVELOPE: usize = 39;
 /// Characters of `,"Resource":[]`, which a statement without resources leaves out, and of the comma after it.
 pub(super) const STATEMENT_ENVELOPE: usize = 15;
 
-/// Characters of a value in compact JSON.
-pub(super) fn length(value: &impl serde::Serialize) -> usize {
-    struct Counter(usize);
-    impl std::io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            // Continuation bytes of UTF-8 are no characters of their own.
-            self.0 += bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counter = Counter(0);
-    // Documents are maps of texts: they have a JSON form, and the counter takes all of it.
-    let _ = serde_json::to_writer(&mut counter, value);
-    counter.0
+/// Characters of a policy in compact JSON. They are counted and not written, because packing and measuring ask often.
+fn policy(policy: &Policy) -> usize {
+    POLICY_ENVELOPE - Policy::VERSION.len()
+        + policy.version.chars().count()
+        + policy.statements.iter().map(|part| statement(part) + 1).sum::<usize>().saturating_sub(1)
+}
+
+/// Characters of a statement in compact JSON.
+pub(super) fn statement(statement: &Statement) -> usize {
+    let Statement {
+        sid,
+        effect,
+        principal,
+        not_principal,
+        actions,
+        not_actions,
+        resources,
+        not_resources,
+        condition: Condition(condition),
+    } = statement;
+    let lists =
+        [("Action", actions), ("NotAction", not_actions), ("Resource", resources), ("NotResource", not_resources)];
+    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    let maps = [("Principal", principal), ("NotPrincipal", not_principal)];
+    let maps = maps.into_iter().filter(|(_, map)| !map.is_empty());
+    let effect = match effect {
+        Effect::Allow => "Allow",
+        Effect::Deny => "Deny",
+    };
+    let field = |name: &str, value: usize| text(name) + 1 + value;
+    let fields = [field("Effect", text(effect))]
+        .into_iter()
+        .chain((!sid.is_empty()).then(|| field("Sid", text(sid))))
+        .chain(lists.map(|(name, list)| field(name, joined(list.iter().map(|one| text(one))))))
+        .chain(maps.map(|(name, map)| field(name, keyed(map))))
+        .chain((!condition.is_empty()).then(|| {
+            field("Condition", joined(condition.iter().map(|(operator, keys)| field(operator, keyed(keys)))))
+        }));
+    joined(fields)
+}
+
+/// Characters of an object whose values are texts.
+fn keyed(map: &BTreeMap<Text, Texts>) -> usize {
+    joined(map.iter().map(|(key, Texts(values))| {
+        let value = match values.as_slice() {
+            [one] => text(one),
+            several => joined(several.iter().map(|one| text(one))),
+        };
+        text(key) + 1 + value
+    }))
+}
+
+/// Characters of an array or an object of these parts.
+fn joined(parts: impl Iterator<Item = usize>) -> usize {
+    2 + parts.map(|part| part + 1).sum::<usize>().saturating_sub(1)
+}
+
+/// Characters of a text in JSON: of UTF-8, continuation bytes are no characters of their own.
+fn text(text: &str) -> usize {
+    let characters = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
+        0..0x20 => 6,
+        0x80..0xC0 => 0,
+        _ => 1,
+    };
+    2 + text.bytes().map(characters).sum::<usize>()
 }
 
 pub(crate) fn sizes(layers: &Layers<Principal>) -> Vec<Size> {
@@ -62,7 +113,7 @@ fn principal_sizes(layer: Layer, principal: &Principal, sizes: &mut Vec<Size>) {
     let mut inline = 0;
     let mut managed = 0;
     for policy in &principal.policies {
-        let characters = length(&policy.document);
+        let characters = self::policy(&policy.document);
         match policy.kind {
             PolicyKind::Inline => inline += characters,
             PolicyKind::Managed => {
@@ -76,7 +127,7 @@ fn principal_sizes(layer: Layer, principal: &Principal, sizes: &mut Vec<Size>) {
     if managed > 0 {
         sizes.push(size(format!("{layer}: managed policies of {role}"), "policies", managed, MANAGED_PER_ROLE));
     }
-    let trust = length(&principal.role.trust_policy);
+    let trust = policy(&principal.role.trust_policy);
     sizes.push(size(format!("{layer}: trust policy of {role}"), "characters", trust, TRUST));
 }
 
@@ -84,26 +135,44 @@ fn size(document: String, unit: &'static str, size: usize, limit: usize) -> Size
     Size { document, unit: unit.into(), size, limit, source: SOURCE.into() }
 }
 
-/// Statements are counted with their separators, so the constants above are part of the arithmetic.
 #[cfg(test)]
 mod tests {
-    use super::super::{Policy, Statement, Text};
     use super::*;
 
+    fn written(value: &impl serde::Serialize) -> usize {
+        serde_json::to_string(value).unwrap().chars().count()
+    }
+
+    /// Statements are counted with their separators, so the constants above are part of the arithmetic.
     #[test]
     fn a_policy_is_as_long_as_its_parts() {
-        let statement = |n: usize| Statement {
+        let part = |n: usize| Statement {
             sid: "S".to_owned(),
             actions: vec!["s3:GetObject".into()],
             resources: vec![Text::from("arn:aws:s3:::b"); n],
             ..Statement::default()
         };
-        assert_eq!(length(&Policy::new(vec![])), POLICY_ENVELOPE);
+        assert_eq!(written(&Policy::new(vec![])), POLICY_ENVELOPE);
         for n in 1..4 {
-            let parts = length(&statement(0)) + STATEMENT_ENVELOPE + n * (14 + 3);
-            let whole = length(&Policy::new(vec![statement(n), statement(n)]));
+            let parts = statement(&part(0)) + STATEMENT_ENVELOPE + n * (14 + 3);
+            let whole = written(&Policy::new(vec![part(n), part(n)]));
             // One separator of the last resource and one of the last statement are counted and not there.
             assert_eq!(POLICY_ENVELOPE + 2 * parts - whole, 3, "{n} resources");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_written() {
+        let all = r#"{"Version": "2008-10-17", "Statement": [
+            {"Sid": "é\u0001\n\"\\", "Effect": "Deny", "Principal": "*", "NotAction": ["a:B", "a:C"], "NotResource": "*",
+             "Condition": {"StringEquals": {"k": "one", "l": ["one", "two", ""]}, "Bool": {"aws:SecureTransport": "false"}}},
+            {"Effect": "Allow", "NotPrincipal": {"AWS": ["x", "y"], "Service": "z"}, "Action": "a:B", "Resource": ["r", "s"]},
+            {"Effect": "Allow"}
+        ]}"#;
+        let all: Policy = serde_json::from_str(all).unwrap();
+        for length in 0..=all.statements.len() {
+            let some = Policy { statements: all.statements.iter().take(length).cloned().collect(), ..all.clone() };
+            assert_eq!(policy(&some), written(&some), "{length} statements");
         }
     }
 }

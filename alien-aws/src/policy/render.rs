@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use alien_core::adapter::{Cloud, Guard, Layout, Operation};
 use alien_core::{Grants, Sets, Subject, SubjectType};
 
-use super::limits::{self, STATEMENT_ENVELOPE, length};
+use super::limits::{self, STATEMENT_ENVELOPE};
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};
 use crate::Aws;
 use crate::identity;
@@ -230,7 +230,7 @@ impl Room {
     /// of it was taken; an empty list where none of it was, and the policy has other statements to make room with.
     fn take(&mut self, statement: &mut Statement) -> Option<Vec<Text>> {
         let resources = std::mem::take(&mut statement.resources);
-        let fixed = length(statement) + STATEMENT_ENVELOPE;
+        let fixed = limits::statement(statement) + STATEMENT_ENVELOPE;
         statement.resources = resources;
         let mut used = fixed;
         let fits = |used: &mut usize, resource: &Text| {
