@@ -1,10 +1,7 @@
 //! What the containers of a deployment share: an ECS cluster.
 
 #[cfg(feature = "client")]
-mod calls;
-
-#[cfg(feature = "client")]
-pub(crate) use calls::tags;
+pub(crate) mod calls;
 
 use alien_core::adapter::Rows;
 use alien_core::{Kind, Stack};

@@ -26,6 +26,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod cloud;
 mod cluster;
 #[cfg(feature = "client")]
 mod connect;
@@ -40,14 +41,15 @@ mod provider;
 mod resource;
 mod target;
 
-use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Guard, Layout, Rows, Table};
+use alien_core::adapter::{Cloud, Rows, Table};
 use alien_core::{
-    Container, Field, Function, Grants, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
-    Report, Rule, Size, Stack, Storage,
+    Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, RenderError, Rendered, Report, Rule,
+    Stack, Storage,
 };
 
 #[cfg(feature = "client")]
 pub use client::Clients;
+pub use cloud::Aws;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
@@ -55,14 +57,10 @@ pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Scope;
-use policy::{Condition, Principal, Request};
+use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, client_config, provisioner};
 pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
-
-/// AWS, as [`alien_core::adapter`] knows clouds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aws {}
 
 /// Renders all three layers of a stack, checks every size and audits the result. No network.
 ///
@@ -129,52 +127,5 @@ impl Cloud for Aws {
         let what = format!("the vendor `{}` is of another partition than {}", target.vendor, target.region);
         let help = "name a vendor principal of the same partition: roles are not assumed across partitions";
         vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor")]
-    }
-}
-
-impl AccessControl for Aws {
-    type Principal = Principal;
-    type Condition = Condition;
-
-    fn escalations() -> &'static [Escalation] {
-        operations::ESCALATIONS
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        policy::covers_action(pattern, permission)
-    }
-
-    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
-        policy::principal(layout, grants)
-    }
-
-    fn label(principal: &Principal) -> &str {
-        &principal.name
-    }
-
-    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
-        policy::sizes(layers)
-    }
-
-    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
-        policy::allowed(principal, visit);
-    }
-
-    fn guards(scope: Scope) -> &'static [Guard<Scope>] {
-        policy::guards(scope)
-    }
-
-    fn confined_to<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
-        condition.equal_values(key)
-    }
-
-    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
-        identity::excesses(found, expected)
-    }
-
-    fn may_allow(principal: &Principal, permission: &str, resource: &str, known: &[(&str, &str)]) -> Option<String> {
-        let policies = principal.policies.iter().map(|policy| &policy.document);
-        let request = Request::new(permission, resource, known);
-        policy::may_allow(policies, &request).map(|statement| statement.sid.clone())
     }
 }

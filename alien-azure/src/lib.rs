@@ -28,6 +28,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod cloud;
 #[cfg(feature = "client")]
 mod connect;
 mod identity;
@@ -43,14 +44,15 @@ mod resource;
 mod shared;
 mod target;
 
-use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Layout, Rows, Table, frozen_logs_are_shared};
+use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
 use alien_core::{
-    Container, Field, Function, Grants, Holder, Kind, Kv, Layers, Network, Prefix, Problem, Queue, RenderError,
-    Rendered, Report, Resource, Size, Stack, Storage,
+    Container, Field, Function, Holder, Kind, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
+    Report, Resource, Stack, Storage,
 };
 
 #[cfg(feature = "client")]
 pub use client::{Clients, Config, Endpoint, VendorToken};
+pub use cloud::Azure;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 pub use identity::AUDIENCE;
@@ -62,10 +64,6 @@ use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, provisioner};
 pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
-
-/// Azure, as [`alien_core::adapter`] knows clouds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Azure {}
 
 /// Renders all three layers of a stack, checks every size and audits the result. No network.
 ///
@@ -131,43 +129,5 @@ impl Cloud for Azure {
     fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
         let refused = stack.resources().iter().filter_map(|resource| Ids(target).refused(resource.id()));
         refused.chain(frozen_logs_are_shared(stack)).collect()
-    }
-}
-
-impl AccessControl for Azure {
-    type Principal = Principal;
-    type Condition = ();
-
-    fn escalations() -> &'static [Escalation] {
-        operations::ESCALATIONS
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        policy::covers(pattern, permission)
-    }
-
-    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
-        policy::principal(layout, grants)
-    }
-
-    fn label(principal: &Principal) -> &str {
-        &principal.name
-    }
-
-    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
-        policy::sizes(layers)
-    }
-
-    // Assignments here have no conditions: one in a document is not even read.
-    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
-        policy::allowed(principal, visit);
-    }
-
-    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
-        identity::excesses(found, expected)
-    }
-
-    fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {
-        policy::may_allow(principal, permission, resource).map(str::to_owned)
     }
 }

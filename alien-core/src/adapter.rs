@@ -20,4 +20,5 @@ pub use crate::marks::{Claim, Fingerprint, Marks};
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
+pub use crate::resource::{ResourceSettings, Updated};
 pub use crate::session::AssumedSession;

@@ -39,10 +39,12 @@ mod progress;
 mod provision;
 mod reconcile;
 mod release;
-pub mod resource;
+mod resource;
 mod session;
 mod stack;
 mod target;
+#[cfg(test)]
+mod toy;
 mod unique;
 
 pub use call::{Call, CallConfig, Needed, Recorder, Retry};
@@ -72,8 +74,8 @@ pub use progress::{Event, Progress, Silent, Stage};
 pub use provision::{Action, Data, DestroyReport, Options, Plan, Provision, Remaining, Step};
 pub use release::{Artifacts, Release};
 pub use resource::{
-    Code, Container, ContainerUpdate, Function, FunctionUpdate, Kv, Network, Queue, Replicas, Resource, Settings,
-    Storage,
+    Code, Compute, Container, ContainerUpdate, Function, FunctionUpdate, Kv, Network, Queue, Replicas, Resource,
+    Settings, Storage, Trigger, Updatable,
 };
 pub use stack::{
     Builder, ChangeKind, Delta, Diff, GrantChange, Profile, ProfileScope, ResourceChange, Scopes, Stack, Who, schema,

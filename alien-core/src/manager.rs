@@ -10,12 +10,13 @@ use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{AnyHandle, Handle, Ref};
 use crate::impersonate::{Impersonate, Purpose};
+use crate::kind::ResourceKind;
 use crate::lifecycle::{Live, State};
 use crate::manage::{Change, Health, Heartbeat, LogLine, LogQuery, Manage};
 use crate::name::ResourceId;
 use crate::problem::Problems;
 use crate::release::{Artifacts, Release};
-use crate::resource::{Code, Function, Resource, ResourceKind, Updatable, Updated};
+use crate::resource::{Code, Function, Resource, Updatable, Updated};
 
 /// Looks after one deployment.
 ///

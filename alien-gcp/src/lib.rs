@@ -29,6 +29,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod cloud;
 #[cfg(feature = "client")]
 mod connect;
 mod identity;
@@ -42,14 +43,15 @@ mod provider;
 mod resource;
 mod target;
 
-use alien_core::adapter::{AccessControl, Allowed, Cloud, Escalation, Layout, Rows, Table, frozen_logs_are_shared};
+use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
 use alien_core::{
-    Container, Field, Function, Grants, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
-    Report, Size, Stack, Storage,
+    Container, Field, Function, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered, Report,
+    Stack, Storage,
 };
 
 #[cfg(feature = "client")]
 pub use client::{Clients, Config};
+pub use cloud::Gcp;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
@@ -60,10 +62,6 @@ use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, provisioner};
 pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
-
-/// GCP, as [`alien_core::adapter`] knows clouds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gcp {}
 
 /// Renders all three layers of a stack, checks every size and audits the result. No network.
 ///
@@ -123,43 +121,5 @@ impl Cloud for Gcp {
 
     fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
         frozen_logs_are_shared(stack)
-    }
-}
-
-impl AccessControl for Gcp {
-    type Principal = Principal;
-    type Condition = ();
-
-    fn escalations() -> &'static [Escalation] {
-        operations::ESCALATIONS
-    }
-
-    fn covers(pattern: &str, permission: &str) -> bool {
-        pattern == "*" || pattern == permission
-    }
-
-    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
-        policy::principal(layout, grants)
-    }
-
-    fn label(principal: &Principal) -> &str {
-        &principal.name
-    }
-
-    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
-        policy::sizes(layers)
-    }
-
-    // A condition on the resource's name is part of what a binding is about: nothing needs a guard.
-    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
-        policy::allowed(principal, visit);
-    }
-
-    fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
-        identity::excesses(target, found, expected)
-    }
-
-    fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {
-        policy::may_allow(principal, permission, resource).map(str::to_owned)
     }
 }

@@ -22,10 +22,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::error::{answer, unreachable, unsigned_request};
-use super::{ATTEMPT, CONNECT};
 
 const VERSION: &str = "2016-11-15";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// How long one attempt of a call may take; a function's answer to a command has its own time.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// How long a connection may take.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Credentials are asked for anew so long before their end.
 const MARGIN: Duration = Duration::from_secs(300);

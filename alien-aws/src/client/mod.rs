@@ -12,6 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::Aws;
 
+use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 
@@ -35,12 +36,6 @@ impl fmt::Debug for Clients {
         f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
-
-/// How long one attempt of a call may take; a function's answer to a command has its own time.
-const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The same where a zip of 50 MB may be sent.
 const SENDING: Duration = Duration::from_secs(600);

@@ -1,228 +1,63 @@
-//! IAM policy documents, as types.
-//!
-//! The grammar is that of <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>. What is
-//! read back may use all of it that identity and trust policies have; what is rendered uses little.
+//! IAM policies: rendered, measured, evaluated.
 
+mod document;
 mod evaluate;
 mod limits;
 mod render;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use alien_core::adapter::{AccessControl, Allowed, Escalation, Guard, Layout};
+use alien_core::{Grants, Layers, Size};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::operations::Scope;
+use crate::target::Target;
+use crate::{Aws, identity, operations};
 
+pub use document::*;
 pub use evaluate::{Decision, Request, evaluate, may_allow};
-pub(crate) use evaluate::{allowed, covers_action};
-pub(crate) use limits::sizes;
-pub(crate) use render::{guards, principal};
 
-/// An identity and all that it may do: a role, its trust and its policies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Principal {
-    /// The layer, or the name of the profile.
-    pub name: String,
-    /// The role.
-    pub role: Role,
-    /// Its policies.
-    pub policies: Vec<RolePolicy>,
-}
+impl AccessControl for Aws {
+    type Principal = Principal;
+    type Condition = Condition;
 
-/// A role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Role {
-    /// Its name.
-    pub name: String,
-    /// Who may assume it.
-    pub trust_policy: Policy,
-    /// Seconds a session lasts at most.
-    pub max_session_duration: u32,
-}
-
-/// A policy of a role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RolePolicy {
-    /// Its name.
-    pub name: String,
-    /// Whether it is part of the role or a policy of its own.
-    pub kind: PolicyKind,
-    /// What it says.
-    pub document: Policy,
-}
-
-/// Whether a policy is part of its role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PolicyKind {
-    /// Part of the role.
-    Inline,
-    /// A policy of its own, attached to the role.
-    Managed,
-}
-
-/// A policy document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub struct Policy {
-    /// `2012-10-17`.
-    pub version: Cow<'static, str>,
-    /// Its statements.
-    #[serde(rename = "Statement", deserialize_with = "one_or_many")]
-    pub statements: Vec<Statement>,
-}
-
-impl Policy {
-    /// The version of the policy language.
-    pub const VERSION: &'static str = "2012-10-17";
-
-    /// A policy of these statements.
-    #[must_use]
-    pub fn new(statements: Vec<Statement>) -> Self {
-        Self { version: Self::VERSION.into(), statements }
-    }
-}
-
-/// Text that is known at compile time where this library wrote it, and owned where it was read.
-pub type Text = Cow<'static, str>;
-
-/// A statement of a policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub struct Statement {
-    /// Its name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub sid: String,
-    /// Allow or deny.
-    pub effect: Effect,
-    /// Whom it is about: in trust policies only.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "principals")]
-    pub principal: BTreeMap<Text, Texts>,
-    /// Everyone but these.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "principals")]
-    pub not_principal: BTreeMap<Text, Texts>,
-    /// The actions it is about.
-    #[serde(rename = "Action", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
-    pub actions: Vec<Text>,
-    /// All actions but these.
-    #[serde(rename = "NotAction", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
-    pub not_actions: Vec<Text>,
-    /// The resources it is about.
-    #[serde(rename = "Resource", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
-    pub resources: Vec<Text>,
-    /// All resources but these.
-    #[serde(rename = "NotResource", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
-    pub not_resources: Vec<Text>,
-    /// When it applies.
-    #[serde(default, skip_serializing_if = "Condition::is_empty")]
-    pub condition: Condition,
-}
-
-/// Allow or deny.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// The statement allows.
-    #[default]
-    Allow,
-    /// The statement denies, whatever others allow.
-    Deny,
-}
-
-/// When a statement applies: operator → key → values; all must hold, one value of each is enough.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Condition(pub BTreeMap<Text, BTreeMap<Text, Texts>>);
-
-impl Condition {
-    /// Requires a key to have one of these values, besides what is required already.
-    pub fn require(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
-        let keys = self.0.entry(STRING_EQUALS.into()).or_default();
-        keys.insert(key.into(), Texts(values.into_iter().collect()));
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn covers(pattern: &str, permission: &str) -> bool {
+        evaluate::covers_action(pattern, permission)
     }
 
-    /// The values that a key must equal; empty where the condition does not say so.
-    #[must_use]
-    pub fn equal_values(&self, key: &str) -> &[String] {
-        self.0.get(STRING_EQUALS).and_then(|keys| keys.get(key)).map_or(&[], |values| values.0.as_slice())
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        render::principal(layout, grants)
     }
-}
 
-pub(crate) const STRING_EQUALS: &str = "StringEquals";
-
-/// One text or several. One is written without brackets, as AWS does.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts(pub Vec<String>);
-
-impl Texts {
-    /// One text.
-    #[must_use]
-    pub fn one(text: String) -> Self {
-        Self(vec![text])
+    fn label(principal: &Principal) -> &str {
+        &principal.name
     }
-}
 
-impl Serialize for Texts {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.as_slice() {
-            [one] => serializer.serialize_str(one),
-            many => many.serialize(serializer),
-        }
+    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
+        limits::sizes(layers)
     }
-}
 
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Value {
-            Text(String),
-            Bool(bool),
-            Number(serde_json::Number),
-        }
-        let text = |value| match value {
-            Value::Text(text) => text,
-            Value::Bool(value) => value.to_string(),
-            Value::Number(value) => value.to_string(),
-        };
-        one_or_many(deserializer).map(|values: Vec<Value>| Self(values.into_iter().map(text).collect()))
+    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
+        evaluate::allowed(principal, visit);
     }
-}
 
-fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany<T> {
-        Many(Vec<T>),
-        One(T),
+    fn guards(scope: Scope) -> &'static [Guard<Scope>] {
+        render::guards(scope)
     }
-    OneOrMany::deserialize(deserializer).map(|read| match read {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    })
-}
 
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
-    one_or_many(deserializer)
-}
-
-/// `"*"` stands for everyone: `{"*": "*"}` here.
-fn principals<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Text, Texts>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Principals {
-        Everyone(String),
-        Named(BTreeMap<Text, Texts>),
+    fn confined_to<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
+        condition.equal_values(key)
     }
-    Principals::deserialize(deserializer).map(|read| match read {
-        Principals::Everyone(everyone) => [(Text::from(everyone.clone()), Texts::one(everyone))].into(),
-        Principals::Named(named) => named,
-    })
+
+    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::excesses(found, expected)
+    }
+
+    fn may_allow(principal: &Principal, permission: &str, resource: &str, known: &[(&str, &str)]) -> Option<String> {
+        let policies = principal.policies.iter().map(|policy| &policy.document);
+        let request = Request::new(permission, resource, known);
+        evaluate::may_allow(policies, &request).map(|statement| statement.sid.clone())
+    }
 }

@@ -5,6 +5,7 @@
 mod broken;
 mod documents;
 mod evaluate;
+mod sizes;
 mod target;
 
 use alien_aws::Aws;

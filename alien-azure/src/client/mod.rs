@@ -1,5 +1,6 @@
 //! Calling Azure: Resource Manager, the data planes of queues and logs, and what a call is about.
 
+mod answer;
 mod credentials;
 mod error;
 pub(crate) mod settle;
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::Azure;
 
+pub(crate) use answer::Answer;
 pub use credentials::{Config, Endpoint, VendorToken};
 pub(crate) use error::{causes, entra, failure, unsent};
 
@@ -56,32 +58,6 @@ impl fmt::Debug for Clients {
 
 /// One subject, and how calls about it are made.
 pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Azure, Clients>;
-
-/// An answer that is no failure. It is not printed: it may hold a key.
-pub(crate) struct Answer {
-    /// Its HTTP status.
-    pub(crate) status: u16,
-    pub(crate) headers: azure_core::http::headers::Headers,
-    body: azure_core::Bytes,
-}
-
-impl Answer {
-    /// What it says.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("an answer that cannot be read: {error}")))
-    }
-
-    /// Its bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// A header.
-    pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
-        self.headers.get_optional_str(&azure_core::http::headers::HeaderName::from_static(name))
-    }
-}
 
 /// A page of a list.
 #[derive(Deserialize)]

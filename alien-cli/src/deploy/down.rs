@@ -3,7 +3,7 @@
 use alien_core::{Data, Deployment, DestroyReport, Provision, Remaining};
 use serde::Serialize;
 
-use super::{Setup, named, options};
+use super::setup::{Setup, named, options};
 use crate::args::Format;
 use crate::args::admin::{DownArgs, RevokeArgs, Standing};
 use crate::ask::Consent;

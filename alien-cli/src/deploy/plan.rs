@@ -3,7 +3,7 @@
 use alien_core::{Action, Deployment, Options, Plan, Provision, Step};
 use serde::Serialize;
 
-use super::{Setup, named, options};
+use super::setup::{Setup, named, options};
 use crate::args::admin::{PlanArgs, StatusArgs, UpArgs, Wanted};
 use crate::args::{Format, Shown};
 use crate::ask::Consent;

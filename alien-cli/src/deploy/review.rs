@@ -1,6 +1,6 @@
 //! `alien-deploy review`: what the vendor asks for, before anything is done.
 
-use super::Setup;
+use super::setup::Setup;
 use crate::args::Format;
 use crate::args::admin::ReviewArgs;
 use crate::output::{self, Failure};

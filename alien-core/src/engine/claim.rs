@@ -5,7 +5,7 @@
 
 use futures_util::future::{Either, select};
 
-use super::Engine;
+use super::config::Engine;
 use crate::call::Gate;
 use crate::clock::later;
 use crate::cloud::Documented;

@@ -1,7 +1,8 @@
 //! Taking down: in reverse, data kept, nothing of anyone else's touched, and a look whether anything is left.
 
 use super::claim::Carrier;
-use super::{Engine, walk};
+use super::config::Engine;
+use super::walk;
 use crate::call::Gate;
 use crate::cloud::{Cloud, Documented, NamedResource};
 use crate::context::DeploymentContext;

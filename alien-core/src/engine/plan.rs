@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Engine;
+use super::config::Engine;
 use super::destroy::leftover;
 use crate::cloud::{Documented, Reviewed};
 use crate::context::DeploymentContext;

@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::Engine;
+use super::config::Engine;
 use crate::call::{CallContext, Gate};
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};

@@ -31,7 +31,8 @@ pub enum Scope {
 }
 
 /// The operation table.
-pub mod operations {
+#[expect(unreachable_pub, reason = "the rows of a cloud outside are public")]
+pub(super) mod operations {
     use super::Scope;
 
     crate::operations! {

@@ -10,4 +10,4 @@ mod cloud;
 
 pub use account::{Account, Asked, Fault, Saved};
 pub use adapter::{Clients, Vendor, impersonator, provisioner};
-pub use cloud::{Memory, Principal, Right, Scope, Target, operations};
+pub use cloud::{Memory, Principal, Right, Scope, Target};

@@ -26,5 +26,3 @@ pub use network::Network;
 pub use queue::Queue;
 pub use storage::Storage;
 pub use update::{ContainerUpdate, FunctionUpdate, Updatable, Updated};
-
-pub use crate::kind::{Kind, ResourceKind};

@@ -10,7 +10,7 @@ use super::code::Code;
 use super::container::{Container, Replicas};
 use super::function::Function;
 
-/// A kind that the vendor updates. Sealed, as [`ResourceKind`](crate::resource::ResourceKind) is.
+/// A kind that the vendor updates. Sealed, as [`ResourceKind`](crate::ResourceKind) is.
 pub trait Updatable: ResourceSettings {
     /// What may be changed of it.
     type Update: Send;

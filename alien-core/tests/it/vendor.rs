@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use alien_conformance::life;
 use alien_conformance::world::{Calls, Case, World, release, run};
-use alien_core::adapter::{Change, DeploymentContext, Gate};
-use alien_core::memory;
-use alien_core::memory::Memory;
-use alien_core::memory::Right;
+use alien_core::adapter::{Change, Cloud, DeploymentContext, Gate, Operation};
+use alien_core::memory::{self, Memory, Right};
 use alien_core::{
     ErrorKind, Frozen, Function, FunctionUpdate, Health, Impersonate, Live, Purpose, Resource, Stack, Storage,
 };
@@ -208,11 +206,11 @@ async fn a_call_that_was_not_granted_is_never_made() {
         Ok(())
     };
     for (id, row, granted) in [
-        ("api", memory::operations::SET_CODE, true),
-        ("ledger", memory::operations::SET_CODE, false),
-        ("ledger", memory::operations::GET, true),
-        ("data", memory::operations::READ, false),
-        ("api", memory::operations::DELETE, false),
+        ("api", row("code.set"), true),
+        ("ledger", row("code.set"), false),
+        ("ledger", row("thing.get"), true),
+        ("data", row("data.read"), false),
+        ("api", row("thing.delete"), false),
     ] {
         let before = made.load(Ordering::Relaxed);
         let result = caller.call(context.subject(id).unwrap(), &[row], attempt).await;
@@ -223,7 +221,7 @@ async fn a_call_that_was_not_granted_is_never_made() {
         }
     }
     // A call that needs several permissions needs all of them.
-    let both = [memory::operations::GET, memory::operations::SET_CODE];
+    let both = [row("thing.get"), row("code.set")];
     assert!(caller.call(context.subject("ledger").unwrap(), &both, attempt).await.is_err());
     assert_eq!(calls.take().iter().filter(|call| call.failure == Some(ErrorKind::NotGranted)).count(), 4);
 }
@@ -241,7 +239,7 @@ async fn retries_wait_as_long_as_they_are_told_and_no_longer_than_they_may() {
     ));
     let caller = Gate::new(Arc::clone(&context), context.permissions().management.clone(), world.calling());
     let api = context.subject("api").unwrap();
-    let get = [memory::operations::GET];
+    let get = [row("thing.get")];
     let made = AtomicUsize::new(0);
     let failing = |kind, wait: Option<Duration>, times: usize| {
         let made = &made;
@@ -305,4 +303,9 @@ async fn a_session_does_what_it_was_opened_for_and_nothing_else() {
     let watch = vendor.session(&deployment, &Purpose::Watch).await.unwrap();
     assert_eq!(watch.update(api.id(), &change(api)).await.unwrap_err().kind(), ErrorKind::NotGranted);
     assert_eq!(watch.dispatch(api.id(), b"{}").await.unwrap(), b"{}");
+}
+
+/// The row of a permission in the table of the cloud in this process.
+fn row(permission: &str) -> &'static Operation<memory::Scope> {
+    Memory::operations().needing(permission)[0]
 }

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use alien_core::Result;
+use google_cloud_iam_credentials_v1::client::IAMCredentials;
 
-use super::{Clients, failure};
+use super::error::failure;
 
 /// Who gets the identity tokens that commands are sent with: the vendor, of the management service account.
 pub(crate) struct Invoker {
-    /// The vendor's own clients.
-    pub(crate) vendor: Clients,
+    /// The vendor's own client.
+    pub(crate) vendor: IAMCredentials,
     /// The management service account, as calls name it.
     pub(crate) account: String,
     /// The chain that leads to it.
@@ -26,7 +27,7 @@ impl fmt::Debug for Invoker {
 impl Invoker {
     /// A token that is good at this URL alone.
     pub(crate) async fn token(&self, audience: &str) -> Result<String> {
-        let call = self.vendor.credentials.generate_id_token().set_name(&self.account);
+        let call = self.vendor.generate_id_token().set_name(&self.account);
         let call = call.set_delegates(&self.delegates).set_audience(audience).set_include_email(true);
         Ok(call.send().await.map_err(failure)?.token)
     }

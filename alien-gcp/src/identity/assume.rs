@@ -96,7 +96,8 @@ impl Assume<Gcp> for Vendor {
         let expires = expires.ok_or_else(|| Error::missing_field("time of expiry"))?;
         let mut clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
         let delegates = self.delegates.clone();
-        clients.invoker = Some(Arc::new(Invoker { vendor: own.clone(), account: account(email), delegates }));
+        clients.invoker =
+            Some(Arc::new(Invoker { vendor: own.credentials.clone(), account: account(email), delegates }));
         Ok(AssumedSession { clients, expires })
     }
 }

@@ -1,155 +1,53 @@
-//! Custom roles and bindings, as types.
+//! Custom roles and bindings: rendered, measured, evaluated.
 
+mod document;
 mod evaluate;
 mod limits;
 mod render;
 
-use std::borrow::Cow;
+use alien_core::adapter::{AccessControl, Allowed, Escalation, Layout};
+use alien_core::{Grants, Layers, Size};
 
-use serde::{Deserialize, Serialize};
+use crate::target::Target;
+use crate::{Gcp, identity, operations};
 
-pub(crate) use evaluate::allowed;
+pub use document::*;
 pub use evaluate::may_allow;
-pub(crate) use limits::sizes;
-pub(crate) use render::principal;
 
-/// Text that is known at compile time where this library wrote it, and owned where it was read.
-pub type Text = Cow<'static, str>;
+impl AccessControl for Gcp {
+    type Principal = Principal;
+    type Condition = ();
 
-/// An identity and all that it may do: a service account, who may impersonate it, and what is bound to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Principal {
-    /// The layer, or the name of the profile.
-    pub name: String,
-    /// The service account.
-    pub service_account: ServiceAccount,
-    /// Who may impersonate it: bindings on the service account itself, never on the project.
-    pub impersonators: Vec<Impersonator>,
-    /// The custom roles that the bindings name.
-    pub custom_roles: Vec<CustomRole>,
-    /// What is bound to it.
-    pub bindings: Vec<Binding>,
-}
-
-/// A service account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct ServiceAccount {
-    /// Its id in the project.
-    pub account_id: String,
-    /// Its email.
-    pub email: String,
-}
-
-/// Someone who may impersonate a service account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Impersonator {
-    /// `serviceAccount:` and an email.
-    pub member: String,
-    /// The role that lets them.
-    pub role: String,
-}
-
-/// A custom role of the project. <https://docs.cloud.google.com/iam/docs/reference/rest/v1/projects.roles>
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct CustomRole {
-    /// Its id: every deployment in the project uses the same role for the same permission set.
-    pub role_id: Text,
-    /// Its title.
-    pub title: Text,
-    /// What it is for.
-    pub description: Text,
-    /// What it permits.
-    pub included_permissions: Vec<Text>,
-    /// `GA`.
-    pub stage: Text,
-}
-
-impl CustomRole {
-    /// A role of these permissions.
-    #[must_use]
-    pub fn new(
-        role_id: impl Into<Text>,
-        title: impl Into<Text>,
-        description: impl Into<Text>,
-        included_permissions: Vec<Text>,
-    ) -> Self {
-        let (role_id, title, description) = (role_id.into(), title.into(), description.into());
-        Self { role_id, title, description, included_permissions, stage: Text::Borrowed("GA") }
+    fn escalations() -> &'static [Escalation] {
+        operations::ESCALATIONS
     }
-}
 
-/// A role bound to members on a resource. <https://docs.cloud.google.com/iam/docs/reference/rest/v1/Policy#Binding>
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Binding {
-    /// The full resource name of what it is bound on.
-    pub resource: String,
-    /// The role.
-    pub role: String,
-    /// Whom it is bound to.
-    pub members: Vec<String>,
-    /// When it applies; always where there is none.
-    pub condition: Option<Condition>,
-}
-
-/// When a binding applies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Condition {
-    /// Its name.
-    pub title: String,
-    /// A CEL expression.
-    pub expression: String,
-}
-
-/// The condition that a resource is exactly one of these, by their relative names.
-/// <https://docs.cloud.google.com/iam/docs/conditions-attribute-reference#resource-name>
-pub(crate) fn named_exactly(names: &[&str]) -> String {
-    let mut expression = String::with_capacity(names.iter().map(|name| name.len() + 24).sum());
-    for (position, name) in names.iter().enumerate() {
-        let or = if position == 0 { "" } else { OR };
-        expression.extend([or, NAMED, name, "\""]);
+    fn covers(pattern: &str, permission: &str) -> bool {
+        pattern == "*" || pattern == permission
     }
-    expression
-}
 
-/// The names in such a condition; none where the expression says anything else.
-pub(crate) fn exact_names(expression: &str) -> Option<Vec<&str>> {
-    let name = |comparison| {
-        let name = str::strip_prefix(comparison, NAMED)?.strip_suffix('"')?;
-        (!name.contains(['"', '\\'])).then_some(name)
-    };
-    expression.split(OR).map(name).collect()
-}
+    fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
+        render::principal(layout, grants)
+    }
 
-const NAMED: &str = "resource.name == \"";
-const OR: &str = " || ";
+    fn label(principal: &Principal) -> &str {
+        &principal.name
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn sizes(_: &Target, layers: &Layers<Principal>) -> Vec<Size> {
+        limits::sizes(layers)
+    }
 
-    #[test]
-    fn a_condition_is_read_back_only_where_it_compares_names() {
-        let expression = named_exactly(&["projects/p/databases/a", "projects/p/databases/b"]);
-        assert_eq!(
-            expression,
-            r#"resource.name == "projects/p/databases/a" || resource.name == "projects/p/databases/b""#
-        );
-        assert_eq!(exact_names(&expression).unwrap(), ["projects/p/databases/a", "projects/p/databases/b"]);
-        for other in [
-            "true",
-            "",
-            r#"resource.name.startsWith("projects/p/databases/a")"#,
-            r#"resource.name == "a" || true"#,
-            r#"resource.name == "a\" || true || resource.name == \"b""#,
-            r#"resource.name != "a""#,
-        ] {
-            assert_eq!(exact_names(other), None, "{other}");
-        }
+    // A condition on the resource's name is part of what a binding is about: nothing needs a guard.
+    fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
+        evaluate::allowed(principal, visit);
+    }
+
+    fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::excesses(target, found, expected)
+    }
+
+    fn may_allow(principal: &Principal, permission: &str, resource: &str, _: &[(&str, &str)]) -> Option<String> {
+        evaluate::may_allow(principal, permission, resource).map(str::to_owned)
     }
 }

@@ -17,7 +17,7 @@ use aws_sdk_ecs::types::{
 use super::super::compute::calls as compute;
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
-use crate::cluster::tags;
+use crate::cluster::calls::tags;
 use crate::operations as op;
 use crate::operations::Scope;
 

@@ -1,0 +1,82 @@
+//! An invitation as the admin named it, and where it is set up.
+
+use std::path::Path;
+
+use alien_core::{AnyTarget, Deployment, Invitation, Options, Problem, Problems, Provision, Release, Rule};
+use uuid::Uuid;
+
+use crate::args::admin::{Invited, Run, Wanted};
+use crate::args::flags::{AsAdmin, Flags};
+use crate::clouds::{self, Cloud};
+use crate::output::{self, Failure};
+use crate::{connect, file, target};
+
+/// An invitation, and where it is set up.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) invitation: Invitation,
+    pub(super) cloud: Cloud,
+    pub(super) target: AnyTarget,
+    /// The record that the last set-up wrote.
+    pub(super) previous: Option<Deployment>,
+}
+
+impl Setup {
+    pub(super) fn read(args: &Invited, previous: Result<Option<Deployment>, Failure>) -> Result<Self, Failure> {
+        let (invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
+        let cloud = clouds::named(&invitation.cloud)?;
+        if let Some(previous) = &previous {
+            belongs(previous, &invitation)?;
+        }
+        let target = target::invited(cloud, &args.place, previous.as_ref(), &invitation)?;
+        Ok(Self { invitation, cloud, target, previous })
+    }
+
+    /// What is to be set up, with the bytes of its zips: all of them, unless the plan will say which are needed.
+    pub(super) fn release(&self, args: &Wanted) -> Result<Release, Failure> {
+        let (stack, zips) = (self.invitation.stack.clone(), file::zips(&args.zip)?);
+        Ok(match self.previous {
+            None => Release::new(stack, zips)?,
+            Some(_) => Release::partial(stack, zips),
+        })
+    }
+
+    pub(super) async fn provisioner(&self, connection: &Flags<AsAdmin>) -> Result<Box<dyn Provision>, Failure> {
+        connect::provisioner(self.cloud, self.invitation.id, &self.target, connection).await
+    }
+
+    /// Where it is, for people.
+    pub(super) fn place(&self) -> String {
+        target::place(self.cloud, &self.target)
+    }
+}
+
+/// The record, where one is named: it must be there.
+pub(super) fn named(path: Option<&Path>) -> Result<Option<Deployment>, Failure> {
+    path.map(file::record).transpose()
+}
+
+/// A record of another deployment would have its things taken for this one's.
+fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for (what, recorded, invited) in [
+        ("deployment", record.id.to_string(), invitation.id.to_string()),
+        ("cloud", record.cloud.clone(), invitation.cloud.clone()),
+    ] {
+        if recorded != invited {
+            let what = format!("it is of {what} `{recorded}`, and the invitation of `{invited}`");
+            let help = "name the record that was written for this invitation".to_owned();
+            problems.push(Problem::error(Rule::Form, what, help).at("--record"));
+        }
+    }
+    Ok(Problems::none(problems).map(drop)?)
+}
+
+/// A run of its own.
+pub(super) fn options(allow_frozen_changes: bool, run: Option<&Run>) -> Options {
+    let mut options = Options::new(Uuid::now_v7().to_string());
+    if run.is_some_and(|run| run.take_over) {
+        options = options.take_over();
+    }
+    if allow_frozen_changes { options.allow_frozen_changes() } else { options }
+}

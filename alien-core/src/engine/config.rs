@@ -1,0 +1,102 @@
+//! What a set-up is made with, and how calls are made for it.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{CallConfig, Gate};
+use crate::cloud::{Cloud, Documented};
+use crate::context::DeploymentContext;
+use crate::deployment::DeploymentId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::marks::{Fingerprint, Marks};
+use crate::permission::{Grant, GrantReason, Grants, Set, Subject};
+use crate::provision::Data;
+use crate::release::Release;
+use crate::target::AnyTarget;
+
+/// Provisions one deployment: a cloud's adapter, a target, and how calls are made.
+pub struct Engine<C: Cloud, P> {
+    pub(super) provider: P,
+    pub(super) id: DeploymentId,
+    pub(super) target: C::Target,
+    pub(super) config: CallConfig,
+    pub(super) width: NonZeroUsize,
+    pub(super) lease: Duration,
+}
+
+impl<C: Cloud, P: fmt::Debug> fmt::Debug for Engine<C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("id", &self.id).field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+/// How many things are set up at once by default: what the clouds' rate limits take without complaint.
+const WIDTH: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+impl<C: Cloud, P> Engine<C, P> {
+    /// Provisions the deployment of this id at a target: eight things at once, with a claim of one minute that is
+    /// renewed while the run lasts.
+    #[must_use]
+    pub fn new(provider: P, id: DeploymentId, target: C::Target, config: CallConfig) -> Self {
+        Self { provider, id, target, config, width: WIDTH, lease: Duration::from_secs(60) }
+    }
+
+    /// So many things at once.
+    #[must_use]
+    pub const fn width(mut self, width: NonZeroUsize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// A claim of this length: how long others must wait after a run was killed, unless they take over.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// What is written on a subject.
+    pub(super) fn marks(&self, subject: Subject, deployment: &DeploymentContext<C>) -> Marks
+    where
+        C: Documented,
+    {
+        let release = deployment.stack().digest().to_owned();
+        Marks { deployment: self.id, release, fingerprint: Fingerprint::of(subject, deployment) }
+    }
+
+    /// Calls for the admin.
+    pub(super) fn gate(&self, release: Release, data: Data) -> Gate<C> {
+        let deployment = Arc::new(DeploymentContext::<C>::new(self.id, self.target.clone(), release));
+        let mut grants = deployment.permissions().provisioning.clone();
+        if data == Data::Delete {
+            erase(&deployment, &mut grants);
+        }
+        Gate::new(deployment, grants, self.config.clone())
+    }
+
+    /// Refuses what is of another deployment, or of this one somewhere else.
+    pub(super) fn is_own(&self, what: &str, id: DeploymentId, target: &AnyTarget) -> Result<()> {
+        if id != self.id {
+            let what = format!("{what} is of deployment {id}, and this provisioner of {}", self.id);
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        if *target.typed::<C>()? != self.target {
+            let own = AnyTarget::of::<C>(&self.target)?;
+            let what = format!("{what} goes to another place ({target}) than this provisioner ({own})");
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(())
+    }
+}
+
+/// To delete data, the admin must be able to see and delete it: those sets are held for that run only.
+fn erase<C: Cloud>(deployment: &DeploymentContext<C>, grants: &mut Grants) {
+    for (position, resource) in deployment.stack().resources().iter().enumerate() {
+        for set in [Set::DataRead, Set::DataWrite].into_iter().filter(|set| set.fits(resource.kind())) {
+            grants.grants.push(Grant { subject: Subject::Resource(position), set, why: GrantReason::SetUp });
+        }
+    }
+    grants.grants.sort_unstable();
+}
