@@ -15,7 +15,7 @@
 //!     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
 //!     external_id: "acme-7f3a".parse()?,
 //! };
-//! let rendered = alien_aws::render(&stack, &target)?;
+//! let rendered = alien_core::render::<alien_aws::Aws>(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert_eq!(rendered.documents.resources["data"].id, "arn:aws:s3:::acme-data-4-222222222222");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,10 +42,7 @@ mod resource;
 mod target;
 
 use alien_core::adapter::{Cloud, Rows, Table};
-use alien_core::{
-    Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, RenderError, Rendered, Report, Rule,
-    Stack, Storage,
-};
+use alien_core::{Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};
 
 #[cfg(feature = "client")]
 pub use client::Clients;
@@ -57,25 +54,9 @@ pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Scope;
-use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, client_config, provisioner};
 pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
-
-/// Renders all three layers of a stack, checks every size and audits the result. No network.
-///
-/// # Errors
-///
-/// As [`alien_core::render`].
-pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Aws>, RenderError> {
-    alien_core::render(stack, target)
-}
-
-/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
-#[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &alien_core::Layers<Principal>) -> Report {
-    alien_core::audit::<Aws>(stack, target, layers)
-}
 
 impl Cloud for Aws {
     const NAME: &'static str = "aws";

@@ -17,7 +17,7 @@
 //!     issuer: "https://oidc.vendor.example.com".parse()?,
 //!     subject: "deployment:acme".parse()?,
 //! };
-//! let rendered = alien_azure::render(&stack, &target)?;
+//! let rendered = alien_core::render::<alien_azure::Azure>(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert!(rendered.documents.resources["data"].id.ends_with("/blobServices/default/containers/acme-data-4"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,8 +46,7 @@ mod target;
 
 use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
 use alien_core::{
-    Container, Field, Function, Holder, Kind, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered,
-    Report, Resource, Stack, Storage,
+    Container, Field, Function, Holder, Kind, Kv, Network, Prefix, Problem, Queue, Resource, Stack, Storage,
 };
 
 #[cfg(feature = "client")]
@@ -60,25 +59,9 @@ pub use identity::AUDIENCE;
 pub use identity::assume::{Vendor, impersonator};
 use naming::Ids;
 use operations::Scope;
-use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, provisioner};
 pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
-
-/// Renders all three layers of a stack, checks every size and audits the result. No network.
-///
-/// # Errors
-///
-/// As [`alien_core::render`].
-pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Azure>, RenderError> {
-    alien_core::render(stack, target)
-}
-
-/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
-#[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &Layers<Principal>) -> Report {
-    alien_core::audit::<Azure>(stack, target, layers)
-}
 
 impl Cloud for Azure {
     const NAME: &'static str = "azure";

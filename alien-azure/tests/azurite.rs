@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use alien_conformance::azurite::{self, AUDIENCE, Azurite};
+use alien_conformance::azurite::{self, AUDIENCE, Azurite, Certified};
 use alien_core::{Kv, Stack, Storage};
 use libtest_mimic::Arguments;
 use reqwest::{Certificate, Client, Method, Response, StatusCode};
@@ -31,9 +31,11 @@ fn main() {
     let own = [names("acme", "data"), names(&"a".repeat(32), &"d".repeat(63))];
     let accounts: Vec<&str> =
         own.iter().flat_map(|names| [names.storage.as_str(), names.kv.as_str()]).chain(["other"]).collect();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned)).unwrap();
+    let certified = Certified { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() };
     let trial = |name, test: fn(&World) -> Result<(), String>| {
         let own = own.clone();
-        azurite::trial(name, &accounts, move |server| Ok(test(&World::new(server, own))?))
+        azurite::trial(name, &accounts, &certified, move |server| Ok(test(&World::new(server, own))?))
     };
     let trials = vec![
         trial("a_bearer_token_is_all_that_blobs_need", blobs_live),
@@ -60,7 +62,8 @@ fn names(prefix: &str, id: &str) -> Names {
     stack.frozen(id, Storage::new());
     stack.frozen(kv.as_str(), Kv::new());
     let stack = stack.build().unwrap();
-    let documents = alien_azure::render(&stack, &target(prefix.parse().unwrap())).unwrap().documents;
+    let documents =
+        alien_core::render::<alien_azure::Azure>(&stack, &target(prefix.parse().unwrap())).unwrap().documents;
     let named = |id: &str, below: &str| {
         let path = documents.resources[id].id.as_str();
         let (_, rest) = path.split_once("/providers/Microsoft.Storage/storageAccounts/").expect("an account's id");

@@ -3,9 +3,7 @@
 use std::env;
 use std::sync::Arc;
 
-use alien_core::{
-    CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager, Provision, SystemClock,
-};
+use alien_core::{CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager, Provision};
 
 use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
@@ -40,7 +38,7 @@ pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
 }
 
 fn connection<W>(flags: &Flags<W>) -> Connection {
-    let connection = Connection::new(CallConfig::new(Arc::new(SystemClock)), operator());
+    let connection = Connection::new(CallConfig::default(), operator());
     flags.given.iter().fold(connection, |connection, (name, text)| connection.option(name, text))
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use alien_core::{Deployment, DeploymentId, Invitation};
-use uuid::Uuid;
 
 use crate::args::vendor::{InviteArgs, RegisterArgs};
 use crate::clouds::{self, Cloud};
@@ -31,7 +30,7 @@ type Whom = (DeploymentId, String, BTreeMap<String, String>);
 
 /// A new deployment. What one customer's cloud asks the vendor to show fits no other's.
 fn anew(cloud: Cloud, args: &InviteArgs) -> Result<Whom, Failure> {
-    let id = DeploymentId::from(Uuid::now_v7());
+    let id = DeploymentId::new();
     Ok((id, cloud.cloud().to_owned(), target::trust(cloud, id, &args.trust)?))
 }
 

@@ -87,21 +87,28 @@ pub struct CallConfig {
     pub recorder: Option<Recorder>,
 }
 
+#[cfg(feature = "tokio")]
+impl Default for CallConfig {
+    fn default() -> Self {
+        Self::new(Arc::new(crate::clock::SystemClock))
+    }
+}
+
 impl CallConfig {
-    /// Tries again as by default, and tells nobody.
+    /// Makes calls by this clock, with the default [`Retry`] and no recorder.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, retry: Retry::default(), recorder: None }
     }
 
-    /// Tries again otherwise.
+    /// Sets when and how often a call is made again.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Tells of every call.
+    /// Sets a function that receives every call, after it was made or refused.
     #[must_use]
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);

@@ -20,6 +20,15 @@ use crate::unique;
 #[serde(transparent)]
 pub struct DeploymentId(Uuid);
 
+impl DeploymentId {
+    /// Makes an id that no other deployment has: a UUID of version 7, so that ids sort by when they were made.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "every call gives another one")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
 impl From<Uuid> for DeploymentId {
     fn from(id: Uuid) -> Self {
         Self(id)

@@ -226,7 +226,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
         let narrowed = matches!(purpose, Purpose::Update(_));
         let request = AssumeRequest { deployment, grants, narrowed, proof: Proof::Expected };
         let assumed = self.enter(&request, &self.config, passes).await;
-        let assumed = assumed.map_err(|error| revoked(error, &request.deployment))?;
+        let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let gate = Gate::new(request.deployment, request.grants, self.config.clone());
         Ok(Arc::new(Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate)))
     }
@@ -263,21 +263,22 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
             })
         })
     }
+
+    /// Nobody is let in who was let in when the deployment was registered: the customer took it back.
+    fn revoked(&self, error: Error, deployment: &DeploymentContext<C>) -> Error {
+        if error.kind() != ErrorKind::Denied {
+            return error;
+        }
+        let identity = deployment.identity();
+        let what = format!("the customer's cloud does not let the vendor in as `{identity}`: the access was revoked");
+        let help = "if the customer did not mean to, their admin sets up again";
+        let revoked = Error::new(ErrorKind::Revoked, format!("{what}; {help}")).caused_by(&error);
+        revoked.in_operation(self.assume.operation()).with_request_id(error.request_id())
+    }
 }
 
 fn passes(error: &Error) -> bool {
     error.kind().is_transient()
-}
-
-/// Nobody is let in who was let in when the deployment was registered: the customer took it back.
-fn revoked<C: Cloud>(error: Error, deployment: &DeploymentContext<C>) -> Error {
-    if error.kind() != ErrorKind::Denied {
-        return error;
-    }
-    let identity = deployment.identity();
-    let what = format!("the customer's cloud does not let the vendor in as `{identity}`: the access was revoked");
-    let help = "if the customer did not mean to, their admin sets up again";
-    Error::new(ErrorKind::Revoked, format!("{what}; {help}")).with_request_id(error.request_id())
 }
 
 #[async_trait]
@@ -320,7 +321,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         let mut config = self.config.clone();
         config.retry.budget += self.assume.propagation();
         let assumed = self.enter(&request, &config, propagates).await;
-        let assumed = assumed.map_err(|error| revoked(error, &request.deployment))?;
+        let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let gate = Gate::new(Arc::clone(&request.deployment), request.grants.clone(), self.config.clone());
         let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate);
         for resource in request.deployment.stack().resources() {

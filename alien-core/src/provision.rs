@@ -66,7 +66,8 @@ pub trait Provision: Send + Sync + fmt::Debug {
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
 }
 
-/// How a set-up is to be done.
+/// How a set-up is to be done. By default under a name of its own, after waiting for a run that was interrupted, and
+/// leaving frozen resources as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The name of the run: another one for every run, so that two at once see each other.
@@ -77,8 +78,14 @@ pub struct Options {
     pub allow_frozen_changes: bool,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self::new(uuid::Uuid::now_v7().to_string())
+    }
+}
+
 impl Options {
-    /// A run of this name: [`uuid::Uuid::now_v7`] makes a good one.
+    /// A run of this name, instead of one that is made: another one for every run.
     #[must_use]
     pub fn new(run: impl Into<String>) -> Self {
         Self { run: run.into(), take_over: false, allow_frozen_changes: false }

@@ -230,8 +230,11 @@ mod cloud {
 
     pub(super) async fn remove(cx: Context<'_>, row: Row) -> Result<Removal> {
         let name = cx.full_name(row.on)?;
-        cx.call(&[row], || async { Ok(drop(cx.clients.lock().remove(name))) }).await?;
-        Ok(Removal::Gone)
+        let take = || async {
+            cx.clients.lock().remove(name);
+            Ok(Removal::Gone)
+        };
+        cx.call(&[row], take).await
     }
 
     struct Identities;

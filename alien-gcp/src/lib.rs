@@ -15,7 +15,7 @@
 //!     prefix: "acme".parse()?,
 //!     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
 //! };
-//! let rendered = alien_gcp::render(&stack, &target)?;
+//! let rendered = alien_core::render::<alien_gcp::Gcp>(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert_eq!(
 //!     rendered.documents.resources["data"].id,
@@ -44,10 +44,7 @@ mod resource;
 mod target;
 
 use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
-use alien_core::{
-    Container, Field, Function, Holder, Kv, Layers, Network, Prefix, Problem, Queue, RenderError, Rendered, Report,
-    Stack, Storage,
-};
+use alien_core::{Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, Stack, Storage};
 
 #[cfg(feature = "client")]
 pub use client::{Clients, Config};
@@ -58,25 +55,9 @@ pub use connect::Adapter;
 pub use identity::assume::{Vendor, impersonator, impersonator_through};
 use naming::Paths;
 use operations::Scope;
-use policy::Principal;
 #[cfg(feature = "client")]
 pub use provider::{Admin, provisioner};
 pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
-
-/// Renders all three layers of a stack, checks every size and audits the result. No network.
-///
-/// # Errors
-///
-/// As [`alien_core::render`].
-pub fn render(stack: &Stack, target: &Target) -> Result<Rendered<Gcp>, RenderError> {
-    alien_core::render(stack, target)
-}
-
-/// Audits documents, wherever they came from, against the stack and the target they are said to be for.
-#[must_use]
-pub fn audit(stack: &Stack, target: &Target, layers: &Layers<Principal>) -> Report {
-    alien_core::audit::<Gcp>(stack, target, layers)
-}
 
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
@@ -120,6 +101,6 @@ impl Cloud for Gcp {
     }
 
     fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
-        frozen_logs_are_shared(stack)
+        [frozen_logs_are_shared(stack), resource::queue::check_triggers(stack)].concat()
     }
 }

@@ -9,7 +9,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use alien_core::{Impersonate, Invitation, Options, Provision};
-use uuid::Uuid;
 
 use around::Around;
 use shop::Product;
@@ -37,5 +36,5 @@ impl fmt::Debug for Sides {
 /// A run of its own.
 #[must_use]
 pub fn run() -> Options {
-    Options::new(Uuid::now_v7().to_string())
+    Options::default()
 }

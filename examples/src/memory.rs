@@ -7,7 +7,6 @@ use std::time::Duration;
 use alien_core::memory::{self, Account, Memory, Target};
 use alien_core::{CallConfig, Deployment, DeploymentId, ErrorKind, Impersonate as _, Purpose, SystemClock};
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::Sides;
 use crate::around::{Around, Attempt, Outcome};
@@ -22,8 +21,8 @@ pub fn sides() -> Result<Sides, Box<dyn Error>> {
     let product = Product::new(|release| Ok(Shipped::Zip(release.as_bytes().into())))?;
     let account = Account::new(Arc::new(SystemClock));
     let target = Target::new("acme")?;
-    let how = CallConfig::new(Arc::new(SystemClock));
-    let id = DeploymentId::from(Uuid::now_v7());
+    let how = CallConfig::default();
+    let id = DeploymentId::new();
     // Nobody else sets anything up here, so a run need not wait long for others to see its claim.
     let provisioner = memory::provisioner(&account, id, target.clone(), how.clone()).lease(Duration::from_secs(6));
     Ok(Sides {
@@ -49,7 +48,7 @@ impl Around for Beside {
                 "it has no interface beside the library's, so nobody can go round the library there",
             ));
         }
-        let how = CallConfig::new(Arc::new(SystemClock));
+        let how = CallConfig::default();
         let vendor = memory::impersonator(&self.account, &self.target.vendor, &self.target.proof, how);
         match vendor.session(deployment, &Purpose::Watch).await {
             Ok(_) => Ok(Outcome::Allowed),

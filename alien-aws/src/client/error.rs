@@ -16,6 +16,8 @@ where
 {
     let id = error.request_id().map(str::to_owned);
     let made = match &error {
+        // The SDK takes an answer that it cannot read for an error of the service, whatever its status.
+        SdkError::ServiceError(service) if service.raw().status().is_success() => unreadable(),
         SdkError::ServiceError(service) => {
             let response = service.raw();
             let header = response.headers().get("retry-after").and_then(|value| value.parse().ok());
@@ -25,10 +27,16 @@ where
         }
         SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "no answer in time"),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
-        SdkError::ResponseError(_) => Error::new(ErrorKind::Unavailable, "an answer that could not be read"),
+        SdkError::ResponseError(unread) if unread.raw().status().is_success() => unreadable(),
+        SdkError::ResponseError(unread) => answer(unread.raw().status().as_u16(), "", ""),
         _ => Error::new(ErrorKind::Internal, chain(&error)),
     };
     made.with_request_id(id.as_deref())
+}
+
+/// What was asked for may have been done.
+fn unreadable() -> Error {
+    Error::new(ErrorKind::Unavailable, "an answer that could not be read")
 }
 
 /// An error of a call on a function that is there: the conflict is with what is being done to it
@@ -65,7 +73,17 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
     // Some services put a namespace before the code, some a URL behind it.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or(code);
     let kind = kind(status, code, message);
-    let said = if message.is_empty() { format!("AWS answered {status} {code}") } else { format!("{message} ({code})") };
+    let said = match code {
+        // What AWS says holds what was signed, the session's token with it
+        // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
+        "IncompleteSignature" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            format!(
+                "AWS does not accept the signature ({code}); look at the secret access key, and at this machine's clock"
+            )
+        }
+        _ if message.is_empty() => format!("AWS answered {status} {code}"),
+        _ => format!("{message} ({code})"),
+    };
     Error::new(kind, said)
 }
 
@@ -93,6 +111,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "IncompleteSignature"
         | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
+        | "InvalidSignatureException"
         | "MissingAuthenticationToken"
         | "OptInRequired"
         | "SignatureDoesNotMatch"
@@ -119,13 +138,23 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ResourceInUseException"
         | "Resource.AlreadyAssociated"
         | "RouteAlreadyExists" => ErrorKind::AlreadyExists,
-        "EC2ThrottledException"
+        // Those that the SDK itself would try again
+        // (<https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/constant.THROTTLING_ERRORS.html>).
+        "BandwidthLimitExceeded"
+        | "EC2ThrottledException"
+        | "LimitExceededException"
+        | "PriorRequestNotComplete"
+        | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "RequestThrottled"
+        | "RequestThrottledException"
         | "SlowDown"
+        | "ThrottledException"
         | "Throttling"
         | "ThrottlingException"
-        | "TooManyRequestsException" => ErrorKind::Throttled,
+        | "TooManyRequestsException"
+        | "TransactionInProgressException" => ErrorKind::Throttled,
+        "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Unavailable,
         "AWS.SimpleQueueService.QueueDeletedRecently"
         | "ClusterContainsServicesException"
         | "ClusterContainsTasksException"
@@ -163,6 +192,9 @@ mod tests {
             (400, "InvalidParameterValueException", "memory is 1", ErrorKind::Rejected),
             (503, "", "", ErrorKind::Unavailable),
             (429, "", "", ErrorKind::Throttled),
+            (400, "InvalidSignatureException", "", ErrorKind::Credentials),
+            (400, "ThrottledException", "", ErrorKind::Throttled),
+            (400, "RequestTimeout", "", ErrorKind::Unavailable),
         ] {
             assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");
         }

@@ -149,10 +149,11 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
 
 /// What the peer decides wrongly, our evaluator decides; the calls are named, so that the list can only become shorter.
 fn undecided(deployment: &alien_core::Deployment) {
-    let site = DeploymentContext::<Aws>::of(deployment).unwrap();
+    let context = DeploymentContext::<Aws>::of(deployment).unwrap();
     let principal = rendered(deployment);
     let policies = || principal.policies.iter().map(|policy| &policy.document);
-    let (worker, mailer) = (site.id_of(site.subject("worker").unwrap()), site.id_of(site.subject("mailer").unwrap()));
+    let (worker, mailer) =
+        (context.id_of(context.subject("worker").unwrap()), context.id_of(context.subject("mailer").unwrap()));
     let no_shell: &[_] = &[("ecs:enable-execute-command", "false")];
     let shell: &[_] = &[("ecs:enable-execute-command", "true")];
     let tasks: &[_] = &[("iam:PassedToService", "ecs-tasks.amazonaws.com")];

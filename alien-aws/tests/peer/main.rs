@@ -3,16 +3,24 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+#[path = "../recorded/clock.rs"]
+mod clock;
+#[path = "../recorded/exchange.rs"]
+mod exchange;
 mod forbidden;
+#[path = "../recorded/life.rs"]
+mod life;
 mod only_aws;
+mod record;
+#[path = "../recorded/server.rs"]
+mod server;
 mod spare;
 mod unenforced;
 mod upgrade;
 mod wire;
 mod world;
 
-use alien_conformance::life;
-use alien_conformance::ministack;
+use alien_conformance::{life as suite, ministack};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
 use world::Peer;
@@ -24,10 +32,10 @@ fn main() {
             runtime.block_on(async { test(&Peer::new(server).await).await });
         })
     };
-    let trials = vec![
-        trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+    let mut trials = vec![
+        trial("the_whole_life_of_a_stack", |peer| Box::pin(suite::the_whole_life_of_a_stack(peer))),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
-            Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
+            Box::pin(suite::every_grant_is_needed_and_none_is_missing(peer))
         }),
         trial("a_plain_client_with_the_session_is_refused_what_the_promises_forbid", |peer| {
             Box::pin(forbidden::a_plain_client_is_refused(peer))
@@ -39,7 +47,7 @@ fn main() {
         trial("the_admins_rights_are_used", |peer| Box::pin(spare::the_admins_rights_are_used(peer))),
         trial("a_release_costs_the_fewest_calls_that_can_do_it", |peer| Box::pin(only_aws::the_fewest_calls(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
-            Box::pin(life::an_existing_network_is_used(peer))
+            Box::pin(suite::an_existing_network_is_used(peer))
         }),
         trial("a_cluster_that_is_no_longer_needed_goes", |peer| {
             Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
@@ -49,5 +57,11 @@ fn main() {
             Box::pin(only_aws::preflight_tells(peer))
         }),
     ];
+    if record::is_asked_for() {
+        trials.push(ministack::trial("the_life_that_is_replayed_is_recorded", |_| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(record::the_life_is_recorded());
+        }));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

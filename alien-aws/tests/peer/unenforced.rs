@@ -14,7 +14,8 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-use crate::world::{CUSTOMER, root};
+use crate::life::CUSTOMER;
+use crate::world::root;
 
 /// The service, as signatures name it.
 const SERVICE: &str = "ecs";

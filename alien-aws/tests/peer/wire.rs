@@ -1,8 +1,5 @@
 //! What goes over the wire: a proxy that remembers it, and what sends it again.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -11,21 +8,20 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use crate::world::{CUSTOMER, root};
+use crate::exchange::{Exchange, kept, sent, shown};
+use crate::life::CUSTOMER;
+use crate::server::{Body, Server, whole};
+use crate::world::root;
 
-/// Headers that say what a body is; all others are the client's own, or are made anew with the signature.
-const KEPT: [&str; 2] = ["content-type", "x-amz-target"];
+/// Headers that say what an answer is, where a body alone does not tell that it is an error, or which.
+const ANSWERED: [&str; 3] = ["x-amzn-errortype", "x-amzn-query-error", "x-amz-function-error"];
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
@@ -33,96 +29,54 @@ fn http() -> Http {
     Client::builder(TokioExecutor::new()).build(HttpConnector::new())
 }
 
-/// Stands before a peer and remembers what went through. It ends with the value.
+/// Stands before a peer and remembers what went through.
 pub(crate) struct Proxy {
-    url: String,
-    seen: Arc<Mutex<Vec<Sent>>>,
-    serving: JoinHandle<()>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+    server: Server,
+    seen: Arc<Mutex<Vec<Exchange>>>,
 }
 
 impl Proxy {
-    /// Listens on a free port of the loopback interface.
     pub(crate) async fn before(upstream: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::<Mutex<Vec<Sent>>>::default();
-        let (upstream, kept) = (upstream.to_owned(), Arc::clone(&seen));
-        let serving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (client, upstream, kept) = (http(), upstream.clone(), Arc::clone(&kept));
-                tokio::spawn(async move {
-                    let service = service_fn(|request| forward(&client, &upstream, &kept, request));
-                    let connection = hyper::server::conn::http1::Builder::new();
-                    let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Self { url, seen, serving }
+        let seen = Arc::<Mutex<Vec<Exchange>>>::default();
+        let (client, upstream, kept) = (http(), upstream.to_owned(), Arc::clone(&seen));
+        let server =
+            Server::start(move |request| forward(client.clone(), upstream.clone(), Arc::clone(&kept), request));
+        Self { server: server.await, seen }
     }
 
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.server.url()
+    }
+
+    /// What went through, and forgets it.
+    pub(crate) fn take(&self) -> Vec<Exchange> {
+        std::mem::take(&mut self.seen.lock().unwrap())
     }
 
     /// The requests that were done and changed something, each with what was answered.
     pub(crate) fn changes(&self) -> Vec<Sent> {
-        self.seen.lock().unwrap().iter().filter(|sent| changes(sent)).cloned().collect()
+        let done = |seen: &&Exchange| (200..300).contains(&seen.status) && changes(&seen.sent);
+        self.seen.lock().unwrap().iter().filter(done).map(|seen| seen.sent.clone()).collect()
     }
 }
 
 async fn forward(
-    client: &Http,
-    upstream: &str,
-    seen: &Mutex<Vec<Sent>>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let target = head.uri.path_and_query().unwrap().to_string();
-    let mut request = Request::builder().method(head.method.clone()).uri(format!("{upstream}{target}"));
+    client: Http,
+    upstream: String,
+    seen: Arc<Mutex<Vec<Exchange>>>,
+    request: Request<Bytes>,
+) -> Response<Body> {
+    let target = request.uri().path_and_query().unwrap();
+    let mut passed = Request::builder().method(request.method()).uri(format!("{upstream}{target}"));
     // The name of the host is signed: it stays the one that the client called.
-    *request.headers_mut().unwrap() = head.headers.clone();
-    let answer = client.request(request.body(Full::new(body.clone())).unwrap()).await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let answered = answer.into_body().collect().await.unwrap().to_bytes();
-    if status.is_success() {
-        seen.lock().unwrap().push(Sent {
-            verb: head.method.to_string(),
-            target,
-            headers: kept(&head.headers),
-            body: shown(&body),
-            answer: shown(&answered),
-        });
-    }
-    let mut response = Response::new(Full::new(answered));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
-}
-
-/// A body as JSON where it is JSON, else as text.
-fn shown(body: &Bytes) -> Value {
-    if body.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into())
-}
-
-/// What is sent again with a request, and the service that it was signed for.
-fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |name: &str| Some(headers.get(name)?.to_str().unwrap().to_owned());
-    let mut kept: BTreeMap<String, String> =
-        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
-    let scope = text("authorization").unwrap_or_default();
-    let service = scope.split("/aws4_request").next().and_then(|scope| scope.rsplit('/').next()).unwrap_or_default();
-    kept.insert("service".to_owned(), service.to_owned());
-    kept
+    *passed.headers_mut().unwrap() = request.headers().clone();
+    let answer = client.request(passed.body(Full::new(request.body().clone())).unwrap()).await.unwrap();
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let sent = Sent { answer: shown(&body), ..sent(&request) };
+    let answered = kept(&head.headers, &ANSWERED);
+    seen.lock().unwrap().push(Exchange { sent, status: head.status.as_u16(), answered });
+    Response::from_parts(head, whole(body))
 }
 
 /// Whether a request changes something, by the name of its action where it has one.

@@ -12,14 +12,13 @@ use alien_conformance::world::{Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Kind, Provision, SystemClock};
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 
+use crate::exchange::Exchange;
+use crate::life::{self, CUSTOMER, VENDOR, config};
 use crate::unenforced::{self, Entries};
 use crate::wire::Proxy;
-
-pub(crate) const CUSTOMER: &str = "222222222222";
-const VENDOR: &str = "111111111111";
 
 /// What the peer decides wrongly: it looks at another resource than AWS does, or knows no tags of it. Calls of these run
 /// unenforced, and the evaluator of this crate gives the verdict. This list can only become shorter.
@@ -39,16 +38,6 @@ pub(crate) struct Peer {
     entries: Entries,
 }
 
-fn config(url: &str, credentials: Credentials, entries: &Entries) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .endpoint_url(url)
-        .http_client(unenforced::client(entries))
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
-        .build()
-}
-
 /// The root of an account of the peer's, whom it does not restrict.
 pub(crate) fn root(account: &str) -> Credentials {
     Credentials::new(account, "test", None, None, "test")
@@ -57,7 +46,8 @@ pub(crate) fn root(account: &str) -> Credentials {
 impl Peer {
     /// A user of the vendor's account, who may assume roles and nothing else: the peer restricts only users and roles.
     pub(crate) async fn new(server: Ministack) -> Self {
-        let iam = aws_sdk_iam::Client::new(&config(&server.url(), root(VENDOR), &Entries::default()));
+        let iam =
+            aws_sdk_iam::Client::new(&config(&server.url(), root(VENDOR), unenforced::client(&Entries::default())));
         iam.create_user().user_name("vendor").send().await.unwrap();
         let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Resource":"*"}]}"#;
         iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
@@ -66,11 +56,16 @@ impl Peer {
         Self { server, proxy: None, vendor, entries: Entries::default() }
     }
 
-    /// The same, on a server of its own, where what changes something is remembered.
+    /// The same, on a server of its own, where everything is remembered.
     pub(crate) async fn recorded() -> Self {
         let peer = Self::new(Ministack::start().unwrap()).await;
         let proxy = Some(Proxy::before(&peer.server.url()).await);
         Self { proxy, ..peer }
+    }
+
+    /// What went there, and forgets it.
+    pub(crate) fn take(&self) -> Vec<Exchange> {
+        self.proxy.as_ref().unwrap().take()
     }
 
     /// The requests that changed something.
@@ -91,7 +86,7 @@ impl Peer {
     }
 
     pub(crate) fn with(&self, credentials: Credentials) -> SdkConfig {
-        config(&self.url(), credentials, &self.entries)
+        config(&self.url(), credentials, unenforced::client(&self.entries))
     }
 
     /// What STS was asked for last.
@@ -127,8 +122,8 @@ fn role(deployment: &Deployment) -> &str {
 
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> alien_aws::policy::Principal {
-    let site = DeploymentContext::<Aws>::of(deployment).unwrap();
-    Aws::principal(&site.layout, &site.permissions().management)
+    let context = DeploymentContext::<Aws>::of(deployment).unwrap();
+    Aws::principal(&context.layout, &context.permissions().management)
 }
 
 #[async_trait]
@@ -136,13 +131,7 @@ impl World for Peer {
     type Cloud = Aws;
 
     fn target(&self, prefix: &str) -> Target {
-        Target {
-            account: CUSTOMER.parse().unwrap(),
-            region: "eu-central-1".parse().unwrap(),
-            prefix: prefix.parse().unwrap(),
-            vendor: format!("arn:aws:iam::{VENDOR}:user/vendor").parse().unwrap(),
-            external_id: format!("{prefix}-7f3a").parse().unwrap(),
-        }
+        life::target(prefix)
     }
 
     fn calling(&self) -> CallConfig {

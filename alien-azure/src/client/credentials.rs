@@ -211,13 +211,13 @@ impl TokenCredential for Fixed {
 pub struct VendorToken(Source);
 
 /// Gives a token for a subject.
-type Callback = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync>;
+type Function = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync>;
 
 #[derive(Clone)]
 enum Source {
     File(PathBuf),
     Variable(String),
-    Callback(Callback),
+    Function(Function),
 }
 
 /// Without the token.
@@ -226,7 +226,7 @@ impl fmt::Debug for VendorToken {
         match &self.0 {
             Source::File(path) => f.debug_tuple("File").field(path).finish(),
             Source::Variable(name) => f.debug_tuple("Variable").field(name).finish(),
-            Source::Callback(_) => f.debug_tuple("Callback").finish_non_exhaustive(),
+            Source::Function(_) => f.debug_tuple("Function").finish_non_exhaustive(),
         }
     }
 }
@@ -244,17 +244,25 @@ impl VendorToken {
         Self(Source::Variable(name.into()))
     }
 
-    /// What the host's own code gives for the subject of a deployment.
+    /// Asks the host's own code for a token, each time one is needed, with the subject of the deployment.
+    ///
+    /// ```
+    /// # use alien_azure::VendorToken;
+    /// # async fn sign(subject: &str) -> alien_core::Result<String> { Ok(subject.to_owned()) }
+    /// let token = VendorToken::from_fn(|subject| async move { sign(&subject).await });
+    /// ```
     #[must_use]
-    pub fn callback(give: impl Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static) -> Self {
-        Self(Source::Callback(Arc::new(give)))
+    pub fn from_fn<F: Future<Output = Result<String>> + Send + 'static>(
+        give: impl Fn(String) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self(Source::Function(Arc::new(move |subject| Box::pin(give(subject)))))
     }
 
     /// A token for this subject.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] where there is none; what the callback gives.
+    /// [`ErrorKind::Credentials`] where there is none; what the function gives.
     pub(crate) async fn get(&self, subject: &str) -> Result<String> {
         let none = |what: String| Error::new(ErrorKind::Credentials, what);
         let token = match &self.0 {
@@ -263,7 +271,7 @@ impl VendorToken {
             })?,
             Source::Variable(name) => std::env::var(name)
                 .map_err(|_| none(format!("the vendor's token is not there: `{name}` is not set")))?,
-            Source::Callback(give) => give(subject.to_owned()).await?,
+            Source::Function(give) => give(subject.to_owned()).await?,
         };
         Ok(token.trim().to_owned())
     }
@@ -278,7 +286,7 @@ mod tests {
         let secret = "eyJ.secret";
         let endpoint = Endpoint::azure().unwrap();
         let config = Config::from_token(secret, endpoint);
-        let token = VendorToken::callback(move |_| Box::pin(async move { Ok(secret.to_owned()) }));
+        let token = VendorToken::from_fn(move |_| async move { Ok(secret.to_owned()) });
         let printed = format!("{config:?} {:?} {token:?}", config.credential);
         assert!(!printed.contains(secret), "{printed}");
     }

@@ -88,9 +88,9 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
         assert!(code == 0 || number == code, "{name}: {answer}");
         // … and what the vendor is told.
         let shown = assertion.clone();
-        let token = VendorToken::callback(move |_| {
+        let token = VendorToken::from_fn(move |_| {
             let shown = shown.clone();
-            Box::pin(async move { Ok(shown) })
+            async move { Ok(shown) }
         });
         let vendor = alien_azure::impersonator(token, peer.endpoint(), peer.calling());
         let error = vendor.session(&deployment, &Purpose::Watch).await.unwrap_err();

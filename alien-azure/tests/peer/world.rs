@@ -7,9 +7,9 @@ use std::time::Duration;
 use alien_azure::policy::Principal;
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
 use alien_conformance::interrupted::Faulty;
-use alien_conformance::world::{Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision, SystemClock};
+use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -80,9 +80,9 @@ impl Peer {
     /// The vendor's own tokens: one for each subject that is asked for.
     pub(crate) fn vendor(&self) -> VendorToken {
         let (issuer, url) = (self.issuer.clone(), self.issuer_url.clone());
-        VendorToken::callback(move |subject| {
+        VendorToken::from_fn(move |subject| {
             let token = issuer.sign(&json!({ "iss": url, "sub": subject, "aud": AUDIENCE }));
-            Box::pin(async move { Ok(token) })
+            async move { Ok(token) }
         })
     }
 
@@ -180,7 +180,7 @@ impl World for Peer {
     }
 
     fn calling(&self) -> CallConfig {
-        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+        quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
     fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use alien_core::{AnyTarget, Deployment, Invitation, Options, Problem, Problems, Provision, Release, Rule};
-use uuid::Uuid;
 
 use crate::args::admin::{Invited, Run, Wanted};
 use crate::args::flags::{AsAdmin, Flags};
@@ -74,7 +73,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
 
 /// A run of its own.
 pub(super) fn options(allow_frozen_changes: bool, run: Option<&Run>) -> Options {
-    let mut options = Options::new(Uuid::now_v7().to_string());
+    let mut options = Options::default();
     if run.is_some_and(|run| run.take_over) {
         options = options.take_over();
     }

@@ -16,7 +16,7 @@ mod update;
 pub(crate) use any::AllKinds;
 pub use any::{Resource, ResourceSettings, Settings};
 #[cfg(test)]
-pub use bell::Bell;
+pub(crate) use bell::Bell;
 pub use code::Code;
 pub use container::{Container, Replicas};
 pub use describe::{Compute, Trigger};

@@ -5,5 +5,5 @@ mod container;
 mod function;
 mod kv;
 mod network;
-mod queue;
+pub(crate) mod queue;
 mod storage;

@@ -4,8 +4,10 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
+use std::collections::BTreeMap;
+
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Problem, Queue, Resource, Rule, Set};
+use alien_core::{Problem, Queue, Rule, Set, Stack};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -70,15 +72,26 @@ impl On<Gcp> for Queue {
                 "choose a prefix that does not begin with `goog`".to_owned(),
             ));
         }
-        // Its one subscription pushes to one service.
-        let is_triggered = |other: &&Resource| other.settings().triggers().any(|queue| queue == placed.id());
-        let functions: Vec<&str> =
-            placed.stack.resources().iter().filter(is_triggered).map(|function| function.id().as_str()).collect();
-        if functions.len() > 1 {
-            let functions = functions.join(" and ");
-            let what = format!("its messages go to one function on GCP, and {functions} are started by it");
-            let help = "give each function a queue of its own".to_owned();
-            problems.push(Problem::error(Rule::Cloud, what, help));
+    }
+}
+
+/// A queue's one subscription pushes to one service.
+pub(crate) fn check_triggers(stack: &Stack) -> Vec<Problem> {
+    let mut functions = BTreeMap::<&str, Vec<&str>>::new();
+    for resource in stack.resources() {
+        for queue in resource.settings().triggers() {
+            functions.entry(queue).or_default().push(resource.id().as_str());
         }
     }
+    let several = functions.into_iter().filter(|(_, functions)| functions.len() > 1);
+    let problem = |(queue, functions): (&str, Vec<&str>)| {
+        let functions = functions.join(" and ");
+        let what = format!("its messages go to one function on GCP, and {functions} are started by it");
+        let problem = Problem::error(Rule::Cloud, what, "give each function a queue of its own".to_owned());
+        match stack.resource(queue) {
+            Some(queue) => problem.on(queue.id()),
+            None => problem,
+        }
+    };
+    several.map(problem).collect()
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use alien_aws::{Aws, Target};
-use alien_core::{CallConfig, Deployment, DeploymentId, SystemClock};
+use alien_core::{CallConfig, Deployment, DeploymentId};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
@@ -33,7 +33,7 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
     let key = iam.create_access_key().user_name(&name).send().await?.access_key.ok_or("no access key")?;
     let vendor = config(&key.access_key_id, &key.secret_access_key);
 
-    let id = DeploymentId::from(Uuid::now_v7());
+    let id = DeploymentId::new();
     let target = Target {
         account: CUSTOMER.parse()?,
         region: "eu-central-1".parse()?,
@@ -41,7 +41,7 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
         vendor: format!("arn:aws:iam::{VENDOR}:user/{name}").parse()?,
         external_id: format!("alien-{}", Uuid::new_v4().simple()).parse()?,
     };
-    let how = CallConfig::new(Arc::new(SystemClock));
+    let how = CallConfig::default();
     let product = Product::new(|release| Ok(Shipped::Zip(code::zip(release)?)))?;
     let invitation = product.invitation::<Aws>(id, &target)?;
     Ok(Sides {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
-use alien_core::{CallConfig, Deployment, DeploymentId, SystemClock};
+use alien_core::{CallConfig, Deployment, DeploymentId};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use reqwest::Method;
@@ -34,7 +34,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     // The vendor's own: its keys are published where Entra can fetch them.
     let issuer = sim.issuer("vendor");
 
-    let id = DeploymentId::from(Uuid::now_v7());
+    let id = DeploymentId::new();
     let target = Target {
         tenant: sim.tenant().parse()?,
         subscription: SUBSCRIPTION.parse()?,
@@ -44,13 +44,13 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         issuer: issuer.url().parse()?,
         subject: format!("deployment:{id}").parse()?,
     };
-    let how = CallConfig::new(Arc::new(SystemClock));
+    let how = CallConfig::default();
     let endpoint = Endpoint::emulator(sim.url(), sim.certificate().as_bytes())?;
     let config = Config::from_token(sim.token(&admin, ARM), endpoint.clone());
     let signs = issuer.clone();
-    let token = VendorToken::callback(move |subject| {
+    let token = VendorToken::from_fn(move |subject| {
         let token = signs.token(&subject, AUDIENCE);
-        Box::pin(async move { Ok(token) })
+        async move { Ok(token) }
     });
     let around = Emulator {
         plain: Plain::new(sim.url(), Some(sim.certificate()))?,

@@ -3,13 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use alien_core::{CallConfig, Deployment, DeploymentId, SystemClock};
+use alien_core::{CallConfig, Deployment, DeploymentId};
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::code;
 use crate::plain::{Answer, Body, Plain};
@@ -36,7 +35,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     let config =
         |principal: &str| Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.endpoint(sim.url()));
 
-    let id = DeploymentId::from(Uuid::now_v7());
+    let id = DeploymentId::new();
     let target = Target {
         project: PROJECT.parse()?,
         project_number: NUMBER.parse()?,
@@ -44,7 +43,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         prefix: "acme".parse()?,
         vendor: vendor.parse()?,
     };
-    let how = CallConfig::new(Arc::new(SystemClock));
+    let how = CallConfig::default();
     let product = Product::new(|release| Ok(code::image(IMAGE, release)))?;
     let invitation = product.invitation::<Gcp>(id, &target)?;
     Ok(Sides {

@@ -1,0 +1,391 @@
+//! Faults on the wire, in the form that each service gives them: what the library makes of them, how often it asks, and that
+//! no error tells a secret. What is not at fault is answered as it was recorded.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alien_conformance::upgrade::Sent;
+use alien_conformance::world::Shipped;
+use alien_core::{
+    CallConfig, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, LogPage, LogQuery, Manager, Options,
+    Provision as _, Purpose, Result, Retry,
+};
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use http::{Request, Response};
+use jiff::Timestamp;
+
+use crate::clock::WoundClock;
+use crate::exchange::sent;
+use crate::form::{Call, FORMS, Fault, Form, REQUEST, SAID, rest_json};
+use crate::life::{CUSTOMER, VENDOR, code, first, id, target};
+use crate::replay::{RECORDING, answer, config, record, secret, strange};
+use crate::server::{Body, Server};
+
+/// Seldom, so that what never works is soon given up.
+const RETRY: Retry =
+    Retry { first: Duration::from_millis(200), most: Duration::from_millis(800), budget: Duration::from_secs(3) };
+
+/// More often than anything is tried.
+const ALWAYS: usize = 100;
+
+/// The deployment of the recording, with faults on the way.
+struct Wire {
+    server: Server,
+    clock: Arc<WoundClock>,
+    state: Arc<Mutex<State>>,
+    manager: Manager,
+    vendor: Arc<dyn Impersonate>,
+}
+
+/// A fault stands for the answer to the next request that has these words in it.
+#[derive(Default)]
+struct State {
+    faults: Vec<(&'static str, Fault)>,
+    sent: Vec<String>,
+}
+
+impl Wire {
+    async fn new() -> Self {
+        let state = Arc::<Mutex<State>>::default();
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| {
+            let response = shared.lock().unwrap().next(&request);
+            async { response }
+        });
+        let (server, clock) = (server.await, WoundClock::begin(None));
+        let calls = CallConfig::new(clock.clone()).retry(RETRY);
+        let vendor = Arc::new(alien_aws::impersonator(&config(server.url(), VENDOR), "test", calls));
+        Self { server, clock, state, manager: Manager::new(vendor.clone(), record()), vendor }
+    }
+
+    /// The next requests of a form, so many, are answered so.
+    fn fail(&self, form: &Form, times: usize, fault: &Fault) {
+        self.state.lock().unwrap().faults.extend(std::iter::repeat_n((form.asked, fault.clone()), times));
+    }
+
+    /// Gives what a call gives, in words.
+    async fn call(&self, call: Call) -> Result<String> {
+        let (record, query) = (record(), LogQuery::from(Timestamp::UNIX_EPOCH));
+        let session = async || self.vendor.session(&record, &Purpose::Watch).await;
+        let done = match call {
+            Call::Enter => session().await.map(|_| "entered".to_owned()),
+            Call::Heartbeat(id) => session().await.unwrap().heartbeat(&id.parse().unwrap()).await.map(said),
+            Call::Logs(id) => session().await.unwrap().logs(&id.parse().unwrap(), &query).await.map(lines),
+            Call::Plan => {
+                let calls = CallConfig::new(self.clock.clone()).retry(RETRY);
+                let admin = config(self.server.url(), CUSTOMER);
+                let admin = alien_aws::provisioner(&admin, id(), target("life"), None, calls);
+                admin.plan(&first(), None, &Options::new("fault")).await.map(|plan| plan.to_string())
+            }
+        };
+        done.map_err(without_secret)
+    }
+
+    /// The same by the manager, who replaces sessions; nothing for what is not the manager's.
+    async fn manage(&self, call: Call) -> Option<Result<String>> {
+        let handle = |id| self.manager.resources().into_iter().find(|found| found.id().as_str() == id).unwrap();
+        let done = match call {
+            Call::Heartbeat(id) => self.manager.heartbeat(handle(id)).await.map(said),
+            Call::Logs(id) => {
+                let found = self.manager.logs(handle(id), Timestamp::UNIX_EPOCH).try_collect().await;
+                found.map(|found| lines(LogPage { lines: found, next: None }))
+            }
+            Call::Enter | Call::Plan => return None,
+        };
+        Some(done.map_err(without_secret))
+    }
+
+    /// How often something was asked for.
+    fn times(&self, asked: &str) -> usize {
+        self.state.lock().unwrap().sent.iter().filter(|sent| sent.contains(asked)).count()
+    }
+
+    fn waits(&self) -> Vec<Duration> {
+        self.clock.waits.lock().unwrap().clone()
+    }
+}
+
+fn said(beat: Heartbeat) -> String {
+    format!("{}: {}", beat.health.name(), beat.reason)
+}
+
+fn lines(page: LogPage) -> String {
+    page.lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+}
+
+impl State {
+    fn next(&mut self, request: &Request<Bytes>) -> Response<Body> {
+        let sent = sent(request);
+        let Sent { verb, target, headers, body, answer: _ } = &sent;
+        let text = format!("{verb} {target} {headers:?} {body}");
+        let fault = self.faults.iter().position(|(asked, _)| text.contains(asked));
+        self.sent.push(text);
+        if let Some(at) = fault {
+            return self.faults.remove(at).1.response();
+        }
+        let step = |step: &str| RECORDING.iter().find(|line| line.step == step && line.exchange.is_asked_for(&sent));
+        // Whoever plans is not the vendor: what they ask alike is answered as it was to each.
+        let plans = format!("{:?}", request.headers().get("authorization")).contains(CUSTOMER);
+        let steps: &[_] = if plans { &["plan"] } else { &["heartbeat", "logs", "dispatch", "update"] };
+        match steps.iter().find_map(|name| step(name)) {
+            Some(line) => answer(&line.exchange),
+            None => strange(&sent),
+        }
+    }
+}
+
+/// An error, after a look at all that can be seen of it.
+fn without_secret(error: Error) -> Error {
+    let told = format!("{error} {error:?} {}", serde_json::to_string(&error).unwrap());
+    let own = [CUSTOMER, VENDOR].map(secret);
+    for secret in ["recorded-secret-key", "recorded-session-token", "Signature=", &own[0], &own[1]] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    error
+}
+
+#[tokio::test]
+async fn a_denial_tells_operation_request_and_what_the_service_said() {
+    for form in FORMS {
+        let wire = Wire::new().await;
+        wire.fail(&form, 1, &(form.error)(form.denied, SAID));
+        let error = wire.call(form.call).await.unwrap_err();
+        assert_eq!(error.request_id(), Some(REQUEST), "{error:?}");
+        assert_eq!(wire.times(form.asked), 1, "{error:?}");
+        if form.call == Call::Enter {
+            // Whoever was let in once, and no longer is: in the words of the library, not of the service.
+            assert_eq!((error.kind(), error.operation()), (ErrorKind::Revoked, Some(form.operation)), "{error:?}");
+            continue;
+        }
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Denied, Some(form.operation)), "{error:?}");
+        let said = format!("{SAID} ({})", form.denied.1);
+        assert!(error.message().starts_with(&said) && error.message().contains("it needs"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_throttled_is_asked_again_within_the_bounds_and_not_before_the_service_wishes() {
+    for form in FORMS {
+        let sound = Wire::new().await;
+        let expected = sound.call(form.call).await.unwrap();
+        let wire = Wire::new().await;
+        let fault = (form.error)(form.throttled, SAID);
+        wire.fail(&form, 3, &fault);
+        wire.fail(&form, 1, &fault.clone().header("retry-after", "1"));
+        assert_eq!(wire.call(form.call).await.unwrap(), expected);
+        assert_eq!(wire.times(form.asked), sound.times(form.asked) + 4, "{}", form.operation);
+        let [first, second, third, fourth] = wire.waits()[..] else { panic!("{:?}", wire.waits()) };
+        let bounds = [RETRY.first, RETRY.first * 2, RETRY.first * 4];
+        assert!([first, second, third].iter().zip(bounds).all(|(wait, bound)| *wait <= bound), "{:?}", wire.waits());
+        assert_eq!(fourth, Duration::from_secs(1), "{}", form.operation);
+
+        let wire = Wire::new().await;
+        wire.fail(&form, ALWAYS, &fault);
+        assert_eq!(wire.call(form.call).await.unwrap_err().kind(), ErrorKind::Throttled, "{}", form.operation);
+        let waited: Duration = wire.waits().iter().sum();
+        assert!(waited < RETRY.budget && waited + RETRY.most >= RETRY.budget, "{}: {waited:?}", form.operation);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_missing_and_no_error() {
+    for form in FORMS {
+        let Some(absent) = form.absent else { continue };
+        let wire = Wire::new().await;
+        wire.fail(&form, 1, &(form.error)(absent, SAID));
+        let done = wire.call(form.call).await;
+        match form.call {
+            Call::Heartbeat(_) => assert!(done.unwrap().starts_with("missing: "), "{}", form.operation),
+            Call::Plan => assert!(done.unwrap().contains("create  the identity that trusts the vendor")),
+            Call::Logs(_) | Call::Enter => assert_eq!(done.unwrap_err().kind(), ErrorKind::NotFound),
+        }
+        assert!(wire.waits().is_empty());
+    }
+}
+
+/// ECS tells of what it does not know in an answer that is no error.
+#[tokio::test]
+async fn a_service_among_the_failures_is_missing() {
+    let form = FORMS.iter().find(|form| form.operation == "ecs:DescribeServices").unwrap();
+    let wire = Wire::new().await;
+    wire.fail(form, 1, &Fault::plain(200, r#"{"services":[],"failures":[{"arn":"x","reason":"MISSING"}]}"#));
+    assert_eq!(wire.call(form.call).await.unwrap(), "missing: ECS has no such service");
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_asked_again() {
+    for form in FORMS {
+        let expected = Wire::new().await.call(form.call).await.unwrap();
+        let wire = Wire::new().await;
+        wire.fail(&form, 1, &(form.error)((500, "InternalFailure"), SAID));
+        wire.fail(&form, 1, &Fault::plain(502, "<html><body>Bad Gateway"));
+        wire.fail(&form, 1, &Fault::cut("a body that ends somewhere here"));
+        assert_eq!(wire.call(form.call).await.unwrap(), expected, "{}", form.operation);
+        assert_eq!(wire.waits().len(), 3, "{}", form.operation);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_answer_is_an_error() {
+    let cut = Fault::cut("a body that ends somewhere here");
+    for form in FORMS {
+        let wire = Wire::new().await;
+        for (fault, kind) in [
+            (&cut, Some(ErrorKind::Unavailable)),
+            (&Fault::plain(500, "<html>"), Some(ErrorKind::Unavailable)),
+            (&Fault::plain(400, "<html>"), None),
+            (&Fault::plain(200, "{\"a\":"), None),
+            (&Fault::plain(200, "<a><b>"), None),
+            (&Fault::plain(200, "\u{fffd}\0"), None),
+        ] {
+            wire.fail(&form, ALWAYS, fault);
+            let error = wire.call(form.call).await.unwrap_err();
+            assert_eq!(error.operation(), Some(form.operation), "{error:?}");
+            assert!(kind.is_none_or(|kind| error.kind() == kind), "{fault:?}: {error:?}");
+            wire.state.lock().unwrap().faults.clear();
+        }
+    }
+}
+
+/// What was asked for may be done.
+#[tokio::test]
+async fn a_good_answer_that_cannot_be_read_is_no_refusal() {
+    for form in FORMS {
+        let wire = Wire::new().await;
+        wire.fail(&form, ALWAYS, &Fault::plain(200, "\u{fffd}\0"));
+        let error = wire.call(form.call).await.unwrap_err();
+        assert!(!error.kind().is_refusal(), "{error:?}");
+    }
+}
+
+/// Lambda has taken the settings: the code that goes with them stays, and the settings are sent once more.
+#[tokio::test]
+async fn nothing_is_put_back_where_a_good_answer_cannot_be_read() {
+    let wire = Wire::new().await;
+    let settings = "PUT /2015-03-31/functions/life-api-4/configuration";
+    wire.state.lock().unwrap().faults.push((settings, Fault::plain(200, "\u{fffd}\0")));
+    let api = wire.manager.find::<Function, Live>("api").unwrap();
+    let Shipped::Zip(before) = code("first") else { panic!() };
+    let update = code("second").update().previous_zip(before).variable("MODE", "second");
+    wire.manager.update(&api, update).await.unwrap();
+    assert_eq!(wire.times("PUT /2015-03-31/functions/life-api-4/code"), 1);
+    assert_eq!(wire.times(settings), 2);
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_error_without_secrets() {
+    let wire = Wire::new().await;
+    let Wire { server, .. } = wire;
+    let url = server.url().to_owned();
+    drop(server);
+    let calls = CallConfig::new(WoundClock::begin(None)).retry(RETRY);
+    let vendor = alien_aws::impersonator(&config(&url, VENDOR), "test", calls);
+    let error = without_secret(vendor.session(&record(), &Purpose::Watch).await.unwrap_err());
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, Some("sts:AssumeRole")), "{error:?}");
+}
+
+const ENTER: &str = "Action=AssumeRole";
+
+#[tokio::test]
+async fn a_session_that_ended_is_replaced_once() {
+    for form in FORMS {
+        let wire = Wire::new().await;
+        let Some(expected) = wire.manage(form.call).await else { continue };
+        let expired = (form.error)(form.expired, "the security token included in the request is expired");
+        wire.fail(&form, 1, &expired);
+        assert_eq!(wire.manage(form.call).await.unwrap().unwrap(), expected.unwrap(), "{}", form.operation);
+        assert_eq!(wire.times(ENTER), 2, "{}", form.operation);
+        // Not again so soon: another one would be refused as well.
+        wire.fail(&form, ALWAYS, &expired);
+        let asked = wire.times(form.asked);
+        let error = wire.manage(form.call).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Expired, "{error:?}");
+        assert_eq!((wire.times(ENTER), wire.times(form.asked)), (2, asked + 1), "{}", form.operation);
+        *wire.clock.now.lock().unwrap() += Duration::from_secs(31);
+        assert_eq!(wire.manage(form.call).await.unwrap().unwrap_err().kind(), ErrorKind::Expired);
+        assert_eq!((wire.times(ENTER), wire.times(form.asked)), (3, asked + 3), "{}", form.operation);
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_kept_until_shortly_before_its_end() {
+    let wire = Wire::new().await;
+    let beat = async || wire.call(Call::Heartbeat("cache")).await.unwrap();
+    assert_eq!((beat().await, beat().await, wire.times(ENTER)), (beat().await, beat().await, 1));
+    let end: Timestamp = "2099-01-01T00:00:00Z".parse().unwrap();
+    *wire.clock.now.lock().unwrap() = end - Duration::from_secs(301);
+    beat().await;
+    assert_eq!(wire.times(ENTER), 1);
+    *wire.clock.now.lock().unwrap() = end - Duration::from_secs(300);
+    beat().await;
+    assert_eq!(wire.times(ENTER), 2);
+}
+
+/// A right that is missing is told from access that was taken back: by a new session, or none.
+#[tokio::test]
+async fn a_denied_session_is_replaced_to_see_whether_the_vendor_is_let_in() {
+    let [enter] = FORMS.iter().filter(|form| form.call == Call::Enter).collect::<Vec<_>>()[..] else { panic!() };
+    for form in FORMS.iter().filter(|form| matches!(form.call, Call::Heartbeat(_))) {
+        let wire = Wire::new().await;
+        wire.fail(form, ALWAYS, &(form.error)(form.denied, SAID));
+        let beat = wire.manage(form.call).await.unwrap().unwrap();
+        assert!(beat.starts_with("denied: ") && beat.contains(SAID), "{beat}");
+        assert_eq!((wire.times(ENTER), wire.times(form.asked)), (2, 2), "{}", form.operation);
+
+        let wire = Wire::new().await;
+        wire.manage(form.call).await.unwrap().unwrap();
+        wire.fail(form, 1, &(form.error)(form.denied, SAID));
+        wire.fail(enter, 1, &(enter.error)(enter.denied, SAID));
+        let error = wire.manage(form.call).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Revoked, "{error:?}");
+    }
+}
+
+/// What may have been done in part is not done again.
+#[tokio::test]
+async fn an_update_whose_session_ended_is_not_made_again() {
+    let wire = Wire::new().await;
+    let asked = "PUT /2015-03-31/functions/life-api-4/code";
+    let expired = rest_json((403, "ExpiredTokenException"), "the security token included in the request is expired");
+    wire.state.lock().unwrap().faults.push((asked, expired));
+    let api = wire.manager.find::<Function, Live>("api").unwrap();
+    let error = wire.manager.update(&api, code("second").update().variable("MODE", "second")).await.unwrap_err();
+    assert_eq!(without_secret(error).kind(), ErrorKind::Expired);
+    assert_eq!((wire.times(ENTER), wire.times(asked)), (2, 1));
+    assert_eq!(wire.manager.deployment().uncertain.into_iter().collect::<Vec<_>>(), ["api".parse().unwrap()]);
+}
+
+/// A command may do anything: it is sent again only where Lambda certainly did not take it.
+#[tokio::test]
+async fn a_command_is_not_sent_twice_unless_it_was_not_taken() {
+    let asked = "POST /2015-03-31/functions/life-api-4/invocations";
+    let failed = Fault::plain(200, r#"{"errorMessage":"no"}"#).header("x-amz-function-error", "Unhandled");
+    for (fault, sent, kind) in [
+        (rest_json((429, "TooManyRequestsException"), SAID), 2, None),
+        (rest_json((500, "ServiceException"), SAID), 1, Some(ErrorKind::Unavailable)),
+        (Fault::cut(r#"{"hello":"world"}"#), 1, Some(ErrorKind::Unavailable)),
+        (failed, 1, Some(ErrorKind::Failed)),
+    ] {
+        let wire = Wire::new().await;
+        wire.state.lock().unwrap().faults.push((asked, fault.clone()));
+        let api = wire.manager.find::<Function, Live>("api").unwrap();
+        let done = wire.manager.dispatch(&api, br#"{"hello":"world"}"#).await;
+        assert_eq!(done.map_err(without_secret).err().map(|error| error.kind()), kind, "{fault:?}");
+        assert_eq!(wire.times(asked), sent, "{fault:?}");
+    }
+}
+
+/// <https://github.com/amzn/selling-partner-api-models/issues/1900> shows one in full: with the token.
+#[tokio::test]
+async fn a_signature_that_does_not_match_is_told_without_the_canonical_string() {
+    let said = "The request signature we calculated does not match the signature you provided.\n\n\
+                The Canonical String for this request should have been\n'POST\n/\n\n\
+                x-amz-security-token:recorded-session-token\n'";
+    for form in FORMS {
+        let wire = Wire::new().await;
+        wire.fail(&form, ALWAYS, &(form.error)((403, "SignatureDoesNotMatch"), said));
+        let error = wire.call(form.call).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials, "{error:?}");
+    }
+}
