@@ -2,12 +2,11 @@
 //! (<https://learn.microsoft.com/azure/storage/common/storage-use-azurite>), whose blobs and tables take a bearer token of
 //! the right issuer, audience and time. It knows no roles and does not check signatures.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
-use std::{fs, io};
+use std::time::SystemTime;
+use std::{fmt, fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -23,6 +22,21 @@ pub const VERSION: &str = "3.37.0";
 /// The audience of tokens for blobs and tables
 /// (<https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory>).
 pub const AUDIENCE: &str = "https://storage.azure.com";
+
+/// A certificate of the loopback interface that signs itself, and its key, both as PEM.
+#[derive(Clone)]
+pub struct Certified {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl fmt::Debug for Certified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certified").finish_non_exhaustive()
+    }
+}
 
 /// A running server with nothing in it. It ends with the value.
 #[derive(Debug)]
@@ -59,18 +73,20 @@ fn install() -> Result<PathBuf, Absent> {
     Ok(folder.join("node_modules/.bin/azurite"))
 }
 
-/// A test on a server of its own, given the names of its storage accounts. Where the peer cannot be had, that is said and
+/// A test on a server of its own, given the names of its storage accounts and what it shows by TLS. Where the peer cannot be had, that is said and
 /// the test is reported as ignored, unless it is needed.
 #[must_use]
 pub fn trial(
     name: &str,
     accounts: &[&str],
+    certified: &Certified,
     test: impl FnOnce(Azurite) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
     static INSTALLED: OnceLock<Result<PathBuf, Absent>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| peer::told("Azure's storage", install()));
     let accounts: Vec<String> = accounts.iter().map(|account| (*account).to_owned()).collect();
-    peer::trial(name, Need::WhereAll, installed, move |_| test(Azurite::start(&accounts)?))
+    let certified = certified.clone();
+    peer::trial(name, Need::WhereAll, installed, move |_| test(Azurite::start(&accounts, certified)?))
 }
 
 impl Azurite {
@@ -82,11 +98,11 @@ impl Azurite {
     ///
     /// # Panics
     ///
-    /// Where it does not answer within a minute.
-    pub fn start(accounts: &[String]) -> Result<Self, Absent> {
+    /// Where it does not run.
+    pub fn start(accounts: &[String], certified: Certified) -> Result<Self, Absent> {
         let mut program = Command::new(install()?);
         let folder = Folder(std::env::temp_dir().join(format!("azurite-{}", uuid::Uuid::new_v4())));
-        let (certificate, key) = certificate();
+        let Certified { certificate, key } = certified;
         let write = |name: &str, text: &str| -> io::Result<PathBuf> {
             let path = folder.0.join(name);
             fs::write(&path, text)?;
@@ -95,7 +111,6 @@ impl Azurite {
         fs::create_dir(&folder.0).unwrap();
         let (certificate_path, key_path) =
             (write("certificate.pem", &certificate).unwrap(), write("key.pem", &key).unwrap());
-        let [blob, queue, table] = peer::free_ports();
         let key = || STANDARD.encode([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat());
         let accounts: Vec<String> = accounts.iter().map(|account| format!("{account}:{}", key())).collect();
         program
@@ -105,15 +120,16 @@ impl Azurite {
             .arg(certificate_path)
             .arg("--key")
             .arg(key_path)
-            .args(["--blobPort", &blob.to_string(), "--queuePort", &queue.to_string()])
-            .args(["--tablePort", &table.to_string()])
+            // Any that are free.
+            .args(["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"])
             .env("AZURITE_ACCOUNTS", accounts.join(";"))
             .current_dir(&folder.0);
-        let listens = |port| {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
-        };
-        let server = Server::start(&mut program, || [blob, queue, table].into_iter().all(listens))?;
+        let (mut blob, mut table) = (None, None);
+        let (server, (blob, table)) = Server::start(&mut program, |line| {
+            blob = blob.or(port(line, "Blob"));
+            table = table.or(port(line, "Table"));
+            blob.zip(table)
+        })?;
         Ok(Self { _server: server, _folder: folder, certificate, blob, table })
     }
 
@@ -136,11 +152,10 @@ impl Azurite {
     }
 }
 
-/// A certificate of the loopback interface, and its key.
-fn certificate() -> (String, String) {
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    (made.cert.pem(), made.signing_key.serialize_pem())
+/// The port that a service says it listens on.
+fn port(line: &str, service: &str) -> Option<u16> {
+    let (_, address) = line.split_once(&format!("{service} service is successfully listening at "))?;
+    address.trim().rsplit(':').next()?.parse().ok()
 }
 
 /// The claims of a token of Entra for an audience, which ends an hour from now

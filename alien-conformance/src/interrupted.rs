@@ -11,7 +11,7 @@ use alien_core::{
 };
 use futures_util::future::BoxFuture;
 
-use crate::world::{Case, HurriedClock, World, quickly, release, run};
+use crate::world::{Calls, Case, HurriedClock, World, quickly, release, run};
 
 /// A world whose peer can lose an answer, and tells all that stands in it.
 pub trait Faulty: World {
@@ -112,21 +112,37 @@ async fn killed_after<T>(calls: usize, work: impl FnOnce(CallConfig) -> BoxFutur
     }
 }
 
-/// Runs end after their first call, their fifth, their ninth, …: the next run finishes what was begun. Gives how many were
-/// killed.
+/// How many runs a test kills: what the environment's `ALIEN_KILLS` says, else what a usual run has the time for.
+///
+/// # Panics
+///
+/// Where `ALIEN_KILLS` is no number.
+#[must_use]
+pub fn kills(usual: usize) -> usize {
+    let given = std::env::var("ALIEN_KILLS").ok();
+    given.map_or(usual, |given| {
+        given.parse().unwrap_or_else(|_| panic!("ALIEN_KILLS is `{given}`, and must be a number"))
+    })
+}
+
+/// Runs end after so many calls, spread over all that a run makes, or after each if as many are asked for: the next run finishes
+/// what was begun. Gives how many were killed.
 ///
 /// # Panics
 ///
 /// Where the next run does not finish it, or something is left, or taken.
 pub async fn what_is_killed_is_finished<W: Faulty>(world: &W) -> usize {
-    const STRIDE: usize = 4;
     let stack = each_kind(world);
     let release = release(&stack, &[]);
     let case = Case::new(world, "killed", stack.clone());
     let admin = provisioner(world, &case, hurried());
     let before = world.there();
-    let wanted = up(&*admin, &release).await.unwrap();
+    let made = Calls::default();
+    let wanted = up(&*provisioner(world, &case, hurried().recorder(made.recorder())), &release).await.unwrap();
     admin.destroy(&wanted, Data::Delete, &run(), &Silent).await.unwrap();
+    // Half of the kills are of take-downs.
+    let whole = made.take().len();
+    let stride = (whole / kills(40).div_ceil(2)).max(1);
     let (mut killed, mut calls) = (0, 1);
     loop {
         let ended = killed_after(calls, |how| {
@@ -151,8 +167,8 @@ pub async fn what_is_killed_is_finished<W: Faulty>(world: &W) -> usize {
         if up_ended && down_ended {
             break;
         }
-        calls += STRIDE;
+        calls += stride;
     }
-    println!("{killed} runs were killed, the last after {calls} calls");
+    println!("{killed} runs were killed, one every {stride} calls of {whole}");
     killed
 }

@@ -25,6 +25,7 @@ pub mod life;
 pub mod ministack;
 pub mod oracle;
 pub mod peer;
+pub mod seed;
 pub mod stacks;
 pub mod suite;
 pub mod upgrade;

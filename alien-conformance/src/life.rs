@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::stacks::IMAGE;
-use crate::world::{Calls, Case, Shipped, World, needed, release, run};
+use crate::world::{Calls, Case, Patience, Shipped, World, needed, release, run};
 
 /// A stack with every kind, frozen beside live where code runs, wired as products are.
 ///
@@ -139,15 +139,14 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     let answer = manager.dispatch(&api, br#"{"hello":"world"}"#).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["hello"], "world");
-    let mut lines = Vec::new();
-    for _ in 0..50 {
-        lines = manager.logs(&api, begin).try_collect::<Vec<_>>().await.unwrap();
+    let patience = Patience::new();
+    loop {
+        let lines = manager.logs(&api, begin).try_collect::<Vec<_>>().await.unwrap();
         if lines.iter().any(|line| line.text.contains("hello")) {
             break;
         }
-        world.calling().clock.sleep(std::time::Duration::from_millis(200)).await;
+        patience.wait(&*world.calling().clock, &lines).await;
     }
-    assert!(lines.iter().any(|line| line.text.contains("hello")), "{lines:?}");
     let later = world.calling().clock.now() + std::time::Duration::from_secs(3600);
     assert!(manager.logs(&api, later).next().await.is_none(), "nothing was written in the future");
     let worker = manager.find::<Container, Live>("worker").unwrap();

@@ -1,12 +1,9 @@
 //! A peer for AWS that is not ours: ministack, which enforces IAM. Its own virtual environment is made under `target/`
-//! once; every test that needs a server starts one on a free port of the loopback interface.
+//! once; every test that needs a server starts one on a port of its own.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 
@@ -56,21 +53,27 @@ impl Ministack {
     ///
     /// # Panics
     ///
-    /// Where it does not answer within a minute.
+    /// Where it does not run.
     pub fn start() -> Result<Self, Absent> {
-        let mut program = Command::new(install()?);
-        let [port] = peer::free_ports();
-        program
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_")))
-            .env("AUTH", "true")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
-            .env("MINISTACK_HOST", "127.0.0.1")
-            .env("IOT_MTLS_ENABLED", "0");
-        let server = Server::start(&mut program, || answers(port))?;
+        let path = install()?;
+        // The URLs that it gives have the port in them, so it must be told one.
+        let program = |port: u16| {
+            let mut program = Command::new(&path);
+            program
+                .env_clear()
+                .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_")))
+                .env("AUTH", "true")
+                .env("AWS_ACCESS_KEY_ID", "test")
+                .env("AWS_SECRET_ACCESS_KEY", "test")
+                .env("BIND_HOST", "127.0.0.1")
+                .env("GATEWAY_PORT", port.to_string())
+                .env("LOG_LEVEL", "INFO")
+                .env("MINISTACK_HOST", "127.0.0.1")
+                .env("IOT_MTLS_ENABLED", "0");
+            program
+        };
+        let listens = |line: &str, port| line.contains(&format!("Running on http://127.0.0.1:{port} "));
+        let (server, port) = Server::start_on_a_port(program, listens)?;
         Ok(Self { _server: server, port })
     }
 
@@ -79,15 +82,4 @@ impl Ministack {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
-}
-
-fn answers(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
-    let request = "GET /_ministack/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    let mut answer = String::new();
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
 }

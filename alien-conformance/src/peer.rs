@@ -1,11 +1,13 @@
 //! Programs that are not ours, as outside checks: installed under `target/` once, and a server of its own for every test
-//! that needs one, on free ports of the loopback interface.
+//! that needs one, on ports of the loopback interface of its own.
 
 use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
@@ -109,23 +111,30 @@ pub fn run(command: &mut Command) -> Result<(), Absent> {
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
-/// Ports of the loopback interface that nothing listened on a moment ago, each another.
-///
-/// # Panics
-///
-/// Where there are none.
-#[must_use]
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
+/// How long a program may take until it says that it listens. Nothing waits for it but a program that never does; one that
+/// does may have to share two cores with all that is tested.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// On how many ports a program is tried that must be told one.
+const PORTS: usize = 20;
 
 /// A running program. It ends with the value, and so do its children.
 #[derive(Debug)]
 pub struct Server(Child);
 
+/// Why a program does not run: what it wrote, line by line.
+struct Ended(Vec<String>);
+
+impl Ended {
+    /// Whether someone else has its port.
+    fn lacks_its_port(&self) -> bool {
+        let says = |line: &String| line.contains("EADDRINUSE") || line.to_lowercase().contains("already in use");
+        self.0.iter().any(says)
+    }
+}
+
 impl Server {
-    /// Starts a program and waits until it answers.
+    /// Starts a program, and reads what it writes until a line says what is looked for, such as where it listens.
     ///
     /// # Errors
     ///
@@ -133,20 +142,74 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// Where it ends, or does not answer within a minute.
-    pub fn start(program: &mut Command, answers: impl Fn() -> bool) -> Result<Self, Absent> {
+    /// Where it ends, or has not said it within five minutes.
+    pub fn start<T>(program: &mut Command, said: impl FnMut(&str) -> Option<T>) -> Result<(Self, T), Absent> {
         let name = program.get_program().to_string_lossy().into_owned();
-        program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        let mut server = Self(program.spawn().map_err(|error| Absent(format!("{name}: {error}")))?);
-        let patience = Instant::now() + Duration::from_secs(60);
-        while !answers() {
-            if let Some(status) = server.0.try_wait().unwrap() {
-                panic!("{name} ended with {status}");
+        let started = Self::begin(program, said)?;
+        Ok(started.unwrap_or_else(|Ended(lines)| panic!("{name} does not run:\n{}", lines.join("\n"))))
+    }
+
+    /// Starts a program that cannot choose its port: on one that nothing listened on a moment ago, and on another one where
+    /// someone else has taken that since. `listens` tells of a line whether it says that the program listens there: that it
+    /// answers would not do, for someone else may.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be started.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and where twenty ports were taken one after the other.
+    pub fn start_on_a_port(
+        program: impl Fn(u16) -> Command,
+        listens: impl Fn(&str, u16) -> bool,
+    ) -> Result<(Self, u16), Absent> {
+        for _ in 0..PORTS {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let mut program = program(port);
+            let name = program.get_program().to_string_lossy().into_owned();
+            match Self::begin(&mut program, |line| listens(line, port).then_some(port))? {
+                Ok(started) => return Ok(started),
+                Err(ended) if ended.lacks_its_port() => println!("{name}: somebody else has port {port} by now"),
+                Err(Ended(lines)) => panic!("{name} does not run:\n{}", lines.join("\n")),
             }
-            assert!(Instant::now() < patience, "{name} does not answer");
-            std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(server)
+        panic!("{PORTS} ports were taken one after the other");
+    }
+
+    fn begin<T>(
+        program: &mut Command,
+        mut said: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Result<(Self, T), Ended>, Absent> {
+        let name = program.get_program().to_string_lossy().into_owned();
+        let absent = |error: io::Error| Absent(format!("{name}: {error}"));
+        let (reader, writer) = io::pipe().map_err(absent)?;
+        let other = writer.try_clone().map_err(absent)?;
+        program.stdin(Stdio::null()).stdout(writer).stderr(other).process_group(0);
+        let spawned = program.spawn();
+        // What it writes is over only where nobody else holds the other end of the pipe.
+        program.stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self(spawned.map_err(absent)?);
+        let (tell, told) = mpsc::channel();
+        // Reads as long as it writes: a program waits where a pipe is full.
+        std::thread::spawn(move || {
+            for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                let _ = tell.send(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+        let patience = Instant::now() + PATIENCE;
+        let mut ended = Ended(Vec::new());
+        while let Ok(line) = told.recv_timeout(patience.saturating_duration_since(Instant::now())) {
+            if let Some(found) = said(&line) {
+                return Ok(Ok((server, found)));
+            }
+            ended.0.push(line);
+            // Not every program ends without its port.
+            if ended.lacks_its_port() {
+                break;
+            }
+        }
+        Ok(Err(ended))
     }
 }
 

@@ -8,10 +8,11 @@ use alien_core::{
     Documents, Kind, Layer, Layers, Lifecycle, Prefix, RenderError, Rendered, Rule, Set, Stack, Subject, SubjectType,
 };
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
 use crate::brute;
 use crate::json::{any_value, with_part_replaced};
+use crate::seed;
 use crate::stacks::{IDS, any_document, any_stack, resource, stack_of, stack_of_size};
 
 type Target<C> = fn(Prefix) -> <C as Cloud>::Target;
@@ -25,8 +26,7 @@ fn render<C: AccessControl>(stack: &Stack, target: Target<C>) -> Rendered<C> {
 }
 
 fn runner(cases: u32) -> TestRunner {
-    // Failures are printed with the stack that caused them; no file remembers them.
-    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+    TestRunner::new(seed::cases(cases))
 }
 
 /// The audit finds nothing, and neither does asking for everything one by one.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alien_core::adapter::{AccessControl, Cloud};
 use alien_core::{
@@ -234,32 +235,94 @@ impl Clock for PausedClock {
     }
 }
 
-/// A clock on which a minute is three seconds: for tests that wait often, and need nothing of the time of day.
-#[derive(Debug)]
+/// The machine's time, on which nobody waits long: what a run waits for — another try, another look, whether its claim stands —
+/// takes a twentieth of its time.
+///
+/// What would end a run takes all of its own: a budget, and the third of a lease within which a claim must have been renewed. They
+/// are told apart by their length, and the time of day is the machine's. A clock that were faster as a whole would leave a
+/// renewal one second, and on two cores that others use as well, a second may be all that one task waits for its turn.
 pub struct HurriedClock {
-    begin: Timestamp,
-    start: std::time::Instant,
+    waits: AtomicUsize,
+    begun: Box<dyn Fn(usize) + Send + Sync>,
 }
 
-/// How many seconds pass on it in one.
+impl fmt::Debug for HurriedClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HurriedClock").field("waits", &self.waits).finish_non_exhaustive()
+    }
+}
+
+/// How many times as fast what a run waits for is over.
 const HURRY: u32 = 20;
 
+/// What is longer would end a run. Nothing that a run waits for is: polls are three seconds apart at most, and the longest pause
+/// between two tries is ten.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 impl HurriedClock {
-    /// Begins now.
+    /// A clock.
     #[must_use]
     pub fn begin() -> Arc<Self> {
-        Arc::new(Self { begin: Timestamp::now(), start: std::time::Instant::now() })
+        Self::telling(|_| {})
+    }
+
+    /// A clock that tells of each wait that begins, by its number. What a test lets happen after so many waits happens neither
+    /// too soon on a slow machine nor too late on a fast one.
+    #[must_use]
+    pub fn telling(begun: impl Fn(usize) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { waits: AtomicUsize::new(0), begun: Box::new(begun) })
     }
 }
 
 #[async_trait]
 impl Clock for HurriedClock {
     fn now(&self) -> Timestamp {
-        self.begin + self.start.elapsed() * HURRY
+        Timestamp::now()
     }
 
     async fn sleep(&self, duration: Duration) {
+        if duration > LONGEST_WAIT {
+            return tokio::time::sleep(duration).await;
+        }
+        (self.begun)(self.waits.fetch_add(1, Ordering::SeqCst) + 1);
         tokio::time::sleep(duration / HURRY).await;
+    }
+}
+
+/// How long a test looks for what must come by itself: two minutes, which only what never comes takes.
+#[derive(Debug)]
+pub struct Patience(Instant);
+
+impl Patience {
+    /// Begins now.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it begins when it is made")]
+    pub fn new() -> Self {
+        Self(Instant::now() + Duration::from_secs(120))
+    }
+
+    /// Waits a little before the next look.
+    ///
+    /// # Panics
+    ///
+    /// Where it is over: what the last look saw.
+    pub async fn wait(&self, clock: &dyn Clock, seen: &(impl fmt::Debug + Sync)) {
+        self.check(seen);
+        clock.sleep(Duration::from_millis(200)).await;
+    }
+
+    /// The same, on the thread's own time.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn block(&self, seen: &impl fmt::Debug) {
+        self.check(seen);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    fn check(&self, seen: &impl fmt::Debug) {
+        assert!(Instant::now() < self.0, "after two minutes it is still {seen:?}");
     }
 }
 

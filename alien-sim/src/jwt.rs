@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::{
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -41,13 +38,6 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// Whether it is signed with RS256 by the private half of this pair.
-    pub(crate) fn is_of(&self, pair: &KeyPair) -> bool {
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key())
-            .verify(self.signed.as_bytes(), &self.signature)
-            .is_ok()
-    }
-
     /// Whether it is signed with RS256 by a key of a set (<https://datatracker.ietf.org/doc/html/rfc7517>): the one that
     /// its header names, or any if it names none.
     pub(crate) fn is_of_set(&self, keys: &Value) -> bool {
@@ -63,7 +53,8 @@ impl<'a> Jwt<'a> {
     }
 }
 
-fn part(value: &Value) -> String {
+/// The header or the claims, as a part of a token.
+pub(crate) fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
@@ -77,14 +68,6 @@ pub(crate) fn random() -> String {
 pub(crate) fn unsigned(claims: &Value) -> String {
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": "sim"});
     format!("{}.{}.{}", part(&header), part(claims), random())
-}
-
-/// Signs claims with RS256; the pair could not be used if there is none.
-pub(crate) fn sign(pair: &KeyPair, header: &Value, claims: &Value) -> Option<String> {
-    let signed = format!("{}.{}", part(header), part(claims));
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).ok()?;
-    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 /// The public half of a pair, as a member of a key set.

@@ -18,8 +18,6 @@ pub(crate) enum Problem {
     Misplaced(String),
     /// A field that must be there is not.
     Missing(String),
-    /// A path of a mask is not a field.
-    NotInMask(String),
 }
 
 #[derive(Debug)]
@@ -117,59 +115,11 @@ fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Probl
     }
 }
 
-/// Writes the fields of a mask from one body into another: `a.b` paths, `*` for all that is there.
-///
-/// # Errors
-///
-/// A path that does not begin with a field of the schema.
-pub(crate) fn merge(schema: &str, mask: &str, from: &Value, into: &mut Value) -> Result<(), Problem> {
+/// Whether a schema has a field of this name, at its top.
+#[cfg(feature = "gcp")]
+pub(crate) fn has(schema: &str, name: &str) -> bool {
     let mut rest = schema;
-    let fields = parse(&mut rest);
-    let everything = mask.is_empty() || mask == "*";
-    let own: Vec<String> = from.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    let masked: Vec<String> = mask.split(',').map(|path| camel(path.trim())).collect();
-    for path in if everything { own } else { masked } {
-        let first = path.split('.').next().unwrap_or_default();
-        if !fields.iter().any(|field| field.name == first) {
-            return Err(Problem::NotInMask(path));
-        }
-        let pointer = format!("/{}", path.replace('.', "/"));
-        put(into, &path, from.pointer(&pointer).cloned());
-    }
-    Ok(())
-}
-
-fn put(into: &mut Value, path: &str, value: Option<Value>) {
-    if !into.is_object() {
-        *into = Value::Object(serde_json::Map::new());
-    }
-    let Some(members) = into.as_object_mut() else { return };
-    match path.split_once('.') {
-        Some((first, rest)) => put(members.entry(first).or_insert(Value::Null), rest, value),
-        None => {
-            match value {
-                Some(value) => members.insert(path.to_owned(), value),
-                None => members.remove(path),
-            };
-        }
-    }
-}
-
-/// `push_config` as `pushConfig`: masks come in both forms.
-fn camel(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    let mut upper = false;
-    for c in path.chars() {
-        if c == '_' {
-            upper = true;
-        } else if upper {
-            text.extend(c.to_uppercase());
-            upper = false;
-        } else {
-            text.push(c);
-        }
-    }
-    text
+    parse(&mut rest).iter().any(|field| field.name == name)
 }
 
 #[cfg(test)]

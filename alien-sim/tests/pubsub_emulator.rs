@@ -6,12 +6,10 @@
 
 mod sdk;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use alien_conformance::peer::{self, Absent};
+use alien_conformance::peer::{self, Absent, Server};
 use alien_sim::gcp::{Gcp, methods};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -176,7 +174,7 @@ fn bound_on_one_topic(jar: PathBuf) {
 struct World {
     gcp: Gcp,
     runtime: Runtime,
-    google: Child,
+    _google: Server,
     port: u16,
     attempts: std::cell::Cell<u32>,
 }
@@ -188,26 +186,19 @@ impl World {
         gcp.project(PROJECT, 123_456_789);
         gcp.bind(PROJECT_NAME, "roles/owner", "user:admin@example.com");
         let iam = gcp.url().rsplit_once(':').unwrap().1.to_owned();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let google = Command::new("java")
-            .arg("-jar")
-            .arg(jar)
-            .args(["--host=127.0.0.1", "--enable_iam_integration=true", "--iam_host=127.0.0.1"])
-            .args([format!("--port={port}"), format!("--iam_port={iam}")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let world = Self { gcp, runtime, google, port, attempts: std::cell::Cell::new(0) };
-        let patience = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(Instant::now() < patience, "Google's emulator does not answer on port {port}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        world
+        // It chooses a port where it is told none, and does not say which.
+        let google = |port: u16| {
+            let mut google = Command::new("java");
+            google
+                .arg("-jar")
+                .arg(jar)
+                .args(["--host=127.0.0.1", "--enable_iam_integration=true", "--iam_host=127.0.0.1"])
+                .args([format!("--port={port}"), format!("--iam_port={iam}")]);
+            google
+        };
+        let listens = |line: &str, port| line.ends_with(&format!("Server started, listening on {port}"));
+        let (google, port) = Server::start_on_a_port(google, listens).unwrap();
+        Self { gcp, runtime, _google: google, port, attempts: std::cell::Cell::new(0) }
     }
 
     /// The things of a new attempt, made by an owner.
@@ -279,14 +270,6 @@ impl World {
             let body = response.into_body().collect().await.unwrap().to_bytes();
             (code, serde_json::from_slice(&body).unwrap_or_default())
         })
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // By its own process id; what it answers no longer matters.
-        let _ = self.google.kill();
-        let _ = self.google.wait();
     }
 }
 

@@ -1,9 +1,8 @@
 //! A deployment from its invitation to its end, as the programs tell of it.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use alien_conformance::world::Shipped;
+use alien_conformance::world::{Patience, Shipped};
 use alien_core::{Function, Kv, Profile, Queue, Stack};
 
 use crate::room::{Room, said, words};
@@ -59,11 +58,13 @@ pub(crate) fn a_deployment(room: &Room) {
     let answer = room.succeeds("alien", &["dispatch", "--record", &record, "api", r#"{"hello":"world"}"#]);
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer.get("hello").unwrap(), "world");
-    let logs = || room.succeeds("alien", &["logs", "--record", &record, "api", "--since", "10m"]);
-    let patience = Instant::now() + Duration::from_secs(20);
-    while !logs().contains("hello") {
-        assert!(Instant::now() < patience, "{}", logs());
-        std::thread::sleep(Duration::from_millis(200));
+    let patience = Patience::new();
+    loop {
+        let logs = room.succeeds("alien", &["logs", "--record", &record, "api", "--since", "10m"]);
+        if logs.contains("hello") {
+            break;
+        }
+        patience.block(&logs);
     }
     let unknown = room.fails("alien", &["logs", "--record", &record, "ledger"]);
     assert!(unknown.contains("the vendor may not read its logs"), "{unknown}");

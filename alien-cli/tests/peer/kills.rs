@@ -1,13 +1,17 @@
 //! Real kills.
 
+use std::io::{self, BufRead as _, BufReader, Lines, PipeReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alien_conformance::interrupted;
 use alien_conformance::life::product;
+use alien_conformance::seed::{self, Chance};
 
 use crate::room::{Room, words};
 
-/// Ten programs that set up, and some that take down, are killed at moments of chance; the next one converges.
+/// Programs that set up, and half as many that take down, are killed at moments of chance; the next one converges.
 pub(crate) fn kills(room: &Room) {
     let before = (room.cloud.there)();
     let code = (room.cloud.code)("first");
@@ -18,38 +22,89 @@ pub(crate) fn kills(room: &Room) {
     let down = room.deploy("down", &invitation, &["--delete-data", "--yes", "--take-over"]);
     let status = room.deploy("status", &invitation, &zips);
     let (up, down, status) = (words(&up), words(&down), words(&status));
-    let timed = |arguments: &[&str]| {
-        let start = Instant::now();
-        room.succeeds("alien-deploy", arguments);
-        start.elapsed()
-    };
-    let (whole_up, whole_down) = (timed(&up), timed(&down));
-    let mut killed = 0;
-    for round in 0..10 {
-        let after = whole_up.mul_f64(fastrand::f64());
-        killed += usize::from(kill(room.command("alien-deploy", &up, &room.cloud.admin), after));
+    let (whole_up, whole_down) = (Whole::of(room, &up), Whole::of(room, &down));
+    let mut chance = seed::chance();
+    let wanted = interrupted::kills(9);
+    let (mut killed, mut rounds) = (0, 0);
+    while killed < wanted {
+        // One that has ended before it could be killed does not count, and another is killed for it.
+        assert!(
+            rounds < 2 * wanted,
+            "only {killed} programs were killed in {rounds} rounds before they ended by themselves"
+        );
+        let mut kill = |arguments: &[&str], whole: &Whole, what: &str| {
+            let moment = whole.moment(&mut chance);
+            let ran = moment.kill(room.command("alien-deploy", arguments, &room.cloud.admin));
+            let ended = if ran { "" } else { "; it had ended by itself" };
+            println!("round {rounds}: killed while it {what}, {:?} after line {}{ended}", moment.after, moment.line);
+            killed += usize::from(ran);
+        };
+        kill(&up, &whole_up, "set up");
         room.succeeds("alien-deploy", &up);
         room.succeeds("alien-deploy", &status);
-        if round % 2 == 0 {
-            let after = whole_down.mul_f64(fastrand::f64());
-            println!("round {round}: killed while it took down, after {after:?}");
-            killed += usize::from(kill(room.command("alien-deploy", &down, &room.cloud.admin), after));
+        if rounds % 2 == 0 {
+            kill(&down, &whole_down, "took down");
         }
         room.succeeds("alien-deploy", &down);
         let status = room.fails("alien-deploy", &status);
         assert!(!status.contains("right") && !status.contains("differs") && status.contains("missing"), "{status}");
         assert_eq!((room.cloud.there)(), before, "something was left, or taken");
-        println!("round {round}: killed while it set up, after {after:?} of {whole_up:?}; finished by the next");
+        rounds += 1;
     }
-    assert!(killed >= 8, "{killed} of 15 programs were killed before they ended by themselves");
 }
 
-/// Kills a program, by SIGKILL, after a while. Tells whether it still ran.
-fn kill(mut command: Command, after: Duration) -> bool {
-    let mut child: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(after);
-    let running = child.try_wait().unwrap().is_none();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    running
+/// A program under way, and what it writes of what it has done.
+struct Run {
+    child: Child,
+    lines: Lines<BufReader<PipeReader>>,
+}
+
+impl Run {
+    fn of(mut command: Command) -> Self {
+        let (reader, writer) = io::pipe().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+        // The command, which ends here, holds the other end: without it, what is read ends with the program.
+        Self { child, lines: BufReader::new(reader).lines() }
+    }
+}
+
+/// When a whole run wrote its lines.
+struct Whole(Vec<Duration>);
+
+impl Whole {
+    fn of(room: &Room, arguments: &[&str]) -> Self {
+        let start = Instant::now();
+        let Run { mut child, lines } = Run::of(room.command("alien-deploy", arguments, &room.cloud.admin));
+        let lines = lines.map(|line| (start.elapsed(), line.unwrap()));
+        let (times, said): (Vec<_>, Vec<_>) = lines.unzip();
+        assert!(child.wait().unwrap().success(), "{arguments:?}: {said:#?}");
+        assert!(times.len() > 5, "{arguments:?}: {said:#?}");
+        Self(times)
+    }
+
+    /// A moment of it, well before its end: as likely in a step that takes long as in one that does not.
+    fn moment(&self, chance: &mut Chance) -> Moment {
+        let line = chance.usize(..self.0.len() - 2);
+        let at = |line: usize| self.0.get(line).copied().unwrap_or_default();
+        let last = line.checked_sub(1).map(at).unwrap_or_default();
+        Moment { line, after: (at(line) - last).mul_f64(chance.f64()) }
+    }
+}
+
+/// So long after so many lines. By time alone it would be in another step on a machine that is slower than when the whole run was
+/// measured, and behind the end on a faster one.
+struct Moment {
+    line: usize,
+    after: Duration,
+}
+
+impl Moment {
+    /// Kills a program, by SIGKILL. Tells whether it still ran.
+    fn kill(&self, command: Command) -> bool {
+        let Run { mut child, mut lines } = Run::of(command);
+        let _ = lines.by_ref().take(self.line).count();
+        std::thread::sleep(self.after);
+        child.kill().unwrap();
+        child.wait().unwrap().signal().is_some()
+    }
 }

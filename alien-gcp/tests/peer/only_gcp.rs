@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alien_conformance::life::product;
-use alien_conformance::world::{Calls, Case, HurriedClock, World, quickly, release, run};
+use alien_conformance::world::{Calls, Case, HurriedClock, Patience, World, quickly, release, run};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
     Code, Data, ErrorKind, Function, FunctionUpdate, Layer, Live, Profile, Queue, Release, Silent, Stack, Storage,
@@ -164,10 +164,18 @@ pub(crate) async fn roles_are_shared_and_taken_back(peer: &Peer) {
 pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
     let stack = small();
     let case = Case::new(peer, "slow", stack.clone());
-    peer.sim.faults().propagation(Duration::from_secs(3));
+    // Longer than the test takes; it is over when the vendor has waited ten times.
+    const PROPAGATION: Duration = Duration::from_secs(1800);
+    let faults = peer.sim.faults();
+    faults.propagation(PROPAGATION);
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    // One call is tried for a second, and a grant takes three.
-    let vendor = peer.impersonator(quickly(HurriedClock::begin(), Duration::from_secs(20)));
+    let clock = HurriedClock::telling(move |waits| {
+        if waits == 10 {
+            faults.advance(PROPAGATION);
+        }
+    });
+    // No call is tried again, but for what was just granted.
+    let vendor = peer.impersonator(quickly(clock, Duration::ZERO));
     vendor.register(&case.invitation, &deployment).await.unwrap();
     let denied = peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor());
     assert!(denied, "nothing was denied at first, and nothing was shown");
@@ -201,16 +209,15 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    let begin = jiff::Timestamp::now() - Duration::from_secs(60);
-    let mut lines = Vec::new();
-    for _ in 0..50 {
-        lines = futures_util::TryStreamExt::try_collect::<Vec<_>>(manager.logs(&api, begin)).await.unwrap();
+    let patience = Patience::new();
+    loop {
+        let lines = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH);
+        let lines = futures_util::TryStreamExt::try_collect::<Vec<_>>(lines).await.unwrap();
         if lines.iter().any(|line| line.text.contains("aGVsbG8=")) {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        patience.wait(&*peer.calling().clock, &lines).await;
     }
-    assert!(lines.iter().any(|line| line.text.contains("aGVsbG8=")), "the message was pushed: {lines:?}");
     let plan = case.provisioner.plan(&release(&stack, &[]), Some(&deployment), &run()).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();

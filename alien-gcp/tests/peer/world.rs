@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_conformance::interrupted::Faulty;
-use alien_conformance::world::{Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision, SystemClock};
+use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
@@ -108,7 +108,7 @@ impl World for Peer {
     }
 
     fn calling(&self) -> CallConfig {
-        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+        quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
     fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {

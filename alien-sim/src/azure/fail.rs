@@ -114,7 +114,6 @@ impl From<Problem> for Fail {
             Problem::NotAWord { at, value } => format!("The value {value} of '{at}' is not a value that it can have."),
             Problem::Misplaced(at) => format!("The value of '{at}' cannot be an object."),
             Problem::Missing(at) => format!("The required property '{at}' is missing."),
-            Problem::NotInMask(path) => format!("'{path}' is not a property."),
         };
         Self::invalid("InvalidRequestContent", message)
     }

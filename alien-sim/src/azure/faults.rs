@@ -109,7 +109,12 @@ impl Faults {
 
     /// Puts the emulator's clock forward: tokens expire, delays pass.
     pub fn advance(&self, duration: Duration) {
-        let mut state = self.0.lock();
-        state.ahead = state.ahead.saturating_add(duration);
+        self.0.lock().clock.advance(duration);
+    }
+
+    /// Stops the emulator's clock: from now on only [`advance`](Self::advance) moves it, so that what is not yet over is not
+    /// over on a slow machine either.
+    pub fn stop_clock(&self) {
+        self.0.lock().clock.stop();
     }
 }

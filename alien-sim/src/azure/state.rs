@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -18,6 +17,7 @@ use super::rbac::assignment::Assignment;
 use super::rbac::decide;
 use super::rbac::role::Role;
 use crate::audit::{Decision, Log, Request};
+use crate::clock::Clock;
 
 /// The one state of an emulator. Cheap to clone.
 #[derive(Clone)]
@@ -106,15 +106,14 @@ pub(crate) struct State {
     pub(crate) decisions: Log<Decision>,
     pub(crate) requests: Log<Request>,
     pub(crate) knobs: Knobs,
-    /// How far the emulator's clock is ahead of the machine's.
-    pub(crate) ahead: Duration,
+    pub(crate) clock: Clock,
     /// Where the emulator answers.
     pub(crate) url: String,
 }
 
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now() + self.ahead
+        self.clock.now()
     }
 
     /// What is there under an id.

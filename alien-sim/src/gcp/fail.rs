@@ -145,7 +145,6 @@ impl From<Problem> for Fail {
             Problem::NotAWord { at, value } => format!("Invalid value at '{at}': {value} is not a value of the enum."),
             Problem::Misplaced(at) => format!("Invalid value at '{at}': an object does not belong here."),
             Problem::Missing(at) => format!("The field '{at}' is missing."),
-            Problem::NotInMask(path) => format!("Invalid update mask: `{path}` is not a field."),
         })
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod grpc;
 mod handle;
 mod iam;
+mod mask;
 mod methods;
 mod operation;
 mod server;

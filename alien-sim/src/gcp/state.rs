@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use aws_lc_rs::rsa::KeyPair;
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use super::iam::role::Role;
 use super::iam::token::Token;
 use super::operation::Operation;
 use crate::audit::{Decision, Log, Request};
+use crate::clock::Clock;
 use crate::dated::Dated;
 
 /// The one state of an emulator. Cheap to clone.
@@ -87,15 +87,14 @@ pub(crate) struct State {
     pub(crate) decisions: Log<Decision>,
     pub(crate) requests: Log<Request>,
     pub(crate) knobs: Knobs,
-    /// How far the emulator's clock is ahead of the machine's.
-    pub(crate) ahead: Duration,
+    pub(crate) clock: Clock,
     /// Where the emulator answers.
     pub(crate) url: String,
 }
 
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now() + self.ahead
+        self.clock.now()
     }
 
     /// The project by its id or its number.

@@ -12,6 +12,8 @@ mod identities;
 mod logs;
 mod networks;
 mod planes;
+// The program is of both clouds.
+#[cfg(feature = "gcp")]
 mod program;
 mod queues;
 mod resources;

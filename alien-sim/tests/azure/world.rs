@@ -1,5 +1,7 @@
 //! An emulator with a subscription, a resource group, an owner, and a client of plain JSON.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use alien_sim::azure::Azure;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -37,12 +39,16 @@ pub(crate) struct World {
     pub(crate) owner: String,
     /// His token for Azure Resource Manager.
     pub(crate) admin: String,
+    /// How many users were made.
+    users: AtomicU32,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
         let azure = Azure::start().await.unwrap();
+        // What is not yet over stays so until a test puts the clock forward, however slow the machine is.
+        azure.faults().stop_clock();
         let subscription = azure.subscription(SUBSCRIPTION.rsplit('/').next().unwrap());
         assert_eq!(subscription, SUBSCRIPTION);
         let group = azure.resource_group(SUBSCRIPTION.rsplit('/').next().unwrap(), "acme", "westeurope");
@@ -59,14 +65,15 @@ impl World {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
-        Self { azure, owner, admin, client: Client::builder(TokioExecutor::new()).build(connector) }
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { azure, owner, admin, users: AtomicU32::new(0), client }
     }
 
     /// A new user who holds these actions and data actions at a scope: the object id.
     pub(crate) fn user_at(&self, scope: &str, actions: &[&str], data_actions: &[&str]) -> String {
-        let name = format!("user-{:08x}@example.com", fastrand::u32(..));
-        let user = self.azure.user(&name);
-        let role = format!("{:08x}-0000-4000-8000-{:012x}", fastrand::u32(..), fastrand::u64(..1 << 48));
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        let user = self.azure.user(&format!("user-{number}@example.com"));
+        let role = format!("{number:08x}-0000-4000-8000-0000000000aa");
         self.azure.set_role(&role, actions, data_actions);
         self.azure.assign(scope, &role, &user);
         user

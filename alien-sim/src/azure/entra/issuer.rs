@@ -4,7 +4,11 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::federation::AUDIENCE;
@@ -32,6 +36,14 @@ impl fmt::Debug for Issuer {
 fn pair() -> Option<&'static KeyPair> {
     static PAIR: OnceLock<Option<KeyPair>> = OnceLock::new();
     PAIR.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
+}
+
+/// Signs claims with RS256; the pair could not be used if there is none.
+fn sign(pair: &KeyPair, header: &Value, claims: &Value) -> Option<String> {
+    let signed = format!("{}.{}", jwt::part(header), jwt::part(claims));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).ok()?;
+    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 /// The key set of every issuer of an emulator.
@@ -84,6 +96,6 @@ impl Issuer {
             set(&mut all, name, value.clone());
         }
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": KID});
-        pair().and_then(|pair| jwt::sign(pair, &header, &all)).unwrap_or_else(|| panic!("no RSA key could be made"))
+        pair().and_then(|pair| sign(pair, &header, &all)).unwrap_or_else(|| panic!("no RSA key could be made"))
     }
 }

@@ -130,10 +130,10 @@ impl State {
             return Err(refused("its algorithm is not RS256"));
         }
         let claims = &jwt.claims;
-        let (email, named) = (text(claims, "/iss"), text(&jwt.header, "/kid"));
-        let mut keys = self.keys.iter().filter(|(id, (of, _))| *of == email && (named.is_empty() || named == **id));
-        let genuine = keys.any(|(_, (_, pair))| jwt.is_of(pair));
-        if !genuine {
+        let email = text(claims, "/iss");
+        let own = self.keys.iter().filter(|(_, (of, _))| *of == email);
+        let keys: Vec<Value> = own.map(|(id, (_, pair))| jwt::public(pair, id)).collect();
+        if !jwt.is_of_set(&json!({ "keys": keys })) {
             return Err(refused("its signature is of no key of the issuer"));
         }
         if ![format!("{}/token", self.url), "https://oauth2.googleapis.com/token".to_owned()]

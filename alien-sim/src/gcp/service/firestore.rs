@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
+use crate::gcp::mask;
 use crate::gcp::state::etag;
 
 const DATABASE: &str = "name uid createTime updateTime deleteTime locationId \
@@ -172,7 +173,7 @@ fn patch_field(call: &mut Call<'_>) -> Result<Value, Fail> {
     let mut body = field(call)?;
     let relative = field_name(call);
     let mask = call.query("updateMask").to_owned();
-    crate::schema::merge(FIELD, &mask, &call.body, &mut body)?;
+    mask::merge(FIELD, &mask, &call.body, &mut body)?;
     if let Some(ttl) = body.get_mut("ttlConfig").filter(|ttl| ttl.is_object()) {
         set(ttl, "state", "ACTIVE");
     }

@@ -11,6 +11,7 @@ use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
 use crate::gcp::iam::policy;
 use crate::gcp::iam::role::{Role, is_role_id, looks_like_a_permission, predefined};
+use crate::gcp::mask;
 use crate::gcp::state::{State, Thing, etag};
 use crate::gcp::table::TABLE;
 
@@ -333,7 +334,7 @@ fn patch_role(call: &mut Call<'_>) -> Result<Value, Fail> {
         return Err(Fail::precondition(format!("The role {name} is deleted: undelete it first.")));
     }
     let mut body = answer(call, &name)?;
-    crate::schema::merge(ROLE, call.query("updateMask"), &call.body, &mut body)?;
+    mask::merge(ROLE, call.query("updateMask"), &call.body, &mut body)?;
     let permissions = permissions(&body)?;
     let role = Role {
         title: text(&body, "/title"),

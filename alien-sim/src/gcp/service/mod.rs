@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use super::call::{Call, Done};
 use super::fail::Fail;
 use super::iam::policy;
+use super::mask;
 use super::methods::Route;
 use super::state::{State, project_name};
-use crate::schema;
 
 /// The APIs of which methods are known.
 pub(crate) const MODELLED: &[&str] = &[
@@ -194,7 +194,7 @@ pub(crate) fn list(call: &Call<'_>, below: &str, field: &str) -> Value {
 /// Writes the fields of a mask of the body into what is there.
 pub(crate) fn merged(call: &Call<'_>, fields: &str, mask: &str, from: &Value) -> Result<Value, Fail> {
     let mut body = call.state.thing(&call.on)?.body.clone();
-    schema::merge(fields, mask, from, &mut body)?;
+    mask::merge(fields, mask, from, &mut body)?;
     Ok(body)
 }
 

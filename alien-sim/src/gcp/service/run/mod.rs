@@ -12,9 +12,9 @@ pub(crate) use invocation::{invoke, push};
 use super::{SET_POLICY, TEST};
 use crate::gcp::call::{Call, Done, done, set, text};
 use crate::gcp::fail::Fail;
+use crate::gcp::mask;
 use crate::gcp::operation::Operation;
 use crate::gcp::state::{State, etag};
-use crate::schema;
 
 const SERVICE: &str = "name description uid generation labels* annotations* createTime updateTime deleteTime expireTime \
     creator lastModifier client clientVersion \
@@ -270,7 +270,7 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
         }
     }
     let mut body = present.clone();
-    schema::merge(SERVICE, &mask, &call.body, &mut body)?;
+    mask::merge(SERVICE, &mask, &call.body, &mut body)?;
     if body.get("invokerIamDisabled") != present.get("invokerIamDisabled") {
         let on = call.on.clone();
         call.require("run.services.setIamPolicy", &on)?;

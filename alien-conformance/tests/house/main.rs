@@ -1,0 +1,219 @@
+//! The structure of the house, read from its sources: which file may know which, what a crate shows, and where a kind of
+//! resource or a cloud may be named.
+//!
+//! What is read is what is built without tests, every feature on, macros by example expanded. What cannot be known without
+//! types, which method a call reaches, is not asked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod circles;
+mod expand;
+mod face;
+mod fixtures;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use face::Face;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use source::{Crate, matches_of};
+use syn::Item;
+
+const CORE: &str = "alien-core";
+const ADAPTERS: [&str; 3] = ["alien-aws", "alien-gcp", "alien-azure"];
+const CLI: &str = "alien-cli";
+
+#[test]
+fn no_two_files_need_each_other() {
+    let mut found = String::new();
+    for source in read_shown().into_iter().chain([read_cli("lib.rs")]) {
+        for circle in circles::circles(&circles::arrows(&source)) {
+            found.push_str(&format!("\n{}/src: a circle of {circle}\n", source.name));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "files that need each other: move what both need into a file of its own, or turn an arrow round. After each arrow \
+         stand the things it is for, with the line that mentions them first.\n{found}"
+    );
+}
+
+#[test]
+fn the_public_face_is_the_one_that_was_agreed_on() {
+    let compared = read_shown()
+        .into_iter()
+        .filter_map(|source| differs(&format!("{}.txt", source.name), &Face::of(&source).lines()));
+    let differences: Vec<String> = compared.collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_core_shows_fewer_than_150_things_outside_its_adapter_module() {
+    let core = read_core();
+    let count = Face::of(&core).outside("adapter").len();
+    assert!(count < 150, "{count} public items outside `adapter`: make some private, or hand them to adapters only");
+}
+
+#[test]
+fn no_thing_of_the_core_has_two_paths_outside_its_adapter_module() {
+    let core = read_core();
+    let face = Face::of(&core);
+    let doubles: Vec<String> =
+        face.outside("adapter").into_iter().filter(|paths| paths.len() > 1).map(|paths| paths.join(" = ")).collect();
+    assert!(doubles.is_empty(), "leave one path to each of these:\n{}", doubles.join("\n"));
+}
+
+#[test]
+fn the_core_has_two_public_modules() {
+    let core = read_core();
+    let lines = Face::of(&core).lines();
+    let modules = lines.iter().filter_map(|line| line.strip_prefix("mod ")).filter(|path| !path.contains("::"));
+    assert_eq!(Vec::from_iter(modules), ["adapter", "memory"], "leave the others private");
+}
+
+#[test]
+fn foreign_types_in_public_signatures_are_the_ones_that_were_agreed_on() {
+    let lines: Vec<String> = read_shown().iter().flat_map(|source| Face::of(source).foreign()).collect();
+    if let Some(difference) = differs("foreign.txt", &lines) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
+fn no_match_goes_over_all_kinds() {
+    let shown = read_shown();
+    let kinds = variants(&shown[0], "Kind");
+    assert!(kinds.len() >= 6, "the kinds are the variants of `Kind`, and only {kinds:?} were found");
+    let mut found = Vec::new();
+    for source in &shown {
+        let name = &source.name;
+        for (file, item) in items(source) {
+            if name == CORE && !file.starts_with("memory/") {
+                continue;
+            }
+            for (line, patterns) in matches_of(item) {
+                let named: BTreeSet<String> = patterns.into_iter().filter(|name| kinds.contains(name)).collect();
+                if named.len() >= 3 {
+                    found.push(format!("{name}/src/{file}:{line}: {}", Vec::from_iter(named).join(", ")));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "what differs from kind to kind stands in the kind's own file:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_command_line_names_each_cloud_on_one_line_of_its_registry() {
+    let mut found: BTreeMap<&str, BTreeSet<(String, usize)>> = BTreeMap::new();
+    let bins = fs::read_dir(sources(CLI).join("bin")).unwrap();
+    let bins = bins.map(|entry| format!("bin/{}", entry.unwrap().file_name().to_str().unwrap()));
+    for root in bins.chain(["lib.rs".to_owned()]) {
+        for (file, item) in items(&read_cli(&root)) {
+            words(item.to_token_stream(), &mut |word, line| {
+                if let Some(cloud) = ["aws", "gcp", "azure"].into_iter().find(|cloud| *cloud == word) {
+                    found.entry(cloud).or_default().insert((file.to_owned(), line));
+                }
+            });
+        }
+    }
+    let is_registered = |places: &BTreeSet<_>| places.len() == 1 && places.iter().all(|(file, _)| file == "clouds.rs");
+    let wrong: Vec<_> = found.iter().filter(|(_, places)| !is_registered(places)).collect();
+    assert_eq!(found.len(), 3, "a cloud is not registered in clouds.rs: {found:#?}");
+    assert!(wrong.is_empty(), "say it of any cloud, through what is registered in clouds.rs: {wrong:#?}");
+}
+
+/// The items of a crate and their files.
+fn items(source: &Crate) -> impl Iterator<Item = (&str, &Item)> {
+    source.modules.iter().flat_map(|module| module.items.iter().map(|item| (module.file.as_str(), item)))
+}
+
+fn variants(source: &Crate, name: &str) -> Vec<String> {
+    let found = items(source).filter_map(|(_, item)| match item {
+        Item::Enum(found) if found.ident == name => {
+            Some(found.variants.iter().map(|variant| variant.ident.to_string()))
+        }
+        _ => None,
+    });
+    found.flatten().collect()
+}
+
+/// Every word of names and texts, in lower case: `of_gcp` and `OfGcp` are two. Comments have none.
+fn words(tokens: TokenStream, each: &mut dyn FnMut(&str, usize)) {
+    let mut is_attribute = false;
+    for token in tokens {
+        match &token {
+            TokenTree::Group(group) => {
+                let is_doc =
+                    is_attribute && group.stream().into_iter().next().is_some_and(|first| first.to_string() == "doc");
+                if !is_doc {
+                    words(group.stream(), each);
+                }
+            }
+            TokenTree::Punct(_) => {}
+            TokenTree::Ident(_) | TokenTree::Literal(_) => {
+                let mut text = String::new();
+                for letter in token.to_string().chars() {
+                    if letter.is_ascii_uppercase() && text.ends_with(|before: char| before.is_ascii_lowercase()) {
+                        text.push('_');
+                    }
+                    text.push(letter);
+                }
+                for word in text.split(|letter: char| !letter.is_ascii_alphanumeric()) {
+                    each(&word.to_ascii_lowercase(), token.span().start().line);
+                }
+            }
+        }
+        is_attribute = token.to_string() == "#";
+    }
+}
+
+fn read_core() -> Crate {
+    read(CORE, "lib.rs", &[])
+}
+
+fn read_cli(root: &str) -> Crate {
+    read(CLI, root, &[])
+}
+
+/// The core and the adapters, which know its macros.
+fn read_shown() -> Vec<Crate> {
+    let core = read_core();
+    let adapters: Vec<Crate> = ADAPTERS.iter().map(|name| read(name, "lib.rs", &[&core])).collect();
+    [core].into_iter().chain(adapters).collect()
+}
+
+fn read(name: &str, root: &str, known: &[&Crate]) -> Crate {
+    let folder = sources(name);
+    Crate::read(name, root, known, &|file| fs::read_to_string(folder.join(file)).ok())
+}
+
+fn sources(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")
+}
+
+/// Compares with a committed list; writes it instead where that is asked for.
+fn differs(list: &str, lines: &[String]) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/house/lists").join(list);
+    let found: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(found.len(), lines.len(), "a line stands twice in {list}");
+    if std::env::var_os("ALIEN_ACCEPT_LISTS").is_some_and(|accept| accept == "1") {
+        fs::write(path, lines.join("\n") + "\n").unwrap();
+        return None;
+    }
+    let agreed = fs::read_to_string(path).unwrap_or_default();
+    let agreed: BTreeSet<&str> = agreed.lines().collect();
+    let gone = agreed.difference(&found).map(|line| format!("- {line}"));
+    let new = found.difference(&agreed).map(|line| format!("+ {line}"));
+    let difference: Vec<String> = gone.chain(new).collect();
+    let accept =
+        "if this is meant: ALIEN_ACCEPT_LISTS=1 cargo test -p alien-conformance --test house, and review the diff";
+    (!difference.is_empty()).then(|| format!("{list} differs; {accept}\n{}", difference.join("\n")))
+}
