@@ -93,7 +93,7 @@ fn text(text: &str) -> usize {
         _ => 1,
     };
     // Nearly every text is plain, and that is known without a branch for each byte.
-    let is_plain = |byte: u8| (byte >= 0x20) & (byte < 0x80) & (byte != b'"') & (byte != b'\\');
+    let is_plain = |byte: u8| (0x20..0x80).contains(&byte) & (byte != b'"') & (byte != b'\\');
     let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
     2 + if plain { text.len() } else { text.bytes().map(characters).sum() }
 }
