@@ -2,8 +2,11 @@
 
 use alien_conformance::golden::my_app;
 use alien_conformance::json::{any_value, with_part_replaced};
-use alien_conformance::stacks::any_document;
-use alien_core::{Problem, Rule, Stack};
+use alien_conformance::stacks::{IMAGE, any_document, full};
+use alien_conformance::world::{Shipped, release};
+use alien_core::adapter::DeploymentContext;
+use alien_core::memory::Memory;
+use alien_core::{Deployment, DeploymentId, Invitation, Problem, Problems, Rule, Stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -64,6 +67,67 @@ fn a_field_that_stands_twice_is_an_error() {
     let at: Vec<_> = problems.iter().map(|problem| problem.subject.as_deref().unwrap()).collect();
     assert_eq!(at, ["name", "resources[0].lifecycle"]);
     assert!(problems.iter().all(|problem| problem.rule == Rule::Form));
+}
+
+/// The text of a value in which one key of one object stands twice, the second time with `null`: as many texts as there are
+/// keys, each with its key.
+fn with_a_key_twice(value: &Value) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let parts: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| (json!(key).to_string(), value));
+            let fields: Vec<(String, &Value)> = fields.collect();
+            let whole = value.to_string();
+            let begun = whole.strip_suffix('}').unwrap();
+            texts.extend(fields.iter().map(|(key, _)| (key.clone(), format!("{begun},{key}:null}}"))));
+            fields
+        }
+        Value::Array(items) => items.iter().map(|item| (String::new(), item)).collect(),
+        _ => Vec::new(),
+    };
+    for (at, (_, part)) in parts.iter().enumerate() {
+        for (key, text) in with_a_key_twice(part) {
+            let written = parts.iter().enumerate().map(|(other, (name, part))| {
+                let part = if other == at { text.clone() } else { part.to_string() };
+                if name.is_empty() { part } else { format!("{name}:{part}") }
+            });
+            let written = written.collect::<Vec<_>>().join(",");
+            texts.push((key, if value.is_object() { format!("{{{written}}}") } else { format!("[{written}]") }));
+        }
+    }
+    texts
+}
+
+/// A reader that keeps one of the two silently may keep the one that the reviewer did not read.
+#[test]
+fn a_key_that_stands_twice_is_refused_by_its_name_wherever_it_stands() {
+    let code = Shipped::Zip(b"code".to_vec());
+    let stack = full(&code, IMAGE);
+    let target = alien_core::memory::Target::new("acme").unwrap();
+    let id = DeploymentId::from(uuid::Uuid::nil());
+    let record = DeploymentContext::<Memory>::new(id, target, release(&stack, &[code])).record().unwrap();
+    let retired = vec![stack.clone()];
+    let record = Deployment { identity_id: Some("chosen".to_owned()), retired, ..record };
+    let trust = record.target.trust::<Memory>();
+    let (version, cloud) = (Invitation::VERSION, "memory".to_owned());
+    let invitation = Invitation { version, id, cloud, trust, stack: stack.clone() };
+    type Read = fn(&str) -> Result<(), Problems>;
+    let files: [(Value, Read); 3] = [
+        (serde_json::to_value(&stack).unwrap(), |text| Stack::from_json(text).map(drop)),
+        (serde_json::to_value(&invitation).unwrap(), |text| Invitation::from_json(text).map(drop)),
+        (serde_json::to_value(&record).unwrap(), |text| Deployment::from_json(text).map(drop)),
+    ];
+    for (file, read) in files {
+        read(&file.to_string()).unwrap();
+        let texts = with_a_key_twice(&file);
+        assert!(texts.len() > 80, "{}", texts.len());
+        for (key, text) in texts {
+            let told = read(&text).expect_err(&text).to_string();
+            let name = key.trim_matches('"');
+            let twice = told.contains("written twice") || told.contains("duplicate field");
+            assert!(twice && told.contains(&format!("{name}`")), "{name}: {told}");
+        }
+    }
 }
 
 #[test]

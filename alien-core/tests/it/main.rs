@@ -7,14 +7,19 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod calls;
 mod compile_fail;
 mod decode;
 mod derive;
 mod diff;
 mod engine;
+mod faulty;
 mod in_process;
+mod kept;
 mod neutral;
 mod preflight;
+mod register;
+mod remedies;
 mod toy;
 mod upgrade;
 mod vendor;

@@ -1,114 +1,183 @@
-//! A cloud made up for tests, whose permission sets can be made to hold what they should not: rendering must then fail.
+//! How to add a cloud: a whole adapter of the smallest cloud there can be, and a life on it.
+//!
+//! * What is pure: [`Cloud`] and [`AccessControl`], and [`On`] for each kind. Reviews, audits and the engine's plans follow.
+//! * What calls: [`Reconcile`] and [`Operate`] for each kind; [`Provider`] and [`ReconcileIdentity`] for the admin's side,
+//!   [`Assume`] for the vendor's; and [`Connect`], which gives the cloud the face that all have.
+//!
+//! In the adapter of a real cloud each kind is a file, `resource/{kind}.rs`, with its calls beside it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use alien_conformance::world::PausedClock;
 use alien_core::adapter::{
-    AccessControl, Allowed, Cloud, Coverage, Effect, Escalation, Layout, On, Operation, Permission, Placed, Rows, Table,
+    AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, Connect,
+    Coverage, Engine, Escalation, Impersonator, Layout, Marks, Observed, On, Operate, Operation, Permission, Placed,
+    Proof, Provider, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows, Table, environment, hyphenated,
 };
 use alien_core::{
-    Code, Field, Function, Grants, Holder, Layer, Layers, Profile, Promise, RenderError, Rule, Set, Size, Stack,
-    Storage,
+    Action, Adapter, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error, ErrorKind,
+    Field, Function, FunctionUpdate, Grants, Health, Heartbeat, Holder, Impersonate, Invitation, Layers, Live, Manager,
+    Options, Prefix, Problem, Profile, Promise, Provision, Release, Remedy, Resource, Result, Rule, Set, Side, Silent,
+    Size, Stack, Storage,
 };
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// The only place: the resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Scope {
-    Thing,
+// ---- The cloud itself. A real one is at the other end of a network. --------------------------------------------------
+
+/// Everything in the cloud, by full name.
+#[derive(Default)]
+struct Server {
+    things: BTreeMap<String, Thing>,
+    /// Sessions, by token: who acts in it.
+    sessions: BTreeMap<String, String>,
+    /// What the admin may do; all, where it is empty.
+    admin: BTreeSet<String>,
+    /// Things that the cloud keeps for a while after they were deleted.
+    slow: BTreeSet<String>,
 }
 
-mod operations {
+/// Something in the cloud: the id that the cloud chose, words for the library to find it by, and what it says: settings,
+/// code, or a document.
+#[derive(Default)]
+struct Thing {
+    id: String,
+    tags: BTreeMap<String, String>,
+    text: String,
+    objects: u64,
+}
+
+/// The client: an SDK's, or requests over HTTP.
+#[derive(Clone)]
+struct Client {
+    server: Arc<Mutex<Server>>,
+    token: String,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// Tokens of the admin and of the vendor: what no record, no error and no report may show.
+const ADMIN: &str = "secret-of-the-admin";
+const VENDOR: &str = "secret-of-the-vendor";
+
+impl Client {
+    fn request<T>(&self, permission: &str, name: &str, work: impl FnOnce(&mut Server) -> Result<T>) -> Result<T> {
+        let mut server = self.server.lock().unwrap();
+        let document = |identity| server.things.get(identity).map(|thing: &Thing| thing.text.as_str());
+        let allowed = match server.sessions.get(&self.token) {
+            Some(identity) => document(identity)
+                .and_then(|text| serde_json::from_str::<Principal>(text).ok())
+                .is_some_and(|document| Toy::may_allow(&document, permission, name, &[]).is_some()),
+            None => self.token == ADMIN && (server.admin.is_empty() || server.admin.contains(permission)),
+        };
+        if !allowed {
+            return Err(Error::new(ErrorKind::Denied, format!("you may not {permission} on {name}")));
+        }
+        work(&mut server)
+    }
+}
+
+// ---- 1. `Cloud`: where things go, what they are called, what may be called. ------------------------------------------
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Toy;
+
+/// What a permission is checked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scope {
+    Thing,
+    Identity,
+}
+
+/// Where a deployment goes and whom it trusts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    prefix: Prefix,
+    vendor: String,
+}
+
+/// Every call: the permission it takes, what on, what it does there. Documents and the gate are both made of these.
+mod op {
     use super::Scope;
 
     alien_core::operations! {
         on Scope;
-        source "https://example.com/toy" {
-            LOOK = "look" on Thing, Observe;
-            CHANGE = "change" on Thing, Update;
-            REMOVE = "remove" on Thing, Delete;
-            READ = "read" on Thing, ReadData;
-            REPLY = "reply" on Thing, Redirect;
-            RULE = "rule" on Thing, Control;
+        source "https://example.com/toy/permissions" {
+            GET = "things.get" on Thing, Observe;
+            CREATE = "things.create" on Thing, Create;
+            DELETE = "things.delete" on Thing, Delete;
+            TAG = "things.tag" on Thing, Control;
+            SET = "things.set" on Thing, Redirect;
+            PUSH = "code.push" on Thing, Update;
+            READ = "data.read" on Thing, ReadData;
+            EMPTY = "data.empty" on Thing, WriteData;
+            GET_IDENTITY = "identities.get" on Identity, Observe;
+            CREATE_IDENTITY = "identities.create" on Identity, Control;
+            SET_IDENTITY = "identities.set" on Identity, Control;
+            DELETE_IDENTITY = "identities.delete" on Identity, Control;
         }
     }
 }
-use operations::{CHANGE, LOOK, READ, REMOVE, REPLY, RULE, TABLE};
 
-/// The toy cloud. Its `SET` holds the `ROW`th row of the table besides what it should.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Toy<const SET: usize, const ROW: usize>;
-
-/// A toy without a fault: no set has this number.
-const NONE: usize = usize::MAX;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Principal {
-    name: String,
-    allowed: Vec<(String, String)>,
-}
-
-impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
+impl Cloud for Toy {
     const NAME: &'static str = "toy";
-    const TARGET: &'static [Field] = &[];
+    const TARGET: &'static [Field] = &[
+        Field::place::<Prefix>("prefix", "the name of the deployment"),
+        Field::trust::<String>("vendor", "whom it trusts"),
+    ];
 
     type Scope = Scope;
-    type Target = ();
+    type Target = Target;
+    /// A kind that the cloud gets later is one word here, and its file.
     type Kinds = (Function, Storage);
 
     fn operations() -> &'static Table<Scope> {
-        &TABLE
+        &op::TABLE
     }
 
     fn identity_set() -> Rows<Self> {
-        rows::<SET, ROW>(Set::Setup)
+        &[op::GET_IDENTITY, op::CREATE_IDENTITY, op::SET_IDENTITY, op::DELETE_IDENTITY]
     }
 
     fn shared_set() -> Rows<Self> {
-        rows::<SET, ROW>(Set::Setup)
+        &[]
     }
 
     fn is_shared(_: Scope) -> bool {
         false
     }
 
-    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Scope, String)>) {}
+    fn name_shared(_: &Stack, _: &Target, _: &mut Vec<(Scope, String)>) {}
 
-    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Scope, String)>) {}
-}
-
-fn rows<const SET: usize, const ROW: usize>(set: Set) -> &'static [&'static Operation<Scope>] {
-    let faulty = Set::ALL.into_iter().position(|other| other == set) == Some(SET);
-    match (set, faulty) {
-        (_, true) => &TABLE.rows()[ROW..=ROW],
-        (Set::Heartbeat, _) => &[LOOK],
-        (Set::Management, _) => &[CHANGE],
-        (Set::Provision, _) => &[REMOVE],
-        (Set::Reconfigure, _) => &[REPLY],
-        (Set::DataRead, _) => &[READ],
-        (Set::Setup, _) => &[RULE],
-        _ => &[],
+    fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Identity, format!("identities/{}", hyphenated(&target.prefix, &holder.name(), 63))));
     }
 }
 
-macro_rules! kinds {
-    ($($kind:ident),*) => {
-        $(impl<const SET: usize, const ROW: usize> On<Toy<SET, ROW>> for $kind {
-            fn set(set: Set) -> Rows<Toy<SET, ROW>> {
-                rows::<SET, ROW>(set)
-            }
+// ---- 2. `AccessControl`: the cloud's own permission documents, written and read back. ---------------------------------
 
-            fn name(&self, placed: &Placed<'_, Toy<SET, ROW>>, things: &mut Vec<(Scope, String)>) {
-                things.push((Scope::Thing, format!("things/{}", placed.id())));
-            }
-        })*
-    };
+/// An identity: who may act as it, and what it may do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Principal {
+    name: String,
+    trusts: Option<String>,
+    allowed: Vec<(String, String)>,
 }
-kinds!(Function, Storage);
 
-impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
+impl AccessControl for Toy {
     type Principal = Principal;
     type Condition = ();
 
     fn escalations() -> &'static [Escalation] {
-        &[Escalation { name: "change and reply", required: &["change", "reply"] }]
+        &[Escalation { name: "rewrite one's own document", required: &["identities.set"] }]
     }
 
     fn covers(pattern: &str, permission: &str) -> bool {
@@ -119,18 +188,16 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
         let allowed = layout
             .granted(grants)
             .flat_map(|(_, _, row, names)| names.map(|name| (row.permission.to_owned(), name.to_owned())));
-        Principal { name: grants.holder.label().to_owned(), allowed: allowed.collect() }
+        let trusts = (grants.holder == Holder::Vendor).then(|| layout.target.vendor.clone());
+        Principal { name: grants.holder.label().to_owned(), trusts, allowed: allowed.collect() }
     }
 
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
 
-    fn sizes((): &(), layers: &Layers<Principal>) -> Vec<Size> {
-        let size = layers.principals(Layer::Management)[0].allowed.len();
-        let document = "management".to_owned();
-        let (unit, source) = ("permissions".into(), "https://example.com/toy".into());
-        vec![Size { document, unit, size, limit: 50, source }]
+    fn sizes(_: &Target, _: &Layers<Principal>) -> Vec<Size> {
+        Vec::new()
     }
 
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
@@ -140,88 +207,541 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
         }
     }
 
-    fn excesses((): &(), _: &Principal, _: &Principal) -> Vec<String> {
-        Vec::new()
+    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        let other = found.trusts.iter().filter(|_| found.trusts != expected.trusts);
+        other.map(|who| format!("it trusts {who}")).collect()
     }
 
     fn may_allow(principal: &Principal, permission: &str, name: &str, _: &[(&str, &str)]) -> Option<String> {
-        let wanted = (permission.to_owned(), name.to_owned());
-        principal.allowed.contains(&wanted).then(|| "allowed".to_owned())
+        let wanted = |(held, on): &(String, String)| held == permission && on == name;
+        principal.allowed.iter().any(wanted).then(|| "allowed".to_owned())
     }
 }
 
+// ---- 3. Each kind: `On`, `Reconcile`, `Operate`. ---------------------------------------------------------------------
+
+type Context<'a> = CallContext<'a, Toy, Client>;
+type Row = &'static Operation<Scope>;
+
+/// One call about the subject, through the gate.
+async fn call<T: Send>(
+    cx: Context<'_>,
+    row: Row,
+    work: impl Fn(&mut Server, &str) -> Result<T> + Send + Sync,
+) -> Result<T> {
+    let name = cx.full_name(row.on)?;
+    cx.call(&[row], || async { cx.clients.request(row.permission, name, |server| work(server, name)) }).await
+}
+
+async fn with<T: Send>(cx: Context<'_>, row: Row, work: impl Fn(&mut Thing) -> T + Send + Sync) -> Result<T> {
+    call(cx, row, |server, name| {
+        let missing = || Error::new(ErrorKind::NotFound, format!("there is no {name}"));
+        Ok(work(server.things.get_mut(name).ok_or_else(missing)?))
+    })
+    .await
+}
+
+async fn look(cx: Context<'_>, get: Row) -> Result<Observed> {
+    let own = cx.deployment().id;
+    let tags = |thing: &mut Thing| {
+        Observed::marked(&thing.id, own, thing.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    };
+    Ok(with(cx, get, tags).await.optional()?.unwrap_or(Observed::Absent))
+}
+
+async fn make(cx: Context<'_>, create: Row, marks: &Marks) -> Result<()> {
+    call(cx, create, |server, name| {
+        if server.things.contains_key(name) {
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("there is {name}")));
+        }
+        let tags = marks.ownership(name).map(|(name, value)| (name.to_owned(), value));
+        let id = format!("id-of-{name}");
+        server.things.insert(name.to_owned(), Thing { id, tags: tags.into(), ..Thing::default() });
+        Ok(())
+    })
+    .await
+}
+
+async fn tag(cx: Context<'_>, row: Row, tags: &[(&'static str, String)]) -> Result<()> {
+    let tags: Vec<_> = tags.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    with(cx, row, |thing| thing.tags.extend(tags.clone())).await
+}
+
+async fn write(cx: Context<'_>, row: Row, text: &str) -> Result<()> {
+    with(cx, row, |thing| text.clone_into(&mut thing.text)).await
+}
+
+async fn remove(cx: Context<'_>, delete: Row) -> Result<Removal> {
+    call(cx, delete, |server, name| {
+        if server.slow.contains(name) {
+            return Ok(Removal::Pending("the cloud lets it go tomorrow".to_owned()));
+        }
+        server.things.remove(name);
+        Ok(Removal::Gone)
+    })
+    .await
+}
+
+impl On<Toy> for Storage {
+    fn set(set: Set) -> Rows<Toy> {
+        match set {
+            Set::Heartbeat => &[op::GET],
+            Set::Provision => &[op::CREATE, op::DELETE],
+            Set::Reconfigure => &[op::SET],
+            Set::Setup => &[op::TAG],
+            Set::DataRead => &[op::READ],
+            Set::DataWrite => &[op::EMPTY],
+            _ => &[],
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Toy>, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Thing, format!("storages/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
+    }
+}
+
+#[async_trait]
+impl Reconcile<Toy, Client> for Storage {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        look(cx, op::GET).await
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        make(cx, op::CREATE, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        write(cx, op::SET, if self.is_versioned() { "versioned" } else { "" }).await?;
+        tag(cx, op::TAG, &marks.finished()).await
+    }
+
+    /// To empty it takes a right on data, which the admin has only in a run that is to delete data.
+    async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
+        let objects = with(cx, op::GET, |thing| thing.objects).await?;
+        if objects > 0 && data != Data::Delete {
+            return Ok(Removal::HoldsData(format!("it holds {objects} objects")));
+        }
+        if objects > 0 {
+            with(cx, op::EMPTY, |thing| thing.objects = 0).await?;
+        }
+        remove(cx, op::DELETE).await
+    }
+}
+
+#[async_trait]
+impl Operate<Toy, Client> for Storage {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        with(cx, op::GET, |_| Heartbeat::new(Health::Healthy, "it is there")).await
+    }
+}
+
+impl On<Toy> for Function {
+    fn set(set: Set) -> Rows<Toy> {
+        match set {
+            Set::Heartbeat => &[op::GET],
+            Set::Management => &[op::PUSH],
+            Set::Provision => &[op::CREATE, op::DELETE, op::PUSH],
+            Set::Setup => &[op::TAG],
+            _ => &[],
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Toy>, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Thing, format!("functions/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
+    }
+
+    fn check(&self, placed: &Placed<'_, Toy>, problems: &mut Vec<Problem>) {
+        if placed.resource.settings().is_public() {
+            let what = "it has a public address, and toy has none".to_owned();
+            problems.push(Problem::error(Rule::Cloud, what, "leave it out".to_owned()));
+        }
+    }
+}
+
+/// Code is told in its environment where what it is linked to is.
+async fn push(cx: Context<'_>, function: &Resource) -> Result<()> {
+    let environment = environment(cx, function).await?;
+    write(cx, op::PUSH, &format!("{:?} {environment:?}", function.settings())).await
+}
+
+#[async_trait]
+impl Reconcile<Toy, Client> for Function {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        look(cx, op::GET).await
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        make(cx, op::CREATE, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        push(cx, cx.resource()?).await?;
+        tag(cx, op::TAG, &marks.finished()).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        remove(cx, op::DELETE).await
+    }
+}
+
+#[async_trait]
+impl Operate<Toy, Client> for Function {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        with(cx, op::GET, |_| Heartbeat::new(Health::Healthy, "it runs")).await
+    }
+
+    async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
+        push(cx, &change.resource).await
+    }
+}
+
+// ---- 4. The admin's side: `ReconcileIdentity` and `Provider`. --------------------------------------------------------
+
+struct Identities;
+
+#[async_trait]
+impl Reconcile<Toy, Client> for Identities {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        look(cx, op::GET_IDENTITY).await
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        make(cx, op::CREATE_IDENTITY, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        let document = Toy::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
+        write(cx, op::SET_IDENTITY, &serde_json::to_string(&document).unwrap()).await?;
+        tag(cx, op::SET_IDENTITY, &marks.finished()).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        remove(cx, op::DELETE_IDENTITY).await
+    }
+}
+
+#[async_trait]
+impl ReconcileIdentity<Toy, Client> for Identities {
+    async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        with(cx, op::GET_IDENTITY, |thing| thing.tags.get(Marks::CLAIM)?.parse().ok()).await
+    }
+
+    async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
+        let text = claim.map(ToString::to_string).unwrap_or_default();
+        tag(cx, op::SET_IDENTITY, &[(Marks::CLAIM, text)]).await
+    }
+
+    async fn revoke(&self, cx: Context<'_>) -> Result<()> {
+        write(cx, op::SET_IDENTITY, "").await?;
+        tag(cx, op::SET_IDENTITY, &[(Marks::FINGERPRINT, String::new())]).await
+    }
+}
+
+#[async_trait]
+impl Provider<Toy> for Client {
+    type Clients = Self;
+
+    async fn clients(&self) -> Result<&Self> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> &dyn ReconcileIdentity<Toy, Self> {
+        &Identities
+    }
+
+    async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
+        let needed = Toy::principal(&cx.deployment().layout, &cx.deployment().permissions().provisioning).allowed;
+        let server = self.server.lock().unwrap();
+        let lacking = needed.into_iter().filter(|(held, _)| !server.admin.is_empty() && !server.admin.contains(held));
+        let problem = |(permission, name)| {
+            let help = "ask whoever administers the account for the rights of the provisioning documents".to_owned();
+            let problem = Problem::error(Rule::Cloud, format!("you may not {permission} on {name}"), help);
+            problem.remedy(Remedy::GrantProvisioning)
+        };
+        Ok(lacking.map(problem).collect())
+    }
+}
+
+// ---- 5. The vendor's side: `Assume`. ---------------------------------------------------------------------------------
+
+#[async_trait]
+impl Assume<Toy> for Client {
+    type Clients = Self;
+
+    fn operation(&self) -> &'static str {
+        "identities.assume"
+    }
+
+    /// Where the cloud lets the vendor show a proof that belongs to one deployment, those that must not do stand here.
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[]
+    }
+
+    async fn assume(&self, request: &AssumeRequest<Toy>) -> Result<AssumedSession<Self>> {
+        let identity = request.deployment.identity();
+        let mut server = self.server.lock().unwrap();
+        // The id that the cloud chose for the identity stands in the record.
+        let known = |thing: &&Thing| request.deployment.identity_id.as_ref() == Some(&thing.id);
+        let thing = server.things.get(identity).filter(known);
+        let document = thing.and_then(|thing| serde_json::from_str::<Principal>(&thing.text).ok());
+        let trusted = document.and_then(|document| document.trusts);
+        if self.token != VENDOR || trusted.as_deref() != Some("vendor") {
+            return Err(Error::new(ErrorKind::Denied, format!("{identity} does not trust you")));
+        }
+        let token = format!("secret-of-session-{}", server.sessions.len());
+        server.sessions.insert(token.clone(), identity.to_owned());
+        let expires = jiff::Timestamp::MAX;
+        Ok(AssumedSession { clients: Self { server: Arc::clone(&self.server), token }, expires })
+    }
+}
+
+// ---- 6. `Connect`: the face that programs know. ----------------------------------------------------------------------
+
+/// The adapter: here it is beside its server; a real one opens a connection, with the credentials it finds.
+#[derive(Default)]
+struct Toys(Arc<Mutex<Server>>);
+
+impl fmt::Debug for Toys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Toys")
+    }
+}
+
+impl Toys {
+    fn client(&self, token: &str) -> Client {
+        Client { server: Arc::clone(&self.0), token: token.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Connect for Toys {
+    type Cloud = Toy;
+
+    const OPTIONS: &'static [ConnectOption] = &[
+        ConnectOption::ENDPOINT_URL,
+        ConnectOption { name: "role", help: "act in this role of the account", side: Side::Admin },
+    ];
+
+    async fn provisioner(
+        &self,
+        id: DeploymentId,
+        target: Target,
+        connection: &Connection,
+    ) -> Result<Box<dyn Provision>> {
+        Ok(Box::new(Engine::new(self.client(ADMIN), id, target, connection.calls.clone())))
+    }
+
+    async fn impersonator(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(Arc::new(Impersonator::new(self.client(VENDOR), connection.calls.clone())))
+    }
+}
+
+// ---- A life on it. ---------------------------------------------------------------------------------------------------
+
 fn stack() -> Stack {
-    let mut stack = Stack::builder("toy");
-    let data = stack.frozen("data", Storage::new());
-    stack.live("api", Function::new(Code::zip(b"code"), "execution"));
+    let mut stack = Stack::builder("product");
+    let data = stack.frozen("data", Storage::new().versioned());
+    let api = stack.live("api", Function::new(Code::zip(b"first"), "execution"));
+    stack.link(&api, &data);
     stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.build().unwrap()
 }
 
-/// The promises that rendering refuses to break, where a set holds a row that it should not.
-fn refused<const SET: usize, const ROW: usize>() -> Vec<(Layer, Promise)> {
-    match alien_core::render::<Toy<SET, ROW>>(&stack(), &()) {
-        Ok(_) => Vec::new(),
-        Err(RenderError::Breaches(breaches)) => breaches.iter().map(|breach| (breach.layer, breach.promise)).collect(),
-        Err(error) => panic!("{error}"),
-    }
+fn texts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
+    texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
-const HEARTBEAT: usize = 0;
-const MANAGEMENT: usize = 1;
-const DATA_READ: usize = 6;
+/// Everything through the face that is the same for all clouds.
+#[tokio::test(start_paused = true)]
+async fn a_stack_lives_on_a_cloud_of_one_file() {
+    let toys = Toys::default();
+    let cloud: &dyn Adapter = &toys;
+    let (stack, id) = (stack(), DeploymentId::from(uuid::Uuid::from_u128(1)));
+    let shown = Arc::new(Mutex::new(String::new()));
+    let recorded = Arc::clone(&shown);
+    let calls = CallConfig::new(PausedClock::begin()).recorder(Arc::new(move |call| {
+        recorded.lock().unwrap().push_str(&serde_json::to_string(call).unwrap());
+    }));
+    let connection = Connection::new(calls, "somebody");
 
-#[test]
-fn a_set_that_holds_what_it_should_not_is_not_rendered() {
-    use Layer::{Management, Runtime};
-    assert_eq!(Set::ALL[HEARTBEAT], Set::Heartbeat);
-    assert_eq!((Set::ALL[MANAGEMENT], Set::ALL[DATA_READ]), (Set::Management, Set::DataRead));
-    assert_eq!(refused::<NONE, 0>(), []);
-    // Rows: look, change, remove, read, reply, rule. Heartbeat is of both resources, the frozen one and the live one.
-    assert_eq!(refused::<HEARTBEAT, 1>(), [(Management, Promise::P4)]);
-    assert_eq!(refused::<HEARTBEAT, 2>(), [(Management, Promise::P3), (Management, Promise::P3)]);
-    assert_eq!(refused::<HEARTBEAT, 3>(), [(Management, Promise::P2), (Management, Promise::P2)]);
-    assert_eq!(refused::<HEARTBEAT, 4>(), [(Management, Promise::P2), (Management, Promise::P2)]);
-    assert_eq!(refused::<HEARTBEAT, 5>(), [(Management, Promise::P5), (Management, Promise::P5)]);
-    assert_eq!(refused::<MANAGEMENT, 0>(), []);
-    assert_eq!(refused::<MANAGEMENT, 2>(), [(Management, Promise::P3)]);
-    assert_eq!(refused::<MANAGEMENT, 3>(), [(Management, Promise::P2)]);
-    assert_eq!(refused::<DATA_READ, 1>(), [(Runtime, Promise::P5)]);
-    assert_eq!(refused::<DATA_READ, 5>(), [(Runtime, Promise::P5)]);
-}
+    // Nothing is called for a review. The invitation says whom to trust.
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let reviewed = cloud.review(&stack, &target).unwrap();
+    assert_eq!(reviewed.review.rows[0].can, ["see its health and settings", "push code and settings"]);
+    assert!(reviewed.review.rows[1].cannot.contains(&"read or write its data".to_owned()), "{reviewed:?}");
+    let trust = cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap();
+    let (version, name) = (Invitation::VERSION, cloud.cloud().to_owned());
+    let invitation = Invitation { version, id, cloud: name, trust, stack: stack.clone() };
 
-#[test]
-fn what_is_over_a_limit_is_refused_and_measured_all_the_same() {
-    let mut stack = Stack::builder("toy");
-    for n in 0..51 {
-        stack.frozen(format!("data-{n}"), Storage::new());
-    }
-    let stack = stack.build().unwrap();
-    let Err(RenderError::Problems(problems)) = alien_core::render::<Toy<NONE, 0>>(&stack, &()) else {
-        panic!("it is over the limit");
-    };
-    assert_eq!(problems.as_slice().len(), 1);
-    assert_eq!(problems.as_slice()[0].rule, Rule::Limit);
-    assert!(problems.to_string().contains("51 permissions, and toy takes 50"), "{problems}");
-    let measured = alien_core::render_beyond_limits::<Toy<NONE, 0>>(&stack, &()).unwrap();
-    assert_eq!((measured.sizes[0].size, measured.sizes[0].limit), (51, 50));
-}
-
-#[test]
-fn a_path_that_the_stack_extends_to_is_disclosed_by_name() {
-    let mut stack = Stack::builder("toy");
-    let data = stack.frozen("data", Storage::new());
-    stack.live("api", Function::new(Code::zip(b"code"), "execution"));
-    stack.profile("execution", Profile::new());
-    stack.extend(&data, [Storage::RECONFIGURE]);
-    let rendered = alien_core::render::<Toy<NONE, 0>>(&stack.build().unwrap(), &()).unwrap();
-    let said: Vec<_> =
-        rendered.report.disclosures.iter().map(|found| (found.kind, &*found.permission, &*found.what)).collect();
+    // The admin plans and applies.
+    let release = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let admin = cloud.provisioner(id, &target, &connection).await.unwrap();
+    let plan = admin.plan(&release, None, &Options::new("run-1")).await.unwrap();
+    assert!(plan.steps.len() == 4 && plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
+    let record = admin.apply(&plan, &Options::new("run-1"), &Silent).await.unwrap();
+    let names: Vec<String> = toys.0.lock().unwrap().things.keys().cloned().collect();
     assert_eq!(
-        said,
+        names,
         [
-            (alien_core::DisclosureKind::Indirect, "reply", Effect::Redirect.describe()),
-            (alien_core::DisclosureKind::Path, "reply", "change and reply"),
+            "functions/acme-api-4",
+            "identities/acme-management-4",
+            "identities/acme-runtime-execution-4",
+            "storages/acme-data-4",
         ]
     );
+    assert_eq!(record.resources["data"], "id-of-storages/acme-data-4", "the id that the cloud chose");
+    assert_eq!(record.identity_id.as_deref(), Some("id-of-identities/acme-management-4"));
+    let again = admin.plan(&release, Some(&record), &Options::new("run-2")).await.unwrap();
+    assert!(again.is_empty(), "{again}");
+
+    // The vendor registers the record, watches and updates.
+    let vendor = cloud.impersonator(&target, &connection).await.unwrap();
+    vendor.register(&invitation, &record).await.unwrap();
+    let manager = Manager::new(vendor, record.clone());
+    for resource in manager.resources() {
+        assert_eq!(manager.heartbeat(&resource).await.unwrap().health, Health::Healthy, "{resource:?}");
+    }
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().zip(*b"second").memory_mib(512)).await.unwrap();
+    let pushed = toys.0.lock().unwrap().things["functions/acme-api-4"].text.clone();
+    assert!(pushed.contains("memory_mib: 512") && pushed.contains(r#""ALIEN_DATA": "acme-data-4""#), "{pushed}");
+    let unsupported = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH);
+    let unsupported = futures_util::TryStreamExt::try_collect::<Vec<_>>(unsupported).await.unwrap_err();
+    assert_eq!(unsupported.kind(), ErrorKind::Unsupported, "{unsupported}");
+
+    // The customer takes the access back, and takes everything down.
+    admin.revoke(&record, &Options::new("run-3")).await.unwrap();
+    let revoked = manager.heartbeat(&api).await.unwrap_err();
+    assert_eq!(revoked.kind(), ErrorKind::Revoked, "{revoked}");
+    toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().objects = 3;
+    let down = async |data, run| admin.destroy(&record, data, &Options::new(run), &Silent).await.unwrap();
+    let remains = down(Data::KeepUnlessEmpty, "run-4").await;
+    assert_eq!(remains.kept[0].why, "it holds 3 objects", "{remains:?}");
+    let remains = down(Data::Delete, "run-5").await;
+    assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
+    assert!(toys.0.lock().unwrap().things.is_empty());
+
+    // What is kept, sent or shown of all that has no secret in it.
+    let mut shown = shown.lock().unwrap().clone();
+    for kept in [&plan, &again] {
+        shown.push_str(&serde_json::to_string(kept).unwrap());
+    }
+    for error in [&unsupported, &revoked] {
+        shown.push_str(&format!("{error:?} {error} {}", serde_json::to_string(error).unwrap()));
+    }
+    shown.push_str(&format!("{} {admin:?} {manager:?} {connection:?}", serde_json::to_string(&record).unwrap()));
+    assert!(shown.contains("identities.assume") && !shown.contains("secret-of"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cloud_does_not_take_is_told_before_anything_is_called() {
+    let toys = Toys::default();
+    let mut stack = Stack::builder("product");
+    stack.live("api", Function::new(Code::zip(b"first"), "execution").public());
+    stack.live("jobs", alien_core::Queue::new());
+    stack.profile("execution", Profile::new());
+    let stack = stack.build().unwrap();
+    let target = toys.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let error = toys.review(&stack, &target).unwrap_err().to_string();
+    assert!(error.contains("`api`: it has a public address, and toy has none; leave it out"), "{error}");
+    assert!(error.contains("`jobs`: toy has no queue; leave it out on this cloud"), "{error}");
+    let problems = toys.target(texts(&[("prefix", "Acme"), ("region", "here")])).unwrap_err().to_string();
+    for told in
+        ["`prefix`: `Acme` is not a prefix", "`vendor`: missing; give whom it trusts", "`region`: has no meaning"]
+    {
+        assert!(problems.contains(told), "{told}: {problems}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name() {
+    let toys = Toys::default();
+    let cloud: &dyn Adapter = &toys;
+    let (id, stack) = (DeploymentId::from(uuid::Uuid::from_u128(1)), stack());
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let connection = |option: &str| {
+        let calls = CallConfig::new(PausedClock::begin());
+        let connection = Connection::new(calls, "somebody").option(option, "some");
+        assert_eq!((connection.get(option), connection.get("another")), (Some("some"), None));
+        connection
+    };
+    for (option, admin, vendor) in [("endpointUrl", true, true), ("role", true, false), ("region", false, false)] {
+        let told = |error: Error| {
+            let problem = &error.problems()[0];
+            assert_eq!((error.kind(), problem.subject.as_deref()), (ErrorKind::Input, Some(option)), "{error}");
+        };
+        let connected = cloud.provisioner(id, &target, &connection(option)).await;
+        assert_eq!(connected.map(drop).map_err(told).is_ok(), admin, "{option}");
+        let connected = cloud.impersonator(&target, &connection(option)).await;
+        assert_eq!(connected.map(drop).map_err(told).is_ok(), vendor, "{option}");
+    }
+    let options: Vec<&str> =
+        cloud.options().iter().filter(|option| option.is_for(Side::Vendor)).map(|option| option.name).collect();
+    assert_eq!((options, cloud.fields().len()), (vec!["endpointUrl"], 2));
+
+    assert!(cloud.trust(id, texts(&[])).unwrap_err().to_string().contains("`vendor`: missing; give whom it trusts"));
+    let where_to = cloud.trust(id, texts(&[("vendor", "vendor"), ("prefix", "acme")])).unwrap_err().to_string();
+    assert!(where_to.contains("`prefix`: has no meaning for this cloud"), "the customer says where: {where_to}");
+
+    // Documents are audited wherever they came from, and only as what they are.
+    let reviewed = cloud.review(&stack, &target).unwrap();
+    let mut documents = reviewed.documents.clone();
+    let audit = |documents: &serde_json::Value| cloud.audit(&stack, &target, &documents.to_string());
+    assert_eq!(audit(&documents).unwrap(), reviewed.report);
+    let allowed = documents["layers"]["management"]["principals"][0]["allowed"].as_array_mut().unwrap();
+    allowed.push(serde_json::json!(["data.read", "storages/acme-data-4"]));
+    assert_eq!(audit(&documents).unwrap().breaches[0].promise, Promise::P2);
+    documents["cloud"] = "another".into();
+    assert!(audit(&documents).unwrap_err().to_string().contains("documents of another, not of toy"));
+
+    // What an invitation gives is known before it is set up.
+    let trust = cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap();
+    let invitation = Invitation { version: Invitation::VERSION, id, cloud: "toy".to_owned(), trust, stack };
+    let record = cloud.record(&invitation, &target).unwrap();
+    assert_eq!(invitation.differences(&record), []);
+    assert_eq!(record.identity, "identities/acme-management-4");
+}
+
+/// A set-up, as far as it gets.
+async fn set_up(toys: &Toys) -> (Box<dyn Provision>, Result<Deployment>) {
+    let cloud: &dyn Adapter = toys;
+    let connection = Connection::new(CallConfig::new(PausedClock::begin()), "somebody");
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let admin = cloud.provisioner(uuid::Uuid::from_u128(1).into(), &target, &connection).await.unwrap();
+    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let options = Options::new("first");
+    let made = match admin.plan(&release, None, &options).await {
+        Ok(plan) => admin.apply(&plan, &options, &Silent).await,
+        Err(error) => Err(error),
+    };
+    (admin, made)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_admin_who_may_too_little_is_helped_by_the_provisioning_documents() {
+    let toys = Toys::default();
+    toys.0.lock().unwrap().admin = BTreeSet::from(["things.get", "things.create", "identities.get"].map(str::to_owned));
+    let (_, made) = set_up(&toys).await;
+    let error = made.unwrap_err();
+    assert!(error.problems().len() > 5, "all at once: {error}");
+    for problem in error.problems() {
+        assert_eq!(problem.remedy, Some(Remedy::GrantProvisioning), "{problem}");
+        assert!(problem.help.contains("ask whoever administers the account"), "{problem}");
+    }
+    assert!(toys.0.lock().unwrap().things.is_empty(), "nothing was done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cloud_lets_go_later_is_helped_by_taking_down_again() {
+    let toys = Toys::default();
+    let (admin, record) = set_up(&toys).await;
+    let record = record.unwrap();
+    toys.0.lock().unwrap().slow.insert("storages/acme-data-4".to_owned());
+    let report = admin.destroy(&record, Data::Delete, &Options::new("down"), &Silent).await.unwrap();
+    let [kept] = report.kept.as_slice() else { panic!("{report:?}") };
+    assert_eq!((kept.subject.as_str(), kept.remedy), ("data", Some(Remedy::TakeDownAgain)));
+    assert_eq!(kept.why, "the cloud lets it go tomorrow");
+    toys.0.lock().unwrap().slow.clear();
+    let report = admin.destroy(&record, Data::Delete, &Options::new("again"), &Silent).await.unwrap();
+    assert!(report.kept.is_empty() && toys.0.lock().unwrap().things.is_empty(), "{report:?}");
 }

@@ -1,0 +1,106 @@
+//! How calls are made: waits, looks that are repeated, and what is put back.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use alien_conformance::life;
+use alien_conformance::world::{Case, World, quickly, release};
+use alien_core::adapter::{CallContext, Cloud, DeploymentContext, Gate, Operation, or_undo};
+use alien_core::memory::{Memory, Scope};
+use alien_core::{CallConfig, Error, ErrorKind, Result, Retry};
+
+use crate::in_process::{InProcess, first};
+
+/// What the vendor makes calls with.
+fn gate(world: &InProcess, config: CallConfig) -> Gate<Memory> {
+    let stack = life::product(&first(world));
+    let case = Case::new(world, "calls", stack.clone());
+    let (id, target) = (case.invitation.id, case.target.clone());
+    let context = Arc::new(DeploymentContext::<Memory>::new(id, target, release(&stack, &[first(world)])));
+    let grants = context.permissions().management.clone();
+    Gate::new(context, grants, config)
+}
+
+fn get() -> &'static Operation<Scope> {
+    Memory::operations().needing("thing.get")[0]
+}
+
+/// A cloud, or whoever stands between, can ask for any wait: what is longer than the budget is not waited for.
+#[tokio::test(start_paused = true)]
+async fn an_absurd_wait_is_not_waited_for_and_breaks_nothing() {
+    let world = InProcess::new();
+    let start = tokio::time::Instant::now();
+    let endless = Retry { first: Duration::MAX, most: Duration::MAX, budget: Duration::from_secs(120) };
+    for config in [world.calling(), world.calling().retry(endless)] {
+        let gate = gate(&world, config);
+        let api = gate.deployment().subject("api").unwrap();
+        for wait in [Duration::from_secs(u64::MAX), Duration::MAX, Duration::from_secs(121)] {
+            let attempt =
+                || async { Err::<(), _>(Error::new(ErrorKind::Throttled, "no").with_retry_after(Some(wait))) };
+            let error = gate.call(api, &[get()], attempt).await.unwrap_err();
+            assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(wait)));
+        }
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_is_repeated_until_it_breaks_off_or_the_budget_is_spent() {
+    let world = InProcess::new();
+    let gate = gate(&world, quickly(world.clock.clone(), Duration::from_secs(1)));
+    let subject = gate.deployment().subject("api").unwrap();
+    let cx = CallContext { clients: &(), gate: &gate, subject };
+    let looked = AtomicUsize::new(0);
+    let there = |looks: usize| {
+        looked.store(0, Ordering::Relaxed);
+        let looked = &looked;
+        move || async move {
+            let gone = looked.fetch_add(1, Ordering::Relaxed) >= looks;
+            if gone { Err(Error::new(ErrorKind::NotFound, "gone")) } else { Ok(()) }
+        }
+    };
+    let start = tokio::time::Instant::now();
+    cx.until_gone(Duration::from_secs(60), there(0)).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // At first soon, and then every three seconds: 0.2, 0.4, 0.8, 1.6, 3, 3.
+    cx.until_gone(Duration::from_secs(60), there(6)).await.unwrap();
+    assert_eq!((start.elapsed(), looked.load(Ordering::Relaxed)), (Duration::from_secs(9), 7));
+    let start = tokio::time::Instant::now();
+    let error = cx.until_gone(Duration::from_secs(9), there(usize::MAX)).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Failed, "after 9 seconds it is still being deleted"));
+    assert_eq!(start.elapsed(), Duration::from_secs(9));
+    let denied = || async { Err::<(), _>(Error::new(ErrorKind::Denied, "no")) };
+    assert_eq!(cx.until_gone(Duration::MAX, denied).await.unwrap_err().kind(), ErrorKind::Denied);
+    let found = cx.until(Duration::ZERO, || async { Ok(ControlFlow::<_, String>::Break(7)) });
+    assert_eq!(found.await.unwrap(), 7, "there is always one look");
+}
+
+/// Only what the cloud certainly did not take, or what does not work, is put back.
+#[tokio::test]
+async fn what_was_there_before_is_put_back_where_what_was_sent_does_not_work() {
+    let undone = AtomicUsize::new(0);
+    let sent = |kind| Err::<(), _>(Error::new(kind, "it is not taken"));
+    let undo = |result: Result<()>| {
+        let undone = &undone;
+        async move {
+            undone.fetch_add(1, Ordering::Relaxed);
+            result
+        }
+    };
+    for kind in [ErrorKind::Failed, ErrorKind::Rejected, ErrorKind::TooLarge] {
+        let error = or_undo(sent(kind), undo(Ok(())), "code").await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (kind, "it is not taken; the previous code was put back"));
+    }
+    let second = Error::new(ErrorKind::Unavailable, "no answer");
+    let error = or_undo(sent(ErrorKind::Failed), undo(Err(second)), "code").await.unwrap_err();
+    assert_eq!(error.message(), "it is not taken; the previous code could not be put back: no answer");
+    assert_eq!(undone.swap(0, Ordering::Relaxed), 4);
+    // Nobody knows whether these were done.
+    for kind in [ErrorKind::Unavailable, ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Internal] {
+        assert_eq!(or_undo(sent(kind), undo(Ok(())), "code").await.unwrap_err().message(), "it is not taken");
+    }
+    or_undo(Ok(()), undo(Ok(())), "code").await.unwrap();
+    assert_eq!(undone.load(Ordering::Relaxed), 0);
+}

@@ -1,0 +1,201 @@
+//! What is checked of a record that came back, and what the cloud is asked for to let the vendor in.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alien_conformance::life;
+use alien_conformance::world::{Calls, Case, World, release};
+use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Change, Impersonator, Proof};
+use alien_core::memory::{Clients, Memory, Right};
+use alien_core::{
+    Artifacts, Code, Deployment, Error, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Purpose, Release,
+    Result, Set, Stack, Subject,
+};
+use async_trait::async_trait;
+
+use crate::in_process::{InProcess, first};
+
+/// A way in that lets nobody in, and remembers what was asked for: whether it was narrowed, and to what.
+#[derive(Debug, Clone, Default)]
+struct Shut(Arc<Mutex<Vec<Asked>>>);
+
+type Asked = (bool, Vec<(Subject, Set)>);
+
+#[async_trait]
+impl Assume<Memory> for Shut {
+    type Clients = Clients;
+
+    fn operation(&self) -> &'static str {
+        "identity.assume"
+    }
+
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[]
+    }
+
+    fn propagation(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
+        let grants = request.grants.grants.iter().map(|grant| (grant.subject, grant.set)).collect();
+        self.0.lock().unwrap().push((request.narrowed, grants));
+        Err(Error::new(ErrorKind::Denied, "it is shut"))
+    }
+}
+
+async fn deployed(world: &InProcess) -> (Case<'_, InProcess>, Deployment) {
+    let stack = life::product(&first(world));
+    let case = Case::new(world, "back", stack.clone());
+    let deployment = case.up(&release(&stack, &[first(world)]), None).await.unwrap();
+    (case, deployment)
+}
+
+/// The cloud is asked to let a session for updates do no more than that takes; one that watches holds what it is granted.
+#[tokio::test(start_paused = true)]
+async fn a_session_for_an_update_is_narrowed_by_the_cloud_as_well() {
+    let world = InProcess::new();
+    let (_, deployment) = deployed(&world).await;
+    let shut = Shut::default();
+    let vendor = Impersonator::<Memory, _>::new(shut.clone(), world.calling());
+    let stack = &deployment.stack;
+    let api = Subject::Resource(stack.position("api").unwrap());
+    let start = tokio::time::Instant::now();
+    for purpose in [Purpose::Watch, Purpose::Update([stack.resource("api").unwrap().id().clone()].into())] {
+        assert_eq!(vendor.session(&deployment, &purpose).await.unwrap_err().kind(), ErrorKind::Revoked);
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "what was registered is known everywhere: a denial is a denial");
+    let asked = shut.0.lock().unwrap().clone();
+    let [(false, watch), (true, update)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(watch.iter().all(|(_, set)| matches!(set, Set::Heartbeat | Set::Logs | Set::Dispatch)), "{watch:?}");
+    assert_eq!(*update, [(api, Set::Heartbeat), (api, Set::Management)]);
+}
+
+/// Just after a set-up, what was granted may not be known everywhere: that is waited out once, as long as the cloud takes.
+#[tokio::test(start_paused = true)]
+async fn what_was_just_granted_is_waited_for_when_a_record_is_registered() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let shut = Shut::default();
+    let vendor = Impersonator::<Memory, _>::new(shut.clone(), world.calling());
+    let start = tokio::time::Instant::now();
+    let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
+    // The budget of a call, and what the cloud takes.
+    assert!((700..=720).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+
+    // The identity is known, and what it may do is not yet.
+    let right = Right { permission: "thing.get".to_owned(), on: deployment.resources["jobs"].clone() };
+    world.account.without(&right);
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        world.give_back(&deployment).await;
+    };
+    let vendor = world.impersonator(world.calling());
+    let (registered, ()) = tokio::join!(vendor.register(&case.invitation, &deployment), late);
+    registered.unwrap();
+    world.account.without(&right);
+    let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::Denied, Some("jobs")), "{error}");
+}
+
+/// An update has several calls, and nobody knows which of them were done: it is not begun again with another session.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_refused_midway_is_not_begun_again() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let (manager, calls) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    world.account.without(&Right { permission: "code.set".to_owned(), on: deployment.resources["api"].clone() });
+    let error = manager.update(&api, FunctionUpdate::new().zip(*b"second")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(calls.operations(), ["identity.assume", "identity.give", "code.set", "identity.assume"]);
+    assert!(manager.deployment().uncertain.contains(api.id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_to_another_kind_is_never_begun() {
+    let world = InProcess::new();
+    let (_, deployment) = deployed(&world).await;
+    let calls = Calls::default();
+    let vendor = world.impersonator(world.calling().recorder(calls.recorder()));
+    let [api, worker] = ["api", "worker"].map(|id| deployment.stack.resource(id).unwrap());
+    let session = vendor.session(&deployment, &Purpose::Update([api.id().clone()].into())).await.unwrap();
+    let change = Change { resource: worker.clone(), zip: None, previous_zip: None, again: true };
+    let error = session.update(api.id(), &change).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::Unsupported, Some("api")), "{error}");
+    assert_eq!(calls.operations(), ["identity.assume"]);
+}
+
+/// A record is a file: what it says is not taken for what follows from it.
+#[tokio::test(start_paused = true)]
+async fn a_record_of_something_else_is_refused_before_any_call() {
+    let world = InProcess::new();
+    let (_, deployment) = deployed(&world).await;
+    let calls = Calls::default();
+    let vendor = world.impersonator(world.calling().recorder(calls.recorder()));
+    let another = |change: fn(&mut Deployment)| {
+        let mut record = deployment.clone();
+        change(&mut record);
+        record
+    };
+    for (told, record) in [
+        ("the record is of a deployment on other, and this is memory", another(|it| it.cloud = "other".to_owned())),
+        (
+            "the record names the identity `identity/admin`, and its target's is `identity/back-management-4`",
+            another(|it| it.identity = "identity/admin".to_owned()),
+        ),
+    ] {
+        let error = vendor.session(&record, &Purpose::Watch).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Input, told));
+    }
+    assert_eq!(calls.operations(), [""; 0]);
+}
+
+/// A session is for all that it was opened by, and for nothing else that a record says.
+#[tokio::test(start_paused = true)]
+async fn a_session_is_shared_by_records_that_say_the_same_of_it() {
+    let world = InProcess::new();
+    let (_, deployment) = deployed(&world).await;
+    let vendor = world.impersonator(world.calling());
+    let session = async |change: fn(&mut Deployment)| {
+        let mut record = deployment.clone();
+        change(&mut record);
+        vendor.session(&record, &Purpose::Watch).await.unwrap().serial()
+    };
+    let first = session(|_| {}).await;
+    let begun = session(|record| record.uncertain = record.resources.keys().cloned().collect()).await;
+    let kept = session(|record| record.retired = vec![record.stack.clone()]).await;
+    assert_eq!((begun, kept), (first, first), "an update that is begun opens no session for those who watch");
+    let mut others = vec![first];
+    others.push(session(|record| record.resources.values_mut().for_each(|id| id.push('x'))).await);
+    others.push(session(|record| record.identity_id = Some("chosen".to_owned())).await);
+    others.push(session(|record| record.stack = Stack::builder("other").build().unwrap()).await);
+    others.sort_unstable();
+    others.dedup();
+    assert_eq!(others.len(), 4, "{others:?}");
+}
+
+/// Of several updates, those that ended are known to have ended.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_fails_in_part_leaves_only_that_part_uncertain() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let mut form = serde_json::to_value(&deployment.stack).unwrap();
+    for resource in form["resources"].as_array_mut().unwrap() {
+        match resource["id"].as_str() {
+            Some("api") => resource["code"] = serde_json::to_value(Code::zip(b"broken")).unwrap(),
+            Some("worker") => resource["cpuMillis"] = 500.into(),
+            _ => {}
+        }
+    }
+    let next = Stack::from_json(&form.to_string()).unwrap();
+    let (manager, _) = case.manager(&deployment);
+    let next = Release::partial(next, [Arc::from(*b"broken")].into_iter().collect());
+    let error = manager.release(&next, &Artifacts::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::Failed, Some("api")), "{error}");
+    let now = manager.deployment();
+    assert_eq!(now.uncertain, ["api".parse().unwrap()].into());
+    assert_eq!(now.stack.resource("worker"), next.stack().resource("worker"));
+    assert_eq!(now.stack.resource("api"), deployment.stack.resource("api"));
+}
