@@ -1,1 +1,4 @@
 #![doc = include_str!("../../../README.md")]
+
+#[doc = include_str!("../../../docs/testing.md")]
+pub mod testing {}
