@@ -220,3 +220,39 @@ impl Drop for Server {
         let _ = self.0.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        shell
+    }
+
+    #[test]
+    fn a_program_without_its_port_is_started_on_another() {
+        let tried = Cell::new(0);
+        let program = |port: u16| {
+            tried.set(tried.get() + 1);
+            match tried.get() {
+                1 => shell("echo 'bind: Address already in use' >&2; sleep 600"),
+                2 => shell("echo 'listen EADDRINUSE: address in use'; exit 1"),
+                _ => shell(&format!("echo starting; echo listening on {port}; sleep 600")),
+            }
+        };
+        let (_server, port) =
+            Server::start_on_a_port(program, |line, port| line == format!("listening on {port}")).unwrap();
+        assert!(port > 0);
+        assert_eq!(tried.get(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "sh does not run:\nno such option")]
+    fn what_a_program_that_ends_wrote_is_told() {
+        let _ = Server::start(&mut shell("echo no such option; exit 2"), |line| line.parse::<u16>().ok());
+    }
+}

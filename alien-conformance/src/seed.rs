@@ -35,3 +35,19 @@ pub fn chance() -> Chance {
 pub fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(seed()), ..Config::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    use super::{cases, chance};
+    use crate::stacks::any_document;
+
+    #[test]
+    fn what_is_left_to_chance_is_the_same_again() {
+        let stack = || any_document().new_tree(&mut TestRunner::new(cases(1))).unwrap().current();
+        assert_eq!(stack(), stack());
+        assert_eq!(chance().u64(..), chance().u64(..));
+    }
+}

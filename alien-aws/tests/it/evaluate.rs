@@ -133,7 +133,7 @@ fn sample(words: &'static [&'static str]) -> impl Strategy<Value = &'static str>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(alien_conformance::seed::cases(600))]
 
     #[test]
     fn an_allowance_takes_nothing_away_and_a_denial_gives_nothing(

@@ -8,9 +8,9 @@ use alien_aws::{Aws, Target};
 use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Kind, Provision, SystemClock};
+use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Kind, Provision};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -135,7 +135,7 @@ impl World for Peer {
     }
 
     fn calling(&self) -> CallConfig {
-        quickly(Arc::new(SystemClock), Duration::from_secs(20))
+        quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
     fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {

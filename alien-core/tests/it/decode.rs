@@ -146,7 +146,7 @@ fn the_example_is_read_and_written_back() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(alien_conformance::seed::cases(400))]
 
     #[test]
     fn any_text_is_read_or_told_what_is_wrong(text in "\\PC{0,60}") {

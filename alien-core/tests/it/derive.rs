@@ -46,7 +46,7 @@ fn reach_is_what_pushed_code_can_touch() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(alien_conformance::seed::cases(300))]
 
     #[test]
     fn the_vendor_holds_heartbeat_of_all_and_what_live_and_extend_say(stack in any_stack()) {
