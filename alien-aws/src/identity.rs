@@ -14,7 +14,7 @@ use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
+use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
 
 /// Seconds a session lasts at most: chained roles get no more than an hour
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).

@@ -16,7 +16,7 @@ use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::policy::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
+use crate::policy::document::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
 
 /// The audience of tokens that are exchanged for those of a managed identity
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).

@@ -14,7 +14,7 @@ use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::policy::{CustomRole, Impersonator, Principal};
+use crate::policy::document::{CustomRole, Impersonator, Principal};
 use crate::target::Target;
 
 /// What the customer's admin needs to make a service account and bind roles to it.

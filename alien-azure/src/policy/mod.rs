@@ -1,6 +1,6 @@
 //! Role definitions and assignments: rendered, measured, evaluated.
 
-mod document;
+pub(crate) mod document;
 mod evaluate;
 mod limits;
 mod render;

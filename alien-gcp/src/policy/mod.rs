@@ -1,6 +1,6 @@
 //! Custom roles and bindings: rendered, measured, evaluated.
 
-mod document;
+pub(crate) mod document;
 mod evaluate;
 mod limits;
 mod render;
