@@ -13,8 +13,8 @@ use alien_core::memory::Fault;
 use alien_core::memory::Memory;
 use alien_core::memory::Right;
 use alien_core::{
-    Code, Container, Data, Deployment, ErrorKind, Event, Function, Layer, Network, Profile, Provision, Queue, Silent,
-    Stack, Storage,
+    Code, Container, Data, Deployment, ErrorKind, Event, Function, Layer, Network, Profile, Provision, Queue, Retry,
+    Silent, Stack, Storage,
 };
 
 use crate::in_process::{InProcess, first};
@@ -161,13 +161,54 @@ async fn the_claim_of_a_run_that_was_killed_lapses() {
     let stack = life::product(&first(&world));
     let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "lapse", stack);
+    let claimed = tokio::time::Instant::now();
     world.account.fail_at(40, Fault::KilledAfter);
     case.up(&release, None).await.unwrap_err();
     world.account.restart();
     let error = case.up(&release, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::advance(Duration::from_secs(60) - claimed.elapsed()).await;
     case.up(&release, None).await.unwrap();
+}
+
+/// Whoever removes the identity that carries the claim ends a set-up, and not the take-down that has removed it itself.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down() {
+    let world = InProcess::new();
+    let stack = life::product(&first(&world));
+    let release = release(&stack, &[first(&world)]);
+    let case = Case::new(&world, "gone", stack);
+    world.account.set_settling(Duration::from_secs(100));
+    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let removed = async {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        let mut there = serde_json::to_value(world.account.save()).unwrap();
+        there["identities"].as_object_mut().unwrap().remove("identity/gone-management-4").unwrap();
+        world.account.load(serde_json::from_value(there).unwrap());
+    };
+    let (start, options) = (tokio::time::Instant::now(), run());
+    let (set_up, ()) = tokio::join!(case.provisioner.apply(&plan, &options, &Silent), removed);
+    assert_eq!(set_up.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(start.elapsed() < Duration::from_secs(80), "at the next renewal: {:?}", start.elapsed());
+
+    // The last looks of a take-down are lost, and made again only long after the claim would have been renewed.
+    world.account.set_settling(Duration::ZERO);
+    let deployment = case.up(&release, None).await.unwrap();
+    let there = world.account.save();
+    let slow = Retry { first: Duration::from_secs(1000), most: Duration::from_secs(1000), budget: Duration::MAX };
+    let (id, target) = (case.invitation.id, case.target.clone());
+    let admin = world.provisioner(id, target, world.calling().retry(slow));
+    let before = world.account.asked().len();
+    admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let asked = world.account.asked().split_off(before);
+    let last = asked.iter().rposition(|asked| asked.right.permission == "identity.delete").unwrap();
+    world.account.load(there);
+    for look in 1..=8 {
+        world.account.fail_at(last + look, Fault::Lost);
+    }
+    let start = tokio::time::Instant::now();
+    let report = admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert!(report.kept.is_empty() && start.elapsed() > Duration::from_secs(60), "{report:?} {:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

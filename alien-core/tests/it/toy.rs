@@ -19,8 +19,8 @@ use alien_core::adapter::{
 use alien_core::{
     Action, Adapter, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error, ErrorKind,
     Field, Function, FunctionUpdate, Grants, Health, Heartbeat, Holder, Impersonate, Invitation, Layers, Live, Manager,
-    Options, Prefix, Problem, Profile, Promise, Provision, Release, Remedy, Resource, Result, Rule, Set, Side, Silent,
-    Size, Stack, Storage,
+    Options, Prefix, Problem, Profile, Promise, Provision, Purpose, Release, Remedy, Resource, Result, Rule, Set, Side,
+    Silent, Size, Stack, Storage,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,7 @@ enum Scope {
 struct Target {
     prefix: Prefix,
     vendor: String,
+    proof: String,
 }
 
 /// Every call: the permission it takes, what on, what it does there. Documents and the gate are both made of these.
@@ -131,6 +132,8 @@ impl Cloud for Toy {
     const TARGET: &'static [Field] = &[
         Field::place::<Prefix>("prefix", "the name of the deployment"),
         Field::trust::<String>("vendor", "whom it trusts"),
+        // Another one for every deployment, so that nobody gets into one by what another customer shows.
+        Field::trust::<String>("proof", "what the vendor must show").made(|id| format!("proof-of-{id}")),
     ];
 
     type Scope = Scope;
@@ -168,7 +171,7 @@ impl Cloud for Toy {
 #[serde(deny_unknown_fields)]
 struct Principal {
     name: String,
-    trusts: Option<String>,
+    trusts: Option<(String, String)>,
     allowed: Vec<(String, String)>,
 }
 
@@ -188,7 +191,8 @@ impl AccessControl for Toy {
         let allowed = layout
             .granted(grants)
             .flat_map(|(_, _, row, names)| names.map(|name| (row.permission.to_owned(), name.to_owned())));
-        let trusts = (grants.holder == Holder::Vendor).then(|| layout.target.vendor.clone());
+        let Target { vendor, proof, .. } = &layout.target;
+        let trusts = (grants.holder == Holder::Vendor).then(|| (vendor.clone(), proof.clone()));
         Principal { name: grants.holder.label().to_owned(), trusts, allowed: allowed.collect() }
     }
 
@@ -209,7 +213,7 @@ impl AccessControl for Toy {
 
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
         let other = found.trusts.iter().filter(|_| found.trusts != expected.trusts);
-        other.map(|who| format!("it trusts {who}")).collect()
+        other.map(|(who, _)| format!("it trusts {who}")).collect()
     }
 
     fn may_allow(principal: &Principal, permission: &str, name: &str, _: &[(&str, &str)]) -> Option<String> {
@@ -472,9 +476,9 @@ impl Assume<Toy> for Client {
         "identities.assume"
     }
 
-    /// Where the cloud lets the vendor show a proof that belongs to one deployment, those that must not do stand here.
+    /// What must not let anybody in: each is tried once, when a record is registered.
     fn wrong_proofs(&self) -> &'static [Proof] {
-        &[]
+        &[Proof::Omitted, Proof::Mismatched]
     }
 
     async fn assume(&self, request: &AssumeRequest<Toy>) -> Result<AssumedSession<Self>> {
@@ -485,7 +489,12 @@ impl Assume<Toy> for Client {
         let thing = server.things.get(identity).filter(known);
         let document = thing.and_then(|thing| serde_json::from_str::<Principal>(&thing.text).ok());
         let trusted = document.and_then(|document| document.trusts);
-        if self.token != VENDOR || trusted.as_deref() != Some("vendor") {
+        let shown = match request.proof {
+            Proof::Expected => request.deployment.target().proof.as_str(),
+            Proof::Omitted => "",
+            Proof::Mismatched => "another",
+        };
+        if self.token != VENDOR || !trusted.is_some_and(|(who, proof)| who == "vendor" && proof == shown) {
             return Err(Error::new(ErrorKind::Denied, format!("{identity} does not trust you")));
         }
         let token = format!("secret-of-session-{}", server.sessions.len());
@@ -547,6 +556,9 @@ fn stack() -> Stack {
     stack.build().unwrap()
 }
 
+/// What the invitation of the deployment gives.
+const PROOF: &str = "proof-of-00000000-0000-0000-0000-000000000001";
+
 fn texts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
     texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
@@ -565,7 +577,7 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     let connection = Connection::new(calls, "somebody");
 
     // Nothing is called for a review. The invitation says whom to trust.
-    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let reviewed = cloud.review(&stack, &target).unwrap();
     assert_eq!(reviewed.review.rows[0].can, ["see its health and settings", "push code and settings"]);
     assert!(reviewed.review.rows[1].cannot.contains(&"read or write its data".to_owned()), "{reviewed:?}");
@@ -641,7 +653,7 @@ async fn what_the_cloud_does_not_take_is_told_before_anything_is_called() {
     stack.live("jobs", alien_core::Queue::new());
     stack.profile("execution", Profile::new());
     let stack = stack.build().unwrap();
-    let target = toys.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let target = toys.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let error = toys.review(&stack, &target).unwrap_err().to_string();
     assert!(error.contains("`api`: it has a public address, and toy has none; leave it out"), "{error}");
     assert!(error.contains("`jobs`: toy has no queue; leave it out on this cloud"), "{error}");
@@ -658,7 +670,7 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
     let toys = Toys::default();
     let cloud: &dyn Adapter = &toys;
     let (id, stack) = (DeploymentId::from(uuid::Uuid::from_u128(1)), stack());
-    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let connection = |option: &str| {
         let calls = CallConfig::new(PausedClock::begin());
         let connection = Connection::new(calls, "somebody").option(option, "some");
@@ -677,8 +689,11 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
     }
     let options: Vec<&str> =
         cloud.options().iter().filter(|option| option.is_for(Side::Vendor)).map(|option| option.name).collect();
-    assert_eq!((options, cloud.fields().len()), (vec!["endpointUrl"], 2));
+    assert_eq!((options, cloud.fields().len()), (vec!["endpointUrl"], 3));
 
+    let given = cloud.trust(id, texts(&[("vendor", "vendor"), ("proof", "of-old")])).unwrap();
+    assert_eq!(given["proof"], "of-old", "what is given is not made");
+    assert_eq!(cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap()["proof"], PROOF);
     assert!(cloud.trust(id, texts(&[])).unwrap_err().to_string().contains("`vendor`: missing; give whom it trusts"));
     let where_to = cloud.trust(id, texts(&[("vendor", "vendor"), ("prefix", "acme")])).unwrap_err().to_string();
     assert!(where_to.contains("`prefix`: has no meaning for this cloud"), "the customer says where: {where_to}");
@@ -702,13 +717,39 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
     assert_eq!(record.identity, "identities/acme-management-4");
 }
 
+/// What a kind does not implement on a cloud, the cloud does not have.
+#[tokio::test(start_paused = true)]
+async fn what_a_kind_has_not_on_the_cloud_is_unsupported() {
+    let toys = Toys::default();
+    let mut stack = Stack::builder("product");
+    stack.live("files", Storage::new());
+    stack.live("api", Function::new(Code::zip(b"first"), "execution").commands());
+    stack.profile("execution", Profile::new());
+    let stack = stack.build().unwrap();
+    let (_, record) = set_up(&toys, stack.clone()).await;
+    let record = record.unwrap();
+    let calls = CallConfig::new(PausedClock::begin());
+    let vendor = Impersonator::<Toy, _>::new(toys.client(VENDOR), calls);
+    let [files, api] = ["files", "api"].map(|id| stack.resource(id).unwrap());
+    let session = vendor.session(&record, &Purpose::Update([files.id().clone()].into())).await.unwrap();
+    let change = Change { resource: files.clone(), zip: None, previous_zip: None, again: true };
+    let error = session.update(files.id(), &change).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (ErrorKind::Unsupported, "a storage is not updated by the vendor on toy")
+    );
+    let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
+    let error = session.dispatch(api.id(), b"ring").await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Unsupported, "a function takes no commands on toy"));
+}
+
 /// A set-up, as far as it gets.
-async fn set_up(toys: &Toys) -> (Box<dyn Provision>, Result<Deployment>) {
+async fn set_up(toys: &Toys, stack: Stack) -> (Box<dyn Provision>, Result<Deployment>) {
     let cloud: &dyn Adapter = toys;
     let connection = Connection::new(CallConfig::new(PausedClock::begin()), "somebody");
-    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor")])).unwrap();
+    let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let admin = cloud.provisioner(uuid::Uuid::from_u128(1).into(), &target, &connection).await.unwrap();
-    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let release = Release::new(stack, [Arc::from(*b"first")].into_iter().collect()).unwrap();
     let options = Options::new("first");
     let made = match admin.plan(&release, None, &options).await {
         Ok(plan) => admin.apply(&plan, &options, &Silent).await,
@@ -719,9 +760,10 @@ async fn set_up(toys: &Toys) -> (Box<dyn Provision>, Result<Deployment>) {
 
 #[tokio::test(start_paused = true)]
 async fn an_admin_who_may_too_little_is_helped_by_the_provisioning_documents() {
+    // What is there cannot even be looked at; that follows from what is told.
     let toys = Toys::default();
-    toys.0.lock().unwrap().admin = BTreeSet::from(["things.get", "things.create", "identities.get"].map(str::to_owned));
-    let (_, made) = set_up(&toys).await;
+    toys.0.lock().unwrap().admin = BTreeSet::from(["things.create", "identities.get"].map(str::to_owned));
+    let (_, made) = set_up(&toys, stack()).await;
     let error = made.unwrap_err();
     assert!(error.problems().len() > 5, "all at once: {error}");
     for problem in error.problems() {
@@ -734,7 +776,7 @@ async fn an_admin_who_may_too_little_is_helped_by_the_provisioning_documents() {
 #[tokio::test(start_paused = true)]
 async fn what_the_cloud_lets_go_later_is_helped_by_taking_down_again() {
     let toys = Toys::default();
-    let (admin, record) = set_up(&toys).await;
+    let (admin, record) = set_up(&toys, stack()).await;
     let record = record.unwrap();
     toys.0.lock().unwrap().slow.insert("storages/acme-data-4".to_owned());
     let report = admin.destroy(&record, Data::Delete, &Options::new("down"), &Silent).await.unwrap();
