@@ -1,13 +1,53 @@
 //! Describe a product once, as a [`Stack`] of cloud-neutral resources, each **frozen** or **live**; derive from it
 //! three separate layers of permissions; and prove what they cannot do.
 //!
-//! * [`Stack`]: the description, in Rust or JSON, checked as a whole: every problem at once.
-//! * [`Permissions`]: provisioning (the customer's admin, once), management (the vendor, day
-//!   to day) and runtime (the deployed code), each grant with the reason it exists.
+//! ```
+//! use std::sync::Arc;
+//! use alien_core::{memory, *};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+//! # runtime.block_on(async {
+//! // The vendor describes its product.
+//! let mut stack = Stack::builder("shop");
+//! let orders = stack.frozen("orders", Kv::new());
+//! let api = stack.live("api", Function::new(Code::zip(b"first"), "api"));
+//! stack.link(&api, &orders);
+//! stack.profile("api", Profile::new().on(&orders, [Kv::DATA_READ]));
+//! let stack = stack.build()?;
+//!
+//! // What may the vendor do? The customer reads it before anything is set up.
+//! let target = memory::Target::new("acme")?;
+//! let rendered = render::<memory::Memory>(&stack, &target)?;
+//! assert!(rendered.report.breaches.is_empty());
+//!
+//! // The customer's admin sets up, with the admin's own credentials. Here the cloud is in this process.
+//! let account = memory::Account::new(Arc::new(SystemClock));
+//! let admin = memory::provisioner(&account, DeploymentId::new(), target, CallConfig::default());
+//! let release = Release::new(stack, [Arc::from(*b"first")].into_iter().collect())?;
+//! let plan = admin.plan(&release, None, &Options::default()).await?;
+//! let deployment = admin.apply(&plan, &Options::default(), &Silent).await?;
+//!
+//! // The vendor watches everything, and updates what is live.
+//! let vendor = memory::impersonator(&account, "vendor", "proof", CallConfig::default());
+//! let manager = Manager::new(Arc::new(vendor), deployment);
+//! assert_eq!(manager.heartbeat(&manager.handle(&orders)?).await?.health, Health::Healthy);
+//! manager.update(&manager.handle(&api)?, FunctionUpdate::new().zip(*b"second")).await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The main types
+//!
+//! * [`Stack`]: the description, in Rust or JSON, checked as a whole: every problem at once. [`Profile`] is what its code may do.
+//! * [`Permissions`]: provisioning (the customer's admin, once), management (the vendor, day to day) and runtime (the deployed
+//!   code), each grant with the reason it exists.
 //! * [`render`], [`audit`] and [`review`]: a cloud's own documents, proved against the promises, and said in words.
-//! * [`Provision`], [`Impersonate`] and [`Manage`]: what the customer's admin, the vendor and a session do, on three
-//!   values.
-//! * [`Manager`]: a deployment's typed face, for the vendor's programs.
+//! * [`Invitation`] and [`Deployment`]: the two files that vendor and customer exchange. No secret is in either.
+//! * [`Provision`] plans, sets up, takes down and revokes: the customer's admin alone has a value of it.
+//! * [`Impersonate`] opens sessions in deployments: the vendor has a value of it. [`Manager`] does with them what a vendor does.
+//! * [`Release`]: a stack and the bytes of its code.
+//! * [`Adapter`]: one face for every cloud, for programs that serve several.
 //! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest one, in this process.
 //!
 //! This crate names no cloud, opens no connection, starts no thread, and reads no clock but the one it is given.

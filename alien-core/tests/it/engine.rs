@@ -558,6 +558,13 @@ async fn the_vendor_is_shut_out_first_and_its_identity_goes_last() {
     // Some clouds clear up behind code under its own identity.
     let identities = gone.iter().position(|(subject, _)| subject == "execution").unwrap();
     assert!(identities >= stack.resources().len(), "{gone:?}");
+    // What others need goes after them.
+    let place = |subject: &str| gone.iter().position(|(gone, _)| gone == subject).unwrap();
+    for resource in stack.resources() {
+        for needed in resource.needs() {
+            assert!(place(resource.id().as_str()) < place(needed), "{} {needed}: {gone:?}", resource.id());
+        }
+    }
 }
 
 /// What an older version of the library set is set again, frozen or not: that is no change of the stack.
