@@ -51,6 +51,23 @@ impl fmt::Display for DeploymentId {
 
 /// What the vendor hands the customer: the stack, the deployment's id, and whom to trust. Reviewed before anything is
 /// done.
+///
+/// ```
+/// use alien_core::{DeploymentId, Invitation, Queue, Stack};
+///
+/// let mut stack = Stack::builder("shop");
+/// stack.live("jobs", Queue::new());
+/// let invitation = Invitation {
+///     version: Invitation::VERSION,
+///     id: DeploymentId::new(),
+///     cloud: "gcp".to_owned(),
+///     trust: [("vendor".to_owned(), "vendor@vendor-project.iam.gserviceaccount.com".to_owned())].into(),
+///     stack: stack.build()?,
+/// };
+/// let file = serde_json::to_string(&invitation)?;
+/// assert_eq!(Invitation::from_json(&file)?, invitation);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Invitation {

@@ -8,6 +8,20 @@ use crate::resource::{Code, Resource};
 use crate::stack::Stack;
 
 /// A stack and the bytes of its zips: what is rolled out, as one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use alien_core::{Artifacts, Code, Function, Profile, Release, Stack};
+///
+/// let mut stack = Stack::builder("shop");
+/// stack.live("api", Function::new(Code::zip(b"the bytes of a zip"), "api"));
+/// stack.profile("api", Profile::new());
+/// let stack = stack.build()?;
+/// let release = Release::new(stack.clone(), [Arc::from(*b"the bytes of a zip")].into_iter().collect())?;
+/// assert!(Release::new(stack, Artifacts::default()).is_err(), "the stack names a zip that is not among the bytes");
+/// # let _ = release;
+/// # Ok::<(), alien_core::Problems>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     stack: Stack,

@@ -133,6 +133,14 @@ impl Builder {
 }
 
 /// What the code of a profile may do, by resource.
+///
+/// ```
+/// use alien_core::{Profile, Queue, Stack, Storage};
+///
+/// let mut stack = Stack::builder("shop");
+/// let receipts = stack.frozen("receipts", Storage::new());
+/// stack.profile("api", Profile::new().on(&receipts, [Storage::DATA_READ]).on_all([Queue::DATA_WRITE]));
+/// ```
 #[derive(Debug, Default)]
 pub struct Profile {
     scopes: BTreeMap<String, Vec<String>>,
