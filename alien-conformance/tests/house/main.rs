@@ -15,6 +15,7 @@ mod circles;
 mod expand;
 mod face;
 mod fixtures;
+mod pages;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
