@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every page: those at the root, those in `docs`, and the one of the benchmarks.
+/// Every page: those at the root, and those of a folder in it.
 fn pages(root: &Path) -> Vec<PathBuf> {
-    let folders = ["", "docs", "benches"].map(|folder| root.join(folder));
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let folders = entries(root).into_iter().filter(|path| path.is_dir() && !path.ends_with("target"));
+    let files = folders.flat_map(|folder| entries(&folder)).chain(entries(root));
     files.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
