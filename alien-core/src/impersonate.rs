@@ -319,7 +319,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         // Just after the set-up a denial may only mean that what was granted is not known everywhere yet.
         let propagates = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
         let mut config = self.config.clone();
-        config.retry.budget += self.assume.propagation();
+        config.retry.budget = config.retry.budget.saturating_add(self.assume.propagation());
         let assumed = self.enter(&request, &config, propagates).await;
         let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let gate = Gate::new(Arc::clone(&request.deployment), request.grants.clone(), self.config.clone());

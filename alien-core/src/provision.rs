@@ -133,6 +133,7 @@ pub struct Plan {
     /// The size of each document against its limit.
     pub sizes: Vec<Size>,
     /// The permission documents of all three layers, in the cloud's own form.
+    #[serde(deserialize_with = "crate::unique::value")]
     pub documents: Value,
     /// The deployment's id.
     pub id: DeploymentId,

@@ -3,6 +3,7 @@
 use alien_aws::Aws;
 use alien_conformance::broken::{self, caught};
 use alien_conformance::golden::my_app;
+use alien_core::adapter::Documented;
 use alien_core::{Layers, Promise, Rendered, Report};
 use serde_json::{Value, json};
 
@@ -254,4 +255,18 @@ fn tagging_is_part_of_making_and_nothing_else() {
     assert!(condition.remove("ec2:CreateAction").is_some());
     let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
     caught(&alien_core::audit::<Aws>(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
+}
+
+/// Who reads only one of two keys may read the other one than AWS does.
+#[test]
+fn a_condition_whose_key_stands_twice_is_refused() {
+    let (stack, target) = (my_app(), target("acme".parse().unwrap()));
+    let documents = alien_core::render::<Aws>(&stack, &target).unwrap().documents;
+    let text = serde_json::to_string(&documents).unwrap();
+    assert!(Aws::audited(&stack, &target, &text).unwrap().breaches.is_empty());
+    let condition = r#""StringEquals":{"#;
+    let twice = text.replacen(condition, &format!(r#"{condition}"aws:a":"b","aws:a":"c","#), 1);
+    assert_ne!(twice, text);
+    let told = Aws::audited(&stack, &target, &twice).unwrap_err().to_string();
+    assert!(told.contains("aws:a` is written twice"), "{told}");
 }

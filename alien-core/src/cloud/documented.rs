@@ -14,12 +14,14 @@ use super::review::{Review, review};
 use crate::permission::{Grants, Layer};
 use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
+use crate::unique;
 
 /// What a customer reviews before anything is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// The permission documents of all three layers, in the cloud's own form.
+    #[serde(deserialize_with = "unique::value")]
     pub documents: Value,
     /// What the audit found: no breach, and what should be known.
     pub report: Report,
@@ -79,11 +81,16 @@ impl<C: AccessControl> Documented for C {
             cloud: String,
             layers: Layers<P>,
         }
+        /// A key that stands twice may be read otherwise by the cloud.
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Once(#[serde(deserialize_with = "unique::value")] Value);
         let wrong = |what: String| {
             let help = "give the JSON form of rendered documents".to_owned();
             Problems(vec![Problem::error(Rule::Form, what, help)])
         };
         let given: Given<C::Principal> = serde_json::from_str(documents)
+            .and_then(|Once(documents)| serde_json::from_value(documents))
             .map_err(|error| wrong(format!("these are not permission documents of {}: {error}", C::NAME)))?;
         if given.cloud != C::NAME {
             return Err(wrong(format!("these are permission documents of {}, not of {}", given.cloud, C::NAME)));

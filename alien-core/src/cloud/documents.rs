@@ -22,6 +22,7 @@ pub struct Documents<T, P> {
     /// Where it goes and whom it trusts.
     pub target: T,
     /// The resources, by id.
+    #[serde(deserialize_with = "crate::unique::map")]
     pub resources: BTreeMap<ResourceId, Physical>,
     /// The identities, by layer.
     pub layers: Layers<P>,

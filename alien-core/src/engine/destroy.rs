@@ -15,7 +15,6 @@ use crate::progress::{Event, Progress, Stage};
 use crate::provision::{Data, DestroyReport, Options, Remaining};
 use crate::reconcile::{Observed, Provider, Removal};
 use crate::release::Release;
-use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// What became of something that was to be removed, whosever it is.
@@ -56,9 +55,9 @@ where
         let gate = |stack: &Stack| self.gate(Release::without_artifacts(stack.clone()), data);
         let retired: Vec<Gate<C>> = deployment.retired.iter().map(gate).collect();
         let gate = gate(&deployment.stack);
-        let mut found = self.observe_all(gate.deployment().subjects(), &gate).await?;
+        let mut found = self.all_left(gate.deployment().subjects(), &gate).await?;
         for old in &retired {
-            found.extend(self.observe_all(leftover(old.deployment(), gate.deployment()).into_iter(), old).await?);
+            found.extend(self.all_left(leftover(old.deployment(), gate.deployment()).into_iter(), old).await?);
         }
         let there = found.iter().any(|(_, found)| found.is_own());
         let work = async {
@@ -92,7 +91,7 @@ where
             report.add(deployment, subject, outcome);
         }
         let gone = deployment.subjects().filter(|subject| matches!(outcomes.get(subject), Some(Outcome::Gone)));
-        let seen = self.observe_all(gone, gate).await?;
+        let seen = self.all_left(gone, gate).await?;
         let left = seen.iter().filter(|(_, found)| found.is_own());
         let left: Vec<&str> = left.map(|(subject, _)| deployment.subject_name(*subject)).collect();
         if left.is_empty() {
@@ -105,17 +104,7 @@ where
     async fn remove(&self, subject: Subject, data: Data, gate: &Gate<C>, progress: &dyn Progress) -> Result<Outcome> {
         let deployment = gate.deployment();
         let tell = |stage| progress.event(&Event::of(deployment, subject, stage));
-        let seen = match self.observe(subject, gate).await {
-            // The customer has removed what was the customer's.
-            Err(error)
-                if error.kind() == ErrorKind::NotFound
-                    && deployment.resource(subject).is_ok_and(Resource::is_adopted) =>
-            {
-                Observed::Absent
-            }
-            seen => seen?,
-        };
-        match seen {
+        match self.left(subject, gate).await? {
             Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => return Ok(Outcome::Gone),
             Observed::Foreign(whose) => return Ok(Outcome::Foreign(whose)),
             Observed::Own { .. } => {}

@@ -12,6 +12,7 @@ use crate::permission::Subject;
 use crate::problem::Problem;
 use crate::provision::Data;
 use crate::reconcile::{Observed, Provider, Reconcile, Removal};
+use crate::resource::Resource;
 
 impl<C, P> Engine<C, P>
 where
@@ -51,6 +52,26 @@ where
         gate: &Gate<C>,
     ) -> Result<Vec<(Subject, Observed)>> {
         let looks: Vec<_> = subjects.map(|subject| self.look(subject, gate)).collect();
+        stream::iter(looks).buffered(self.width.get()).try_collect().await
+    }
+
+    /// What is left of a subject, where it is taken down: what was the customer's, the customer may have removed.
+    pub(super) async fn left(&self, subject: Subject, gate: &Gate<C>) -> Result<Observed> {
+        let is_adopted = || gate.deployment().resource(subject).is_ok_and(Resource::is_adopted);
+        match self.observe(subject, gate).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && is_adopted() => Ok(Observed::Absent),
+            found => found,
+        }
+    }
+
+    /// What is left of several subjects, looked at at once.
+    pub(super) async fn all_left(
+        &self,
+        subjects: impl Iterator<Item = Subject> + Send,
+        gate: &Gate<C>,
+    ) -> Result<Vec<(Subject, Observed)>> {
+        let looks: Vec<_> =
+            subjects.map(|subject| async move { Ok((subject, self.left(subject, gate).await?)) }).collect();
         stream::iter(looks).buffered(self.width.get()).try_collect().await
     }
 

@@ -15,6 +15,7 @@ pub struct Reach {
     /// The code the vendor may replace, sorted by id.
     pub through: Vec<Through>,
     /// What the code of each profile can do with data, by profile.
+    #[serde(deserialize_with = "crate::unique::map")]
     pub profiles: BTreeMap<ProfileName, Vec<DataReach>>,
 }
 

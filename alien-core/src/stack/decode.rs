@@ -4,17 +4,16 @@
 //! the least that its kind needs, so that every wrong field is named.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
 use crate::kind::Kind;
 use crate::problem::{Problem, Problems, Rule};
 use crate::resource::Settings;
+use crate::unique::Tree;
 
 impl Stack {
     /// Reads the JSON form and checks it. The form is that of [`schema`](crate::schema).
@@ -25,7 +24,7 @@ impl Stack {
     /// that [`Builder::build`](crate::Builder::build) checks.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
         match serde_json::from_str::<Tree>(text) {
-            Ok(tree) => tree.stack(),
+            Ok(tree) => stack(tree),
             Err(error) => {
                 let help = "write a JSON object as the schema of stacks describes it".to_owned();
                 Err(Problems(vec![Problem::error(Rule::Form, format!("not JSON: {error}"), help).at("stack")]))
@@ -37,15 +36,13 @@ impl Stack {
 /// As a part of another document: the same, with all problems in one text.
 impl<'de> Deserialize<'de> for Stack {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Tree::deserialize(deserializer)?.stack().map_err(serde::de::Error::custom)
+        stack(Tree::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
-impl Tree {
-    fn stack(self) -> Result<Stack, Problems> {
-        let (draft, problems) = decode(self);
-        draft.check(problems)
-    }
+fn stack(tree: Tree) -> Result<Stack, Problems> {
+    let (draft, problems) = decode(tree);
+    draft.check(problems)
 }
 
 fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
@@ -210,88 +207,5 @@ impl Findings {
             }
         }
         None
-    }
-}
-
-/// A JSON value, and the paths of fields that stand twice in one object: JSON readers silently keep one of them, and
-/// a reviewer may have read the other.
-struct Tree {
-    value: Value,
-    repeated: Vec<String>,
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut repeated = Vec::new();
-        let value = Node { path: "", repeated: &mut repeated }.deserialize(deserializer)?;
-        Ok(Self { value, repeated })
-    }
-}
-
-struct Node<'a> {
-    path: &'a str,
-    repeated: &'a mut Vec<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        loop {
-            let path = format!("{}[{}]", self.path, list.len());
-            let Some(item) = items.next_element_seed(Node { path: &path, repeated: self.repeated })? else { break };
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            let separator = if self.path.is_empty() { "" } else { "." };
-            let path = format!("{}{separator}{key}", self.path);
-            let value = entries.next_value_seed(Node { path: &path, repeated: self.repeated })?;
-            if map.insert(key, value).is_some() {
-                self.repeated.push(path);
-            }
-        }
-        Ok(Value::Object(map))
     }
 }

@@ -4,9 +4,9 @@ use alien_conformance::golden::my_app;
 use alien_conformance::json::{any_value, with_part_replaced};
 use alien_conformance::stacks::{IMAGE, any_document, full};
 use alien_conformance::world::{Shipped, release};
-use alien_core::adapter::DeploymentContext;
+use alien_core::adapter::{DeploymentContext, Documented};
 use alien_core::memory::Memory;
-use alien_core::{Deployment, DeploymentId, Invitation, Problem, Problems, Rule, Stack};
+use alien_core::{Deployment, DeploymentId, Invitation, Problem, Reviewed, Rule, Stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -105,24 +105,32 @@ fn a_key_that_stands_twice_is_refused_by_its_name_wherever_it_stands() {
     let stack = full(&code, IMAGE);
     let target = alien_core::memory::Target::new("acme").unwrap();
     let id = DeploymentId::from(uuid::Uuid::nil());
-    let record = DeploymentContext::<Memory>::new(id, target, release(&stack, &[code])).record().unwrap();
+    let record = DeploymentContext::<Memory>::new(id, target.clone(), release(&stack, &[code])).record().unwrap();
     let retired = vec![stack.clone()];
     let record = Deployment { identity_id: Some("chosen".to_owned()), retired, ..record };
     let trust = record.target.trust::<Memory>();
     let (version, cloud) = (Invitation::VERSION, "memory".to_owned());
     let invitation = Invitation { version, id, cloud, trust, stack: stack.clone() };
-    type Read = fn(&str) -> Result<(), Problems>;
-    let files: [(Value, Read); 3] = [
-        (serde_json::to_value(&stack).unwrap(), |text| Stack::from_json(text).map(drop)),
-        (serde_json::to_value(&invitation).unwrap(), |text| Invitation::from_json(text).map(drop)),
-        (serde_json::to_value(&record).unwrap(), |text| Deployment::from_json(text).map(drop)),
+    let reviewed = Memory::reviewed(&stack, &target).unwrap();
+    let documents = alien_core::render::<Memory>(&stack, &target).unwrap().documents;
+    type Documents = alien_core::Documents<alien_core::memory::Target, alien_core::memory::Principal>;
+    fn told<T, E: ToString>(read: Result<T, E>) -> Result<(), String> {
+        read.map(drop).map_err(|error| error.to_string())
+    }
+    type Read = fn(&str) -> Result<(), String>;
+    let files: [(Value, Read); 5] = [
+        (serde_json::to_value(&stack).unwrap(), |text| told(Stack::from_json(text))),
+        (serde_json::to_value(&invitation).unwrap(), |text| told(Invitation::from_json(text))),
+        (serde_json::to_value(&record).unwrap(), |text| told(Deployment::from_json(text))),
+        (serde_json::to_value(&reviewed).unwrap(), |text| told(serde_json::from_str::<Reviewed>(text))),
+        (serde_json::to_value(&documents).unwrap(), |text| told(serde_json::from_str::<Documents>(text))),
     ];
     for (file, read) in files {
         read(&file.to_string()).unwrap();
         let texts = with_a_key_twice(&file);
         assert!(texts.len() > 80, "{}", texts.len());
         for (key, text) in texts {
-            let told = read(&text).expect_err(&text).to_string();
+            let told = read(&text).expect_err(&text);
             let name = key.trim_matches('"');
             let twice = told.contains("written twice") || told.contains("duplicate field");
             assert!(twice && told.contains(&format!("{name}`")), "{name}: {told}");

@@ -327,8 +327,14 @@ async fn an_existing_network_is_used_and_never_touched() {
     world.account.add_foreign("customers-net");
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     assert_eq!(deployment.resources["net"], "customers-net");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let down = async || case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await;
+    down().await.unwrap();
     assert_eq!(world.account.names(), ["customers-net"]);
+    // The customer may have removed what is theirs.
+    case.up(&release(&stack, &[]), None).await.unwrap();
+    world.account.remove("customers-net");
+    down().await.unwrap();
+    assert_eq!(world.account.names(), [""; 0]);
 }
 
 /// What an earlier release had and was kept for its data is known by the record, and taken down with the rest.
