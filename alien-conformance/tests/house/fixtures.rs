@@ -100,7 +100,7 @@ fn the_face_is_what_has_a_path() {
             "use jiff::Timestamp; type Alias = bytes::Bytes;
                   pub struct Shown { pub at: Timestamp, kept: url::Url }
                   impl Shown { pub fn new() -> Alias { hidden() } fn hidden(&self) {} }
-                  impl From<http::Uri> for Shown { fn from(_: http::Uri) -> Self { todo!() } }
+                  impl From<http::Uri> for Shown { fn from(_: http::Uri) -> Self { Shown } }
                   pub enum Way { In, Out } pub struct Unreachable;",
         ),
     ]);
