@@ -1,7 +1,9 @@
 //! What the documents say, as files to be reviewed.
 
 use alien_azure::Azure;
-use alien_conformance::golden;
+use alien_conformance::{golden, stacks};
+use alien_core::{Kind, Lifecycle};
+use serde_json::json;
 
 use crate::target;
 
@@ -13,4 +15,22 @@ fn documents_of_my_app() {
 #[test]
 fn permissions_of_every_set() {
     insta::assert_snapshot!("sets", golden::sets::<Azure>());
+}
+
+/// Only apps stand in an environment: a queue that is linked to one finds nobody by name.
+#[test]
+fn apps_are_told_that_they_do_not_find_apps_of_another_environment() {
+    let mut resources = vec![stacks::resource("api", Kind::Function, Lifecycle::Live)];
+    let apart =
+        [("worker", Kind::Container), ("other", Kind::Function), ("jobs", Kind::Queue), ("data", Kind::Storage)];
+    for (id, kind) in apart {
+        let mut resource = stacks::resource(id, kind, Lifecycle::Frozen);
+        resource["links"] = json!(["api"]);
+        resources.push(resource);
+    }
+    let stack = stacks::stack_of(&resources);
+    let rendered = alien_core::render::<Azure>(&stack, &target("acme".parse().unwrap())).unwrap();
+    let told = rendered.warnings.iter().filter(|warning| warning.what.contains("another environment"));
+    let told: Vec<_> = told.filter_map(|warning| warning.subject.as_deref()).collect();
+    assert_eq!(told, ["other", "worker"]);
 }
