@@ -1,5 +1,5 @@
-//! The cloud as a type.
+//! The type that names AWS.
 
-/// AWS, as [`alien_core::adapter`] knows clouds.
+/// AWS, as an implementation of [`alien_core::adapter::Cloud`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aws {}

@@ -1,4 +1,4 @@
-//! What the containers of a deployment share: an ECS cluster.
+//! The ECS cluster that the containers of a deployment share.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,11 +11,11 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Names of clusters have at most 255 characters
+/// The longest name of a cluster, in characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html>).
 const MAX: usize = 255;
 
-/// The cluster: made once for all containers of a deployment.
+/// The cluster of a deployment, one for all its containers.
 #[cfg(feature = "client")]
 pub(crate) struct Cluster;
 
@@ -23,7 +23,7 @@ pub(crate) fn set() -> Rows<Aws> {
     &[op::CREATE_CLUSTER, op::DELETE_CLUSTER, op::DESCRIBE_CLUSTERS, op::TAG_CLUSTER, op::CREATE_ECS_LINKED_ROLE]
 }
 
-/// Names the cluster and the service-linked role, where a stack has containers.
+/// Adds the names of the cluster and of the service-linked role if the stack has containers.
 pub(crate) fn names(arns: Arns<'_>, stack: &Stack, things: &mut Vec<(Scope, String)>) {
     if stack.resources().iter().all(|resource| resource.kind() != Kind::Container) {
         return;

@@ -1,4 +1,4 @@
-//! The roles of a deployment: their names, their trust, and what making them takes.
+//! The roles of a deployment: their names, their trust policies, and the permissions that creating them takes.
 
 #[cfg(feature = "client")]
 pub(crate) mod assume;
@@ -16,11 +16,11 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
 
-/// Seconds a session lasts at most: chained roles get no more than an hour
+/// The longest session, in seconds. Role chaining limits sessions to an hour
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 pub(crate) const MAX_SESSION: u32 = 3600;
 
-/// What the customer's admin needs to make a role and its policies.
+/// The operations with which the customer's admin creates a role and its policies.
 pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_ROLE,
@@ -48,37 +48,38 @@ pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     ]
 }
 
-/// Names a role and what belongs to it.
+/// Adds the names of a role and of its managed policies.
 pub(crate) fn names(arns: Arns<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let name = arns.role(&holder.name());
     let role = arns.iam(&["role/", &name]);
     things.push((Scope::Role, role.clone()));
-    // A managed policy is the role's name, `-p` and one digit; no physical name ends in a word of two characters.
+    // A managed policy is named after the role, with `-p` and one digit. No physical name ends in a word of two
+    // characters, so no other role's name matches.
     things.push((Scope::RolePolicies, arns.iam(&["policy/", &name, "-p?"])));
     if let Holder::Profile(_) = holder {
         things.extend([(Scope::RoleForLambda, role.clone()), (Scope::RoleForTasks, role)]);
     }
 }
 
-/// The name of the `number`th managed policy of a role, from 0.
+/// The name of the `number`th managed policy of a role, counted from 0.
 pub(crate) fn managed_policy_name(role: &str, number: usize) -> String {
     format!("{role}-p{number}")
 }
 
-/// Who may assume the role of a holder.
+/// The trust policy of a holder's role: who may assume it.
 ///
-/// * Management: exactly the vendor's principal, with the external id
+/// * Management: only the vendor's principal, with the external id
 ///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html>).
-/// * A profile: the services that run its code, ECS for this account only
+/// * A profile: the services that run its code; ECS only for this account
 ///   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>).
-/// * Provisioning: whomever the customer's own account allows to.
+/// * Provisioning: the principals that the customer's own account allows.
 pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
     let target = &layout.target;
     let statements = match holder {
         Holder::Vendor => {
             let external_id = Some(("sts:ExternalId", target.external_id.to_string()));
             let mut vendor = assume("VendorWithExternalId", ("AWS", target.vendor.to_string()), external_id);
-            // So that the vendor's sessions can carry, in the customer's CloudTrail, who began them.
+            // Lets the vendor's sessions record in the customer's CloudTrail who started them.
             vendor.actions.push("sts:SetSourceIdentity".into());
             vec![vendor]
         }
@@ -107,19 +108,19 @@ pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
     Policy::new(statements)
 }
 
-/// Where role, trust and policies are not those that the stack gives: another role, other trust, longer sessions, a
-/// policy that is someone else's or stands twice.
+/// Lists how a role differs from the rendered one: another role, other trust, longer
+/// sessions, a foreign policy or a duplicate one.
 pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
     let role = &expected.role.name;
     if found.role.name != *role {
-        problems.push(format!("the role is `{}`, and the deployment's is `{role}`", found.role.name));
+        problems.push(format!("the role is `{}`, not the deployment's role `{role}`", found.role.name));
     }
     let (trust, due) = (&found.role.trust_policy.statements, &expected.role.trust_policy.statements);
     for statement in trust.iter().filter(|statement| !due.contains(statement)) {
         let who: Vec<&str> = statement.principal.values().flat_map(|who| &who.0).map(String::as_str).collect();
         problems.push(format!(
-            "trust statement `{}`, about {}, is not the deployment's",
+            "trust statement `{}`, about {}, is not part of the deployment",
             statement.sid,
             who.join(", ")
         ));
@@ -129,7 +130,7 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     }
     let (session, most) = (found.role.max_session_duration, expected.role.max_session_duration);
     if session > most {
-        problems.push(format!("sessions may last {session} seconds, and {most} is the most"));
+        problems.push(format!("sessions may last {session} seconds, but at most {most} are allowed"));
     }
     let mut names = BTreeSet::new();
     for policy in &found.policies {
@@ -138,10 +139,10 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
             PolicyKind::Managed => (0..10).any(|number| policy.name == managed_policy_name(role, number)),
         };
         if !own {
-            problems.push(format!("policy `{}` is not one of the role's", policy.name));
+            problems.push(format!("policy `{}` is not part of the role", policy.name));
         }
         if !names.insert((&policy.name, policy.kind == PolicyKind::Inline)) {
-            problems.push(format!("policy `{}` stands twice, and the last one written would hold", policy.name));
+            problems.push(format!("policy `{}` is listed twice: only the last one written would apply", policy.name));
         }
     }
     problems

@@ -1,5 +1,5 @@
-//! AWS for [`alien_core`]: from a stack to roles, trust policies and permission policies with exact ARNs; their audit;
-//! and an evaluator of what policies decide.
+//! AWS for [`alien_core`]: renders a stack as roles, trust policies and permission policies with exact ARNs, audits
+//! them, and evaluates what policies allow.
 //!
 //! ```
 //! use alien_aws::{Aws, Target};
@@ -21,8 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls AWS: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
-//! Without it, it has no network code.
+//! With the feature `client` it also calls AWS: [`provisioner`] for the customer's admin, [`impersonator`] for the
+//! vendor. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -63,13 +63,16 @@ impl Cloud for Aws {
     const TARGET: &'static [Field] = &[
         Field::place::<AccountId>("account", "the account that the deployment goes to, 12 digits"),
         Field::place::<Region>("region", "the region, `eu-central-1`"),
-        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::place::<Prefix>("prefix", "the name of the deployment; the names of everything it makes begin with it"),
         Field::trust::<VendorPrincipal>(
             "vendor",
-            "the ARN of the role or user of the vendor's that may assume the management role",
+            "the ARN of the vendor's role or user that may assume the management role",
         ),
-        Field::trust::<ExternalId>("externalId", "what the vendor must present when it assumes the management role")
-            .made(|_| format!("alien-{}", uuid::Uuid::new_v4().simple())),
+        Field::trust::<ExternalId>(
+            "externalId",
+            "the external id that the vendor must present to assume the management role",
+        )
+        .made(|_| format!("alien-{}", uuid::Uuid::new_v4().simple())),
     ];
 
     type Scope = Scope;
@@ -105,8 +108,9 @@ impl Cloud for Aws {
         if target.vendor.partition() == target.region.partition() {
             return Vec::new();
         }
-        let what = format!("the vendor `{}` is of another partition than {}", target.vendor, target.region);
-        let help = "name a vendor principal of the same partition: roles are not assumed across partitions";
+        let what =
+            format!("the vendor `{}` is in another partition than the region `{}`", target.vendor, target.region);
+        let help = "name a vendor principal of the region's partition: roles cannot be assumed across partitions";
         vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor")]
     }
 }

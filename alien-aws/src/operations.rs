@@ -1,21 +1,22 @@
 //! The operation table of AWS.
 //!
-//! Action names, the resource types they can be scoped to and their condition keys are those of the service
-//! authorization reference, page by page. Rows that no permission set lists are known and never granted: the audit
-//! needs them to say what a wrong document would allow.
+//! Actions, their resource types and their condition keys are taken from the service authorization reference, page by
+//! page. Rows that are in no permission set are never granted: the audit uses them to say what a wrong document would
+//! allow.
 
 use alien_core::adapter::Escalation;
 
 /// What a permission is checked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// A Lambda function, unqualified.
+    /// A Lambda function, by its unqualified ARN.
     Function,
-    /// Event source mappings of a function: no ARN of its own, kept by `lambda:FunctionArn`.
+    /// Event source mappings of a function. They have no ARN known in advance; the condition key `lambda:FunctionArn`
+    /// limits them.
     Mappings,
     /// An ECS service.
     Service,
-    /// The same, where the request leaves ECS Exec off: an update must not open a shell.
+    /// An ECS service, for requests that leave ECS Exec off: an update must not open a shell.
     ServiceWithoutShell,
     /// All revisions of a task definition family. A family has no `:` in its name, so `:*` covers nothing else.
     TaskFamily,
@@ -39,41 +40,42 @@ pub enum Scope {
     DeadLetters,
     /// A VPC: the customer's by its id; a new one, whose id is not known yet, by its tag.
     Vpc,
-    /// Parts of a network that are being made, by the tag they are given.
+    /// Network parts that are being created, by the tag in the request.
     NetworkNew,
-    /// The same, where they are tagged by the very request that makes them.
+    /// Network parts that are tagged by the request that creates them.
     NetworkTagging,
-    /// Parts of a network that was made, by the tag they have.
+    /// Network parts that exist, by the tag on them.
     NetworkOwn,
-    /// The network interfaces through which a function's network is reached: they have no name in advance.
+    /// The network interfaces that connect a function to its network: their names are not known in advance.
     Interfaces,
-    /// A new VPC, its name in the place of the id that it does not have yet. No permission is checked on it.
+    /// A new VPC, with its name in place of the id that is not known yet. No permission is checked on it.
     NetworkId,
-    /// The tag that network parts carry. No permission is checked on it.
+    /// The tag on network parts. No permission is checked on it.
     NetworkTag,
     /// The ECR repository of an image.
     Repository,
-    /// The registry of such a repository: a token for it takes only `*`, and opens no repository by itself.
+    /// The registry of such a repository. GetAuthorizationToken takes only `*`; the token alone gives access to no
+    /// repository.
     Registry,
-    /// Nothing that has an ARN: the action takes only `*`.
+    /// Nothing with an ARN: the action takes only `*`.
     Account,
-    /// A role that the deployment makes.
+    /// A role of the deployment.
     Role,
     /// The managed policies of such a role: its name, `-p` and one digit.
     RolePolicies,
-    /// Whoever calls. No document of a deployment is about it, so nothing is rendered for it.
+    /// The caller itself. No document of a deployment covers it, so nothing is rendered for it.
     Caller,
-    /// A runtime role, where it is passed to Lambda.
+    /// A runtime role that is passed to Lambda.
     RoleForLambda,
-    /// A runtime role, where it is passed to ECS tasks.
+    /// A runtime role that is passed to ECS tasks.
     RoleForTasks,
 }
 
 alien_core::operations! {
     on Scope;
 
-    // GetFunctionConfiguration is the narrowest call that tells a function's state; GetFunction answers with a URL of
-    // the code as well.
+    // GetFunctionConfiguration is the narrowest call that shows a function's state; GetFunction also returns a URL of
+    // the code.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html" {
         GET_FUNCTION_CONFIGURATION = "lambda:GetFunctionConfiguration" on Function, Observe, reveals "environment variables";
         LIST_FUNCTION_TAGS = "lambda:ListTags" on Function, Observe;
@@ -104,7 +106,7 @@ alien_core::operations! {
         LIST_FUNCTIONS = "lambda:ListFunctions" on Account, Observe, reveals "every function of the account and its environment variables";
     }
 
-    // DescribeTaskDefinition takes only `*`: it would show the environment variables of every task definition.
+    // DescribeTaskDefinition takes only `*`: it shows the environment variables of every task definition.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html" {
         DESCRIBE_SERVICES = "ecs:DescribeServices" on Service, Observe;
         REGISTER_TASK_DEFINITION = "ecs:RegisterTaskDefinition" on TaskFamily, Update;
@@ -124,7 +126,7 @@ alien_core::operations! {
         START_TASK = "ecs:StartTask" on TaskFamily, Invoke;
     }
 
-    // HeadBucket needs s3:ListBucket, which shows object names; GetBucketLocation tells that the bucket is there.
+    // HeadBucket needs s3:ListBucket, which shows object names; GetBucketLocation shows only that the bucket exists.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html" {
         GET_BUCKET_LOCATION = "s3:GetBucketLocation" on Bucket, Observe;
         GET_BUCKET_TAGGING = "s3:GetBucketTagging" on Bucket, Observe;
@@ -188,7 +190,8 @@ alien_core::operations! {
         LIST_TABLES = "dynamodb:ListTables" on Account, Observe, reveals "the name of every table of the account";
     }
 
-    // CreateQueue takes an access policy and a dead-letter target, as SetQueueAttributes does, which has no condition keys.
+    // CreateQueue can set an access policy and a dead-letter target, as SetQueueAttributes can. Neither has a condition
+    // key for that.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html" {
         GET_QUEUE_ATTRIBUTES = "sqs:GetQueueAttributes" on Queue, Observe, reveals "the queue's access policy";
         GET_QUEUE_URL = "sqs:GetQueueUrl" on Queue, Observe;
@@ -231,7 +234,7 @@ alien_core::operations! {
         EXPORT_LOGS = "logs:CreateExportTask" on LogGroup, Redirect;
     }
 
-    // The Describe calls of EC2 take only `*`, but for DescribeVpcAttribute.
+    // EC2's Describe calls take only `*`, except DescribeVpcAttribute.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html" {
         DESCRIBE_VPC_ATTRIBUTE = "ec2:DescribeVpcAttribute" on Vpc, Observe;
         DESCRIBE_VPCS = "ec2:DescribeVpcs" on Account, Observe, reveals "every VPC of the account";
@@ -268,7 +271,7 @@ alien_core::operations! {
         MIRROR_TRAFFIC = "ec2:CreateTrafficMirrorSession" on Account, Redirect;
     }
 
-    // Lambda makes a function's network interfaces under the function's own role.
+    // Lambda creates a function's network interfaces with the function's own role.
     source "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html" {
         CREATE_INTERFACE = "ec2:CreateNetworkInterface" on Interfaces, Attach;
         DELETE_INTERFACE = "ec2:DeleteNetworkInterface" on Interfaces, Attach;
@@ -353,10 +356,12 @@ alien_core::operations! {
     }
 }
 
-/// The known ways to widen one's own rights on AWS. Singles first, then what is harmless alone.
+/// The known ways to escalate one's privileges on AWS: first single permissions, then combinations of permissions that
+/// are harmless alone.
 ///
-/// Sources: the methods published by Rhino Security Labs (<https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/>)
-/// and the paths of <https://pathfinding.cloud>.
+/// Sources: the methods published by Rhino Security Labs
+/// (<https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/>) and the paths of
+/// <https://pathfinding.cloud>.
 pub static ESCALATIONS: &[Escalation] = &[
     Escalation { name: "write a policy of one's own role", required: &["iam:PutRolePolicy"] },
     Escalation { name: "attach a policy to one's own role", required: &["iam:AttachRolePolicy"] },

@@ -1,4 +1,4 @@
-//! What is looked at before a set-up: whose the credentials are, whether they may do what the plan takes, and quotas.
+//! Checks before a set-up: the account of the credentials, their permissions, and quotas.
 
 use alien_core::adapter::AccessControl;
 use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
@@ -10,7 +10,7 @@ use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::policy::Statement;
 
-/// What is wrong, all at once.
+/// Runs the checks and returns all problems at once.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let caller = cx
@@ -30,8 +30,9 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// The user or role whose policies can be simulated: of a session, its role; none for the account's root, which may do
-/// everything. A role in a path is not found by its session's ARN, and is then not simulated.
+/// The ARN of the user or role whose policies IAM can simulate; for a session, that of its role. `None` for the
+/// account's root user, which may do everything. The ARN of a session does not show its role's path, so a role with a
+/// path is not simulated.
 fn simulated(caller: &str) -> Option<String> {
     if caller.ends_with(":root") {
         return None;
@@ -41,7 +42,7 @@ fn simulated(caller: &str) -> Option<String> {
     Some(format!("{}:role/{role}", head.replacen(":sts:", ":iam:", 1)))
 }
 
-/// Asks IAM, statement by statement of the provisioning documents.
+/// Simulates every statement of the provisioning documents.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
     let deployment = cx.deployment();
@@ -52,11 +53,11 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
     let answers: Result<Vec<Vec<String>>> = stream::iter(asked).buffered(8).try_collect().await;
     let denied = match answers {
         Ok(denied) => denied,
-        // Not to be allowed to ask, or not to be found, says nothing about the rest.
+        // A failed simulation says nothing about the permissions themselves.
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Rejected) => {
             let what =
-                format!("whether these credentials may do all of it could not be simulated: {}", error.message());
-            let help = "go on: what is missing is told when it is called".to_owned();
+                format!("could not simulate whether these credentials have all permissions: {}", error.message());
+            let help = "go on: a call that lacks a permission fails and names it".to_owned();
             return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
         }
         Err(error) => return Err(error),
@@ -77,7 +78,7 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
 /// The actions of a statement that are not allowed.
 async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-    // Of several values that a condition takes, any one: a key of one text takes one.
+    // A key of one text takes one value, so the first of a condition's values is simulated.
     let conditions = statement.condition.0.values().flatten();
     let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
     let region = ("aws:RequestedRegion", cx.target().region.as_str());
@@ -106,7 +107,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
             .await?;
         for result in page.evaluation_results() {
             let action = result.eval_action_name().to_owned();
-            // What depends on what only the request itself shows is not known before.
+            // A decision that depends on context which only the real request has is not known in advance.
             if result.missing_context_values().is_empty()
                 && *result.eval_decision() != PolicyEvaluationDecisionType::Allowed
                 && !denied.contains(&action)
@@ -121,7 +122,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
     }
 }
 
-/// Whether the account has room for the roles.
+/// Checks whether the account has room for the roles.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
 async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
     let summary = cx
@@ -140,7 +141,8 @@ async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
     if roles + wanted <= quota {
         return Ok(Vec::new());
     }
-    let what = format!("the account has {roles} roles of {quota}, and up to {wanted} more are needed");
+    let what =
+        format!("the account has {roles} of at most {quota} roles, and the deployment needs up to {wanted} more");
     let help = "delete roles that nobody uses, or ask AWS for a higher quota".to_owned();
     Ok(vec![Problem::error(Rule::Limit, what, help).at("roles of the account")])
 }

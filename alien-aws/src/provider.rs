@@ -1,4 +1,4 @@
-//! The customer's admin: the clients with the admin's credentials, and what is looked at before anything is done.
+//! The customer's admin: clients with the admin's credentials, and the checks before a set-up.
 
 use alien_core::adapter::{Engine, Provider, Reconcile, ReconcileIdentity};
 use alien_core::{CallConfig, DeploymentId, Problem, Result};
@@ -12,7 +12,7 @@ use crate::identity::calls::Roles;
 use crate::preflight;
 use crate::target::{PolicyArn, Region, Target};
 
-/// The configuration of the machine: environment variables, profiles and roles, as every SDK of AWS reads them.
+/// Loads the configuration of the machine: environment variables, profiles and roles, as every AWS SDK reads them.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 pub async fn client_config(endpoint_url: Option<&str>, region: &Region) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest()).region(aws_config::Region::new(region.to_string()));
@@ -22,12 +22,12 @@ pub async fn client_config(endpoint_url: Option<&str>, region: &Region) -> SdkCo
     }
 }
 
-/// Provisions the deployment of this id at a target, with the credentials that `config` has. Every role that is made gets
-/// the permissions boundary, where one is given; the customer's admin chooses it.
+/// Provisions the deployment with this id at a target, with the credentials of `config`. Every role gets the
+/// permissions boundary if there is one; the customer's admin chooses it.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html>
 ///
-/// Calls what [`operations`](crate::operations) lists for provisioning; `sts:GetCallerIdentity`,
-/// `iam:SimulatePrincipalPolicy` and `iam:GetAccountSummary` before anything is done.
+/// Calls what [`operations`](crate::operations) lists for provisioning. Before that it calls `sts:GetCallerIdentity`,
+/// `iam:SimulatePrincipalPolicy` and `iam:GetAccountSummary`, which change nothing.
 #[must_use]
 pub fn provisioner(
     config: &SdkConfig,
@@ -41,7 +41,7 @@ pub fn provisioner(
     Engine::new(Admin { clients, roles: Roles { boundary } }, id, target, calls)
 }
 
-/// The admin's calls.
+/// Makes calls with the admin's credentials.
 #[derive(Debug)]
 pub struct Admin {
     clients: Clients,

@@ -4,14 +4,14 @@ use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
 
 parsed_text! {
-    /// An AWS account.
+    /// The number of an AWS account.
     AccountId, "an account", "write its 12 digits",
     |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 parsed_text! {
-    /// A region, `eu-central-1`.
-    Region, "a region", "write it as in `eu-central-1`; regions of isolated and sovereign partitions are not known here",
+    /// An AWS region, `eu-central-1`.
+    Region, "a region", "write it as in `eu-central-1`; regions of isolated and sovereign partitions are not supported",
     |text| {
         let words: Vec<&str> = text.split('-').collect();
         let plain = words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
@@ -23,9 +23,9 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// The one principal of the vendor's that may assume the management role.
+    /// The one principal of the vendor that may assume the management role.
     VendorPrincipal, "a vendor principal",
-    "write the ARN of exactly one role or user, `arn:aws:iam::111111111111:role/vendor`; a whole account or a pattern is not trusted",
+    "write the ARN of exactly one role or user, `arn:aws:iam::111111111111:role/vendor`; a whole account or a pattern is not allowed",
     |text| {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [arn, partition, service, region, account, name] = parts.as_slice() else { return false };
@@ -41,7 +41,7 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// The external id that the vendor must present, made by the vendor, one a deployment. No secret.
+    /// The external id that the vendor must present. The vendor makes one for each deployment; it is not a secret.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html>
     ExternalId, "an external id", "use 2 to 1,224 letters, digits and `+=,.@:/-`",
     |text| {
@@ -51,7 +51,7 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// A managed policy: the customer's permissions boundary.
+    /// The ARN of a managed policy: the customer's permissions boundary.
     PolicyArn, "a managed policy", "write its ARN, `arn:aws:iam::222222222222:policy/boundary`",
     |text| {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
@@ -97,9 +97,9 @@ pub struct Target {
     pub region: Region,
     /// The name of the deployment.
     pub prefix: Prefix,
-    /// Who may assume the management role.
+    /// The principal that may assume the management role.
     pub vendor: VendorPrincipal,
-    /// What the vendor must present when it does.
+    /// The external id that it must present.
     pub external_id: ExternalId,
 }
 

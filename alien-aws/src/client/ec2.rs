@@ -1,4 +1,4 @@
-//! A small client of EC2's Query API: the SDK's crate for EC2 takes longer to build than everything else together.
+//! A small client for EC2's Query API. The SDK's crate for EC2 takes longer to build than the rest of the workspace.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html>
 
 use std::fmt;
@@ -26,13 +26,13 @@ use super::error::{answer, unreachable, unsigned_request};
 const VERSION: &str = "2016-11-15";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
-/// How long one attempt of a call may take; a function's answer to a command has its own time.
+/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
 
-/// How long a connection may take.
+/// The timeout for opening a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
-/// Credentials are asked for anew so long before their end.
+/// Credentials are fetched again when they expire within this time.
 const MARGIN: Duration = Duration::from_secs(300);
 
 type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -44,7 +44,7 @@ pub(crate) struct Ec2 {
     shared: Arc<Shared>,
 }
 
-/// What all copies of a client have in common: connections, and credentials that cost a call to get.
+/// State that the clones of a client share: open connections and cached credentials.
 #[derive(Default)]
 struct Shared {
     http: OnceLock<Http>,
@@ -62,7 +62,7 @@ impl Ec2 {
         Self { config: config.clone(), shared: Arc::default() }
     }
 
-    /// Makes a call: an action of the API reference and its parameters, as `Filter.1.Name` there. One attempt.
+    /// Sends one request, without retries. `action` and `params` are named as in the API reference, `Filter.1.Name`.
     pub(crate) async fn call(&self, action: &str, params: &[(String, String)]) -> Result<Element> {
         let request = self.request(action, params).await?;
         let exchange = async {
@@ -71,7 +71,7 @@ impl Ec2 {
             let body = body.collect().await.map_err(|error| unreachable(&chain(&error)))?;
             Ok::<_, Error>((head, body.to_bytes()))
         };
-        let late = |_| Error::new(ErrorKind::Unavailable, "no answer in time");
+        let late = |_| Error::new(ErrorKind::Unavailable, "AWS did not answer in time");
         let (head, body) = tokio::time::timeout(ATTEMPT, exchange).await.map_err(late)??;
         let text = String::from_utf8_lossy(&body);
         if head.status.is_success() {
@@ -82,7 +82,7 @@ impl Ec2 {
     }
 
     async fn request(&self, action: &str, params: &[(String, String)]) -> Result<Request<Full<Bytes>>> {
-        let region = self.config.region().map(AsRef::as_ref).ok_or_else(|| defect("no region"))?;
+        let region = self.config.region().map(AsRef::as_ref).ok_or_else(|| defect("no region is configured"))?;
         let uri = self.config.endpoint_url().map_or_else(|| endpoint(region), |url| format!("{url}/"));
         let body = form(action, params);
         let identity = self.credentials().await?.into();
@@ -110,21 +110,23 @@ impl Ec2 {
         Ok(request)
     }
 
-    /// The credentials. The providers of the SDK keep nothing: each of its clients has a cache, and so has this one.
+    /// Gives the credentials, from the cache while they last: the SDK's credential providers do not cache.
     async fn credentials(&self) -> Result<Credentials> {
         let kept = || self.shared.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let lasting = |found: &Credentials| found.expiry().is_some_and(|end| end > SystemTime::now() + MARGIN);
         if let Some(found) = kept().clone().filter(lasting) {
             return Ok(found);
         }
-        let provider =
-            self.config.credentials_provider().ok_or_else(|| unsigned_request("no provider of credentials"))?;
+        let provider = self
+            .config
+            .credentials_provider()
+            .ok_or_else(|| unsigned_request("no credentials provider is configured"))?;
         let found = provider.provide_credentials().await.map_err(|error| unsigned_request(&chain(&error)))?;
         *kept() = Some(found.clone());
         Ok(found)
     }
 
-    /// The connections, opened by the first call: the system's root certificates are read for them.
+    /// Gives the HTTP client. It is built by the first call, because building it reads the system's root certificates.
     fn http(&self) -> Result<&Http> {
         if let Some(http) = self.shared.http.get() {
             return Ok(http);
@@ -132,7 +134,7 @@ impl Ec2 {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_connect_timeout(Some(CONNECT));
-        // Named here: rustls panics where a program has two providers and has chosen none.
+        // The provider is named because rustls panics if a program has two of them and has not chosen one.
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(provider)
@@ -142,14 +144,14 @@ impl Ec2 {
     }
 }
 
-/// <https://docs.aws.amazon.com/general/latest/gr/ec2-service.html>
+/// The endpoint of EC2 in a region. <https://docs.aws.amazon.com/general/latest/gr/ec2-service.html>
 fn endpoint(region: &str) -> String {
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://ec2.{region}.{domain}/")
 }
 
 fn defect(what: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("a request to EC2 could not be made: {what}"))
+    Error::new(ErrorKind::Internal, format!("cannot build a request to EC2: {what}"))
 }
 
 fn form(action: &str, params: &[(String, String)]) -> String {
@@ -173,7 +175,7 @@ fn push_encoded(text: &mut String, plain: &str) {
     }
 }
 
-/// What a refusal says: `Response/Errors/Error`, and the request's id.
+/// Reads an error response: code and message from `Response/Errors/Error`, and the request's id.
 fn refusal(status: StatusCode, body: &str) -> Error {
     let Ok(said) = Element::parse(body) else { return answer(status.as_u16(), "", "") };
     let code = said.text("Errors/Error/Code").unwrap_or_default();
@@ -181,7 +183,7 @@ fn refusal(status: StatusCode, body: &str) -> Error {
     answer(status.as_u16(), code, message).with_request_id(said.text("RequestID"))
 }
 
-/// An element of an answer.
+/// An element of an XML response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Element {
     name: String,
@@ -203,12 +205,12 @@ impl Element {
         }
     }
 
-    /// The first element on a path below this one, `a/b`.
+    /// The first element at a path below this one, `a/b`.
     pub(crate) fn find(&self, path: &str) -> Option<&Self> {
         path.split('/').try_fold(self, |found, name| found.children.iter().find(|child| child.name == name))
     }
 
-    /// The text of the first element on a path; none where it is empty.
+    /// The text of the first element at a path; `None` if there is no such element or it is empty.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
         self.find(path).map(|found| found.text.as_str()).filter(|text| !text.is_empty())
     }
@@ -219,7 +221,7 @@ impl Element {
         list.iter().filter(|child| child.name == "item")
     }
 
-    /// The tags.
+    /// The tags of the element's `tagSet`, as keys and values.
     pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         self.items("tagSet").filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())))
     }

@@ -1,4 +1,4 @@
-//! What an error of AWS means.
+//! Maps errors of the AWS SDKs and answers of AWS to [`Error`].
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 
-/// An error of an SDK call. Of what AWS answered it keeps code, message and request id: the rest can hold anything.
+/// Converts an error of an SDK call. It keeps the code, message and request id of AWS's answer; the rest of the answer
+/// may hold secrets.
 pub(crate) fn failure<E>(error: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -16,7 +17,7 @@ where
 {
     let id = error.request_id().map(str::to_owned);
     let made = match &error {
-        // The SDK takes an answer that it cannot read for an error of the service, whatever its status.
+        // The SDK reports a response that it cannot parse as a service error, whatever its status.
         SdkError::ServiceError(service) if service.raw().status().is_success() => unreadable(),
         SdkError::ServiceError(service) => {
             let response = service.raw();
@@ -25,7 +26,7 @@ where
             let message = service.err().message().unwrap_or_default();
             answer(response.status().as_u16(), code, message).with_retry_after(header.map(Duration::from_secs))
         }
-        SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "no answer in time"),
+        SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "AWS did not answer in time"),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
         SdkError::ResponseError(unread) if unread.raw().status().is_success() => unreadable(),
         SdkError::ResponseError(unread) => answer(unread.raw().status().as_u16(), "", ""),
@@ -34,12 +35,12 @@ where
     made.with_request_id(id.as_deref())
 }
 
-/// What was asked for may have been done.
+/// A success whose body cannot be parsed: the request may have taken effect.
 fn unreadable() -> Error {
-    Error::new(ErrorKind::Unavailable, "an answer that could not be read")
+    Error::new(ErrorKind::Unavailable, "cannot read the answer of AWS")
 }
 
-/// An error of a call on a function that is there: the conflict is with what is being done to it
+/// Converts an error of a call on a function that exists: a conflict then means that another change is in progress
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
 pub(crate) fn busy<E>(error: SdkError<E, HttpResponse>) -> Error
 where
@@ -50,36 +51,34 @@ where
     if error.kind() == ErrorKind::AlreadyExists { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
-/// Nothing was sent: for want of credentials, or of a way.
+/// Converts a failure before anything was sent: there are no credentials, or AWS cannot be reached.
 fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
     let why = error.map(|error| chain(error)).unwrap_or_default();
     let unsigned = ["credentials", "identity resolver", "token"].iter().any(|word| why.contains(word));
     if unsigned { unsigned_request(&why) } else { unreachable(&why) }
 }
 
-/// There is nothing to sign a request with.
+/// The error if there are no credentials to sign a request with.
 pub(super) fn unsigned_request(why: &str) -> Error {
     let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
     Error::new(ErrorKind::Credentials, format!("there are no AWS credentials here ({why}); {help}"))
 }
 
-/// There is no way to AWS.
+/// The error if AWS cannot be reached.
 pub(super) fn unreachable(why: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("AWS could not be reached: {why}"))
+    Error::new(ErrorKind::Unavailable, format!("cannot reach AWS: {why}"))
 }
 
-/// An answer that is an error: by its code, as the services document them, else by its status.
+/// Converts an error response: by its code, as the services document it, or else by its HTTP status.
 pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
-    // Some services put a namespace before the code, some a URL behind it.
+    // Some services put a namespace before the code, some a URL after it.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or(code);
     let kind = kind(status, code, message);
     let said = match code {
-        // What AWS says holds what was signed, the session's token with it
+        // AWS's message contains the canonical request, and with it the session token
         // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
         "IncompleteSignature" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            format!(
-                "AWS does not accept the signature ({code}); look at the secret access key, and at this machine's clock"
-            )
+            format!("AWS does not accept the signature ({code}); check the secret access key and this machine's clock")
         }
         _ if message.is_empty() => format!("AWS answered {status} {code}"),
         _ => format!("{message} ({code})"),
@@ -88,17 +87,17 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
 }
 
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
-    // An identity that was just made is refused as if it were wrong
+    // An identity that was just created is rejected as if it were invalid, until it has propagated
     // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
     let settling = [
         ("InvalidParameterValueException", "cannot be assumed"),
-        // A queue's settings take up to a minute to be known.
+        // A queue's new attributes take up to a minute to propagate.
         ("InvalidParameterValueException", "Queue visibility timeout"),
         ("InvalidParameterException", "Unable to assume the service linked role"),
         ("MalformedPolicyDocument", "Invalid principal"),
         ("ClientException", "Unable to assume role"),
         ("InvalidParameterValue", "Dead letter target does not exist"),
-        // A function's role is asked for what its network and its triggers take.
+        // Lambda checks that a function's role has the permissions that its network and its triggers need.
         ("InvalidParameterValueException", "execution role does not have permissions"),
     ];
     if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {
@@ -138,7 +137,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ResourceInUseException"
         | "Resource.AlreadyAssociated"
         | "RouteAlreadyExists" => ErrorKind::AlreadyExists,
-        // Those that the SDK itself would try again
+        // The codes that the SDK's own retry policy counts as throttling
         // (<https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/constant.THROTTLING_ERRORS.html>).
         "BandwidthLimitExceeded"
         | "EC2ThrottledException"

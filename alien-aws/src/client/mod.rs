@@ -1,4 +1,4 @@
-//! Calling AWS: the clients, and what a call is about.
+//! The clients for AWS's services, and the context of a call.
 
 mod ec2;
 mod error;
@@ -16,7 +16,7 @@ use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 
-/// The clients of all services that are called, with the credentials of one identity.
+/// The clients for all services that this crate calls, with the credentials of one identity.
 #[derive(Clone)]
 pub struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -30,23 +30,23 @@ pub struct Clients {
     pub(crate) sts: aws_sdk_sts::Client,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
-/// The same where a zip of 50 MB may be sent.
+/// The timeout of an attempt that may upload a zip of 50 MB.
 const SENDING: Duration = Duration::from_secs(600);
 
 impl Clients {
-    /// Clients with the credentials, the region and the endpoint of a configuration. Attempts are counted and repeated by
-    /// the [`Gate`](alien_core::adapter::Gate), not by the SDK.
+    /// Builds clients with the credentials, region and endpoint of a configuration. The SDK's retries are off: the
+    /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
     pub(crate) fn new(config: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
-        // What stands behind another endpoint than AWS's seldom has a host name for every bucket.
+        // A service at a custom endpoint rarely has a host name for each bucket, so S3 then uses path-style URLs.
         let sending = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(SENDING);
         let lambda = aws_sdk_lambda::config::Builder::from(&config).timeout_config(sending.build());
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some());
@@ -64,5 +64,5 @@ impl Clients {
     }
 }
 
-/// One subject, and how calls about it are made.
+/// The subject that calls are about, and how they are made.
 pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Aws, Clients>;

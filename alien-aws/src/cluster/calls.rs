@@ -1,4 +1,4 @@
-//! The cluster that the containers of a deployment share.
+//! The calls for the ECS cluster that the containers of a deployment share.
 
 use alien_core::adapter::{Marks, Observed, Reconcile, Removal, ResultExt};
 use alien_core::{Data, Error, ErrorKind, Result};
@@ -13,7 +13,8 @@ use crate::operations::Scope;
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Cluster {
-    /// A stack without containers needs no cluster. One that was deleted is told of for a while.
+    /// Looks up the cluster. A stack without containers needs none. ECS lists a deleted cluster as `INACTIVE` for a
+    /// while.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         if cx.deployment().names().at(Scope::Cluster, cx.subject).next().is_none() {
             return Ok(Observed::Unneeded);
@@ -26,7 +27,7 @@ impl Reconcile<Aws, Clients> for Cluster {
             })
             .await
             .optional()?;
-        // What is not there is among the failures, as MISSING.
+        // ECS reports a cluster that does not exist as a failure, with the reason `MISSING`.
         let clusters = answer.and_then(|answer| answer.clusters).unwrap_or_default();
         let cluster = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE"));
         Ok(cluster.map_or(Observed::Absent, |cluster| {
@@ -35,7 +36,8 @@ impl Reconcile<Aws, Clients> for Cluster {
         }))
     }
 
-    /// Makes the role under which ECS makes network interfaces, unless the account has it, and the cluster.
+    /// Creates the cluster, and the service-linked role with which ECS makes network interfaces unless the account has
+    /// it.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let made = cx
             .call(&[op::CREATE_ECS_LINKED_ROLE], || async {
@@ -44,7 +46,7 @@ impl Reconcile<Aws, Clients> for Cluster {
             })
             .await;
         match made {
-            // AWS answers InvalidInput, as to any other mistake
+            // If the role exists, AWS answers `InvalidInput`, as for any other mistake
             // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>).
             Err(error) if error.kind() == ErrorKind::AlreadyExists || error.message().contains("has been taken") => {}
             made => drop(made?),
@@ -53,16 +55,16 @@ impl Reconcile<Aws, Clients> for Cluster {
         let request = cx.clients.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(marks.ownership(name))));
         cx.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) })
             .await?;
-        // ECS gives a cluster of the same name that is there already as if it had made it: its tags tell.
+        // If a cluster of this name exists, CreateCluster returns it as if it were new. Its tags tell whose it is.
         match self.observe(cx).await? {
             Observed::Foreign(whose) => {
-                Err(Error::new(ErrorKind::AlreadyExists, format!("the cluster `{name}` is there: {whose}")))
+                Err(Error::new(ErrorKind::AlreadyExists, format!("a cluster `{name}` already exists: {whose}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// It has no settings.
+    /// Writes the tags: a cluster has no settings.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let request = cx
             .clients
@@ -73,7 +75,8 @@ impl Reconcile<Aws, Clients> for Cluster {
         cx.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
     }
 
-    /// Services and tasks that are still ending are in the way for a while. The linked role is the account's: it stays.
+    /// Deletes the cluster. It is busy until its services and tasks have stopped. The service-linked role belongs to
+    /// the account and stays.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let name = cx.name(Scope::Cluster)?;
         cx.call(&[op::DELETE_CLUSTER], || async {
@@ -85,7 +88,7 @@ impl Reconcile<Aws, Clients> for Cluster {
     }
 }
 
-/// Tags, as ECS takes them.
+/// Tags in the form that ECS takes.
 pub(crate) fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Tag> {
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

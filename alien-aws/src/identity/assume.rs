@@ -1,4 +1,4 @@
-//! How the vendor gets in: `sts:AssumeRole`, with the external id, for an hour at most.
+//! Assumes the management role: `sts:AssumeRole`, with the external id, for an hour at most.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -16,14 +16,14 @@ use crate::client::{Clients, failure};
 use crate::identity::MAX_SESSION;
 use crate::policy::Policy;
 
-/// Characters of a session policy, white space not counted
+/// The longest session policy, in characters without white space
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 const SESSION_POLICY: usize = 2_048;
 
-/// Impersonates the management roles of deployments, as the principal whose credentials `config` has.
+/// Impersonates the management roles of deployments, with the credentials of `config`.
 ///
-/// `operator` is who does it, a person or a program: it stands in the session's name, and so in the customer's CloudTrail,
-/// beside the release. A session lasts an hour at most: what a chained role gets
+/// `operator` names the person or program that acts. It is part of the session's name, beside the release, and so
+/// appears in the customer's CloudTrail. A session lasts an hour at most, the limit for a chained role
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 ///
 /// Calls `sts:AssumeRole`; then, in sessions, what [`operations`](crate::operations) lists for management.
@@ -32,15 +32,15 @@ pub fn impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impe
     Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: false }, how)
 }
 
-/// As [`impersonator`], with the operator as the session's source identity too, which no later role of a chain can
-/// change. The vendor's own policies must allow `sts:SetSourceIdentity`; the trust that this library renders does.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
+/// Like [`impersonator`], and also sets the operator as the session's source identity, which no later role of a chain
+/// can change. The vendor's own policies must allow `sts:SetSourceIdentity`; the trust policies that this library
+/// renders do. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
 #[must_use]
 pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impersonator<Aws, Vendor> {
     Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: true }, how)
 }
 
-/// The vendor's way in.
+/// Assumes management roles with the vendor's credentials.
 #[derive(Clone)]
 pub struct Vendor {
     config: SdkConfig,
@@ -48,7 +48,7 @@ pub struct Vendor {
     attributed: bool,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Vendor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vendor").field("operator", &self.operator).finish_non_exhaustive()
@@ -63,8 +63,8 @@ impl Assume<Aws> for Vendor {
         crate::operations::ASSUME_ROLE.call
     }
 
-    /// What AWS advises to try before an ARN from a customer is trusted: a role that takes no external id, or any, would
-    /// let every customer of the vendor's in
+    /// Tries the external ids that a safe role rejects: none, and a wrong one. AWS advises this before an ARN from a
+    /// customer is trusted, because a role that accepts them exposes the customer to the vendor's other customers
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
     fn wrong_proofs(&self) -> &'static [Proof] {
         &[Proof::Omitted, Proof::Mismatched]
@@ -109,22 +109,23 @@ impl Assume<Aws> for Vendor {
     }
 }
 
-/// A name of a session: AWS takes letters, digits and `+=,.@_-`.
+/// Turns text into a session name: letters, digits and `+=,.@_-`.
 fn name(text: &str, max: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "+=,.@_-".contains(c) { c } else { '-' };
     let name: String = text.chars().map(plain).take(max).collect();
-    // Two characters at least.
+    // A session name has at least two characters.
     if name.len() < 2 { format!("{name}--") } else { name }
 }
 
-/// What narrows a session to its grants: a session may do what both its role and this allow.
+/// The policy that limits a session to its grants. A session may do only what both its role and this policy allow.
 fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
     let rendered = Aws::principal(&request.deployment.layout, &request.grants);
     let statements = rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let policy = serde_json::to_string(&Policy::new(statements))
         .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     if policy.len() > SESSION_POLICY {
-        let what = format!("a session policy of {} characters, and AWS takes {SESSION_POLICY}", policy.len());
+        let what =
+            format!("the session policy has {} characters, but AWS accepts at most {SESSION_POLICY}", policy.len());
         return Err(Error::new(ErrorKind::TooLarge, what));
     }
     Ok(policy)
@@ -134,7 +135,7 @@ fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// An update's session may update what it is for, and nothing that is live beside it.
+    /// The session of an update may update its own resource, and no other live one.
     #[test]
     fn a_session_policy_holds_what_the_update_takes() {
         use alien_core::Purpose;

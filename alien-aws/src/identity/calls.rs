@@ -1,6 +1,6 @@
-//! The calls that make roles and their policies, carry the claim of a run, and take the vendor's access back.
+//! Creates roles and their policies, records the claim of a run, and revokes the vendor's access.
 //!
-//! What was just made is not known everywhere at once: it is waited for
+//! IAM is eventually consistent, so calls wait until what was just created is visible
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
 
 use alien_core::adapter::{
@@ -19,10 +19,10 @@ use crate::operations::Scope;
 use crate::policy::{Effect, Policy, PolicyKind, Principal, RolePolicy, Statement, Texts};
 use crate::target::PolicyArn;
 
-/// The inline policy that denies everything to sessions that began before the access was taken back.
+/// The inline policy that denies everything to sessions that began before the access was revoked.
 const REVOKED: &str = "alien-revoked";
 
-/// A document as IAM takes it.
+/// A policy document as JSON.
 fn text(policy: &Policy) -> Result<String> {
     serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
@@ -33,7 +33,7 @@ fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<T
     pairs.into_iter().map(tag).collect::<Result<_, _>>().map_err(defect)
 }
 
-/// A trust policy that lets nobody in.
+/// A trust policy that nobody satisfies.
 fn closed(cx: Context<'_>) -> Policy {
     let everyone = Arns(cx.target()).iam(&["root"]);
     Policy::new(vec![Statement {
@@ -45,7 +45,7 @@ fn closed(cx: Context<'_>) -> Policy {
     }])
 }
 
-/// The role and its policies, as they are rendered.
+/// Renders the role and its policies.
 fn principal(cx: Context<'_>) -> Result<Principal> {
     Ok(Aws::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
@@ -61,7 +61,7 @@ async fn role(cx: Context<'_>) -> Result<aws_sdk_iam::types::Role> {
 /// The roles of a deployment.
 #[derive(Debug)]
 pub(crate) struct Roles {
-    /// The permissions boundary that every role gets.
+    /// The permissions boundary that every role gets, if any.
     pub(crate) boundary: Option<PolicyArn>,
 }
 
@@ -76,7 +76,7 @@ impl Reconcile<Aws, Clients> for Roles {
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let name = cx.name(Scope::Role)?;
-        // Whoever is trusted in the end is let in when everything else stands.
+        // The vendor is trusted only after everything else is configured.
         let trust = match cx.subject {
             Subject::ManagementIdentity => closed(cx),
             _ => principal(cx)?.role.trust_policy,
@@ -99,8 +99,9 @@ impl Reconcile<Aws, Clients> for Roles {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let name = cx.name(Scope::Role)?;
         if let Some(wrong) = wrong_boundary(&role(cx).await?, self.boundary.as_ref()) {
-            // Whoever may change a boundary may remove it: no document of ours allows it to anyone.
-            let what = format!("{wrong}; set it on the role `{name}` yourself, or take the role away and set up again");
+            // No rendered document allows changing a boundary: a permission to change it would be a permission to
+            // remove it.
+            let what = format!("{wrong}; set it on the role `{name}` yourself, or delete the role and set up again");
             return Err(Error::new(ErrorKind::Rejected, what));
         }
         let Principal { role, policies, .. } = principal(cx)?;
@@ -132,8 +133,8 @@ impl Reconcile<Aws, Clients> for Roles {
         for arn in attached(cx, name).await? {
             detach(cx, name, &arn).await?;
         }
-        // Whatever is attached, only what bears the role's own names is ours; and what was detached before a kill is found by
-        // them as well.
+        // Only policies with the role's own names are ours, whatever else is attached. The names also find policies
+        // that an interrupted run has detached.
         for number in 0..10 {
             let policy = managed_policy_name(name, number);
             delete_managed(cx, &Arns(cx.target()).iam(&["policy/", &policy])).await?;
@@ -152,7 +153,7 @@ impl Reconcile<Aws, Clients> for Roles {
 
 #[async_trait]
 impl ReconcileIdentity<Aws, Clients> for Roles {
-    /// The claim is a tag of the management role: the run, and when the claim lapses.
+    /// Reads the claim from a tag of the management role: the run, and when the claim expires.
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
         let role = role(cx).await?;
         let claim = role.tags().iter().find(|found| found.key() == Marks::CLAIM);
@@ -167,9 +168,9 @@ impl ReconcileIdentity<Aws, Clients> for Roles {
         }
     }
 
-    /// First a denial, which takes effect on sessions that are open already
-    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>); then nobody is let in any
-    /// more. Without its fingerprint, the role is set up again by the next set-up.
+    /// First denies everything to open sessions
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>), then closes the trust
+    /// policy. The fingerprint is removed, so the next set-up configures the role again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let name = cx.name(Scope::Role)?;
         let deny = Policy::new(vec![Statement {
@@ -185,7 +186,7 @@ impl ReconcileIdentity<Aws, Clients> for Roles {
     }
 }
 
-/// How a role's permissions boundary differs from the one that is wanted; nothing where none is.
+/// How a role's permissions boundary differs from the wanted one; `None` if it does not, or if none is wanted.
 fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -> Option<String> {
     let found = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
     let wanted = wanted?.as_str();
@@ -246,7 +247,7 @@ async fn delete_inline(cx: Context<'_>, role: &str, name: &str) -> Result<()> {
     .map(|_| ())
 }
 
-/// The ARNs of the managed policies that are attached: ten at most, so there is one page.
+/// The ARNs of the attached managed policies: ten at most, so there is one page.
 async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
     let listed = cx
         .call(&[op::LIST_ATTACHED_ROLE_POLICIES], || async {
@@ -257,7 +258,7 @@ async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
     Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
 }
 
-/// A managed policy has five versions at most: a new one takes the place of the one before the present
+/// Writes a managed policy. It has five versions at most, so the oldest ones are deleted to make room
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html>).
 async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &Marks) -> Result<()> {
     let arn = Arns(cx.target()).iam(&["policy/", &policy.name]);
@@ -293,7 +294,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
     .map(|_| ())
 }
 
-/// Something of someone else's may have the name.
+/// Fails if the policy belongs to somebody else.
 async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
     let found = cx
         .call(&[op::GET_POLICY], || async { cx.clients.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
@@ -301,7 +302,9 @@ async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
     let policy = found.policy.ok_or_else(|| Error::missing_field("policy"))?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
     match Observed::marked(arn, cx.deployment().id, tags) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{arn}` is there, and {whose}"))),
+        Observed::Foreign(whose) => {
+            Err(Error::new(ErrorKind::NotOwned, format!("a policy `{arn}` already exists, and {whose}")))
+        }
         _ => Ok(()),
     }
 }
@@ -328,7 +331,7 @@ async fn delete_managed(cx: Context<'_>, arn: &str) -> Result<()> {
     .map(|_| ())
 }
 
-/// The versions that are not in force.
+/// The versions that are not the default one.
 async fn old_versions(cx: Context<'_>, arn: &str) -> Result<Vec<String>> {
     let listed = cx
         .call(&[op::LIST_POLICY_VERSIONS], || async {

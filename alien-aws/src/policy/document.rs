@@ -1,18 +1,18 @@
 //! IAM policy documents, as types.
 //!
-//! The grammar is that of <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>. What is
-//! read back may use all of it that identity and trust policies have; what is rendered uses little.
+//! The grammar is that of <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>. Reading
+//! accepts all of it for identity and trust policies; rendering uses a small part.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An identity and all that it may do: a role, its trust and its policies.
+/// An identity and its permissions: a role, its trust policy and its policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
-    /// The layer, or the name of the profile.
+    /// The name of the layer or of the profile.
     pub name: String,
     /// The role.
     pub role: Role,
@@ -28,7 +28,7 @@ pub struct Role {
     pub name: String,
     /// Who may assume it.
     pub trust_policy: Policy,
-    /// Seconds a session lasts at most.
+    /// The longest session, in seconds.
     pub max_session_duration: u32,
 }
 
@@ -38,19 +38,19 @@ pub struct Role {
 pub struct RolePolicy {
     /// Its name.
     pub name: String,
-    /// Whether it is part of the role or a policy of its own.
+    /// Whether it is inline or managed.
     pub kind: PolicyKind,
-    /// What it says.
+    /// The policy document.
     pub document: Policy,
 }
 
-/// Whether a policy is part of its role.
+/// Whether a policy is inline or managed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PolicyKind {
-    /// Part of the role.
+    /// Embedded in the role.
     Inline,
-    /// A policy of its own, attached to the role.
+    /// A policy with an ARN of its own, attached to the role.
     Managed,
 }
 
@@ -69,41 +69,41 @@ impl Policy {
     /// The version of the policy language.
     pub const VERSION: &'static str = "2012-10-17";
 
-    /// A policy of these statements.
+    /// Builds a policy of these statements.
     #[must_use]
     pub fn new(statements: Vec<Statement>) -> Self {
         Self { version: Self::VERSION.into(), statements }
     }
 }
 
-/// Text that is known at compile time where this library wrote it, and owned where it was read.
+/// Text that is borrowed if this library wrote it, and owned if it was read.
 pub type Text = Cow<'static, str>;
 
 /// A statement of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub struct Statement {
-    /// Its name.
+    /// Its Sid, an optional identifier.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sid: String,
     /// Allow or deny.
     pub effect: Effect,
-    /// Whom it is about: in trust policies only.
+    /// The principals it applies to; only in trust policies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "principals")]
     pub principal: BTreeMap<Text, Texts>,
-    /// Everyone but these.
+    /// The principals it does not apply to; all others match.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "principals")]
     pub not_principal: BTreeMap<Text, Texts>,
-    /// The actions it is about.
+    /// The actions it applies to.
     #[serde(rename = "Action", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
     pub actions: Vec<Text>,
-    /// All actions but these.
+    /// The actions it does not apply to; all others match.
     #[serde(rename = "NotAction", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
     pub not_actions: Vec<Text>,
-    /// The resources it is about.
+    /// The resources it applies to.
     #[serde(rename = "Resource", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
     pub resources: Vec<Text>,
-    /// All resources but these.
+    /// The resources it does not apply to; all others match.
     #[serde(rename = "NotResource", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "texts")]
     pub not_resources: Vec<Text>,
     /// When it applies.
@@ -114,32 +114,32 @@ pub struct Statement {
 /// Allow or deny.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
-    /// The statement allows.
+    /// Allows.
     #[default]
     Allow,
-    /// The statement denies, whatever others allow.
+    /// Denies, whatever other statements allow.
     Deny,
 }
 
-/// When a statement applies: operator → key → values; all must hold, one value of each is enough.
+/// When a statement applies: operator → key → values. Every key must match, by one of its values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Condition(pub BTreeMap<Text, BTreeMap<Text, Texts>>);
 
 impl Condition {
-    /// Requires a key to have one of these values, besides what is required already.
+    /// Requires a key to have one of these values, in addition to what is required already.
     pub fn require(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
         let keys = self.0.entry(STRING_EQUALS.into()).or_default();
         keys.insert(key.into(), Texts(values.into_iter().collect()));
     }
 
-    /// Whether there is none.
+    /// Whether there is no condition.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The values that a key must equal; empty where the condition does not say so.
+    /// The values that `StringEquals` allows for a key; empty if it does not limit the key.
     #[must_use]
     pub fn equal_values(&self, key: &str) -> &[String] {
         self.0.get(STRING_EQUALS).and_then(|keys| keys.get(key)).map_or(&[], |values| values.0.as_slice())
@@ -148,7 +148,7 @@ impl Condition {
 
 pub(crate) const STRING_EQUALS: &str = "StringEquals";
 
-/// One text or several. One is written without brackets, as AWS does.
+/// One text or several. A single one is written without brackets, as AWS does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<String>);
 
@@ -204,7 +204,7 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Err
     one_or_many(deserializer)
 }
 
-/// `"*"` stands for everyone: `{"*": "*"}` here.
+/// Reads principals: `"*"` means everyone, and is read as `{"*": "*"}`.
 fn principals<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Text, Texts>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,4 +1,4 @@
-//! What policies decide, as IAM does: an explicit deny wins, then an allow, else nothing is allowed.
+//! Decides requests as IAM does: an explicit deny wins, then an allow, and otherwise the request is not allowed.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
 use std::collections::BTreeMap;
@@ -8,19 +8,19 @@ use alien_core::adapter::{Allowed, Coverage, Permission, glob};
 use super::{Condition, Effect, Policy, Principal, Statement, Text};
 use crate::Aws;
 
-/// A request to be decided.
+/// A request to decide.
 #[derive(Debug, Clone, Default)]
 pub struct Request<'a> {
     /// The action, `s3:GetObject`.
     pub action: &'a str,
-    /// The ARN of the resource, `*` where the action has none.
+    /// The ARN of the resource; `*` if the action has none.
     pub resource: &'a str,
-    /// The condition keys that AWS would know, in lower case, with their values.
+    /// The values of the condition keys, by the key in lower case.
     pub context: BTreeMap<String, Vec<&'a str>>,
 }
 
 impl<'a> Request<'a> {
-    /// A request with some condition keys.
+    /// Builds a request with these condition keys.
     #[must_use]
     pub fn new(action: &'a str, resource: &'a str, context: &[(&'a str, &'a str)]) -> Self {
         let mut keys = BTreeMap::<String, Vec<&'a str>>::new();
@@ -31,7 +31,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What was decided, with the statement that did.
+/// The decision, with the Sid of the statement that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// A statement allows it.
@@ -50,8 +50,8 @@ impl Decision {
     }
 }
 
-/// Decides a request by identity policies. A condition with an operator that is not known here does not allow and
-/// does deny.
+/// Decides a request by identity policies. A condition with an operator that this crate does not know fails in an allow
+/// and holds in a deny.
 #[must_use]
 pub fn evaluate<'p>(policies: impl IntoIterator<Item = &'p Policy>, request: &Request<'_>) -> Decision {
     let mut allowed = Decision::NotAllowed;
@@ -68,8 +68,8 @@ pub fn evaluate<'p>(policies: impl IntoIterator<Item = &'p Policy>, request: &Re
     allowed
 }
 
-/// Whether a request could be allowed whose context is known in part: conditions of allows on other keys count as met,
-/// conditions of denies as not met. Gives the statement that allows it.
+/// Whether policies could allow a request of which only some condition keys are known. Conditions on unknown keys count
+/// as met in allows and as not met in denies. Gives the statement that allows the request.
 #[must_use]
 pub fn may_allow<'p>(
     policies: impl IntoIterator<Item = &'p Policy> + Clone,
@@ -88,7 +88,7 @@ pub fn may_allow<'p>(
     })
 }
 
-/// Actions are compared without case, resources with it
+/// Whether a statement covers an action on a resource. Actions are compared without case, resources with it
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html>).
 fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
     let acts = |patterns: &[Text]| patterns.iter().any(|pattern| covers_action(pattern, action));
@@ -101,7 +101,7 @@ fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
     let resource = if !statement.not_resources.is_empty() {
         !on(&statement.not_resources)
     } else {
-        // Without resources an allowance is taken for one of everything, and a denial for one of nothing.
+        // An allow without resources is read as covering everything, a deny without resources as covering nothing.
         on(&statement.resources) || statement.resources.is_empty() && statement.effect == Effect::Allow
     };
     action && resource
@@ -117,16 +117,16 @@ pub(crate) fn covers_action(pattern: &str, action: &str) -> bool {
 enum Held {
     Yes,
     No,
-    /// It has an operator that is not known here, or asks for a key that is not known.
+    /// It has an operator that this crate does not know, or a key whose value is not known.
     Unknown,
 }
 
-/// What an operator says of a key that the request does not have.
+/// How to treat a key that the request does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absent {
-    /// As IAM: nothing equals it.
+    /// As IAM does: no value equals it.
     Fails,
-    /// Nothing: the key is not known, and could have any value.
+    /// As undecided: the key could have any value.
     Undecided,
 }
 
@@ -150,7 +150,7 @@ fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
                 "StringEquals" => any(same),
                 "StringEqualsIgnoreCase" | "Bool" => any(same_ignoring_case),
                 "StringLike" | "ArnEquals" | "ArnLike" => any(glob),
-                // A negated operator holds where the key is absent.
+                // A negated operator holds if the key is absent.
                 "StringNotEquals" => Some(!any(same).unwrap_or(false)),
                 "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => Some(!any(glob).unwrap_or(false)),
                 "Null" => Some(wanted.0.iter().any(|wanted| (wanted == "true") == given.is_none())),
@@ -167,11 +167,11 @@ fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
     if unknown { Held::Unknown } else { Held::Yes }
 }
 
-/// Everything that a principal's policies allow.
+/// Visits everything that a principal's policies allow.
 pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Aws>)) {
     let statements =
         || principal.policies.iter().flat_map(|policy| policy.document.statements.iter().map(move |s| (policy, s)));
-    // Only a denial without conditions certainly applies.
+    // Only a deny without conditions is certain to apply.
     let denials: Vec<&Statement> = statements()
         .map(|(_, statement)| statement)
         .filter(|statement| statement.effect == Effect::Deny && statement.condition.is_empty())
@@ -207,11 +207,11 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
     }
 }
 
-/// What `NotAction` allows, or a statement without actions, is taken for everything.
+/// The actions of a statement with `NotAction` or without actions: an upper bound.
 static EVERY_ACTION: &[Text] = &[Text::Borrowed("*")];
 
-/// Whether a denial covers all that an allowed pattern covers. A pattern is covered by another that covers it as a
-/// text, as long as a `?` of the other does not stand for a `*`.
+/// Whether a deny covers everything that an allowed pattern covers. A pattern covers another if it matches it as text,
+/// unless a `?` of it would match a `*` of the other.
 fn denies_all(denial: &Statement, action: &str, resource: &str) -> bool {
     let covers = |pattern: &str, allowed: &str| {
         pattern == "*"

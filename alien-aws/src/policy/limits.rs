@@ -1,4 +1,4 @@
-//! How large IAM lets documents be. White space does not count.
+//! IAM's limits on the size of documents. White space does not count.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 
 use std::collections::BTreeMap;
@@ -7,27 +7,26 @@ use alien_core::{Layer, Layers, Size};
 
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Text, Texts};
 
-/// Characters of a role's inline policy.
-/// All inline policies of a role together have 10,240; the rest is left for the one that denies everything when the
-/// customer takes the access back.
+/// The most characters of a role's inline policy. IAM allows 10,240 for all inline policies of a role together; the
+/// rest is kept for the policy that denies everything when the customer revokes the access.
 pub(super) const INLINE: usize = 10_240 - 240;
-/// Characters of a managed policy.
+/// The most characters of a managed policy.
 pub(super) const MANAGED: usize = 6_144;
-/// Managed policies of a role, without a quota increase.
+/// The most managed policies of a role, without a quota increase.
 const MANAGED_PER_ROLE: usize = 10;
-/// Characters of a trust policy, without a quota increase.
+/// The most characters of a trust policy, without a quota increase.
 const TRUST: usize = 2_048;
-/// Roles of an account, without a quota increase.
+/// The most roles of an account, without a quota increase.
 const ROLES: usize = 1_000;
 
 const SOURCE: &str = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html";
 
 /// Characters of `{"Version":"2012-10-17","Statement":[]}`.
 pub(super) const POLICY_ENVELOPE: usize = 39;
-/// Characters of `,"Resource":[]`, which a statement without resources leaves out, and of the comma after it.
+/// Characters of `,"Resource":[]`, which a statement without resources omits, and of the comma after it.
 pub(super) const STATEMENT_ENVELOPE: usize = 15;
 
-/// Characters of a policy in compact JSON. They are counted and not written, because packing and measuring ask often.
+/// Characters of a policy in compact JSON. They are counted without serializing, because packing measures often.
 fn policy(policy: &Policy) -> usize {
     POLICY_ENVELOPE - Policy::VERSION.len()
         + policy.version.chars().count()
@@ -68,7 +67,7 @@ pub(super) fn statement(statement: &Statement) -> usize {
     joined(fields)
 }
 
-/// Characters of an object whose values are texts.
+/// Characters of an object with text values.
 fn keyed(map: &BTreeMap<Text, Texts>) -> usize {
     joined(map.iter().map(|(key, Texts(values))| {
         let value = match values.as_slice() {
@@ -84,7 +83,7 @@ fn joined(parts: impl Iterator<Item = usize>) -> usize {
     2 + parts.map(|part| part + 1).sum::<usize>().saturating_sub(1)
 }
 
-/// Characters of a text in JSON: of UTF-8, continuation bytes are no characters of their own.
+/// Characters of a text in JSON. The continuation bytes of UTF-8 count as no character.
 fn text(text: &str) -> usize {
     let characters = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
@@ -92,7 +91,7 @@ fn text(text: &str) -> usize {
         0x80..0xC0 => 0,
         _ => 1,
     };
-    // Nearly every text is plain, and that is known without a branch for each byte.
+    // Nearly every text needs no escapes; the fold checks that without a branch for each byte.
     let is_plain = |byte: u8| (0x20..0x80).contains(&byte) & (byte != b'"') & (byte != b'\\');
     let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
     2 + if plain { text.len() } else { text.bytes().map(characters).sum() }

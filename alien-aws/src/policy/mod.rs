@@ -1,4 +1,4 @@
-//! IAM policies: rendered, measured, evaluated.
+//! Renders, measures and evaluates IAM policies.
 
 pub(crate) mod document;
 mod evaluate;

@@ -1,4 +1,4 @@
-//! From grants to a role and its policies.
+//! Renders grants as a role and its policies.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
 use crate::operations::Scope;
 
-/// The conditions that belong to a place, all of them; none for most.
+/// The conditions that every statement on a scope has; most scopes have none.
 pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
     const NEW: Guard<Scope> = Guard::Named { key: NEW_TAG, by: Scope::NetworkTag };
     match scope {
@@ -24,7 +24,7 @@ pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
         Scope::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Scope::Function }],
         Scope::Vpc | Scope::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Scope::NetworkTag }],
         Scope::NetworkNew => &[NEW],
-        // Whoever may tag what is there already could make anything theirs.
+        // Without this limit, the permission to tag existing things would let its holder claim any of them.
         Scope::NetworkTagging => &[
             NEW,
             Guard::Fixed {
@@ -47,7 +47,7 @@ const OWN_TAG: &str = "aws:ResourceTag/alien-resource";
 const NEW_TAG: &str = "aws:RequestTag/alien-resource";
 const _: () = assert!(RESOURCE_TAG.len() + "aws:RequestTag/".len() == NEW_TAG.len(), "the keys name the tag");
 
-/// Renders what one holder may do.
+/// Renders the permissions of one holder.
 pub(crate) fn principal(layout: &Layout<Aws>, grants: &Grants) -> Principal {
     let role = Arns(&layout.target).role(&grants.holder.name());
     let policies = pack(statements(layout, grants), &role);
@@ -59,7 +59,7 @@ pub(crate) fn principal(layout: &Layout<Aws>, grants: &Grants) -> Principal {
     }
 }
 
-/// Grants that give the same actions on the same sort of place are one statement.
+/// Grants of the same actions on the same scope become one statement.
 #[derive(Default)]
 struct Group<'a> {
     rows: Vec<&'static Operation<Scope>>,
@@ -67,8 +67,8 @@ struct Group<'a> {
     values: Vec<&'a str>,
 }
 
-/// The topic, the place and the sets: what makes grants alike. `guarded` parts a network of the customer's, whose
-/// ARN is known, from new ones.
+/// Groups grants that are alike: by subject type, scope and permission sets. `guarded` separates new networks from the
+/// customer's own, whose ARN is known.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     topic: SubjectType,
@@ -82,7 +82,7 @@ fn statements(layout: &Layout<Aws>, grants: &Grants) -> Vec<Statement> {
     for grants in grants.grants.chunk_by(|a, b| a.subject == b.subject) {
         let Some(subject) = grants.first().map(|grant| grant.subject) else { continue };
         let Some(topic) = subject.subject_type(&layout.stack) else { continue };
-        // Few sets and few places: a list is searched faster than a map.
+        // There are few sets and few scopes: a list is searched faster than a map.
         let mut places: Vec<(Scope, Sets, Vec<&'static Operation<Scope>>)> = Vec::new();
         for grant in grants {
             for row in Aws::set(topic, grant.set) {
@@ -125,8 +125,8 @@ fn group<'a>(
     group.values.extend(values);
 }
 
-/// Values of a condition that stand in one statement: a policy is parted between statements, and a statement between
-/// resources, but nothing parts a condition.
+/// The most values of a condition in one statement. A policy can be split between statements, and a statement between
+/// resources, but a condition cannot be split.
 const VALUES_PER_STATEMENT: usize = 40;
 
 fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
@@ -153,7 +153,7 @@ fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
     chunks.enumerate().map(|(part, values)| statement(part, values)).collect()
 }
 
-/// The condition that belongs to a place, where names tell things apart: these.
+/// The conditions of a scope, with these names for the guards that compare names.
 fn condition(scope: Scope, names: &[&str]) -> Condition {
     let mut condition = Condition::default();
     for guard in guards(scope) {
@@ -162,14 +162,14 @@ fn condition(scope: Scope, names: &[&str]) -> Condition {
             Guard::Named { key, .. } if !names.is_empty() => {
                 condition.require(*key, names.iter().map(|name| (*name).to_owned()));
             }
-            // The customer's own thing is known by its ARN.
+            // The customer's own network is identified by its ARN.
             Guard::Named { .. } => {}
         }
     }
     condition
 }
 
-/// The topic, the sets and the place in camel case: `FunctionHeartbeatManagementOnFunction`.
+/// Builds a Sid from the subject type, the sets and the scope: `FunctionHeartbeatManagementOnFunction`.
 fn sid(key: &Key) -> String {
     let mut sid = String::with_capacity(48);
     let words = [key.topic.name()].into_iter().chain(key.sets.iter().map(|set| set.name()));
@@ -179,7 +179,7 @@ fn sid(key: &Key) -> String {
         sid.push_str(rest);
     }
     sid.push_str("On");
-    // A place's name in code is its name for people.
+    // The `Debug` name of a scope is part of the Sid.
     let _ = write!(sid, "{:?}", key.scope);
     if key.scope == Scope::Vpc && !key.guarded {
         sid.push_str("OfCustomer");
@@ -187,8 +187,8 @@ fn sid(key: &Key) -> String {
     sid
 }
 
-/// Splits statements over an inline policy and managed policies, each within its limit. A statement that does not
-/// fit is parted between its resources. What fits nowhere makes one more policy, and its size is then refused.
+/// Distributes statements over an inline policy and managed policies, each within its limit. A statement that does not
+/// fit is split between its resources. What fits nowhere goes into one more policy, whose size is then refused.
 fn pack(statements: Vec<Statement>, role: &str) -> Vec<RolePolicy> {
     let mut policies: Vec<RolePolicy> = Vec::new();
     let mut room = Room { statements: Vec::new(), left: limits::INLINE - limits::POLICY_ENVELOPE };
@@ -219,15 +219,15 @@ fn pack(statements: Vec<Statement>, role: &str) -> Vec<RolePolicy> {
     policies
 }
 
-/// A policy that is being filled.
+/// A policy that is being filled, and the room left in it.
 struct Room {
     statements: Vec<Statement>,
     left: usize,
 }
 
 impl Room {
-    /// Takes a statement, or as many of its resources as fit. Gives what is left of the resources; nothing where all
-    /// of it was taken; an empty list where none of it was, and the policy has other statements to make room with.
+    /// Takes a statement, or as many of its resources as fit. Returns the resources that are left: `None` if all were
+    /// taken, an empty list if none was taken because the policy is too full.
     fn take(&mut self, statement: &mut Statement) -> Option<Vec<Text>> {
         let resources = std::mem::take(&mut statement.resources);
         let fixed = limits::statement(statement) + STATEMENT_ENVELOPE;
@@ -241,7 +241,7 @@ impl Room {
         if fitting < statement.resources.len() && !self.statements.is_empty() && fitting == 0 {
             return Some(Vec::new());
         }
-        // A statement larger than an empty policy is taken whole: its size is refused later, by name.
+        // A statement larger than an empty policy is taken whole: the size check then refuses it by name.
         let rest = statement.resources.split_off(fitting.max(1));
         let taken: usize = statement.resources.iter().map(|resource| resource.len() + 3).sum();
         self.left = self.left.saturating_sub(fixed + taken);
@@ -249,7 +249,7 @@ impl Room {
         if rest.is_empty() {
             return None;
         }
-        // The next part says the same about the rest.
+        // The next part repeats the statement for the resources that are left.
         let last = self.statements.last();
         *statement = last.map_or_else(Statement::default, |last| Statement { resources: Vec::new(), ..last.clone() });
         Some(rest)

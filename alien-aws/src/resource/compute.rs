@@ -1,4 +1,4 @@
-//! What functions and containers have in common: where their logs go, and where their images come from.
+//! What functions and containers share: log groups, and the repositories of images.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,14 +11,14 @@ use crate::naming::Arns;
 use crate::operations::Scope;
 use crate::target::Region;
 
-/// The log group of compute, by the parts of its name.
+/// Adds the log group of a function or container, by the parts of its name.
 pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Scope, String)>) {
     let group = arns.regional("logs", &[&["log-group:"], name].concat());
     let streams = [&group, ":*"].concat();
     things.extend([(Scope::LogGroup, group), (Scope::LogGroup, streams.clone()), (Scope::LogStreams, streams)]);
 }
 
-/// Names the repository that an image is fetched from, where that is ECR.
+/// Adds the repository of an image if the image is in ECR.
 pub(super) fn repository_names(placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
     let code = placed.resource.settings().compute().map(|compute| compute.code);
     if let Some(repository) = code.and_then(repository) {
@@ -26,8 +26,8 @@ pub(super) fn repository_names(placed: &Placed<'_, Aws>, things: &mut Vec<(Scope
     }
 }
 
-/// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`; none for other registries
-/// and for repositories with a name that an ARN would read as a pattern.
+/// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`. `None` for other
+/// registries, and for repositories whose name an ARN would read as a pattern.
 pub(super) fn repository(code: &Code) -> Option<String> {
     let Code::Image(image) = code else { return None };
     let (host, path) = image.split_once('/')?;

@@ -13,7 +13,7 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Names of services and families have at most 255 characters
+/// The longest name of a service or a task definition family, in characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
 const MAX: usize = 255;
 
@@ -21,7 +21,7 @@ impl On<Aws> for Container {
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::DESCRIBE_SERVICES],
-            // A new revision names the runtime role, so the role must be passed.
+            // A new revision names the runtime role, so updating it takes `iam:PassRole`.
             Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
             Set::Logs => &[op::FILTER_LOG_EVENTS],
             Set::Provision => &[
@@ -39,7 +39,7 @@ impl On<Aws> for Container {
                 op::PASS_ROLE_TO_TASKS,
             ],
             Set::Setup => &[op::DEREGISTER_TASK_DEFINITION, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
-            // The task's own role is its execution role too: it writes the logs and fetches the image.
+            // The task role is also the execution role: it writes the logs and pulls the image.
             Set::Run => &[
                 op::CREATE_LOG_STREAM,
                 op::PUT_LOG_EVENTS,
@@ -63,9 +63,9 @@ impl On<Aws> for Container {
         compute::repository_names(placed, things);
     }
 
-    /// Fargate takes only some pairs of processor and memory
-    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service by itself
-    /// always runs the same number of tasks.
+    /// Checks CPU, memory and the number of replicas. Fargate takes only some pairs of CPU and memory
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service
+    /// without auto scaling always runs the same number of tasks.
     fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
         let memory = self.memory();
         let (smallest, largest, step) = match self.cpu() {
@@ -79,7 +79,7 @@ impl On<Aws> for Container {
         if !(smallest..=largest).contains(&memory) || !memory.is_multiple_of(step) || odd {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Fargate has no task of {} thousandths of a processor and {memory} MiB", self.cpu()),
+                format!("Fargate has no task size of {} thousandths of a vCPU with {memory} MiB", self.cpu()),
                 format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
             ));
         }
@@ -87,8 +87,8 @@ impl On<Aws> for Container {
         if max > min {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                format!("the service always runs {min}, and never as many as {max}"),
-                "set the fewest replicas to how many are to run".to_owned(),
+                format!("the service always runs {min} replicas and never scales up to {max}"),
+                "set the minimum of replicas to the number that should run".to_owned(),
             ));
         }
     }

@@ -14,7 +14,7 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A function name has at most 64 characters
+/// The longest name of a function, in characters
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
 const MAX: usize = 64;
 
@@ -22,7 +22,7 @@ impl On<Aws> for Function {
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
-            // Lambda fetches an image under the rights of whoever names it
+            // Lambda pulls an image with the permissions of the caller who names it
             // (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
             Set::Management => {
                 &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION, op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER]
@@ -45,7 +45,7 @@ impl On<Aws> for Function {
                 op::BATCH_GET_IMAGE,
                 op::GET_IMAGE_LAYER,
             ],
-            // A function's URL and its triggers decide whose data reaches it.
+            // A function's URL and its triggers decide whose data it receives.
             Set::Setup => &[
                 op::CREATE_FUNCTION_URL,
                 op::UPDATE_FUNCTION_URL,
@@ -88,34 +88,39 @@ impl On<Aws> for Function {
         compute::repository_names(placed, things);
     }
 
-    /// Lambda takes images from ECR only (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
+    /// Checks the image, the network and the timeouts. Lambda takes images from ECR only
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
     fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
         if let Code::Image(image) = self.code()
             && compute::repository(self.code()).is_none()
         {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                format!("Lambda takes images from Amazon ECR only, and `{image}` is not there"),
+                format!("Lambda takes images from Amazon ECR only, and `{image}` is in another registry"),
                 "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
             ));
         }
         let network = self.network_id().and_then(|id| placed.stack.resource(id));
         if let Some(network) = network.filter(|network| !network.is_adopted()) {
             // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>
-            let what =
-                format!("in the network `{}` it has no public address: it reaches nothing outside it", network.id());
-            let help = "leave its network out, or use a network of the customer's with endpoints or a NAT gateway";
+            let what = format!(
+                "it has no public address in the network `{}`, and reaches nothing outside of it",
+                network.id()
+            );
+            let help = "leave out its network, or use one of the customer's with endpoints or a NAT gateway";
             problems.push(Problem::warning(Rule::Cloud, what, help.to_owned()));
         }
-        // A message must stay hidden as long as the function that handles it may run
+        // A message's visibility timeout must be at least the timeout of the function that handles it
         // (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
         for id in placed.resource.settings().triggers() {
             let Some(queue) = placed.stack.resource(id).and_then(Resource::settings_of::<Queue>) else { continue };
             let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), self.longest_run().as_secs());
             if hidden < runs {
-                let what = format!("it may run {runs} seconds, and its queue `{id}` hides a message for {hidden}");
+                let what = format!(
+                    "it may run for {runs} seconds, but its queue `{id}` has a visibility timeout of {hidden} seconds"
+                );
                 let help =
-                    "raise the queue's visibility timeout to the function's timeout or more, or lower the latter";
+                    "set the queue's visibility timeout to at least the function's timeout, or lower the function's";
                 problems.push(Problem::error(Rule::Cloud, what, help.to_owned()));
             }
         }

@@ -11,12 +11,13 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A table name has at most 255 characters
+/// The longest name of a table, in characters
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>).
 const MAX: usize = 255;
 
 impl On<Aws> for Kv {
-    /// UpdateTable turns on streams and replicas, UpdateTimeToLive deletes: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: UpdateTable can turn on streams and replicas, and UpdateTimeToLive
+    /// deletes data.
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::DESCRIBE_TABLE],

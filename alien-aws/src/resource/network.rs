@@ -1,5 +1,5 @@
-//! `network`: a VPC with a public subnet in two zones, a route table, an internet gateway and a security group; or a VPC
-//! of the customer's.
+//! `network`: a VPC with a public subnet in each of two zones, a route table, an internet gateway and a security group;
+//! or a VPC of the customer's.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -12,15 +12,15 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Names of EC2 things are tags of at most 256 characters
+/// The longest name of an EC2 resource. It is the value of a tag, which has at most 256 characters
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
 const MAX: usize = 255;
 
-/// The kinds of part a network is made of.
+/// The kinds of parts of a network.
 const PARTS: [&str; 5] = ["vpc/*", "subnet/*", "security-group/*", "route-table/*", "internet-gateway/*"];
 
 impl On<Aws> for Network {
-    /// Routes and rules redirect traffic: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: routes and security group rules can redirect traffic.
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::DESCRIBE_VPC_ATTRIBUTE],
@@ -66,8 +66,8 @@ impl On<Aws> for Network {
             things.push((Scope::Vpc, arns.regional("ec2", &["vpc/", vpc])));
             return;
         }
-        // The id of a new VPC is AWS's to choose: until then its name stands in the id's place for people, and its tag tells
-        // it apart in documents.
+        // AWS chooses the id of a new VPC. Until then, people see its name in place of the id, and documents identify
+        // it by its tag.
         let name = arns.physical(id, MAX);
         things.push((Scope::NetworkId, arns.regional("ec2", &["vpc/", &name])));
         things.push((Scope::Vpc, arns.regional("ec2", &["vpc/*"])));

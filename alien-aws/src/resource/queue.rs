@@ -1,4 +1,4 @@
-//! `queue`: an SQS queue, and a dead-letter queue where the stack asks for one.
+//! `queue`: an SQS queue, and a dead-letter queue if the stack asks for one.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,14 +11,14 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A queue name has at most 80 characters; the dead-letter queue adds five
+/// The longest name of a queue: 80 characters, of which the dead-letter queue's suffix takes five
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
 const MAX: usize = 80 - DEAD_LETTERS.len();
 const DEAD_LETTERS: &str = "-dead";
 
 impl On<Aws> for Queue {
-    /// SetQueueAttributes writes the access policy and the dead-letter target as well: management is no more than
-    /// heartbeat.
+    /// Management gets no more than heartbeat: SetQueueAttributes can also write the access policy and the dead-letter
+    /// target.
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::GET_QUEUE_ATTRIBUTES, op::GET_QUEUE_URL],
@@ -35,7 +35,7 @@ impl On<Aws> for Queue {
                 op::GET_DEAD_LETTER_URL,
             ],
             Set::Reconfigure => &[op::SET_QUEUE_ATTRIBUTES, op::SET_DEAD_LETTER_ATTRIBUTES],
-            // An event source mapping asks the queue for its attributes under the function's role.
+            // An event source mapping reads the queue's attributes with the function's role.
             Set::DataRead => &[
                 op::RECEIVE_MESSAGE,
                 op::DELETE_MESSAGE,

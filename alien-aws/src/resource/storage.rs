@@ -1,4 +1,4 @@
-//! `storage`: an S3 bucket, private, encrypted, reached over TLS only.
+//! `storage`: a private, encrypted S3 bucket that accepts only TLS.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,12 +11,12 @@ use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A bucket name has at most 63 characters and is unique in the partition, so it ends in the account
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
+/// The longest physical name: a bucket name has at most 63 characters. It is unique in the partition, so it ends in the
+/// account, which takes 13 (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
 const MAX: usize = 63 - 13;
 
 impl On<Aws> for Storage {
-    /// Every write to a bucket's settings can move or destroy data, so management is no more than heartbeat.
+    /// Management gets no more than heartbeat: every write to a bucket's settings can move or destroy data.
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::GET_BUCKET_LOCATION],
@@ -48,13 +48,13 @@ impl On<Aws> for Storage {
         things.push((Scope::Objects, arns.s3(&[&name, "/*"])));
     }
 
-    /// S3 keeps some beginnings of names for itself.
+    /// Refuses names that begin with a prefix which S3 reserves.
     fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
         let name = Arns(placed.target).physical(placed.id(), MAX);
         if ["sthree-", "amzn-s3-demo-", "xn--"].iter().any(|kept| name.starts_with(kept)) {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("S3 keeps names that begin as `{name}` does for itself"),
+                format!("S3 reserves names that begin like `{name}`"),
                 "choose another prefix for the deployment".to_owned(),
             ));
         }

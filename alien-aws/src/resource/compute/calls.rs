@@ -1,4 +1,4 @@
-//! What functions and containers have in common: what their code is told, their logs, waiting for them.
+//! Calls that functions and containers share: for their logs.
 
 use alien_core::adapter::{Marks, Observed, ResultExt};
 use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
@@ -8,16 +8,16 @@ use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Days that a log is kept.
+/// How long log events are kept, in days.
 const KEPT: i32 = 30;
 
-/// The name of the log group, which has slashes in it.
+/// The name of the log group, which contains slashes.
 pub(crate) fn log_group<'a>(cx: Context<'a>) -> Result<&'a str> {
     let arn = cx.full_name(Scope::LogGroup)?;
     arn.split_once(":log-group:").map(|(_, name)| name).ok_or_else(|| Error::missing_field("log group"))
 }
 
-/// Makes the log group of `owner`, unless it is there, and keeps what is in it for a month.
+/// Creates the log group of `owner` unless it exists, and sets its retention to a month.
 pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> Result<()> {
     let name = log_group(cx)?;
     let made = cx
@@ -30,7 +30,7 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
     match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             if let Observed::Foreign(whose) = observe_logs(cx).await? {
-                let what = format!("the log group `{name}` is there, and {whose}");
+                let what = format!("a log group `{name}` already exists, and {whose}");
                 return Err(Error::new(ErrorKind::NotOwned, what).in_operation(op::CREATE_LOG_GROUP.call));
             }
         }
@@ -44,7 +44,7 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
     .map(drop)
 }
 
-/// Removes the log group, if it is the deployment's.
+/// Deletes the log group if it belongs to the deployment.
 pub(crate) async fn remove_logs(cx: Context<'_>) -> Result<()> {
     if !matches!(observe_logs(cx).await?, Observed::Own { .. }) {
         return Ok(());
@@ -72,9 +72,9 @@ async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
     }))
 }
 
-/// Some lines of the log (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>).
-/// A page that ends in no cursor may still be followed by lines written later: the next query begins at the last one's
-/// time.
+/// Reads a page of the log
+/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>). Lines may be
+/// written after a page without a cursor was read: the next query starts at the time of the last line.
 pub(crate) async fn logs(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let name = log_group(cx)?;
     let page = cx

@@ -1,4 +1,4 @@
-//! The calls about a container.
+//! The calls for a container.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,20 +21,20 @@ use crate::cluster::calls::tags;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long a service may take to run what it is to run: an image is fetched, and broken tasks are started several
-/// times before the circuit breaker opens
+/// How long a deployment of a service may take. The image is pulled, and failing tasks are started several times before
+/// the circuit breaker triggers
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>).
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The tag of a service that names the revision of the task definition that it was set to.
+/// The tag on a service that names the task definition revision it was last set to.
 const DEFINITION: &str = "alien-definition";
 
-/// The only container of a task.
+/// The name of a task's only container.
 const MAIN: &str = "main";
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Container {
-    /// One call: a service's tags tell that it is there and whose it is. One that was deleted is told of for a while.
+    /// One call: the service's tags tell whether it exists and whose it is. ECS lists a deleted service for a while.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let copies = self.copies().min;
         Ok(look(cx).await?.map_or(Observed::Absent, |service| {
@@ -44,7 +44,7 @@ impl Reconcile<Aws, Clients> for Container {
             let drift = match finished {
                 Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
                 _ if u32::try_from(service.desired_count()) != Ok(copies) => {
-                    Some(format!("it is to run {} times", service.desired_count()))
+                    Some(format!("its desired count is {}", service.desired_count()))
                 }
                 _ => None,
             };
@@ -52,7 +52,8 @@ impl Reconcile<Aws, Clients> for Container {
         }))
     }
 
-    /// Makes the service, and no task yet: its log group comes first. A service needs a task definition to be made.
+    /// Creates the service with no tasks, because its log group must exist first. A service cannot be created without a
+    /// task definition.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let name = cx.name(Scope::Service)?;
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
@@ -72,7 +73,7 @@ impl Reconcile<Aws, Clients> for Container {
             .set_tags(Some(tags(marks.ownership(name))));
         cx.call(&[op::CREATE_SERVICE, op::TAG_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
             request.clone().send().await.map_err(failure).map_err(|error| {
-                // ECS has no codes for these two.
+                // ECS has no error codes for these two.
                 if error.message().contains("not idempotent") {
                     error.with_kind(ErrorKind::AlreadyExists)
                 } else if error.message().contains("still Draining") {
@@ -86,7 +87,7 @@ impl Reconcile<Aws, Clients> for Container {
         .map(drop)
     }
 
-    /// Registers what is to run, each time anew: what a task definition says is never read.
+    /// Registers a new task definition every time: existing ones are never read.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
@@ -111,11 +112,11 @@ impl Reconcile<Aws, Clients> for Container {
         mark(cx, marks.finished().into_iter().chain(finished)).await
     }
 
-    /// What belongs to it goes first: as long as the service is there, an interrupted removal is found again. Tasks that run
-    /// need neither definition nor log group.
+    /// Deletes what belongs to the service first: while the service exists, a later run finds an interrupted removal.
+    /// Running tasks need neither the task definition nor the log group.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let Some(service) = look(cx).await? else { return Ok(Removal::Gone) };
-        // Whoever sets up again after an interruption must find that it is not as it was set.
+        // Without its fingerprint, a set-up after an interruption sees that the service is unfinished.
         mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
         deregister(cx, &service).await?;
         compute::remove_logs(cx).await?;
@@ -143,7 +144,7 @@ impl Operate<Aws, Clients> for Container {
         compute::logs(cx, query).await
     }
 
-    /// DescribeServices, and nothing else.
+    /// Calls DescribeServices, and nothing else.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let Some(service) = look(cx).await? else {
             return Ok(Heartbeat::new(Health::Missing, "ECS has no such service"));
@@ -161,7 +162,7 @@ impl Operate<Aws, Clients> for Container {
         })
     }
 
-    /// Registers what is to run, if that changes, and waits until the service runs it.
+    /// Registers a new task definition if what runs changes, and waits until the service runs it.
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
         let (old, new, wanted) = (cx.resource()?, &change.resource, change.settings::<Self>()?);
         let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
@@ -173,7 +174,7 @@ impl Operate<Aws, Clients> for Container {
             Err(error) if error.kind() == ErrorKind::Failed => error,
             steady => return steady,
         };
-        // The circuit breaker goes back by itself where tasks do not start; what it has done is not done again.
+        // The circuit breaker rolls back by itself if tasks do not start; the rollback below then changes nothing.
         let previous = service.task_definition().filter(|_| other);
         let back = async {
             send(cx, previous, service.desired_count()).await?;
@@ -182,17 +183,17 @@ impl Operate<Aws, Clients> for Container {
         .await;
         Err(match back {
             Ok(()) => error.because("what ran before was put back and runs"),
-            Err(second) => error.because(format!("what ran before was put back, and does not run yet: {second}")),
+            Err(second) => error.because(format!("what ran before was put back, but does not run yet: {second}")),
         })
     }
 }
 
-/// Family and revision of a task definition, `family:7`.
+/// The family and revision in the ARN of a task definition, `family:7`.
 fn revision(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Gives the service what it is to run, where that changes, and how often.
+/// Updates the service: its desired count, and its task definition if one is given.
 async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
     let request = cx
         .clients
@@ -210,12 +211,12 @@ async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<
     cx.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }
 
-/// How many tasks run: the fewest that the stack asks for. Nothing starts more of them.
+/// How many tasks run: the minimum of the stack. Nothing scales them up.
 fn copies(container: &Container) -> i32 {
     i32::try_from(container.copies().min).unwrap_or(i32::MAX)
 }
 
-/// What is to run. Its role is its execution role too: it writes the logs and fetches the image.
+/// Builds the task definition. The task role is also the execution role: it writes the logs and pulls the image.
 async fn definition(
     cx: Context<'_>,
     resource: &Resource,
@@ -245,7 +246,7 @@ async fn definition(
         .set_environment(Some(variables.collect()))
         .set_port_mappings(Some(port.into_iter().collect()))
         .log_configuration(logs);
-    // A processor is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
+    // A vCPU is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
     Ok(cx
         .clients
         .ecs
@@ -260,7 +261,8 @@ async fn definition(
         .container_definitions(main.build()))
 }
 
-/// Registers what is to run. Gives its ARN, revision and all. The vendor may not tag.
+/// Registers the task definition and returns its ARN with the revision. `marks` is `None` for the vendor, who may not
+/// tag.
 async fn register(
     cx: Context<'_>,
     resource: &Resource,
@@ -287,8 +289,8 @@ async fn register(
     arn.map(str::to_owned).ok_or_else(|| Error::missing_field("task definition"))
 }
 
-/// Deregisters every revision: to list them takes a right on those of everyone, but they are counted from 1. Those
-/// behind the one that the service runs are of updates that failed.
+/// Deregisters every revision, counting up from 1: listing them would take a permission on everybody's. Revisions after
+/// the one that the service runs come from failed updates.
 async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
     let family = cx.name(Scope::Service)?;
     let named = service.deployments().iter().filter_map(Deployment::task_definition).chain(service.task_definition());
@@ -302,7 +304,7 @@ async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
             })
             .await;
         match done {
-            // Deregistered before, or never made.
+            // Already deregistered, or never registered.
             Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound) => {
                 if revision > newest {
                     break;
@@ -314,8 +316,8 @@ async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
     Ok(())
 }
 
-/// Where its tasks run. They have public addresses, as a network of the deployment's own and the account's default one
-/// have no other way to the image and the logs; what reaches them is for the security group to say
+/// The network configuration of the tasks. They get public addresses, because a network of the deployment and the
+/// account's default VPC have no other route to the image and the logs. The security group decides who reaches them
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html>).
 async fn network(cx: Context<'_>) -> Result<NetworkConfiguration> {
     let compute = cx.resource()?.settings().compute();
@@ -344,19 +346,19 @@ async fn default_subnets(cx: Context<'_>) -> Result<Vec<String>> {
     let subnets: Vec<String> =
         answer.items("subnetSet").filter_map(|subnet| subnet.text("subnetId").map(str::to_owned)).collect();
     if subnets.is_empty() {
-        let what = "the account has no default VPC in this region for the container to run in";
-        return Err(Error::new(ErrorKind::Input, format!("{what}; make one, or give the container a network")));
+        let what = "the account has no default VPC in this region to run the container in";
+        return Err(Error::new(ErrorKind::Input, format!("{what}; create one, or give the container a network")));
     }
     Ok(subnets)
 }
 
-/// Tasks that do not start end a deployment, and what ran before is put back.
+/// Turns on the deployment circuit breaker: if tasks do not start, ECS rolls back.
 fn careful() -> DeploymentConfiguration {
     let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
     DeploymentConfiguration::builder().deployment_circuit_breaker(breaker).build()
 }
 
-/// The service, whatever became of it; nothing where ECS does not know it.
+/// The service in any status; `None` if ECS does not know it.
 async fn found(cx: Context<'_>) -> Result<Option<Service>> {
     let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
     let answer = cx
@@ -367,7 +369,7 @@ async fn found(cx: Context<'_>) -> Result<Option<Service>> {
         })
         .await
         .optional()?;
-    // What is not there is among the failures, as MISSING.
+    // ECS reports a service that does not exist as a failure, with the reason `MISSING`.
     Ok(answer.and_then(|answer| answer.services.unwrap_or_default().into_iter().next()))
 }
 
@@ -380,12 +382,14 @@ fn primary(service: &Service) -> Option<&Deployment> {
     service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
-/// Waits until the service runs this and nothing else; without any, as many of what it runs as it is to.
+/// Waits until the service runs only this task definition; without one, until it runs its desired count.
 async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
     let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
     let seen = &AtomicBool::new(false);
     cx.until(PATIENCE, || async move {
-        let Some(service) = look(cx).await? else { return failed("the service was deleted meanwhile".to_owned()) };
+        let Some(service) = look(cx).await? else {
+            return failed("the service was deleted while the deployment was in progress".to_owned());
+        };
         let deployment = match definition {
             Some(arn) => service.deployments().iter().find(|deployment| deployment.task_definition() == Some(arn)),
             None => primary(&service),
@@ -394,7 +398,7 @@ async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
             if !seen.load(Ordering::Relaxed) {
                 return Ok(ControlFlow::Continue("ECS does not list the deployment yet".to_owned()));
             }
-            return failed("the service no longer runs it: the deployment was rolled back".to_owned());
+            return failed("the service does not run the new revision: the deployment was rolled back".to_owned());
         };
         seen.store(true, Ordering::Relaxed);
         let reason = deployment.rollout_state_reason().unwrap_or("ECS gives no reason");
@@ -404,7 +408,7 @@ async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
             && deployment.running_count() == deployment.desired_count()
             && service.running_count() == service.desired_count();
         match deployment.rollout_state() {
-            Some(DeploymentRolloutState::Failed) => failed(format!("the deployment has failed: {reason}")),
+            Some(DeploymentRolloutState::Failed) => failed(format!("the deployment failed: {reason}")),
             _ if done => Ok(ControlFlow::Break(())),
             _ => Ok(ControlFlow::Continue(format!("{runs}: {reason}"))),
         }

@@ -1,4 +1,4 @@
-//! The calls about a function.
+//! The calls for a function.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,19 +23,20 @@ use crate::client::{Clients, Context, busy, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The most bytes of a zip that are taken in a request
+/// The largest zip that can be sent in a request, in bytes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MOST: usize = 50 * 1024 * 1024;
 
-/// How long a function may take to become active, or an update to end.
+/// How long a function may take to become active, or an update to finish.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How much of an answer that is an error is shown, in characters.
+/// How much of an error's payload is shown, in characters.
 const SHOWN: usize = 2000;
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Function {
-    /// Its tags tell that it is there and whose it is; its configuration, whether it is still what was set.
+    /// The function's tags tell whether it exists and whose it is; its configuration, whether it has changed since the
+    /// set-up.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let arn = cx.full_name(Scope::Function)?;
         let found = cx
@@ -49,7 +50,7 @@ impl Reconcile<Aws, Clients> for Function {
         let observed =
             Observed::marked(arn, cx.deployment().id, tags.map(|(key, value)| (key.as_str(), value.as_str())));
         match observed {
-            // The vendor may have changed since what was set: tags are not the vendor's to write.
+            // The vendor may have changed code and settings since, without changing the tags, which it may not write.
             Observed::Own { state: SetUp::Finished(_), .. } => {
                 let found = look(cx).await?;
                 let drift = match runs(&found, self.code()) {
@@ -62,7 +63,7 @@ impl Reconcile<Aws, Clients> for Function {
         }
     }
 
-    /// Makes it with code and settings, but nothing starts it yet.
+    /// Creates the function with code and settings. Nothing invokes it yet.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let resource = cx.resource()?;
         let package = Package::of(self.code(), cx.deployment().artifacts().bytes(self.code()))?;
@@ -96,7 +97,7 @@ impl Reconcile<Aws, Clients> for Function {
         cx.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
     }
 
-    /// Code and settings are sent only where they differ: just after it was made nothing is.
+    /// Sends code and settings only if they differ: after a creation they do not.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let resource = cx.resource()?;
         compute::set_up_logs(cx, marks, cx.name(Scope::Function)?).await?;
@@ -111,7 +112,7 @@ impl Reconcile<Aws, Clients> for Function {
         let vpc = vpc(cx, self).await?;
         let same_settings = sound && is_set(cx, &found, resource, self, vpc.as_ref()).await?;
         if !same_settings {
-            // To leave a network takes empty lists.
+            // Empty lists take a function out of its network.
             let leaving = found.vpc_config().and_then(VpcConfigResponse::vpc_id).is_some_and(|id| !id.is_empty());
             let none = || {
                 VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build()
@@ -132,10 +133,10 @@ impl Reconcile<Aws, Clients> for Function {
         mark(cx, marks.finished()).await
     }
 
-    /// What belongs to it goes first: as long as the function is there, an interrupted removal is found again.
+    /// Deletes what belongs to the function first: while the function exists, a later run finds an interrupted removal.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let name = cx.name(Scope::Function)?;
-        // Whoever sets up again after an interruption must find that it is not as it was set.
+        // Without its fingerprint, a set-up after an interruption sees that the function is unfinished.
         mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
         opening::no_triggers(cx).await?;
         opening::no_url(cx).await?;
@@ -156,7 +157,7 @@ impl Operate<Aws, Clients> for Function {
         compute::logs(cx, query).await
     }
 
-    /// GetFunctionConfiguration, and nothing else.
+    /// Calls GetFunctionConfiguration, and nothing else.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let found = look(cx).await?;
         Ok(match (works(&found), still(&found)) {
@@ -169,8 +170,8 @@ impl Operate<Aws, Clients> for Function {
         })
     }
 
-    /// Sends new code, new settings, or both, and waits for each. What Lambda does not take is undone; where the way to it
-    /// failed, the same update can be made again.
+    /// Sends new code, new settings, or both, and waits for each. If Lambda rejects one, the other is rolled back. If a
+    /// call fails in transit, the same update can be repeated.
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
         let old = cx.resource()?;
         let will = change.settings::<Self>()?;
@@ -182,7 +183,7 @@ impl Operate<Aws, Clients> for Function {
         if code {
             if matches!(self.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
                 let what =
-                    "Lambda cannot turn a zip into an image or an image into a zip; make a function of another id";
+                    "Lambda cannot turn a zip into an image or an image into a zip; add a function with another id";
                 return Err(Error::new(ErrorKind::Unsupported, what));
             }
             send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
@@ -205,7 +206,7 @@ impl Operate<Aws, Clients> for Function {
         }
     }
 
-    /// Sends a command and waits for the answer. It is sent again only where Lambda certainly did not take it.
+    /// Sends a command and waits for the answer. It is repeated only if Lambda certainly did not receive it.
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
         let name = cx.name(Scope::Function)?;
         let longest = self.longest_run() + Duration::from_secs(10);
@@ -220,7 +221,7 @@ impl Operate<Aws, Clients> for Function {
                 None => Ok(payload),
                 Some(sort) => {
                     let text: String = String::from_utf8_lossy(&payload).chars().take(SHOWN).collect();
-                    Err(Error::new(ErrorKind::Failed, format!("the function answered with an error ({sort}): {text}")))
+                    Err(Error::new(ErrorKind::Failed, format!("the function returned an error ({sort}): {text}")))
                 }
             }
         })
@@ -228,7 +229,7 @@ impl Operate<Aws, Clients> for Function {
     }
 }
 
-/// What runs, as Lambda is given it.
+/// Code in the form that Lambda takes.
 #[derive(Clone)]
 enum Package {
     Zip(Blob),
@@ -240,13 +241,13 @@ impl Package {
         match (code, zip) {
             (Code::Image(image), _) => Ok(Self::Image(image.clone())),
             (Code::Zip(_), Some(zip)) if zip.len() > MOST => {
-                let what = format!("the zip has {} bytes, and Lambda takes {MOST} at most", zip.len());
-                let help = "leave out what does not run, or ship the function as an image";
+                let what = format!("the zip has {} bytes, but Lambda accepts {MOST} at most", zip.len());
+                let help = "leave out files that it does not need, or ship the function as an image";
                 Err(Error::new(ErrorKind::Input, format!("{what}; {help}")))
             }
             (Code::Zip(_), Some(zip)) => Ok(Self::Zip(Blob::new(zip.to_vec()))),
             (Code::Zip(digest), None) => {
-                let what = format!("the bytes of the zip {digest} are not at hand; give the file that has this digest");
+                let what = format!("the bytes of the zip `{digest}` are missing; give the file with this digest");
                 Err(Error::new(ErrorKind::Input, what))
             }
         }
@@ -263,7 +264,7 @@ async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
     cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 
-/// What the vendor may set. Role and network are the admin's.
+/// The settings that the vendor may change. Role and network are for the admin to set.
 async fn settings(
     cx: Context<'_>,
     resource: &Resource,
@@ -288,7 +289,7 @@ async fn variables(cx: Context<'_>, resource: &Resource) -> Result<Environment> 
     Ok(Environment::builder().set_variables(Some(variables.into_iter().collect())).build())
 }
 
-/// Where in a network it runs; none where in none.
+/// The subnets and security groups of its network; `None` if it has no network.
 async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
     let Some(network) = function.network_id() else { return Ok(None) };
     let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
@@ -298,7 +299,7 @@ async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> 
     Ok(Some(placed.build()))
 }
 
-/// Lambda fetches an image from ECR under the rights of whoever names it.
+/// Lambda pulls an image from ECR with the permissions of the caller who names it.
 fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
     match cx.deployment().names().at(Scope::Repository, cx.subject).next() {
         Some(_) => &[op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER],
@@ -306,7 +307,7 @@ fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
     }
 }
 
-/// Whoever places a function in a network must see it
+/// Placing a function in a network takes permissions to describe the network
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
 fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
     match function.network_id() {
@@ -315,7 +316,7 @@ fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
     }
 }
 
-/// Whether it runs this code. Lambda tells the digest of a zip in base 64, that of an image in hexadecimal digits.
+/// Whether the function runs this code. Lambda gives the digest of a zip in base64, that of an image in hexadecimal.
 fn runs(found: &Found, code: &Code) -> bool {
     let known = found.code_sha256().unwrap_or_default();
     let digest = match code {
@@ -326,7 +327,7 @@ fn runs(found: &Found, code: &Code) -> bool {
     known == digits || Some(known) == base64(digits).as_deref()
 }
 
-/// Bytes given as hexadecimal digits, in base 64.
+/// Converts a hexadecimal digest to base64.
 fn base64(digits: &str) -> Option<String> {
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
@@ -355,7 +356,7 @@ async fn is_set(
         && !differs(cx, found, resource, function).await?)
 }
 
-/// Whether it has other settings than these, of those that the vendor may set.
+/// Whether the settings that the vendor may change differ from these.
 async fn differs(cx: Context<'_>, found: &Found, resource: &Resource, function: &Function) -> Result<bool> {
     let has = found.environment().and_then(|environment| environment.variables());
     let same_variables = match variables(cx, resource).await?.variables() {
@@ -375,7 +376,7 @@ async fn look(cx: Context<'_>) -> Result<Found> {
     .await
 }
 
-/// What is being done to it; nothing where it rests.
+/// The change that is in progress; `None` if there is none.
 fn still(found: &Found) -> Option<String> {
     if let Some(state @ (State::Pending | State::Deleting)) = found.state() {
         return Some(format!("it is {state}: {}", found.state_reason().unwrap_or("Lambda gives no reason")));
@@ -384,7 +385,7 @@ fn still(found: &Found) -> Option<String> {
     updating.then(|| "an update of it is in progress".to_owned())
 }
 
-/// Waits until nothing is being done to it.
+/// Waits until no change is in progress.
 async fn idle(cx: Context<'_>) -> Result<Found> {
     cx.until(PATIENCE, || async move {
         let found = look(cx).await?;
@@ -396,13 +397,13 @@ async fn idle(cx: Context<'_>) -> Result<Found> {
     .await
 }
 
-/// Waits until it works.
+/// Waits until the function works.
 async fn settle(cx: Context<'_>) -> Result<()> {
     works(&idle(cx).await?)
 }
 
-/// Whether it works, and its last update was taken; one that was not called for long is `Inactive` and wakes up by
-/// itself (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+/// Fails unless the function is usable and its last update succeeded. A function that was idle for long is `Inactive`
+/// and becomes active when called (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
 fn works(found: &Found) -> Result<()> {
     let failed = |what: &str, code: Option<&str>, reason: Option<&str>| {
         let (code, reason) = (code.unwrap_or("no reason code"), reason.unwrap_or("Lambda gives no reason"));
@@ -412,7 +413,7 @@ fn works(found: &Found) -> Result<()> {
     match (found.state(), found.last_update_status()) {
         (None | Some(State::Active | State::Inactive | State::Pending | State::Deleting), status) => match status {
             Some(LastUpdateStatus::Failed) => failed(
-                "the last update has failed",
+                "the last update failed",
                 found.last_update_status_reason_code().map(|code| code.as_str()),
                 found.last_update_status_reason(),
             ),
@@ -432,7 +433,7 @@ async fn mark(cx: Context<'_>, tags: impl IntoIterator<Item = (&'static str, Str
     cx.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 
-/// A number of the stack, checked to be small.
+/// Converts a number that the stack has checked to be in range.
 fn number(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }

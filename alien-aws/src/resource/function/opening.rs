@@ -1,4 +1,4 @@
-//! Who may start a function: anyone over its URL, and the queues that trigger it.
+//! Who may invoke a function: everyone through its URL, and the queues that trigger it.
 
 use alien_core::adapter::ResultExt;
 use alien_core::{Error, ErrorKind, Function, Resource, Result};
@@ -8,15 +8,15 @@ use crate::client::{Context, busy, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Messages that one call of the function is given at most.
+/// The most messages that one invocation receives.
 const BATCH: i32 = 10;
 
-/// The two statements of its policy that open a URL to everyone
+/// The two statements of the function's policy that open its URL to everyone
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>).
 const STATEMENTS: [(&str, &str); 2] =
     [("alien-public-url", "lambda:InvokeFunctionUrl"), ("alien-public-call", "lambda:InvokeFunction")];
 
-/// Opens or closes its public URL, as the stack says.
+/// Opens or closes the public URL, as the stack says.
 pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
     if !function.is_public() {
         return no_url(cx).await;
@@ -60,7 +60,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
     Ok(())
 }
 
-/// Closes its URL: first to everyone, then altogether, so that an interrupted removal is found again.
+/// Deletes the URL. Public access goes first and the URL last, so that a later run finds an interrupted removal.
 pub(super) async fn no_url(cx: Context<'_>) -> Result<()> {
     let name = cx.name(Scope::Function)?;
     if look(cx).await?.is_none() {
@@ -82,7 +82,7 @@ pub(super) async fn no_url(cx: Context<'_>) -> Result<()> {
     .map(drop)
 }
 
-/// How callers of its URL prove themselves; nothing where it has no URL.
+/// The auth type of the URL; `None` if the function has no URL.
 async fn look(cx: Context<'_>) -> Result<Option<FunctionUrlAuthType>> {
     let name = cx.name(Scope::Function)?;
     let found = cx
@@ -94,19 +94,19 @@ async fn look(cx: Context<'_>) -> Result<Option<FunctionUrlAuthType>> {
     Ok(found.map(|found| found.auth_type))
 }
 
-/// Lambda has one code for what is there already and for what is being changed at the moment.
+/// Lambda has one error code for what exists already and for what is being changed at the moment.
 fn conflict(error: Error) -> Error {
     let there = error.kind() != ErrorKind::AlreadyExists || error.message().contains("exist");
     if there { error } else { error.with_kind(ErrorKind::Busy) }
 }
 
-/// A mapping from a queue to the function.
+/// An event source mapping from a queue to the function.
 struct Mapping {
     id: String,
     queue: String,
 }
 
-/// Makes the mappings that the stack names and removes all others.
+/// Creates the mappings that the stack names and deletes all others.
 pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()> {
     let deployment = cx.deployment();
     let name = cx.name(Scope::Function)?;
@@ -123,7 +123,7 @@ pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()>
         }
     }
     for queue in missing {
-        // A mapping of the same queue that is being deleted is in the way for a while.
+        // While an old mapping of the same queue is being deleted, a new one cannot be created.
         cx.call(&[op::CREATE_MAPPING], || async {
             let request = cx.clients.lambda.create_event_source_mapping().function_name(name).event_source_arn(queue);
             request.batch_size(BATCH).send().await.map_err(busy)
@@ -133,7 +133,7 @@ pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()>
     Ok(())
 }
 
-/// Removes every mapping.
+/// Deletes every mapping.
 pub(super) async fn no_triggers(cx: Context<'_>) -> Result<()> {
     for mapping in mappings(cx).await? {
         remove(cx, &mapping).await?;
@@ -150,7 +150,7 @@ async fn remove(cx: Context<'_>, mapping: &Mapping) -> Result<()> {
     .map(drop)
 }
 
-/// The mappings to the function, without those that are being deleted.
+/// The mappings to the function, except those that are being deleted.
 async fn mappings(cx: Context<'_>) -> Result<Vec<Mapping>> {
     let name = cx.name(Scope::Function)?;
     let mut found = Vec::new();

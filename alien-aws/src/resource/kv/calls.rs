@@ -1,4 +1,4 @@
-//! The calls of a table.
+//! The calls for a table.
 
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
@@ -14,13 +14,13 @@ use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of every table's one key.
+/// The name of the one key of every table.
 const KEY: &str = "key";
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Kv {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        // Its name is free only when it is gone.
+        // The name is free only after a deletion has finished.
         if leaving(cx).await.optional()?.is_none() {
             return Ok(Observed::Absent);
         }
@@ -65,7 +65,7 @@ impl Reconcile<Aws, Clients> for Kv {
             match status(cx).await {
                 Ok(TableStatus::Active) => Ok(()),
                 Ok(_) => Err(Error::new(ErrorKind::Busy, "it is not active yet")),
-                // It was just made or found.
+                // The table was just created or found, so DynamoDB is still propagating it.
                 Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_kind(ErrorKind::Propagating)),
                 Err(error) => Err(error),
             }
@@ -95,7 +95,7 @@ impl Reconcile<Aws, Clients> for Kv {
         let name = cx.name(Scope::Table)?;
         let deleted = cx.call(&[op::DELETE_TABLE], || async {
             let deleted = cx.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
-            // In use: it is being made, changed, or deleted already.
+            // The table is in use: it is being created, changed or deleted.
             deleted.map(drop).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Busy),
                 _ => error,
@@ -126,7 +126,8 @@ async fn status(cx: Context<'_>) -> Result<TableStatus> {
     found.table.and_then(|table| table.table_status).ok_or_else(|| Error::missing_field("status of the table"))
 }
 
-/// Waits while the table is on its way out. Being deleted counts as busy, and what is busy is called again.
+/// Waits until a deletion in progress has finished. A table that is being deleted counts as busy, and the call is
+/// repeated.
 async fn leaving(cx: Context<'_>) -> Result<()> {
     cx.call(&[op::DESCRIBE_TABLE], || async {
         match status(cx).await? {
@@ -145,8 +146,8 @@ fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
 }
 
-/// Sets the attribute by which records expire. Another one takes two runs: the old one must be given up first, and
-/// DynamoDB then takes no other for up to an hour
+/// Sets the attribute by which items expire. Changing it takes two runs: the old attribute must be disabled first, and
+/// DynamoDB then accepts no other for up to an hour
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
 async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
     let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
@@ -166,7 +167,9 @@ async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
     }
     let Some(wanted) = wanted else { return Ok(()) };
     set_expiry(cx, name, wanted, true).await.map_err(|error| match error.kind() {
-        ErrorKind::Rejected => error.because("DynamoDB takes no other attribute for an hour: set up again then"),
+        ErrorKind::Rejected => {
+            error.because("DynamoDB accepts no other expiry attribute for up to an hour: set up again after that")
+        }
         _ => error,
     })
 }

@@ -1,16 +1,18 @@
-//! The calls of a network.
+//! The calls for a network.
 //!
-//! A network that the set-up makes is a VPC, a public subnet in two zones, a route table with a route to an internet
-//! gateway, and a security group that lets in only its own members. The subnets are public so that containers, which get
-//! public addresses, fetch their images without a NAT gateway and its price by the hour; nobody outside reaches them,
-//! because the security group does not let them in. A function never has a public address: in a network it reaches what
-//! is in the network, and nothing else (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>).
-//! Half of the range is left free.
+//! A network that the set-up creates is a VPC, a public subnet in each of two zones, a route table with a route to an
+//! internet gateway, and a security group that accepts traffic only from its own members. The subnets are public so
+//! that containers, which get public addresses, pull their images without a NAT gateway and its hourly price. Nothing
+//! outside can reach them, because the security group does not allow it. A function never has a public address: in a
+//! network it reaches only what is in the network
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>). Half of the address range stays
+//! free.
 //!
-//! Ids are AWS's to choose, so every part is found by its tags, which are given by the request that makes it and never
-//! after: our documents allow no tagging of what is there. So the fingerprint is on the part that is made last, the
-//! security group, and it counts when the group has its one rule, which can only be added afterwards. For the same
-//! reason a fingerprint cannot be renewed. Nothing is lost: all that a stack says of a network is its range, which AWS cannot change either.
+//! AWS chooses the ids, so every part is found by its tags. The request that creates a part also tags it, and nothing
+//! is tagged later, because our documents do not allow tagging what exists. So the fingerprint is on the part that is
+//! created last, the security group, and counts only if the group has its one rule, which can only be added afterwards.
+//! For the same reason a fingerprint cannot be renewed. Nothing is lost by that: all that a stack says about a network
+//! is its address range, which AWS cannot change either.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -30,14 +32,14 @@ use crate::operations::Scope;
 type Params = Vec<(String, String)>;
 type Rows<'r> = &'r [&'static Operation<Scope>];
 
-/// Everywhere.
+/// Every IPv4 address.
 const ANY: &str = "0.0.0.0/0";
 
-/// The filters that tell things apart by their tags.
+/// The filters that find parts by their tags.
 const DEPLOYMENT: &str = "tag:alien-deployment";
 const RESOURCE: &str = "tag:alien-resource";
 
-/// A call that lists things: its row, the list in its answer, and what an item of it calls its id.
+/// A call that lists things: its operation, the list in its answer, and the field with an item's id.
 #[derive(Clone, Copy)]
 struct List(&'static Operation<Scope>, &'static str, &'static str);
 
@@ -58,7 +60,7 @@ impl Reconcile<Aws, Clients> for Network {
             if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
                 return Ok(Observed::Adopted { id: arn(vpc) });
             }
-            let help = "give the id of one that is there, or leave `existing` out to have one made";
+            let help = "give the id of one that exists, or leave out `existing` to have one created";
             let what = format!("there is no VPC `{vpc}` in {}; {help}", deployment.target().region);
             return Err(Error::new(ErrorKind::NotFound, what));
         }
@@ -77,19 +79,20 @@ impl Reconcile<Aws, Clients> for Network {
         Ok(Observed::marked(arn(id), deployment.id, owner.chain(finished)))
     }
 
-    /// Makes the VPC. EC2 makes another one each time it is asked, so the call is not made again unless it certainly did
-    /// nothing; what it made all the same, the next look finds.
+    /// Creates the VPC. EC2 creates another one each time, so the call is repeated only if it certainly had no effect.
+    /// A VPC that was created nevertheless is found by the next `observe`.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let deployment = cx.deployment();
         let range = self.range();
         let name = cx.full_name(Scope::NetworkTag)?;
         let own = marked(deployment, cx.subject, None)?;
         if !list(cx, VPCS, own.clone()).await?.is_empty() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a VPC with the deployment's tags"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "a VPC with the deployment's tags already exists"));
         }
         let tags = tags("vpc", name, marks.ownership(name));
         let vpc = make(cx, &[op::CREATE_VPC, op::TAG_NETWORK], &[("CidrBlock", range)], tags, "vpc/vpcId").await?;
-        // Lists show it a little later (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
+        // Lists show a new VPC only after a while
+        // (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
         cx.call(&[op::DESCRIBE_VPCS], || async {
             let found = cx.clients.ec2.call("DescribeVpcs", &own).await?;
             let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
@@ -104,16 +107,17 @@ impl Reconcile<Aws, Clients> for Network {
         let name = cx.full_name(Scope::NetworkTag)?;
         let found = list(cx, VPCS, marked(deployment, cx.subject, None)?).await?;
         let Some((vpc, found)) = found.into_iter().next() else {
-            return Err(Error::new(ErrorKind::NotFound, "the VPC is not there; set up again"));
+            return Err(Error::new(ErrorKind::NotFound, "the VPC does not exist; set up again"));
         };
         let has = found.text("cidrBlock").ok_or_else(|| Error::missing_field("range of the VPC"))?;
         if has != range {
             let help = "take the change back, or add a network with another id";
-            let what = format!("a network's range cannot be changed: it is {has}, and the stack says {range}; {help}");
+            let what =
+                format!("a network's range cannot be changed: it is `{has}`, and the stack says `{range}`; {help}");
             return Err(Error::new(ErrorKind::Rejected, what));
         }
         let within = marked(deployment, cx.subject, Some(&vpc))?;
-        // Endpoints of AWS's services that a customer adds later take their services' names only so
+        // Private DNS names of AWS endpoints, which a customer may add later, need DNS host names
         // (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html>).
         change(cx, &[op::MODIFY_VPC], &[("VpcId", &vpc), ("EnableDnsHostnames.Value", "true")]).await?;
         let plan = Making { cx, marks, name, vpc: &vpc, within: &within };
@@ -123,7 +127,7 @@ impl Reconcile<Aws, Clients> for Network {
         plan.group().await
     }
 
-    /// Removes every part, in the reverse order, and the VPC last: while it stands, a later run finds the rest.
+    /// Deletes every part in reverse order, and the VPC last: while it exists, a later run finds the rest.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let all = marked(cx.deployment(), cx.subject, None)?;
         for (vpc, _) in list(cx, VPCS, all.clone()).await? {
@@ -157,7 +161,7 @@ impl Reconcile<Aws, Clients> for Network {
 
 #[async_trait]
 impl Operate<Aws, Clients> for Network {
-    /// The id of the VPC. One that is being set up is looked for: its id is on record only afterwards.
+    /// The id of the VPC. During set-up it is looked up, because the id is recorded only afterwards.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         let deployment = cx.deployment();
         if self.existing_name().is_none() && !deployment.ids.contains_key(cx.resource()?.id()) {
@@ -166,7 +170,7 @@ impl Operate<Aws, Clients> for Network {
         Ok(last(deployment.id_of(cx.subject)).to_owned())
     }
 
-    /// Asks for one attribute of the VPC: the only call of EC2 that looks at a VPC and at no other.
+    /// Calls DescribeVpcAttribute: the only EC2 call that can be limited to one VPC.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let vpc = last(cx.deployment().id_of(cx.subject));
         let asked = params(&[("VpcId", vpc), ("Attribute", "enableDnsSupport")]);
@@ -180,19 +184,19 @@ fn is_own(deployment: &DeploymentContext<Aws>, element: &Element) -> bool {
     owner.is_some_and(|(_, found)| found.parse() == Ok(deployment.id))
 }
 
-/// Whether the members of a security group are let in to each other.
+/// Whether a security group accepts traffic from its own members.
 fn has_rule(id: &str, group: &Element) -> bool {
     let mut sources = group.items("ipPermissions").flat_map(|rule| rule.items("groups"));
     sources.any(|source| source.text("groupId") == Some(id))
 }
 
-/// The parts of one network that are being made: each is looked for first.
+/// Creates the parts of one network, unless they exist.
 struct Making<'a> {
     cx: Context<'a>,
     marks: &'a Marks,
     name: &'a str,
     vpc: &'a str,
-    /// The filters of the parts that stand in the VPC.
+    /// The filters of the parts in the VPC.
     within: &'a Params,
 }
 
@@ -201,8 +205,8 @@ impl Making<'_> {
         tags(sort, self.name, self.marks.ownership(self.name))
     }
 
-    /// A subnet in each of two zones: the first two by their ids, which are the same in every account and begin with
-    /// those where Fargate and Lambda run
+    /// A subnet in each of two zones: the first two by zone id. Zone ids are the same in every account, and Fargate and
+    /// Lambda run in the first ones
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html>).
     async fn subnets(&self, range: &str) -> Result<Vec<String>> {
         let Self { cx, vpc, .. } = *self;
@@ -216,7 +220,9 @@ impl Making<'_> {
                 continue;
             }
             let free = zones.iter().filter_map(|(_, zone)| zone.text("zoneName")).find(|zone| !taken.contains(zone));
-            let zone = free.ok_or_else(|| Error::new(ErrorKind::Rejected, "the region has no two zones to use"))?;
+            let zone = free.ok_or_else(|| {
+                Error::new(ErrorKind::Rejected, "the region has fewer than two usable zones; choose another region")
+            })?;
             taken.insert(zone);
             let rows = [op::CREATE_SUBNET, op::CREATE_SUBNET_IN_VPC, op::TAG_NETWORK];
             let params = [("VpcId", vpc), ("CidrBlock", part.as_str()), ("AvailabilityZone", zone)];
@@ -270,7 +276,8 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// The part that is made last and carries the fingerprint. A new group lets everything out and nothing in.
+    /// The security group, the part that is created last and carries the fingerprint. A new group allows all outbound
+    /// and no inbound traffic.
     async fn group(&self) -> Result<()> {
         let Self { cx, vpc, name, marks, .. } = *self;
         let found = list(cx, GROUPS, self.within.clone()).await?.into_iter().next();
@@ -279,7 +286,7 @@ impl Making<'_> {
             Some((id, _)) => id,
             None => {
                 let rows = [op::CREATE_SECURITY_GROUP, op::CREATE_SECURITY_GROUP_IN_VPC, op::TAG_NETWORK];
-                // No name of a group may begin with `sg-`, and a prefix may
+                // The name of a group may not begin with `sg-`, but a prefix may
                 // (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
                 let group = format!("alien-{name}");
                 let params =
@@ -301,7 +308,7 @@ impl Making<'_> {
     }
 }
 
-/// Where in a network code is placed.
+/// The subnets and security groups in which code is placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(crate) vpc: String,
@@ -309,12 +316,11 @@ pub(crate) struct Placement {
     pub(crate) security_groups: Vec<String>,
 }
 
-/// Lambda and ECS take so many subnets
+/// The most subnets that Lambda and ECS take
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html>).
 const MOST: usize = 16;
 
-/// Where code that `at` is about is placed in a network. One of the customer's gives all its subnets and its default
-/// security group.
+/// Where to place code in a network. For a network of the customer's: all its subnets and its default security group.
 pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
     let deployment = cx.deployment();
     let existing = deployment.resource(network)?.existing_name();
@@ -330,14 +336,15 @@ pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Place
     let vpc = subnets.first().and_then(|(_, subnet)| subnet.text("vpcId"));
     let (Some(vpc), false) = (vpc.map(str::to_owned), groups.is_empty()) else {
         let name = deployment.subject_name(network);
-        let what = format!("the network `{name}` has no subnet or no security group; mend it, and set up again");
+        let what =
+            format!("the network `{name}` has no subnet or no security group; add what is missing, and set up again");
         return Err(Error::new(ErrorKind::NotFound, what));
     };
     let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).take(MOST).collect();
     Ok(Placement { vpc, subnets: ids(subnets), security_groups: ids(groups) })
 }
 
-/// The first two quarters of a range.
+/// The first two quarters of an address range.
 fn quarters(range: &str) -> Result<[String; 2]> {
     let split = || {
         let (address, bits) = range.split_once('/')?;
@@ -347,14 +354,15 @@ fn quarters(range: &str) -> Result<[String; 2]> {
         let subnet = |address: u32| format!("{}/{bits}", Ipv4Addr::from(address));
         Some([subnet(first), subnet(first.checked_add(size)?)])
     };
-    split().ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{range}` is no range")))
+    split()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{range}` is not an address range that can be split")))
 }
 
 fn is_attached(gateway: &Element, vpc: &str) -> bool {
     gateway.items("attachmentSet").any(|attachment| attachment.text("vpcId") == Some(vpc))
 }
 
-/// What a route table's associations with subnets have under a name.
+/// A field of each of a route table's associations with subnets.
 fn associations(table: &Element, name: &str) -> Vec<String> {
     let explicit = table.items("associationSet").filter(|association| association.text("subnetId").is_some());
     explicit.filter_map(|association| association.text(name)).map(str::to_owned).collect()
@@ -383,7 +391,7 @@ fn marked(deployment: &DeploymentContext<Aws>, network: Subject, vpc: Option<&st
     Ok(filters(&pairs))
 }
 
-/// The tags that a part is made with, and its name for people.
+/// The tags of a new part, with a `Name` for people.
 fn tags(sort: &str, name: &str, marks: impl IntoIterator<Item = (&'static str, String)>) -> Params {
     let named = [("Name", name.to_owned())].into_iter().chain(marks);
     let mut params = vec![("TagSpecification.1.ResourceType".to_owned(), sort.to_owned())];
@@ -394,7 +402,7 @@ fn tags(sort: &str, name: &str, marks: impl IntoIterator<Item = (&'static str, S
     params
 }
 
-/// The action that a row is of.
+/// The EC2 action of a row, without the service.
 fn action(rows: Rows<'_>) -> &'static str {
     let call = rows.first().map_or("", |row| row.call);
     call.strip_prefix("ec2:").unwrap_or(call)
@@ -404,7 +412,7 @@ async fn ask(cx: Context<'_>, rows: Rows<'_>, params: &Params) -> Result<Element
     cx.call(rows, || cx.clients.ec2.call(action(rows), params)).await
 }
 
-/// Lists things, in order of their ids.
+/// Lists things, sorted by id.
 async fn list(cx: Context<'_>, what: List, filters: Params) -> Result<Vec<(String, Element)>> {
     Ok(items(&ask(cx, &[what.0], &filters).await?, what))
 }
@@ -416,8 +424,8 @@ fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
     items
 }
 
-/// Makes a part. Gives its id, which stands at a path of the answer. Parts that were just made or found are not known
-/// everywhere yet (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
+/// Creates a part and returns its id, found at a path of the answer. Parts that were just created or found may not have
+/// propagated yet (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
 async fn make(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
     let params = [params(about), tags].concat();
     let attempt = || async { cx.clients.ec2.call(action(rows), &params).await.propagating() };
@@ -431,14 +439,14 @@ async fn change(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Resu
     cx.call(rows, || async { cx.clients.ec2.call(action(rows), &params).await.propagating() }).await.map(drop)
 }
 
-/// Removes a part, unless it is gone. While something is in it, it counts as busy: most often the network interfaces of
-/// functions (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
+/// Deletes a part, unless it is gone. A part in use counts as busy; most often network interfaces of functions use it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
 async fn remove(cx: Context<'_>, row: &'static Operation<Scope>, about: &[(&str, &str)]) -> Result<()> {
     let removed = ask(cx, &[row], &params(about)).await.optional();
     removed.map(drop).map_err(|error| match error.kind() {
-        ErrorKind::Busy => {
-            error.because("network interfaces of functions go up to 20 minutes after them: take down again then")
-        }
+        ErrorKind::Busy => error.because(
+            "AWS deletes network interfaces up to 20 minutes after their functions: take down again after that",
+        ),
         _ => error,
     })
 }

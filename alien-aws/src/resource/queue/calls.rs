@@ -1,5 +1,5 @@
-//! The calls of a queue and of its dead-letter queue. The dead-letter queue is made first and removed first: while the
-//! queue is there, a later run finds both.
+//! The calls for a queue and its dead-letter queue. The dead-letter queue is created first and deleted first: while the
+//! queue exists, a later run finds both.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::target::Target;
 
 type Row = &'static Operation<Scope>;
 
-/// The rows of one of the two queues.
+/// The operations on one of the two queues.
 struct Rows {
     scope: Scope,
     url: [Row; 1],
@@ -48,7 +48,7 @@ const DEAD: &Rows = &Rows {
     delete: [op::DELETE_DEAD_LETTERS],
 };
 
-/// How long dead letters are kept: as long as SQS keeps anything, 14 days
+/// How long dead letters are kept, in seconds: 14 days, the longest that SQS allows
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
 const DEAD_LETTER_RETENTION: u32 = 14 * 24 * 60 * 60;
 
@@ -58,15 +58,15 @@ impl Reconcile<Aws, Clients> for Queue {
         if self.has_dead_letters()
             && let Some(Observed::Foreign(whose)) = look(cx, DEAD).await?
         {
-            return Ok(Observed::Foreign(format!("of its dead-letter queue, {whose}")));
+            return Ok(Observed::Foreign(format!("its dead-letter queue is not this deployment's: {whose}")));
         }
         Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        // CreateQueue gives the URL of a queue that is there, whosever it is.
+        // CreateQueue returns the URL of a queue that exists, whoever owns it.
         if url(cx, MAIN).await.optional()?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a queue of this name"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "a queue of this name already exists"));
         }
         make(cx, MAIN, marks).await.map(drop)
     }
@@ -75,18 +75,18 @@ impl Reconcile<Aws, Clients> for Queue {
         let redrive = match self.dead_letter_deliveries() {
             Some(deliveries) => {
                 dead_letters(cx, marks).await?;
-                // The number as text: SQS takes both, and gives it back as text.
+                // A number as text: SQS accepts both, and returns text.
                 let policy = json!({
                     "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
                     "maxReceiveCount": deliveries.to_string(),
                 });
                 policy.to_string()
             }
-            // Takes the policy away. A dead-letter queue of an earlier release stays: there may be letters in it.
+            // Removes the redrive policy. A dead-letter queue of an earlier release stays: it may hold messages.
             None => String::new(),
         };
         let name = cx.name(Scope::Queue)?;
-        // It was just made or found: where it is missing, that is not known everywhere yet.
+        // The queue was just created or found: if it is missing, it has not propagated yet.
         let found = cx.call(&MAIN.url, || async { find(cx, name).await.propagating() });
         let url = found.await?;
         let wanted = [
@@ -125,7 +125,7 @@ impl Reconcile<Aws, Clients> for Queue {
 
 #[async_trait]
 impl Operate<Aws, Clients> for Queue {
-    /// Its URL
+    /// The queue's URL
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         let Target { region, account, .. } = cx.target();
@@ -145,7 +145,7 @@ impl Operate<Aws, Clients> for Queue {
     }
 }
 
-/// What stands under the name of one of the queues.
+/// Looks up one of the two queues; `None` if it does not exist.
 async fn look(cx: Context<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
     let Some(url) = url(cx, rows).await.optional()? else { return Ok(None) };
     let tags = cx
@@ -166,7 +166,7 @@ async fn find(cx: Context<'_>, name: &str) -> Result<String> {
     found.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
 }
 
-/// Makes one of the queues, with tags and nothing else set. Gives its URL.
+/// Creates one of the two queues with tags and default attributes, and returns its URL.
 async fn make(cx: Context<'_>, rows: &'static Rows, marks: &Marks) -> Result<String> {
     let name = cx.name(rows.scope)?;
     let tags = tags(marks.ownership(cx.name(Scope::Queue)?));
@@ -181,12 +181,12 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<Strin
     tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Makes the dead-letter queue, unless it is there and ours.
+/// Creates the dead-letter queue, unless it exists and belongs to the deployment.
 async fn dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let url = match look(cx, DEAD).await? {
         None => make(cx, DEAD, marks).await?,
         Some(Observed::Foreign(whose)) => {
-            return Err(Error::new(ErrorKind::NotOwned, format!("of its dead-letter queue, {whose}")));
+            return Err(Error::new(ErrorKind::NotOwned, format!("its dead-letter queue already exists, and {whose}")));
         }
         Some(_) => url(cx, DEAD).await?,
     };
@@ -211,7 +211,7 @@ async fn set<const N: usize>(
     done.await.map(drop)
 }
 
-/// About how many messages there are, whoever can see them. What was sent less than a minute ago may be missing
+/// The approximate number of messages, visible or not. Messages sent within the last minute may be missing
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>).
 async fn held(cx: Context<'_>, rows: &'static Rows) -> Result<u64> {
     const COUNTS: [QueueAttributeName; 3] = [
@@ -229,7 +229,7 @@ async fn held(cx: Context<'_>, rows: &'static Rows) -> Result<u64> {
     COUNTS.iter().map(count).sum::<Option<u64>>().ok_or_else(|| Error::missing_field("number of messages"))
 }
 
-/// Deletes one of the queues and waits until it can no longer be found, which takes up to a minute
+/// Deletes one of the two queues and waits until it can no longer be found, which takes up to a minute
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
 async fn remove(cx: Context<'_>, rows: &'static Rows) -> Result<()> {
     let Some(url) = url(cx, rows).await.optional()? else { return Ok(()) };

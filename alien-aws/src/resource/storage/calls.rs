@@ -1,8 +1,8 @@
-//! The calls of a bucket.
+//! The calls for a bucket.
 //!
-//! Every call names the account that the bucket must be of: names of buckets are shared by all of AWS
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>). A bucket is tagged by the very
-//! request that makes it, so that one without our tags is never ours
+//! Every call names the account that must own the bucket, because bucket names are shared by all of AWS
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>). The request that creates a
+//! bucket also tags it, so a bucket without our tags is never ours
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// What a call names: the bucket, and the account that it must be of.
+/// The bucket of a call, and the account that must own it.
 struct Bucket<'a> {
     name: &'a str,
     owner: &'a str,
@@ -53,7 +53,7 @@ impl Reconcile<Aws, Clients> for Storage {
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let bucket = Bucket::of(cx, self)?;
         let region = cx.target().region.as_str();
-        // The oldest region is the one that is meant where none is named, and may not be named
+        // `us-east-1` is the default and may not be given as a constraint
         // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
         let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
         let tags = tag_set(marks.ownership(bucket.name).map(|(key, value)| (key.to_owned(), value)))?;
@@ -64,7 +64,7 @@ impl Reconcile<Aws, Clients> for Storage {
             call.send().await.map_err(failure)
         });
         created.await?;
-        // A bucket without our tags is someone else's: it is nobody's business before they can be seen.
+        // Wait until our tags are visible: an untagged bucket counts as somebody else's.
         cx.call(&[op::GET_BUCKET_TAGGING], || async { tag_list(cx, &bucket).await.map(drop).propagating() }).await
     }
 
@@ -92,16 +92,18 @@ impl Reconcile<Aws, Clients> for Storage {
         if data != Data::Delete {
             return Ok(Removal::HoldsData("it holds objects".to_owned()));
         }
-        // Nobody here may delete versions. Deleting the objects would only hide them behind markers.
+        // No permission set allows deleting versions, and deleting the objects would only hide them behind delete
+        // markers.
         if versioning(cx, &bucket).await?.is_some() {
-            let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+            let why =
+                "it keeps versions, which only its owner may delete: delete its objects and all their versions first";
             return Ok(Removal::HoldsData(why.to_owned()));
         }
         empty(cx, &bucket).await?;
         if delete_if_empty(cx, &bucket).await? {
             return Ok(Removal::Gone);
         }
-        Ok(Removal::HoldsData("something writes to it still: stop that first".to_owned()))
+        Ok(Removal::HoldsData("something still writes to it: stop that first".to_owned()))
     }
 }
 
@@ -113,19 +115,19 @@ impl Operate<Aws, Clients> for Storage {
     }
 }
 
-/// Asks where it is: the narrowest call that tells that it is there.
+/// Fails if the bucket does not exist. GetBucketLocation is the narrowest call that shows it.
 async fn locate(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let located = cx.call(&[op::GET_BUCKET_LOCATION], || async {
         let call = cx.clients.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     located.await.map(drop).map_err(|error| match error.kind() {
-        ErrorKind::Denied => error.because("or another account has a bucket of this name"),
+        ErrorKind::Denied => error.because("or another account owns a bucket of this name"),
         _ => error,
     })
 }
 
-/// Its tags, without those that AWS itself writes and nobody else may.
+/// The tags of the bucket, without those of AWS itself, which nobody else may write.
 async fn tags(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, String>> {
     let tags = cx.call(&[op::GET_BUCKET_TAGGING], || tag_list(cx, bucket)).await.optional()?.unwrap_or_default();
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).filter(|(key, _)| !key.starts_with("aws:")).collect())
@@ -144,7 +146,8 @@ fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
 }
 
-/// Private, encrypted, no access lists, TLS only. AWS does the first three by default, unless the account says otherwise.
+/// Makes the bucket private, encrypted, without access control lists and TLS-only. The first three are AWS's defaults,
+/// unless the account says otherwise.
 async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let &Bucket { name, owner, .. } = bucket;
     let blocked = PublicAccessBlockConfiguration::builder()
@@ -187,6 +190,7 @@ async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     done.await.map(drop)
 }
 
+/// The bucket policy that denies requests without TLS.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>
 fn tls_only(bucket: &str, objects: &str) -> String {
     let statement = json!({
@@ -200,7 +204,7 @@ fn tls_only(bucket: &str, objects: &str) -> String {
     json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
 
-/// Versions are switched on, or suspended: a bucket that had them cannot be without again
+/// Enables or suspends versioning. A bucket that had versioning once cannot go back to having none
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>).
 async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let wanted = match (bucket.storage.is_versioned(), versioning(cx, bucket).await?) {
@@ -217,7 +221,7 @@ async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     done.await.map(drop)
 }
 
-/// Whether it keeps versions; none where it never did.
+/// The state of versioning; `None` if it was never enabled.
 async fn versioning(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
     let found = cx.call(&[op::GET_BUCKET_VERSIONING], || async {
         let call = cx.clients.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
@@ -226,7 +230,8 @@ async fn versioning(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<Bucke
     Ok(found.await?.status)
 }
 
-/// Objects expire, or no longer do. Versions that replaced and expired objects leave are kept: the stack asks for them.
+/// Sets or removes the expiry of objects. Old versions of replaced and expired objects are kept: the stack asks for
+/// them.
 async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let Some(days) = bucket.storage.expiry_days() else { return never_expire(cx, bucket).await };
     let expiration = LifecycleExpiration::builder().days(i32::try_from(days).unwrap_or(i32::MAX)).build();
@@ -253,7 +258,7 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     if found.await.optional()?.is_none() {
         return Ok(());
     }
-    // DeleteBucketLifecycle needs the permission to put one
+    // DeleteBucketLifecycle takes the permission to put a lifecycle
     // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>).
     let done = cx.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
         let call = cx.clients.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
@@ -262,7 +267,7 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     done.await.map(drop)
 }
 
-/// Deletes the bucket, unless there is anything in it. S3 itself looks: nobody needs to see names for that.
+/// Deletes the bucket if it is empty. S3 itself checks that, so no permission to list objects is needed.
 async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
     cx.call(&[op::DELETE_BUCKET], || async {
         let call = cx.clients.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
@@ -275,7 +280,7 @@ async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
     .await
 }
 
-/// Deletes all objects, a thousand at a time: as many as one call lists and one call deletes.
+/// Deletes all objects in batches of a thousand, the limit of one list call and one delete call.
 async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     loop {
         let listed = cx.call(&[op::LIST_BUCKET], || async {
@@ -294,7 +299,7 @@ async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
             call.delete(batch.clone()).send().await.map_err(failure)
         });
         if let Some(refused) = deleted.await?.errors().first() {
-            let what = format!("an object was not deleted: {}", refused.code().unwrap_or_default());
+            let what = format!("S3 did not delete an object: {}", refused.code().unwrap_or_default());
             return Err(Error::new(ErrorKind::Rejected, what));
         }
     }
