@@ -1,5 +1,5 @@
-//! The cloud as a type.
+//! The type that names GCP.
 
-/// GCP, as [`alien_core::adapter`] knows clouds.
+/// GCP, as an implementation of [`alien_core::adapter::Cloud`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gcp {}

@@ -1,4 +1,4 @@
-//! GCP with the face that all adapters have.
+//! GCP behind the interface that all adapters implement.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::target::Target;
 use crate::{Config, Gcp, impersonator, provisioner};
 
-/// GCP, for programs that serve several clouds: with the credentials that the environment gives.
+/// Connects to GCP with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter;
 

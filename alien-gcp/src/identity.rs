@@ -1,4 +1,4 @@
-//! The service accounts of a deployment, who may impersonate them, and what the deployment shares.
+//! The service accounts of a deployment, who may impersonate them, and what a deployment's resources share.
 
 #[cfg(feature = "client")]
 pub(crate) mod assume;
@@ -17,7 +17,7 @@ use crate::operations::Scope;
 use crate::policy::document::{CustomRole, Impersonator, Principal};
 use crate::target::Target;
 
-/// What the customer's admin needs to make a service account and bind roles to it.
+/// The operations with which the customer's admin creates a service account and binds roles to it.
 pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_SERVICE_ACCOUNT,
@@ -29,8 +29,8 @@ pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     ]
 }
 
-/// What the customer's admin needs once for a deployment: roles, the project's policy for conditioned bindings, and the
-/// way of its logs.
+/// The operations that the customer's admin needs once for a deployment: for custom roles, for conditional bindings in
+/// the project's policy, and for log buckets and sinks.
 pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_ROLE,
@@ -53,7 +53,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     ]
 }
 
-/// Names a service account.
+/// Adds the names of a service account.
 pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let email = paths.email(&paths.account_id(&holder.name()));
     let account = paths.full("iam", &["serviceAccounts/", &email]);
@@ -63,8 +63,8 @@ pub(crate) fn names(paths: Paths<'_>, holder: &Holder, things: &mut Vec<(Scope, 
     }
 }
 
-/// The roles that let the vendor get tokens of the management service account, and nothing else of it: access tokens; and
-/// identity tokens, which commands are sent with, where a function takes any.
+/// The roles with which the vendor gets tokens of the management service account, and nothing else of it: access
+/// tokens, and identity tokens for commands if a function accepts commands.
 pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> impl Iterator<Item = CustomRole> {
     let impersonate = CustomRole::new(
         "alien.identity.impersonate",
@@ -82,7 +82,7 @@ pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> impl Iterator<Item = 
     [Some(impersonate), commands.then_some(invoke)].into_iter().flatten()
 }
 
-/// Who may impersonate the service account of a holder: the vendor, that of management; nobody else any.
+/// Who may impersonate the service account of a holder: the vendor may for management, and nobody for the others.
 pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impersonator> {
     let target = &layout.target;
     match holder {
@@ -96,14 +96,14 @@ pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impers
     }
 }
 
-/// Where account, trust, roles and members are not those that the stack gives: another account, other impersonators, a
-/// role that is not defined here as every deployment of the project defines it, a binding of or to someone else.
+/// Lists how a principal differs from the rendered one: another account, other impersonators,
+/// a role with more permissions than this library defines, or a binding of another role or member.
 pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
     let own = &expected.service_account;
     if found.service_account != *own {
         problems.push(format!(
-            "the service account is `{}`, and the deployment's is `{}`",
+            "the service account is `{}`, not the deployment's service account `{}`",
             found.service_account.email, own.email
         ));
     }
@@ -120,10 +120,13 @@ pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal)
             role.included_permissions.iter().all(|permission| due.included_permissions.contains(permission))
         });
         if !permits {
-            problems.push(format!("role `{}` is not one that this principal needs, or permits more", role.role_id));
+            problems.push(format!(
+                "role `{}` is not needed by this principal, or has more permissions than it needs",
+                role.role_id
+            ));
         }
         if !ids.insert(&role.role_id) {
-            problems.push(format!("role `{}` stands twice, and the last one written would hold", role.role_id));
+            problems.push(format!("role `{}` is listed twice: only the last one written would apply", role.role_id));
         }
     }
     let member = format!("serviceAccount:{}", own.email);
@@ -131,10 +134,10 @@ pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal)
     for binding in &found.bindings {
         if binding.members != [member.as_str()] {
             let members = binding.members.join(", ");
-            problems.push(format!("`{}` is bound to {members}, and should be to `{member}` alone", binding.role));
+            problems.push(format!("`{}` is bound to {members}, but should be bound only to `{member}`", binding.role));
         }
         if !binding.role.starts_with(&roles) {
-            problems.push(format!("`{}` is no role of the project's", binding.role));
+            problems.push(format!("`{}` is not a role of the project", binding.role));
         }
     }
     problems

@@ -1,5 +1,5 @@
-//! GCP for [`alien_core`]: from a stack to service accounts, custom roles and bindings on the narrowest resource; their
-//! audit; and an evaluator of what they allow.
+//! GCP for [`alien_core`]: renders a stack as service accounts, custom roles and bindings on the narrowest resource,
+//! audits them, and evaluates what they allow.
 //!
 //! ```
 //! use alien_core::{Stack, Storage};
@@ -24,8 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls GCP: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
-//! Without it, it has no network code.
+//! With the feature `client` it also calls GCP: [`provisioner`] for the customer's admin, [`impersonator`] for the
+//! vendor. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -65,10 +65,10 @@ impl Cloud for Gcp {
         Field::place::<ProjectId>("project", "the id of the project that the deployment goes to"),
         Field::place::<ProjectNumber>("projectNumber", "the number of that project"),
         Field::place::<Location>("location", "the region, `europe-west3`"),
-        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::place::<Prefix>("prefix", "the name of the deployment; the names of everything it makes begin with it"),
         Field::trust::<VendorAccount>(
             "vendor",
-            "the email of the service account of the vendor's that may impersonate the management account",
+            "the email of the vendor's service account that may impersonate the management account",
         ),
     ];
 

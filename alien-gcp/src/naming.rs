@@ -5,17 +5,17 @@ use alien_core::adapter::{hyphenated, join};
 
 use crate::target::Target;
 
-/// Names of one deployment's things.
+/// Builds the names of a deployment's resources.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paths<'a>(pub(crate) &'a Target);
 
 impl Paths<'_> {
-    /// The physical name of an id, at most `max` characters long.
+    /// The physical name for an id, at most `max` characters long.
     pub(crate) fn physical(self, id: &str, max: usize) -> String {
         hyphenated(&self.0.prefix, id, max)
     }
 
-    /// `projects/{project}/` and the parts.
+    /// `projects/{project}/` followed by the parts.
     pub(crate) fn in_project(self, parts: &[&str]) -> String {
         join(&["projects/", self.0.project.as_str(), "/"], parts)
     }
@@ -26,7 +26,7 @@ impl Paths<'_> {
         join(&["projects/"], &[self.0.project.as_str()])
     }
 
-    /// `//{service}.googleapis.com/projects/{project}/` and the parts.
+    /// `//{service}.googleapis.com/projects/{project}/` followed by the parts.
     pub(crate) fn full(self, service: &str, parts: &[&str]) -> String {
         join(&["//", service, ".googleapis.com/projects/", self.0.project.as_str(), "/"], parts)
     }
@@ -48,7 +48,7 @@ impl Paths<'_> {
     }
 }
 
-/// A full resource name without its service: the form that conditions compare and most calls take.
+/// A full resource name without its service: the form in conditions and in most calls.
 pub(crate) fn relative(name: &str) -> &str {
     name.strip_prefix("//").and_then(|name| name.split_once('/')).map_or(name, |(_, relative)| relative)
 }

@@ -1,7 +1,7 @@
 //! The operation table of GCP.
 //!
-//! Which permissions a method needs, and on what, is from the product's own access control pages. Rows that no
-//! permission set lists are known and never granted: the audit needs them to say what a wrong document would allow.
+//! The permissions of a method, and what they are checked on, are taken from the product's own access control pages.
+//! Rows that are in no permission set are never granted: the audit uses them to say what a wrong document would allow.
 
 use alien_core::adapter::Escalation;
 
@@ -10,7 +10,7 @@ use alien_core::adapter::Escalation;
 pub enum Scope {
     /// A Cloud Run service.
     Service,
-    /// A Cloud Run service that a queue starts: Pub/Sub calls it under the service's own identity.
+    /// A Cloud Run service that a queue triggers: Pub/Sub calls it with the service's own identity.
     TriggeredService,
     /// The Artifact Registry repository of an image, in the customer's project.
     Repository,
@@ -22,7 +22,7 @@ pub enum Scope {
     Database,
     /// A topic.
     Topic,
-    /// The topic that carries the labels of a database, which can have none.
+    /// The topic that holds the labels of a database, because a database cannot have any.
     Marker,
     /// A subscription.
     Subscription,
@@ -30,11 +30,11 @@ pub enum Scope {
     Network,
     /// A subnetwork.
     Subnetwork,
-    /// A service account that code runs under.
+    /// A service account that code runs as.
     RuntimeAccount,
-    /// Any service account that the deployment makes.
+    /// Any service account of the deployment.
     ServiceAccount,
-    /// The project: what is created, and what has no name of its own.
+    /// The project: for what is created, and for what has no name of its own.
     Project,
     /// The full resource name of a resource. No permission is checked on it.
     Id,
@@ -43,8 +43,8 @@ pub enum Scope {
 alien_core::operations! {
     on Scope;
 
-    // services.get is the only call that tells a service's state, and it answers with the environment variables.
-    // Without `allowMissing`, patch never creates.
+    // services.get is the only call that shows a service's state, and it returns the environment variables too. Without
+    // `allowMissing`, patch never creates.
     source "https://docs.cloud.google.com/run/docs/reference/iam/permissions" {
         GET_SERVICE = "run.projects.locations.services.get" needs "run.services.get" on Service, Observe, reveals "environment variables";
         PATCH_SERVICE = "run.projects.locations.services.patch" needs "run.services.update" on Service, Update;
@@ -63,7 +63,7 @@ alien_core::operations! {
         UPDATE_JOB = "run.projects.locations.jobs.patch" needs "run.jobs.update" on Project, Update;
     }
 
-    // A new revision names its service account and its image: the caller must be allowed both.
+    // A new revision names its service account and its image: the caller needs permissions on both.
     source "https://docs.cloud.google.com/run/docs/reference/iam/roles" {
         ACT_AS = "run.projects.locations.services.patch" needs "iam.serviceAccounts.actAs" on RuntimeAccount, Bind;
         ACT_AS_ANY = "anything that runs under an identity" needs "iam.serviceAccounts.actAs" on ServiceAccount, Bind;
@@ -73,8 +73,8 @@ alien_core::operations! {
         PUSH_IMAGE = "a push to the repository" needs "artifactregistry.repositories.uploadArtifacts" on Repository, Update;
     }
 
-    // buckets.update writes lifecycle rules, retention and website settings alike. getStorageLayout needs
-    // storage.objects.list, so it is no health check.
+    // buckets.update can change lifecycle rules, retention and website settings. getStorageLayout needs
+    // storage.objects.list, so it cannot be a health check.
     source "https://docs.cloud.google.com/storage/docs/access-control/iam-json" {
         GET_BUCKET = "storage.buckets.get" on Bucket, Observe;
         CREATE_BUCKET = "storage.buckets.insert" needs "storage.buckets.create" on Project, Create;
@@ -96,7 +96,7 @@ alien_core::operations! {
         LIST_BUCKETS = "storage.buckets.list" on Project, Observe, reveals "the name of every bucket of the project";
     }
 
-    // `datastore.databases.get` does not read the database's settings: it begins a transaction.
+    // `datastore.databases.get` does not read the database's settings: it allows starting a transaction.
     source "https://docs.cloud.google.com/firestore/native/docs/security/iam" {
         GET_DATABASE = "firestore.projects.databases.get" needs "datastore.databases.getMetadata" on Database, Observe;
         CREATE_DATABASE = "firestore.projects.databases.create" needs "datastore.databases.create" on Project, Create;
@@ -123,7 +123,8 @@ alien_core::operations! {
         LIST_STATISTICS = "a query for statistics" needs "datastore.statistics.list" on Database, ReadData;
     }
 
-    // subscriptions.update may set a push endpoint, topics.update an ingestion source: messages leave without consume.
+    // subscriptions.update can set a push endpoint and topics.update an ingestion source: messages can leave without
+    // the consume permission.
     source "https://docs.cloud.google.com/pubsub/docs/access-control" {
         GET_TOPIC = "pubsub.projects.topics.get" needs "pubsub.topics.get" on Topic, Observe;
         GET_SUBSCRIPTION = "pubsub.projects.subscriptions.get" needs "pubsub.subscriptions.get" on Subscription, Observe;
@@ -171,7 +172,7 @@ alien_core::operations! {
         SET_PROJECT_METADATA = "compute.projects.setCommonInstanceMetadata" on Project, Credential;
     }
 
-    // entries.list of a project is checked on the whole project; a view shows what a sink put into its bucket.
+    // entries.list of a project is checked on the whole project; a log view shows only what a sink wrote to its bucket.
     source "https://docs.cloud.google.com/logging/docs/access-control" {
         READ_LOG_VIEW = "logging.entries.list" needs "logging.views.access" on LogView, ReadLogs;
         CREATE_LOG_BUCKET = "logging.projects.locations.buckets.create" needs "logging.buckets.create" on Project, Create;
@@ -209,8 +210,8 @@ alien_core::operations! {
         UPDATE_WORKLOAD_PROVIDER = "iam.projects.locations.workloadIdentityPools.providers.patch" needs "iam.googleapis.com/workloadIdentityPoolProviders.update" on Project, Control;
     }
 
-    // The role that the vendor gets on the management service account holds the first of these alone;
-    // roles/iam.serviceAccountTokenCreator holds them all.
+    // The vendor's role on the management service account has only the first of these permissions;
+    // roles/iam.serviceAccountTokenCreator has them all.
     source "https://docs.cloud.google.com/iam/docs/service-account-permissions" {
         GENERATE_ACCESS_TOKEN = "iamcredentials.projects.serviceAccounts.generateAccessToken" needs "iam.serviceAccounts.getAccessToken" on ServiceAccount, Credential;
         GENERATE_ID_TOKEN = "iamcredentials.projects.serviceAccounts.generateIdToken" needs "iam.serviceAccounts.getOpenIdToken" on ServiceAccount, Credential;
@@ -231,10 +232,11 @@ alien_core::operations! {
     }
 }
 
-/// The known ways to widen one's own rights on GCP.
+/// The known ways to escalate one's privileges on GCP.
 ///
-/// Sources: the methods published by Rhino Security Labs (<https://rhinosecuritylabs.com/gcp/privilege-escalation-google-cloud-platform-part-1/>)
-/// and what the permissions' own descriptions say.
+/// Sources: the methods published by Rhino Security Labs
+/// (<https://rhinosecuritylabs.com/gcp/privilege-escalation-google-cloud-platform-part-1/>) and the permissions' own
+/// descriptions.
 pub static ESCALATIONS: &[Escalation] = &[
     Escalation { name: "write the project's policy", required: &["resourcemanager.projects.setIamPolicy"] },
     Escalation { name: "write a folder's policy", required: &["resourcemanager.folders.setIamPolicy"] },

@@ -1,5 +1,4 @@
-//! What is looked at before anything is done: whether the project is the one that is meant, whether the APIs are on, and
-//! whether the credentials may do all of it.
+//! Checks before a set-up: the project and its number, enabled APIs, and the permissions of the credentials.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +12,11 @@ use crate::client::{Context, failure};
 use crate::naming::Paths;
 use crate::operations as op;
 
-/// How many permissions are asked for at once
+/// The most permissions that one call tests
 /// (<https://docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions>).
 const ASKED: usize = 100;
 
-/// The service of each API by the first word of the permissions that are checked by it.
+/// The service name of each API, by the first word of its permissions.
 const APIS: [(&str, &str); 9] = [
     ("artifactregistry", "artifactregistry.googleapis.com"),
     ("compute", "compute.googleapis.com"),
@@ -30,7 +29,7 @@ const APIS: [(&str, &str); 9] = [
     ("storage", "storage.googleapis.com"),
 ];
 
-/// The API that gives the vendor its tokens.
+/// The API that issues the vendor's tokens.
 const TOKENS: &str = "iamcredentials.googleapis.com";
 
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
@@ -45,14 +44,14 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// The permissions that the provisioning layer takes: without those that are for deleting data.
+/// The permissions of the provisioning layer, without those for deleting data.
 fn permissions(cx: Context<'_>) -> BTreeSet<String> {
     let deployment = cx.deployment();
     let rendered = Gcp::principal(&deployment.layout, &deployment.permissions().provisioning);
     rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
 }
 
-/// Names and conditions hold both the project's id and its number: they must be of one project.
+/// Checks that the project's id and number belong together: names and conditions contain both.
 async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let name = Paths(target).parent();
@@ -61,9 +60,9 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     });
     let found = match found.await {
         Ok(found) => found,
-        // Google does not tell a project that is not there from one that may not be seen.
+        // Google gives the same answer for a project that does not exist and for one that the caller may not see.
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
-            let what = format!("the project `{}` cannot be seen: {}", target.project, error.message());
+            let what = format!("cannot read the project `{}`: {}", target.project, error.message());
             let help =
                 "correct the project, or ask whoever administers it for the rights of the provisioning documents";
             let problem = Problem::error(Rule::Cloud, what, help.to_owned());
@@ -75,13 +74,14 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     if number == target.project_number.as_str() {
         return Ok(Vec::new());
     }
-    let what = format!("the project `{}` has the number {number}, not {}", target.project, target.project_number);
-    let help = "correct the one or the other: `gcloud projects describe` shows both".to_owned();
+    let what = format!("the project `{}` has the number `{number}`, not `{}`", target.project, target.project_number);
+    let help = "correct the project or its number: `gcloud projects describe` shows both".to_owned();
     Ok(vec![Problem::error(Rule::Cloud, what, help).at("projectNumber")])
 }
 
-/// Asks the project which of the permissions the caller has there. What is bound more narrowly is not told by this; the
-/// provisioning documents bind with a condition only what is made by a name, which the project cannot decide in advance.
+/// Tests which permissions the caller has on the project. That does not show permissions that are bound more narrowly.
+/// The provisioning documents bind with a condition only permissions on resources that they name, and for those the
+/// project's answer is not conclusive.
 async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
     let deployment = cx.deployment();
     let rendered = Gcp::principal(&deployment.layout, &deployment.permissions().provisioning);
@@ -113,15 +113,17 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
         problems.push(problem.at("project").remedy(Remedy::GrantProvisioning));
     }
     if !unclear.is_empty() {
-        let what =
-            format!("whether these credentials may {} depends on names, and is not known before", unclear.join(", "));
-        let help = "go on: what is missing is told when it is called".to_owned();
+        let what = format!(
+            "whether these credentials may {} depends on the names of resources, and cannot be tested in advance",
+            unclear.join(", ")
+        );
+        let help = "go on: a call that lacks a permission fails and names it".to_owned();
         problems.push(Problem::warning(Rule::Cloud, what, help));
     }
     Ok(problems)
 }
 
-/// Asks which of the APIs are on.
+/// Checks which of the APIs are enabled.
 async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Problem>> {
     let words: BTreeSet<&str> = permissions.iter().filter_map(|one| one.split('.').next()).collect();
     let wanted = APIS.iter().filter(|(word, _)| words.contains(word)).map(|(_, api)| *api).chain([TOKENS]);
@@ -141,8 +143,8 @@ async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pro
     let off: Vec<&str> = match found {
         Ok(found) => found.into_iter().filter(|(_, on)| !on).map(|(api, _)| api).collect(),
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Rejected | ErrorKind::NotFound) => {
-            let what = format!("which APIs are on could not be asked: {}", error.message());
-            let help = "go on: one that is off is named when it is called".to_owned();
+            let what = format!("cannot read which APIs are enabled: {}", error.message());
+            let help = "go on: a call to a disabled API fails and names it".to_owned();
             return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
         }
         Err(error) => return Err(error),
@@ -150,7 +152,8 @@ async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pro
     if off.is_empty() {
         return Ok(Vec::new());
     }
-    let what = format!("{} off in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, cx.target().project);
-    let help = format!("switch on: `gcloud services enable {} --project {}`", off.join(" "), cx.target().project);
+    let what =
+        format!("{} disabled in `{}`", if off.len() == 1 { "an API is" } else { "APIs are" }, cx.target().project);
+    let help = format!("enable: `gcloud services enable {} --project {}`", off.join(" "), cx.target().project);
     Ok(vec![Problem::error(Rule::Cloud, what, help).at("project")])
 }

@@ -1,4 +1,4 @@
-//! The customer's admin: the clients with the admin's credentials, and what is looked at before anything is done.
+//! The customer's admin: clients with the admin's credentials, and the checks before a set-up.
 
 use std::fmt;
 
@@ -13,23 +13,23 @@ use crate::resource::compute::logs::Logs;
 use crate::target::Target;
 use crate::{Gcp, preflight};
 
-/// Provisions the deployment of this id at a target, with the credentials that `config` has.
+/// Provisions the deployment with this id at a target, with the credentials of `config`.
 ///
-/// Calls what [`operations`](crate::operations) lists for provisioning; `cloudresourcemanager.projects.testIamPermissions`
-/// and `serviceusage.services.get` before anything is done. The custom roles that it defines are the project's: every
-/// deployment there uses the same, and none is deleted.
+/// Calls what [`operations`](crate::operations) lists for provisioning. Before that it calls
+/// `cloudresourcemanager.projects.testIamPermissions` and `serviceusage.services.get`, which change nothing. The custom
+/// roles that it defines belong to the project: all deployments there share them, and none is deleted.
 #[must_use]
 pub fn provisioner(config: &Config, id: DeploymentId, target: Target, calls: CallConfig) -> Engine<Gcp, Admin> {
     Engine::new(Admin { config: config.clone(), clients: OnceCell::new() }, id, target, calls)
 }
 
-/// The admin's calls.
+/// Makes calls with the admin's credentials.
 pub struct Admin {
     config: Config,
     clients: OnceCell<Clients>,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").field("config", &self.config).finish_non_exhaustive()

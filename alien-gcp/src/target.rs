@@ -4,14 +4,14 @@ use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
 
 parsed_text! {
-    /// A project, by its id. <https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects>
+    /// The id of a project. <https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects>
     ProjectId, "a project id",
     "use 6 to 30 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
     |text| is_label(text, 6, 30)
 }
 
 parsed_text! {
-    /// A project, by its number.
+    /// The number of a project.
     ProjectNumber, "a project number", "write 1 to 19 digits, as `gcloud projects describe` shows them",
     |text| (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -23,7 +23,7 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// The one service account of the vendor's that may impersonate the management service account.
+    /// The one service account of the vendor that may impersonate the management service account.
     VendorAccount, "a vendor service account",
     "write the email of exactly one service account, `vendor@project.iam.gserviceaccount.com`",
     |text| {
@@ -53,7 +53,7 @@ pub struct Target {
     pub location: Location,
     /// The name of the deployment.
     pub prefix: Prefix,
-    /// Who may impersonate the management service account.
+    /// The service account that may impersonate the management service account.
     pub vendor: VendorAccount,
 }
 

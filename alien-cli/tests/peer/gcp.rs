@@ -38,7 +38,7 @@ pub(crate) fn cloud() -> Cloud {
         endpoint: vec!["--endpoint-url".to_owned(), sim.url().to_owned()],
         admin: file(&admin),
         vendors: file(&vendor),
-        others: (file(&someone), "the project `customer-project` cannot be seen"),
+        others: (file(&someone), "cannot read the project `customer-project`"),
         nobody: "there are no GCP credentials here",
         code: image,
         trust: vec!["--vendor".to_owned(), vendor.clone()],

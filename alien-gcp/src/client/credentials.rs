@@ -1,4 +1,5 @@
-//! Credentials: those that `gcp_auth` finds on this machine, and those of a session, as Google's clients take them.
+//! Credentials: those that `gcp_auth` finds on this machine, and those of a session, in the form that Google's clients
+//! take.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,18 +11,18 @@ use google_cloud_auth::errors::CredentialsError;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 
-/// What tokens are asked for: what they may do is for IAM to say
+/// The OAuth scope of tokens. It does not limit them; IAM decides what they may do
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
 pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Whose credentials calls are made with, and where to.
+/// The credentials and the endpoint of calls.
 #[derive(Clone)]
 pub struct Config {
     pub(crate) credentials: Credentials,
     pub(crate) endpoint: Option<String>,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").field("endpoint", &self.endpoint).finish_non_exhaustive()
@@ -29,13 +30,13 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// The credentials of this machine: the service account file that `GOOGLE_APPLICATION_CREDENTIALS` names, what
-    /// `gcloud auth application-default login` left, the metadata server, `gcloud` itself, in this order.
-    /// <https://docs.cloud.google.com/docs/authentication/application-default-credentials>
+    /// Finds the credentials of this machine. It tries, in this order: the service account file that
+    /// `GOOGLE_APPLICATION_CREDENTIALS` names, the login of `gcloud auth application-default login`, the metadata
+    /// server, and `gcloud` itself. <https://docs.cloud.google.com/docs/authentication/application-default-credentials>
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] where there are none.
+    /// [`ErrorKind::Credentials`] if there are none.
     pub async fn found() -> Result<Self> {
         let provider = gcp_auth::provider().await.map_err(|error| {
             let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file \
@@ -45,41 +46,41 @@ impl Config {
         Ok(Self::new(provider))
     }
 
-    /// These credentials, from wherever the host gets them.
+    /// Uses the credentials of a token provider.
     #[must_use]
     pub fn new(provider: Arc<dyn TokenProvider>) -> Self {
         Self { credentials: Credentials::from(Bridge(provider)), endpoint: None }
     }
 
-    /// An access token that was got elsewhere. It is not renewed.
+    /// Uses an access token that was obtained elsewhere. It is not renewed.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] where it has characters that no token has.
+    /// [`ErrorKind::Credentials`] if it contains characters that no token has.
     pub fn from_token(token: &str) -> Result<Self> {
         Ok(Self { credentials: fixed(token)?, endpoint: None })
     }
 
-    /// All services at this URL: an emulator's. Secrets go there too.
+    /// Sends the calls to all services to this URL, for example an emulator's. Credentials are sent there too.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
         self
     }
 
-    /// The credentials, as Google's clients take them: for calls of the host's own.
+    /// The credentials in the form that Google's clients take, for calls of the host program.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
 
-    /// The same endpoint with a session's token.
+    /// The same endpoint, with the token of a session.
     pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
         Ok(Self { endpoint: self.endpoint.clone(), ..Self::from_token(token)? })
     }
 }
 
-/// What `gcp_auth` gives, as Google's clients ask for it.
+/// Adapts a `gcp_auth` token provider to Google's clients.
 struct Bridge(Arc<dyn TokenProvider>);
 
 impl fmt::Debug for Bridge {
@@ -90,7 +91,7 @@ impl fmt::Debug for Bridge {
 
 impl CredentialsProvider for Bridge {
     async fn headers(&self, _: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        // A token that is about to end is replaced by gcp_auth itself.
+        // gcp_auth renews a token that is about to expire.
         let token = self.0.token(&[SCOPE]).await.map_err(|error| CredentialsError::from_source(false, error))?;
         headers(token.as_str()).map_err(|error| CredentialsError::from_source(false, error))
     }
@@ -100,7 +101,7 @@ impl CredentialsProvider for Bridge {
     }
 }
 
-/// A session's token, which is not renewed: a new session has a new one.
+/// The token of a session. It is not renewed: a new session gets a new one.
 struct Fixed(HeaderValue);
 
 impl fmt::Debug for Fixed {
@@ -120,13 +121,14 @@ impl CredentialsProvider for Fixed {
     }
 }
 
-/// Credentials of this token alone.
+/// Builds credentials that consist of this token.
 fn fixed(token: &str) -> Result<Credentials> {
-    let value = bearer(token).map_err(|_| Error::new(ErrorKind::Credentials, "this is no access token"))?;
+    let value = bearer(token)
+        .map_err(|_| Error::new(ErrorKind::Credentials, "the access token has characters that no token has"))?;
     Ok(Credentials::from(Fixed(value)))
 }
 
-/// The value of the header that shows a token, which is never printed.
+/// Builds the `Authorization` header of a token, marked as sensitive so that it is never printed.
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}"))?;
     value.set_sensitive(true);

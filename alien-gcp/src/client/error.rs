@@ -1,4 +1,4 @@
-//! What an error of GCP means.
+//! Maps errors of Google's clients and answers of GCP to [`Error`].
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use alien_core::{Error, ErrorKind};
 use google_cloud_gax::error::Error as GaxError;
 use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
 
-/// An error of a client's call. Of what GCP answered it keeps code, message and reason: the rest can hold anything.
+/// Converts an error of a call. It keeps the code, message and reason of GCP's answer; the rest of the answer may hold
+/// secrets.
 pub(crate) fn failure(error: GaxError) -> Error {
     if error.is_authentication() {
         return unsigned(&error);
@@ -15,7 +16,8 @@ pub(crate) fn failure(error: GaxError) -> Error {
     let wait = error.http_headers().and_then(|headers| headers.get("retry-after"));
     let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
     let made = match (error.status(), error.http_status_code()) {
-        // Compute tells no status in words (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
+        // Compute's errors have a number but no gRPC status
+        // (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
         (Some(status), Some(number)) if status.code == Code::Unknown => {
             let kind = quota(&status.message).unwrap_or_else(|| by_status(number));
             let error = Error::new(kind, format!("{} ({number})", status.message.trim_end_matches('.')));
@@ -27,23 +29,26 @@ pub(crate) fn failure(error: GaxError) -> Error {
         (Some(status), _) => answer(status),
         (None, Some(status)) => Error::new(by_status(status), format!("GCP answered {status}")),
         (None, None) if error.is_timeout() || error.is_exhausted() => {
-            Error::new(ErrorKind::Unavailable, "no answer in time")
+            Error::new(ErrorKind::Unavailable, "GCP did not answer in time")
         }
         (None, None) if error.is_connect() || error.is_io() || error.is_transport() => {
-            Error::new(ErrorKind::Unavailable, format!("GCP could not be reached: {}", chain(&error)))
+            Error::new(ErrorKind::Unavailable, format!("cannot reach GCP: {}", chain(&error)))
         }
         (None, None) => Error::new(ErrorKind::Internal, chain(&error)),
     };
     made.with_retry_after(wait)
 }
 
-/// There is nothing to show: no credentials, or such as Google does not take.
+/// The error if there are no credentials, or Google rejects them.
 fn unsigned(error: &GaxError) -> Error {
     let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS";
-    Error::new(ErrorKind::Credentials, format!("the GCP credentials here give no token ({}); {help}", chain(error)))
+    Error::new(
+        ErrorKind::Credentials,
+        format!("cannot get a token with the GCP credentials ({}); {help}", chain(error)),
+    )
 }
 
-/// <https://docs.cloud.google.com/apis/design/errors>
+/// Converts an error status. <https://docs.cloud.google.com/apis/design/errors>
 fn answer(status: &Status) -> Error {
     let info = status.details.iter().find_map(|detail| match detail {
         StatusDetails::ErrorInfo(info) => Some(info),
@@ -59,13 +64,13 @@ fn answer(status: &Status) -> Error {
     error.with_retry_after(told_wait(&status.message))
 }
 
-/// How long Google says to wait, in words.
+/// How long to wait, if the message says so.
 fn told_wait(message: &str) -> Option<Duration> {
     let seconds = message.split("retry in ").nth(1)?.split(' ').next()?;
     seconds.parse().ok().map(Duration::from_secs)
 }
 
-/// A rate that was exceeded passes by itself; another quota does not
+/// Recognizes an exceeded quota. An exceeded rate recovers by itself; another quota does not
 /// (<https://docs.cloud.google.com/docs/quotas/troubleshoot>).
 fn quota(message: &str) -> Option<ErrorKind> {
     let said = |words: &[&str]| words.iter().any(|words| message.contains(words));
@@ -84,18 +89,18 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         Code::Unauthenticated => ErrorKind::Expired,
         Code::NotFound => ErrorKind::NotFound,
         Code::AlreadyExists => ErrorKind::AlreadyExists,
-        // Someone wrote between a read and a write: all of it is to be done again
+        // Somebody else wrote between our read and our write: the read must be repeated as well
         // (<https://docs.cloud.google.com/iam/docs/retry-strategy>).
         Code::Aborted => ErrorKind::Busy,
         Code::ResourceExhausted => quota(&status.message).unwrap_or(ErrorKind::Throttled),
-        // An identity that was just made is not known everywhere
+        // A service account that was just created has not propagated yet
         // (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
         Code::InvalidArgument | Code::FailedPrecondition if said("does not exist") && said("ervice account") => {
             ErrorKind::Propagating
         }
-        // Nor is a role.
+        // The same for a role.
         Code::InvalidArgument if said("does not exist in the resource's hierarchy") => ErrorKind::Propagating,
-        // The name of a database is free again five minutes after it was deleted.
+        // The name of a database is free again five minutes after its deletion.
         Code::InvalidArgument | Code::FailedPrecondition if told_wait(&status.message).is_some() => ErrorKind::Busy,
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,
         Code::Unknown => ErrorKind::Unavailable,
@@ -103,7 +108,7 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
     }
 }
 
-/// The services of Compute tell by their HTTP status alone.
+/// Classifies an answer of Compute, whose errors have only an HTTP status.
 fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => ErrorKind::Expired,
@@ -117,24 +122,24 @@ fn by_status(status: u16) -> ErrorKind {
     }
 }
 
-/// What to do about what the project or its organisation forbids.
+/// What to do if the project or its organisation does not allow something.
 fn advice(status: &Status, reason: &str) -> Option<String> {
     if reason == "SERVICE_DISABLED" {
-        return Some("switch the API on: `gcloud services enable`, with the service named above".to_owned());
+        return Some("enable the API: `gcloud services enable`, with the service named above".to_owned());
     }
     if quota(&status.message) == Some(ErrorKind::Rejected) {
-        return Some("ask for a higher quota, or delete what nobody uses".to_owned());
+        return Some("ask for a higher quota, or delete what is not used".to_owned());
     }
     // <https://docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>
     let organisation = ["constraints/", "rganization policy", "permitted customer"];
     organisation.iter().any(|words| status.message.contains(words)).then(|| {
-        "a policy of the organisation forbids it: whoever administers the organisation can make an exception for this \
-         project, or the stack can do without"
+        "a policy of the organisation forbids it: an administrator of the organisation can make an exception for this \
+         project; or change the stack so that it does not need it"
             .to_owned()
     })
 }
 
-/// The failure that a long-running operation ended in.
+/// Converts the error with which a long-running operation ended.
 pub(crate) fn refused_by_operation(code: i32, message: &str) -> Error {
     answer(&Status::default().set_code(Code::from(code)).set_message(message))
 }

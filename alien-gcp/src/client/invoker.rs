@@ -7,17 +7,17 @@ use google_cloud_iam_credentials_v1::client::IAMCredentials;
 
 use super::error::failure;
 
-/// Who gets the identity tokens that commands are sent with: the vendor, of the management service account.
+/// Gets the identity tokens with which commands are sent. The vendor gets them for the management service account.
 pub(crate) struct Invoker {
-    /// The vendor's own client.
+    /// A client with the vendor's own credentials.
     pub(crate) vendor: IAMCredentials,
-    /// The management service account, as calls name it.
+    /// The management service account, in the form that calls take.
     pub(crate) account: String,
-    /// The chain that leads to it.
+    /// The delegation chain to it.
     pub(crate) delegates: Vec<String>,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Invoker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Invoker").field("account", &self.account).finish_non_exhaustive()
@@ -25,7 +25,7 @@ impl fmt::Debug for Invoker {
 }
 
 impl Invoker {
-    /// A token that is good at this URL alone.
+    /// Gets a token that is valid only at this URL.
     pub(crate) async fn token(&self, audience: &str) -> Result<String> {
         let call = self.vendor.generate_id_token().set_name(&self.account);
         let call = call.set_delegates(&self.delegates).set_audience(audience).set_include_email(true);

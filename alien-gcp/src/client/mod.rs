@@ -1,4 +1,4 @@
-//! Calling GCP: the clients, and what a call is about.
+//! The clients for GCP's services, and the context of a call.
 
 mod credentials;
 mod error;
@@ -33,14 +33,14 @@ pub(crate) use credentials::{SCOPE, bearer};
 pub(crate) use error::{failure, refused_by_operation};
 pub(crate) use invoker::Invoker;
 
-/// How long one attempt of a call may take; a service's answer to a command has its own time.
+/// The timeout of one attempt of a call. A command to a service has its own timeout.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
-/// How long a connection may take.
+/// The timeout for opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The clients of all services that are called, with the credentials of one identity. Attempts are counted and repeated by the
-/// [`Gate`](alien_core::adapter::Gate), not by them.
+/// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
+/// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
 #[derive(Clone)]
 pub struct Clients {
     pub(crate) credentials: IAMCredentials,
@@ -49,17 +49,17 @@ pub struct Clients {
     pub(crate) global_operations: GlobalOperations,
     pub(crate) http: reqwest::Client,
     pub(crate) iam: Iam,
-    /// Who gets the identity tokens that commands are sent with: in a session of the vendor's.
+    /// Gets the identity tokens of commands; only in a session of the vendor.
     pub(crate) invoker: Option<Arc<Invoker>>,
     pub(crate) log_entries: LoggingServiceV2,
     pub(crate) logs: ConfigServiceV2,
     pub(crate) networks: Networks,
     pub(crate) projects: Projects,
-    /// The policies of topics and subscriptions: Pub/Sub's clients share one way to them.
+    /// The policies of topics and subscriptions: Pub/Sub's clients share one interface to them.
     pub(crate) pubsub_policies: SchemaService,
-    /// The custom roles that were seen to permit what they should.
+    /// Custom roles that are known to have the right permissions.
     pub(crate) defined: Arc<Mutex<HashSet<String>>>,
-    /// Whose turn it is to write the policy of the project.
+    /// Serializes writes of the project's policy.
     pub(crate) project_policy: Arc<Mutex<()>>,
     pub(crate) region_operations: RegionOperations,
     pub(crate) registry: ArtifactRegistry,
@@ -71,14 +71,14 @@ pub struct Clients {
     pub(crate) usage: ServiceUsage,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
-/// One client, with the credentials and the endpoint of a configuration.
+/// Builds one client with the credentials and the endpoint of a configuration.
 macro_rules! client {
     ($client:ty, $config:expr) => {{
         let builder = <$client>::builder()
@@ -94,7 +94,7 @@ macro_rules! client {
 }
 
 impl Clients {
-    /// Clients with the credentials and the endpoint of a configuration. Nothing is called yet.
+    /// Builds clients with the credentials and the endpoint of a configuration. Makes no calls.
     pub(crate) async fn new(config: &Config) -> Result<Self> {
         Ok(Self {
             credentials: client!(IAMCredentials, config),
@@ -123,29 +123,29 @@ impl Clients {
     }
 }
 
-/// A token that is good at one address goes nowhere else.
+/// Does not follow redirects: a token that is valid at one address must not be sent to another.
 fn unredirected() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
     client.build().map_err(unbuilt)
 }
 
 fn unbuilt(error: impl std::error::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("a client of GCP could not be made: {}", chain(&error)))
+    Error::new(ErrorKind::Unavailable, format!("cannot build a client for GCP: {}", chain(&error)))
 }
 
-/// One subject, and how calls about it are made.
+/// The subject that calls are about, and how they are made.
 pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Gcp, Clients>;
 
-/// The marks of ownership as labels.
+/// Marks of ownership as labels.
 pub(crate) mod labels {
     use std::collections::HashMap;
 
-    /// The marks among them.
+    /// The labels as marks: names and values.
     pub(crate) fn marks(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
         labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The marks beside what others wrote.
+    /// Adds the marks to the labels that exist already.
     pub(crate) fn with(
         mut found: HashMap<String, String>,
         marks: impl IntoIterator<Item = (&'static str, String)>,
@@ -155,28 +155,30 @@ pub(crate) mod labels {
     }
 }
 
-/// The marks of ownership as words of a description: what has no labels has one of these.
+/// Marks of ownership as words of a description, for resources that have no labels.
 pub(crate) mod description {
     use alien_core::adapter::{DeploymentContext, Observed};
     use alien_core::{Error, ErrorKind, Result};
 
     use crate::Gcp;
 
-    /// The words.
+    /// Writes marks as words.
     pub(crate) fn of<'m>(marks: impl IntoIterator<Item = &'m (&'static str, String)>) -> String {
         let words: Vec<String> = marks.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         words.join(" ")
     }
 
-    /// The marks among the words.
+    /// Reads the marks from the words.
     pub(crate) fn marks(description: &str) -> impl Iterator<Item = (&str, &str)> {
         description.split(' ').filter_map(|word| word.split_once('='))
     }
 
-    /// Refuses what is another's.
+    /// Fails if it belongs to somebody else.
     pub(crate) fn own(deployment: &DeploymentContext<Gcp>, description: &str, what: &str) -> Result<()> {
         match Observed::marked("", deployment.id, marks(description)) {
-            Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} is there, and {whose}"))),
+            Observed::Foreign(whose) => {
+                Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}")))
+            }
             _ => Ok(()),
         }
     }

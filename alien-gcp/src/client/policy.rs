@@ -1,5 +1,5 @@
-//! Allow policies: read, changed and written back with the same etag, all of it again where someone else wrote meanwhile.
-//! <https://docs.cloud.google.com/iam/docs/allow-policies#etag>
+//! Allow policies: a policy is read, changed and written back with the same etag; if somebody else wrote in between,
+//! all of it is repeated. <https://docs.cloud.google.com/iam/docs/allow-policies#etag>
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::Condition;
 
-/// The version that has conditions: a policy read in another loses them when it is written back
-/// (<https://docs.cloud.google.com/iam/docs/allow-policies#specifying-version-get>).
+/// The policy version with conditions. A policy that is read in another version loses its conditions when it is written
+/// back (<https://docs.cloud.google.com/iam/docs/allow-policies#specifying-version-get>).
 const VERSION: i32 = 3;
 
-/// Something with a policy of its own.
+/// A resource with its own allow policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guarded<'a> {
     pub(crate) subject: Subject,
@@ -28,7 +28,7 @@ pub(crate) struct Guarded<'a> {
     pub(crate) name: &'a str,
 }
 
-/// The calls that read and write the policy of things of a place; none where they have no policy.
+/// The calls that read and write the policy of a scope's resources; `None` if they have no policy of their own.
 fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
     Some(match scope {
         Scope::Project => [op::GET_PROJECT_POLICY, op::SET_PROJECT_POLICY],
@@ -43,7 +43,7 @@ fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
     })
 }
 
-/// Everything of a deployment that has a policy, by its full name.
+/// Everything of a deployment that has a policy, by its full resource name.
 pub(crate) fn guarded(deployment: &DeploymentContext<Gcp>) -> BTreeMap<&str, Guarded<'_>> {
     let mut found = BTreeMap::new();
     for thing in deployment.names().things().filter(|thing| rows(thing.scope).is_some()) {
@@ -53,7 +53,7 @@ pub(crate) fn guarded(deployment: &DeploymentContext<Gcp>) -> BTreeMap<&str, Gua
     found
 }
 
-/// Changes a policy, unless `edit` says that nothing is to be changed. Where the thing is not there, nothing is done.
+/// Changes a policy, unless `edit` returns `false`. Does nothing if the resource does not exist.
 pub(crate) async fn change_if_there(
     cx: Context<'_>,
     on: Guarded<'_>,
@@ -62,7 +62,7 @@ pub(crate) async fn change_if_there(
     rewrite(cx, on, edit, false).await.optional().map(drop)
 }
 
-/// Changes the policy of something that is there, even if that is not known everywhere yet.
+/// Changes the policy of a resource that exists but may not have propagated yet.
 pub(crate) async fn change(cx: Context<'_>, on: Guarded<'_>, edit: impl Fn(&mut Policy) -> bool + Sync) -> Result<()> {
     rewrite(cx, on, edit, true).await
 }
@@ -74,7 +74,7 @@ async fn rewrite(
     is_there: bool,
 ) -> Result<()> {
     let Some(rows) = rows(on.scope) else { return Ok(()) };
-    // Of several who write the project's policy at once, all but one would have to begin anew.
+    // Concurrent writes of the project's policy would conflict, and all but one would have to start again.
     let _turn = match on.scope {
         Scope::Project => Some(cx.clients.project_policy.lock().await),
         _ => None,
@@ -134,13 +134,13 @@ async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
     .map_err(failure)
 }
 
-/// What names a subnetwork in a call.
+/// The project, region and name with which calls identify a subnetwork.
 fn in_region<'a>(cx: Context<'a>, name: &'a str) -> (&'a str, &'a str, &'a str) {
     let target = cx.target();
     (target.project.as_str(), target.location.as_str(), last(name))
 }
 
-/// Compute has policies of its own type.
+/// Converts Compute's own policy type.
 fn from_compute(policy: compute::Policy) -> Policy {
     let bindings = policy.bindings.into_iter().map(|binding| {
         let condition = binding.condition.map(|found| {
@@ -173,11 +173,11 @@ fn to_compute(policy: Policy) -> compute::Policy {
     compute::Policy::new().set_version(policy.version).set_etag(policy.etag).set_bindings(bindings)
 }
 
-/// A role, and when it applies: what a member is bound by.
+/// What a member is bound by: a role, and the condition under which it applies.
 pub(crate) type Bound<'a> = (&'a str, Option<&'a Condition>);
 
-/// Binds a member by exactly these, of the roles that are `own`. Bindings of other members and by other roles stay as
-/// they are. Gives whether anything changed.
+/// Binds a member by exactly these roles, among the roles for which `own` returns true. Bindings of other members and
+/// by other roles stay as they are. Returns whether anything changed.
 pub(crate) fn bind(policy: &mut Policy, member: &str, own: impl Fn(&str) -> bool, wanted: &[Bound<'_>]) -> bool {
     let mut changed = false;
     for binding in policy.bindings.iter_mut().filter(|binding| own(&binding.role)) {
@@ -194,7 +194,7 @@ pub(crate) fn bind(policy: &mut Policy, member: &str, own: impl Fn(&str) -> bool
     changed
 }
 
-/// Binds a member by a role, with no condition. Gives whether it was not.
+/// Binds a member by a role without a condition. Returns whether anything changed.
 pub(crate) fn bind_one(policy: &mut Policy, role: &str, member: &str) -> bool {
     add(policy, member, &(role, None))
 }

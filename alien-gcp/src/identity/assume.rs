@@ -1,4 +1,4 @@
-//! How the vendor gets in: `generateAccessToken` of the management service account, for an hour at most.
+//! Impersonates the management service account: `generateAccessToken`, for an hour at most.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::Gcp;
 use crate::client::{Clients, Config, Invoker, SCOPE, failure};
 use crate::operations as op;
 
-/// How long a token lasts, in seconds: what an organisation allows without an exception
+/// The lifetime of a token in seconds, the longest that needs no exception by the organisation
 /// (<https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-direct#sa-credentials-oauth>).
 const LIFETIME: i64 = 3_600;
 
-/// How long a grant may take to be known everywhere: Google says typically two minutes, seven or more at times
+/// How long a grant may take to propagate. Google says typically two minutes, at times seven or more
 /// (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
 const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 
-/// Impersonates the management service accounts of deployments, as the account whose credentials `config` has: the one
-/// that the target names as the vendor.
+/// Impersonates the management service accounts of deployments, with the credentials of `config`: those of the service
+/// account that targets name as the vendor.
 ///
 /// Calls `iamcredentials.projects.serviceAccounts.generateAccessToken`, and `generateIdToken` for commands; then, in
 /// sessions, what [`operations`](crate::operations) lists for management.
@@ -33,8 +33,8 @@ pub fn impersonator(config: &Config, how: CallConfig) -> Impersonator<Gcp, Vendo
     impersonator_through(config, Vec::new(), how)
 }
 
-/// As [`impersonator`], through a chain of the vendor's own service accounts, by email, the last of which the target names:
-/// each must let the one before it delegate.
+/// Like [`impersonator`], through a delegation chain of the vendor's own service accounts, by email. Targets name the
+/// last one. Each account must let the one before it delegate.
 /// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>
 #[must_use]
 pub fn impersonator_through(config: &Config, delegates: Vec<String>, how: CallConfig) -> Impersonator<Gcp, Vendor> {
@@ -46,14 +46,14 @@ fn account(email: &str) -> String {
     format!("projects/-/serviceAccounts/{email}")
 }
 
-/// The vendor's way in.
+/// Impersonates management service accounts with the vendor's credentials.
 pub struct Vendor {
     config: Config,
     delegates: Vec<String>,
     clients: OnceCell<Clients>,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Vendor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vendor").field("delegates", &self.delegates).finish_non_exhaustive()
@@ -68,8 +68,8 @@ impl Assume<Gcp> for Vendor {
         op::GENERATE_ACCESS_TOKEN.call
     }
 
-    /// Nothing is shown beside the vendor's own credentials: the grant names the vendor's account, and is on the one account
-    /// of this deployment.
+    /// None: the vendor presents nothing but its own credentials. The grant names the vendor's service account, and
+    /// applies only to the management account of this deployment.
     fn wrong_proofs(&self) -> &'static [Proof] {
         &[]
     }
@@ -88,7 +88,7 @@ impl Assume<Gcp> for Vendor {
             .set_lifetime(Duration::clamp(LIFETIME, 0));
         let given = own.credentials.generate_access_token().with_request(asked).send().await;
         let given = given.map_err(failure).map_err(|error| match error.kind() {
-            // The account is gone, and Google tells so where nobody may know it.
+            // The account does not exist. Google reveals that even to callers without access.
             ErrorKind::NotFound => error.with_kind(ErrorKind::Denied),
             _ => error,
         })?;

@@ -1,5 +1,4 @@
-//! The calls that make service accounts and custom roles, bind them, carry the claim of a run, and take the vendor's
-//! access back.
+//! Creates service accounts and custom roles, binds them, records the claim of a run, and revokes the vendor's access.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -26,13 +25,13 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::{Binding, CustomRole, Principal};
 
-/// How long what was written of an account may take to be read.
+/// How long a change of a service account may take to become visible to reads.
 const SETTLES: Duration = Duration::from_secs(60);
 
-/// How many policies are read at once.
+/// How many policies are read concurrently.
 const WIDTH: usize = 8;
 
-/// The service account, its roles and bindings, as they are rendered.
+/// Renders the service account, its roles and its bindings.
 fn principal(cx: Context<'_>) -> Result<Principal> {
     Ok(Gcp::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
@@ -41,7 +40,7 @@ fn member(principal: &Principal) -> String {
     format!("serviceAccount:{}", principal.service_account.email)
 }
 
-/// How the account is named in calls.
+/// The account's name in calls.
 fn account_name<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::ServiceAccount).map(relative)
 }
@@ -80,7 +79,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         Ok(observed)
     }
 
-    /// Nobody may impersonate it, and nothing is bound to it yet.
+    /// Creates the account without roles and without impersonators.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let account = principal(cx)?.service_account;
         let made = ServiceAccount::new()
@@ -95,7 +94,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
             cx.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
         })
         .await?;
-        // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
+        // The account may not be visible at once. <https://docs.cloud.google.com/iam/docs/access-change-propagation>
         let name = account_name(cx)?;
         cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
             let found = cx.clients.iam.get_service_account().set_name(name).send().await;
@@ -105,11 +104,12 @@ impl Reconcile<Gcp, Clients> for Accounts {
         .map(drop)
     }
 
-    /// Roles, what is bound to the account wherever it is there already, who may impersonate it, and then the fingerprint.
+    /// Defines the roles, binds the account on everything that exists already, sets who may impersonate it, and then
+    /// writes the fingerprint.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let principal = principal(cx)?;
         if account(cx).await?.disabled {
-            // Whoever disabled it had a reason, which is not for a set-up to undo.
+            // Somebody disabled the account for a reason: a set-up does not enable it.
             let email = &principal.service_account.email;
             let help = format!("`gcloud iam service-accounts enable {email}`, and set up again");
             return Err(Error::new(ErrorKind::Rejected, format!("the service account is disabled; {help}")));
@@ -141,8 +141,8 @@ impl Reconcile<Gcp, Clients> for Accounts {
 
 #[async_trait]
 impl ReconcileIdentity<Gcp, Clients> for Accounts {
-    /// The claim stands in the management account's display name: the description is for its marks, and each is written
-    /// without reading the other.
+    /// Reads the claim from the display name of the management account. The description holds the marks; the two fields
+    /// are separate so that each can be written without reading the other.
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
         let found = account(cx).await?.display_name;
         Ok(found.strip_prefix(Marks::CLAIM).and_then(|claim| claim.trim_start_matches('=').parse().ok()))
@@ -158,12 +158,12 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
         if claim.is_none() || before == text {
             return Ok(());
         }
-        // A look may still show what was there before (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
+        // A read may still return the old value (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
         let before = &before;
         cx.until(SETTLES, || async move {
             let still = account(cx).await?.display_name == *before;
             Ok(if still {
-                ControlFlow::Continue("the claim cannot be read".to_owned())
+                ControlFlow::Continue("the claim is not readable yet".to_owned())
             } else {
                 ControlFlow::Break(())
             })
@@ -171,8 +171,8 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
         .await
     }
 
-    /// Nobody may impersonate the account any more; and nothing is bound to it, so that tokens that were given before are
-    /// worth nothing. Without its fingerprint, it is set up again by the next set-up.
+    /// Removes every impersonator and every binding of the account, so that tokens issued before are of no use. The
+    /// fingerprint is removed, so the next set-up configures the account again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let found = account(cx).await?;
         let principal = principal(cx)?;
@@ -203,7 +203,7 @@ async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<
     .map(drop)
 }
 
-/// Whether a role, as bindings name it, is one that this library defines in the project.
+/// Whether a role, in the form that bindings use, is one that this library defines in the project.
 fn is_own(cx: Context<'_>) -> impl Fn(&str) -> bool + Sync + 'static {
     let own = Paths(cx.target()).in_project(&["roles/alien."]);
     move |role: &str| role.starts_with(&own)
@@ -213,7 +213,7 @@ fn bound(binding: &Binding) -> Bound<'_> {
     (&binding.role, binding.condition.as_ref())
 }
 
-/// Binds a member by exactly these, on everything of the deployment that is there.
+/// Binds a member by exactly these bindings, on everything of the deployment that exists.
 async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> Result<()> {
     let each = guarded(cx.deployment()).into_values().map(|on| async move {
         let wanted: Vec<Bound<'_>> = wanted.iter().filter(|due| due.resource == on.name).map(bound).collect();
@@ -224,7 +224,8 @@ async fn bind_everywhere(cx: Context<'_>, member: &str, wanted: &[Binding]) -> R
     stream::iter(each).buffered(WIDTH).try_collect().await
 }
 
-/// Binds every account of the deployment, as it is rendered, on what belongs to a subject that was just made or set.
+/// Binds every account of the deployment, as rendered, on the resources of a subject that was just created or
+/// configured.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
     let deployment = cx.deployment();
     let own: Vec<Guarded<'_>> = guarded(deployment).into_values().filter(|on| on.subject == cx.subject).collect();
@@ -250,7 +251,7 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
             })
         };
         match on.scope {
-            // It is the customer's, and not made here.
+            // The repository belongs to the customer, and is not created here.
             Scope::Repository => policy::change_if_there(cx, on, edit).await?,
             _ => policy::change(cx, on, edit).await?,
         }
@@ -258,7 +259,8 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Unbinds every account of the deployment from what belongs to a subject, which is kept when the rest goes.
+/// Removes the bindings of every account of the deployment from a subject that is kept when the deployment is taken
+/// down.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
     let deployment = cx.deployment();
     let all = deployment.permissions().runtime.iter().chain([&deployment.permissions().management]);
@@ -272,7 +274,7 @@ pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Lets exactly these impersonate the account, by the roles that are for it.
+/// Allows exactly these members to impersonate the account, by the roles for impersonation.
 async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<()> {
     let roles = Paths(cx.target()).in_project(&["roles/alien.identity."]);
     let name = cx.full_name(Scope::ServiceAccount)?;
@@ -283,7 +285,7 @@ async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<(
         let mut changed = false;
         for binding in policy.bindings.iter_mut().filter(|binding| binding.role.starts_with(&roles)) {
             let before = binding.members.len();
-            // A condition would be someone else's, and is taken away.
+            // We write no condition, so a binding with one is not ours and is removed.
             let own = binding.condition.is_none();
             let role = &binding.role;
             binding.members.retain(|member| own && due(role, member));
@@ -298,8 +300,8 @@ async fn admit_impersonators(cx: Context<'_>, principal: &Principal) -> Result<(
     .await
 }
 
-/// Makes sure that a custom role permits what it should. A role of the project's is one for all deployments: whoever comes
-/// first makes it, nobody deletes it. A deleted one is taken back first, because its id is blocked for weeks
+/// Makes sure that a custom role has the right permissions. All deployments in a project share it: the first one
+/// creates it, and none deletes it. A deleted role is undeleted, because its id stays blocked for weeks
 /// (<https://docs.cloud.google.com/iam/docs/creating-custom-roles#deleting-custom-role>).
 async fn define(cx: Context<'_>, wanted: &CustomRole) -> Result<()> {
     let mut defined = cx.clients.defined.lock().await;
@@ -310,7 +312,7 @@ async fn define(cx: Context<'_>, wanted: &CustomRole) -> Result<()> {
     let found = match look(cx, wanted).await? {
         Some(found) => found,
         None => match make(cx, wanted).await {
-            // Another deployment was faster.
+            // Another deployment created it in the meantime.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 look(cx, wanted).await?.ok_or_else(|| error.with_kind(ErrorKind::Propagating))?
             }
@@ -370,7 +372,7 @@ async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
         cx.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
     });
     match undeleted.await {
-        // Another deployment was faster.
+        // Another deployment undeleted it in the meantime.
         Err(error) if error.kind() == ErrorKind::Rejected => match look(cx, role).await? {
             Some(found) if !found.deleted => Ok(found),
             _ => Err(error),
@@ -379,7 +381,7 @@ async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     }
 }
 
-/// Of two who write at once, the second begins anew: the etag is of what was read.
+/// The etag of the role that was read makes the second of two concurrent writers start again.
 async fn rewrite(cx: Context<'_>, role: &CustomRole, found: Role) -> Result<()> {
     let request = UpdateRoleRequest::new()
         .set_name(role_name(cx, role))

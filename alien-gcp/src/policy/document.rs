@@ -4,22 +4,22 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that is known at compile time where this library wrote it, and owned where it was read.
+/// Text that is borrowed if this library wrote it, and owned if it was read.
 pub type Text = Cow<'static, str>;
 
-/// An identity and all that it may do: a service account, who may impersonate it, and what is bound to it.
+/// An identity and its permissions: a service account, who may impersonate it, and its bindings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Principal {
-    /// The layer, or the name of the profile.
+    /// The name of the layer or of the profile.
     pub name: String,
     /// The service account.
     pub service_account: ServiceAccount,
-    /// Who may impersonate it: bindings on the service account itself, never on the project.
+    /// Who may impersonate it. These are bindings on the service account itself, never on the project.
     pub impersonators: Vec<Impersonator>,
     /// The custom roles that the bindings name.
     pub custom_roles: Vec<CustomRole>,
-    /// What is bound to it.
+    /// The bindings of the service account.
     pub bindings: Vec<Binding>,
 }
 
@@ -33,13 +33,13 @@ pub struct ServiceAccount {
     pub email: String,
 }
 
-/// Someone who may impersonate a service account.
+/// A member that may impersonate a service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Impersonator {
-    /// `serviceAccount:` and an email.
+    /// `serviceAccount:` followed by an email.
     pub member: String,
-    /// The role that lets them.
+    /// The role that allows it.
     pub role: String,
 }
 
@@ -53,14 +53,14 @@ pub struct CustomRole {
     pub title: Text,
     /// What it is for.
     pub description: Text,
-    /// What it permits.
+    /// Its permissions.
     pub included_permissions: Vec<Text>,
     /// `GA`.
     pub stage: Text,
 }
 
 impl CustomRole {
-    /// A role of these permissions.
+    /// Builds a role with these permissions.
     #[must_use]
     pub fn new(
         role_id: impl Into<Text>,
@@ -77,13 +77,13 @@ impl CustomRole {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
-    /// The full resource name of what it is bound on.
+    /// The full resource name of the resource that has the binding.
     pub resource: String,
     /// The role.
     pub role: String,
-    /// Whom it is bound to.
+    /// The members that get the role.
     pub members: Vec<String>,
-    /// When it applies; always where there is none.
+    /// When it applies; `None` for always.
     pub condition: Option<Condition>,
 }
 
@@ -97,7 +97,7 @@ pub struct Condition {
     pub expression: String,
 }
 
-/// The condition that a resource is exactly one of these, by their relative names.
+/// A CEL expression that holds for exactly these resources, by their relative names.
 /// <https://docs.cloud.google.com/iam/docs/conditions-attribute-reference#resource-name>
 pub(crate) fn named_exactly(names: &[&str]) -> String {
     let mut expression = String::with_capacity(names.iter().map(|name| name.len() + 24).sum());
@@ -108,7 +108,7 @@ pub(crate) fn named_exactly(names: &[&str]) -> String {
     expression
 }
 
-/// The names in such a condition; none where the expression says anything else.
+/// The names in such an expression; `None` if it is any other expression.
 pub(crate) fn exact_names(expression: &str) -> Option<Vec<&str>> {
     let name = |comparison| {
         let name = str::strip_prefix(comparison, NAMED)?.strip_suffix('"')?;

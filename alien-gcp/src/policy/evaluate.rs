@@ -1,5 +1,5 @@
-//! What bindings allow. There are no denials: a permission is allowed where some binding's role includes it.
-//! <https://docs.cloud.google.com/iam/docs/policies>
+//! Evaluates what bindings allow. There are no denials: a permission is allowed if the role of some binding includes
+//! it. <https://docs.cloud.google.com/iam/docs/policies>
 
 use std::collections::HashMap;
 
@@ -14,7 +14,8 @@ fn roles(principal: &Principal) -> HashMap<&str, &[Text]> {
     principal.custom_roles.iter().map(|role| (&*role.role_id, role.included_permissions.as_slice())).collect()
 }
 
-/// What a binding's role permits: bindings name custom roles as `projects/{project}/roles/{id}`. None for any other.
+/// The permissions of a binding's role, if it is a custom role `projects/{project}/roles/{id}` of the documents; `None`
+/// for any other role.
 fn included<'d>(roles: &HashMap<&str, &'d [Text]>, binding: &Binding) -> Option<&'d [Text]> {
     let (project, id) = binding.role.strip_prefix("projects/")?.split_once("/roles/")?;
     if project.contains('/') {
@@ -23,8 +24,8 @@ fn included<'d>(roles: &HashMap<&str, &'d [Text]>, binding: &Binding) -> Option<
     roles.get(id).copied()
 }
 
-/// What a binding is about: several things where its condition names several. A condition that does anything but
-/// compare names counts as met.
+/// What a binding covers: several resources if its condition names several. A condition that does anything but compare
+/// names counts as met.
 fn scopes(binding: &Binding) -> Vec<Coverage<'_>> {
     let named = binding.condition.as_ref().and_then(|condition| exact_names(&condition.expression));
     match named {
@@ -36,7 +37,7 @@ fn scopes(binding: &Binding) -> Vec<Coverage<'_>> {
     }
 }
 
-/// Everything that a principal's bindings allow.
+/// Visits everything that a principal's bindings allow.
 pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Gcp>)) {
     let roles = roles(principal);
     for binding in &principal.bindings {
@@ -50,15 +51,15 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
                         visit(Allowed { permission, coverage, condition: None, statement });
                     }
                 }
-                // What a role permits that the documents do not define is Google's to change.
+                // Google can change what a role permits that the documents do not define, so it counts as everything.
                 None => visit(Allowed { permission: Permission::Pattern("*"), coverage, condition: None, statement }),
             }
         }
     }
 }
 
-/// Whether some request for the permission on the resource, by its full resource name, could be allowed. Gives the
-/// role that allows it.
+/// Whether some request for a permission on a resource, by its full resource name, could be allowed. Returns the role
+/// that allows it.
 #[must_use]
 pub fn may_allow<'p>(principal: &'p Principal, permission: &str, resource: &str) -> Option<&'p str> {
     let relative = relative(resource);

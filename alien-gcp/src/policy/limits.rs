@@ -1,4 +1,4 @@
-//! How much IAM lets roles and policies hold. <https://docs.cloud.google.com/iam/quotas>
+//! IAM's limits on roles and policies. <https://docs.cloud.google.com/iam/quotas>
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use alien_core::{Layer, Layers, Size};
 
 use super::Principal;
 
-/// Custom roles of a project; soft-deleted ones count.
+/// The most custom roles of a project; soft-deleted ones count.
 const ROLES: usize = 300;
-/// Permissions of a custom role.
+/// The most permissions of a custom role.
 const PERMISSIONS: usize = 3_000;
-/// Principals in all bindings of one resource's policy, each occurrence counted.
+/// The most principals in all bindings of one resource's policy; every occurrence counts.
 const PRINCIPALS: usize = 1_500;
-/// Bindings of the same role and member that differ only in their conditions.
+/// The most bindings of the same role and member that differ only in their conditions.
 const CONDITIONED: usize = 20;
-/// Names that one condition compares: it takes 12 logical operators, and one stands between two names.
+/// The most names that one condition compares: it may have 12 logical operators, one between two names.
 pub(super) const NAMES_PER_CONDITION: usize = 13;
-/// Service accounts of a project.
+/// The most service accounts of a project.
 const ACCOUNTS: usize = 100;
 
 const SOURCE: &str = "https://docs.cloud.google.com/iam/quotas";

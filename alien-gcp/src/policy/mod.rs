@@ -1,4 +1,4 @@
-//! Custom roles and bindings: rendered, measured, evaluated.
+//! Renders, measures and evaluates custom roles and bindings.
 
 pub(crate) mod document;
 mod evaluate;
@@ -38,7 +38,7 @@ impl AccessControl for Gcp {
         limits::sizes(layers)
     }
 
-    // A condition on the resource's name is part of what a binding is about: nothing needs a guard.
+    // A condition on the resource's name is part of what a binding covers, so no scope needs a guard.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         evaluate::allowed(principal, visit);
     }

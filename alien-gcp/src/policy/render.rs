@@ -1,4 +1,4 @@
-//! From grants to a service account, its roles and its bindings.
+//! Renders grants as a service account, its roles and its bindings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -12,19 +12,20 @@ use crate::identity;
 use crate::naming::{Paths, relative};
 use crate::operations::Scope;
 
-/// How a role reaches a place.
+/// Where a role is bound so that it covers a scope.
 enum Way {
-    /// Bound on the resource itself.
+    /// On the resource itself.
     OnResource,
-    /// Bound on the project, with a condition that names the resource.
+    /// On the project, with a condition that names the resource.
     Conditioned,
-    /// Bound on the project: nothing narrower exists.
+    /// On the project: nothing narrower exists.
     OnProject,
 }
 
-/// The narrowest way to a place. What is being provisioned is not there yet, so nothing can be bound on it: the admin's
-/// roles are bound on the project, with a condition where the service heeds `resource.name`
-/// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>; not Cloud Run, Pub/Sub, service accounts).
+/// The narrowest way to cover a scope. Roles cannot be bound on a resource that does not exist yet, so the admin's
+/// roles are bound on the project, with a condition if the service supports `resource.name`
+/// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>; Cloud Run, Pub/Sub and service accounts do
+/// not).
 fn way(scope: Scope, layer: Layer) -> Way {
     match (scope, layer) {
         (Scope::Project, _) => Way::OnProject,
@@ -35,20 +36,20 @@ fn way(scope: Scope, layer: Layer) -> Way {
     }
 }
 
-/// What a role is for. Its permissions follow from this alone, so every deployment in a project has the same role.
+/// What a role is for. Its permissions depend on this alone, so every deployment in a project has the same role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
-    /// A permission set, at one place.
+    /// A permission set on one scope.
     At(SubjectType, Set, Scope),
-    /// What the admin alone does with a topic: one role for all that is bound on the project, and one for each place
-    /// that a condition can name.
+    /// The permission sets of a subject type that only the admin has: one role for everything that is bound on the
+    /// project without a condition, and one for each scope that a condition can name.
     SetUp(SubjectType, Option<Scope>),
 }
 
-/// Characters of a digest in the id of a role: 40 bits.
+/// Length of the digest in a role's id, in hexadecimal digits: 40 bits.
 const DIGEST: usize = 8;
 
-/// Renders what one holder may do.
+/// Renders the permissions of one holder.
 pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
     let paths = Paths(&layout.target);
     let account_id = paths.account_id(&grants.holder.name());
@@ -65,7 +66,7 @@ pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
         };
         let bound = bound.entry(purpose).or_default();
         for name in names {
-            // Rows of one place follow each other, and name the same things.
+            // Rows of the same scope are adjacent, and name the same resources.
             if bound.last() != Some(&name) {
                 bound.push(name);
             }
@@ -106,7 +107,7 @@ pub(crate) fn principal(layout: &Layout<Gcp>, grants: &Grants) -> Principal {
     }
 }
 
-/// The role of each purpose. A role follows from the operation table alone, so it is made once a process.
+/// The role of each purpose. A role depends on the operation table alone, so it is built once per process.
 static ROLES: LazyLock<BTreeMap<Purpose, CustomRole>> = LazyLock::new(|| {
     let topics = Kind::ALL.iter().map(|kind| SubjectType::Kind(*kind));
     let topics = topics.chain([SubjectType::Deployment, SubjectType::Identity]);
@@ -119,14 +120,14 @@ static ROLES: LazyLock<BTreeMap<Purpose, CustomRole>> = LazyLock::new(|| {
     purposes.collect::<BTreeSet<_>>().into_iter().map(|purpose| (purpose, define(purpose))).collect()
 });
 
-/// The role of a purpose; none where the purpose has no operation.
+/// The role of a purpose; `None` if the purpose has no operation.
 fn role(purpose: Purpose) -> Option<CustomRole> {
     let CustomRole { role_id, title, description, included_permissions, .. } = ROLES.get(&purpose)?;
     Some(CustomRole::new(&**role_id, &**title, &**description, included_permissions.clone()))
 }
 
-/// A set's words are joined by a hyphen, which the id of a role may not have. The id ends in a digest of what the role
-/// permits: another version of this library, that thinks otherwise of a set, has a role of its own.
+/// Builds the role of a purpose. A set's name may have hyphens, which a role's id may not. The id ends in a digest of
+/// the permissions, so another version of this library with other permissions for a set gets a role of its own.
 fn define(purpose: Purpose) -> CustomRole {
     let (name, what) = match purpose {
         Purpose::At(topic, set, at) => {
@@ -145,7 +146,7 @@ fn define(purpose: Purpose) -> CustomRole {
     CustomRole::new(role_id, title, description, permissions.into_iter().map(Text::Borrowed).collect())
 }
 
-/// All that a role permits, whatever the stack: roles are shared, and two deployments must not overwrite each other's.
+/// The permissions of a role, whatever the stack: deployments share roles, and must not overwrite each other's.
 fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
     match purpose {
         Purpose::At(topic, set, scope) => {
@@ -164,7 +165,7 @@ fn permissions(purpose: Purpose) -> BTreeSet<&'static str> {
     }
 }
 
-/// The condition that a resource is exactly one of these.
+/// The condition that holds for exactly these resources.
 fn condition(names: &[&str]) -> Condition {
     let names: Vec<&str> = names.iter().map(|name| relative(name)).collect();
     let first = names.first().and_then(|name| name.rsplit('/').next()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What functions and containers share: both are Cloud Run services, with one way of their logs.
+//! What functions and containers share: both are Cloud Run services, with the same log buckets.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -13,14 +13,14 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A service name has at most 49 characters
+/// The longest name of a service, in characters
 /// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create>).
 const MAX: usize = 49;
 
-/// The id of a log bucket has at most 100 characters.
+/// The longest id of a log bucket, in characters.
 const LOG_BUCKET_MAX: usize = 100;
 
-/// The sets that both have.
+/// The permission sets of both kinds.
 pub(super) fn set(set: Set) -> Rows<Gcp> {
     match set {
         Set::Heartbeat => &[op::GET_SERVICE],
@@ -34,8 +34,9 @@ pub(super) fn set(set: Set) -> Rows<Gcp> {
     }
 }
 
-/// The logs of live services go to one bucket and those of frozen ones to another: the filter of a view cannot tell
-/// services apart, that of a sink can (<https://docs.cloud.google.com/logging/docs/logs-views>).
+/// Adds the names of a service. The logs of live services go to one bucket and those of frozen ones to another, because
+/// a view's filter cannot select services, but a sink's filter can
+/// (<https://docs.cloud.google.com/logging/docs/logs-views>).
 pub(super) fn names(placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
     let (paths, settings) = (Paths(placed.target), placed.resource.settings());
     let name = paths.physical(placed.id(), MAX);
@@ -57,8 +58,9 @@ fn log_bucket(paths: Paths<'_>, lifecycle: Lifecycle) -> String {
     paths.in_project(&["locations/", paths.0.location.as_str(), "/buckets/", &bucket])
 }
 
-/// The repository of an image in the customer's own Artifact Registry, `{region}-docker.pkg.dev/{project}/{repository}/…`.
-/// What lies in another project is that project's to grant.
+/// The repository of an image in the customer's own Artifact Registry,
+/// `{region}-docker.pkg.dev/{project}/{repository}/…`. `None` for an image in another project: that project grants
+/// access to it.
 fn repository(paths: Paths<'_>, code: &Code) -> Option<String> {
     let Code::Image(image) = code else { return None };
     let mut parts = image.split('/');

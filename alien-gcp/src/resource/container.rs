@@ -1,6 +1,6 @@
 //! `container`: a Cloud Run service with at least one instance.
 //!
-//! Its names and its sets are those of every [service](super::compute).
+//! Its names and permission sets are those of every [service](super::compute).
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -21,7 +21,7 @@ impl On<Gcp> for Container {
         compute::names(placed, things);
     }
 
-    /// Memory that a service may have depends on its processors
+    /// Checks CPU, memory and port. The memory that a service may have depends on its CPU
     /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
     fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         let (smallest, largest) = match self.cpu() {
@@ -34,22 +34,22 @@ impl On<Gcp> for Container {
         if self.cpu() < 1000 {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                "Cloud Run gives a service of less than one processor time only while it answers a request".to_owned(),
-                "set `cpuMillis` to 1000 or more where the code works between requests".to_owned(),
+                "Cloud Run gives a service of less than one vCPU time only while it handles a request".to_owned(),
+                "set `cpuMillis` to 1000 or more if the code works between requests".to_owned(),
             ));
         }
         if self.listens_on().is_none() {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                "Cloud Run takes a revision for broken that does not listen on the port 8080".to_owned(),
-                "let the code listen there, or set `port`".to_owned(),
+                "Cloud Run counts a revision as broken if it does not listen on port 8080".to_owned(),
+                "let the code listen on that port, or set `port`".to_owned(),
             ));
         }
         let memory = self.memory();
         if !(smallest..=largest).contains(&memory) {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Cloud Run has no service of {} thousandths of a processor and {memory} MiB", self.cpu()),
+                format!("Cloud Run does not run {} thousandths of a vCPU with {memory} MiB", self.cpu()),
                 format!("set memory to {smallest} to {largest} MiB"),
             ));
         }

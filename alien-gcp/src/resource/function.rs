@@ -1,6 +1,6 @@
 //! `function`: a Cloud Run service that scales to zero.
 //!
-//! Its names and most of its sets are those of every [service](super::compute).
+//! Its names and most of its permission sets are those of every [service](super::compute).
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -17,7 +17,7 @@ impl On<Gcp> for Function {
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Dispatch | Set::Invoke => &[op::INVOKE_SERVICE],
-            // Cloud Run writes what the code prints under its own identity: the code needs no right for its logs.
+            // Cloud Run writes the output of the code with its own identity: the code needs no permission for its logs.
             Set::Run => &[op::PUSH_TO_SERVICE],
             _ => compute::set(set),
         }
@@ -27,7 +27,7 @@ impl On<Gcp> for Function {
         compute::names(placed, things);
     }
 
-    /// Cloud Run runs images only (<https://docs.cloud.google.com/run/docs/deploying>).
+    /// Refuses zips: Cloud Run runs only images (<https://docs.cloud.google.com/run/docs/deploying>).
     fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         if let Code::Zip(_) = self.code() {
             problems.push(Problem::error(

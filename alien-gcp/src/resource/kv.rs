@@ -1,5 +1,5 @@
-//! `kv`: a Firestore database of its own. It can have no labels, so a Pub/Sub topic of the same name, which nobody publishes
-//! to, carries them.
+//! `kv`: a Firestore database. A database cannot have labels, so a Pub/Sub topic of the same name holds them. Nobody
+//! publishes to that topic.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -12,16 +12,16 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A database id has 4 to 63 characters
+/// The longest id of a database, in characters; the shortest has 4
 /// (<https://docs.cloud.google.com/firestore/docs/manage-databases#database_id>).
 const MAX: usize = 63;
 
-/// The collection group that documents with an expiry are kept in: Firestore has no expiry for all of them
+/// The collection group of documents that expire. Firestore cannot set an expiry for all collection groups at once
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>).
 const COLLECTION: &str = "items";
 
 impl On<Gcp> for Kv {
-    /// Writing a database's settings or a field's can destroy data: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: writing the settings of a database or a field can destroy data.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_DATABASE],
@@ -29,13 +29,14 @@ impl On<Gcp> for Kv {
             Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
             Set::Setup => &[op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
             Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
-            // A write that depends on a read is a transaction.
+            // A write that depends on a read needs a transaction.
             Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
     }
 
-    /// Databases have no policy of their own: a condition names them, in their relative form.
+    /// Adds the names of the database. Databases have no policy of their own: conditions name them, by their relative
+    /// names.
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
         let (paths, id) = (Paths(placed.target), placed.id());
         let name = paths.physical(id, MAX);
@@ -44,11 +45,11 @@ impl On<Gcp> for Kv {
         things.push((Scope::Marker, paths.full("pubsub", &["topics/", &name, "-kv"])));
     }
 
-    /// What expires is told by its collection.
+    /// Warns that Firestore expires documents by collection group.
     fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         if let Some(attribute) = self.time_to_live_attribute() {
-            let what = format!("Firestore expires documents by `{attribute}` in the collection `{COLLECTION}` alone");
-            let help = format!("on GCP keep what is to expire in collections named `{COLLECTION}`");
+            let what = format!("Firestore expires documents by `{attribute}` only in the collection `{COLLECTION}`");
+            let help = format!("on GCP, keep documents that expire in collections named `{COLLECTION}`");
             problems.push(Problem::warning(Rule::Cloud, what, help));
         }
     }

@@ -1,4 +1,4 @@
-//! The kinds on GCP, one file a kind: their names, their permission sets, what GCP does not take; and in `calls` their calls.
+//! The kinds on GCP, one file a kind: names, permission sets and checks; and in `calls` the calls.
 
 pub(crate) mod compute;
 mod container;

@@ -11,12 +11,11 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Names of networks have at most 63 characters
-/// (<https://docs.cloud.google.com/compute/docs/naming-resources>).
+/// The longest name of a network, in characters (<https://docs.cloud.google.com/compute/docs/naming-resources>).
 const MAX: usize = 63;
 
 impl On<Gcp> for Network {
-    /// Routes, rules and ranges redirect traffic: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: routes, firewall rules and address ranges can redirect traffic.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNETWORK],
@@ -43,7 +42,8 @@ impl On<Gcp> for Network {
         }
     }
 
-    /// Networks have no policy of their own: a condition names them, in their relative form.
+    /// Adds the names of the network. Networks have no policy of their own: conditions name them, by their relative
+    /// names.
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
         let (paths, id) = (Paths(placed.target), placed.id());
         let own = paths.physical(id, MAX);
@@ -66,7 +66,7 @@ impl On<Gcp> for Network {
             problems.push(Problem::error(
                 Rule::Cloud,
                 format!("`{name}` is not the name of a network in the project"),
-                "write its name alone, 1 to 63 lower-case letters, digits and hyphens".to_owned(),
+                "write only its name, 1 to 63 lower-case letters, digits and hyphens".to_owned(),
             ));
         }
     }

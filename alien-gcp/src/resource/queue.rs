@@ -1,5 +1,5 @@
-//! `queue`: a Pub/Sub topic with one subscription. Dead letters go to a topic of the admin's making, which neither the
-//! vendor nor the code holds any right on.
+//! `queue`: a Pub/Sub topic with one subscription. Dead letters go to a topic that the admin creates, on which neither
+//! the vendor nor the code has a permission.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -14,13 +14,13 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Names of topics and subscriptions may have 255 characters, labels that hold them 63
-/// (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
+/// The longest physical name, in characters. Topics and subscriptions may have 255, but labels that contain the name
+/// have 63 (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
 const MAX: usize = 63;
 
 impl On<Gcp> for Queue {
-    /// An update may set a push endpoint: management is no more than heartbeat. A new subscription is handed messages, and
-    /// may push them anywhere, so making one is a part of `reconfigure`.
+    /// Management gets no more than heartbeat: an update can set a push endpoint. A new subscription receives messages
+    /// and can push them anywhere, so creating one is part of `reconfigure`.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
@@ -44,38 +44,39 @@ impl On<Gcp> for Queue {
         things.push((Scope::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
     }
 
-    /// Pub/Sub keeps names that begin with `goog` for itself.
+    /// Checks names and bounds. Pub/Sub reserves names that begin with `goog`.
     ///
     /// Bounds: <https://docs.cloud.google.com/pubsub/docs/subscription-properties>
     fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         let paths = Paths(placed.target);
         let (hidden, kept) = (self.visibility_timeout_seconds(), self.retention_seconds());
         if !(10..=600).contains(&hidden) {
-            let what = format!("Pub/Sub hides a message for 10 to 600 seconds, not {hidden}: the nearest is taken");
+            let what =
+                format!("Pub/Sub takes a visibility timeout of 10 to 600 seconds, not {hidden}: it uses the nearest");
             let help = "set the visibility timeout to 10 to 600 seconds".to_owned();
             problems.push(Problem::warning(Rule::Cloud, what, help));
         }
         if kept < 600 {
-            let what = format!("Pub/Sub keeps a message for 10 minutes at least, not {kept} seconds");
+            let what = format!("Pub/Sub takes a retention of at least 600 seconds, not {kept}");
             problems.push(Problem::error(Rule::Cloud, what, "set the retention to 600 seconds or more".to_owned()));
         }
         if let Some(deliveries) = self.dead_letter_deliveries().filter(|deliveries| !(5..=100).contains(deliveries)) {
-            let what = format!("Pub/Sub gives up on a message after 5 to 100 deliveries, not {deliveries}");
-            let help = "set the deliveries to 5 to 100".to_owned();
+            let what = format!("Pub/Sub dead-letters a message after 5 to 100 deliveries, not {deliveries}");
+            let help = "set the number of deliveries to 5 to 100".to_owned();
             problems.push(Problem::error(Rule::Cloud, what, help));
         }
         let prefix = paths.0.prefix.as_str();
         if prefix.starts_with("goog") {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Pub/Sub refuses names like `{prefix}-…`"),
+                format!("Pub/Sub reserves names that begin like `{prefix}-…`"),
                 "choose a prefix that does not begin with `goog`".to_owned(),
             ));
         }
     }
 }
 
-/// A queue's one subscription pushes to one service.
+/// Refuses queues that trigger several functions: a queue's one subscription pushes to one service.
 pub(crate) fn check_triggers(stack: &Stack) -> Vec<Problem> {
     let mut functions = BTreeMap::<&str, Vec<&str>>::new();
     for resource in stack.resources() {
@@ -86,7 +87,7 @@ pub(crate) fn check_triggers(stack: &Stack) -> Vec<Problem> {
     let several = functions.into_iter().filter(|(_, functions)| functions.len() > 1);
     let problem = |(queue, functions): (&str, Vec<&str>)| {
         let functions = functions.join(" and ");
-        let what = format!("its messages go to one function on GCP, and {functions} are started by it");
+        let what = format!("on GCP it can trigger only one function, and it triggers {functions}");
         let problem = Problem::error(Rule::Cloud, what, "give each function a queue of its own".to_owned());
         match stack.resource(queue) {
             Some(queue) => problem.on(queue.id()),

@@ -11,12 +11,12 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A bucket name has at most 63 characters and is unique in the world, so it ends in the project's number
-/// (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
+/// The longest name of a bucket, in characters. Names are unique across Google Cloud, so it ends in the project's
+/// number (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
 const MAX: usize = 63;
 
 impl On<Gcp> for Storage {
-    /// One permission writes lifecycle rules and harmless settings alike: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: one permission covers lifecycle rules and harmless settings alike.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_BUCKET],
@@ -36,7 +36,7 @@ impl On<Gcp> for Storage {
         things.push((Scope::Bucket, ["//storage.googleapis.com/projects/_/buckets/", &name, "-", number].concat()));
     }
 
-    /// Cloud Storage keeps names with Google's own for itself.
+    /// Refuses names that contain Google's own, which Cloud Storage reserves.
     fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         let paths = Paths(placed.target);
         let name = paths.physical(placed.id(), MAX - 1 - paths.0.project_number.as_str().len());

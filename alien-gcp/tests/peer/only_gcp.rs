@@ -249,7 +249,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     };
     let mut other = case.target.clone();
     other.project_number = "999999999999".parse().unwrap();
-    refused(ADMIN, other, &[NUMBER, "not 999999999999"]).await;
+    refused(ADMIN, other, &[NUMBER, "not `999999999999`"]).await;
 
     // An admin with the provisioning documents, but for one permission.
     let rendered = alien_core::render::<Gcp>(&stack, &case.target).unwrap();

@@ -1,4 +1,4 @@
-//! The calls of a service, whichever kind it is.
+//! The calls for a Cloud Run service, which functions and containers share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -21,7 +21,7 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long a service may take until a new revision works, or until it is gone.
+/// How long a new revision may take until it works, or a deletion until it has finished.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The service's name in calls.
@@ -29,27 +29,28 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Service).map(relative)
 }
 
-/// GetService, which also shows the environment variables.
+/// Calls GetService, which also returns the environment variables.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
     let name = path(cx)?;
     cx.call(&[op::GET_SERVICE], || async { cx.clients.run.get_service().set_name(name).send().await.map_err(failure) })
         .await
 }
 
-/// What was found: whose it is, and how it differs from what is wanted. The vendor may have changed it since it was set.
+/// Who owns the service that was found, and how it differs from the wanted revision. The vendor may have changed it
+/// since the set-up.
 pub(crate) fn observed(cx: Context<'_>, found: &Service, wanted: &RevisionTemplate) -> Result<Observed> {
     let marks = labels::marks(&found.labels);
     let observed = Observed::marked(cx.full_name(Scope::Service)?, cx.deployment().id, marks);
     let drift = match &found.template {
-        _ if found.invoker_iam_disabled => Some("everybody may call it".to_owned()),
-        _ if !serves_latest(found) => Some("an older revision serves".to_owned()),
+        _ if found.invoker_iam_disabled => Some("everyone may call it".to_owned()),
+        _ if !serves_latest(found) => Some("an older revision serves requests".to_owned()),
         Some(template) => differs(template, wanted),
         None => None,
     };
     Ok(observed.drifted(drift.or_else(|| broken(found).map(|why| format!("it does not work: {why}")))))
 }
 
-/// Everything that comes in goes to the revision that was rolled out last.
+/// Sends all traffic to the latest ready revision.
 fn latest() -> TrafficTarget {
     TrafficTarget::new().set_type(TrafficTargetAllocationType::Latest).set_percent(100)
 }
@@ -62,7 +63,7 @@ fn serves_latest(found: &Service) -> bool {
     }
 }
 
-/// How a revision differs from what is wanted, in what the stack says. Google fills in the rest.
+/// How a revision differs from the wanted one in what the stack sets. Google fills in the other fields.
 fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String> {
     let of = |template: &RevisionTemplate| template.containers.first().cloned().unwrap_or_default();
     let (is, due) = (of(found), of(wanted));
@@ -77,7 +78,7 @@ fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String
         let interfaces = access.network_interfaces.into_iter();
         interfaces.map(|one| last(&one.subnetwork).to_owned()).collect::<Vec<_>>()
     };
-    // What nobody here sets, nobody should have set.
+    // We set none of these, so anything in them was set by somebody else.
     let more = found.containers.len() > 1 || !found.volumes.is_empty() || !is.command.is_empty() || !is.args.is_empty();
     if is.image != due.image {
         return Some("other code".to_owned());
@@ -109,9 +110,11 @@ fn variables(container: &Container) -> BTreeMap<&str, Option<&str>> {
         .collect()
 }
 
-/// What runs, under which identity and where: what a revision says of either kind. The container is for the kind to put in.
+/// The parts of a revision that are the same for both kinds: identity, network, image and environment. The caller
+/// completes the container and adds it.
 pub(crate) async fn revision(cx: Context<'_>, resource: &Resource) -> Result<(RevisionTemplate, Container)> {
-    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
+    let compute =
+        resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "the resource has no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Cloud Run runs images, and this is a zip"));
     };
@@ -123,13 +126,13 @@ pub(crate) async fn revision(cx: Context<'_>, resource: &Resource) -> Result<(Re
     Ok((template, Container::new().set_image(image).set_env(variables)))
 }
 
-/// Straight into the subnetwork, for what goes to private addresses
+/// Direct VPC egress into the subnetwork, for traffic to private addresses
 /// (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc>).
 fn vpc(cx: Context<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
     let Some(network) = network else { return Ok(None) };
     let network = cx.about(cx.deployment().subject(network)?);
     let interface = NetworkInterface::new().set_network(relative(network.full_name(Scope::Network)?));
-    // Of a network of the customer's, Cloud Run takes the subnetwork that has its name.
+    // In a network of the customer's, Cloud Run uses the subnetwork with the network's name.
     let interface = match network.full_name(Scope::Subnetwork) {
         Ok(subnetwork) => interface.set_subnetwork(relative(subnetwork)),
         Err(_) => interface,
@@ -137,7 +140,7 @@ fn vpc(cx: Context<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
     Ok(Some(VpcAccess::new().set_egress(VpcEgress::PrivateRangesOnly).set_network_interfaces([interface])))
 }
 
-/// Limits of a container: whole and thousandth processors, and memory.
+/// The limits of a container: CPU in whole or thousandths of a vCPU, and memory.
 pub(crate) fn limits(cpu_millis: u32, memory_mib: u32) -> ResourceRequirements {
     let limits = HashMap::from([
         (
@@ -149,13 +152,14 @@ pub(crate) fn limits(cpu_millis: u32, memory_mib: u32) -> ResourceRequirements {
     ResourceRequirements::new().set_limits(limits)
 }
 
-/// Whoever sends a revision must be allowed its identity and its image.
+/// The operations for sending a revision: the caller needs permissions on its identity and its image too.
 fn revision_rows(cx: Context<'_>, own: &'static Operation<Scope>) -> Vec<&'static Operation<Scope>> {
     let image = cx.deployment().names().at(Scope::Repository, cx.subject).next().map(|_| op::PULL_IMAGE);
     [own, op::ACT_AS].into_iter().chain(image).collect()
 }
 
-/// Makes it; nothing starts it yet. What may reach it at all is its ingress: who may is for its policy.
+/// Creates the service. Nothing calls it yet. `ingress` limits from where it can be reached; its policy, who may call
+/// it.
 pub(crate) async fn create(
     cx: Context<'_>,
     marks: &Marks,
@@ -169,7 +173,7 @@ pub(crate) async fn create(
     cx.call(&revision_rows(cx, op::CREATE_SERVICE), || async {
         let made = cx.clients.run.create_service().with_request(request.clone()).send().await;
         made.map_err(failure).map_err(|error| match error.kind() {
-            // An account that was just made is not known everywhere, and nobody may act as it before.
+            // A service account that was just created has not propagated yet, and until then acting as it is denied.
             ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Propagating),
             _ => error,
         })
@@ -182,8 +186,8 @@ pub(crate) async fn create(
     .map(drop)
 }
 
-/// Sends what differs, waits until it works, and admits whom the stack lets in. The fingerprint is for the kind to write, by
-/// [`finish`].
+/// Sends what differs, waits until the revision works, and binds those whom the stack allows to call it. The caller
+/// writes the fingerprint with [`finish`].
 pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
@@ -197,12 +201,13 @@ pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate) -> Result<Ser
     Ok(found)
 }
 
-/// A revision that says the same as one that does not work is none, unless something else is new.
+/// Makes the revision differ from a broken one with the same content: Cloud Run makes no new revision if nothing
+/// changes.
 fn once_more(cx: Context<'_>, template: RevisionTemplate) -> RevisionTemplate {
     template.set_annotations([("alien-attempt", cx.gate.clock().now().as_second().to_string())])
 }
 
-/// Writes the labels that say that all of it is set, and lets nobody in whom no policy names.
+/// Writes the labels that mark the set-up as complete, and requires IAM for every caller.
 pub(crate) async fn finish(
     cx: Context<'_>,
     marks: &Marks,
@@ -219,7 +224,7 @@ pub(crate) async fn finish(
         &["labels", "ingress"]
     };
     patch(cx, service, fields).await?;
-    // Whatever is written is rolled out.
+    // Every write is rolled out.
     idle(cx).await.map(drop)
 }
 
@@ -228,7 +233,7 @@ async fn send(cx: Context<'_>, template: RevisionTemplate) -> Result<()> {
     patch(cx, service, &["template", "traffic"]).await
 }
 
-/// Without `allowMissing`, nothing is made by this.
+/// Patches the service. Without `allowMissing`, this never creates one.
 async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()> {
     let mask = FieldMask::default().set_paths(fields.iter().copied());
     let request = UpdateServiceRequest::new().set_service(service).set_update_mask(mask);
@@ -239,13 +244,13 @@ async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()>
     .map(drop)
 }
 
-/// Why it does not work; nothing where it does, or may do so soon.
+/// Why the service does not work; `None` if it works or may do so soon.
 fn broken(found: &Service) -> Option<String> {
     let condition = found.terminal_condition.as_ref()?;
     (condition.state == State::ConditionFailed && !found.reconciling).then(|| condition.message.clone())
 }
 
-/// Waits until nothing is being done to it.
+/// Waits until no change is in progress.
 async fn idle(cx: Context<'_>) -> Result<Service> {
     cx.until(PATIENCE, || async move {
         let found = look(cx).await?;
@@ -259,7 +264,7 @@ async fn idle(cx: Context<'_>) -> Result<Service> {
     .await
 }
 
-/// Waits until it works.
+/// Waits until the service works.
 async fn settle(cx: Context<'_>) -> Result<Service> {
     let found = idle(cx).await?;
     match broken(&found) {
@@ -269,8 +274,8 @@ async fn settle(cx: Context<'_>) -> Result<Service> {
     }
 }
 
-/// Sends a revision and waits until it works. Where it does not, what was is sent again; Cloud Run itself goes on with the
-/// revision that worked last (<https://docs.cloud.google.com/run/docs/managing/revisions>).
+/// Sends a revision and waits until it works. If it does not, the previous revision is sent again; until then Cloud Run
+/// keeps serving the last one that worked (<https://docs.cloud.google.com/run/docs/managing/revisions>).
 pub(crate) async fn update(
     cx: Context<'_>,
     change: &Change,
@@ -302,7 +307,7 @@ pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     Ok(Removal::Gone)
 }
 
-/// GetService, and nothing else.
+/// Calls GetService, and nothing else.
 pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     let found = look(cx).await?;
     Ok(match broken(&found) {

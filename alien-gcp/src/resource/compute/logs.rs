@@ -1,5 +1,5 @@
-//! The logs of services: a log bucket for all live ones and one for all frozen ones whose logs the vendor may read, each
-//! with a sink that fills it; and what is read from them.
+//! The logs of services. All live services share one log bucket, and all frozen ones whose logs the vendor may read
+//! share another; a sink fills each.
 
 use alien_core::adapter::{Marks, Observed, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Lifecycle, LogLine, LogPage, LogQuery, Result, Set, Subject};
@@ -16,14 +16,14 @@ use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Days that a log is kept.
+/// How long log entries are kept, in days.
 const KEPT: i32 = 30;
 
-/// The log of the services of one lifecycle.
+/// The log bucket and the sink for the services of one lifecycle.
 struct Log<'a> {
-    /// The bucket, by its name in calls; the sink has the same last part.
+    /// The name of the bucket in calls. The sink's name ends in the same part.
     bucket: String,
-    /// The names of the services whose logs the vendor may read. Where there are none, there should be no log.
+    /// The names of the services whose logs the vendor may read. If it is empty, there should be no log bucket.
     services: Vec<&'a str>,
 }
 
@@ -36,7 +36,7 @@ impl Log<'_> {
         !self.services.is_empty()
     }
 
-    /// What the sink takes: what code prints, and nothing of requests or of who did what
+    /// The sink's filter: the output of the code, without request logs and audit logs
     /// (<https://docs.cloud.google.com/logging/docs/view/logging-query-language>).
     fn filter(&self, cx: Context<'_>) -> String {
         let target = cx.target();
@@ -53,7 +53,7 @@ impl Log<'_> {
     }
 }
 
-/// Both logs.
+/// The logs of both lifecycles.
 fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
     let deployment = cx.deployment();
     let mut logs = Vec::new();
@@ -91,12 +91,12 @@ async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
         .await
 }
 
-/// Both logs.
+/// The logs of both lifecycles.
 pub(crate) struct Logs;
 
 #[async_trait]
 impl Reconcile<Gcp, Clients> for Logs {
-    /// Both, as one: it is finished where each that is wanted has its fingerprint and is filled, and none is there that is not.
+    /// Combines both logs: finished if every wanted log has its fingerprint and its sink, and no unwanted one exists.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for log in logs(cx)? {
@@ -112,8 +112,8 @@ impl Reconcile<Gcp, Clients> for Logs {
                 Observed::Own { state: State::Finished(_), .. } => {
                     let drift = match look_at_sink(cx, &log).await.optional()? {
                         Some(sink) if sink.filter == log.filter(cx) => None,
-                        Some(_) => Some("its sink takes other logs".to_owned()),
-                        None => Some("its sink is not there".to_owned()),
+                        Some(_) => Some("its sink has another filter".to_owned()),
+                        None => Some("its sink does not exist".to_owned()),
                     };
                     observed.drifted(drift)
                 }
@@ -123,14 +123,14 @@ impl Reconcile<Gcp, Clients> for Logs {
         Ok(Observed::together(wanted, unwanted))
     }
 
-    /// A log bucket can be taken back for seven days after it was removed, and for so long its name is taken
-    /// (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
+    /// Creates the wanted log buckets. A deleted log bucket can be restored for seven days, and its name is taken for
+    /// that time (<https://docs.cloud.google.com/logging/docs/buckets#restore>).
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let mut made = false;
         for log in logs(cx)?.iter().filter(|log| log.is_wanted()) {
             made |= make(cx, log, marks).await?;
         }
-        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "the log buckets are there")) }
+        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "the log buckets already exist")) }
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -156,7 +156,7 @@ impl Reconcile<Gcp, Clients> for Logs {
     }
 }
 
-/// Makes a log bucket, unless it is there and ours. Gives whether it was not.
+/// Creates or restores a log bucket, unless it exists and belongs to the deployment. Returns whether it did.
 async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
     let description = description::of(&marks.ownership(log.id()));
     let bucket = LogBucket::new().set_description(description).set_retention_days(KEPT);
@@ -179,7 +179,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
                 call.set_bucket(bucket.clone()).send().await.map_err(failure)
             });
             match made.await {
-                // It may be ours, if an answer was lost.
+                // It may be ours if the answer of an earlier attempt was lost.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let found = look(cx, &log.bucket).await?;
                     description::own(cx.deployment(), &found.description, &format!("the log bucket `{}`", log.id()))?;
@@ -201,8 +201,8 @@ async fn patch(cx: Context<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -
     .map(drop)
 }
 
-/// Within one project a sink to a log bucket needs no right of its own
-/// (<https://docs.cloud.google.com/logging/docs/export/configure_export_v2#dest-auth>).
+/// Creates or updates the sink of a log bucket. A sink to a log bucket in the same project needs no permission of its
+/// own (<https://docs.cloud.google.com/logging/docs/export/configure_export_v2#dest-auth>).
 async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     let name = sink_name(cx, log);
     let sink = LogSink::new()
@@ -217,7 +217,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
             call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
         });
         match made.await {
-            // It may be ours, if an answer was lost.
+            // It may be ours if the answer of an earlier attempt was lost.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             made => drop(made?),
         }
@@ -237,7 +237,8 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-/// Removes a log that is ours. The sink goes first: as long as its bucket is there, a sink is found again.
+/// Deletes a log bucket and its sink if they are ours. The sink goes first: while the bucket exists, a later run finds
+/// the sink.
 async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     let Some(found) = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket)) else {
         return Ok(());
@@ -259,7 +260,7 @@ async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     gone.await.optional().map(drop)
 }
 
-/// Some lines of the log of one service, from the view of its bucket
+/// Reads a page of the log of one service, from the view of its bucket
 /// (<https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list>).
 pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let filter = format!(
@@ -281,7 +282,7 @@ pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     Ok(LogPage { lines: page.entries.into_iter().filter_map(line).collect(), next })
 }
 
-/// What code prints is text, or JSON in one line.
+/// Converts an entry to a line. The output of code is text, or one line of JSON.
 fn line(entry: LogEntry) -> Option<LogLine> {
     let at = entry.timestamp?;
     let at = Timestamp::new(at.seconds(), at.nanos()).ok()?;
@@ -291,7 +292,7 @@ fn line(entry: LogEntry) -> Option<LogLine> {
             Some(message) => message.to_owned(),
             None => serde_json::to_string(&fields).ok()?,
         },
-        // Google's own: requests, and who did what.
+        // Google's own entries: requests and audit logs.
         _ => return None,
     };
     Some(LogLine { at, text: text.trim_end_matches('\n').to_owned() })

@@ -1,4 +1,4 @@
-//! The calls about a container: what only its service has.
+//! The calls for a container: what differs from a function's service.
 
 use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Resource, Result};
@@ -11,11 +11,11 @@ use super::super::compute::{calls as compute, logs};
 use crate::Gcp;
 use crate::client::{Clients, Context};
 
-/// How long a request may take, in seconds: what Cloud Run takes where nothing is said.
+/// The longest request, in seconds: the default of Cloud Run.
 const TIMEOUT: i64 = 300;
 
-/// All that a revision says. Instances run whether anyone asks or not. A service of less than one processor takes one request at
-/// a time, and has its processor only meanwhile, in the first generation of the execution environment
+/// The revision of a container. Instances run whether there are requests or not. A service of less than one vCPU
+/// handles one request at a time and has CPU only during requests, in the first generation of the execution environment
 /// (<https://docs.cloud.google.com/run/docs/configuring/services/cpu>).
 async fn template(cx: Context<'_>, resource: &Resource, settings: &Container) -> Result<RevisionTemplate> {
     let (template, container) = compute::revision(cx, resource).await?;
@@ -43,7 +43,7 @@ impl Reconcile<Gcp, Clients> for Container {
         compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?)
     }
 
-    /// It is for what is in the network.
+    /// Creates the service. It can be reached only from inside the network.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         compute::create(cx, marks, IngressTraffic::InternalOnly, template(cx, cx.resource()?, self).await?).await
     }

@@ -1,4 +1,4 @@
-//! What only a function's service has: scaling to zero, who starts it, commands.
+//! The calls for a function: scaling to zero, triggers and public access, commands.
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Whoever may call a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
+/// The role that allows calling a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
 const INVOKER: &str = "roles/run.invoker";
 const EVERYBODY: &str = "allUsers";
-/// Everybody with an account of Google's.
+/// Everyone with a Google account.
 const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
 
-/// The most instances: what Cloud Run allows without asking for more in every region
+/// The most instances: what Cloud Run allows in every region without a quota increase
 /// (<https://docs.cloud.google.com/run/docs/configuring/max-instances>).
 const MOST: i32 = 100;
 
-/// How much of an answer that is an error is shown, in characters.
+/// How much of an error's body is shown, in characters.
 const SHOWN: usize = 2000;
 
-/// How much of an answer is taken, in bytes: as much as Cloud Run sends at once
+/// The largest answer that is accepted, in bytes: the most that Cloud Run sends in one response
 /// (<https://docs.cloud.google.com/run/quotas#request_limits>).
 const LARGEST: usize = 32 * 1024 * 1024;
 
-/// All that a revision says. Instances run while someone asks. More than 4 GiB take two processors
+/// The revision of a function. Instances run only while there are requests. More than 4 GiB of memory takes two vCPUs
 /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
 async fn template(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<RevisionTemplate> {
     let (template, container) = compute::revision(cx, resource).await?;
@@ -97,10 +97,10 @@ impl Operate<Gcp, Clients> for Function {
         logs::read(cx, query).await
     }
 
-    /// Sends a command and gives the answer. It is sent again only where the function certainly did not take it.
+    /// Sends a command and returns the answer. It is repeated only if the function certainly did not receive it.
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
         let longest = self.longest_run() + Duration::from_secs(10);
-        let no_invoker = || Error::new(ErrorKind::Internal, "no session of the vendor's");
+        let no_invoker = || Error::new(ErrorKind::Internal, "commands need a session of the vendor");
         let invoker = cx.clients.invoker.as_ref().ok_or_else(no_invoker)?;
         let url = &compute::look(cx).await?.uri;
         if url.is_empty() {
@@ -117,7 +117,7 @@ impl Operate<Gcp, Clients> for Function {
     }
 }
 
-/// Lets everybody in, or nobody but whom the stack names.
+/// Allows everyone to call the service, or removes public access.
 async fn open(cx: Context<'_>, public: bool) -> Result<()> {
     let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
     policy::change(cx, on, |policy| {
@@ -129,7 +129,7 @@ async fn open(cx: Context<'_>, public: bool) -> Result<()> {
     .await
 }
 
-/// Has a queue's messages pushed to it, under its own identity
+/// Makes a queue's subscription push messages to the service, authenticated as the service's own identity
 /// (<https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>).
 async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<()> {
     let account = last(cx.full_name(Scope::RuntimeAccount)?);
@@ -147,7 +147,7 @@ async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<
         .map(drop)
 }
 
-/// How the queues that start it do not push to it as they should; nothing where they do, or where none starts it.
+/// How a queue that triggers the function does not push to it as it should; `None` if all do, or if there is none.
 async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>> {
     for id in cx.resource()?.settings().triggers() {
         let of = cx.about(cx.deployment().subject(id)?);
@@ -163,9 +163,9 @@ async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>
     Ok(None)
 }
 
-/// The request did not get there, or nobody knows what became of it.
+/// The request was not sent, or its outcome is unknown.
 fn unsent(error: reqwest::Error) -> Error {
-    let what = if error.is_timeout() { "no answer in time" } else { "the service could not be reached" };
+    let what = if error.is_timeout() { "the service did not answer in time" } else { "cannot reach the service" };
     Error::new(ErrorKind::Unavailable, what)
 }
 
@@ -173,20 +173,23 @@ async fn answer(response: reqwest::Response) -> Result<Vec<u8>> {
     let status = response.status();
     let body = response.bytes().await.map_err(unsent)?;
     if body.len() > LARGEST {
-        return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", body.len())));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("the answer has {} bytes, but at most {LARGEST} are accepted", body.len()),
+        ));
     }
     if status.is_success() {
         return Ok(body.to_vec());
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
-    // These are Cloud Run's own before any code runs, or the code's: a command is not sent again for them
-    // (<https://docs.cloud.google.com/run/docs/troubleshooting>).
+    // Cloud Run gives these statuses before any code runs, but the code may give them too, so the command is not
+    // repeated (<https://docs.cloud.google.com/run/docs/troubleshooting>).
     let (kind, what) = match status.as_u16() {
-        401 => (ErrorKind::Expired, "Cloud Run or the function does not take the token"),
+        401 => (ErrorKind::Expired, "Cloud Run or the function does not accept the token"),
         403 => (ErrorKind::Denied, "Cloud Run or the function does not let the vendor call it"),
-        404 => (ErrorKind::NotFound, "there is no such service, or the function says so"),
+        404 => (ErrorKind::NotFound, "the service does not exist, or the function answered 404"),
         429 | 503 => (ErrorKind::Unavailable, "the service is not available"),
-        _ => (ErrorKind::Failed, "the function answered with an error"),
+        _ => (ErrorKind::Failed, "the function returned an error"),
     };
     Err(Error::new(kind, format!("{what} ({status}): {text}")))
 }

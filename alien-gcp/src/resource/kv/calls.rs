@@ -1,4 +1,4 @@
-//! The calls of a database, and of the topic that carries its labels: the topic is made first and removed last, so that a
+//! The calls for a database and for the topic that holds its labels. The topic is created first and deleted last, so a
 //! database without it is never ours.
 
 use std::ops::ControlFlow;
@@ -21,7 +21,7 @@ use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long a database may take to be made, changed or removed.
+/// How long an operation on a database may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 async fn database(cx: Context<'_>) -> Result<Database> {
@@ -44,13 +44,14 @@ impl Reconcile<Gcp, Clients> for Kv {
         let found = database(cx).await.optional()?;
         let Some(marker) = marker(cx).await.optional()? else {
             let foreign =
-                || Observed::Foreign("the topic that would mark it as a deployment's is not there".to_owned());
+                || Observed::Foreign("the topic that would mark it as a deployment's does not exist".to_owned());
             return Ok(found.map_or(Observed::Absent, |_| foreign()));
         };
         Ok(
             match (found, Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().id, labels::marks(&marker.labels)))
             {
-                // It was about to be made, or is all but removed: what is left to do is found by its mark.
+                // The database was about to be created or was just deleted: the topic is what remains, and shows that
+                // it is ours.
                 (None, Observed::Own { id, drift, .. }) => Observed::Own { id, state: State::Unfinished, drift },
                 (_, observed) => observed,
             },
@@ -83,7 +84,7 @@ impl Reconcile<Gcp, Clients> for Kv {
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         if data != Data::Delete && database(cx).await.optional()?.is_some() {
-            // To see whether it is empty, one must be able to read it.
+            // Reading it is the only way to see whether it is empty.
             return Ok(Removal::HoldsData("it may hold data".to_owned()));
         }
         let name = cx.full_name(Scope::Database)?;
@@ -106,7 +107,8 @@ impl Operate<Gcp, Clients> for Kv {
     }
 }
 
-/// Makes the database. A mark that was `new` is taken back where someone else's was made between the look and this.
+/// Creates the database. If somebody else created one of this name in the meantime, a topic that is `new` is deleted
+/// again.
 async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let made = Database::new()
         .set_location_id(cx.target().location.as_str())
@@ -127,7 +129,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
             unmark(cx).await?;
             return Err(error);
         }
-        // An earlier attempt of ours made it, and its answer was lost.
+        // An earlier attempt of ours created it, and its answer was lost.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
@@ -140,7 +142,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     .map(drop)
 }
 
-/// Makes the topic with the marks of ownership. Gives whether it was not there.
+/// Creates the topic with the marks of ownership. Returns whether it did not exist.
 async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
     let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(marks.ownership(name));
     let made = cx.call(&[op::CREATE_TOPIC], || async {
@@ -152,7 +154,7 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
             let found = marker(cx).await?;
             match Observed::marked("", cx.deployment().id, labels::marks(&found.labels)) {
                 Observed::Foreign(whose) => {
-                    let what = format!("the topic `{}` is there, and {whose}", found.name);
+                    let what = format!("the topic `{}` already exists, and {whose}", found.name);
                     Err(Error::new(ErrorKind::NotOwned, what))
                 }
                 _ => Ok(false),
@@ -170,7 +172,7 @@ async fn unmark(cx: Context<'_>) -> Result<()> {
     gone.await.optional().map(drop)
 }
 
-/// Waits for an operation on the database.
+/// Waits until an operation on the database has finished.
 async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     let name = &name;
     cx.until(PATIENCE, || async move {
@@ -179,7 +181,7 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
         });
         let found = found.await?;
         if !found.done {
-            return Ok(ControlFlow::Continue("the operation on the database has not ended".to_owned()));
+            return Ok(ControlFlow::Continue("the operation on the database has not finished".to_owned()));
         }
         match found.error() {
             Some(status) => Err(refused_by_operation(status.code, &status.message)),
@@ -189,9 +191,9 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     .await
 }
 
-/// Documents expire by this field, in the one collection group that code keeps them in
-/// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field that an earlier release named goes on: to take an
-/// expiry back would keep what was to go.
+/// Lets documents expire by this field, in the collection group for documents that expire
+/// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field of an earlier release stays: removing its
+/// expiry would keep documents that should expire.
 async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
     let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", cx.full_name(Scope::Database)?);
     let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
@@ -205,6 +207,6 @@ async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
         let call = cx.clients.firestore.update_field().set_field(field.clone());
         call.set_update_mask(FieldMask::default().set_paths(["ttl_config"])).send().await.map_err(failure)
     });
-    // To apply it to documents that are there may take hours, and is not waited for.
+    // Applying it to existing documents may take hours, so this does not wait for it.
     started.await.map(drop)
 }

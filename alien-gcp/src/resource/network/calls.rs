@@ -1,6 +1,6 @@
-//! The calls of a network: the network, its subnetwork, and the firewall rule that lets what is in it talk. Neither networks
-//! nor subnetworks have labels: their descriptions, which cannot be changed, carry the marks of ownership, and that of the
-//! rule, which can, the fingerprint.
+//! The calls for a network: the network, its subnetwork, and the firewall rule that allows traffic inside it. Networks
+//! and subnetworks have no labels, so their descriptions hold the marks of ownership. Those cannot be changed, so the
+//! description of the firewall rule, which can, holds the fingerprint.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long one of its parts may take to be made or removed.
+/// How long the creation or deletion of a part may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn project<'a>(cx: Context<'a>) -> &'a str {
@@ -62,7 +62,7 @@ impl Reconcile<Gcp, Clients> for Network {
         let id = cx.full_name(Scope::Id)?;
         let found = look(cx).await.optional()?;
         if self.existing_name().is_some() {
-            let missing = || Error::new(ErrorKind::NotFound, "the network is not there; make it, or name another");
+            let missing = || Error::new(ErrorKind::NotFound, "the network does not exist; create it, or name another");
             return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
         }
         let Some(found) = found else { return Ok(Observed::Absent) };
@@ -79,7 +79,9 @@ impl Reconcile<Gcp, Clients> for Network {
                 cx.deployment().id,
                 description::marks(&rule.description.unwrap_or_default()),
             ) {
-                Observed::Foreign(whose) => Observed::Foreign(format!("of its firewall rule, {whose}")),
+                Observed::Foreign(whose) => {
+                    Observed::Foreign(format!("its firewall rule is not this deployment's: {whose}"))
+                }
                 finished => finished,
             },
         })
@@ -111,11 +113,11 @@ impl Reconcile<Gcp, Clients> for Network {
         description::own(cx.deployment(), words, &format!("the subnetwork `{name}`"))?;
         if found.ip_cidr_range.as_deref() != Some(range) {
             let has = found.ip_cidr_range.unwrap_or_default();
-            let what = format!("its range is {has}, and a subnetwork's cannot be made {range}");
-            return Err(Error::new(ErrorKind::Rejected, format!("{what}; give the network another id")));
+            let what = format!("its address range is `{has}`, and cannot be changed to `{range}`");
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; add a network with another id")));
         }
         admit(cx).await?;
-        // Whoever is in it may talk to whoever is in it. All else that comes in is refused by every network
+        // Allows traffic between members of the network. Every network denies all other incoming traffic by default
         // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
         let rule = Firewall::new()
             .set_name(name)
@@ -166,9 +168,10 @@ impl Reconcile<Gcp, Clients> for Network {
                 call.set_subnetwork(name).send().await.map_err(failure)
             });
             match gone.await {
+                // Cloud Run releases its addresses late.
                 // <https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet>
                 Err(error) if error.kind() == ErrorKind::Busy => {
-                    let why = "Cloud Run gives its addresses back in an hour or two: take down again then";
+                    let why = "Cloud Run releases its addresses after an hour or two: take down again after that";
                     return Ok(Removal::Pending(why.to_owned()));
                 }
                 gone => gone?,
@@ -184,7 +187,7 @@ impl Reconcile<Gcp, Clients> for Network {
 
 #[async_trait]
 impl Operate<Gcp, Clients> for Network {
-    /// Its own subnetwork is looked at as well; a customer's network has what the customer gave it.
+    /// Looks up the network, and its subnetwork too if the deployment created them.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         look(cx).await?;
         if self.existing_name().is_none() {
@@ -200,7 +203,7 @@ async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str
         .set_description(description::of(&marks.ownership(name)))
         .set_network(network)
         .set_ip_cidr_range(range)
-        // What has no public address still reaches Google's own services.
+        // Code without a public address still reaches Google's own services.
         .set_private_ip_google_access(true);
     let started = cx.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
         let call = cx.clients.subnetworks.insert().set_project(project(cx)).set_region(region(cx));
@@ -209,7 +212,7 @@ async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str
     made(cx, Where::InRegion, started.await).await
 }
 
-/// Waits for a part that is being made. One that is there already may be ours, if an answer was lost.
+/// Waits until a part is created. One that exists already may be ours if the answer of an earlier attempt was lost.
 async fn made(cx: Context<'_>, whose: Where, started: Result<Operation>) -> Result<()> {
     match started.unless_exists()? {
         Some(started) => finished(cx, whose, started).await,
@@ -217,7 +220,7 @@ async fn made(cx: Context<'_>, whose: Where, started: Result<Operation>) -> Resu
     }
 }
 
-/// Removes a part, unless it is gone, and waits until it is.
+/// Deletes a part, unless it is gone, and waits until it is gone.
 async fn remove<F: Future<Output = Result<Operation>> + Send>(
     cx: Context<'_>,
     whose: Where,
@@ -234,21 +237,21 @@ async fn remove<F: Future<Output = Result<Operation>> + Send>(
     }
 }
 
-/// What is still in it goes in its own time.
+/// Counts a part that is still in use as busy: what uses it goes later.
 fn in_use(error: Error) -> Error {
     let words = ["resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "being used by"];
     let used = words.iter().any(|words| error.message().contains(words));
     if used { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
-/// Whose operations these are.
+/// Where an operation runs.
 #[derive(Debug, Clone, Copy)]
 enum Where {
     Everywhere,
     InRegion,
 }
 
-/// Waits for an operation.
+/// Waits until an operation has finished.
 async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<()> {
     let name = started.name.ok_or_else(|| Error::missing_field("name of the operation"))?;
     let name = &name;
@@ -270,7 +273,7 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
             }
         };
         if found.status != Some(Status::Done) {
-            return Ok(ControlFlow::Continue(format!("the operation {name} has not ended")));
+            return Ok(ControlFlow::Continue(format!("the operation `{name}` has not finished")));
         }
         let Some(error) = found.error.and_then(|error| error.errors.into_iter().next()) else {
             return Ok(ControlFlow::Break(()));

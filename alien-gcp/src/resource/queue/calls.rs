@@ -1,5 +1,5 @@
-//! The calls of a queue: a topic, its subscription, and a topic for dead letters with a subscription that keeps them. What
-//! belongs to the queue is made after it and removed before it, so that a later run finds all of it.
+//! The calls for a queue: a topic, its subscription, and a topic for dead letters with a subscription that keeps them.
+//! The queue's topic is created first and deleted last, so that a later run finds all of it.
 
 use std::collections::HashMap;
 
@@ -17,11 +17,11 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long dead letters are kept: 7 days, which is what Pub/Sub keeps without more
+/// How long dead letters are kept, in seconds: 7 days, Pub/Sub's default
 /// (<https://docs.cloud.google.com/pubsub/docs/subscription-message-retention>).
 const DEAD_LETTER_RETENTION: i64 = 7 * 24 * 60 * 60;
 
-/// The topic's name in calls; the subscription's and the dead letters' follow from it.
+/// The topic's name in calls. The names of the subscription and of the dead-letter topic derive from it.
 fn topic<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Topic).map(relative)
 }
@@ -30,12 +30,12 @@ fn subscription<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Subscription).map(relative)
 }
 
-/// The topic and the subscription of dead letters. No other resource's names end so.
+/// The topic and the subscription for dead letters. No other resource's names have this ending.
 fn dead_letters(cx: Context<'_>) -> Result<(String, String)> {
     Ok((format!("{}-dead", topic(cx)?), format!("{}-dead", subscription(cx)?)))
 }
 
-/// Whether a function of the stack is what the queue's messages are pushed to.
+/// Whether a function of the stack receives the queue's messages by push.
 fn is_pushed(cx: Context<'_>) -> Result<bool> {
     let id = cx.resource()?.id().as_str();
     let stack = cx.deployment().stack();
@@ -51,10 +51,12 @@ impl Reconcile<Gcp, Clients> for Queue {
         let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
         let subscription = look(cx, subscription(cx)?).await.optional()?;
         Ok(observed.drifted(match subscription {
-            None => Some("its subscription is not there".to_owned()),
+            None => Some("its subscription does not exist".to_owned()),
             Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
-            // Where a function is pushed to is for that function to say.
-            Some(found) if pushes(&found) && !is_pushed(cx)? => Some("its messages go elsewhere".to_owned()),
+            // The function itself checks the endpoint of a push to it.
+            Some(found) if pushes(&found) && !is_pushed(cx)? => {
+                Some("its messages are pushed to an endpoint that the stack does not name".to_owned())
+            }
             Some(_) => None,
         }))
     }
@@ -83,7 +85,7 @@ impl Reconcile<Gcp, Clients> for Queue {
             .set_labels(marks.ownership(cx.name(Scope::Topic)?))
             .set_ack_deadline_seconds(visibility)
             .set_message_retention_duration(Duration::clamp(i64::from(self.retention_seconds()), 0))
-            // Without this it ends when nobody has asked for a month.
+            // By default a subscription expires after a month without a subscriber.
             .set_expiration_policy(ExpirationPolicy::new())
             .set_or_clear_dead_letter_policy(dead.transpose()?);
         subscribe(cx, &wanted).await?;
@@ -93,7 +95,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         }
         let mut fields =
             vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
-        // Where a function is pushed to is that function's to set.
+        // The function itself sets the endpoint of a push to it.
         let wanted = if is_pushed(cx)? {
             wanted
         } else {
@@ -118,13 +120,14 @@ impl Reconcile<Gcp, Clients> for Queue {
         .map(drop)
     }
 
-    /// What is held is not told: to count messages is for Monitoring, which nobody here may read.
+    /// Whether the queue is empty is not known: counting messages takes Cloud Monitoring, on which no set has a
+    /// permission.
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         if data != Data::Delete {
             dismiss(cx).await?;
             return Ok(Removal::HoldsData("it may hold messages".to_owned()));
         }
-        // Also those that an earlier release had.
+        // Includes the dead letters of an earlier release.
         let (dead, kept) = dead_letters(cx)?;
         if look(cx, &kept).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
             unsubscribe(cx, &kept).await?;
@@ -140,12 +143,12 @@ impl Reconcile<Gcp, Clients> for Queue {
 
 #[async_trait]
 impl Operate<Gcp, Clients> for Queue {
-    /// Its topic, `projects/{project}/topics/{topic}`, whose subscription has the same last part.
+    /// Its topic, `projects/{project}/topics/{topic}`. The subscription's name ends in the same part.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         topic(cx).map(str::to_owned)
     }
 
-    /// Whether topic and subscription are there, and messages still go from one to the other.
+    /// Checks that topic and subscription exist and are still connected.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let name = topic(cx)?;
         cx.call(&[op::GET_TOPIC], || async {
@@ -186,15 +189,15 @@ async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-/// Refuses what is another's.
+/// Fails if it belongs to somebody else.
 fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<()> {
     match Observed::marked("", cx.deployment().id, labels::marks(found)) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} is there, and {whose}"))),
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}"))),
         _ => Ok(()),
     }
 }
 
-/// Makes a subscription, unless it is there and ours.
+/// Creates a subscription, unless it exists and belongs to the deployment.
 async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     let made = cx.call(&[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION], || async {
         cx.clients.subscriptions.create_subscription().with_request(wanted.clone()).send().await.map_err(failure)
@@ -206,9 +209,9 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
             if found.topic == wanted.topic {
                 return Ok(());
             }
-            // Its topic was deleted: it gets nothing more, and may hold what nobody has taken.
+            // Its topic was deleted: it receives nothing more, but may hold unread messages.
             let what = format!("the subscription `{}` is on `{}`", found.name, found.topic);
-            let help = "take what is in it, delete it, and set up again";
+            let help = "read its remaining messages, delete it, and set up again";
             Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")))
         }
         made => made.map(drop),
@@ -222,7 +225,7 @@ async fn unsubscribe(cx: Context<'_>, name: &str) -> Result<()> {
     gone.await.optional().map(drop)
 }
 
-/// Makes the topic of dead letters and what keeps them, and lets Pub/Sub's own account move them there
+/// Creates the dead-letter topic and its subscription, and allows Pub/Sub's service account to forward messages to it
 /// (<https://docs.cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions>).
 async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let (dead, kept) = dead_letters(cx)?;
@@ -243,7 +246,7 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     policy::change(cx, on, |policy| bind_one(policy, "roles/pubsub.publisher", &mover(cx))).await
 }
 
-/// Pub/Sub's own account in the project.
+/// Pub/Sub's service account in the project.
 fn mover(cx: Context<'_>) -> String {
     format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", cx.target().project_number)
 }

@@ -1,4 +1,4 @@
-//! The calls of a bucket.
+//! The calls for a bucket.
 
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Data, ErrorKind, Health, Heartbeat, Result, Storage};
@@ -18,7 +18,7 @@ use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// `projects/_/buckets/` and the bucket's name.
+/// `projects/_/buckets/` followed by the bucket's name.
 fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Bucket).map(relative)
 }
@@ -30,8 +30,8 @@ async fn look(cx: Context<'_>) -> Result<Bucket> {
     })
     .await
     .map_err(|error| match error.kind() {
-        // Names of buckets are shared by all of Google Cloud.
-        ErrorKind::Denied => error.because("or another project has a bucket of this name"),
+        // All of Google Cloud shares the names of buckets.
+        ErrorKind::Denied => error.because("or another project owns a bucket of this name"),
         _ => error,
     })
 }
@@ -43,7 +43,7 @@ impl Reconcile<Gcp, Clients> for Storage {
         let target = cx.target();
         let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
         if !projects.contains(&found.project) {
-            return Ok(Observed::Foreign(format!("it is in {}", found.project)));
+            return Ok(Observed::Foreign(format!("it is in `{}`", found.project)));
         }
         Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, labels::marks(&found.labels)))
     }
@@ -95,14 +95,15 @@ impl Reconcile<Gcp, Clients> for Storage {
             return Ok(Removal::HoldsData("it holds objects".to_owned()));
         }
         if look(cx).await?.versioning.is_some_and(|versioning| versioning.enabled) {
-            let why = "it keeps versions, which are for its owner to delete: empty it first, with its versions";
+            let why =
+                "it keeps versions, which only its owner may delete: delete its objects and all their versions first";
             return Ok(Removal::HoldsData(why.to_owned()));
         }
         empty(cx).await?;
         if delete_if_empty(cx).await? {
             return Ok(Removal::Gone);
         }
-        Ok(Removal::HoldsData("something writes to it still: stop that first".to_owned()))
+        Ok(Removal::HoldsData("something still writes to it: stop that first".to_owned()))
     }
 }
 
@@ -114,7 +115,7 @@ impl Operate<Gcp, Clients> for Storage {
     }
 }
 
-/// Closed from the first moment: access by IAM alone, and by nobody in public
+/// Closed from its creation on: access by IAM alone, and public access prevented
 /// (<https://docs.cloud.google.com/storage/docs/public-access-prevention>).
 fn closed() -> IamConfig {
     let uniform = UniformBucketLevelAccess::new().set_enabled(true);
@@ -125,7 +126,8 @@ fn versioning(storage: &Storage) -> Versioning {
     Versioning::new().set_enabled(storage.is_versioned())
 }
 
-/// Objects expire, or do not. Versions that replaced and expired objects leave are kept: the stack asks for them.
+/// Sets or removes the expiry of objects. Old versions of replaced and expired objects are kept: the stack asks for
+/// them.
 fn expiry(storage: &Storage) -> Lifecycle {
     let rule = storage.expiry_days().map(|days| {
         let days = i32::try_from(days).unwrap_or(i32::MAX);
@@ -135,7 +137,7 @@ fn expiry(storage: &Storage) -> Lifecycle {
     Lifecycle::new().set_rule(rule)
 }
 
-/// Deletes the bucket, unless there is anything in it. Cloud Storage itself looks: nobody needs to see names for that.
+/// Deletes the bucket if it is empty. Cloud Storage itself checks that, so no permission to list objects is needed.
 async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
     let name = path(cx)?;
     let deleted = cx.call(&[op::DELETE_BUCKET], || async {
