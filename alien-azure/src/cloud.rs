@@ -1,5 +1,5 @@
-//! The cloud as a type.
+//! The type that names Azure.
 
-/// Azure, as [`alien_core::adapter`] knows clouds.
+/// Azure, as an implementation of [`alien_core::adapter::Cloud`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Azure {}

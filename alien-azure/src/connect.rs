@@ -1,4 +1,4 @@
-//! Azure with the face that all adapters have.
+//! Azure behind the interface that all adapters implement.
 
 use std::sync::Arc;
 use std::{env, fs};
@@ -10,27 +10,27 @@ use async_trait::async_trait;
 use crate::target::Target;
 use crate::{AUDIENCE, Azure, Config, Endpoint, VendorToken, impersonator, provisioner};
 
-/// Azure, for programs that serve several clouds: with the credentials that the environment gives.
+/// Connects to Azure with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter;
 
 const CERTIFICATE: ConnectOption = ConnectOption {
     name: "endpointCertificate",
-    help: "the file of the certificate that an emulator of Azure shows, in PEM: tokens go over TLS alone, and nobody else \
-           vouches for it",
+    help: "the file with the certificate of an emulator of Azure, in PEM: tokens are sent only over TLS, and no public \
+           authority signs its certificate",
     side: Side::Both,
 };
 
 const TOKEN_FILE: ConnectOption = ConnectOption {
     name: "tokenFile",
-    help: "the file of your OpenID Connect token, which names the issuer and the subject of the invitation and the audience \
-           `api://AzureADTokenExchange`; else `ALIEN_OIDC_TOKEN` holds it, or `AZURE_FEDERATED_TOKEN_FILE` names its file",
+    help: "the file with your OpenID Connect token, for the issuer and the subject of the invitation and the audience \
+           `api://AzureADTokenExchange`; or set `ALIEN_OIDC_TOKEN` to it, or `AZURE_FEDERATED_TOKEN_FILE` to its path",
     side: Side::Vendor,
 };
 
 /// The variable that holds the vendor's token.
 const TOKEN: &str = "ALIEN_OIDC_TOKEN";
-/// The variable that names the file of the vendor's token, as Kubernetes sets it for workload identities
+/// The variable with the path of the vendor's token, as Kubernetes sets it for workload identities
 /// (<https://learn.microsoft.com/azure/aks/workload-identity-overview>).
 const TOKEN_FILE_VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
@@ -42,12 +42,14 @@ fn endpoint(connection: &Connection) -> Result<Endpoint> {
             let certificate = fs::read(path).map_err(|error| wrong(format!("`{path}` cannot be read: {error}")))?;
             Endpoint::emulator(url, &certificate)
         }
-        (Some(_), None) => Err(wrong("missing; name the file of the certificate that the emulator shows".to_owned())),
-        (None, Some(_)) => Err(wrong("it is an emulator's; give the emulator's URL too, or leave it out".to_owned())),
+        (Some(_), None) => Err(wrong("missing; name the file with the emulator's certificate".to_owned())),
+        (None, Some(_)) => {
+            Err(wrong("it is only for an emulator; give the emulator's URL too, or leave it out".to_owned()))
+        }
     }
 }
 
-/// Where the vendor's token is.
+/// Finds the source of the vendor's token: the option, or one of the variables.
 fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(path) = connection.get(TOKEN_FILE.name) {

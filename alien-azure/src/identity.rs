@@ -1,4 +1,4 @@
-//! The managed identities of a deployment, whose tokens they accept, and what the deployment shares.
+//! The managed identities of a deployment, the tokens they accept, and what a deployment's resources share.
 
 #[cfg(feature = "client")]
 pub(crate) mod assume;
@@ -18,11 +18,11 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::document::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
 
-/// The audience of tokens that are exchanged for those of a managed identity
+/// The audience of tokens that are exchanged for a managed identity's
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// What the customer's admin needs to make an identity and its trust, and to end it.
+/// The operations with which the customer's admin creates and deletes an identity and its trust.
 pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     &[
         op::PUT_IDENTITY,
@@ -34,8 +34,9 @@ pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
     ]
 }
 
-/// What the customer's admin needs once for a deployment: roles, assignments, environments and their logs, the namespace of
-/// its queues, and marks of ownership. Container Apps sends logs to a workspace by its key, so the admin reads that key.
+/// The operations that the customer's admin needs once for a deployment: for roles, assignments, environments,
+/// workspaces, the namespace of its queues, and tags. Container Apps sends logs to a workspace with the workspace's
+/// key, so the admin reads that key.
 pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     &[
         op::GET_GROUP,
@@ -63,7 +64,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     ]
 }
 
-/// Names a managed identity.
+/// Adds the names of a managed identity.
 pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Scope, String)>) {
     let identity = ids.identity(&ids.identity_name(&holder.name()));
     things.push((Scope::Identity, identity.clone()));
@@ -72,7 +73,8 @@ pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Scope, Stri
     }
 }
 
-/// Whose tokens the identity of a holder accepts: the vendor's for this deployment, that of management; nobody's else.
+/// The federated credentials of a holder's identity. The management identity accepts the vendor's tokens for this
+/// deployment; the others accept none.
 pub(crate) fn trust(layout: &Layout<Azure>, holder: &Holder) -> Vec<FederatedCredential> {
     let target = &layout.target;
     match holder {
@@ -86,13 +88,13 @@ pub(crate) fn trust(layout: &Layout<Azure>, holder: &Holder) -> Vec<FederatedCre
     }
 }
 
-/// Where identity, trust, roles and assignments are not those that the stack gives: another identity, other tokens, a
-/// role that is not this identity's own or permits more, an assignment of a role by another id.
+/// Lists how a principal differs from the rendered one: another identity, other tokens, a
+/// foreign role or one with more permissions, or an assignment of another role.
 pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
     if found.identity != expected.identity {
         problems.push(format!(
-            "the identity is `{}`, and the deployment's is `{}`",
+            "the identity is `{}`, not the deployment's identity `{}`",
             found.identity.id, expected.identity.id
         ));
     }
@@ -111,10 +113,13 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     for role in &found.role_definitions {
         let due = expected.role_definitions.iter().find(|due| due.name == role.name);
         if !due.is_some_and(|due| permits_no_more(role, due)) {
-            problems.push(format!("role `{}` is not one of this identity's own, or permits more", role.name));
+            problems.push(format!(
+                "role `{}` is not this identity's own, or has more permissions than it needs",
+                role.name
+            ));
         }
         if !names.insert(&role.name) {
-            problems.push(format!("role `{}` stands twice, and the last one written would hold", role.name));
+            problems.push(format!("role `{}` is listed twice: only the last one written would apply", role.name));
         }
     }
     let ids: BTreeSet<&str> =
@@ -122,13 +127,13 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     for assignment in &found.role_assignments {
         let id = &assignment.properties.role_definition_id;
         if !ids.contains(id.as_str()) {
-            problems.push(format!("`{id}` is assigned, and is none of this identity's own roles"));
+            problems.push(format!("`{id}` is assigned, but is not one of this identity's own roles"));
         }
     }
     problems
 }
 
-/// Whether a role is assignable where the other is, and permits nothing that the other does not.
+/// Whether a role has no more permissions and no other assignable scopes than another.
 fn permits_no_more(role: &RoleDefinition, due: &RoleDefinition) -> bool {
     let within = |found: &[Text], plane: fn(&RolePermission) -> &[Text]| {
         found

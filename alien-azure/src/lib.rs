@@ -1,5 +1,5 @@
-//! Azure for [`alien_core`]: from a stack to managed identities, roles and assignments at the very resource; their
-//! audit; and an evaluator of what they allow.
+//! Azure for [`alien_core`]: renders a stack as managed identities, roles and role assignments on the narrowest
+//! resource, audits them, and evaluates what they allow.
 //!
 //! ```
 //! use alien_core::{Stack, Storage};
@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls Azure: [`provisioner`] for the customer's admin, [`impersonator`] for the vendor.
-//! Without it, it has no network code.
+//! With the feature `client` it also calls Azure: [`provisioner`] for the customer's admin, [`impersonator`] for the
+//! vendor. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -66,14 +66,17 @@ pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Targe
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
     const TARGET: &'static [Field] = &[
-        Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` tells it"),
+        Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` shows it"),
         Field::place::<SubscriptionId>("subscription", "the id of the subscription that the deployment goes to"),
-        Field::place::<ResourceGroup>("resourceGroup", "the name of the resource group, which is there already"),
+        Field::place::<ResourceGroup>("resourceGroup", "the name of the resource group, which must already exist"),
         Field::place::<Location>("location", "the region, `germanywestcentral`"),
-        Field::place::<Prefix>("prefix", "the name of the deployment, which begins the name of everything it makes"),
+        Field::place::<Prefix>("prefix", "the name of the deployment; the names of everything it makes begin with it"),
         Field::trust::<Issuer>("issuer", "the URL of the issuer whose tokens the management identity accepts"),
-        Field::trust::<Subject>("subject", "the subject that those tokens must have, another one for each deployment")
-            .or(|deployment| format!("deployment:{deployment}")),
+        Field::trust::<Subject>(
+            "subject",
+            "the subject that those tokens must have, a different one for each deployment",
+        )
+        .or(|deployment| format!("deployment:{deployment}")),
     ];
 
     type Scope = Scope;
@@ -96,7 +99,7 @@ impl Cloud for Azure {
         scope == Scope::Group
     }
 
-    /// Queues stand in one namespace, apps in environments.
+    /// Queues are in the shared namespace, and apps in shared environments.
     fn needs_shared(resource: &Resource) -> bool {
         resource.kind().runs_code() || resource.kind() == Kind::Queue
     }

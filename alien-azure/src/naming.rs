@@ -6,17 +6,18 @@ use alien_core::{Problem, ResourceId, Rule};
 
 use crate::target::Target;
 
-/// Resource ids of one deployment's things.
+/// Builds the resource ids of a deployment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ids<'a>(pub(crate) &'a Target);
 
 impl Ids<'_> {
-    /// The physical name of an id, at most `max` characters long.
+    /// The physical name for an id, at most `max` characters long.
     pub(crate) fn physical(self, id: &str, max: usize) -> String {
         hyphenated(&self.0.prefix, id, max)
     }
 
-    /// The physical name of an id where names are unique in the world and have no hyphen, at most `max` characters.
+    /// The physical name for an id of a type whose names are unique across Azure and have no hyphen, at most `max`
+    /// characters.
     pub(crate) fn global(self, id: &str, max: usize) -> String {
         let Target { subscription, resource_group, prefix, .. } = self.0;
         let realm = [subscription.as_str(), "/", &resource_group.as_str().to_ascii_lowercase()].concat();
@@ -29,7 +30,7 @@ impl Ids<'_> {
         ["/subscriptions/", subscription.as_str(), "/resourceGroups/", resource_group.as_str()].concat()
     }
 
-    /// The id of a resource in the group: provider, type, name and so on.
+    /// The id of a resource in the group, from its provider, type, name and so on.
     pub(crate) fn resource(self, parts: &[&str]) -> String {
         let Target { subscription, resource_group, .. } = self.0;
         let head =
@@ -37,7 +38,7 @@ impl Ids<'_> {
         join(&head, parts)
     }
 
-    /// What is wrong with the name of a resource: Azure keeps some words for itself
+    /// The problem with the name of a resource, if it contains a word that Azure reserves
     /// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name>).
     pub(crate) fn refused(self, id: &ResourceId) -> Option<Problem> {
         let name = self.physical(id.as_str(), 32);
@@ -61,14 +62,14 @@ impl Ids<'_> {
     }
 }
 
-/// Whether two resource ids are of the same thing: Resource Manager does not heed case
+/// Whether two resource ids are equal. Resource Manager ignores case
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
 #[cfg(feature = "client")]
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Whether a resource id is a scope, or of something below it.
+/// Whether a resource id is a scope or below it.
 #[cfg(feature = "client")]
 pub(crate) fn is_within(id: &str, scope: &str) -> bool {
     id.get(..scope.len()).is_some_and(|head| same(head, scope))

@@ -1,24 +1,24 @@
 //! The operation table of Azure.
 //!
-//! Action names are those of the permission reference, provider by provider. Rows that no permission set lists are
-//! known and never granted: the audit needs them to say what a wrong document would allow.
+//! Actions are taken from the permission reference, provider by provider. Rows that are in no permission set are never
+//! granted: the audit uses them to say what a wrong document would allow.
 
 use alien_core::adapter::Escalation;
 
-/// What an action is checked on, and so the scope it is assigned at.
+/// What an action is checked on, and so the scope at which its role is assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// A container app.
     App,
-    /// The environment that an app runs in: one for frozen apps, one for live ones.
+    /// The environment of an app: one for frozen apps, one for live ones.
     Environment,
-    /// The workspace that holds an environment's logs: the vendor reads the live one alone.
+    /// The workspace with an environment's logs: the vendor reads only the live one.
     Workspace,
-    /// The Service Bus queue through which a function takes commands: nobody's data.
+    /// The Service Bus queue through which a function receives commands. It holds no customer data.
     CommandQueue,
-    /// The Service Bus queue through which a function answers commands: nobody's data.
+    /// The Service Bus queue through which a function answers commands. It holds no customer data.
     AnswerQueue,
-    /// A Service Bus queue whose messages start a function.
+    /// A Service Bus queue that triggers a function.
     TriggerQueue,
     /// A storage account.
     Account,
@@ -36,15 +36,15 @@ pub enum Scope {
     Queue,
     /// A virtual network and its subnets.
     VirtualNetwork,
-    /// A managed identity that code runs under.
+    /// A managed identity that code runs as.
     RuntimeIdentity,
-    /// Any managed identity that the deployment makes.
+    /// Any managed identity of the deployment.
     Identity,
     /// The resource group.
     Group,
 }
 
-/// Whether an action is of the data plane: role definitions list those apart.
+/// Whether an action belongs to the data plane: role definitions list those separately.
 pub(crate) fn is_data(action: &str) -> bool {
     ["/blobs/", "/entities/", "/messages/"].iter().any(|segment| action.contains(segment))
         || [
@@ -60,8 +60,8 @@ pub(crate) fn is_data(action: &str) -> bool {
 alien_core::operations! {
     on Scope;
 
-    // A PUT and a PATCH of an app are the same action. What keeps an update from creating is that the vendor may
-    // neither join an environment nor assign an identity.
+    // PUT and PATCH of an app are the same action. An update cannot create an app because the vendor may neither join
+    // an environment nor assign an identity.
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/containers#microsoftapp" {
         GET_APP = "GET containerApps" needs "Microsoft.App/containerApps/read" on App, Observe, reveals "environment variables that are no secrets";
         LIST_REVISIONS = "GET containerApps/revisions" needs "Microsoft.App/containerApps/revisions/read" on App, Observe;
@@ -89,7 +89,7 @@ alien_core::operations! {
         START_JOB = "POST jobs/start" needs "Microsoft.App/jobs/start/action" on Group, Invoke;
     }
 
-    // Granular access: the first lets a query run, the second lets it read tables.
+    // With granular access, the first permission lets a query run, and the second lets it read tables.
     source "https://learn.microsoft.com/azure/azure-monitor/logs/manage-table-access" {
         QUERY_LOGS = "POST workspaces/query" needs "Microsoft.OperationalInsights/workspaces/query/read" on Workspace, ReadLogs;
         READ_LOG_TABLES = "POST workspaces/query of tables" needs "Microsoft.OperationalInsights/workspaces/tables/data/read" on Workspace, ReadLogs;
@@ -104,7 +104,7 @@ alien_core::operations! {
         PUT_DIAGNOSTICS = "PUT diagnosticSettings" needs "Microsoft.Insights/diagnosticSettings/write" on Group, Redirect;
     }
 
-    // The account's write undoes what keeps it private, and blob containers hold a public access setting.
+    // The account's write can undo what keeps it private, and the write of a blob container can set public access.
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage" {
         GET_ACCOUNT = "GET storageAccounts" needs "Microsoft.Storage/storageAccounts/read" on Account, Observe;
         GET_CONTAINER = "GET blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/read" on Container, Observe;
@@ -144,7 +144,7 @@ alien_core::operations! {
         DELETE_ENTITY = "DELETE an entity" needs "Microsoft.Storage/storageAccounts/tableServices/tables/entities/delete" on Table, WriteData;
     }
 
-    // A queue has only PUT: its write creates, changes and, by `forwardTo`, redirects messages.
+    // A queue has only PUT: its write creates, updates and, through `forwardTo`, redirects messages.
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/integration#microsoftservicebus" {
         GET_NAMESPACE = "GET namespaces" needs "Microsoft.ServiceBus/namespaces/read" on Namespace, Observe;
         GET_QUEUE = "GET namespaces/queues" needs "Microsoft.ServiceBus/namespaces/queues/read" on Queue, Observe;
@@ -224,9 +224,9 @@ alien_core::operations! {
     }
 }
 
-/// The known ways to widen one's own rights on Azure: each is open by itself.
+/// The known ways to escalate one's privileges on Azure; each takes a single permission.
 ///
-/// Source: what the actions do by their own reference,
+/// Source: the reference of what actions do,
 /// <https://learn.microsoft.com/azure/role-based-access-control/resource-provider-operations>.
 pub static ESCALATIONS: &[Escalation] = &[
     Escalation { name: "assign a role to oneself", required: &["Microsoft.Authorization/roleAssignments/write"] },

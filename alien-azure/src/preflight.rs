@@ -1,5 +1,4 @@
-//! What is looked at before anything is done: whether the resource group is there, and whether the credentials may do all of
-//! it there.
+//! Checks before a set-up: whether the resource group exists, and the permissions of the credentials there.
 
 use std::collections::BTreeSet;
 
@@ -22,15 +21,16 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     may_do_all(cx).await
 }
 
-/// Azure does not tell a group that is not there from one that may not be seen.
+/// Checks that the resource group exists. Azure gives the same answer for a group that does not exist and for one that
+/// the caller may not see.
 async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let id = Ids(target).group();
     match cx.call(&[op::GET_GROUP], || async { cx.clients.get::<Value>(&id).await }).await {
         Ok(_) => Ok(Vec::new()),
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
-            let what = format!("the resource group `{}` cannot be seen: {}", target.resource_group, error.message());
-            let help = "make it, correct resource group and subscription, or ask whoever administers it for the rights of the \
+            let what = format!("cannot read the resource group `{}`: {}", target.resource_group, error.message());
+            let help = "create it, correct group and subscription, or ask whoever administers it for the rights of the \
                         provisioning documents";
             let problem = Problem::error(Rule::Cloud, what, help.to_owned());
             Ok(vec![problem.at("resourceGroup").remedy(Remedy::GrantProvisioning)])
@@ -39,7 +39,7 @@ async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
     }
 }
 
-/// Asks the resource group what the caller may do there: what roles give, without what they except.
+/// Checks the caller's permissions at the resource group: the actions of its roles without the excluded ones.
 /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group>
 async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     let deployment = cx.deployment();
@@ -48,8 +48,8 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     let held = match held.await {
         Ok(held) => held,
         Err(error) if error.kind() == ErrorKind::Denied => {
-            let what = format!("what these credentials may do could not be asked: {}", error.message());
-            let help = "go on: what is missing is told when it is called".to_owned();
+            let what = format!("cannot read the permissions of these credentials: {}", error.message());
+            let help = "go on: a call that lacks a permission fails and names it".to_owned();
             return Ok(vec![Problem::warning(Rule::Cloud, what, help)]);
         }
         Err(error) => return Err(error),
@@ -57,7 +57,7 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     let rendered = Azure::principal(&deployment.layout, &deployment.permissions().provisioning);
     let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
     let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
-    // What holds for some requests alone is not counted upon.
+    // A permission with a condition holds only for some requests, so it does not count.
     let gives = |permission: &Held, action: &str| {
         permission.condition.as_ref().is_none_or(String::is_empty)
             && permission.actions.iter().any(|pattern| covers(pattern, action))

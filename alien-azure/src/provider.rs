@@ -1,4 +1,4 @@
-//! The customer's admin: the clients with the admin's credentials, and what is looked at before anything is done.
+//! The customer's admin: clients with the admin's credentials, and the checks before a set-up.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use crate::shared::Shared;
 use crate::target::Target;
 use crate::{Azure, preflight};
 
-/// Provisions the deployment of this id at a target, with the credentials that `config` has.
+/// Provisions the deployment with this id at a target, with the credentials of `config`.
 ///
-/// Calls what [`operations`](crate::operations) lists for provisioning; `GET permissions` of the resource group before anything
-/// is done.
+/// Calls what [`operations`](crate::operations) lists for provisioning. Before that it calls `GET permissions` of the
+/// resource group, which changes nothing.
 #[must_use]
 pub fn provisioner(config: &Config, id: DeploymentId, target: Target, calls: CallConfig) -> Engine<Azure, Admin> {
     Engine::new(Admin { clients: Clients::new(&config.credential, &config.endpoint) }, id, target, calls)
 }
 
-/// The admin's calls.
+/// Makes calls with the admin's credentials.
 pub struct Admin {
     clients: Clients,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").field("clients", &self.clients).finish_non_exhaustive()

@@ -1,6 +1,6 @@
-//! What resources of a deployment share: the namespace of its queues, environments for its apps, workspaces for their logs.
+//! What a deployment's resources share: a namespace for queues, environments for apps, and workspaces for their logs.
 //!
-//! An environment that stands in a network is made for the first app in it, and removed when no app needs it any more, or with
+//! An environment in a network is created for the first app in it. It is deleted when no app needs it any more, or with
 //! the network.
 
 use alien_core::adapter::{Marks, Observed, Reconcile, Removal};
@@ -12,7 +12,7 @@ use crate::client::{Clients, Context};
 use crate::resource::compute::environment;
 use crate::resource::queue::namespace;
 
-/// What of it there is, or should be.
+/// A shared part that a deployment may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Workspace(Lifecycle),
@@ -20,7 +20,7 @@ enum Part {
     Namespace,
 }
 
-/// In an order of set-up: an environment sends its logs to a workspace.
+/// The parts in the order of set-up: an environment sends its logs to a workspace.
 const PARTS: [Part; 5] = [
     Part::Workspace(Lifecycle::Frozen),
     Part::Workspace(Lifecycle::Live),
@@ -30,7 +30,7 @@ const PARTS: [Part; 5] = [
 ];
 
 impl Part {
-    /// Whether a resource of the stack needs it.
+    /// Whether a resource of the stack needs the part.
     fn is_wanted(self, cx: Context<'_>) -> bool {
         cx.deployment().stack().resources().iter().any(|resource| {
             let compute = resource.settings().compute();
@@ -52,7 +52,7 @@ impl Part {
         }
     }
 
-    /// Makes it, unless it is there and ours. Gives whether it was not.
+    /// Creates the part, unless it exists and belongs to the deployment. Returns whether it did.
     async fn make(self, cx: Context<'_>, marks: &Marks) -> Result<bool> {
         match self {
             Self::Workspace(lifecycle) => environment::make_workspace(cx, lifecycle, marks).await,
@@ -69,7 +69,8 @@ impl Part {
         }
     }
 
-    /// Whether something that stays needs it, which the stack does not name: what was kept for its data, or is the customer's.
+    /// Whether something outside the stack still needs the part: a resource that was kept for its data, or one of the
+    /// customer's.
     async fn is_kept(self, cx: Context<'_>) -> Result<bool> {
         match self {
             Self::Workspace(lifecycle) => environment::is_workspace_kept(cx, lifecycle).await,
@@ -78,7 +79,7 @@ impl Part {
         }
     }
 
-    /// Removes it, if it is there, ours, and nothing stands in it.
+    /// Deletes the part if it exists, belongs to the deployment and is empty.
     async fn remove(self, cx: Context<'_>) -> Result<Removal> {
         match self {
             Self::Workspace(lifecycle) => environment::delete_workspace(cx, lifecycle).await,
@@ -88,7 +89,7 @@ impl Part {
     }
 }
 
-/// All that resources of a deployment share.
+/// Everything that a deployment's resources share.
 pub(crate) struct Shared;
 
 #[async_trait]
@@ -99,7 +100,7 @@ impl Reconcile<Azure, Clients> for Shared {
             let found = part.observe(cx).await?;
             match part {
                 _ if part.is_wanted(cx) => wanted.push(found),
-                // It is among the strays.
+                // Unwanted environments are listed by `environment::stray` below.
                 Part::Environment(_) => {}
                 _ if found == Observed::Absent || part.is_kept(cx).await? => {}
                 _ => unwanted.push(found),
@@ -118,7 +119,7 @@ impl Reconcile<Azure, Clients> for Shared {
         for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
             made |= part.make(cx, marks).await?;
         }
-        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "all that is shared is there")) }
+        if made { Ok(()) } else { Err(Error::new(ErrorKind::AlreadyExists, "all shared parts already exist")) }
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -126,7 +127,7 @@ impl Reconcile<Azure, Clients> for Shared {
             part.make(cx, marks).await?;
             part.finish(cx, marks).await?;
         }
-        // What something of an earlier stack still stands in is removed after that.
+        // Parts that resources of an earlier stack still use are deleted by a later run.
         for environment in environment::stray(cx).await? {
             environment::remove(cx, &environment).await?;
         }

@@ -4,7 +4,7 @@ use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
 
 parsed_text! {
-    /// A subscription.
+    /// The id of a subscription.
     SubscriptionId, "a subscription", "write its GUID in lower case, as in `00000000-0000-0000-0000-000000000000`",
     is_guid
 }
@@ -15,13 +15,13 @@ fn is_guid(text: &str) -> bool {
 }
 
 parsed_text! {
-    /// A tenant of Entra ID: the directory that a subscription trusts.
+    /// The id of a tenant of Entra ID: the directory that a subscription trusts.
     TenantId, "a tenant", "write its GUID in lower case, as in `00000000-0000-0000-0000-000000000000`",
     is_guid
 }
 
 parsed_text! {
-    /// A resource group.
+    /// The name of a resource group.
     /// <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
     ResourceGroup, "a resource group", "use 1 to 90 letters, digits, `-`, `_`, `.` and parentheses, not ending with `.`",
     |text| {
@@ -32,7 +32,7 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// A location, `westeurope`.
+    /// An Azure region, `westeurope`.
     Location, "a location", "write it as in `westeurope`",
     |text| (3..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
@@ -48,8 +48,8 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// The subject of the vendor's tokens for this deployment: one a deployment, so that no customer's trust fits
-    /// another's.
+    /// The subject of the vendor's tokens for this deployment. Each deployment has its own, so that a token for one
+    /// customer is of no use at another.
     Subject, "a subject", "write the subject that the vendor's tokens name, 1 to 600 characters without spaces or `*`",
     |text| (1..=600).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'*')
 }
@@ -68,9 +68,9 @@ pub struct Target {
     pub location: Location,
     /// The name of the deployment.
     pub prefix: Prefix,
-    /// Whose tokens are trusted.
+    /// The issuer whose tokens are trusted.
     pub issuer: Issuer,
-    /// Which of them.
+    /// The subject that those tokens must have.
     pub subject: Subject,
 }
 

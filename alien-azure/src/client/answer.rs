@@ -1,11 +1,11 @@
-//! An answer of Azure's.
+//! A successful answer of Azure.
 
 use alien_core::{Error, ErrorKind, Result};
 use azure_core::Bytes;
 use azure_core::http::headers::{HeaderName, Headers};
 use serde::de::DeserializeOwned;
 
-/// An answer that is no failure. It is not printed: it may hold a key.
+/// A successful answer. It has no `Debug`, because it may hold a key.
 pub(crate) struct Answer {
     /// Its HTTP status.
     pub(crate) status: u16,
@@ -14,18 +14,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What it says.
+    /// Parses the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("an answer that cannot be read: {error}")))
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("cannot read the answer of Azure: {error}")))
     }
 
-    /// Its bytes.
+    /// The bytes of the body.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// A header.
+    /// The value of a header, if it is present.
     pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
         self.headers.get_optional_str(&HeaderName::from_static(name))
     }

@@ -1,4 +1,4 @@
-//! Whose credentials calls are made with, and where Azure is.
+//! The credentials and the endpoints of calls.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use azure_identity::{
 };
 use futures_util::future::BoxFuture;
 
-/// How long a connection may take.
+/// The timeout for opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long one attempt of a call may take.
+/// The timeout of one attempt of a call.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
-/// Where Azure is, and by which transport it is reached.
+/// The addresses of Azure's services, and the transport to them.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Where everything is, if not at Azure's own addresses.
+    /// The address of all services; `None` for Azure's own addresses.
     at: Option<String>,
     transport: Arc<dyn HttpClient>,
 }
@@ -39,36 +39,37 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Azure's own: the public cloud.
+    /// The endpoints of Azure's public cloud.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] where this machine has no certificates to trust.
+    /// [`ErrorKind::Unavailable`] if this machine has no root certificates.
     pub fn azure() -> Result<Self> {
         Ok(Self { at: None, transport: transport(reqwest::Client::builder())? })
     }
 
-    /// All services at this `https://` URL, an emulator's, which shows this certificate, in PEM. Tokens go there too.
+    /// Sends the calls to all services to this `https://` URL of an emulator, whose certificate is given in PEM. Tokens
+    /// are sent there too.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the URL is not one of HTTPS, or the certificate is none.
+    /// [`ErrorKind::Input`] if the URL is not an HTTPS URL, or the certificate cannot be read.
     pub fn emulator(url: &str, certificate: &[u8]) -> Result<Self> {
         let wrong = |what: String| Error::new(ErrorKind::Input, what);
         let url = url.trim_end_matches('/');
         if !url.starts_with("https://") {
-            return Err(wrong(format!("`{url}` is not an `https://` URL: tokens go nowhere else")));
+            return Err(wrong(format!("`{url}` is not an `https://` URL: tokens are sent only over TLS")));
         }
         let certificates = reqwest::Certificate::from_pem_bundle(certificate)
             .map_err(|error| wrong(format!("the emulator's certificate cannot be read: {}", chain(&error))))?;
         if certificates.is_empty() {
-            return Err(wrong("the emulator's certificate is none in PEM".to_owned()));
+            return Err(wrong("the emulator's certificate is not in PEM".to_owned()));
         }
         let transport = transport(reqwest::Client::builder().tls_certs_only(certificates))?;
         Ok(Self { at: Some(url.to_owned()), transport })
     }
 
-    /// Azure's own addresses, by a transport of a test's.
+    /// Azure's own addresses, through a transport of a test.
     #[cfg(test)]
     pub(crate) fn through(transport: Arc<dyn HttpClient>) -> Self {
         Self { at: None, transport }
@@ -79,7 +80,7 @@ impl Endpoint {
         self.at.as_deref().unwrap_or("https://management.azure.com")
     }
 
-    /// The address of a query of a workspace, by the id that Log Analytics gave it.
+    /// The address for queries of a workspace, by the id that Log Analytics gave it.
     pub(crate) fn logs(&self, workspace: &str) -> String {
         let host = self.at.as_deref().unwrap_or("https://api.loganalytics.io");
         format!("{host}/v1/workspaces/{workspace}/query")
@@ -93,7 +94,7 @@ impl Endpoint {
         }
     }
 
-    /// How requests are sent: once, because whoever calls counts attempts and repeats them.
+    /// The client options. The SDK does not retry: the caller counts and repeats attempts.
     pub(crate) fn options(&self) -> ClientOptions {
         let cloud = self.at.as_ref().map(|url| {
             let mut custom = CustomConfiguration::default();
@@ -109,43 +110,43 @@ impl Endpoint {
     }
 }
 
-/// A token that is good at one address goes nowhere else: redirections are not followed.
+/// Does not follow redirects: a token that is valid at one address must not be sent to another.
 fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
     let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
     let client = builder.build().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, format!("a client of Azure could not be made: {}", chain(&error)))
+        Error::new(ErrorKind::Unavailable, format!("cannot build a client for Azure: {}", chain(&error)))
     })?;
     Ok(Arc::new(client))
 }
 
-/// Whose credentials the admin's calls are made with, and where to.
+/// The credentials and the endpoint of the admin's calls.
 #[derive(Clone)]
 pub struct Config {
     pub(crate) credential: Arc<dyn TokenCredential>,
     pub(crate) endpoint: Endpoint,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// What Azure's own tools write where a token of the machine's is kept.
+/// The variable with the path of a workload identity's token, as Azure's own tools set it.
 const FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
-/// What App Service and Container Apps say where their identity is asked for a token.
+/// The variable with the address of a managed identity's tokens, as App Service and Container Apps set it.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
 impl Config {
-    /// The credentials of this machine: those of the workload identity that `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_CLIENT_ID` and
-    /// `AZURE_TENANT_ID` name; where `IDENTITY_ENDPOINT` is set, those of the managed identity; else those that `az login` or
-    /// `azd auth login` left.
+    /// Finds the credentials of this machine: those of the workload identity that `AZURE_FEDERATED_TOKEN_FILE`,
+    /// `AZURE_CLIENT_ID` and `AZURE_TENANT_ID` name; if `IDENTITY_ENDPOINT` is set, those of the managed identity;
+    /// otherwise the login of `az login` or `azd auth login`.
     /// <https://learn.microsoft.com/azure/developer/rust/sdk/authentication/overview>
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] where what is set is not complete.
+    /// [`ErrorKind::Credentials`] if the variables that are set are not complete.
     pub fn found(endpoint: Endpoint) -> Result<Self> {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let credential: Result<Arc<dyn TokenCredential>, azure_core::Error> = if is_set(FEDERATED_TOKEN_FILE) {
@@ -159,21 +160,18 @@ impl Config {
             DeveloperToolsCredential::new(None).map(|found| found as _)
         };
         let credential = credential.map_err(|error| {
-            Error::new(
-                ErrorKind::Credentials,
-                format!("the Azure credentials here are not complete: {}", chain(&error)),
-            )
+            Error::new(ErrorKind::Credentials, format!("the Azure credentials are not complete: {}", chain(&error)))
         })?;
         Ok(Self { credential, endpoint })
     }
 
-    /// These credentials, from wherever the host gets them.
+    /// Uses a credential that the host program provides.
     #[must_use]
     pub fn new(credential: Arc<dyn TokenCredential>, endpoint: Endpoint) -> Self {
         Self { credential, endpoint }
     }
 
-    /// An access token for Resource Manager that was got elsewhere. It is not renewed.
+    /// Uses an access token for Resource Manager that was obtained elsewhere. It is not renewed.
     #[must_use]
     pub fn from_token(token: impl Into<String>, endpoint: Endpoint) -> Self {
         Self { credential: Arc::new(Fixed(token.into())), endpoint }
@@ -196,21 +194,20 @@ impl TokenCredential for Fixed {
         _: &[&str],
         _: Option<TokenRequestOptions<'_>>,
     ) -> Result<AccessToken, azure_core::Error> {
-        // When it ends is for Azure to say.
+        // The real expiry is not known here: Azure rejects the token after it.
         Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
     }
 }
 
-/// Where the vendor's OpenID Connect tokens come from: what the vendor shows to be let in.
+/// A source of the vendor's OpenID Connect tokens, with which the vendor assumes management identities.
 ///
-/// A token names the vendor's issuer, the subject of one deployment, and the audience
-/// [`AUDIENCE`](crate::AUDIENCE); it is signed by RS256 with a key that the issuer publishes. It is asked for each time that
-/// a session is opened, so it may be short-lived.
-/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
+/// A token names the vendor's issuer, the subject of one deployment, and the audience [`AUDIENCE`](crate::AUDIENCE). It
+/// is signed by RS256 with a key that the issuer publishes. A new token is requested for every session, so it may be
+/// short-lived. <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
 #[derive(Clone)]
 pub struct VendorToken(Source);
 
-/// Gives a token for a subject.
+/// Returns a token for a subject.
 type Function = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync>;
 
 #[derive(Clone)]
@@ -220,7 +217,7 @@ enum Source {
     Function(Function),
 }
 
-/// Without the token.
+/// Shows no token.
 impl fmt::Debug for VendorToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -232,19 +229,19 @@ impl fmt::Debug for VendorToken {
 }
 
 impl VendorToken {
-    /// What a file holds whenever it is asked for: something else renews it.
+    /// Reads the token from a file each time. Something else renews the file.
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self(Source::File(path.as_ref().to_owned()))
     }
 
-    /// What an environment variable of this process holds.
+    /// Reads the token from an environment variable of this process each time.
     #[must_use]
     pub fn variable(name: impl Into<String>) -> Self {
         Self(Source::Variable(name.into()))
     }
 
-    /// Asks the host's own code for a token, each time one is needed, with the subject of the deployment.
+    /// Calls a function of the host program for every token, with the subject of the deployment.
     ///
     /// ```
     /// # use alien_azure::VendorToken;
@@ -258,19 +255,20 @@ impl VendorToken {
         Self(Source::Function(Arc::new(move |subject| Box::pin(give(subject)))))
     }
 
-    /// A token for this subject.
+    /// Gets a token for this subject.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] where there is none; what the function gives.
+    /// [`ErrorKind::Credentials`] if there is none; errors of the function are passed on.
     pub(crate) async fn get(&self, subject: &str) -> Result<String> {
         let none = |what: String| Error::new(ErrorKind::Credentials, what);
         let token = match &self.0 {
             Source::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
                 none(format!("the vendor's token cannot be read from `{}`: {error}", path.display()))
             })?,
-            Source::Variable(name) => std::env::var(name)
-                .map_err(|_| none(format!("the vendor's token is not there: `{name}` is not set")))?,
+            Source::Variable(name) => {
+                std::env::var(name).map_err(|_| none(format!("the vendor's token is missing: `{name}` is not set")))?
+            }
             Source::Function(give) => give(subject.to_owned()).await?,
         };
         Ok(token.trim().to_owned())

@@ -1,4 +1,4 @@
-//! What an error of Azure means.
+//! Maps errors of Azure's clients and answers of Azure to [`Error`].
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Answer;
 
-/// The error of Resource Manager and of most data planes.
+/// The error body of Resource Manager and of most data planes.
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>
 #[derive(Deserialize)]
 struct Body {
@@ -24,7 +24,8 @@ struct Detail {
     innererror: Option<Box<Detail>>,
 }
 
-/// An answer that is a failure. Of what Azure answered it keeps status, codes and messages: the rest can hold anything.
+/// Converts an error response. It keeps the status, codes and messages of Azure's answer; the rest of the answer may
+/// hold secrets.
 pub(crate) fn failure(answer: &Answer) -> Error {
     let detail = serde_json::from_slice::<Body>(answer.bytes()).map(|body| body.error);
     let detail = detail.unwrap_or_else(|_| Detail::of_xml(answer.bytes()));
@@ -47,7 +48,7 @@ pub(crate) fn failure(answer: &Answer) -> Error {
 }
 
 impl Detail {
-    /// Service Bus and storage tell theirs in XML.
+    /// Reads the XML errors of Service Bus and storage.
     fn of_xml(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let within = |tag: &str| {
@@ -69,10 +70,11 @@ fn wait(answer: &Answer) -> Option<Duration> {
     milliseconds.map(Duration::from_millis).or(seconds.map(Duration::from_secs))
 }
 
+/// Classifies an error response.
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
 fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
     match code {
-        // An identity or a role that was just made is not known everywhere, nor is what was just taken away
+        // An identity or a role that was just created has not propagated yet, nor has a deletion
         // (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>).
         "PrincipalNotFound" | "RoleDefinitionDoesNotExist" | "RoleDefinitionHasAssignments" => {
             return ErrorKind::Propagating;
@@ -88,7 +90,7 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
         _ => {}
     }
     match status {
-        // Service Bus tells a missing right in the same number as a token that ended.
+        // Service Bus gives the same status for a missing permission and for an expired token.
         401 if said.contains("claim(s) are required") => ErrorKind::Denied,
         401 => ErrorKind::Expired,
         403 => ErrorKind::Denied,
@@ -102,7 +104,7 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
     }
 }
 
-/// Whether a conflict is with something else that is being done to it, or to what it stands in.
+/// Whether a conflict is with another change in progress, to the resource itself or to its parent.
 fn passes(code: &str) -> bool {
     code.is_empty()
         || code == "Conflict"
@@ -111,39 +113,39 @@ fn passes(code: &str) -> bool {
             && code != "ResourceGroupBeingDeleted"
 }
 
-/// What to do about what the subscription or its owner forbids.
+/// What to do if the subscription or its owner does not allow something.
 fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "MissingSubscriptionRegistration" => {
-            "register the provider named above: `az provider register --namespace`, by whoever administers the \
+            "register the provider named above: `az provider register --namespace`, by an administrator of the \
              subscription"
         }
         "RequestDisallowedByPolicy" | "RequestDisallowedByAzure" => {
-            "a policy of the organisation forbids it: whoever administers it can make an exception for this resource \
-             group, or the stack can do without"
+            "a policy of the organisation forbids it: an administrator can make an exception for this resource \
+             group; or change the stack so that it does not need it"
         }
-        "DenyAssignmentAuthorizationFailed" => "a deny assignment forbids it, whatever roles say: ask whoever made it",
+        "DenyAssignmentAuthorizationFailed" => "a deny assignment forbids it, whatever roles allow: ask who created it",
         "InvalidAuthenticationTokenTenant" => "sign in to the customer's tenant: `az login --tenant`",
-        "ScopeLocked" => "remove the lock, or leave it as it is",
-        _ if code.contains("Quota") => "ask for a higher quota, or delete what nobody uses",
+        "ScopeLocked" => "remove the lock, or keep the resource as it is",
+        _ if code.contains("Quota") => "ask for a higher quota, or delete what is not used",
         _ => return None,
     })
 }
 
-/// A request that was not sent, or an answer that did not come.
+/// Converts a request that was not sent, or that got no answer.
 pub(crate) fn unsent(error: &azure_core::Error) -> Error {
     if let Some(own) = own(error) {
         return own;
     }
     if let Some((code, message)) = entra(error) {
-        return Error::new(ErrorKind::Credentials, format!("Entra gives no token: {message} ({code})"));
+        return Error::new(ErrorKind::Credentials, format!("Entra issued no token: {message} ({code})"));
     }
     match error.kind() {
         CoreKind::Connection | CoreKind::Io => {
-            Error::new(ErrorKind::Unavailable, format!("Azure could not be reached: {}", chain(error)))
+            Error::new(ErrorKind::Unavailable, format!("cannot reach Azure: {}", chain(error)))
         }
         CoreKind::Credential => {
-            let help = "run `az login`, or give the credentials of a managed identity or of a workload identity";
+            let help = "run `az login`, or provide the credentials of a managed identity or of a workload identity";
             Error::new(
                 ErrorKind::Credentials,
                 format!("there are no Azure credentials here ({}); {help}", brief(error)),
@@ -153,23 +155,23 @@ pub(crate) fn unsent(error: &azure_core::Error) -> Error {
     }
 }
 
-/// The first line of an error: what follows lists each credential that was tried.
+/// The first line of an error; the other lines list the credentials that were tried.
 fn brief(error: &azure_core::Error) -> String {
     let text = chain(error);
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }
 
-/// An error of this library's own that lies beneath: the vendor's token that is not there, or does not fit.
+/// An error of this library among the causes: the vendor's token is missing or does not match.
 fn own(error: &azure_core::Error) -> Option<Error> {
     causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned()
 }
 
-/// An error and what caused it.
+/// An error and its causes.
 pub(crate) fn causes(error: &azure_core::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| cause.source())
 }
 
-/// What Entra answered where it gives no token: its number, and its words.
+/// The number and the message with which Entra refused a token.
 /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 pub(crate) fn entra(error: &azure_core::Error) -> Option<(String, String)> {
     causes(error).find_map(|cause| {

@@ -1,4 +1,4 @@
-//! Calling Azure: Resource Manager, the data planes of queues and logs, and what a call is about.
+//! The clients for Azure: Resource Manager and the data planes of queues and logs; and the context of a call.
 
 mod answer;
 mod credentials;
@@ -25,38 +25,36 @@ pub(crate) use answer::Answer;
 pub use credentials::{Config, Endpoint, VendorToken};
 pub(crate) use error::{causes, entra, failure, unsent};
 
-/// Whom tokens for Resource Manager are for.
+/// The scope of tokens for Resource Manager.
 pub(crate) const ARM: &str = "https://management.azure.com/.default";
-/// Whom tokens for queues are for
-/// (<https://learn.microsoft.com/azure/service-bus-messaging/authenticate-application>).
+/// The scope of tokens for queues (<https://learn.microsoft.com/azure/service-bus-messaging/authenticate-application>).
 const BUS: &str = "https://servicebus.azure.net/.default";
-/// Whom tokens for logs are for
-/// (<https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>).
+/// The scope of tokens for logs (<https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>).
 const LOGS: &str = "https://api.loganalytics.io/.default";
 
-/// The clients of all services that are called, with the credentials of one identity. Attempts are counted and repeated by the
-/// [`Gate`](alien_core::adapter::Gate), not by them.
+/// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
+/// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
 #[derive(Clone)]
 pub struct Clients {
     arm: Pipeline,
     bus: Pipeline,
     logs: Pipeline,
     endpoint: Endpoint,
-    /// Whose turn it is to write a federated credential: Azure takes one at a time
+    /// Serializes writes of federated credentials: Azure accepts one at a time
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#concurrent-updates-arent-supported-user-assigned-managed-identities>).
     pub(crate) federation: Arc<Mutex<()>>,
-    /// Whose turn it is to write a subnet or an environment in one: Azure takes one at a time in a network.
+    /// Serializes writes of subnets and of environments in them: Azure accepts one at a time in a network.
     pub(crate) network: Arc<Mutex<()>>,
 }
 
-/// Without the credentials.
+/// Shows no credentials.
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// One subject, and how calls about it are made.
+/// The subject that calls are about, and how they are made.
 pub(crate) type Context<'a> = alien_core::adapter::CallContext<'a, Azure, Clients>;
 
 /// A page of a list.
@@ -67,7 +65,7 @@ struct Page<T> {
     next_link: Option<String>,
 }
 
-/// The version of the API that speaks of a resource, by the provider of its type: the last one in its id.
+/// The API version for a resource, by the provider of its type: the last provider in its id.
 /// <https://learn.microsoft.com/rest/api/azure/>
 fn version(id: &str) -> &'static str {
     let provider = id.rsplit_once("/providers/").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
@@ -84,7 +82,7 @@ fn version(id: &str) -> &'static str {
 }
 
 impl Clients {
-    /// Clients with these credentials. Nothing is called yet.
+    /// Builds clients with these credentials. Makes no calls.
     pub(crate) fn new(credential: &Arc<dyn TokenCredential>, endpoint: &Endpoint) -> Self {
         let pipeline = |scope: &'static str| {
             let bearer: Arc<dyn Policy> =
@@ -102,17 +100,17 @@ impl Clients {
         }
     }
 
-    /// Asks Resource Manager for something by its id.
+    /// Gets a resource from Resource Manager by its id.
     pub(crate) async fn get<T: DeserializeOwned>(&self, id: &str) -> Result<T> {
         self.arm(Method::Get, id, &[], None).await?.json()
     }
 
-    /// Asks for all of a list.
+    /// Gets all pages of a list.
     pub(crate) async fn list<T: DeserializeOwned>(&self, id: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
         let mut page: Page<T> = self.arm(Method::Get, id, query, None).await?.json()?;
         let mut all = page.value;
         while let Some(next) = page.next_link.take().filter(|next| !next.is_empty()) {
-            // It is asked for where the first page was, and nowhere else: a token goes with it.
+            // The next page must be at the address of the first one: the request carries a token.
             let next = url(&next)?;
             if next.origin() != url(self.endpoint.arm())?.origin() {
                 return Err(Error::new(ErrorKind::Internal, "a list goes on at another address"));
@@ -123,28 +121,29 @@ impl Clients {
         Ok(all)
     }
 
-    /// Makes or replaces something.
+    /// Creates or replaces a resource.
     pub(crate) async fn put(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
         self.arm(Method::Put, id, &[], Some(json(body)?)).await
     }
 
-    /// Changes something. An answer that it was made is a breach: whoever may only change must not be able to make.
+    /// Updates a resource. It is a breach if the answer says that it was created: the permission to update must not be
+    /// enough to create.
     pub(crate) async fn patch(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
         let answer = self.arm(Method::Patch, id, &[], Some(json(body)?)).await?;
         if answer.status == 201 {
-            let what = "an update created something, which nobody was granted; have the customer's admin look at the \
+            let what = "an update created something without a permission to; have the customer's admin check the \
                         roles of the management identity";
             return Err(Error::new(ErrorKind::Internal, what));
         }
         Ok(answer)
     }
 
-    /// Removes something.
+    /// Deletes a resource.
     pub(crate) async fn delete(&self, id: &str, query: &[(&str, &str)]) -> Result<()> {
         self.arm(Method::Delete, id, query, None).await.map(drop)
     }
 
-    /// Has something done.
+    /// Posts an action of a resource.
     pub(crate) async fn post(&self, id: &str) -> Result<Answer> {
         self.arm(Method::Post, id, &[], None).await
     }
@@ -160,7 +159,7 @@ impl Clients {
         self.send(&self.arm, request).await
     }
 
-    /// Asks Log Analytics.
+    /// Queries Log Analytics.
     pub(crate) async fn query(&self, workspace: &str, body: &Value) -> Result<Answer> {
         let address = url(&self.endpoint.logs(workspace))?;
         let mut request = Request::new(address, Method::Post);
@@ -169,7 +168,7 @@ impl Clients {
         self.send(&self.logs, request).await
     }
 
-    /// A call of a queue's data plane: what stands behind the namespace in its address, with headers and a body.
+    /// Calls the data plane of a Service Bus namespace: `path` follows the namespace in the address.
     pub(crate) async fn bus(
         &self,
         method: Method,
@@ -201,7 +200,7 @@ fn json(body: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 fn url(text: &str) -> Result<Url> {
-    text.parse().map_err(|error| Error::new(ErrorKind::Internal, format!("`{text}` is no address: {error}")))
+    text.parse().map_err(|error| Error::new(ErrorKind::Internal, format!("`{text}` is not a URL: {error}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Waiting for what Resource Manager does in its own time.
+//! Waiting for Resource Manager's long-running operations.
 //!
-//! A long-running operation is watched by the resource itself: the operation's own address is checked on the subscription,
-//! where roles of a resource group do not reach (<https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>).
+//! An operation is watched by reading the resource itself. Reading the operation is checked on the subscription, which
+//! roles of a resource group do not cover
+//! (<https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>).
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,28 +12,28 @@ use alien_core::{Error, ErrorKind, Result};
 
 use super::Context;
 
-/// Something that tells how far it is.
+/// A resource with a provisioning state.
 pub(crate) trait State {
-    /// `properties.provisioningState`; empty where it has none.
+    /// `properties.provisioningState`; empty if it has none.
     fn state(&self) -> &str;
 
-    /// Why it is as it is, where it says so.
+    /// The reason for its state, if there is one.
     fn why(&self) -> Option<&str> {
         None
     }
 }
 
-/// Whether it is being removed: it is there no more for whoever comes next.
+/// Whether it is being deleted: it then counts as absent for new resources.
 pub(crate) fn is_going(found: &impl State) -> bool {
     ["Deleting", "ScheduledForDelete"].iter().any(|word| found.state().eq_ignore_ascii_case(word))
 }
 
-/// Makes sure that nothing stands where something is to be made: what is being removed is waited for. A PUT replaces, so
-/// what is there already is for its owner.
+/// Makes sure that nothing has the name of a resource that is about to be created. Waits if it is being deleted. PUT
+/// would overwrite an existing resource.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::AlreadyExists`] where something is there.
+/// [`ErrorKind::AlreadyExists`] if it exists.
 pub(crate) async fn clear<T: State + Send, F: Future<Output = Result<T>> + Send>(
     cx: Context<'_>,
     budget: Duration,
@@ -41,16 +42,16 @@ pub(crate) async fn clear<T: State + Send, F: Future<Output = Result<T>> + Send>
     match look().await.optional()? {
         None => Ok(()),
         Some(found) if is_going(&found) => cx.until_gone(budget, look).await,
-        Some(_) => Err(Error::new(ErrorKind::AlreadyExists, "it is there")),
+        Some(_) => Err(Error::new(ErrorKind::AlreadyExists, "it already exists")),
     }
 }
 
-/// Whether something is still being done to it. A word that is not known is one of those that mean so.
+/// Whether a change is in progress. A state that this crate does not know counts as in progress.
 pub(crate) fn is_running(found: &impl State) -> bool {
     !["", "Succeeded", "Failed", "Canceled"].iter().any(|word| found.state().eq_ignore_ascii_case(word))
 }
 
-/// Waits until what was written is there and nothing is being done to it.
+/// Waits until the resource exists and no change is in progress.
 pub(crate) async fn idle<T: State, F: Future<Output = Result<T>> + Send>(
     cx: Context<'_>,
     budget: Duration,
@@ -62,14 +63,14 @@ pub(crate) async fn idle<T: State, F: Future<Output = Result<T>> + Send>(
             Ok(match found.await.optional()? {
                 Some(found) if !is_running(&found) => ControlFlow::Break(found),
                 Some(found) => ControlFlow::Continue(format!("its state is `{}`", found.state())),
-                None => ControlFlow::Continue("it cannot be seen".to_owned()),
+                None => ControlFlow::Continue("it is not visible yet".to_owned()),
             })
         }
     })
     .await
 }
 
-/// Waits until it is made.
+/// Waits until the resource is created, and fails if its creation fails.
 pub(crate) async fn made<T: State, F: Future<Output = Result<T>> + Send>(
     cx: Context<'_>,
     budget: Duration,

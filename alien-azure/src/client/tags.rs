@@ -1,5 +1,4 @@
-//! The marks of ownership as tags.
-//! <https://learn.microsoft.com/rest/api/resources/tags/update-at-scope>
+//! Marks of ownership as tags. <https://learn.microsoft.com/rest/api/resources/tags/update-at-scope>
 
 use std::collections::BTreeMap;
 
@@ -11,24 +10,26 @@ use super::Context;
 use crate::Azure;
 use crate::operations as op;
 
-/// Tags, as resources carry them.
+/// The tags of a resource.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// What they tell; what has none is nobody's.
+/// Who owns a resource, by its tags. A resource without tags belongs to somebody else.
 pub(crate) fn observed(deployment: &DeploymentContext<Azure>, id: impl Into<String>, tags: Option<&Tags>) -> Observed {
     let tags = tags.into_iter().flatten();
     Observed::marked(id, deployment.id, tags.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
-/// Refuses what stands under a name of ours and is not ours.
+/// Fails if the resource belongs to somebody else.
 pub(crate) fn own(deployment: &DeploymentContext<Azure>, what: &str, tags: Option<&Tags>) -> Result<()> {
     match observed(deployment, "", tags) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{what}` is there, and {whose}"))),
+        Observed::Foreign(whose) => {
+            Err(Error::new(ErrorKind::NotOwned, format!("`{what}` already exists, and {whose}")))
+        }
         _ => Ok(()),
     }
 }
 
-/// The marks of ownership beside what others wrote, without a fingerprint.
+/// Adds the marks of ownership to the existing tags, without a fingerprint.
 pub(crate) fn unfinished(mut found: Tags, marks: &Marks, name: &str) -> Tags {
     found.extend(marks.ownership(name).map(|(tag, value)| (tag.to_owned(), value)));
     found.remove(Marks::FINGERPRINT);
@@ -40,7 +41,7 @@ pub(crate) async fn finish(cx: Context<'_>, id: &str, marks: &Marks) -> Result<(
     merge(cx, id, &marks.finished()).await
 }
 
-/// Writes some tags and leaves the others: nothing is read for that, and nothing of anybody's lost. What is to go is
+/// Writes some tags and keeps the others. Nothing is read for that, so no concurrent change is lost. A tag to remove is
 /// written empty.
 pub(crate) async fn merge(cx: Context<'_>, id: &str, tags: &[(&'static str, String)]) -> Result<()> {
     let tags: BTreeMap<_, _> = tags.iter().map(|(name, value)| (*name, value)).collect();

@@ -1,5 +1,5 @@
-//! How the vendor gets in: its OpenID Connect token, exchanged at Entra for one of the customer's managed identity.
-//! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
+//! Assumes the management identity: exchanges the vendor's OpenID Connect token at Entra for a token of the customer's
+//! managed identity. <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,32 +19,32 @@ use serde::Deserialize;
 use crate::client::{ARM, Clients, Endpoint, VendorToken, causes, entra, unsent};
 use crate::{AUDIENCE, Azure};
 
-/// How long a session lasts at most: Entra's tokens for managed identities may last a day
+/// The longest session. Entra's own tokens for managed identities may last a day
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identities-faq>).
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long an assignment may take to be known everywhere: ten minutes, says Azure, and a federated credential some as well
+/// How long an assignment may take to propagate. Azure says ten minutes; a federated credential takes a while too
 /// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>).
 const PROPAGATION: Duration = Duration::from_secs(15 * 60);
 
-/// Impersonates the management identities of deployments by the vendor's own tokens, each for the subject that the
-/// deployment's target names.
+/// Impersonates the management identities of deployments with the vendor's own tokens, one for the subject of each
+/// deployment's target.
 ///
-/// Calls `POST /{tenant}/oauth2/v2.0/token` of Entra; then, in sessions, what [`operations`](crate::operations) lists for
-/// management.
+/// Calls `POST /{tenant}/oauth2/v2.0/token` of Entra; then, in sessions, what [`operations`](crate::operations) lists
+/// for management.
 #[must_use]
 pub fn impersonator(token: VendorToken, endpoint: Endpoint, how: CallConfig) -> Impersonator<Azure, Vendor> {
     Impersonator::new(Vendor { token, endpoint }, how)
 }
 
-/// The vendor's way in.
+/// Impersonates management identities with the vendor's tokens.
 #[derive(Debug)]
 pub struct Vendor {
     token: VendorToken,
     endpoint: Endpoint,
 }
 
-/// What a token says of itself. Whether it is true is for Entra to see.
+/// The claims of a token. Only Entra verifies them.
 #[derive(Debug, Clone, Deserialize)]
 struct Claims {
     #[serde(default)]
@@ -84,7 +84,7 @@ impl Claims {
         serde_json::from_slice(&payload).ok()
     }
 
-    /// Where they are not those that the identity trusts.
+    /// How the claims differ from those that the identity trusts.
     fn differences(&self, deployment: &DeploymentContext<Azure>) -> Vec<String> {
         let target = deployment.target();
         let audience = self.aud.to_string();
@@ -100,14 +100,14 @@ impl Claims {
     }
 }
 
-/// Shows a token of the vendor's for one subject, and remembers what the last one said of itself.
+/// Presents the vendor's token for one subject, and remembers the claims of the last one.
 struct Shown {
     token: VendorToken,
     subject: String,
     last: Arc<Mutex<Option<Claims>>>,
 }
 
-/// Without the token.
+/// Shows no token.
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shown").field("subject", &self.subject).finish_non_exhaustive()
@@ -124,15 +124,15 @@ impl ClientAssertion for Shown {
     }
 }
 
-/// Tokens of the management identity for whichever service, each exchanged when it is first needed: why there is none is told
-/// the same way each time.
+/// Gets tokens of the management identity for each service, by an exchange when the first one is needed. Every failed
+/// exchange gives the same kind of error.
 struct Exchanged {
     credential: Arc<ClientAssertionCredential<Shown>>,
     last: Arc<Mutex<Option<Claims>>>,
     deployment: Arc<DeploymentContext<Azure>>,
 }
 
-/// Without the tokens.
+/// Shows no tokens.
 impl fmt::Debug for Exchanged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchanged").finish_non_exhaustive()
@@ -162,8 +162,8 @@ impl Assume<Azure> for Vendor {
         "POST oauth2/v2.0/token"
     }
 
-    /// The proof is the vendor's own token: its issuer and its subject are matched to the letter by the one federated
-    /// credential of the identity.
+    /// None: the vendor's own token is the proof. The identity's one federated credential must match its issuer and its
+    /// subject exactly.
     fn wrong_proofs(&self) -> &'static [Proof] {
         &[]
     }
@@ -175,7 +175,8 @@ impl Assume<Azure> for Vendor {
     async fn assume(&self, request: &AssumeRequest<Azure>) -> Result<AssumedSession<Clients>> {
         let deployment = &*request.deployment;
         let client = deployment.identity_id.clone().ok_or_else(|| {
-            let what = "the record does not say the client id of the identity; ask the customer for the record that the set-up gave";
+            let what =
+                "the record has no client id of the identity; ask the customer for the record that the set-up returned";
             Error::new(ErrorKind::Input, what)
         })?;
         let last = Arc::default();
@@ -196,8 +197,8 @@ impl Assume<Azure> for Vendor {
     }
 }
 
-/// What it means that Entra gives no token: the vendor shows a wrong one, or the customer's identity does not trust the
-/// right one (any more). <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
+/// Converts a refusal of Entra: the vendor's token is wrong, or the customer's identity does not trust it, or no longer
+/// does. <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &DeploymentContext<Azure>) -> Error {
     if causes(error).any(|cause| cause.is::<Error>()) {
         return unsent(error);
@@ -211,19 +212,21 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &Deplo
             Error::new(ErrorKind::Denied, said)
         }
         "70025" | "70021" | "700211" | "700212" | "700213" | "7002138" | "700016" => {
-            wrong(&format!("the vendor's token does not fit: {}", differences.join("; ")))
+            wrong(&format!("the vendor's token does not match: {}", differences.join("; ")))
         }
-        "700024" => wrong("the vendor's token is not valid at this time: it has ended, or begins later; get a new one"),
+        "700024" => {
+            wrong("the vendor's token is not valid at this time: it has expired, or is not valid yet; get a new one")
+        }
         "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
             let issuer = deployment.target().issuer.as_str();
-            wrong(&format!("the signature of the vendor's token is not by a key that `{issuer}` publishes"))
+            wrong(&format!("the signature of the vendor's token was not made with a key that `{issuer}` publishes"))
         }
         "90033" | "50196" | "90055" => Error::new(ErrorKind::Unavailable, said),
         _ => match error_status(error) {
             Some(429) => Error::new(ErrorKind::Throttled, said),
             Some(500..) => Error::new(ErrorKind::Unavailable, said),
             _ if differences.is_empty() => Error::new(ErrorKind::Credentials, said),
-            _ => wrong(&format!("the vendor's token does not fit: {}", differences.join("; "))),
+            _ => wrong(&format!("the vendor's token does not match: {}", differences.join("; "))),
         },
     }
 }

@@ -1,5 +1,4 @@
-//! The calls that make managed identities and roles, assign them, carry the claim of a run, and take the vendor's access
-//! back.
+//! Creates managed identities and roles, assigns them, records the claim of a run, and revokes the vendor's access.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -24,10 +23,10 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::{FederatedCredential, Principal};
 
-/// How long what was written of an identity may take to be read.
+/// How long a change of an identity may take to become visible to reads.
 const SETTLES: Duration = Duration::from_secs(60);
 
-/// A managed identity, as Resource Manager tells it.
+/// A managed identity, as Resource Manager returns it.
 /// <https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities/get>
 #[derive(Deserialize)]
 pub(crate) struct Found {
@@ -36,7 +35,7 @@ pub(crate) struct Found {
     pub(crate) properties: EntraIds,
 }
 
-/// The ids that Entra gave it.
+/// The ids that Entra assigned to it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EntraIds {
@@ -45,7 +44,7 @@ pub(crate) struct EntraIds {
     pub(crate) principal_id: String,
 }
 
-/// A federated credential, as it is listed.
+/// A federated credential in a list.
 #[derive(Deserialize)]
 struct Federation {
     name: String,
@@ -59,7 +58,7 @@ struct FederationSays {
     audiences: Vec<String>,
 }
 
-/// The identity, its roles and assignments, as they are rendered.
+/// Renders the identity, its roles and its assignments.
 fn principal(cx: Context<'_>) -> Result<Principal> {
     Ok(Azure::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?))
 }
@@ -70,7 +69,7 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Found> {
     let found: Found = cx.call(&[op::GET_IDENTITY], || async { cx.clients.get(id).await }).await?;
     let tenant = cx.target().tenant.as_str();
     if found.properties.tenant_id != tenant {
-        let what = format!("the subscription is of the tenant `{}`, not `{tenant}`", found.properties.tenant_id);
+        let what = format!("the subscription belongs to the tenant `{}`, not `{tenant}`", found.properties.tenant_id);
         return Err(Error::new(ErrorKind::Input, format!("{what}; correct the target's tenant")));
     }
     Ok(found)
@@ -89,12 +88,12 @@ impl Reconcile<Azure, Clients> for Identities {
         Ok(observed.drifted(drift(cx, &principal, &found.properties.principal_id).await?))
     }
 
-    /// It trusts nobody, and nothing is assigned to it yet.
+    /// Creates the identity without trust and without assignments.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let id = cx.full_name(Scope::Identity)?;
-        // A PUT replaces: what is there already is for its owner.
+        // PUT would overwrite an existing identity.
         if look(cx).await.optional()?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "the identity is there"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "the identity already exists"));
         }
         let tags = tags::unfinished(Tags::new(), marks, last(id));
         let body = json!({ "location": cx.target().location, "tags": tags });
@@ -102,13 +101,14 @@ impl Reconcile<Azure, Clients> for Identities {
         cx.until(SETTLES, || async move {
             Ok(match look(cx).await.optional()? {
                 Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue("the identity that was made cannot be seen".to_owned()),
+                None => ControlFlow::Continue("the new identity is not visible yet".to_owned()),
             })
         })
         .await
     }
 
-    /// Roles, what is assigned of them wherever that is there already, whose tokens it trusts, and then the fingerprint.
+    /// Defines the roles, assigns them at everything that exists already, sets the trusted tokens, and then writes the
+    /// fingerprint.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let principal = principal(cx)?;
         let found = look(cx).await?.properties;
@@ -119,7 +119,8 @@ impl Reconcile<Azure, Clients> for Identities {
             }
         }
         let assigned = own_assignments(cx, &principal, &found.principal_id, &roles).await?;
-        // First, because Azure knows an assignment of the same role at the same place by whatever name.
+        // Removals come first: Azure treats assignments of the same role at the same scope as one, whatever their
+        // names.
         for spare in
             assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
         {
@@ -127,7 +128,7 @@ impl Reconcile<Azure, Clients> for Identities {
         }
         for due in &principal.role_assignments {
             if !assigned.iter().any(|found| is_assigned(found, due)) {
-                // What is not there yet has its roles assigned when it is made.
+                // The roles at what does not exist yet are assigned when it is created.
                 assign(cx, due, &found.principal_id).await.optional()?;
             }
         }
@@ -159,7 +160,7 @@ impl Reconcile<Azure, Clients> for Identities {
 
 #[async_trait]
 impl ReconcileIdentity<Azure, Clients> for Identities {
-    /// The claim stands in a tag of the management identity, beside its marks.
+    /// Reads the claim from a tag of the management identity.
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
         Ok(written_claim(cx).await?.parse().ok())
     }
@@ -174,12 +175,12 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
         if claim.is_none() || before == text {
             return Ok(());
         }
-        // A look may still show what was there before; whose claim it shows then is for the run to see.
+        // A read may still return the old value. If it shows another claim, the run decides what to do.
         let before = &before;
         cx.until(SETTLES, || async move {
             let still = written_claim(cx).await? == *before;
             Ok(if still {
-                ControlFlow::Continue("the claim cannot be read".to_owned())
+                ControlFlow::Continue("the claim is not readable yet".to_owned())
             } else {
                 ControlFlow::Break(())
             })
@@ -187,8 +188,8 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
         .await
     }
 
-    /// The identity trusts nobody any more; and nothing is assigned to it, so that tokens that were given before are worth
-    /// nothing. Without its fingerprint, it is set up again by the next set-up.
+    /// Removes every federated credential and every assignment of the identity, so that tokens issued before are of no
+    /// use. The fingerprint is removed, so the next set-up configures the identity again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let principal = principal(cx)?;
         let found = look(cx).await?.properties;
@@ -201,7 +202,8 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
     }
 }
 
-/// How roles, assignments and trust are not as they are rendered. What others gave the identity is theirs.
+/// How roles, assignments and trust differ from the rendered ones. Roles that others assigned to the identity are
+/// ignored.
 async fn drift(cx: Context<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
     let roles = own_roles(cx, principal).await?;
     for due in &principal.role_definitions {
@@ -218,7 +220,7 @@ async fn drift(cx: Context<'_>, principal: &Principal, id: &str) -> Result<Optio
     if let Some(spare) =
         assigned.iter().find(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
     {
-        return Ok(Some(format!("a role of it is assigned at `{}` too", spare.properties.scope)));
+        return Ok(Some(format!("it has another role assignment at `{}`", spare.properties.scope)));
     }
     let trusted = federations(cx).await?;
     let as_due = trusted.len() == principal.federated_credentials.len()
@@ -230,7 +232,7 @@ async fn written_claim(cx: Context<'_>) -> Result<String> {
     Ok(look(cx).await?.tags.unwrap_or_default().remove(Marks::CLAIM).unwrap_or_default())
 }
 
-/// The identities of code that are there, with the ids that Entra gave them.
+/// The existing identities of code, with their ids in Entra.
 async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
     let mut holders = Vec::new();
     for (position, grants) in cx.deployment().permissions().runtime.iter().enumerate() {
@@ -242,13 +244,13 @@ async fn holders(cx: Context<'_>) -> Result<Vec<(&Grants, String)>> {
     Ok(holders)
 }
 
-/// The full names of what belongs to the subject.
+/// The full names of the resources of the subject.
 fn own_names<'a>(cx: Context<'a>) -> BTreeSet<&'a str> {
     cx.deployment().names().things().filter(|thing| thing.subject == cx.subject).map(|thing| thing.name).collect()
 }
 
-/// Assigns the identities of code what is rendered for them at what belongs to a subject that was just made or set. The
-/// vendor's identity is assigned its roles last of all, when it is opened.
+/// Assigns the roles of code's identities at the resources of a subject that was just created or configured. The
+/// vendor's identity gets its roles last, when it is opened.
 pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
     let deployment = cx.deployment();
     let own = own_names(cx);
@@ -261,8 +263,8 @@ pub(crate) async fn admit(cx: Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Takes from every identity of the deployment what it was assigned at what belongs to a subject, which is kept when the
-/// rest goes.
+/// Removes the role assignments of every identity of the deployment from a subject that is kept when the deployment is
+/// taken down.
 pub(crate) async fn dismiss(cx: Context<'_>) -> Result<()> {
     let deployment = cx.deployment();
     let own = own_names(cx);
@@ -285,7 +287,7 @@ fn is_federated(found: &Federation, due: &FederatedCredential) -> bool {
     found.name == due.name && *issuer == due.issuer && *subject == due.subject && *audiences == due.audiences
 }
 
-/// Lets the identity trust exactly these tokens, one write after another.
+/// Makes the identity trust exactly these tokens. The writes are sequential.
 async fn trust(cx: Context<'_>, due: &[FederatedCredential]) -> Result<()> {
     let _turn = cx.clients.federation.lock().await;
     let found = federations(cx).await?;

@@ -1,4 +1,4 @@
-//! The calls of roles and of their assignments.
+//! The calls for roles and role assignments.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::naming::{Ids, is_within, same};
 use crate::operations as op;
 use crate::policy::{Held, Principal, RoleAssignment, RoleDefinition, RolePermission, Text, role_prefix};
 
-/// A role, as it is listed.
+/// A role in a list.
 #[derive(Deserialize)]
 pub(super) struct Role {
     pub(super) name: String,
@@ -29,7 +29,7 @@ pub(super) struct RoleSays {
     assignable_scopes: Vec<String>,
 }
 
-/// An assignment, as it is listed.
+/// An assignment in a list.
 #[derive(Deserialize)]
 pub(super) struct Assignment {
     pub(super) id: String,
@@ -49,7 +49,7 @@ fn group(cx: Context<'_>) -> String {
     Ids(cx.target()).group()
 }
 
-/// Roles that this library defined for the identity, also such as it needs no more: known by their name.
+/// The roles that this library defined for the identity, including those it no longer needs. They are found by name.
 pub(super) async fn own_roles(cx: Context<'_>, principal: &Principal) -> Result<Vec<Role>> {
     let id = [&group(cx), "/providers/Microsoft.Authorization/roleDefinitions"].concat();
     let cx = cx.about(Subject::Deployment);
@@ -58,7 +58,7 @@ pub(super) async fn own_roles(cx: Context<'_>, principal: &Principal) -> Result<
     let prefix = role_prefix(&principal.identity);
     let group = group(cx);
     let own = |role: &Role| {
-        // A role name is the tenant's, and another group may have an identity of the same name.
+        // Role names are unique in the tenant, and another resource group may have an identity of the same name.
         principal.role_definitions.iter().any(|due| same(&due.name, &role.name))
             || role.properties.role_name.starts_with(&prefix)
                 && role.properties.assignable_scopes.iter().all(|scope| same(scope, &group))
@@ -87,7 +87,7 @@ fn role_id(cx: Context<'_>, name: &str) -> String {
     [&group(cx), "/providers/Microsoft.Authorization/roleDefinitions/", name].concat()
 }
 
-/// <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>
+/// Creates or updates a role. <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>
 pub(super) async fn define(cx: Context<'_>, role: &RoleDefinition) -> Result<()> {
     let id = role_id(cx, &role.name);
     let body = json!({ "properties": role.properties });
@@ -101,7 +101,7 @@ pub(super) async fn undefine(cx: Context<'_>, name: &str) -> Result<()> {
     cx.call(&[op::DELETE_ROLE], || async { cx.clients.delete(&id, &[]).await }).await.optional().map(drop)
 }
 
-/// What of these roles is assigned to the identity in the group.
+/// The assignments of these roles to the identity in the resource group.
 pub(super) async fn own_assignments(
     cx: Context<'_>,
     principal: &Principal,
@@ -115,7 +115,7 @@ pub(super) async fn own_assignments(
     let listed = cx.call(&[op::GET_ASSIGNMENT], || async {
         cx.clients.list::<Assignment>(&id, &[("$filter", filter.as_str())]).await
     });
-    // Also of such as were renamed since.
+    // Includes roles that were renamed since.
     let due = principal.role_definitions.iter().map(|role| role.name.as_str());
     let names: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).chain(due).collect();
     let own = |found: &Assignment| {
@@ -136,7 +136,7 @@ pub(super) fn assignment_id(due: &RoleAssignment) -> String {
     [&due.scope, "/providers/Microsoft.Authorization/roleAssignments/", &due.name].concat()
 }
 
-/// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
+/// Creates a role assignment. <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
 pub(super) async fn assign(cx: Context<'_>, due: &RoleAssignment, principal_id: &str) -> Result<()> {
     let id = assignment_id(due);
     let body = json!({ "properties": {
@@ -148,7 +148,8 @@ pub(super) async fn assign(cx: Context<'_>, due: &RoleAssignment, principal_id: 
     let put =
         || async { cx.call(&[op::PUT_ASSIGNMENT], || async { cx.clients.put(&id, &body).await }).await.map(drop) };
     match put().await {
-        // It is of an identity of the same name that is gone: an assignment outlives whom it is for, and is never changed.
+        // The assignment belongs to a deleted identity of the same name. An assignment outlives its principal and
+        // cannot be updated.
         Err(error) if error.message().contains("RoleAssignmentUpdateNotPermitted") => {
             unassign(cx, &id).await?;
             put().await

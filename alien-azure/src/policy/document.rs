@@ -4,22 +4,22 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that is known at compile time where this library wrote it, and owned where it was read.
+/// Text that is borrowed if this library wrote it, and owned if it was read.
 pub type Text = Cow<'static, str>;
 
-/// An identity and all that it may do: a managed identity, whose tokens it accepts, and the roles assigned to it.
+/// An identity and its permissions: a managed identity, the tokens it accepts, and its role assignments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Principal {
-    /// The layer, or the name of the profile.
+    /// The name of the layer or of the profile.
     pub name: String,
     /// The managed identity.
     pub identity: Identity,
-    /// Whose tokens it accepts.
+    /// The tokens that it accepts.
     pub federated_credentials: Vec<FederatedCredential>,
     /// The roles that the assignments name.
     pub role_definitions: Vec<RoleDefinition>,
-    /// What is assigned to it.
+    /// The role assignments of the identity.
     pub role_assignments: Vec<RoleAssignment>,
 }
 
@@ -40,11 +40,11 @@ pub struct Identity {
 pub struct FederatedCredential {
     /// Its name.
     pub name: String,
-    /// Who signs the tokens.
+    /// The issuer of the tokens.
     pub issuer: String,
-    /// Whom the tokens are about, to the letter.
+    /// The subject of the tokens; it must match exactly.
     pub subject: String,
-    /// Whom the tokens are for.
+    /// The audiences of the tokens.
     pub audiences: Vec<String>,
 }
 
@@ -54,11 +54,11 @@ pub struct FederatedCredential {
 pub struct RoleDefinition {
     /// Its GUID.
     pub name: String,
-    /// What it says.
+    /// Its properties.
     pub properties: RoleProperties,
 }
 
-/// What a custom role says.
+/// The properties of a custom role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RoleProperties {
@@ -69,27 +69,27 @@ pub struct RoleProperties {
     /// `CustomRole`.
     #[serde(rename = "type")]
     pub kind: Text,
-    /// What it permits.
+    /// Its permissions.
     pub permissions: Vec<RolePermission>,
     /// Where it can be assigned.
     pub assignable_scopes: Vec<String>,
 }
 
-/// What a role permits: actions without the excepted ones, and the same for the data plane.
+/// Permissions of a role: actions except the excluded ones, and the same for the data plane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RolePermission {
     /// Actions of the control plane.
     pub actions: Vec<Text>,
-    /// Except these.
+    /// Excluded actions of the control plane.
     pub not_actions: Vec<Text>,
     /// Actions of the data plane.
     pub data_actions: Vec<Text>,
-    /// Except these.
+    /// Excluded actions of the data plane.
     pub not_data_actions: Vec<Text>,
 }
 
-/// What a role permits, as Azure tells it: with whatever else it says.
+/// The permissions of a caller as Azure returns them, with a condition. Other fields are ignored.
 #[cfg(feature = "client")]
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -98,7 +98,7 @@ pub(crate) struct Held {
     pub(crate) not_actions: Vec<String>,
     pub(crate) data_actions: Vec<String>,
     pub(crate) not_data_actions: Vec<String>,
-    /// It holds for some requests alone.
+    /// If it is set, the permission holds only for some requests.
     pub(crate) condition: Option<String>,
 }
 
@@ -108,18 +108,19 @@ pub(crate) struct Held {
 pub struct RoleAssignment {
     /// Its GUID.
     pub name: String,
-    /// The resource id it is assigned at: it holds there and below.
+    /// The resource id at which it is assigned: it applies there and below.
     pub scope: String,
-    /// What it says.
+    /// Its properties.
     pub properties: AssignmentProperties,
 }
 
-/// What a role assignment says.
+/// The properties of a role assignment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AssignmentProperties {
     /// The resource id of the role.
     pub role_definition_id: String,
-    /// `ServicePrincipal`: stated, an assignment need not wait for the directory to know the identity.
+    /// `ServicePrincipal`. If it is stated, the assignment need not wait until the identity has propagated in the
+    /// directory.
     pub principal_type: Text,
 }

@@ -1,4 +1,4 @@
-//! What assignments allow: actions without the excepted ones, at the assigned scope and below.
+//! Evaluates what assignments allow: actions except the excluded ones, at the assigned scope and below.
 //! <https://learn.microsoft.com/azure/role-based-access-control/role-definitions>
 
 use std::collections::{BTreeSet, HashMap};
@@ -8,9 +8,9 @@ use alien_core::adapter::{AccessControl, Allowed, Cloud, Coverage, Permission, g
 use super::{Principal, RoleAssignment, RoleDefinition, RolePermission, Text};
 use crate::Azure;
 
-/// Whether an action pattern covers an action. `*` stands for any characters, `/` among them; case does not count.
+/// Whether an action pattern covers an action. `*` matches any characters, including `/`; case is ignored.
 pub(crate) fn covers(pattern: &str, action: &str) -> bool {
-    // A question mark is no wildcard here, and no action has one.
+    // A question mark is not a wildcard in Azure's patterns, and no action contains one.
     !pattern.contains('?') && glob(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
@@ -19,18 +19,18 @@ fn roles(principal: &Principal) -> HashMap<&str, &RoleDefinition> {
     principal.role_definitions.iter().map(|role| (role.name.as_str(), role)).collect()
 }
 
-/// The role of an assignment; none for a role that the documents do not define.
+/// The role of an assignment; `None` for a role that the documents do not define.
 fn role<'d>(roles: &HashMap<&str, &'d RoleDefinition>, assignment: &RoleAssignment) -> Option<&'d RoleDefinition> {
     let guid = assignment.properties.role_definition_id.rsplit('/').next()?;
     roles.get(guid).copied()
 }
 
-/// Both planes of a permission: what is allowed, and what is excepted from it.
+/// Both planes of a permission: the allowed actions, and those excluded from them.
 fn planes(permission: &RolePermission) -> [(&[Text], &[Text]); 2] {
     [(&permission.actions, &permission.not_actions), (&permission.data_actions, &permission.not_data_actions)]
 }
 
-/// Everything that a principal's assignments allow.
+/// Visits everything that a principal's assignments allow.
 pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Azure>)) {
     let roles = roles(principal);
     for assignment in &principal.role_assignments {
@@ -39,7 +39,7 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
             visit(Allowed { permission, coverage, condition: None, statement });
         };
         let Some(role) = role(&roles, assignment) else {
-            // What a role permits that the documents do not define is Microsoft's to change.
+            // Microsoft can change what a role permits that the documents do not define, so it counts as everything.
             visit(Permission::Pattern("*"), &assignment.properties.role_definition_id);
             continue;
         };
@@ -67,7 +67,7 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
     }
 }
 
-/// Whether a request for the action at the scope is allowed. Gives the role that allows it.
+/// Whether a request for an action at a scope is allowed. Returns the role that allows it.
 #[must_use]
 pub fn may_allow<'p>(principal: &'p Principal, action: &str, scope: &str) -> Option<&'p str> {
     let roles = roles(principal);

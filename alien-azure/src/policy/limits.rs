@@ -1,17 +1,17 @@
-//! How many roles and assignments Azure takes.
+//! Azure's limits on roles and assignments.
 //! <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits>
 
 use alien_core::{Layer, Layers, Size};
 
 use super::Principal;
 
-/// Role assignments of a subscription.
+/// The most role assignments of a subscription.
 const ASSIGNMENTS: usize = 4_000;
-/// Custom roles of a tenant.
+/// The most custom roles of a tenant.
 const ROLES: usize = 5_000;
-/// Federated credentials of an identity.
+/// The most federated credentials of an identity.
 const FEDERATED: usize = 20;
-/// Characters of a role's display name.
+/// The most characters of a role's display name.
 const ROLE_NAME: usize = 512;
 
 const SOURCE: &str =

@@ -1,4 +1,4 @@
-//! Role definitions and assignments: rendered, measured, evaluated.
+//! Renders, measures and evaluates role definitions and assignments.
 
 pub(crate) mod document;
 mod evaluate;
@@ -42,7 +42,7 @@ impl AccessControl for Azure {
         limits::sizes(layers)
     }
 
-    // Assignments here have no conditions: one in a document is not even read.
+    // Rendered assignments have no conditions, and a document with one is refused when it is read.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         evaluate::allowed(principal, visit);
     }

@@ -1,4 +1,4 @@
-//! From grants to a managed identity, its roles and their assignments.
+//! Renders grants as a managed identity, its roles and their assignments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,11 @@ use crate::identity;
 use crate::naming::Ids;
 use crate::operations::{Scope, is_data};
 
-/// The namespace of the GUIDs made here: that of `https://example.com/alien` in the namespace of URLs (RFC 9562,
-/// version 5).
+/// The namespace of the GUIDs: that of `https://example.com/alien` in the namespace of URLs (RFC 9562, version 5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x9402_c492_c39b_573f_9508_05a5_e367_518e);
 
-/// What a role is for. The admin sets things up before they are there, so its roles are assigned at the resource group,
-/// and one role a topic is enough; everyone else's are assigned at the very thing.
+/// What a role is for. The admin creates resources, so the admin's roles are assigned at the resource group, and one
+/// role for each subject type is enough. All other roles are assigned at the resource itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     SetUp(SubjectType),
@@ -27,7 +26,7 @@ enum Purpose {
 }
 
 impl Purpose {
-    /// In words: `queue/heartbeat on Queue`. What one holder's roles are told apart by.
+    /// Describes the purpose: `queue/heartbeat on Queue`. It distinguishes the roles of one holder.
     fn describe(self) -> String {
         match self {
             Self::SetUp(topic) => ["set-up of ", topic.name()].concat(),
@@ -36,7 +35,7 @@ impl Purpose {
     }
 }
 
-/// Renders what one holder may do.
+/// Renders the permissions of one holder.
 pub(crate) fn principal(layout: &Layout<Azure>, grants: &Grants) -> Principal {
     let ids = Ids(&layout.target);
     let name = ids.identity_name(&grants.holder.name());
@@ -53,7 +52,7 @@ pub(crate) fn principal(layout: &Layout<Azure>, grants: &Grants) -> Principal {
         let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
         role.actions.insert(row.permission);
         for scope in names.map(|name| if admin { group.as_str() } else { name }) {
-            // A place has several rows, and several resources may share a thing: each is assigned once.
+            // A scope has several rows, and several resources may share it: each role is assigned once.
             if assigned.insert((purpose, scope)) {
                 role_assignments.push(assignment(scope, role, &group));
             }
@@ -68,7 +67,7 @@ pub(crate) fn principal(layout: &Layout<Azure>, grants: &Grants) -> Principal {
     }
 }
 
-/// A role in the making.
+/// A role that is being built.
 struct Role {
     name: Uuid,
     id: String,
@@ -86,7 +85,7 @@ impl Role {
         Self { name, id, what, actions: BTreeSet::new() }
     }
 
-    /// Role names are unique in the tenant, so each ends in the beginning of its GUID.
+    /// Role names are unique in the tenant, so each ends in the first part of its GUID.
     fn define(self, identity: &Identity, group: &str) -> RoleDefinition {
         let guid = self.name.to_string();
         let beginning = guid.get(..8).unwrap_or_default();
@@ -107,13 +106,13 @@ impl Role {
     }
 }
 
-/// How the names of an identity's roles begin.
+/// The prefix of the names of an identity's roles.
 pub(crate) fn role_prefix(identity: &Identity) -> String {
     ["alien ", &identity.name, ": "].concat()
 }
 
-/// An assignment's GUID follows from the role, which is one identity's in one group alone, and from where it is assigned
-/// in the group, so that a second run finds what the first one made.
+/// Builds an assignment. Its GUID derives from the role, which belongs to one identity in one group, and from the scope
+/// relative to the group, so that a second run finds what the first one created.
 fn assignment(scope: &str, role: &Role, group: &str) -> RoleAssignment {
     let below = scope.strip_prefix(group).unwrap_or(scope);
     RoleAssignment {

@@ -1,4 +1,4 @@
-//! What functions and containers share: both are container apps, in environments whose logs are in workspaces.
+//! What functions and containers share: both are container apps in environments, whose logs go to workspaces.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -20,11 +20,11 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of an app has at most 32 characters and no double hyphen
+/// The longest name of an app, in characters; it has no double hyphen
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
 const MAX: usize = 32;
 
-/// The sets that both have.
+/// The permission sets of both kinds.
 pub(super) fn set(set: Set) -> Rows<Azure> {
     match set {
         Set::Heartbeat => &[op::GET_APP, op::LIST_REVISIONS, op::LIST_REPLICAS],
@@ -37,13 +37,13 @@ pub(super) fn set(set: Set) -> Rows<Azure> {
     }
 }
 
-/// Frozen and live apps run in environments of their own: an environment has one place for its logs, and the vendor
-/// reads those of live apps alone.
+/// Adds the names of an app. Frozen and live apps are in separate environments: an environment sends its logs to one
+/// workspace, and the vendor may read only the logs of live apps.
 pub(super) fn names(placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
     let (ids, resource) = (Ids(placed.target), placed.resource);
     let name = ids.physical(placed.id(), MAX);
     things.push((Scope::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
-    // An environment stands in one network.
+    // An environment is in one network.
     let network = resource.settings().compute().and_then(|compute| compute.network);
     things.push((Scope::Environment, environment(ids, resource.lifecycle(), network)));
     things.push((Scope::Workspace, workspace(ids, resource.lifecycle())));
@@ -57,35 +57,37 @@ pub(super) fn names(placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)
     }
 }
 
-/// The queues of commands and of answers of an app.
+/// The queues for an app's commands and answers.
 pub(crate) fn command_queues(ids: Ids<'_>, app: &str) -> [String; 2] {
     ["-commands", "-answers"].map(|what| join(&[&queue::namespace(ids)], &["/queues/", app, what]))
 }
 
-/// The environment of apps of a lifecycle in a network, or in none.
+/// The environment for apps of a lifecycle, in a network or in none.
 pub(crate) fn environment(ids: Ids<'_>, lifecycle: Lifecycle, network: Option<&str>) -> String {
     let lifecycle = lifecycle.name();
     let id = network.map_or_else(|| lifecycle.to_owned(), |network| [lifecycle, "-", network].concat());
     ids.resource(&["Microsoft.App/managedEnvironments/", &ids.physical(&id, 60)])
 }
 
-/// The workspace for the logs of apps of a lifecycle.
+/// The workspace for logs of apps of a lifecycle.
 pub(crate) fn workspace(ids: Ids<'_>, lifecycle: Lifecycle) -> String {
     ids.resource(&["Microsoft.OperationalInsights/workspaces/", &ids.physical(lifecycle.name(), 63)])
 }
 
-/// The registries that take the identity of the code for a right to pull.
+/// Whether a registry is Azure's own, which authorizes pulls by the identity of the code.
 pub(crate) fn is_azures(registry: &str) -> bool {
     registry.ends_with(".azurecr.io")
 }
 
-/// Container Apps runs images only (<https://learn.microsoft.com/azure/container-apps/containers>).
+/// Refuses zips, and warns about private registries: Container Apps runs only images
+/// (<https://learn.microsoft.com/azure/container-apps/containers>).
 pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
     match code {
         Code::Image(image) if image.split('/').next().is_some_and(is_azures) => problems.push(Problem::warning(
             Rule::Cloud,
-            format!("the app's identity may not pull `{image}` before someone says so"),
-            "assign it `AcrPull` at the registry when the set-up has made the identity, and set up again".to_owned(),
+            format!("the app's identity may not pull `{image}` until it is granted that"),
+            "assign `AcrPull` at the registry to the identity after the set-up has created it, and set up again"
+                .to_owned(),
         )),
         Code::Image(_) => {}
         Code::Zip(_) => problems.push(Problem::error(
@@ -96,7 +98,7 @@ pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Apps find each other by name within one environment alone
+/// Warns about links between environments: apps find each other by name only within one environment
 /// (<https://learn.microsoft.com/azure/container-apps/ingress-overview>).
 pub(super) fn check_links(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
     let stands = |one: &Resource| {
@@ -109,7 +111,7 @@ pub(super) fn check_links(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem
             problems.push(Problem::warning(
                 Rule::Cloud,
                 format!(
-                    "it is linked to `{}`, which stands in another environment and is not found by its name",
+                    "it is linked to `{}`, which is in another environment and cannot be found by its name",
                     linked.id()
                 ),
                 "give both the same lifecycle and network, or send through a queue".to_owned(),

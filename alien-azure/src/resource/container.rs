@@ -1,6 +1,6 @@
 //! `container`: a container app with at least one replica.
 //!
-//! Its names and its sets are what it [shares](super::compute) with a function.
+//! It [shares](super::compute) its names and permission sets with a function.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -21,7 +21,7 @@ impl On<Azure> for Container {
         compute::names(placed, things);
     }
 
-    /// An app on the consumption plan has two GiB of memory for each processor
+    /// Checks CPU and memory: an app on the consumption plan has two GiB of memory for each vCPU
     /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
         compute::check(self.code(), problems);
@@ -31,7 +31,7 @@ impl On<Azure> for Container {
         if (cpu, memory) != (fitting_cpu, fitting) {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Container Apps has no app of {cpu} thousandths of a processor and {memory} MiB"),
+                format!("Container Apps does not run {cpu} thousandths of a vCPU with {memory} MiB"),
                 format!("set cpu to {fitting_cpu} and memory to {fitting} MiB"),
             ));
         }

@@ -1,4 +1,4 @@
-//! `function`: a container app that scales to zero, and the Service Bus queue through which it takes commands.
+//! `function`: a container app that scales to zero, and the Service Bus queues for its commands and answers.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,7 +11,7 @@ use crate::Azure;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// A message is locked for five minutes at most
+/// The longest lock of a message, in seconds
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>).
 const LOCKED: u64 = 300;
 
@@ -22,10 +22,10 @@ const LARGEST: u32 = 8192;
 impl On<Azure> for Function {
     fn set(set: Set) -> Rows<Azure> {
         match set {
-            // The queues of commands and answers hold nobody's data: sending to the one runs code, and the other holds what the
-            // code answers.
+            // The queues for commands and answers hold no customer data: sending to one runs code, and the other holds
+            // the answers of code.
             Set::Dispatch => &[op::SEND_COMMAND, op::RECEIVE_ANSWER],
-            // An app is called over its ingress, which no role guards: callers need the app's address and nothing else.
+            // An app is called over its ingress, and no role controls that: callers need only the app's address.
             Set::Invoke => &[],
             Set::Setup => &[
                 op::PUT_COMMAND_QUEUE,
@@ -35,8 +35,8 @@ impl On<Azure> for Function {
                 op::GET_ANSWER_QUEUE,
                 op::DELETE_ANSWER_QUEUE,
             ],
-            // The platform collects what the code prints: the code needs no right for its logs. It counts the messages of a queue
-            // that starts the code under the code's own identity
+            // The platform collects the output of code, so the code needs no permission for its logs. The platform
+            // counts the messages of a queue that triggers the code with the code's own identity
             // (<https://learn.microsoft.com/azure/container-apps/scale-app#authentication-2>).
             Set::Run => &[op::RECEIVE_COMMAND, op::SEND_ANSWER, op::COUNT_COMMANDS, op::COUNT_MESSAGES],
             _ => compute::set(set),
@@ -53,14 +53,14 @@ impl On<Azure> for Function {
         if waits && self.longest_run().as_secs() > LOCKED {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                format!("a message is locked for {LOCKED} seconds at most, and a run may take longer"),
-                "let the code renew the lock while it works, or it is given the message again".to_owned(),
+                format!("a message is locked for at most {LOCKED} seconds, and a run may take longer"),
+                "let the code renew the lock while it works; otherwise it receives the message again".to_owned(),
             ));
         }
         if self.memory() > LARGEST {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Container Apps has no app of {} MiB", self.memory()),
+                format!("Container Apps does not run an app with {} MiB", self.memory()),
                 format!("set memory to at most {LARGEST} MiB"),
             ));
         }

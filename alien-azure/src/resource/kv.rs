@@ -1,4 +1,4 @@
-//! `kv`: a table in a storage account of its own; keys off, public access off.
+//! `kv`: a table in its own storage account, without keys and without public access.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -12,12 +12,12 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of a table has 3 to 63 letters and digits
+/// The longest name of a table, in letters and digits; the shortest has 3
 /// (<https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model>).
 const MAX: usize = 63;
 
 impl On<Azure> for Kv {
-    /// A table has no settings but access policies: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: a table's only settings are access policies.
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
@@ -41,8 +41,8 @@ impl On<Azure> for Kv {
         if let Some(attribute) = self.time_to_live_attribute() {
             problems.push(Problem::warning(
                 Rule::Cloud,
-                format!("Azure tables do not expire records: what `{attribute}` says is over stays"),
-                "let the code delete what is old, or leave `ttlAttribute` out".to_owned(),
+                format!("Azure tables do not expire records: those that expired by `{attribute}` stay"),
+                "let the code delete expired records, or leave out `ttlAttribute`".to_owned(),
             ));
         }
     }

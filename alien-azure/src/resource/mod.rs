@@ -1,5 +1,4 @@
-//! The kinds on Azure, one file a kind: their names, their permission sets, what Azure does not take; and in `calls` their
-//! calls.
+//! The kinds on Azure, one file a kind: names, permission sets and checks; and in `calls` the calls.
 
 pub(crate) mod compute;
 mod container;

@@ -1,4 +1,4 @@
-//! `network`: a virtual network with a subnet for apps; or one of the customer's.
+//! `network`: a virtual network with a subnet for the apps of each lifecycle; or a network of the customer's.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,17 +11,17 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of a virtual network has 2 to 64 characters.
+/// The longest name of a virtual network, in characters; the shortest has 2.
 const MAX: usize = 64;
 
 impl On<Azure> for Network {
-    /// Routes, name servers and subnets redirect traffic: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: routes, DNS servers and subnets can redirect traffic.
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
             Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK],
             Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
-            // An environment is placed in it.
+            // An environment is placed in the network.
             Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],
             Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => {
                 &[]
@@ -45,27 +45,27 @@ impl On<Azure> for Network {
             problems.push(Problem::error(
                 Rule::Cloud,
                 format!("`{name}` is not the name of a virtual network in the resource group"),
-                "write its name alone, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
+                "write only its name, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
             ));
         }
     }
 }
 
-/// The subnet of the environment for apps of a lifecycle: each environment has one of its own
+/// The subnet for the environment of a lifecycle's apps: each environment needs its own
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
 #[cfg(feature = "client")]
 pub(crate) fn subnet(network: &str, lifecycle: alien_core::Lifecycle) -> String {
     [network, "/subnets/", lifecycle.name()].concat()
 }
 
-/// Ranges that Container Apps keeps for itself
+/// Refuses address ranges that Container Apps reserves
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet-address-range-restrictions>).
 fn check_range(network: &Network, problems: &mut Vec<Problem>) {
-    // A range begins where its size lets it, so one that touches 172.30.0.0/15 lies in it.
+    // A range starts at a multiple of its size, so one that overlaps 172.30.0.0/15 lies within it.
     if ["172.30.", "172.31."].iter().any(|kept| network.range().starts_with(kept)) {
         problems.push(Problem::error(
             Rule::Cloud,
-            format!("Container Apps keeps addresses of `{}` for itself", network.range()),
+            format!("Container Apps reserves addresses of `{}`", network.range()),
             "choose a range outside of 172.30.0.0/16 and 172.31.0.0/16".to_owned(),
         ));
     }

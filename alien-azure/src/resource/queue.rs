@@ -1,4 +1,4 @@
-//! `queue`: a Service Bus queue with its own dead-letter queue, in the deployment's namespace; keys off.
+//! `queue`: a Service Bus queue with its own dead-letter queue, in the deployment's namespace, without keys.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -15,13 +15,13 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of a queue has at most 260 characters.
+/// The longest name of a queue, in characters.
 const MAX: usize = 260;
-/// The name of a namespace has 6 to 50 characters and is unique in the world.
+/// The longest name of a namespace, in characters; the shortest has 6. It is unique across Azure.
 const NAMESPACE_MAX: usize = 50;
 
 impl On<Azure> for Queue {
-    /// A queue's write redirects messages (`forwardTo`) and creates: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: a queue's write creates queues and redirects messages (`forwardTo`).
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_NAMESPACE, op::GET_QUEUE],
@@ -40,24 +40,24 @@ impl On<Azure> for Queue {
     }
 }
 
-/// The id of the namespace: one, for all queues of a deployment.
+/// The id of the namespace, which all queues of a deployment share.
 pub(crate) fn namespace(ids: Ids<'_>) -> String {
     ids.resource(&["Microsoft.ServiceBus/namespaces/", &ids.global("namespace", NAMESPACE_MAX)])
 }
 
-/// The id of the queue that a resource of this id is.
+/// The resource id of the queue for a resource's id.
 pub(super) fn queue(ids: Ids<'_>, id: &str) -> String {
     join(&[&namespace(ids)], &["/queues/", &ids.physical(id, MAX)])
 }
 
-/// Namespace and name of a queue, from its resource id.
+/// The namespace and the name of a queue, from its resource id.
 #[cfg(feature = "client")]
 pub(crate) fn split(id: &str) -> (&str, &str) {
     let (namespace, queue) = id.rsplit_once("/queues/").unwrap_or(("", id));
     (last(namespace), queue)
 }
 
-/// The address of a queue.
+/// The URL of a queue.
 #[cfg(feature = "client")]
 pub(crate) fn address(id: &str) -> String {
     let (namespace, queue) = split(id);

@@ -1,4 +1,4 @@
-//! `storage`: a storage account of its own with one blob container; keys off, public access off.
+//! `storage`: a blob container in its own storage account, without keys and without public access.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -11,13 +11,13 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The name of a storage account has 3 to 24 lower-case letters and digits and is unique in the world.
+/// The longest name of a storage account: 3 to 24 lower-case letters and digits, unique across Azure.
 const ACCOUNT_MAX: usize = 24;
-/// The name of a blob container has 3 to 63 characters and no double hyphen.
+/// The longest name of a blob container: 3 to 63 characters, without a double hyphen.
 const CONTAINER_MAX: usize = 63;
 
 impl On<Azure> for Storage {
-    /// A container's write holds its public access setting: management is no more than heartbeat.
+    /// Management gets no more than heartbeat: a container's write can set public access.
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_CONTAINER],

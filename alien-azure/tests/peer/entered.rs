@@ -75,10 +75,10 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
             "expired",
             peer.issuer.sign(&claims(json!({ "exp": now - 3_600, "nbf": now - 7_200 }))),
             700_024,
-            vec!["has ended"],
+            vec!["has expired"],
         ),
-        ("unsigned", unsigned, 0, vec!["signature", "is not by a key that"]),
-        ("forged", forged, 0, vec!["signature", "is not by a key that"]),
+        ("unsigned", unsigned, 0, vec!["signature", "was not made with a key that"]),
+        ("forged", forged, 0, vec!["signature", "was not made with a key that"]),
     ];
     for (name, assertion, code, words) in cases {
         // What Entra answers to any client …

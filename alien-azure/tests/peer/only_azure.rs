@@ -143,7 +143,7 @@ pub(crate) async fn what_others_changed_is_put_right(peer: &Peer) {
         peer.group()
     );
     peer.sim.set_assignment(&spare, &due.properties.role_definition_id, &peer.principal_id(&deployment.identity));
-    is_changed("a role of it is assigned at").await;
+    is_changed("it has another role assignment at").await;
     assert!(peer.sim.body(&spare).is_none());
     // Somebody else is trusted.
     let more = format!("{}/federatedIdentityCredentials/more", deployment.identity);
@@ -307,7 +307,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     };
     let mut other = case.target.clone();
     other.resource_group = "no-such-group".parse().unwrap();
-    refused(&peer.admin, other, &["the resource group `no-such-group` cannot be seen", "`resourceGroup`: "]).await;
+    refused(&peer.admin, other, &["cannot read the resource group `no-such-group`", "`resourceGroup`: "]).await;
     // An admin with the provisioning documents, but for one permission.
     let less = documented(peer, &stack, &case.target, Some("Microsoft.App/containerApps/write"));
     refused(&less, case.target.clone(), &["may not Microsoft.App/containerApps/write in"]).await;
@@ -317,7 +317,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     // The tenant is seen by the first identity that is made.
     let mut other = case.target.clone();
     other.tenant = "99999999-9999-9999-9999-999999999999".parse().unwrap();
-    refused(&peer.admin, other, &["the subscription is of the tenant", "correct the target's tenant"]).await;
+    refused(&peer.admin, other, &["the subscription belongs to the tenant", "correct the target's tenant"]).await;
 }
 
 /// An admin who holds what the provisioning documents say, but for an action.

@@ -61,7 +61,10 @@ fn an_emulator_of_azure_is_called_over_tls_that_is_trusted() {
     let told = refused(&plan(&["--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate]));
     assert!(told.contains("`http://127.0.0.1:1` is not an `https://` URL"), "{told}");
     let told = refused(&plan(&["--endpoint-certificate", certificate]));
-    assert!(told.contains("`--endpoint-certificate`: it is an emulator's; give the emulator's URL too"), "{told}");
+    assert!(
+        told.contains("`--endpoint-certificate`: it is only for an emulator; give the emulator's URL too"),
+        "{told}"
+    );
     for invited in CLOUDS.iter().filter(|invited| invited.cloud != "azure") {
         let flags = ["plan", "--endpoint-url", "http://127.0.0.1:1", "--endpoint-certificate", certificate];
         let told = refused(&invited.deploy(&flags, "endpoint", &invited.invitation()));

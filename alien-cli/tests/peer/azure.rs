@@ -83,7 +83,7 @@ fn cloud_in(sim: Arc<Azure>) -> Cloud {
         .collect(),
         admin,
         vendors: vec![("AZURE_FEDERATED_TOKEN_FILE", vendors)],
-        others: (someone, "the resource group `customer-rg` cannot be seen"),
+        others: (someone, "cannot read the resource group `customer-rg`"),
         nobody: "there are no Azure credentials here",
         code: image,
         there: Box::new(move || sim.things()),
@@ -129,7 +129,7 @@ pub(crate) fn tokens(name: &str) {
     for (token, words) in [
         (token(&issuer, "deployment:another", 1), "its subject is `deployment:another`, and the identity trusts"),
         (issuer.token(SUBJECT, "api://another"), "its audience is `api://another`"),
-        (issuer.sign(&json!({ "sub": SUBJECT, "iat": 1, "nbf": 1, "exp": 2 })), "it has ended"),
+        (issuer.sign(&json!({ "sub": SUBJECT, "iat": 1, "nbf": 1, "exp": 2 })), "it has expired"),
     ] {
         let (code, said) = heartbeat(&[], vec![("ALIEN_OIDC_TOKEN", token.clone())]);
         assert!(code == Some(1) && said.contains(words), "{words}: {said}");

@@ -1,4 +1,4 @@
-//! The calls of an app, whichever kind it is.
+//! The calls for a container app, which functions and containers share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ use crate::naming::same;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long an app may take until a new revision works, or until it is gone.
+/// How long a new revision may take until it works, or a deletion until it has finished.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// An app. <https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps/get>
@@ -78,7 +78,7 @@ struct Configuration {
     registries: Option<Vec<Registry>>,
 }
 
-/// A registry of Azure's, from which images are pulled under an identity
+/// An Azure registry, from which images are pulled with an identity
 /// (<https://learn.microsoft.com/azure/container-apps/managed-identity-image-pull>).
 #[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
 #[serde(default)]
@@ -87,7 +87,7 @@ struct Registry {
     identity: String,
 }
 
-/// A revision, as it is listed.
+/// A revision in a list.
 /// <https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps-revisions/list-revisions>
 #[derive(Deserialize)]
 struct Revision {
@@ -106,7 +106,8 @@ struct RevisionSays {
 }
 
 impl RevisionSays {
-    /// Why it does not work; nothing where it does, or may do so soon: while it starts it can be unhealthy for a while.
+    /// Why it does not work; `None` if it works or may do so soon. A revision that is starting can be unhealthy for a
+    /// while.
     fn broken(&self) -> Option<String> {
         let is = |state: &Option<String>, words: &[&str]| state.as_deref().is_some_and(|state| words.contains(&state));
         let failed = is(&self.provisioning_state, &["Failed", "ProvisioningFailed"])
@@ -117,7 +118,7 @@ impl RevisionSays {
     }
 }
 
-/// `GET containerApps`, which also shows the environment variables.
+/// Calls `GET containerApps`, which also returns the environment variables.
 pub(crate) async fn look(cx: Context<'_>) -> Result<App> {
     let id = cx.full_name(Scope::App)?;
     cx.call(&[op::GET_APP], || async { cx.clients.get(id).await }).await
@@ -140,7 +141,7 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
     let Observed::Own { state: SetUp::Finished(_), .. } = observed else { return Ok(observed) };
     let mut drift = set_otherwise(cx, &found, part)?;
     if drift.is_none() {
-        // The vendor may have changed since what was set.
+        // The vendor may have changed the template since the set-up.
         let wanted = template(cx, cx.resource()?, part, found.client_id(cx)?.unwrap_or_default()).await?;
         drift = found.properties.template.as_ref().and_then(|template| differs(template, &wanted));
     }
@@ -151,7 +152,7 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
 }
 
 impl App {
-    /// The client id of the identity that the code runs under; none where it runs under another.
+    /// The client id of the identity that the code runs as; `None` if it runs as another one.
     fn client_id(&self, cx: Context<'_>) -> Result<Option<&str>> {
         let id = cx.full_name(Scope::RuntimeIdentity)?;
         let assigned = self.identity.as_ref().and_then(|identity| identity.user_assigned_identities.as_ref());
@@ -169,21 +170,21 @@ impl App {
     }
 }
 
-/// How what the vendor cannot change differs from what the stack says.
+/// How the settings that the vendor cannot change differ from the stack.
 fn set_otherwise(cx: Context<'_>, found: &App, part: &Part) -> Result<Option<String>> {
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
-        return Ok(Some("it stands in another environment".to_owned()));
+        return Ok(Some("it is in another environment".to_owned()));
     }
     let identity = cx.full_name(Scope::RuntimeIdentity)?.to_ascii_lowercase();
     if found.identities() != BTreeSet::from([identity]) {
-        return Ok(Some("it runs under another identity".to_owned()));
+        return Ok(Some("it runs as another identity".to_owned()));
     }
     let set = found.properties.configuration.as_ref();
     let ingress = set.and_then(|set| set.ingress.clone());
-    Ok((ingress != part.ingress).then(|| "others can reach it".to_owned()))
+    Ok((ingress != part.ingress).then(|| "its ingress has other settings".to_owned()))
 }
 
-/// Where its image comes from, if that takes an identity.
+/// The registries of its images that need an identity.
 fn registries(cx: Context<'_>, template: &Template) -> Result<Option<Vec<Registry>>> {
     let servers = template.containers.iter().filter_map(|container| container.image.split('/').next());
     let identity = cx.full_name(Scope::RuntimeIdentity)?;
@@ -191,7 +192,7 @@ fn registries(cx: Context<'_>, template: &Template) -> Result<Option<Vec<Registr
     Ok(servers.filter(|server| is_azures(server)).map(of).next().map(|one| vec![one]))
 }
 
-/// Nothing is there when this is called, or what is there is ours.
+/// Creates or replaces the app. Callers make sure that none exists, or that it is ours.
 async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> Result<()> {
     let id = cx.full_name(Scope::App)?;
     let mut identities = serde_json::Map::new();
@@ -216,15 +217,15 @@ async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> 
     cx.call(rows, || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
-/// The client id of the identity that the code is to run under.
+/// The client id of the identity that the code should run as.
 async fn runtime_client_id(cx: Context<'_>) -> Result<String> {
     let profile = cx.resource()?.settings().compute().map(|compute| compute.profile).unwrap_or_default();
     let position = cx.deployment().permissions().runtime_position(profile);
-    let position = position.ok_or_else(|| Error::new(ErrorKind::Internal, "no identity for the code"))?;
+    let position = position.ok_or_else(|| Error::new(ErrorKind::Internal, "the code has no identity"))?;
     Ok(identity::look(cx.about(Subject::RuntimeIdentity(position))).await?.properties.client_id)
 }
 
-/// Makes it, in an environment that is made where it is not there.
+/// Creates the app, and its environment if that does not exist.
 pub(crate) async fn create(cx: Context<'_>, marks: &Marks, part: &Part) -> Result<()> {
     settle::clear(cx, PATIENCE, || look(cx)).await?;
     make(cx, Tags::new(), marks, part).await
@@ -237,11 +238,12 @@ async fn make(cx: Context<'_>, tags: Tags, marks: &Marks, part: &Part) -> Result
     settle::idle(cx, PATIENCE, || look(cx)).await.map(drop)
 }
 
-/// Sends what differs, waits until it works, and admits the identities of code. The fingerprint is written last.
+/// Sends what differs, waits until it works, and assigns the roles of code's identities. The fingerprint is written
+/// last.
 pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Result<()> {
     let mut found = settle::idle(cx, PATIENCE, || look(cx)).await?;
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
-        // An app stays where it was made.
+        // An app cannot move to another environment, so it is created anew.
         remove(cx).await?;
         make(cx, found.tags.take().unwrap_or_default(), marks, part).await?;
         found = look(cx).await?;
@@ -266,16 +268,16 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
     tags::finish(cx, cx.full_name(Scope::App)?, marks).await
 }
 
-/// A template that says the same makes no revision, unless its name is new.
+/// Gives the template a new revision suffix: a template without changes makes no new revision.
 fn once_more(template: &mut Template) {
     let new = Uuid::new_v4().simple().to_string();
     template.revision_suffix = Some(format!("r{}", new.get(..8).unwrap_or_default()));
 }
 
-/// Why it does not work; nothing where it does, or may do so soon.
+/// Why the app does not work; `None` if it works or may do so soon.
 async fn broken(cx: Context<'_>, found: &App) -> Result<Option<String>> {
     if found.state() == "Failed" {
-        return Ok(Some(found.why().unwrap_or("what was sent last has failed").to_owned()));
+        return Ok(Some(found.why().unwrap_or("its last change failed").to_owned()));
     }
     let Says { latest_revision_name: latest, latest_ready_revision_name: ready, .. } = &found.properties;
     if latest == ready {
@@ -286,7 +288,7 @@ async fn broken(cx: Context<'_>, found: &App) -> Result<Option<String>> {
     Ok(revision.and_then(|revision| revision.properties.broken()))
 }
 
-/// Waits until what was sent last works.
+/// Waits until the template that was sent works.
 async fn settle(cx: Context<'_>, sent: &Template) -> Result<App> {
     cx.until(PATIENCE, || async move {
         let found = look(cx).await?;
@@ -301,15 +303,15 @@ async fn settle(cx: Context<'_>, sent: &Template) -> Result<App> {
         Ok(if latest.is_some() && latest == ready {
             ControlFlow::Break(found)
         } else {
-            ControlFlow::Continue("its new revision is not ready".to_owned())
+            ControlFlow::Continue("its new revision is not ready yet".to_owned())
         })
     })
     .await
 }
 
-/// Changes what runs and nothing else: a PATCH of the template alone, whose answer must not be that an app was made. Where it
-/// does not work, what was is sent again; Container Apps itself goes on with the revision that worked last
-/// (<https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment>).
+/// Updates the code and nothing else, by a PATCH of the template whose answer must not be that an app was created. If
+/// the new revision does not work, the previous template is sent again; until then Container Apps keeps serving the
+/// last revision that worked (<https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment>).
 pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &Part) -> Result<()> {
     let before = cx.resource()?;
     let (code, settings) = change.since(before);
@@ -318,7 +320,7 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &P
     }
     let found = look(cx).await?;
     let Some(client_id) = found.client_id(cx)? else {
-        let what = "it runs under another identity than it was set up with; the customer's admin sets it up again";
+        let what = "it runs as another identity than it was set up with; have the customer's admin set it up again";
         return Err(Error::new(ErrorKind::Rejected, what));
     };
     let running = found.properties.template.as_ref();
@@ -339,8 +341,8 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &P
     or_undo(sent.await, back, "revision").await
 }
 
-/// Sends the containers, and how they scale only where that is another: it names the identity that counts messages. An earlier
-/// revision's own name is taken back, because what is left out of a PATCH stays.
+/// Sends the containers, and the scale rules only if they differ, because they name the identity that counts messages.
+/// The suffix of an earlier revision is cleared, because PATCH keeps fields that are omitted.
 async fn patch(cx: Context<'_>, template: &Template, running: Option<&Template>) -> Result<()> {
     let id = cx.full_name(Scope::App)?;
     let mut sent = json!({ "revisionSuffix": template.revision_suffix, "containers": template.containers });
@@ -354,7 +356,7 @@ async fn patch(cx: Context<'_>, template: &Template, running: Option<&Template>)
 }
 
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
-    // As long as the app is there, its queues are found again.
+    // The queues go first: while the app exists, a later run finds them.
     let running = look(cx).await?.properties.template;
     if cx.resource()?.settings().takes_commands() || running.as_ref().is_some_and(Template::takes_commands) {
         commands::delete(cx).await?;
@@ -369,13 +371,13 @@ async fn remove(cx: Context<'_>) -> Result<Removal> {
     Ok(Removal::Gone)
 }
 
-/// `GET containerApps`, its revisions and replicas: the state that was set, whether the last revision works, how many replicas
-/// of it run.
+/// Calls `GET containerApps`, its revisions and its replicas: the provisioning state, whether the last revision works,
+/// and how many of its replicas run.
 pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     let found = look(cx).await?;
     let all = revisions(cx).await?;
     let Some(latest) = found.properties.latest_revision_name.clone() else {
-        return Ok(Heartbeat::new(Health::Degraded, "nothing of it has started yet"));
+        return Ok(Heartbeat::new(Health::Degraded, "no revision has started yet"));
     };
     let count = replicas(cx, &latest).await?.len();
     let revision = all.into_iter().find(|revision| revision.name == latest);
@@ -387,7 +389,7 @@ pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
         return degraded("a revision of it is being rolled out");
     }
     if found.state() == "Failed" {
-        return degraded("what was set last has failed");
+        return degraded("its last change failed");
     }
     let least = found.properties.template.map_or(0, |template| template.scale.min_replicas);
     if u32::try_from(count).unwrap_or(u32::MAX) < least {

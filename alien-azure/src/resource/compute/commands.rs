@@ -1,9 +1,9 @@
-//! The queues of a function's commands and of their answers.
+//! The queues for a function's commands and their answers.
 //!
-//! A command is a message in a queue of the function's own, and its answer one in another: whoever may send to the first and
-//! receive from the second can do nothing else. The code takes a command from the queue whose address is in
-//! [`VARIABLE`], renews its lock while it works, and sends the answer to the queue that the message's `ReplyTo` names, with the
-//! message's `MessageId` as `CorrelationId`
+//! A command is a message in a queue of the function, and its answer is a message in another one. The permission to
+//! send to the first and to receive from the second allows nothing else. The code receives commands from the queue
+//! whose address is in [`VARIABLE`], renews the message lock while it works, and sends the answer to the queue in the
+//! message's `ReplyTo`, with the message's `MessageId` as `CorrelationId`
 //! (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messages-payloads#message-routing-and-correlation>).
 
 use alien_core::Result;
@@ -15,18 +15,18 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The variable that tells the code the address of the queue with its commands.
+/// The environment variable with the address of the code's command queue.
 pub(crate) const VARIABLE: &str = "ALIEN_COMMANDS";
 
-/// The name of the rule by which commands start it.
+/// The name of the scale rule that starts replicas for commands.
 pub(crate) const RULE: &str = "commands";
 
-/// How often an answer may be looked at by those whom it is not for.
+/// How often callers who wait for other answers may look at an answer.
 const LOOKS: u32 = 2000;
 
-/// Makes both, or sets them as they should be.
+/// Creates both queues, or configures them.
 pub(crate) async fn set_up(cx: Context<'_>) -> Result<()> {
-    // What nobody took in time is not done later.
+    // A command that was not received in time must not run later.
     let commands = json!({ "lockDuration": "PT5M", "maxDeliveryCount": 10, "defaultMessageTimeToLive": "PT1H" });
     put(cx, Scope::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
     let answers = json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT5M" });
@@ -39,7 +39,7 @@ async fn put(cx: Context<'_>, scope: Scope, row: &'static Operation<Scope>, prop
     cx.call(&[row], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
-/// The queue that is not there; nothing where both are, or none is needed.
+/// The queue that is missing; `None` if both exist or none is needed.
 pub(crate) async fn missing(cx: Context<'_>) -> Result<Option<String>> {
     if !cx.resource()?.settings().takes_commands() {
         return Ok(None);
@@ -47,13 +47,13 @@ pub(crate) async fn missing(cx: Context<'_>) -> Result<Option<String>> {
     for (scope, row) in [(Scope::CommandQueue, op::GET_COMMAND_QUEUE), (Scope::AnswerQueue, op::GET_ANSWER_QUEUE)] {
         let id = cx.full_name(scope)?;
         if cx.call(&[row], || async { cx.clients.get::<Value>(id).await }).await.optional()?.is_none() {
-            return Ok(Some(format!("the queue `{}` is not there", last(id))));
+            return Ok(Some(format!("the queue `{}` does not exist", last(id))));
         }
     }
     Ok(None)
 }
 
-/// Removes the queues of commands and answers, which the stack may name no more. What is in them is nobody's data.
+/// Deletes the queues for commands and answers, which the stack may no longer name. They hold no customer data.
 pub(crate) async fn delete(cx: Context<'_>) -> Result<()> {
     let [commands, answers] = super::command_queues(Ids(cx.target()), cx.name(Scope::App)?);
     for (id, row) in [(commands, op::DELETE_COMMAND_QUEUE), (answers, op::DELETE_ANSWER_QUEUE)] {

@@ -1,4 +1,4 @@
-//! The calls of environments and of the workspaces that keep their logs.
+//! The calls for environments, and for the workspaces with their logs.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::operations as op;
 use crate::operations::Scope;
 use crate::resource::network;
 
-/// How long an environment may take to be made or removed: in a network it takes the longest.
+/// How long the creation or deletion of an environment may take; in a network it takes the longest.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// How long logs are kept, in days (<https://learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure>).
@@ -53,7 +53,7 @@ struct LogAnalytics {
     customer_id: String,
 }
 
-/// An app, as it is listed.
+/// An app in a list.
 #[derive(Deserialize)]
 struct App {
     name: String,
@@ -119,7 +119,7 @@ impl State for Workspace {
     }
 }
 
-/// The keys of a workspace. They are never printed, and only sent to the environment that writes there.
+/// The keys of a workspace. They are never printed, and sent only to the environment that writes to the workspace.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Keys {
@@ -140,7 +140,7 @@ pub(crate) async fn observe_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> 
     Ok(tags::observed(cx.deployment(), workspace_id(cx, lifecycle), found.tags.as_ref()))
 }
 
-/// Makes it, unless it is there and ours.
+/// Creates the workspace, unless it exists and belongs to the deployment. Returns whether it did.
 pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
     let id = workspace_id(cx, lifecycle);
     if let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? {
@@ -165,8 +165,8 @@ pub(crate) async fn finish_workspace(cx: Context<'_>, lifecycle: Lifecycle, mark
     tags::finish(cx, &workspace_id(cx, lifecycle), marks).await
 }
 
-/// Removes it and what it holds, for good: what can be taken back comes back to whoever makes one of its name next
-/// (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
+/// Deletes the workspace and its data permanently. A soft-deleted workspace would be restored for whoever next creates
+/// one of the same name (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
 pub(crate) async fn delete_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = workspace_id(cx, lifecycle);
     let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Removal::Gone) };
@@ -182,7 +182,7 @@ pub(crate) async fn delete_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> R
     Ok(Removal::Gone)
 }
 
-/// Whether it is there, and environments that stay send their logs to it.
+/// Whether the workspace exists and environments that stay send their logs to it.
 pub(crate) async fn is_workspace_kept(cx: Context<'_>, lifecycle: Lifecycle) -> Result<bool> {
     match look_at_workspace(cx, lifecycle).await.optional()? {
         Some(found) => in_use(cx, &found).await,
@@ -190,7 +190,7 @@ pub(crate) async fn is_workspace_kept(cx: Context<'_>, lifecycle: Lifecycle) -> 
     }
 }
 
-/// Whether environments send their logs to it still.
+/// Whether environments still send their logs to the workspace.
 async fn in_use(cx: Context<'_>, workspace: &Workspace) -> Result<bool> {
     let id = &workspace.properties.customer_id;
     Ok(list(cx).await?.iter().any(|found| found.sends_logs_to(id)))
@@ -216,11 +216,12 @@ pub(crate) async fn observe(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Obs
     let id = environment_id(cx, lifecycle);
     let found = look(cx, &id).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let drift = (found.state() == "Failed").then(|| "its making has failed".to_owned());
+    let drift = (found.state() == "Failed").then(|| "its creation failed".to_owned());
     Ok(tags::observed(cx.deployment(), id, found.tags.as_ref()).drifted(drift))
 }
 
-/// The environment of an app that names a network, made where it is not there. The others are made before.
+/// Creates the environment of an app in a network, unless it exists. Environments outside of networks are created
+/// earlier.
 pub(crate) async fn ensure(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let resource = cx.resource()?;
     let Some(network) = resource.settings().compute().and_then(|compute| compute.network) else { return Ok(()) };
@@ -228,8 +229,8 @@ pub(crate) async fn ensure(cx: Context<'_>, marks: &Marks) -> Result<()> {
     make(cx, resource.lifecycle(), Some(cx.about(network)), marks).await.map(drop)
 }
 
-/// Makes an environment on the consumption plan, unless it is there and ours. Gives whether it was not.
-/// <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>
+/// Creates an environment on the consumption plan, unless it exists and belongs to the deployment. Returns whether it
+/// did. <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>
 pub(crate) async fn make(
     cx: Context<'_>,
     lifecycle: Lifecycle,
@@ -241,7 +242,7 @@ pub(crate) async fn make(
         Some(network) => super::environment(Ids(cx.target()), lifecycle, Some(network.resource()?.id().as_str())),
         None => environment_id(cx, lifecycle),
     };
-    // Two apps may come at once, and a network takes one change at a time.
+    // Two apps may be created concurrently, but a network accepts one change at a time.
     let _turn = match network {
         Some(_) => Some(cx.clients.network.lock().await),
         None => None,
@@ -262,7 +263,7 @@ pub(crate) async fn make(
     let workspace = look_at_workspace(shared, lifecycle).await?;
     let keys = [&workspace_id(cx, lifecycle), "/sharedKeys"].concat();
     let keys = shared.call(&[op::GET_WORKSPACE_KEYS], || async {
-        // What cannot be read is not shown: it may be a key.
+        // The parse error is not shown: it may contain a key.
         cx.clients.post(&keys).await?.json::<Keys>().map_err(|_| Error::missing_field("keys of the workspace"))
     });
     let keys = keys.await?;
@@ -300,7 +301,7 @@ pub(crate) async fn finish(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks)
     tags::finish(cx, &environment_id(cx, lifecycle), marks).await
 }
 
-/// Removes the environment outside of networks, unless apps stand in it still.
+/// Deletes the environment outside of networks, unless apps are still in it.
 pub(crate) async fn delete(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = environment_id(cx, lifecycle);
     match look(cx, &id).await.optional()? {
@@ -309,7 +310,7 @@ pub(crate) async fn delete(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Remo
     }
 }
 
-/// Removes those environments of the deployment that stand in a network, or in any. Gives why some are left.
+/// Deletes the deployment's environments in a network, or in any network. Returns why some remain.
 pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -> Result<Vec<String>> {
     let shared = cx.about(Subject::Deployment);
     let mut kept = Vec::new();
@@ -322,7 +323,7 @@ pub(crate) async fn delete_in_networks(cx: Context<'_>, network: Option<&str>) -
     Ok(kept)
 }
 
-/// The environments of the deployment that no app of its stack names.
+/// The environments of the deployment in which no app of its stack belongs.
 pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
     let deployment = cx.deployment();
     let named =
@@ -330,7 +331,7 @@ pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
     Ok(list(cx).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 
-/// The apps that stand in an environment, whosever they are.
+/// The apps in an environment, whoever owns them.
 pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
     let all = Ids(cx.target()).resource(&["Microsoft.App/containerApps"]);
     let apps = cx.call(&[op::LIST_APPS], || async { cx.clients.list::<App>(&all, &[]).await }).await?;
@@ -338,11 +339,15 @@ pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
     Ok(apps.into_iter().filter(stands).map(|app| app.name).collect())
 }
 
-/// Removes an environment, unless apps stand in it still.
+/// Deletes an environment, unless apps are still in it.
 pub(crate) async fn remove(cx: Context<'_>, id: &str) -> Result<Removal> {
     let standing = apps_in(cx, id).await?;
     if !standing.is_empty() {
-        return Ok(Removal::Pending(format!("apps stand in its environment `{}`: {}", last(id), standing.join(", "))));
+        return Ok(Removal::Pending(format!(
+            "apps are still in its environment `{}`: {}",
+            last(id),
+            standing.join(", ")
+        )));
     }
     cx.call(&[op::DELETE_ENVIRONMENT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
     cx.until_gone(PATIENCE, || look(cx, id)).await?;

@@ -1,4 +1,4 @@
-//! Reading the logs of an app from the workspace of its environment.
+//! Reads the logs of an app from the workspace of its environment.
 //! <https://learn.microsoft.com/azure/container-apps/log-monitoring>
 
 use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
@@ -11,10 +11,10 @@ use crate::client::Context;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Where Container Apps writes what code prints.
+/// The table to which Container Apps writes the output of code.
 const TABLE: &str = "ContainerAppConsoleLogs_CL";
 
-/// What a query gives. <https://learn.microsoft.com/azure/azure-monitor/logs/api/response-format>
+/// The answer of a query. <https://learn.microsoft.com/azure/azure-monitor/logs/api/response-format>
 #[derive(Deserialize)]
 struct Found {
     tables: Vec<Rows>,
@@ -25,8 +25,9 @@ struct Rows {
     rows: Vec<Vec<Value>>,
 }
 
-/// Some lines of an app's log. Lines of one moment have no order that a query could go on from, so a page ends with a moment:
-/// the next one begins there, and leaves out as many lines as were given of it.
+/// Reads a page of an app's log. Lines with the same timestamp have no order from which a query could continue. So the
+/// cursor is the timestamp of the last line and the number of lines already returned for it; the next page starts at
+/// that timestamp and skips them.
 pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let (from, given) = match query.cursor.as_deref() {
         Some(cursor) => begin(cursor)?,
@@ -46,7 +47,7 @@ pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let rows = cx.call(&[op::QUERY_LOGS, op::READ_LOG_TABLES], || async {
         match cx.clients.query(id, &body).await {
             Ok(answer) => Ok(answer.json::<Found>()?.tables.into_iter().next().map(|table| table.rows)),
-            // The table is made when something is printed for the first time.
+            // The table is created when code prints something for the first time.
             Err(error) if error.kind() == ErrorKind::Rejected && error.message().contains(TABLE) => Ok(None),
             Err(error) => Err(error),
         }
@@ -62,10 +63,10 @@ pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     Ok(LogPage { lines, next })
 }
 
-/// Where an earlier page ended.
+/// Parses a cursor: the timestamp at which the earlier page ended, and how many of its lines to skip.
 fn begin(cursor: &str) -> Result<(Timestamp, usize)> {
     let parts = cursor.split_once(' ').and_then(|(at, given)| Some((at.parse().ok()?, given.parse().ok()?)));
-    parts.ok_or_else(|| Error::new(ErrorKind::Input, "this is no cursor of an earlier page"))
+    parts.ok_or_else(|| Error::new(ErrorKind::Input, "this is not a cursor of an earlier page"))
 }
 
 fn line(row: Vec<Value>) -> Option<LogLine> {

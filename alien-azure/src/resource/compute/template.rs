@@ -1,4 +1,4 @@
-//! What an app runs, and when: all that a revision says.
+//! The template of an app: everything that a revision consists of.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::super::queue;
 use super::commands;
 use crate::client::Context;
 
-/// Which identity of the app's the code asks for tokens: what Azure's own libraries read.
+/// The variable with the identity for which code requests tokens, as Azure's own libraries read it.
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 
-/// What runs: all that a revision says.
+/// The template of a revision.
 #[derive(Serialize, Deserialize, Clone, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Template {
@@ -58,7 +58,7 @@ impl Variable {
     }
 }
 
-/// A processor's part and its memory, `0.5Gi`.
+/// The CPU share of a container, and its memory, `0.5Gi`.
 #[derive(Serialize, Deserialize, Clone, Default)]
 #[serde(default)]
 pub(crate) struct Resources {
@@ -67,7 +67,7 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// On the consumption plan there are two GiB of memory for each processor, in steps of a quarter of one
+    /// On the consumption plan a vCPU comes with two GiB of memory, in steps of a quarter
     /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
     pub(crate) fn of_memory(mib: u32) -> Self {
         let quarters = f64::from(mib.div_ceil(512).max(1));
@@ -81,7 +81,7 @@ impl Resources {
     }
 }
 
-/// How many replicas run, and what makes more of them.
+/// How many replicas run, and the rules that add more.
 #[derive(Serialize, Deserialize, Clone, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Scale {
@@ -93,7 +93,7 @@ pub(crate) struct Scale {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// Something that makes more replicas.
+/// A rule that adds replicas.
 #[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
 #[serde(default)]
 pub(crate) struct Rule {
@@ -118,7 +118,7 @@ struct Custom {
 }
 
 impl Rule {
-    /// As many replicas as messages wait in a queue, counted under an identity
+    /// Scales with the number of messages in a queue, which Container Apps counts with an identity
     /// (<https://learn.microsoft.com/azure/container-apps/scale-app#custom>).
     pub(crate) fn queue(name: String, queue: &str, identity: &str) -> Self {
         let (namespace, queue_name) = queue::split(queue);
@@ -129,19 +129,19 @@ impl Rule {
     }
 }
 
-/// Azure tells `null` for what is not set.
+/// Azure returns `null` for fields that are not set.
 fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// How a template differs from what is wanted, in what the stack says. Azure fills in the rest.
+/// How a template differs from the wanted one in what the stack sets. Azure fills in the other fields.
 pub(crate) fn differs(found: &Template, wanted: &Template) -> Option<String> {
     let of = |template: &Template| template.containers.first().cloned().unwrap_or_default();
     let (is, due) = (of(found), of(wanted));
     if is.image != due.image {
         return Some("other code".to_owned());
     }
-    // What nobody here sets, nobody should have set.
+    // We set none of these, so anything in them was set by somebody else.
     let empty = |list: &Option<Vec<Value>>| list.as_ref().is_none_or(Vec::is_empty);
     let more = found.containers.len() > 1 || !empty(&found.init_containers) || !empty(&found.volumes);
     let words = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
@@ -152,7 +152,7 @@ pub(crate) fn differs(found: &Template, wanted: &Template) -> Option<String> {
     (other || more || commanded).then(|| "other settings".to_owned())
 }
 
-/// Whether they run as many replicas, for the same reasons.
+/// Whether two templates have the same scale rules and limits.
 pub(crate) fn scales_alike(found: &Template, wanted: &Template) -> bool {
     let rules = |template: &Template| {
         let rules = template.scale.rules.iter().filter(|rule| rule.custom.is_some());
@@ -169,24 +169,24 @@ impl Custom {
     }
 }
 
-/// Each variable with its value, and whether that is a secret's. Azure tells an empty value as none.
+/// Each variable with its value, and whether the value is a secret. Azure returns an empty value as none.
 fn variables(container: &Container) -> BTreeMap<&str, (&str, bool)> {
     let is_secret = |variable: &Variable| variable.secret_ref.as_ref().is_some_and(|name| !name.is_empty());
     let value = |variable| (Variable::value(variable), is_secret(variable));
     container.env.iter().map(|variable| (variable.name.as_str(), value(variable))).collect()
 }
 
-/// What only its kind knows of an app.
+/// The parts of an app that depend on its kind.
 pub(crate) struct Part {
     pub(crate) resources: Resources,
     pub(crate) scale: Scale,
-    /// What the code is told beside what any code is told.
+    /// Environment variables that only this kind of app gets.
     pub(crate) variables: Vec<(String, String)>,
-    /// Who can reach it; none where nobody can.
+    /// Who can reach it; `None` if nobody can.
     pub(crate) ingress: Option<Ingress>,
 }
 
-/// Who can reach an app: everybody, or other apps of its environment.
+/// Who can reach an app: everyone, or only other apps of its environment.
 /// <https://learn.microsoft.com/azure/container-apps/ingress-overview>
 #[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
@@ -196,9 +196,11 @@ pub(crate) struct Ingress {
     pub(crate) allow_insecure: bool,
 }
 
-/// What runs, and when. The code is told the vendor's variables, the address of each linked resource, and the identity to be.
+/// Builds the template. The code gets the vendor's variables, the address of each linked resource, and the client id of
+/// its identity.
 pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, client_id: &str) -> Result<Template> {
-    let compute = resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "no code"))?;
+    let compute =
+        resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "the resource has no code"))?;
     let Code::Image(image) = compute.code else {
         return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
     };
@@ -217,7 +219,7 @@ pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, 
 }
 
 impl Template {
-    /// Whether commands start it.
+    /// Whether it has a scale rule for commands.
     pub(crate) fn takes_commands(&self) -> bool {
         self.scale.rules.iter().any(|rule| rule.name == commands::RULE)
     }

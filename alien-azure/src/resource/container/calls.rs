@@ -1,4 +1,4 @@
-//! The calls about a container: what only its app has.
+//! The calls for a container: what differs from a function's app.
 
 use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal};
 use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Result};
@@ -9,7 +9,7 @@ use super::super::compute::{calls as compute, logs};
 use crate::Azure;
 use crate::client::{Clients, Context};
 
-/// What only a container's app has. Replicas run whether anyone asks or not.
+/// The parts of a container's app. Replicas run whether there are requests or not.
 fn part(container: &Container) -> Part {
     let copies = container.copies();
     let ingress = |target_port| Ingress { external: false, target_port, allow_insecure: false };

@@ -1,4 +1,4 @@
-//! The calls about a function: what only its app has is scaling to zero, what starts it, and commands.
+//! The calls for a function: scaling to zero, triggers and commands.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -20,20 +20,20 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The port that a function listens on, as its code does on every cloud that calls it by HTTP.
+/// The port of a function: on every cloud that calls it by HTTP, its code listens there.
 const PORT: u16 = 8080;
 
 /// The most replicas.
 const MOST: u32 = 100;
 
-/// How long one look for an answer waits for it, in seconds.
+/// How long one poll for an answer waits, in seconds.
 const LOOK: u64 = 20;
 
-/// The longest answer, in bytes: a message of the standard tier
+/// The largest answer, in bytes: the largest message of the standard tier
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas>).
 const LARGEST: usize = 256 * 1024;
 
-/// What only a function's app has. No replica runs while there is nothing to do.
+/// The parts of a function's app. No replica runs while there is nothing to do.
 fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Part> {
     let identity = cx.full_name(Scope::RuntimeIdentity)?;
     let (mut rules, mut variables) = (Vec::new(), Vec::new());
@@ -57,7 +57,7 @@ fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Par
     })
 }
 
-/// Whether the stack lets other code call it.
+/// Whether the stack allows other code to call it.
 fn is_invoked(cx: Context<'_>) -> bool {
     let invokes = |grant: &Grant| grant.subject == cx.subject && grant.set == Set::Invoke;
     cx.deployment().permissions().runtime.iter().any(|grants| grants.grants.iter().any(invokes))
@@ -107,7 +107,7 @@ impl Operate<Azure, Clients> for Function {
         logs::read(cx, query).await
     }
 
-    /// Sends a command and waits for its answer. It is sent again only where the queue certainly did not take it.
+    /// Sends a command and waits for its answer. It is repeated only if the queue certainly did not accept it.
     /// <https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue>
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
         let patience = self.longest_run() + Duration::from_secs(60);
@@ -124,7 +124,7 @@ impl Operate<Azure, Clients> for Function {
         cx.until(patience, || async {
             Ok(match take(cx, namespace, answers, &id).await? {
                 Some(answer) => ControlFlow::Break(answer),
-                None => ControlFlow::Continue("no answer has come; the command may be done all the same".to_owned()),
+                None => ControlFlow::Continue("no answer yet; the command may have run nevertheless".to_owned()),
             })
         })
         .await
@@ -132,8 +132,7 @@ impl Operate<Azure, Clients> for Function {
     }
 }
 
-/// What Service Bus says of a message.
-/// <https://learn.microsoft.com/rest/api/servicebus/message-headers-and-properties>
+/// The broker properties of a message. <https://learn.microsoft.com/rest/api/servicebus/message-headers-and-properties>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Broker {
@@ -143,8 +142,8 @@ struct Broker {
     lock_token: Uuid,
 }
 
-/// Looks through the answers that wait, and takes the one. Those for others are held meanwhile, so that what stands behind
-/// them can be seen, and then given back.
+/// Looks through the waiting answers and takes the one with this id. Answers to others stay locked meanwhile, so that
+/// the ones after them become visible, and are then unlocked.
 /// <https://learn.microsoft.com/rest/api/servicebus/peek-lock-message-non-destructive-read>
 async fn take(cx: Context<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
     let mut others = Vec::new();
@@ -158,18 +157,21 @@ async fn take(cx: Context<'_>, namespace: &str, answers: &str, id: &str) -> Resu
         settle(Method::Delete, lock).await?;
     }
     for lock in others {
-        // One that cannot be given back is there again when its lock ends.
+        // If unlocking fails, the message becomes visible again when its lock expires.
         let _ = settle(Method::Put, &lock).await;
     }
     let Some((found, _)) = looked? else { return Ok(None) };
     if found.bytes().len() > LARGEST {
-        return Err(Error::new(ErrorKind::TooLarge, format!("an answer of {} bytes", found.bytes().len())));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("the answer has {} bytes, but at most {LARGEST} are accepted", found.bytes().len()),
+        ));
     }
     Ok(Some(found.bytes().to_vec()))
 }
 
-/// Locks one answer after another until it is the one, or none is left. Gives it and its lock; the locks of the others are put
-/// aside.
+/// Locks one answer after another until it finds the right one or there are no more. Returns it with its lock, and adds
+/// the locks of the others to `others`.
 async fn look_through(
     cx: Context<'_>,
     namespace: &str,
@@ -180,7 +182,7 @@ async fn look_through(
     let mut wait = LOOK;
     loop {
         let head = format!("/{answers}/messages/head?timeout={wait}");
-        // The next one is there, or it is not.
+        // Only the first poll waits: the next answers are there already, or there are none.
         wait = 0;
         let looked = cx.call(&[op::RECEIVE_ANSWER], || async {
             cx.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await

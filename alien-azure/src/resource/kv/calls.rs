@@ -1,4 +1,4 @@
-//! The calls of a table, in a storage account of its own.
+//! The calls for a table in its own storage account.
 
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Data, Heartbeat, Kv, Result};
@@ -39,7 +39,7 @@ impl Reconcile<Azure, Clients> for Kv {
         tags::finish(cx, cx.full_name(Scope::Account)?, marks).await
     }
 
-    /// Nobody can tell that a table is empty without reading it: what is not to be deleted is kept.
+    /// Keeps the table unless its data may be deleted: reading it is the only way to see whether it is empty.
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         if data != Data::Delete {
             return storage::keep(cx).await;
@@ -52,13 +52,13 @@ impl Reconcile<Azure, Clients> for Kv {
 
 #[async_trait]
 impl Operate<Azure, Clients> for Kv {
-    /// Where its records are, and nothing that opens them.
+    /// The URL of the table. It contains no credentials.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         let (account, table) = (cx.name(Scope::Account)?, cx.name(Scope::Table)?);
         Ok(format!("https://{account}.table.core.windows.net/{table}"))
     }
 
-    /// `GET storageAccounts` and `GET tableServices/tables`.
+    /// Calls `GET storageAccounts` and `GET tableServices/tables`.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let account = storage::look_at_account(cx).await?;
         look(cx).await?;

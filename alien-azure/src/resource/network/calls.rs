@@ -1,4 +1,4 @@
-//! The calls of a virtual network.
+//! The calls for a virtual network.
 
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use crate::client::{Clients, Context};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long a network may take to be made or removed.
+/// How long the creation or deletion of a network may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What a subnet is given to (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>).
+/// The service to which the subnets are delegated
+/// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>).
 const DELEGATION: &str = "Microsoft.App/environments";
 
 /// A virtual network. <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/get>
@@ -36,7 +37,7 @@ struct Found {
 struct Says {
     provisioning_state: String,
     address_space: AddressSpace,
-    /// As they are: a network that is written without them loses them.
+    /// All fields of the subnets are kept: a PUT of the network without them would delete them.
     subnets: Vec<Value>,
 }
 
@@ -57,7 +58,7 @@ impl Found {
         self.properties.subnets.iter().find(|subnet| is_named(subnet, lifecycle))
     }
 
-    /// Whether environments can stand in the subnet for a lifecycle.
+    /// Whether the subnet for a lifecycle can hold environments.
     fn takes(&self, lifecycle: Lifecycle) -> bool {
         let delegations = self.subnet(lifecycle).and_then(|subnet| subnet.pointer("/properties/delegations"));
         let to = |delegation: &Value| {
@@ -109,14 +110,14 @@ impl Reconcile<Azure, Clients> for Network {
         settle::made(cx, PATIENCE, || look(cx)).await.map(drop)
     }
 
-    /// Subnets that are missing are made, one after another; what else stands in the network is left as it is.
+    /// Creates missing subnets one after another. Everything else in the network stays as it is.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let id = cx.full_name(Scope::VirtualNetwork)?;
         let found = settle::idle(cx, PATIENCE, || look(cx)).await?;
         let ranges = &found.properties.address_space.address_prefixes;
         if !ranges.iter().any(|range| range == self.range()) {
-            let what = format!("its range is {}, and the stack says {}", ranges.join(", "), self.range());
-            let help = "a network with anything in it does not change its range: take the change back";
+            let what = format!("its range is `{}`, and the stack says `{}`", ranges.join(", "), self.range());
+            let help = "the range of a network in use cannot be changed: take the change back";
             return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
         }
         let wanted = LIFECYCLES.into_iter().zip(subnets(self)?);
@@ -129,7 +130,7 @@ impl Reconcile<Azure, Clients> for Network {
         tags::finish(cx, id, marks).await
     }
 
-    /// What stands in it goes first: environments whose apps are gone.
+    /// Environments without apps are deleted before the network.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let id = cx.full_name(Scope::VirtualNetwork)?;
         let kept = environment::delete_in_networks(cx, Some(id)).await?;
@@ -137,7 +138,7 @@ impl Reconcile<Azure, Clients> for Network {
             return Ok(Removal::Pending(kept.join("; ")));
         }
         match cx.call(&[op::DELETE_NETWORK], || async { cx.clients.delete(id, &[]).await }).await.optional() {
-            // Azure may hold a subnet for a while for an environment that is gone.
+            // Azure may hold a subnet for a while after its environment was deleted.
             Err(error) if error.kind() == ErrorKind::Busy => Ok(Removal::Pending(format!(
                 "Azure still holds its subnets; take down again later ({})",
                 error.message()
@@ -158,7 +159,7 @@ impl Operate<Azure, Clients> for Network {
         cx.full_name(Scope::VirtualNetwork).map(str::to_owned)
     }
 
-    /// `GET virtualNetworks` and its subnets.
+    /// Calls `GET virtualNetworks`, which includes the subnets.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let found = look(cx).await?;
         let id = [cx.full_name(Scope::VirtualNetwork)?, "/subnets"].concat();
@@ -170,7 +171,7 @@ impl Operate<Azure, Clients> for Network {
     }
 }
 
-/// A network of the customer's has the subnets that the stack's apps need.
+/// Checks that a network of the customer's has the subnets that the stack's apps need.
 fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
     let id = cx.resource()?.id().as_str();
     let stands = |lifecycle: &Lifecycle| {
@@ -191,13 +192,13 @@ fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
     let names = lacking.join("` and `");
     let what =
         format!("the network has no subnet `{names}` of at least 32 addresses that is delegated to `{DELEGATION}`");
-    let help = "have whoever administers the network add it: it stays the customer's, and nothing else may stand in it";
+    let help = "have the network's administrator add it: it stays the customer's, and nothing else may be in it";
     Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id))
 }
 
-/// Half of the range for each lifecycle's environment: an environment has a subnet of its own.
+/// Splits the range in halves, one subnet for each lifecycle's environment.
 fn subnets(network: &Network) -> Result<[Value; 2]> {
-    let wrong = || Error::new(ErrorKind::Internal, format!("`{}` is no range", network.range()));
+    let wrong = || Error::new(ErrorKind::Internal, format!("`{}` is not an address range", network.range()));
     let (address, length) = network.range().split_once('/').ok_or_else(wrong)?;
     let address: std::net::Ipv4Addr = address.parse().map_err(|_| wrong())?;
     let length: u32 = length.parse().map_err(|_| wrong())?;

@@ -1,7 +1,7 @@
-//! The calls of a queue.
+//! The calls for a queue.
 //!
-//! A queue carries no tags. It is ours if the namespace is, which only this library makes, and it is finished when it says what
-//! the stack says: a queue is set by one call.
+//! A queue cannot have tags. It is ours if the namespace is, because only this library creates queues there. One call
+//! sets everything, so a queue is finished if its settings match the stack.
 
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result, Subject};
@@ -17,8 +17,8 @@ use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The most deliveries: where no dead-letter queue is wanted, a message should come back for as long as it is kept
-/// (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>).
+/// The maximum number of deliveries. Without a dead-letter queue, a message should be redelivered for as long as it is
+/// kept (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>).
 const MOST: u32 = 2000;
 
 /// A queue. <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/queues/get>
@@ -44,7 +44,7 @@ async fn look(cx: Context<'_>) -> Result<Found> {
     cx.call(&[op::GET_QUEUE], || async { cx.clients.get(id).await }).await
 }
 
-/// A length of time in the words of ISO 8601, which Azure may write in several ways.
+/// The seconds of an ISO 8601 duration, which Azure may write in several ways.
 fn seconds(text: &str) -> Option<i64> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().map(|duration| duration.as_secs())
@@ -60,7 +60,7 @@ fn is_set(found: &Says, queue: &Queue) -> bool {
         && found.max_delivery_count == deliveries(queue)
 }
 
-/// Where messages go that nobody here sends there.
+/// Whether messages are forwarded: we never set that, so somebody else did.
 fn astray(found: &Says) -> Option<&str> {
     let set = |name: &'_ Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
     let (forward, dead) = (set(&found.forward_to), set(&found.forward_dead_lettered_messages_to));
@@ -72,7 +72,7 @@ impl Reconcile<Azure, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         match namespace::observe(cx.about(Subject::Deployment)).await? {
             Observed::Own { .. } => {}
-            // Nothing can stand in it.
+            // Without a namespace there can be no queue.
             Observed::Absent => return Ok(Observed::Absent),
             other => return Ok(other),
         }
@@ -85,7 +85,7 @@ impl Reconcile<Azure, Clients> for Queue {
 
     async fn create(&self, cx: Context<'_>, _: &Marks) -> Result<()> {
         if look(cx).await.optional()?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "the queue is there"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "the queue already exists"));
         }
         put(cx, self).await
     }
@@ -98,7 +98,8 @@ impl Reconcile<Azure, Clients> for Queue {
         admit(cx).await
     }
 
-    /// Service Bus itself counts what waits, also what was set aside as dead: nobody needs to see it for that.
+    /// Keeps the queue if it holds messages. Service Bus counts them, including dead-lettered ones, so no permission to
+    /// read them is needed.
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         let held = look(cx).await?.properties.message_count;
         if held > 0 && data != Data::Delete {
@@ -117,7 +118,7 @@ impl Operate<Azure, Clients> for Queue {
         cx.full_name(Scope::Queue).map(address)
     }
 
-    /// `GET namespaces` and `GET namespaces/queues`.
+    /// Calls `GET namespaces` and `GET namespaces/queues`.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let id = cx.full_name(Scope::Namespace)?;
         cx.call(&[op::GET_NAMESPACE], || async { cx.clients.get::<Value>(id).await }).await?;

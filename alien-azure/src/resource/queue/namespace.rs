@@ -1,4 +1,4 @@
-//! The calls of the Service Bus namespace, which all queues of a deployment stand in.
+//! The calls for the Service Bus namespace, which all queues of a deployment share.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::client::tags::{self, Tags};
 use crate::naming::Ids;
 use crate::operations as op;
 
-/// How long a namespace may take to be made or removed.
+/// How long the creation or deletion of a namespace may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A namespace. <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/namespaces/get>
@@ -37,7 +37,7 @@ impl State for Found {
     }
 }
 
-/// A queue, as it is listed.
+/// A queue in a list.
 #[derive(Deserialize)]
 struct Listed {
     name: String,
@@ -59,7 +59,8 @@ pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     Ok(tags::observed(cx.deployment(), id(cx), found.tags.as_ref()).drifted(drift))
 }
 
-/// Keys are off: who may use a queue is for roles to say. Makes it, unless it is there and as it should be.
+/// Creates the namespace, unless it exists and is as it should be. Its keys are off, so roles alone decide who may use
+/// a queue. Returns whether it was created.
 pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
     let id = id(cx);
     if let Some(found) = look(cx).await.optional()? {
@@ -90,14 +91,14 @@ pub(crate) async fn finish(cx: Context<'_>, marks: &Marks) -> Result<()> {
     tags::finish(cx, &id(cx), marks).await
 }
 
-/// The queues that stand in it, whosever they are; none where it is not there.
+/// The names of the queues in the namespace, whoever owns them; none if it does not exist.
 pub(crate) async fn standing(cx: Context<'_>) -> Result<Vec<String>> {
     let queues = [&id(cx), "/queues"].concat();
     let listed = cx.call(&[op::LIST_QUEUES], || async { cx.clients.list::<Listed>(&queues, &[]).await });
     Ok(listed.await.optional()?.unwrap_or_default().into_iter().map(|queue| queue.name).collect())
 }
 
-/// Removes it, unless queues stand in it: with it they would go, and what they hold.
+/// Deletes the namespace, unless there are queues in it, which would be deleted with it.
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     let id = id(cx);
     let Some(found) = look(cx).await.optional()? else { return Ok(Removal::Gone) };
@@ -106,7 +107,7 @@ pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     }
     let standing = standing(cx).await?;
     if !standing.is_empty() {
-        return Ok(Removal::HoldsData(format!("queues stand in its namespace: {}", standing.join(", "))));
+        return Ok(Removal::HoldsData(format!("there are queues in its namespace: {}", standing.join(", "))));
     }
     cx.call(&[op::DELETE_NAMESPACE], || async { cx.clients.delete(&id, &[]).await }).await.optional()?;
     cx.until_gone(PATIENCE, || look(cx)).await?;

@@ -1,4 +1,4 @@
-//! The calls of a storage account and its container.
+//! The calls for a storage account and its container.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// How long an account may take to be made or removed.
+/// How long the creation or deletion of an account may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A storage account. <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>
@@ -46,7 +46,7 @@ impl State for Account {
 }
 
 impl Account {
-    /// Where it is more open than it should be.
+    /// How the account is more open than it should be; `None` if it is not.
     fn open(&self) -> Option<&'static str> {
         let says = &self.properties;
         [
@@ -54,7 +54,10 @@ impl Account {
             (says.allow_blob_public_access != Some(false), "it can be opened to the public"),
             (says.allow_cross_tenant_replication != Some(false), "it can be replicated to others"),
             (says.supports_https_traffic_only == Some(false), "it can be used without TLS"),
-            (says.minimum_tls_version.as_deref().is_some_and(|least| least < "TLS1_2"), "it can be used by an old TLS"),
+            (
+                says.minimum_tls_version.as_deref().is_some_and(|least| least < "TLS1_2"),
+                "it can be used with an old version of TLS",
+            ),
         ]
         .into_iter()
         .find_map(|(is, what)| is.then_some(what))
@@ -71,7 +74,7 @@ async fn look(cx: Context<'_>) -> Result<Value> {
     cx.call(&[op::GET_CONTAINER], || async { cx.clients.get(id).await }).await
 }
 
-/// What an account and the thing in it tell together: without the thing it is not finished.
+/// Combines an account and the container or table in it: without that, the account is not finished.
 pub(crate) fn observed(cx: Context<'_>, account: &Account, id: &str, thing: Option<&Value>) -> Observed {
     let found = tags::observed(cx.deployment(), id, account.tags.as_ref()).drifted(account.open().map(str::to_owned));
     match (found, thing) {
@@ -112,7 +115,8 @@ impl Reconcile<Azure, Clients> for Storage {
         tags::finish(cx, cx.full_name(Scope::Account)?, marks).await
     }
 
-    /// Nobody can tell that a container is empty without seeing the names in it: what is not to be deleted is kept.
+    /// Keeps the container unless its data may be deleted: reading blob names is the only way to see whether it is
+    /// empty.
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         if data != Data::Delete {
             return keep(cx).await;
@@ -125,13 +129,13 @@ impl Reconcile<Azure, Clients> for Storage {
 
 #[async_trait]
 impl Operate<Azure, Clients> for Storage {
-    /// Where its blobs are, and nothing that opens them.
+    /// The URL of the container. It contains no credentials.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         let (account, container) = (cx.name(Scope::Account)?, cx.name(Scope::Container)?);
         Ok(format!("https://{account}.blob.core.windows.net/{container}"))
     }
 
-    /// `GET storageAccounts` and `GET blobServices/containers`.
+    /// Calls `GET storageAccounts` and `GET blobServices/containers`.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let account = look_at_account(cx).await?;
         look(cx).await?;
@@ -139,13 +143,13 @@ impl Operate<Azure, Clients> for Storage {
     }
 }
 
-/// How versions and expiry are not as they were set.
+/// How versioning and expiry differ from the stack.
 async fn drift(cx: Context<'_>, storage: &Storage) -> Result<Option<String>> {
     let id = cx.full_name(Scope::BlobService)?;
     let service: Value = cx.call(&[op::GET_BLOB_SERVICE], || async { cx.clients.get(id).await }).await?;
     let versioned = service.pointer("/properties/isVersioningEnabled").and_then(Value::as_bool).unwrap_or_default();
     if versioned != storage.is_versioned() {
-        return Ok(Some("whether it keeps versions was changed".to_owned()));
+        return Ok(Some("its versioning was changed".to_owned()));
     }
     let id = cx.full_name(Scope::LifecycleRules)?;
     let rules = cx.call(&[op::GET_LIFECYCLE], || async { cx.clients.get::<Value>(id).await }).await.optional()?;
@@ -155,10 +159,10 @@ async fn drift(cx: Context<'_>, storage: &Storage) -> Result<Option<String>> {
     };
     let found: Vec<Option<f64>> = rules.into_iter().flatten().map(expires).collect();
     let due: Vec<Option<f64>> = storage.expiry_days().map(|days| Some(f64::from(days))).into_iter().collect();
-    Ok((found != due).then(|| "when its blobs expire was changed".to_owned()))
+    Ok((found != due).then(|| "the expiry of its blobs was changed".to_owned()))
 }
 
-/// No keys, nothing public, TLS alone
+/// The settings of a closed account: no keys, no public access, TLS only
 /// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
 fn closed() -> Value {
     json!({
@@ -171,8 +175,8 @@ fn closed() -> Value {
     })
 }
 
-/// Makes the account, for storage or for a table, closed from the first moment. What it holds is kept three times in one
-/// place: what every region has.
+/// Creates the account for a storage or a kv, closed from its creation on. It uses locally redundant storage, which
+/// every region has.
 pub(crate) async fn create_account(cx: Context<'_>, marks: &Marks) -> Result<()> {
     settle::clear(cx, PATIENCE, || look_at_account(cx)).await?;
     let id = cx.full_name(Scope::Account)?;
@@ -187,7 +191,7 @@ pub(crate) async fn create_account(cx: Context<'_>, marks: &Marks) -> Result<()>
     settle::made(cx, PATIENCE, || look_at_account(cx)).await.map(drop)
 }
 
-/// Closes the account again, where it is open; what else the customer chose for it stays.
+/// Closes the account if it is open. Other settings that the customer chose stay.
 pub(crate) async fn close(cx: Context<'_>) -> Result<()> {
     let found = settle::idle(cx, PATIENCE, || look_at_account(cx)).await?;
     if found.open().is_none() {
@@ -199,7 +203,7 @@ pub(crate) async fn close(cx: Context<'_>) -> Result<()> {
     settle::made(cx, PATIENCE, || look_at_account(cx)).await.map(drop)
 }
 
-/// Blobs expire, or do not. Versions that replaced and expired blobs leave are kept: the stack asks for them.
+/// Sets or removes the expiry of blobs. Old versions of replaced and expired blobs are kept: the stack asks for them.
 /// <https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure>
 async fn expire(cx: Context<'_>, storage: &Storage) -> Result<()> {
     let id = cx.full_name(Scope::LifecycleRules)?;
@@ -221,10 +225,10 @@ async fn expire(cx: Context<'_>, storage: &Storage) -> Result<()> {
     cx.call(&[op::PUT_LIFECYCLE], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 
-/// Keeps what may hold data, and takes from the deployment's identities what they were assigned there.
+/// Keeps what may hold data, and removes the role assignments of the deployment's identities there.
 pub(crate) async fn keep(cx: Context<'_>) -> Result<Removal> {
     dismiss(cx).await?;
-    Ok(Removal::HoldsData("it may hold data, which nobody here may see".to_owned()))
+    Ok(Removal::HoldsData("it may hold data, which this run may not read".to_owned()))
 }
 
 pub(crate) async fn delete_account(cx: Context<'_>) -> Result<Removal> {
@@ -234,7 +238,7 @@ pub(crate) async fn delete_account(cx: Context<'_>) -> Result<Removal> {
     Ok(Removal::Gone)
 }
 
-/// How an account and the thing in it are.
+/// The health of an account and of the container or table in it.
 pub(crate) fn health(account: &Account) -> Heartbeat {
     match account.open() {
         Some(open) => Heartbeat::new(Health::Degraded, open),
