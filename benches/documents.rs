@@ -48,7 +48,7 @@ fn azure() -> alien_azure::Target {
 
 /// Derives, renders and audits, without the clouds' limits, and writes compact JSON.
 fn documents<C: AccessControl>(stack: &Stack, target: &C::Target) -> String {
-    let rendered = alien_core::render_beyond_limits::<C>(black_box(stack), black_box(target)).unwrap();
+    let rendered = alien_core::adapter::render_beyond_limits(black_box(stack), black_box(target)).unwrap();
     serde_json::to_string(&rendered.documents).unwrap()
 }
 

@@ -7,12 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alien_conformance::stacks;
-use alien_core::memory;
-use alien_core::memory::Account;
-use alien_core::memory::Target;
-use alien_core::{
-    Artifacts, CallConfig, Clock, Deployment, DeploymentId, Manager, Options, Provision, Release, Silent, Stack,
-};
+use alien_core::memory::{self, Account, Target};
+use alien_core::{Admin, Artifacts, CallConfig, Clock, Deployment, DeploymentId, Manager, Release, Stack};
 use async_trait::async_trait;
 use divan::Bencher;
 use jiff::Timestamp;
@@ -50,23 +46,21 @@ impl Clock for NoWaiting {
 
 /// A deployment on an account of its own.
 struct Set {
-    account: Account,
-    provisioner: Box<dyn Provision>,
+    config: memory::Config,
+    admin: Admin,
     release: Release,
 }
 
 impl Set {
     fn new(stack: Stack) -> Self {
-        let account = Account::new(Arc::new(NoWaiting));
-        let id = DeploymentId::from(Uuid::nil());
-        let provisioner = Box::new(memory::provisioner(&account, id, Target::new("acme").unwrap(), calling()));
-        Self { account, provisioner, release: Release::new(stack, Artifacts::default()).unwrap() }
+        let config = memory::Config::new(Account::new(Arc::new(NoWaiting)));
+        let admin = memory::admin(&config, DeploymentId::from(Uuid::nil()), Target::new("acme").unwrap());
+        Self { config, admin, release: Release::new(stack, Artifacts::default()).unwrap() }
     }
 
     async fn up(&self, previous: Option<&Deployment>) -> Deployment {
-        let options = Options::new("bench").take_over();
-        let plan = self.provisioner.plan(&self.release, previous, &options).await.unwrap();
-        self.provisioner.apply(&plan, &options, &Silent).await.unwrap()
+        let plan = self.admin.plan(&self.release).previous(previous).await.unwrap();
+        self.admin.apply(&plan).take_over().await.unwrap()
     }
 }
 
@@ -75,9 +69,8 @@ impl Set {
 fn plan_from_a_record(bencher: Bencher<'_, '_>, resources: usize) {
     let (runtime, set) = (runtime(), Set::new(stacks::stack_of_size(resources)));
     let deployment = runtime.block_on(set.up(None));
-    let options = Options::new("bench");
     bencher.bench_local(|| {
-        let plan = runtime.block_on(set.provisioner.plan(&set.release, Some(&deployment), &options)).unwrap();
+        let plan = runtime.block_on(set.admin.plan(&set.release).previous(&deployment).into_future()).unwrap();
         assert!(plan.is_empty());
     });
 }
@@ -87,14 +80,13 @@ fn plan_from_a_record(bencher: Bencher<'_, '_>, resources: usize) {
 fn apply(bencher: Bencher<'_, '_>, resources: usize) {
     let runtime = runtime();
     let stack = stacks::stack_of_size(resources);
-    let options = Options::new("bench").take_over();
     bencher
         .with_inputs(|| {
             let set = Set::new(stack.clone());
-            let plan = runtime.block_on(set.provisioner.plan(&set.release, None, &options)).unwrap();
+            let plan = runtime.block_on(set.admin.plan(&set.release).into_future()).unwrap();
             (set, plan)
         })
-        .bench_local_values(|(set, plan)| runtime.block_on(set.provisioner.apply(&plan, &options, &Silent)).unwrap());
+        .bench_local_values(|(set, plan)| runtime.block_on(set.admin.apply(&plan).take_over().into_future()).unwrap());
 }
 
 /// 1,000 heartbeats: one session, and how many calls it takes in all.
@@ -104,11 +96,10 @@ fn a_thousand_heartbeats(bencher: Bencher<'_, '_>) {
     let deployment = runtime.block_on(set.up(None));
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let how = calling().recorder(Arc::new(move |_| {
+    let how = calling().with_recorder(Arc::new(move |_| {
         counted.fetch_add(1, Ordering::Relaxed);
     }));
-    let vendor = Arc::new(memory::impersonator(&set.account, "vendor", "proof", how));
-    let manager = Manager::new(vendor, deployment);
+    let manager = Manager::new(memory::vendor(&set.config.clone().with_calls(how)), deployment);
     let resources = manager.resources();
     let mut rounds = 0;
     bencher.bench_local(|| {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Connect;
-use alien_core::{ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Provision, Result, Side};
+use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Result, Side};
 use async_trait::async_trait;
 
 use crate::target::Target;
-use crate::{Aws, client_config, impersonator, provisioner};
+use crate::{Aws, Config, admin, vendor};
 
 /// Connects to AWS with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -19,27 +19,30 @@ const BOUNDARY: ConnectOption = ConnectOption {
     side: Side::Admin,
 };
 
+async fn config(connection: &Connection) -> Config {
+    let config = Config::found().await.with_calls(connection.calls.clone());
+    match connection.get(ConnectOption::ENDPOINT_URL.name) {
+        Some(url) => config.with_endpoint(url),
+        None => config,
+    }
+}
+
 #[async_trait]
 impl Connect for Adapter {
     type Cloud = Aws;
 
     const OPTIONS: &'static [ConnectOption] = &[BOUNDARY, ConnectOption::ENDPOINT_URL];
 
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: Target,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>> {
+    async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
         let wrong = |what: String| Error::new(ErrorKind::Input, what).at(BOUNDARY.name);
         let boundary = connection.get(BOUNDARY.name).map(str::parse).transpose();
         let boundary = boundary.map_err(|error: alien_core::TextError| wrong(error.to_string()))?;
-        let config = client_config(connection.get(ConnectOption::ENDPOINT_URL.name), &target.region).await;
-        Ok(Box::new(provisioner(&config, id, target, boundary, connection.calls.clone())))
+        let config = config(connection).await;
+        let config = boundary.into_iter().fold(config, Config::with_boundary);
+        Ok(admin(&config, id, target))
     }
 
-    async fn impersonator(&self, target: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        let config = client_config(connection.get(ConnectOption::ENDPOINT_URL.name), &target.region).await;
-        Ok(Arc::new(impersonator(&config, &connection.operator, connection.calls.clone())))
+    async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(vendor(&config(connection).await.with_operator(&connection.operator)))
     }
 }

@@ -7,8 +7,8 @@ pub(crate) mod calls;
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{Layout, Operation};
-use alien_core::{Holder, Kind};
+use alien_core::Kind;
+use alien_core::adapter::{Holder, Layout, Operation};
 
 use crate::Aws;
 use crate::naming::Arns;

@@ -15,14 +15,14 @@
 //!     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
 //!     external_id: "acme-7f3a".parse()?,
 //! };
-//! let rendered = alien_core::render::<alien_aws::Aws>(&stack, &target)?;
+//! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert_eq!(rendered.documents.resources["data"].id, "arn:aws:s3:::acme-data-4-222222222222");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls AWS: [`provisioner`] for the customer's admin, [`impersonator`] for the
-//! vendor. Without it, the crate has no network code.
+//! With the feature `client` it also calls AWS: [`admin`] for the customer's admin, [`vendor`] for the vendor, each with a
+//! [`Config`]. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -41,21 +41,21 @@ mod provider;
 mod resource;
 mod target;
 
-use alien_core::adapter::{Cloud, Rows, Table};
-use alien_core::{Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};
+use alien_core::adapter::{Cloud, Holder, Rows, Table};
+use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};
 
 #[cfg(feature = "client")]
-pub use client::Clients;
+pub use client::Config;
 pub use cloud::Aws;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
-pub use identity::assume::{Vendor, attributed_impersonator, impersonator};
+pub use identity::assume::vendor;
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Scope;
 #[cfg(feature = "client")]
-pub use provider::{Admin, client_config, provisioner};
+pub use provider::admin;
 pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
 
 impl Cloud for Aws {

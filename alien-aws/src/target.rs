@@ -1,7 +1,10 @@
 //! Where a deployment goes and whom it trusts.
 
+use alien_core::adapter::CloudTarget;
 use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
+
+use crate::Aws;
 
 parsed_text! {
     /// The number of an AWS account.
@@ -101,6 +104,10 @@ pub struct Target {
     pub vendor: VendorPrincipal,
     /// The external id that it must present.
     pub external_id: ExternalId,
+}
+
+impl CloudTarget for Target {
+    type Cloud = Aws;
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use alien_core::adapter::Connect;
-use alien_core::{ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Provision, Result, Side};
+use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Result, Side};
 use async_trait::async_trait;
 
 use crate::target::Target;
-use crate::{AUDIENCE, Azure, Config, Endpoint, VendorToken, impersonator, provisioner};
+use crate::{AUDIENCE, Azure, Config, Endpoint, VendorToken, admin, vendor};
 
 /// Connects to Azure with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -74,18 +74,13 @@ impl Connect for Adapter {
 
     const OPTIONS: &'static [ConnectOption] = &[ConnectOption::ENDPOINT_URL, CERTIFICATE, TOKEN_FILE];
 
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: Target,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>> {
-        let config = Config::found(endpoint(connection)?)?;
-        Ok(Box::new(provisioner(&config, id, target, connection.calls.clone())))
+    async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
+        let config = Config::found_at(endpoint(connection)?)?;
+        Ok(admin(&config.with_calls(connection.calls.clone()), id, target))
     }
 
-    async fn impersonator(&self, target: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        let token = token(target, connection)?;
-        Ok(Arc::new(impersonator(token, endpoint(connection)?, connection.calls.clone())))
+    async fn vendor(&self, target: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        let config = Config::for_vendor(token(target, connection)?).with_endpoint(endpoint(connection)?);
+        Ok(vendor(&config.with_calls(connection.calls.clone())))
     }
 }

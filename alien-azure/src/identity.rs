@@ -9,7 +9,7 @@ mod roles;
 
 use std::collections::BTreeSet;
 
-use alien_core::Holder;
+use alien_core::adapter::Holder;
 use alien_core::adapter::{Layout, Operation};
 
 use crate::Azure;

@@ -17,14 +17,14 @@
 //!     issuer: "https://oidc.vendor.example.com".parse()?,
 //!     subject: "deployment:acme".parse()?,
 //! };
-//! let rendered = alien_core::render::<alien_azure::Azure>(&stack, &target)?;
+//! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert!(rendered.documents.resources["data"].id.ends_with("/blobServices/default/containers/acme-data-4"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls Azure: [`provisioner`] for the customer's admin, [`impersonator`] for the
-//! vendor. Without it, the crate has no network code.
+//! With the feature `client` it also calls Azure: [`admin`] for the customer's admin, [`vendor`] for the vendor, each with a
+//! [`Config`]. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -44,23 +44,21 @@ mod resource;
 mod shared;
 mod target;
 
-use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
-use alien_core::{
-    Container, Field, Function, Holder, Kind, Kv, Network, Prefix, Problem, Queue, Resource, Stack, Storage,
-};
+use alien_core::adapter::{Cloud, Holder, Rows, Table, frozen_logs_are_shared};
+use alien_core::{Container, Field, Function, Kind, Kv, Network, Prefix, Problem, Queue, Resource, Stack, Storage};
 
 #[cfg(feature = "client")]
-pub use client::{Clients, Config, Endpoint, VendorToken};
+pub use client::{Config, Endpoint, VendorToken};
 pub use cloud::Azure;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 pub use identity::AUDIENCE;
 #[cfg(feature = "client")]
-pub use identity::assume::{Vendor, impersonator};
+pub use identity::assume::vendor;
 use naming::Ids;
 use operations::Scope;
 #[cfg(feature = "client")]
-pub use provider::{Admin, provisioner};
+pub use provider::admin;
 pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
 
 impl Cloud for Azure {

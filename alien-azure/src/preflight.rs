@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::AccessControl;
-use alien_core::{ErrorKind, Problem, Remedy, Result, Rule, Subject};
+use alien_core::adapter::{AccessControl, Subject};
+use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
 use serde_json::Value;
 
 use crate::Azure;

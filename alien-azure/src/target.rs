@@ -1,7 +1,10 @@
 //! Where a deployment goes and whom it trusts.
 
+use alien_core::adapter::CloudTarget;
 use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
+
+use crate::Azure;
 
 parsed_text! {
     /// The id of a subscription.
@@ -72,6 +75,10 @@ pub struct Target {
     pub issuer: Issuer,
     /// The subject that those tokens must have.
     pub subject: Subject,
+}
+
+impl CloudTarget for Target {
+    type Cloud = Azure;
 }
 
 #[cfg(test)]

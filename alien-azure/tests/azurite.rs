@@ -62,8 +62,7 @@ fn names(prefix: &str, id: &str) -> Names {
     stack.frozen(id, Storage::new());
     stack.frozen(kv.as_str(), Kv::new());
     let stack = stack.build().unwrap();
-    let documents =
-        alien_core::render::<alien_azure::Azure>(&stack, &target(prefix.parse().unwrap())).unwrap().documents;
+    let documents = alien_core::render(&stack, &target(prefix.parse().unwrap())).unwrap().documents;
     let named = |id: &str, below: &str| {
         let path = documents.resources[id].id.as_str();
         let (_, rest) = path.split_once("/providers/Microsoft.Storage/storageAccounts/").expect("an account's id");

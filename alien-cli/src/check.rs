@@ -1,6 +1,6 @@
 //! `alien check`: a stack against the one before it.
 
-use alien_core::{ChangeKind, Diff, Problem, Problems, Who};
+use alien_core::{Diff, Problem, Problems};
 
 use crate::args::Format;
 use crate::args::vendor::CheckArgs;
@@ -21,23 +21,16 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 /// What changed, and who may apply it.
 pub(crate) fn text(diff: &Diff, format: Format) -> String {
+    if format == Format::Markdown {
+        return diff.to_markdown();
+    }
     if diff.changes.is_empty() && diff.grants.is_empty() {
         return "Nothing changed.".to_owned();
     }
-    let changes = diff.changes.iter().map(|change| {
-        let what = match &change.kind {
-            ChangeKind::Added => "added".to_owned(),
-            ChangeKind::Removed => "removed".to_owned(),
-            ChangeKind::Thawed => "was frozen, is live".to_owned(),
-            ChangeKind::Froze => "was live, is frozen".to_owned(),
-            ChangeKind::Settings { lifecycle, fields } => format!("{lifecycle}, changed: {}", fields.join(", ")),
-        };
-        let who = match change.who {
-            Who::Vendor => "the vendor, by an update",
-            Who::Admin => "the customer's admin, by setting up again",
-        };
-        vec![change.resource.clone(), what, who.to_owned()]
-    });
+    let changes = diff
+        .changes
+        .iter()
+        .map(|change| vec![change.resource.clone(), change.kind.describe(), change.who.describe().to_owned()]);
     let mut text = output::table(format, &["resource", "change", "who may apply it"], changes.collect());
     if !diff.grants.is_empty() {
         let grants = diff.grants.iter().map(|grant| {

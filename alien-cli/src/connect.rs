@@ -3,7 +3,7 @@
 use std::env;
 use std::sync::Arc;
 
-use alien_core::{CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager, Provision};
+use alien_core::{Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager};
 
 use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
@@ -12,34 +12,31 @@ use crate::output::Failure;
 use crate::{file, target};
 
 /// What the customer's admin does.
-pub(crate) async fn provisioner(
+pub(crate) async fn admin(
     cloud: Cloud,
     id: DeploymentId,
     target: &alien_core::AnyTarget,
     flags: &Flags<AsAdmin>,
-) -> Result<Box<dyn Provision>, Failure> {
-    cloud.provisioner(id, target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
+) -> Result<Admin, Failure> {
+    cloud.admin(id, target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
 }
 
 /// The vendor's way into a deployment.
-pub(crate) async fn impersonator(
-    record: &Deployment,
-    flags: &Flags<AsVendor>,
-) -> Result<Arc<dyn Impersonate>, Failure> {
+pub(crate) async fn vendor(record: &Deployment, flags: &Flags<AsVendor>) -> Result<Arc<dyn Impersonate>, Failure> {
     let cloud = clouds::named(&record.cloud)?;
-    cloud.impersonator(&record.target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
+    cloud.vendor(&record.target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
 }
 
 /// The vendor's face of a deployment.
 pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
     let record = file::record(&args.record)?;
-    let impersonator = impersonator(&record, &args.connection).await?;
-    Ok(Manager::new(impersonator, record))
+    let vendor = vendor(&record, &args.connection).await?;
+    Ok(Manager::new(vendor, record))
 }
 
 fn connection<W>(flags: &Flags<W>) -> Connection {
     let connection = Connection::new(CallConfig::default(), operator());
-    flags.given.iter().fold(connection, |connection, (name, text)| connection.option(name, text))
+    flags.given.iter().fold(connection, |connection, (name, text)| connection.with_option(name, text))
 }
 
 /// The name under which the vendor's sessions stand in the customer's own records: `ALIEN_OPERATOR`, else the user's.

@@ -1,45 +1,45 @@
 //! `alien invite` and `alien register`: what the customer is given, and what comes back.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use alien_core::{Deployment, DeploymentId, Invitation};
+use alien_core::{Deployment, DeploymentId, Invitation, Stack};
 
 use crate::args::vendor::{InviteArgs, RegisterArgs};
-use crate::clouds::{self, Cloud};
+use crate::clouds;
 use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
 use crate::{connect, target};
 
 pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
-    let whom = match (&args.record, args.cloud) {
-        (Some(record), _) => file::record(record).and_then(again),
-        (None, Some(cloud)) => anew(cloud, args),
-        (None, None) => Err(Failure::form("--cloud", "missing", "add it")),
-    };
-    let (stack, (id, cloud, trust)) = output::both(file::stack(&args.stack), whom)?;
-    output::warn(stack.warnings());
-    let invitation = Invitation { version: Invitation::VERSION, id, cloud, trust, stack };
+    let stack = file::stack(&args.stack);
+    let invitation = match (&args.record, args.cloud) {
+        (Some(record), _) => {
+            let (stack, record) = output::both(stack, file::record(record))?;
+            again(&record, stack)
+        }
+        // What one customer's cloud asks the vendor to show fits no other's.
+        (None, Some(cloud)) => {
+            let id = DeploymentId::new();
+            // Whom to trust is judged also where the stack cannot be read.
+            let nothing = Stack::builder("nothing").build()?;
+            let (stack, _) = output::both(stack, target::invite(cloud, id, &args.trust, nothing))?;
+            target::invite(cloud, id, &args.trust, stack)
+        }
+        (None, None) => output::both(stack, Err(Failure::form("--cloud", "missing", "add it"))).map(|(_, never)| never),
+    }?;
+    output::warn(invitation.stack.warnings());
     match &args.out {
         Some(path) => absent(path).and_then(|()| Replacement::of(path)?.write(&invitation)),
         None => output::json(&invitation),
     }
 }
 
-type Whom = (DeploymentId, String, BTreeMap<String, String>);
-
-/// A new deployment. What one customer's cloud asks the vendor to show fits no other's.
-fn anew(cloud: Cloud, args: &InviteArgs) -> Result<Whom, Failure> {
-    let id = DeploymentId::new();
-    Ok((id, cloud.cloud().to_owned(), target::trust(cloud, id, &args.trust)?))
-}
-
 /// A deployment that is there: its id and whom it trusts stay.
-fn again(record: Deployment) -> Result<Whom, Failure> {
-    let fields = clouds::named(&record.cloud)?.fields().iter().filter(|field| field.is_trust());
+fn again(record: &Deployment, stack: Stack) -> Result<Invitation, Failure> {
+    let cloud = clouds::named(&record.cloud)?;
+    let fields = cloud.fields().iter().filter(|field| field.is_trust());
     let trust = fields.filter_map(|field| Some((field.name.to_owned(), record.target.field(field.name)?.to_owned())));
-    let trust = trust.collect();
-    Ok((record.id, record.cloud, trust))
+    Ok(cloud.invite(record.id, trust.collect(), stack)?)
 }
 
 /// An invitation cannot be made a second time: another one has another id.
@@ -58,8 +58,8 @@ pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
     }
-    let impersonator = connect::impersonator(&record, &args.record.connection).await?;
-    impersonator.register(&invitation, &record).await?;
+    let vendor = connect::vendor(&record, &args.record.connection).await?;
+    vendor.register(&invitation, &record).await?;
     output::line(format_args!(
         "registered {}: `{}` lets the vendor in, and nobody without its proof",
         record.id, record.identity

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use alien_conformance::world::HurriedClock;
 use alien_core::adapter::DeploymentContext;
-use alien_core::memory::{Account, Memory, Target, impersonator, provisioner};
-use alien_core::{
-    Artifacts, CallConfig, Clock, Code, Deployment, DeploymentId, Manager, Options, Provision, Release, Silent, Stack,
-};
+use alien_core::memory::{self, Account, BROKEN, Memory, Target};
+use alien_core::{Admin, Artifacts, Clock, Code, Deployment, DeploymentId, Manager, Release, Stack};
 use serde_json::json;
 
 use crate::run;
@@ -24,17 +22,16 @@ pub(crate) fn stack(memory: u32) -> Stack {
 }
 
 const WORKING: &[u8] = b"working";
-/// The account's mark of code that does not start.
-const BROKEN: &[u8] = b"broken";
 
 fn with_code(memory: u32, worker: &[u8]) -> Stack {
     let function = |id: &str, code: &[u8]| {
         json!({
             "id": id, "type": "function", "lifecycle": "live", "code": Code::zip(code),
-            "profile": "execution", "memoryMib": memory, "commands": id == "api",
+            "profile": "execution", "memoryMib": memory, "memoryBounds": { "min": 128, "max": 2048 }, "commands": id == "api",
         })
     };
     let stack = json!({
+        "version": Stack::VERSION,
         "name": "my-app",
         "resources": [
             { "id": "data", "type": "storage", "lifecycle": "frozen" },
@@ -64,7 +61,6 @@ pub(crate) fn broken(memory: u32) -> Release {
 /// An account, and the deployment that goes there.
 pub(crate) struct Cloud {
     pub(crate) account: Account,
-    clock: Arc<dyn Clock>,
     id: DeploymentId,
     target: Target,
 }
@@ -73,11 +69,11 @@ impl Cloud {
     pub(crate) fn new() -> Self {
         let id = "01890000-0000-7000-8000-000000000000".parse().unwrap();
         let clock: Arc<dyn Clock> = HurriedClock::begin();
-        Self { account: Account::new(Arc::clone(&clock)), clock, id, target: Target::new("my-app").unwrap() }
+        Self { account: Account::new(clock), id, target: Target::new("my-app").unwrap() }
     }
 
-    pub(crate) fn provisioner(&self) -> Box<dyn Provision> {
-        Box::new(provisioner(&self.account, self.id, self.target.clone(), self.config()))
+    pub(crate) fn admin(&self) -> Admin {
+        memory::admin(&self.config(), self.id, self.target.clone())
     }
 
     /// The name of a resource in the account.
@@ -88,20 +84,19 @@ impl Cloud {
 
     /// Sets a release up.
     pub(crate) fn up(&self, release: &Release) -> Deployment {
-        let (provisioner, options) = (self.provisioner(), Options::new("run"));
+        let admin = self.admin();
         let done = async {
-            let plan = provisioner.plan(release, None, &options).await?;
-            Ok(provisioner.apply(&plan, &options, &Silent).await?)
+            let plan = admin.plan(release).await?;
+            Ok(admin.apply(&plan).await?)
         };
         run(done).unwrap()
     }
 
     pub(crate) fn manager(&self, record: Deployment) -> Manager {
-        let Target { vendor, proof, .. } = &self.target;
-        Manager::new(Arc::new(impersonator(&self.account, vendor, proof, self.config())), record)
+        Manager::new(memory::vendor(&self.config()), record)
     }
 
-    fn config(&self) -> CallConfig {
-        CallConfig::new(Arc::clone(&self.clock))
+    fn config(&self) -> memory::Config {
+        memory::Config::new(self.account.clone())
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use alien_core::{Event, Progress, Silent};
+use alien_core::Event;
+use alien_core::adapter::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Shown;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use alien_core::{DisclosureKind, Layer, Reach, Report, Reviewed, Size, Stack};
+use alien_core::{Layer, Reach, Report, Reviewed, Size, Stack};
 
 use crate::args::Format;
 use crate::output::table;
@@ -62,13 +62,7 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
     if !report.disclosures.is_empty() {
         heading(&mut text, format, "What should be known");
         let rows = report.disclosures.iter().map(|disclosure| {
-            let sort = match disclosure.kind {
-                DisclosureKind::Reveals => "shows more than health",
-                DisclosureKind::Extended => "extended by the stack",
-                DisclosureKind::Indirect => "extended by the stack: indirect data access",
-                DisclosureKind::Wide => "the cloud has no narrower place",
-                DisclosureKind::Path => "extended by the stack: a known path of escalation",
-            };
+            let sort = disclosure.kind.describe();
             let resource = disclosure.resource.clone().unwrap_or_else(|| "(shared)".to_owned());
             vec![resource, disclosure.permission.to_string(), disclosure.what.to_string(), sort.to_owned()]
         });

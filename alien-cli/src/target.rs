@@ -1,8 +1,6 @@
 //! From flags, an invitation and a record to where a deployment goes and whom it trusts: every problem at once.
 
-use std::collections::BTreeMap;
-
-use alien_core::{AnyTarget, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule};
+use alien_core::{AnyTarget, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack};
 
 use crate::args::flags::{Flags, Place, Target, Trust};
 use crate::clouds::{Cloud, flag, kebab};
@@ -13,9 +11,14 @@ pub(crate) fn flagged(cloud: Cloud, flags: &Flags<Target>) -> Result<AnyTarget, 
     cloud.target(flags.given.clone()).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
 
-/// Whom a new deployment trusts.
-pub(crate) fn trust(cloud: Cloud, id: DeploymentId, flags: &Flags<Trust>) -> Result<BTreeMap<String, String>, Failure> {
-    cloud.trust(id, flags.given.clone()).map_err(|problems| Failure::Refused(at_flags(&problems)))
+/// The invitation to a new deployment, which trusts whom the flags name.
+pub(crate) fn invite(
+    cloud: Cloud,
+    id: DeploymentId,
+    flags: &Flags<Trust>,
+    stack: Stack,
+) -> Result<Invitation, Failure> {
+    cloud.invite(id, flags.given.clone(), stack).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
 
 /// Where an invitation is set up: whom to trust is the invitation's to say, and the rest is the customer's: by flags, or by

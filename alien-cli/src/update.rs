@@ -19,8 +19,8 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     }
     Problems::none(diff.admin_only())?;
     let release = Release::partial(stack, zips);
-    let impersonator = connect::impersonator(&record, &args.record.connection).await?;
-    roll_out(&Manager::new(impersonator, record), &release, &previous, Replacement::of(path)?).await?;
+    let vendor = connect::vendor(&record, &args.record.connection).await?;
+    roll_out(&Manager::new(vendor, record), &release, &previous, Replacement::of(path)?).await?;
     show(&diff, args)
 }
 
@@ -37,7 +37,7 @@ async fn roll_out(
     if manager.deployment() != before {
         record.write(&manager.deployment())?;
     }
-    let released = manager.carry_out(begun, previous).await;
+    let released = manager.carry_out(begun).previous(previous).await.into_result();
     if manager.deployment() != before {
         record.write(&manager.deployment())?;
     }

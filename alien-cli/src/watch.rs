@@ -2,14 +2,11 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::pin::pin;
-use std::time::Duration;
 
 use alien_core::{
     AnyHandle, Clock as _, Frozen, Function, Health, Kind, Lifecycle, Live, LogLine, Manager, SystemClock,
 };
 use futures_util::TryStreamExt as _;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -17,9 +14,6 @@ use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs};
 use crate::connect::manager;
 use crate::file;
 use crate::output::{self, Failure};
-
-/// How long `--follow` waits at the end of a log.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// The handle of a resource, whatever it is.
 fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
@@ -84,53 +78,12 @@ fn healthy(beats: &[Beat]) -> Result<(), Failure> {
 pub(crate) async fn logs(args: &LogsArgs) -> Result<(), Failure> {
     let manager = manager(&args.record).await?;
     let handle = resource(&manager, &args.resource)?;
-    let mut tail = Tail::from(args.since.before(SystemClock.now()));
-    loop {
-        let mut lines = pin!(manager.logs(&handle, tail.from));
-        while let Some(line) = lines.try_next().await? {
-            if tail.is_new(&line) {
-                show(&line, args.json)?;
-            }
-        }
-        if !args.follow {
-            return Ok(());
-        }
-        SystemClock.sleep(PAUSE).await;
-        tail.read_again();
+    let logs = manager.logs(&handle).since(args.since.before(SystemClock.now()));
+    let mut lines = if args.follow { logs.follow() } else { logs.read() };
+    while let Some(line) = lines.try_next().await? {
+        show(&line, args.json)?;
     }
-}
-
-/// How far a log was read. It is read again from the time of its last line, as more may have been written at that time.
-struct Tail {
-    from: Timestamp,
-    shown: Vec<LogLine>,
-    skip: Vec<LogLine>,
-}
-
-impl Tail {
-    const fn from(from: Timestamp) -> Self {
-        Self { from, shown: Vec::new(), skip: Vec::new() }
-    }
-
-    /// The lines of the last time come once more.
-    fn read_again(&mut self) {
-        self.skip.clone_from(&self.shown);
-    }
-
-    fn is_new(&mut self, line: &LogLine) -> bool {
-        if let Some(position) = self.skip.iter().position(|skipped| skipped == line) {
-            self.skip.swap_remove(position);
-            return false;
-        }
-        if line.at > self.from {
-            self.from = line.at;
-            self.shown.clear();
-        }
-        if line.at == self.from {
-            self.shown.push(line.clone());
-        }
-        true
-    }
+    Ok(())
 }
 
 fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
@@ -195,22 +148,6 @@ mod tests {
         assert_eq!(run(send(&manager, "api", b"abc")).unwrap(), b"abc");
         let told = run(send(&manager, "data", b"abc")).unwrap_err().to_string();
         assert!(told.contains("`data`: it is a frozen storage"), "{told}");
-    }
-
-    #[test]
-    fn a_log_that_is_read_again_shows_every_line_once() {
-        let line =
-            |second: i64, text: &str| LogLine { at: Timestamp::from_second(second).unwrap(), text: text.to_owned() };
-        let mut tail = Tail::from(Timestamp::UNIX_EPOCH);
-        assert!(tail.is_new(&line(1, "a")) && tail.is_new(&line(2, "b")) && tail.is_new(&line(2, "b")));
-        tail.read_again();
-        assert_eq!(tail.from, Timestamp::from_second(2).unwrap());
-        // Two equal lines were shown, and a third was written since.
-        let news: Vec<bool> = ["b", "b", "b", "c"].map(|text| tail.is_new(&line(2, text))).into();
-        assert_eq!(news, [false, false, true, true]);
-        tail.read_again();
-        let news: Vec<bool> = ["b", "b", "b", "c", "d"].map(|text| tail.is_new(&line(2, text))).into();
-        assert_eq!(news, [false, false, false, false, true]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{AccessControl, Effect, Guard, NamedResource, Names};
-use alien_core::{Documents, Kind, Layer, Lifecycle, Prefix, Set, Stack, Subject};
+use alien_core::adapter::{AccessControl, Effect, Guard, NamedResource, Names, Subject};
+use alien_core::{Documents, Kind, Layer, Lifecycle, Prefix, Set, Stack};
 
 /// The names of everything of a deployment of the stack.
 #[must_use]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use alien_core::adapter::AccessControl;
-use alien_core::{Kind, Layer, Prefix, Rendered, Set, Stack, SubjectType};
+use alien_core::adapter::{AccessControl, SubjectType};
+use alien_core::{Kind, Layer, Prefix, Rendered, Set, Stack};
 
 /// The stack of the documentation.
 #[must_use]

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_core::{
-    CallConfig, Container, Data, Deployment, Function, Kv, Network, Profile, Provision, Queue, Release, Silent, Stack,
-    Storage,
+    Admin, CallConfig, Container, Data, Deployment, Function, Kv, Network, Profile, Queue, Release, Stack, Storage,
 };
 use futures_util::future::BoxFuture;
 
-use crate::world::{Calls, Case, HurriedClock, World, quickly, release, run};
+use crate::world::{Calls, Case, HurriedClock, World, quickly, release};
 
 /// A world whose peer can lose an answer, and tells all that stands in it.
 pub trait Faulty: World {
@@ -31,10 +30,10 @@ fn each_kind<W: World>(world: &W) -> Stack {
     let mut stack = Stack::builder("each");
     let network = stack.frozen("net", Network::new("10.20.0.0/16"));
     let data = stack.frozen("data", Storage::new());
-    stack.frozen("cache", Kv::new().time_to_live("expires"));
-    let jobs = stack.live("jobs", Queue::new().dead_letter_after(5));
-    stack.live("api", Function::new(api, "code").commands().trigger(&jobs));
-    stack.live("worker", Container::new(worker, "code").network(&network));
+    stack.frozen("cache", Kv::new().with_time_to_live("expires"));
+    let jobs = stack.live("jobs", Queue::new().with_dead_letters_after(5));
+    stack.live("api", Function::new(api, "code").with_commands().with_trigger(&jobs));
+    stack.live("worker", Container::new(worker, "code").with_network(&network));
     let profile = Profile::new().on(&data, [Storage::DATA_READ]).on(&jobs, [Queue::DATA_READ]);
     stack.profile("code", profile);
     stack.build().unwrap_or_else(|problems| panic!("{problems}"))
@@ -44,19 +43,22 @@ fn hurried() -> CallConfig {
     quickly(HurriedClock::begin(), Duration::from_secs(600))
 }
 
-fn provisioner<W: World>(world: &W, case: &Case<'_, W>, how: CallConfig) -> Arc<dyn Provision> {
-    world.provisioner(case.invitation.id, case.target.clone(), how)
+fn admin_of<W: World>(world: &W, case: &Case<'_, W>, how: CallConfig) -> Admin {
+    world.admin(case.invitation.id, case.target.clone(), how)
 }
 
-async fn up(provisioner: &dyn Provision, release: &Release) -> alien_core::Result<Deployment> {
-    let options = run().take_over();
-    let plan = provisioner.plan(release, None, &options).await?;
-    provisioner.apply(&plan, &options, &Silent).await
+async fn up(admin: &Admin, release: &Release) -> alien_core::Result<Deployment> {
+    let plan = admin.plan(release).take_over().await?;
+    admin.apply(&plan).take_over().await
 }
 
 /// The same, but for the id that the cloud chooses anew for an identity that is made anew.
 fn same(one: &Deployment, other: &Deployment) -> bool {
-    let without = |deployment: &Deployment| Deployment { identity_id: None, ..deployment.clone() };
+    let without = |deployment: &Deployment| {
+        let mut deployment = deployment.clone();
+        deployment.identity_id = None;
+        deployment
+    };
     without(one) == without(other)
 }
 
@@ -69,23 +71,23 @@ pub async fn a_lost_answer_does_no_harm<W: Faulty>(world: &W) -> usize {
     let stack = each_kind(world);
     let release = release(&stack, &[]);
     let case = Case::new(world, "lost", stack.clone());
-    let admin = provisioner(world, &case, hurried());
+    let admin = admin_of(world, &case, hurried());
     let before = world.there();
     let _ = world.take_changes();
-    let wanted = up(&*admin, &release).await.unwrap();
-    admin.revoke(&wanted, &run()).await.unwrap();
-    up(&*admin, &release).await.unwrap();
-    admin.destroy(&wanted, Data::Delete, &run(), &Silent).await.unwrap();
+    let wanted = up(&admin, &release).await.unwrap();
+    admin.revoke(&wanted).await.unwrap();
+    up(&admin, &release).await.unwrap();
+    admin.destroy(&wanted).data(Data::Delete).await.unwrap();
     assert_eq!(world.there(), before);
     let changes = world.take_changes();
     for method in &changes {
         world.lose_an_answer(method);
-        let made = up(&*admin, &release).await.unwrap_or_else(|error| panic!("{method}, set up: {error}"));
+        let made = up(&admin, &release).await.unwrap_or_else(|error| panic!("{method}, set up: {error}"));
         assert!(same(&made, &wanted), "{method}: {made:?}");
-        let plan = admin.plan(&release, Some(&made), &run()).await.unwrap();
+        let plan = admin.plan(&release).previous(&made).await.unwrap();
         assert!(plan.is_empty(), "{method}:\n{plan}");
         world.lose_an_answer(method);
-        let remains = admin.destroy(&made, Data::Delete, &run().take_over(), &Silent).await;
+        let remains = admin.destroy(&made).data(Data::Delete).take_over().await;
         let remains = remains.unwrap_or_else(|error| panic!("{method}, take down: {error}"));
         assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{method}: {remains:?}");
         assert_eq!(world.there(), before, "{method}");
@@ -100,7 +102,7 @@ async fn killed_after<T>(calls: usize, work: impl FnOnce(CallConfig) -> BoxFutur
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let stop = Mutex::new(Some(stop));
     let counted = Arc::clone(&made);
-    let how = hurried().recorder(Arc::new(move |_| {
+    let how = hurried().with_recorder(Arc::new(move |_| {
         if counted.fetch_add(1, Ordering::SeqCst) + 1 == calls {
             let _ = stop.lock().unwrap().take().map(|stop| stop.send(()));
         }
@@ -135,31 +137,31 @@ pub async fn what_is_killed_is_finished<W: Faulty>(world: &W) -> usize {
     let stack = each_kind(world);
     let release = release(&stack, &[]);
     let case = Case::new(world, "killed", stack.clone());
-    let admin = provisioner(world, &case, hurried());
+    let admin = admin_of(world, &case, hurried());
     let before = world.there();
     let made = Calls::default();
-    let wanted = up(&*provisioner(world, &case, hurried().recorder(made.recorder())), &release).await.unwrap();
-    admin.destroy(&wanted, Data::Delete, &run(), &Silent).await.unwrap();
+    let wanted = up(&admin_of(world, &case, hurried().with_recorder(made.recorder())), &release).await.unwrap();
+    admin.destroy(&wanted).data(Data::Delete).await.unwrap();
     // Half of the kills are of take-downs.
     let whole = made.take().len();
     let stride = (whole / kills(40).div_ceil(2)).max(1);
     let (mut killed, mut calls) = (0, 1);
     loop {
         let ended = killed_after(calls, |how| {
-            let (admin, release) = (provisioner(world, &case, how), release.clone());
-            Box::pin(async move { up(&*admin, &release).await })
+            let (admin, release) = (admin_of(world, &case, how), release.clone());
+            Box::pin(async move { up(&admin, &release).await })
         });
         let up_ended = ended.await;
-        let made = up(&*admin, &release).await.unwrap_or_else(|error| panic!("after {calls} calls: {error}"));
+        let made = up(&admin, &release).await.unwrap_or_else(|error| panic!("after {calls} calls: {error}"));
         assert!(same(&made, &wanted), "{made:?}");
-        let plan = admin.plan(&release, Some(&made), &run()).await.unwrap();
+        let plan = admin.plan(&release).previous(&made).await.unwrap();
         assert!(plan.is_empty(), "after {calls} calls:\n{plan}");
         let ended = killed_after(calls, |how| {
-            let (admin, made) = (provisioner(world, &case, how), made.clone());
-            Box::pin(async move { admin.destroy(&made, Data::Delete, &run(), &Silent).await })
+            let (admin, made) = (admin_of(world, &case, how), made.clone());
+            Box::pin(async move { admin.destroy(&made).data(Data::Delete).await })
         });
         let down_ended = ended.await;
-        let remains = admin.destroy(&made, Data::Delete, &run().take_over(), &Silent).await;
+        let remains = admin.destroy(&made).data(Data::Delete).take_over().await;
         let remains = remains.unwrap_or_else(|error| panic!("after {calls} calls: {error}"));
         assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
         assert_eq!(world.there(), before, "after {calls} calls something was left, or taken");

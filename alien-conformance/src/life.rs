@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{Change, Cloud, DeploymentContext, last};
+use alien_core::adapter::{Change, Cloud, DeploymentContext, LogQuery, Purpose, last};
 use alien_core::{
-    Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Field, Frozen,
-    Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, LogQuery, Manager, Network, Profile, Purpose, Queue,
-    Release, Silent, Stack, Storage,
+    Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Existing, Field,
+    Frozen, Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release,
+    Stack, Storage,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::stacks::IMAGE;
-use crate::world::{Calls, Case, Patience, Shipped, World, needed, release, run};
+use crate::world::{Calls, Case, Patience, Shipped, World, needed, release};
 
 /// A stack with every kind, frozen beside live where code runs, wired as products are.
 ///
@@ -24,14 +24,16 @@ use crate::world::{Calls, Case, Patience, Shipped, World, needed, release, run};
 pub fn product(code: &Shipped) -> Stack {
     let mut stack = Stack::builder("product");
     let network = stack.frozen("net", Network::new("10.20.0.0/16"));
-    let data = stack.frozen("data", Storage::new().versioned());
-    let cache = stack.live("cache", Kv::new().time_to_live("expires"));
-    let jobs = stack.live("jobs", Queue::new().dead_letter_after(5));
-    let api = Function::new(code.code(), "execution").memory_mib(256).variable("MODE", "first");
-    let api = stack.live("api", api.commands().trigger(&jobs));
-    let ledger = stack.frozen("ledger", Function::new(code.code(), "ledger").memory_mib(128));
-    let worker = stack.live("worker", Container::new(Code::image(IMAGE), "execution").network(&network));
-    stack.frozen("mailer", Container::new(Code::image(IMAGE), "ledger"));
+    let data = stack.frozen("data", Storage::new().with_versions());
+    let cache = stack.live("cache", Kv::new().with_time_to_live("expires"));
+    let jobs = stack.live("jobs", Queue::new().with_dead_letters_after(5));
+    let api = Function::new(code.code(), "execution").with_memory_mib(256).with_memory_bounds(256..=1024);
+    let api = api.with_variable("MODE", "first");
+    let api = stack.live("api", api.with_commands().with_trigger(&jobs));
+    let ledger = stack.frozen("ledger", Function::new(code.code(), "ledger").with_memory_mib(128));
+    let worker =
+        stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "execution").with_network(&network));
+    stack.frozen("mailer", Container::new(IMAGE.parse::<Code>().unwrap(), "ledger"));
     stack.link(&api, &data);
     stack.link(&api, &cache);
     stack.link(&worker, &jobs);
@@ -57,18 +59,18 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     let first = release(&stack, std::slice::from_ref(&code));
 
     // A plan changes nothing, and what was set up is as it should be.
-    let plan = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&first).await.unwrap();
     assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
     assert_eq!(
         plan.steps.len(),
         stack.resources().len() + 4,
         "resources, two profiles, the vendor, a cluster:\n{plan}"
     );
-    let again = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    let again = case.admin.plan(&first).await.unwrap();
     assert_eq!(plan.steps, again.steps);
-    let deployment = case.provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    let deployment = case.admin.apply(&plan).await.unwrap();
     world.prepare(&deployment).await;
-    let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     assert_eq!(case.up(&first, None).await.unwrap(), deployment, "the same again gives the same record");
     let text = serde_json::to_string_pretty(&deployment).unwrap();
@@ -76,13 +78,14 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
 
     // Registered only as it was invited.
     let (manager, calls) = case.manager(&deployment);
-    let vendor = world.impersonator(world.calling());
+    let vendor = world.vendor(world.calling());
     vendor.register(&case.invitation, &deployment).await.unwrap();
     for Field { name, .. } in W::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
         let mut target = serde_json::to_value(&deployment.target).unwrap();
         // Another principal, which the target would take.
         target[*name] = format!("{}x", target[*name].as_str().unwrap()).into();
-        let other = Deployment { target: serde_json::from_value(target).unwrap(), ..deployment.clone() };
+        let mut other = deployment.clone();
+        other.target = serde_json::from_value(target).unwrap();
         let error = vendor.register(&case.invitation, &other).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
         assert!(error.to_string().contains(name), "{error}");
@@ -97,30 +100,30 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     frozen_is_refused(world, &manager, &deployment).await;
 
     // Back to what the customer's admin approved, also where the admin has not heard of the updates.
-    let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
     let changed = plan.steps.iter().filter(|step| step.action != Action::Leave);
     let changed: Vec<_> = changed.map(|step| (step.subject.as_str(), step.action)).collect();
     assert_eq!(changed, [("api", Action::Update), ("worker", Action::Update)], "{plan}");
     assert!(plan.to_string().contains("it is not as it was set up"), "{plan}");
     assert_eq!(case.up(&first, Some(&deployment)).await.unwrap(), deployment);
 
-    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    case.admin.revoke(&deployment).await.unwrap();
     let error = manager.heartbeat(&manager.resources()[0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
     let fresh = case.manager(&deployment).0;
     let error =
-        fresh.update(&fresh.find::<Function, Live>("api").unwrap(), FunctionUpdate::new().memory_mib(512)).await;
+        fresh.update(&fresh.find::<Function, Live>("api").unwrap(), FunctionUpdate::new().with_memory_mib(512)).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Revoked);
     case.up(&first, None).await.unwrap();
     vendor.register(&case.invitation, &deployment).await.unwrap();
     let beat = fresh.heartbeat(&fresh.resources()[0]).await.unwrap();
     assert_eq!(beat.health, Health::Healthy, "{beat:?}");
 
-    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!((remains.kept.as_slice(), remains.foreign.as_slice()), (&[][..], &[][..]));
-    let plan = case.provisioner.plan(&first, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&first).await.unwrap();
     assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
-    let again = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let again = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!(again, remains, "what is gone can be taken down again");
 }
 
@@ -128,29 +131,29 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     let api = manager.find::<Function, Live>("api").unwrap();
     let begin = world.calling().clock.now() - std::time::Duration::from_secs(60);
     let second = world.code("second");
-    manager.update(&api, second.update().variable("MODE", "second")).await.unwrap();
+    manager.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
     let deployment = manager.deployment();
     assert_ne!(deployment.stack, product(old), "the record says what runs");
     // The same again is no call at all.
     let (same, calls) = Case::new(world, "life", deployment.stack.clone()).manager(&deployment);
     let api = same.find::<Function, Live>("api").unwrap();
-    same.update(&api, second.update().variable("MODE", "second")).await.unwrap();
+    same.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
     assert_eq!(calls.operations(), [""; 0]);
     let answer = manager.dispatch(&api, br#"{"hello":"world"}"#).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["hello"], "world");
     let patience = Patience::new();
     loop {
-        let lines = manager.logs(&api, begin).try_collect::<Vec<_>>().await.unwrap();
+        let lines = manager.logs(&api).since(begin).read().try_collect::<Vec<_>>().await.unwrap();
         if lines.iter().any(|line| line.text.contains("hello")) {
             break;
         }
         patience.wait(&*world.calling().clock, &lines).await;
     }
     let later = world.calling().clock.now() + std::time::Duration::from_secs(3600);
-    assert!(manager.logs(&api, later).next().await.is_none(), "nothing was written in the future");
+    assert!(manager.logs(&api).since(later).read().next().await.is_none(), "nothing was written in the future");
     let worker = manager.find::<Container, Live>("worker").unwrap();
-    manager.update(&worker, ContainerUpdate::new().variable("MODE", "second")).await.unwrap();
+    manager.update(&worker, ContainerUpdate::new().with_variable("MODE", "second")).await.unwrap();
 }
 
 /// By the library, before any network; whether the cloud itself refuses, each cloud's own tests ask.
@@ -159,7 +162,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     let ledger = manager.find::<Function, Frozen>("ledger").unwrap();
     let resource = deployment.stack.resource("ledger").unwrap().clone();
     let change = Change { resource, zip: None, previous_zip: None, again: false };
-    let vendor = world.impersonator(world.calling());
+    let vendor = world.vendor(world.calling());
     for purpose in [Purpose::Watch, Purpose::Update([ledger.id().clone()].into())] {
         let session = vendor.session(deployment, &purpose).await.unwrap();
         let error = session.update(ledger.id(), &change).await.unwrap_err();
@@ -177,8 +180,8 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     }
     let other = Release::partial(Stack::from_json(&form.to_string()).unwrap(), Artifacts::default());
     let calls = Calls::default();
-    let manager = Manager::new(world.impersonator(world.calling().recorder(calls.recorder())), deployment.clone());
-    let error = manager.release(&other, &Artifacts::default()).await.unwrap_err();
+    let manager = Manager::new(world.vendor(world.calling().with_recorder(calls.recorder())), deployment.clone());
+    let error = manager.release(&other).await.into_result().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input, "{error}");
     assert!(error.to_string().contains("`ledger`: frozen, but changed: memoryMib"), "{error}");
     assert_eq!(calls.operations(), [""; 0]);
@@ -204,17 +207,22 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
     match resource.kind() {
         Kind::Function => {
             let function = manager.find::<Function, Live>(id)?;
-            manager.update(&function, code.update().variable("DAY", value)).await?;
+            manager.update(&function, code.update().with_variable("DAY", value)).await?;
             manager.dispatch(&function, b"{}").await?;
         }
         Kind::Container => {
             let container = manager.find::<Container, Live>(id)?;
             let image = format!("{}@sha256:{value:0>64}", IMAGE.split('@').next().unwrap());
-            manager.update(&container, ContainerUpdate::new().image(image).variable("DAY", value)).await?;
+            manager
+                .update(
+                    &container,
+                    ContainerUpdate::new().with_code(image.parse().unwrap()).with_variable("DAY", value),
+                )
+                .await?;
         }
         _ => return Ok(()),
     }
-    manager.logs(resource, Timestamp::UNIX_EPOCH).try_collect::<Vec<_>>().await.map(|_| ())
+    manager.logs(resource).since(Timestamp::UNIX_EPOCH).read().try_collect::<Vec<_>>().await.map(|_| ())
 }
 
 /// P6: what is called in a day is what was granted; and each grant is needed: without it, something is refused.
@@ -269,7 +277,7 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
     for permission in &undecided {
         println!("not decided by the peer, so by the evaluator alone: {permission}");
     }
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// P6, for the admin: the rights that a set-up, a second one after a revocation, and a take-down do not use, as permission and
@@ -283,16 +291,16 @@ pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String>
     let stack = product(&code);
     let case = Case::new(world, "spare", stack.clone());
     let calls = Calls::default();
-    let how = world.calling().recorder(calls.recorder());
-    let provisioner = world.provisioner(case.invitation.id, case.target.clone(), how);
+    let how = world.calling().with_recorder(calls.recorder());
+    let provisioner = world.admin(case.invitation.id, case.target.clone(), how);
     let first = release(&stack, std::slice::from_ref(&code));
-    let plan = provisioner.plan(&first, None, &run()).await.unwrap();
-    let deployment = provisioner.apply(&plan, &run(), &Silent).await.unwrap();
-    provisioner.revoke(&deployment, &run()).await.unwrap();
-    let plan = provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
-    provisioner.apply(&plan, &run(), &Silent).await.unwrap();
-    provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
-    provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let plan = provisioner.plan(&first).await.unwrap();
+    let deployment = provisioner.apply(&plan).await.unwrap();
+    provisioner.revoke(&deployment).await.unwrap();
+    let plan = provisioner.plan(&first).previous(&deployment).await.unwrap();
+    provisioner.apply(&plan).await.unwrap();
+    provisioner.destroy(&deployment).await.unwrap();
+    provisioner.destroy(&deployment).data(Data::Delete).await.unwrap();
 
     let used: BTreeSet<(String, String)> =
         needed(&calls.take()).into_iter().map(|(_, permission, scope)| (permission, scope)).collect();
@@ -317,15 +325,20 @@ pub async fn an_existing_network_is_used<W: World>(world: &W) {
     let customers = Case::new(world, "customers", own.clone());
     let made = customers.up(&release(&own, &[]), None).await.unwrap();
     let mut stack = Stack::builder("adopts");
-    let network = stack.frozen("net", Network::existing(last(&made.resources["net"])));
-    stack.live("worker", Container::new(Code::image(IMAGE), "worker").network(&network));
+    let network = stack.frozen("net", Network::default());
+    stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "worker").with_network(&network));
     stack.profile("worker", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(world, "adopts", stack.clone());
-    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let given = stack.with_existing(&network, Existing::new(last(&made.resources["net"]))).unwrap();
+    let deployment = case.up(&release(&given, &[]), None).await.unwrap();
     assert_eq!(deployment.resources["net"], made.resources["net"]);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
-    let plan = customers.provisioner.plan(&release(&own, &[]), Some(&made), &run()).await.unwrap();
+    // The vendor's own stack names no network of the customer's: what was given once stays.
+    world.vendor(world.calling()).register(&case.invitation, &deployment).await.unwrap();
+    let plan = case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
     assert!(plan.is_empty(), "it is as it was:\n{plan}");
-    customers.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    let plan = customers.admin.plan(&release(&own, &[])).previous(&made).await.unwrap();
+    assert!(plan.is_empty(), "it is as it was:\n{plan}");
+    customers.admin.destroy(&made).data(Data::Delete).await.unwrap();
 }

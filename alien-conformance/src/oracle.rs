@@ -78,7 +78,7 @@ pub fn cases<C: AccessControl>(target: fn(Prefix) -> C::Target) -> Vec<Case<C>> 
     [golden::my_app(), stacks::stack_of_size(24)]
         .into_iter()
         .map(|stack| {
-            let rendered = alien_core::render::<C>(&stack, &target("acme".parse().unwrap())).unwrap();
+            let rendered = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
             (stack, rendered.documents)
         })
         .collect()

@@ -43,21 +43,34 @@ pub const IDS: [&str; 14] = [
 pub fn full(code: &Shipped, image: &str) -> Stack {
     let mut stack = Stack::builder("full");
     let network = stack.frozen("net", Network::new("10.30.0.0/16"));
-    let data = stack.frozen("data", Storage::new().versioned().expire_after_days(365));
-    let live_data = stack.live("cache-files", Storage::new().expire_after_days(7));
-    let table = stack.frozen("table", Kv::new().time_to_live("expires"));
-    let jobs = Queue::new().visibility_timeout(Duration::from_secs(120)).retention(Duration::from_secs(3600));
-    let jobs = stack.live("jobs", jobs.dead_letter_after(7));
-    let letters = stack.frozen("letters", Queue::new().retention(Duration::from_secs(86_400)));
-    let api = Function::new(code.code(), "execution").memory_mib(1024).timeout(Duration::from_secs(60));
-    let api = api.variable("MODE", "first").variable("EMPTY", "").public().commands().trigger(&jobs);
+    let data = stack.frozen("data", Storage::new().with_versions().with_expiry_days(365));
+    let live_data = stack.live("cache-files", Storage::new().with_expiry_days(7));
+    let table = stack.frozen("table", Kv::new().with_time_to_live("expires"));
+    let jobs = Queue::new().with_visibility_timeout(Duration::from_secs(120)).with_retention(Duration::from_secs(3600));
+    let jobs = stack.live("jobs", jobs.with_dead_letters_after(7));
+    let letters = stack.frozen("letters", Queue::new().with_retention(Duration::from_secs(86_400)));
+    let api = Function::new(code.code(), "execution").with_memory_mib(1024).with_memory_bounds(512..=2048);
+    let api = api.with_timeout(Duration::from_secs(60));
+    let api = api
+        .with_variable("MODE", "first")
+        .with_variable("EMPTY", "")
+        .with_public_url()
+        .with_commands()
+        .with_trigger(&jobs);
     let api = stack.live("api", api);
-    let inside = Function::new(code.code(), "ledger").memory_mib(256).timeout(Duration::from_secs(10));
-    let ledger = stack.frozen("ledger", inside.network(&network).commands());
-    let worker = Container::new(Code::image(image), "execution").cpu_millis(1000).memory_mib(2048).port(8080);
-    let worker = worker.replicas(Replicas { min: 2, max: 3 }).variable("QUEUE", "jobs").network(&network);
+    let inside = Function::new(code.code(), "ledger").with_memory_mib(256).with_timeout(Duration::from_secs(10));
+    let ledger = stack.frozen("ledger", inside.with_network(&network).with_commands());
+    let worker = Container::new(image.parse::<Code>().unwrap(), "execution")
+        .with_cpu_millis(1000)
+        .with_memory_mib(2048)
+        .with_port(8080);
+    let worker =
+        worker.with_replicas(Replicas { min: 2, max: 3 }).with_variable("QUEUE", "jobs").with_network(&network);
     let worker = stack.live("worker", worker);
-    let mailer = Container::new(Code::image(image), "ledger").cpu_millis(500).memory_mib(1024).variable("A", "b");
+    let mailer = Container::new(image.parse::<Code>().unwrap(), "ledger")
+        .with_cpu_millis(500)
+        .with_memory_mib(1024)
+        .with_variable("A", "b");
     let mailer = stack.frozen("mailer", mailer);
     stack.link(&api, &data).link(&api, &jobs).link(&worker, &table).link(&mailer, &letters).link(&worker, &network);
     let execution = Profile::new()
@@ -79,7 +92,7 @@ pub fn full(code: &Shipped, image: &str) -> Stack {
 pub fn resource(id: &str, kind: Kind, lifecycle: Lifecycle) -> Value {
     let mut resource = json!({ "id": id, "type": kind.name(), "lifecycle": lifecycle.name() });
     if kind.runs_code() {
-        resource["code"] = json!({ "image": IMAGE });
+        resource["code"] = json!(IMAGE.parse::<Code>().unwrap());
         resource["profile"] = "execution".into();
     }
     resource
@@ -95,6 +108,7 @@ pub fn stack_of(resources: &[Value]) -> Stack {
         .map(|name| name.to_string())
         .collect();
     let document = json!({
+        "version": Stack::VERSION,
         "name": "generated",
         "resources": resources,
         "permissions": { "profiles": { "execution": { "*": all } } },
@@ -138,6 +152,7 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
     let mut resources = Vec::new();
     let mut profiles = BTreeMap::<&str, BTreeMap<&str, Vec<String>>>::new();
     let mut extend = BTreeMap::<&str, Vec<String>>::new();
+    let mut customers = BTreeMap::<&str, Value>::new();
     let mut logs_of_frozen = false;
     for (n, (_, flags, seed)) in shapes.iter().enumerate() {
         let (id, kind) = (ids[n], kinds[n]);
@@ -169,7 +184,9 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
             }
             Kind::Queue if dead_letters => value["deadLetterAfter"] = 5.into(),
             Kind::Storage => value["versioning"] = flag.into(),
-            Kind::Network if existing => value["existing"] = format!("vpc-0a1b2c3d4e5f6071{n}").into(),
+            Kind::Network if existing => {
+                customers.insert(id, json!({ "id": format!("vpc-0a1b2c3d4e5f6071{n}") }));
+            }
             _ => {}
         }
         for set in Set::ALL.into_iter().filter(|set| set.fits(kind)) {
@@ -181,7 +198,7 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
             }
             let fitting = match set {
                 Set::Dispatch => value["commands"] == true,
-                Set::Provision | Set::Reconfigure => value.get("existing").is_none(),
+                Set::Provision | Set::Reconfigure => !customers.contains_key(id),
                 _ => true,
             };
             if extended && set.is_for_management() && fitting && wanted == 1 {
@@ -200,8 +217,10 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
         }
     }
     json!({
+        "version": Stack::VERSION,
         "name": "generated",
         "resources": resources,
+        "existing": customers,
         "permissions": { "profiles": profiles, "management": { "extend": extend } },
     })
 }

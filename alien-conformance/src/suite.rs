@@ -3,10 +3,8 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::adapter::{AccessControl, Cloud, Effect};
-use alien_core::{
-    Documents, Kind, Layer, Layers, Lifecycle, Prefix, RenderError, Rendered, Rule, Set, Stack, Subject, SubjectType,
-};
+use alien_core::adapter::{AccessControl, Cloud, Effect, Subject, SubjectType};
+use alien_core::{Documents, Kind, Layer, Layers, Lifecycle, Prefix, RenderError, Rendered, Rule, Set, Stack};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -36,7 +34,7 @@ fn runner(cases: u32) -> TestRunner {
 /// Where a generated stack breaks a promise.
 pub fn generated_stacks_keep_every_promise<C: AccessControl>(target: Target<C>) {
     let result = runner(150).run(&any_stack(), |stack| {
-        let rendered = match alien_core::render::<C>(&stack, &acme::<C>(target)) {
+        let rendered = match alien_core::render(&stack, &acme::<C>(target)) {
             Ok(rendered) => rendered,
             // The cloud may not take some generated stacks; breaches are never let through.
             Err(RenderError::Problems(problems)) => {
@@ -114,7 +112,7 @@ pub fn the_order_of_resources_changes_nothing<C: AccessControl>(target: Target<C
         other["resources"] = resources.into();
         let text = |document: &serde_json::Value| {
             let stack = Stack::from_json(&document.to_string()).unwrap();
-            let rendered = alien_core::render::<C>(&stack, &acme::<C>(target));
+            let rendered = alien_core::render(&stack, &acme::<C>(target));
             rendered
                 .map(|rendered| serde_json::to_string(&rendered.documents).unwrap())
                 .map_err(|error| error.to_string())
@@ -175,7 +173,7 @@ pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: AccessControl
             render::<C>(&stack_of(&same), target);
         }
     }
-    match alien_core::render::<C>(&stack_of_size(300), &acme::<C>(target)) {
+    match alien_core::render(&stack_of_size(300), &acme::<C>(target)) {
         Ok(rendered) => assert!(rendered.sizes.iter().all(|size| size.size <= size.limit)),
         Err(RenderError::Problems(problems)) => {
             for problem in problems.as_slice().iter().filter(|problem| problem.is_error()) {
@@ -229,11 +227,11 @@ pub fn sets_hold_only_what_their_name_says<C: AccessControl>() {
 /// Where reading loses something.
 pub fn documents_are_read_back_as_they_were_written<C: AccessControl>(target: Target<C>) {
     let result = runner(40).run(&any_stack(), |stack| {
-        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render(&stack, &acme::<C>(target)) else { return Ok(()) };
         let text = serde_json::to_string(&rendered.documents.layers).unwrap();
         let read: Layers<C::Principal> = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(&read, &rendered.documents.layers);
-        let report = alien_core::audit::<C>(&stack, &rendered.documents.target, &read);
+        let report = alien_core::audit(&stack, &rendered.documents.target, &read);
         prop_assert_eq!(report, rendered.report);
         Ok(())
     });
@@ -255,14 +253,14 @@ pub fn documents_of_one_layer_do_not_pass_for_another<C: AccessControl>(target: 
         let label = format!(r#""name":"{}""#, C::label(&layers.principals(from)[0]));
         let relabelled = relabelled.replacen(&label, r#""name":"management""#, 1);
         layers.management.as_mut().unwrap().principals = serde_json::from_str(&relabelled).unwrap();
-        let report = alien_core::audit::<C>(&stack, &documents.target, &layers);
+        let report = alien_core::audit(&stack, &documents.target, &layers);
         report.breaches.iter().map(|breach| breach.promise.to_string()).collect::<BTreeSet<_>>()
     };
     let admin = promises(Layer::Provisioning);
     assert!(["P2", "P3", "P5"].iter().all(|promise| admin.contains(*promise)), "{admin:?}");
     assert!(promises(Layer::Runtime).contains("P2"));
     let elsewhere = target("acme-prod".parse().unwrap());
-    let report = alien_core::audit::<C>(&stack, &elsewhere, &documents.layers);
+    let report = alien_core::audit(&stack, &elsewhere, &documents.layers);
     assert!(!report.breaches.is_empty(), "documents of another deployment pass");
 }
 
@@ -282,7 +280,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
     let any = (any_stack(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<[bool; 3]>());
     let counts = [Cell::new(0), Cell::new(0)];
     let result = runner(400).run(&any, |(stack, row, thing, [beside, fitting, held])| {
-        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render(&stack, &acme::<C>(target)) else { return Ok(()) };
         let place = if beside { target("acme-prod".parse().unwrap()) } else { acme::<C>(target) };
         let names = brute::names::<C>(&stack, &place);
         let things: Vec<_> = names.things().collect();
@@ -310,7 +308,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
         }
         plant(management, row.permission, thing.name);
         prop_assert!(C::may_allow(management, row.permission, thing.name, &[]).is_some(), "nothing was planted");
-        let report = alien_core::audit::<C>(&stack, &acme::<C>(target), &layers);
+        let report = alien_core::audit(&stack, &acme::<C>(target), &layers);
         let caught = report.breaches.iter().any(|breach| breach.statement.ends_with(PLANTED));
         let why = format!("{} on {} was allowed by {allowed:?}: {:#?}", row.permission, thing.name, report.breaches);
         prop_assert_eq!(caught, allowed.is_none(), "{}", why);
@@ -330,11 +328,11 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
 pub fn documents_with_any_part_replaced_are_refused_or_audited<C: AccessControl>(target: Target<C>) {
     let any = (any_stack(), any::<prop::sample::Index>(), any_value());
     let result = runner(250).run(&any, |(stack, part, value)| {
-        let Ok(rendered) = alien_core::render::<C>(&stack, &acme::<C>(target)) else { return Ok(()) };
+        let Ok(rendered) = alien_core::render(&stack, &acme::<C>(target)) else { return Ok(()) };
         let original = rendered.documents.layers;
         let changed = with_part_replaced(serde_json::to_value(&original).unwrap(), &part, value);
         if let Ok(read) = serde_json::from_value::<Layers<C::Principal>>(changed) {
-            let report = alien_core::audit::<C>(&stack, &acme::<C>(target), &read);
+            let report = alien_core::audit(&stack, &acme::<C>(target), &read);
             prop_assert!(read != original || report.breaches.is_empty());
         }
         Ok(())

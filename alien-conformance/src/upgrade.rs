@@ -9,17 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alien_core::adapter::{Claim, Cloud, DeploymentContext, Documented, Fingerprint};
+use alien_core::adapter::{Claim, Cloud, DeploymentContext, Documented, Fingerprint, Subject};
 use alien_core::{
-    Action, AnyTarget, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation,
-    Lifecycle, Live, Manager, Release, Silent, Stack, Subject,
+    Action, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation, Lifecycle, Live,
+    Manager, Release, Stack,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::life::product;
 use crate::stacks::full;
-use crate::world::{Shipped, World, release, run};
+use crate::world::{Shipped, World, release};
 
 /// The version whose deployments are to be kept, by the environment's `ALIEN_KEEP`; none in a usual run.
 #[must_use]
@@ -155,16 +155,10 @@ where
         let world = new().await;
         let target = world.target("upgrade");
         let id: DeploymentId = format!("00000000-0000-4000-8000-00000000000{}", number + 1).parse().unwrap();
-        let invitation = Invitation {
-            version: Invitation::VERSION,
-            id,
-            cloud: W::Cloud::NAME.to_owned(),
-            trust: AnyTarget::of::<W::Cloud>(&target).unwrap().trust::<W::Cloud>(),
-            stack: stack.clone(),
-        };
-        let admin = world.provisioner(id, target, world.calling());
-        let plan = admin.plan(&release(&stack, std::slice::from_ref(&code)), None, &run()).await.unwrap();
-        let record = admin.apply(&plan, &run(), &Silent).await.unwrap();
+        let invitation = Invitation::new(id, &target, stack.clone()).unwrap();
+        let admin = world.admin(id, target, world.calling());
+        let plan = admin.plan(&release(&stack, std::slice::from_ref(&code))).await.unwrap();
+        let record = admin.apply(&plan).await.unwrap();
         let kept = Kept(root().join(version).join(W::Cloud::NAME).join(name));
         fs::create_dir_all(&kept.0).unwrap();
         kept.write("invitation.json", &invitation);
@@ -213,20 +207,20 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     let claim: Claim = claim.parse().unwrap();
     assert_eq!((claim.run.len(), claim.until.as_second()), (36, 1_795_694_400), "{name}");
 
-    let admin = world.provisioner(record.id, context.target().clone(), world.calling());
+    let admin = world.admin(record.id, context.target().clone(), world.calling());
     let unchanged = Release::partial(invitation.stack.clone(), Artifacts::default());
     for previous in [Some(&record), None] {
-        let plan = admin.plan(&unchanged, previous, &run()).await.unwrap();
+        let plan = admin.plan(&unchanged).previous(previous).await.unwrap();
         plan.refusal().unwrap_or_else(|error| panic!("{name}: {error}"));
         for step in &plan.steps {
             assert_eq!(step.action, Action::Leave, "{name}:\n{plan}");
         }
     }
-    let plan = admin.plan(&unchanged, Some(&record), &run()).await.unwrap();
-    assert_eq!(admin.apply(&plan, &run(), &Silent).await.unwrap(), record, "{name}");
+    let plan = admin.plan(&unchanged).previous(&record).await.unwrap();
+    assert_eq!(admin.apply(&plan).await.unwrap(), record, "{name}");
 
     world.prepare(&record).await;
-    let vendor = world.impersonator(world.calling());
+    let vendor = world.vendor(world.calling());
     vendor.register(&invitation, &record).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let manager = Manager::new(vendor, record.clone());
     for resource in manager.resources() {
@@ -235,10 +229,10 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     }
     let api = manager.find::<Function, Live>("api").unwrap();
     manager
-        .update(&api, next.update().variable("MODE", "next"))
+        .update(&api, next.update().with_variable("MODE", "next"))
         .await
         .unwrap_or_else(|error| panic!("{name}: {error}"));
-    manager.update(&api, FunctionUpdate::new().memory_mib(512)).await.unwrap();
+    manager.update(&api, FunctionUpdate::new().without_variable("MODE")).await.unwrap();
     let updated = manager.deployment();
     assert_ne!(updated.stack, record.stack);
     let frozen = updated.stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Frozen);
@@ -246,7 +240,7 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
         assert_eq!(Some(resource), record.stack.resource(resource.id().as_str()), "{name}");
     }
 
-    let remains = admin.destroy(&updated, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = admin.destroy(&updated).data(Data::Delete).await.unwrap();
     assert_eq!((remains.kept.as_slice(), remains.foreign.as_slice()), (&[][..], &[][..]), "{name}");
     world.calling().clock.sleep(Duration::ZERO).await;
 }

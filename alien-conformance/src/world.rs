@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use alien_core::adapter::{AccessControl, Cloud};
+use alien_core::adapter::{AccessControl, Cloud, Options};
 use alien_core::{
-    AnyTarget, Artifacts, Call, CallConfig, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate,
-    Invitation, Manager, Options, Provision, Recorder, Release, Retry, Stack,
+    Admin, Artifacts, Call, CallConfig, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate, Invitation,
+    Manager, Recorder, Release, Retry, Stack,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,15 +28,10 @@ pub trait World: Send + Sync {
     fn calling(&self) -> CallConfig;
 
     /// The admin's side.
-    fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: <Self::Cloud as Cloud>::Target,
-        how: CallConfig,
-    ) -> Arc<dyn Provision>;
+    fn admin(&self, id: DeploymentId, target: <Self::Cloud as Cloud>::Target, how: CallConfig) -> Admin;
 
     /// The vendor's side.
-    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate>;
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate>;
 
     /// What answers every command with itself, and writes the command to its log: another one for each `says`.
     fn code(&self, says: &str) -> Shipped;
@@ -71,7 +66,7 @@ impl Shipped {
     pub fn code(&self) -> Code {
         match self {
             Self::Zip(bytes) => Code::zip(bytes),
-            Self::Image(image) => Code::image(image),
+            Self::Image(image) => image.parse::<Code>().unwrap(),
         }
     }
 
@@ -79,8 +74,8 @@ impl Shipped {
     #[must_use]
     pub fn update(&self) -> FunctionUpdate {
         match self {
-            Self::Zip(bytes) => FunctionUpdate::new().zip(bytes.clone()),
-            Self::Image(image) => FunctionUpdate::new().image(image),
+            Self::Zip(bytes) => FunctionUpdate::new().with_zip(bytes.clone()),
+            Self::Image(_) => FunctionUpdate::new().with_code(self.code()),
         }
     }
 }
@@ -94,7 +89,7 @@ pub struct Case<'w, W: World> {
     /// Where it goes.
     pub target: <W::Cloud as Cloud>::Target,
     /// The admin's side.
-    pub provisioner: Arc<dyn Provision>,
+    pub admin: Admin,
 }
 
 impl<W: World> fmt::Debug for Case<'_, W> {
@@ -108,19 +103,13 @@ impl<'w, W: World> Case<'w, W> {
     ///
     /// # Panics
     ///
-    /// Where the target has no trust.
+    /// Where the stack names something of the customer's.
     pub fn new(world: &'w W, prefix: &str, stack: Stack) -> Self {
         let target = world.target(prefix);
         let id = DeploymentId::from(Uuid::new_v4());
-        let invitation = Invitation {
-            version: Invitation::VERSION,
-            id,
-            cloud: W::Cloud::NAME.to_owned(),
-            trust: AnyTarget::of::<W::Cloud>(&target).unwrap().trust::<W::Cloud>(),
-            stack,
-        };
-        let provisioner = world.provisioner(id, target.clone(), world.calling());
-        Self { world, invitation, target, provisioner }
+        let invitation = Invitation::new(id, &target, stack).unwrap();
+        let admin = world.admin(id, target.clone(), world.calling());
+        Self { world, invitation, target, admin }
     }
 
     /// Sets a release up.
@@ -129,9 +118,8 @@ impl<'w, W: World> Case<'w, W> {
     ///
     /// What plan and apply give.
     pub async fn up(&self, release: &Release, previous: Option<&Deployment>) -> alien_core::Result<Deployment> {
-        let options = run();
-        let plan = self.provisioner.plan(release, previous, &options).await?;
-        let deployment = self.provisioner.apply(&plan, &options, &alien_core::Silent).await?;
+        let plan = self.admin.plan(release).previous(previous).await?;
+        let deployment = self.admin.apply(&plan).await?;
         self.world.prepare(&deployment).await;
         Ok(deployment)
     }
@@ -140,8 +128,8 @@ impl<'w, W: World> Case<'w, W> {
     #[must_use]
     pub fn manager(&self, deployment: &Deployment) -> (Manager, Calls) {
         let calls = Calls::default();
-        let how = self.world.calling().recorder(calls.recorder());
-        (Manager::new(self.world.impersonator(how), deployment.clone()), calls)
+        let how = self.world.calling().with_recorder(calls.recorder());
+        (Manager::new(self.world.vendor(how), deployment.clone()), calls)
     }
 }
 
@@ -329,5 +317,9 @@ impl Patience {
 /// Calls that are tried again soon, for peers in the same process or on the same machine.
 #[must_use]
 pub fn quickly(clock: Arc<dyn Clock>, budget: Duration) -> CallConfig {
-    CallConfig::new(clock).retry(Retry { first: Duration::from_millis(20), most: Duration::from_millis(500), budget })
+    CallConfig::new(clock).with_retry(Retry {
+        first: Duration::from_millis(20),
+        most: Duration::from_millis(500),
+        budget,
+    })
 }

@@ -7,18 +7,23 @@
 
 pub use crate::call::{CallContext, Gate, last};
 pub use crate::cloud::{
-    AccessControl, Allowed, Cloud, Coverage, Documented, Effect, Escalation, Guard, Kinds, Layout, NamedResource,
-    Names, On, Operation, Permission, Placed, Rows, Table, frozen_logs_are_shared, glob,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Guard, Kinds, Layout,
+    NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, frozen_logs_are_shared, glob,
+    render_beyond_limits,
 };
 pub use crate::connect::Connect;
 pub use crate::context::DeploymentContext;
 pub use crate::engine::Engine;
 pub use crate::error::{ResultExt, chain, or_undo};
-pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof};
-pub use crate::manage::Change;
+pub use crate::handle::Mention;
+pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof, Purpose};
+pub use crate::manage::{Change, LogPage, LogQuery, Manage};
 pub use crate::marks::{Claim, Fingerprint, Marks};
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};
+pub use crate::permission::{ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType};
+pub use crate::progress::{Progress, Silent};
+pub use crate::provision::{Options, Provision};
 pub use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
-pub use crate::resource::{ResourceSettings, Updated};
+pub use crate::resource::{Compute, ResourceSettings, Updatable, Updated};
 pub use crate::session::AssumedSession;

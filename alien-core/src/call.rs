@@ -103,14 +103,14 @@ impl CallConfig {
 
     /// Sets when and how often a call is made again.
     #[must_use]
-    pub fn retry(mut self, retry: Retry) -> Self {
+    pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
     /// Sets a function that receives every call, after it was made or refused.
     #[must_use]
-    pub fn recorder(mut self, recorder: Recorder) -> Self {
+    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
         self
     }

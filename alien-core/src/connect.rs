@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::admin::Admin;
 use crate::call::CallConfig;
-use crate::cloud::{Cloud, Documented, Field, RenderError, Report, Reviewed};
+use crate::cloud::{Cloud, Documented, Field, Kinds, RenderError, Report, Reviewed};
 use crate::context::DeploymentContext;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Impersonate;
+use crate::kind::Kind;
 use crate::problem::{Problem, Problems, Rule};
-use crate::provision::Provision;
 use crate::release::Release;
+use crate::resource::CodeForms;
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
@@ -39,12 +41,15 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Every text that is missing, unknown or wrong.
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
 
-    /// Whom a new deployment trusts, for its invitation: what the vendor gives, and what is made for each deployment.
+    /// The forms of code that a kind of resource runs on this cloud; none where it runs no code there.
+    fn code(&self, kind: Kind) -> Option<CodeForms>;
+    /// Invites to a new deployment. `trust` says whom it trusts, by the names of the target's fields; what is made for each
+    /// deployment may be left out.
     ///
     /// # Errors
     ///
-    /// Every text that is missing, unknown or wrong.
-    fn trust(&self, id: DeploymentId, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Problems>;
+    /// Every text that is missing, unknown or wrong; what [`Invitation::new`] refuses.
+    fn invite(&self, id: DeploymentId, trust: BTreeMap<String, String>, stack: Stack) -> Result<Invitation, Problems>;
 
     /// Renders all three layers of a stack, checks every size, audits the result and says it in words. No network.
     ///
@@ -64,7 +69,7 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// A target of another cloud.
+    /// A target of another cloud; [`Unsupported`](crate::ErrorKind::Unsupported) where releases are to be pulled.
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment>;
 
     /// Connects as the customer's admin.
@@ -73,19 +78,14 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// [`Input`](crate::ErrorKind::Input) for options that the cloud does not have;
     /// [`Credentials`](crate::ErrorKind::Credentials) where there are none.
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: &AnyTarget,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>>;
+    async fn admin(&self, id: DeploymentId, target: &AnyTarget, connection: &Connection) -> Result<Admin>;
 
     /// Connects as the vendor.
     ///
     /// # Errors
     ///
-    /// As [`provisioner`](Self::provisioner).
-    async fn impersonator(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
+    /// As [`admin`](Self::admin).
+    async fn vendor(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
 }
 
 /// How a cloud is reached, and with what: what the environment gives, unless an option says otherwise.
@@ -107,7 +107,7 @@ impl Connection {
 
     /// With a value for an option, by its name.
     #[must_use]
-    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.insert(name.into(), value.into());
         self
     }
@@ -166,15 +166,15 @@ pub trait Connect: Send + Sync + fmt::Debug {
     const OPTIONS: &'static [ConnectOption];
 
     /// Connects as the customer's admin.
-    async fn provisioner(
+    async fn admin(
         &self,
         id: DeploymentId,
         target: <Self::Cloud as Cloud>::Target,
         connection: &Connection,
-    ) -> Result<Box<dyn Provision>>;
+    ) -> Result<Admin>;
 
     /// Connects as the vendor.
-    async fn impersonator(
+    async fn vendor(
         &self,
         target: &<Self::Cloud as Cloud>::Target,
         connection: &Connection,
@@ -199,18 +199,23 @@ impl<A: Connect> Adapter for A {
         AnyTarget::read::<A::Cloud>(texts)
     }
 
-    fn trust(
+    fn code(&self, kind: Kind) -> Option<CodeForms> {
+        <A::Cloud as Cloud>::Kinds::code(kind).filter(|_| kind.runs_code())
+    }
+
+    fn invite(
         &self,
         id: DeploymentId,
-        mut given: BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, Problems> {
+        mut trust: BTreeMap<String, String>,
+        stack: Stack,
+    ) -> Result<Invitation, Problems> {
         for field in A::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
-            if !given.contains_key(field.name) {
-                given.extend(field.make(&id.to_string()).map(|text| (field.name.to_owned(), text)));
+            if !trust.contains_key(field.name) {
+                trust.extend(field.make(&id.to_string()).map(|text| (field.name.to_owned(), text)));
             }
         }
-        AnyTarget::check::<A::Cloud>(&given, Field::is_trust)?;
-        Ok(given)
+        AnyTarget::check::<A::Cloud>(&trust, Field::is_trust)?;
+        Invitation::trusting(id, A::Cloud::NAME, trust, stack)
     }
 
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError> {
@@ -222,25 +227,24 @@ impl<A: Connect> Adapter for A {
     }
 
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment> {
+        if !invitation.delivery.is_push() {
+            let what = "the invitation is for an agent that pulls releases, and this version only pushes them";
+            return Err(Error::new(ErrorKind::Unsupported, format!("{what}; ask the vendor for another invitation")));
+        }
         let target = target.typed::<A::Cloud>()?.clone();
         let release = Release::without_artifacts(invitation.stack.clone());
         DeploymentContext::<A::Cloud>::new(invitation.id, target, release).record()
     }
 
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: &AnyTarget,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>> {
+    async fn admin(&self, id: DeploymentId, target: &AnyTarget, connection: &Connection) -> Result<Admin> {
         known::<A>(connection, Side::Admin)?;
         let target = target.typed::<A::Cloud>()?.clone();
-        Connect::provisioner(self, id, target, connection).await
+        Connect::admin(self, id, target, connection).await
     }
 
-    async fn impersonator(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+    async fn vendor(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         known::<A>(connection, Side::Vendor)?;
-        Connect::impersonator(self, target.typed::<A::Cloud>()?, connection).await
+        Connect::vendor(self, target.typed::<A::Cloud>()?, connection).await
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Cloud, Layout, Names};
-use crate::deployment::{Deployment, DeploymentId};
+use crate::delivery::Delivery;
+use crate::deployment::{Deployment, DeploymentId, Version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
 use crate::permission::{Grants, Holder, Permissions, Subject, SubjectType};
@@ -24,6 +25,7 @@ pub struct DeploymentContext<C: Cloud> {
     pub ids: BTreeMap<ResourceId, String>,
     /// [`Deployment::identity_id`].
     pub identity_id: Option<String>,
+    whole: Stack,
     artifacts: Artifacts,
 }
 
@@ -32,7 +34,8 @@ impl<C: Cloud> DeploymentContext<C> {
     #[must_use]
     pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
         let (stack, artifacts) = release.into_parts();
-        Self { id, layout: Layout::new(stack, target), ids: BTreeMap::new(), identity_id: None, artifacts }
+        let layout = Layout::new(stack.clone(), target);
+        Self { id, layout, ids: BTreeMap::new(), identity_id: None, whole: stack, artifacts }
     }
 
     /// The deployment that a record tells of. It has no artifacts.
@@ -69,20 +72,27 @@ impl<C: Cloud> DeploymentContext<C> {
                 (resource.id().clone(), self.id_of(Subject::Resource(position)).to_owned())
             });
         Ok(Deployment {
-            version: Deployment::VERSION,
+            version: Version,
             id: self.id,
             cloud: C::NAME.to_owned(),
             target: AnyTarget::of::<C>(self.target())?,
+            delivery: Delivery::Push,
             identity: self.identity().to_owned(),
             identity_id: self.identity_id.clone(),
             resources: ids.collect(),
-            stack: self.stack().clone(),
+            stack: self.whole.clone(),
             retired: Vec::new(),
             uncertain: BTreeSet::new(),
         })
     }
 
-    /// The stack.
+    /// The stack as the vendor wrote it, with every form of code.
+    #[must_use]
+    pub(crate) const fn whole_stack(&self) -> &Stack {
+        &self.whole
+    }
+
+    /// The stack, with all code in the one form that the cloud runs.
     #[must_use]
     pub const fn stack(&self) -> &Stack {
         &self.layout.stack

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, CloudTarget};
+use crate::delivery::Delivery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
 use crate::problem::{Problem, Problems, Rule};
@@ -53,17 +54,12 @@ impl fmt::Display for DeploymentId {
 /// done.
 ///
 /// ```
-/// use alien_core::{DeploymentId, Invitation, Queue, Stack};
+/// use alien_core::{DeploymentId, Invitation, Queue, Stack, memory};
 ///
 /// let mut stack = Stack::builder("shop");
 /// stack.live("jobs", Queue::new());
-/// let invitation = Invitation {
-///     version: Invitation::VERSION,
-///     id: DeploymentId::new(),
-///     cloud: "gcp".to_owned(),
-///     trust: [("vendor".to_owned(), "vendor@vendor-project.iam.gserviceaccount.com".to_owned())].into(),
-///     stack: stack.build()?,
-/// };
+/// let target = memory::Target::new("acme")?;
+/// let invitation = Invitation::new(DeploymentId::new(), &target, stack.build()?)?;
 /// let file = serde_json::to_string(&invitation)?;
 /// assert_eq!(Invitation::from_json(&file)?, invitation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -71,8 +67,7 @@ impl fmt::Display for DeploymentId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Invitation {
-    /// The version of the form: [`VERSION`](Self::VERSION).
-    pub version: u32,
+    version: Version,
     /// The deployment's id.
     pub id: DeploymentId,
     /// The cloud it is for.
@@ -82,20 +77,25 @@ pub struct Invitation {
     pub trust: BTreeMap<String, String>,
     /// The vendor's product.
     pub stack: Stack,
+    /// How releases will reach the deployment.
+    #[serde(default, skip_serializing_if = "Delivery::is_push")]
+    pub delivery: Delivery,
 }
 
 /// The record of a deployment: what the vendor needs to find it, and nothing that opens it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Deployment {
-    /// The version of the form: [`VERSION`](Self::VERSION).
-    pub version: u32,
+    pub(crate) version: Version,
     /// The deployment's id.
     pub id: DeploymentId,
     /// The cloud.
     pub cloud: String,
     /// Where it is and whom it trusts, as the cloud's target says it.
     pub target: AnyTarget,
+    /// How releases reach it.
+    #[serde(default, skip_serializing_if = "Delivery::is_push")]
+    pub delivery: Delivery,
     /// The identity in the customer's cloud that trusts the vendor.
     pub identity: String,
     /// The id that the cloud chose for that identity, where nobody is let in without it: its client id on Azure.
@@ -115,17 +115,38 @@ pub struct Deployment {
     pub uncertain: BTreeSet<ResourceId>,
 }
 
+/// The version of the form of both files. Version 1 differs from it in the form of stacks alone.
+const VERSION: u32 = 2;
+
+/// The version that stands in a file. What was read of an earlier one is written as the present one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version;
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(VERSION)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = u32::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom(format!("version {found} is none of 1 to {VERSION}"));
+        if (1..=VERSION).contains(&found) { Ok(Self) } else { Err(wrong()) }
+    }
+}
+
 /// Reads one of the two files: its version first, so that a newer one is refused by name.
-fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str, version: u32) -> Result<T, Problems> {
+fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<T, Problems> {
     #[derive(Deserialize)]
-    struct Version {
+    struct Found {
         version: u32,
     }
     let problem = |rule, what: String, help: &str| Problems(vec![Problem::error(rule, what, help.to_owned())]);
-    if let Ok(Version { version: found }) = serde_json::from_str(text)
-        && found != version
+    if let Ok(Found { version: found }) = serde_json::from_str(text)
+        && !(1..=VERSION).contains(&found)
     {
-        let says = format!("this is {what} of version {found}, and this program reads version {version}");
+        let says = format!("this is {what} of version {found}, and this program reads versions 1 to {VERSION}");
         return Err(problem(Rule::Form, says, "use the program that wrote it, or a newer one"));
     }
     serde_json::from_str(text)
@@ -133,8 +154,44 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str, version: u
 }
 
 impl Invitation {
-    /// The version of the form that this library writes.
-    pub const VERSION: u32 = 1;
+    /// The version of the form that this library writes. It reads version 1 as well.
+    pub const VERSION: u32 = VERSION;
+
+    /// Invites to a deployment of this id, which trusts whom the target trusts. Releases are pushed.
+    ///
+    /// # Errors
+    ///
+    /// Where the stack names something of the customer's, which is the customer's to give; where the target has no JSON form.
+    pub fn new<T: CloudTarget>(id: DeploymentId, target: &T, stack: Stack) -> Result<Self, Problems> {
+        let any = AnyTarget::of::<T::Cloud>(target).map_err(|error| {
+            let help = "mend the target".to_owned();
+            Problems(vec![Problem::error(Rule::Form, error.to_string(), help)])
+        })?;
+        Self::trusting(id, T::Cloud::NAME, any.trust::<T::Cloud>(), stack)
+    }
+
+    /// Invites to a deployment on a cloud of this name, which trusts whom these fields name.
+    pub(crate) fn trusting(
+        id: DeploymentId,
+        cloud: &str,
+        trust: BTreeMap<String, String>,
+        stack: Stack,
+    ) -> Result<Self, Problems> {
+        let problems = stack.existing().map(|(resource, existing)| {
+            let what = format!("the stack names `{}`, which is the customer's to give", existing.id);
+            Problem::error(Rule::Form, what, "leave it out; the customer gives it when setting up".to_owned())
+                .on(resource)
+        });
+        Problems::none(problems.collect())?;
+        Ok(Self { version: Version, id, cloud: cloud.to_owned(), trust, stack, delivery: Delivery::Push })
+    }
+
+    /// Invites to a deployment to which releases come in this way.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
 
     /// Reads an invitation.
     ///
@@ -142,7 +199,7 @@ impl Invitation {
     ///
     /// What is wrong with it; all problems of its stack at once.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        read(text, "an invitation", Self::VERSION)
+        read(text, "an invitation")
     }
 
     /// What differs between this invitation and the record that came back: each a reason not to register it.
@@ -159,6 +216,7 @@ impl Invitation {
         compare("id", self.id.to_string(), record.id.to_string());
         compare("cloud", self.cloud.clone(), record.cloud.clone());
         compare("a stack of digest", self.stack.digest().to_owned(), record.stack.digest().to_owned());
+        compare("the delivery", format!("{:?}", self.delivery), format!("{:?}", record.delivery));
         for (name, invited) in &self.trust {
             let found = record.target.field(name).unwrap_or_default();
             compare(name, invited.clone(), found.to_owned());
@@ -168,8 +226,8 @@ impl Invitation {
 }
 
 impl Deployment {
-    /// The version of the form that this library writes.
-    pub const VERSION: u32 = 1;
+    /// The version of the form that this library writes. It reads version 1 as well.
+    pub const VERSION: u32 = VERSION;
 
     /// Reads a record.
     ///
@@ -177,7 +235,7 @@ impl Deployment {
     ///
     /// What is wrong with it; all problems of its stack at once.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        read(text, "the record of a deployment", Self::VERSION)
+        read(text, "the record of a deployment")
     }
 
     /// The digest of all that a session is opened for.

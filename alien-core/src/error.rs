@@ -47,6 +47,8 @@ pub enum ErrorKind {
     TooLarge,
     /// An update did not become active.
     Failed,
+    /// It took longer than it was given. What was sent may be done all the same.
+    TimedOut,
     /// The resource has no such operation.
     Unsupported,
     /// The answer of the cloud makes no sense, or the library has a defect.
@@ -94,6 +96,8 @@ struct Inner {
     request_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<Duration>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    put_back: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +150,7 @@ impl Error {
             resource: None,
             request_id: None,
             retry_after: None,
+            put_back: false,
             problems: Vec::new(),
             source: None,
         }))
@@ -190,6 +195,13 @@ impl Error {
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
+        self
+    }
+
+    /// What was there before the update was put back: it runs again.
+    #[must_use]
+    pub fn with_put_back(mut self) -> Self {
+        self.0.put_back = true;
         self
     }
 
@@ -242,6 +254,12 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Whether an update failed, and what was there before it was put back and runs again.
+    #[must_use]
+    pub fn is_put_back(&self) -> bool {
+        self.0.put_back
+    }
+
     /// What is wrong with the input, all of it; empty for every kind but [`ErrorKind::Input`].
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
@@ -272,7 +290,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub async fn or_undo<T>(sent: Result<T>, undo: impl Future<Output = Result<()>>, what: &str) -> Result<T> {
     match sent {
         Err(error) if error.kind().is_refusal() => Err(match undo.await {
-            Ok(()) => error.because(format!("the previous {what} was put back")),
+            Ok(()) => error.because(format!("the previous {what} was put back")).with_put_back(),
             Err(second) => error.because(format!("the previous {what} could not be put back: {second}")),
         }),
         sent => sent,

@@ -3,6 +3,7 @@
 //! It does not change with the JSON form: what stands on a deployed thing was taken of it, and a new field must not make a
 //! frozen resource read as changed. So a field at its default is absent, names stay for good, and fields are sorted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -12,18 +13,22 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 pub(crate) enum Form<'a> {
     Flag,
     Number(u32),
-    Text(&'a str),
+    Text(Cow<'a, str>),
     List(Vec<Self>),
     Object(BTreeMap<&'a str, Self>),
 }
 
 impl<'a> Form<'a> {
     pub(crate) fn texts(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::List(texts.into_iter().map(Self::Text).collect())
+        Self::List(texts.into_iter().map(Self::of).collect())
     }
 
     pub(crate) fn object<const N: usize>(fields: [(&'a str, Self); N]) -> Self {
         Self::Object(fields.into())
+    }
+
+    pub(crate) const fn of(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
     }
 
     /// The form as text, the same for the same form.
@@ -87,13 +92,13 @@ impl<'a> Collected<'a> {
 
     pub(crate) fn optional_text(&mut self, name: &'static str, text: Option<&'a str>) {
         if let Some(text) = text {
-            self.value(name, Form::Text(text));
+            self.value(name, Form::of(text));
         }
     }
 
     pub(crate) fn texts(&mut self, name: &'static str, texts: &'a BTreeMap<String, String>) {
         if !texts.is_empty() {
-            let texts = texts.iter().map(|(name, text)| (name.as_str(), Form::Text(text)));
+            let texts = texts.iter().map(|(name, text)| (name.as_str(), Form::of(text)));
             self.value(name, Form::Object(texts.collect()));
         }
     }

@@ -30,6 +30,12 @@ impl<K: ResourceKind, L: State> Ref<K, L> {
     }
 }
 
+impl<K, L> AsRef<str> for Ref<K, L> {
+    fn as_ref(&self) -> &str {
+        &self.id
+    }
+}
+
 impl<K, L> Clone for Ref<K, L> {
     fn clone(&self) -> Self {
         Self { id: self.id.clone(), origin: self.origin.clone(), kind: PhantomData }
@@ -88,6 +94,12 @@ impl<K: ResourceKind, L: State> Handle<K, L> {
     #[must_use]
     pub const fn id(&self) -> &ResourceId {
         &self.id
+    }
+}
+
+impl<K, L> AsRef<str> for Handle<K, L> {
+    fn as_ref(&self) -> &str {
+        self.id.as_str()
     }
 }
 

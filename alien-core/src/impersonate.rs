@@ -12,18 +12,20 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::call::{Call, CallConfig, Gate};
-use crate::clock::later;
-use crate::cloud::Cloud;
+use crate::clock::{Clock, later};
+use crate::cloud::{Cloud, Kinds};
 use crate::context::DeploymentContext;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kind::Kind;
 use crate::manage::Manage;
 use crate::name::ResourceId;
 use crate::operate::Operated;
 use crate::permission::{Grants, Set, Subject};
+use crate::resource::CodeForms;
 use crate::session::{AssumedSession, Session};
 
-/// Opens sessions on deployments. The vendor has a value of this, and none of [`Provision`](crate::Provision).
+/// Opens sessions on deployments. The vendor has a value of this, and none of [`Admin`](crate::Admin).
 #[async_trait]
 pub trait Impersonate: Send + Sync + fmt::Debug {
     /// A session: one that is open already, or a new one. Several who ask at once share one.
@@ -52,6 +54,12 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
     /// [`Denied`](ErrorKind::Denied) where it may not watch a resource;
     /// [`Revoked`](ErrorKind::Revoked) where it does not let the vendor in.
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
+
+    /// The forms of code that a kind of resource runs on the cloud; none where the cloud has no such kind.
+    fn code(&self, kind: Kind) -> Option<CodeForms>;
+
+    /// The clock that calls wait on.
+    fn clock(&self) -> &dyn Clock;
 }
 
 /// What a session is for. The library lets it do no more than that takes; a session for updates is narrowed by the cloud as
@@ -306,6 +314,14 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
                 self.fill(&mut slot, asked, deployment, purpose).await
             }
         }
+    }
+
+    fn code(&self, kind: Kind) -> Option<CodeForms> {
+        C::Kinds::code(kind)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.config.clock
     }
 
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()> {

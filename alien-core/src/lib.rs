@@ -17,21 +17,20 @@
 //!
 //! // What may the vendor do? The customer reads it before anything is set up.
 //! let target = memory::Target::new("acme")?;
-//! let rendered = render::<memory::Memory>(&stack, &target)?;
+//! let rendered = render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //!
 //! // The customer's admin sets up, with the admin's own credentials. Here the cloud is in this process.
-//! let account = memory::Account::new(Arc::new(SystemClock));
-//! let admin = memory::provisioner(&account, DeploymentId::new(), target, CallConfig::default());
+//! let config = memory::Config::new(memory::Account::default());
+//! let admin = memory::admin(&config, DeploymentId::new(), target);
 //! let release = Release::new(stack, [Arc::from(*b"first")].into_iter().collect())?;
-//! let plan = admin.plan(&release, None, &Options::default()).await?;
-//! let deployment = admin.apply(&plan, &Options::default(), &Silent).await?;
+//! let plan = admin.plan(&release).await?;
+//! let deployment = admin.apply(&plan).await?;
 //!
 //! // The vendor watches everything, and updates what is live.
-//! let vendor = memory::impersonator(&account, "vendor", "proof", CallConfig::default());
-//! let manager = Manager::new(Arc::new(vendor), deployment);
+//! let manager = Manager::new(memory::vendor(&config), deployment);
 //! assert_eq!(manager.heartbeat(&manager.handle(&orders)?).await?.health, Health::Healthy);
-//! manager.update(&manager.handle(&api)?, FunctionUpdate::new().zip(*b"second")).await?;
+//! manager.update(&manager.handle(&api)?, FunctionUpdate::new().with_zip(*b"second")).await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,20 +43,22 @@
 //!   code), each grant with the reason it exists.
 //! * [`render`], [`audit`] and [`review`]: a cloud's own documents, proved against the promises, and said in words.
 //! * [`Invitation`] and [`Deployment`]: the two files that vendor and customer exchange. No secret is in either.
-//! * [`Provision`] plans, sets up, takes down and revokes: the customer's admin alone has a value of it.
-//! * [`Impersonate`] opens sessions in deployments: the vendor has a value of it. [`Manager`] does with them what a vendor does.
-//! * [`Release`]: a stack and the bytes of its code.
+//! * [`Admin`] plans, sets up, takes down and revokes: the customer's admin alone has a value of it.
+//! * [`Manager`] watches and updates one deployment, through sessions that an [`Impersonate`] opens: the vendor's side.
+//! * [`Release`]: a stack and the bytes of its code. [`Outcome`] is what became of it, resource by resource.
 //! * [`Adapter`]: one face for every cloud, for programs that serve several.
 //! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest one, in this process.
 //!
 //! This crate names no cloud, opens no connection, starts no thread, and reads no clock but the one it is given.
 
 pub mod adapter;
+mod admin;
 mod call;
 mod clock;
 mod cloud;
 mod connect;
 mod context;
+mod delivery;
 mod deployment;
 mod engine;
 mod error;
@@ -66,19 +67,24 @@ mod handle;
 mod impersonate;
 mod kind;
 mod lifecycle;
+mod logs;
 mod manage;
+mod managed;
 mod manager;
+mod markdown;
 mod marks;
 pub mod memory;
 mod name;
 mod naming;
 mod operate;
+mod outcome;
 mod permission;
 mod problem;
 mod progress;
 mod provision;
 mod reconcile;
 mod release;
+mod releasing;
 mod resource;
 mod session;
 mod stack;
@@ -87,35 +93,39 @@ mod target;
 mod toy;
 mod unique;
 
+pub use admin::{Admin, ApplyRequest, DestroyRequest, PlanRequest, RevokeRequest};
 pub use call::{Call, CallConfig, Needed, Recorder, Retry};
 pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use cloud::{
     Breach, Disclosure, DisclosureKind, Documents, Field, Giver, LayerDocuments, Layers, Physical, Promise,
-    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, render_beyond_limits, review,
+    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
+pub use delivery::{Delivery, ManagerUrl, RootDigest};
 pub use deployment::{Deployment, DeploymentId, Invitation};
 pub use error::{Error, ErrorKind, Result};
-pub use handle::{AnyHandle, Handle, Mention, Ref};
-pub use impersonate::{Impersonate, Purpose};
+pub use handle::{AnyHandle, Handle, Ref};
+pub use impersonate::Impersonate;
 pub use kind::{Kind, ResourceKind};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
-pub use manage::{Health, Heartbeat, LogLine, LogPage, LogQuery, Manage};
-pub use manager::{Manager, PendingRelease};
+pub use logs::Logs;
+pub use manage::{Health, Heartbeat, LogLine};
+pub use manager::Manager;
 pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
+pub use outcome::{Outcome, Released};
 pub use permission::{
-    Access, DataReach, ForManagement, ForProfiles, Grant, GrantReason, Grants, Holder, Layer, Permissions, Reach, Set,
-    SetName, SetOf, Sets, Subject, SubjectType, Through,
+    Access, DataReach, Grant, GrantReason, Grants, Layer, Permissions, Reach, Set, SetName, SetOf, Through,
 };
 pub use problem::{Problem, Problems, Remedy, Rule, Severity};
-pub use progress::{Event, Progress, Silent, Stage};
-pub use provision::{Action, Data, DestroyReport, Options, Plan, Provision, Remaining, Step};
+pub use progress::{Event, Stage};
+pub use provision::{Action, Data, DestroyReport, Plan, Remaining, Step};
 pub use release::{Artifacts, Release};
+pub use releasing::{PendingRelease, ReleaseRequest};
 pub use resource::{
-    Code, Compute, Container, ContainerUpdate, Function, FunctionUpdate, Kv, Network, Queue, Replicas, Resource,
-    Settings, Storage, Trigger, Updatable,
+    Bounds, Code, CodeForm, CodeForms, Container, ContainerUpdate, Existing, Function, FunctionUpdate, Kv, Network,
+    Platform, Queue, Replicas, Resource, Settings, Storage, Trigger,
 };
 pub use stack::{
     Builder, ChangeKind, Delta, Diff, GrantChange, Profile, ProfileScope, ResourceChange, Scopes, Stack, Who, schema,

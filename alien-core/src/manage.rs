@@ -104,8 +104,7 @@ impl Change {
     /// What is to be done to something that is `old`: whether it gets other code, and whether other settings.
     #[must_use]
     pub fn since(&self, old: &Resource) -> (bool, bool) {
-        let code = |resource: &Resource| resource.settings().compute().map(|compute| compute.code.clone());
-        let new_code = code(&self.resource) != code(old);
+        let new_code = self.resource.code() != old.code();
         let changed = self.resource.changed_fields(old);
         (self.again || new_code, self.again || changed.iter().any(|field| *field != "code"))
     }

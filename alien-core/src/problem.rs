@@ -58,7 +58,7 @@ pub enum Severity {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Remedy {
-    /// [`Options::allow_frozen_changes`](crate::Options::allow_frozen_changes).
+    /// [`PlanRequest::allow_frozen_changes`](crate::PlanRequest::allow_frozen_changes).
     AllowFrozenChanges,
     /// [`Data::Delete`](crate::Data::Delete).
     DeleteData,

@@ -1,6 +1,7 @@
 //! What is told while a set-up runs.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,13 @@ impl Event {
     }
 }
 
+/// As `created api (function)`.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.stage.name(), self.subject, self.kind)
+    }
+}
+
 /// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +61,8 @@ pub enum Stage {
     Deleted,
     /// It was to be removed and was kept.
     Kept,
+    /// It is not as it was to be: the outcome says why.
+    Failed,
 }
 
 impl Stage {
@@ -74,6 +84,7 @@ impl Stage {
             Self::Deleting => "deleting",
             Self::Deleted => "deleted",
             Self::Kept => "kept",
+            Self::Failed => "failed",
         }
     }
 }

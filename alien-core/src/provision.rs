@@ -17,7 +17,7 @@ use crate::release::{Artifacts, Release};
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
-/// Sets up and takes down one deployment. Only the customer's admin has a value of this.
+/// What an adapter provisions with: [`Admin`](crate::Admin) is its face for programs.
 #[async_trait]
 pub trait Provision: Send + Sync + fmt::Debug {
     /// Plans a set-up. Changes nothing.

@@ -28,7 +28,7 @@ pub struct Release {
     artifacts: Artifacts,
 }
 
-/// The bytes of zips, by the digest that [`Code::Zip`] names them by.
+/// The bytes of zips, by the digests that [`Code`] names them by.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Artifacts(BTreeMap<String, Arc<[u8]>>);
 
@@ -37,19 +37,14 @@ impl Artifacts {
     pub fn insert(&mut self, bytes: impl Into<Arc<[u8]>>) -> Code {
         let bytes = bytes.into();
         let code = Code::zip(&bytes);
-        if let Code::Zip(digest) = &code {
-            self.0.insert(digest.clone(), bytes);
-        }
+        self.0.extend(code.zips().map(|digest| (digest.to_owned(), Arc::clone(&bytes))));
         code
     }
 
-    /// The bytes of a zip; none for an image, and for a zip that is not among them.
+    /// The bytes of the code's zip; none where it has none, or its zip is not among them.
     #[must_use]
     pub fn bytes(&self, code: &Code) -> Option<&Arc<[u8]>> {
-        match code {
-            Code::Zip(digest) => self.0.get(digest),
-            Code::Image(_) => None,
-        }
+        code.zips().find_map(|digest| self.0.get(digest))
     }
 }
 
@@ -77,9 +72,8 @@ impl Release {
     /// Every resource whose zip is not among the artifacts.
     pub fn new(stack: Stack, artifacts: Artifacts) -> Result<Self, Problems> {
         let release = Self::partial(stack, artifacts);
-        Problems::none(
-            release.stack.resources().iter().filter_map(|resource| release.missing_artifact(resource)).collect(),
-        )?;
+        let missing = |resource: &Resource| release.missing_artifact(resource, resource.code()?);
+        Problems::none(release.stack.resources().iter().filter_map(missing).collect())?;
         Ok(release)
     }
 
@@ -95,13 +89,9 @@ impl Release {
         Self::partial(stack, Artifacts(BTreeMap::new()))
     }
 
-    /// The problem of a resource whose zip is not among the artifacts.
-    pub(crate) fn missing_artifact(&self, resource: &Resource) -> Option<Problem> {
-        let code = resource.settings().compute()?.code;
-        let Code::Zip(digest) = code else { return None };
-        if self.artifacts.bytes(code).is_some() {
-            return None;
-        }
+    /// The problem of a resource whose code has a zip that is not among the artifacts.
+    pub(crate) fn missing_artifact(&self, resource: &Resource, code: &Code) -> Option<Problem> {
+        let digest = code.zips().find(|digest| !self.artifacts.0.contains_key(*digest))?;
         let what = format!("no file has the digest of its zip, {digest}");
         let help = "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
         Some(Problem::error(Rule::Code, what, help.to_owned()).on(resource.id()))

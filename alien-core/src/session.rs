@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::call::{CallContext, Gate};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, chosen_code};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::{Change, Health, Heartbeat, LogPage, LogQuery, Manage};
 use crate::name::ResourceId;
@@ -85,7 +85,12 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
             let what = format!("a {kind} is not updated by the vendor as a {}", change.resource.kind());
             return Err(Error::new(ErrorKind::Unsupported, what).at(id.as_str()));
         }
-        cx.placed(calls(cx)?.update(cx, change).await)
+        // The vendor's stack has every form of code; the session's has the one that runs here.
+        let mut change = change.clone();
+        if let Some(code) = chosen_code::<C>(&change.resource) {
+            change.resource.set_code(code);
+        }
+        cx.placed(calls(cx)?.update(cx, &change).await)
     }
 
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage> {

@@ -84,12 +84,13 @@ mod cloud {
     use serde_json::Value;
 
     use crate::adapter::{
-        Assume, AssumeRequest, AssumedSession, CallContext, Claim, Cloud, Documented, Kinds, Layout, Marks, Observed,
-        Operation, Placed, Proof, Provider, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows, Table,
+        Assume, AssumeRequest, AssumedSession, CallContext, Claim, Cloud, CloudTarget, Documented, Holder, Kinds,
+        Layout, Marks, Observed, Operation, Placed, Proof, Provider, Reconcile, ReconcileIdentity, Removal, ResultExt,
+        Rows, Table,
     };
     use crate::resource::Bell;
     use crate::{
-        Data, Error, ErrorKind, Field, Grants, Holder, Prefix, Problem, Problems, RenderError, Report, Result, Review,
+        Data, Error, ErrorKind, Field, Grants, Prefix, Problem, Problems, RenderError, Report, Result, Review,
         Reviewed, Rule, Stack,
     };
 
@@ -105,6 +106,10 @@ mod cloud {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     pub(super) struct Town {
         pub(super) town: Prefix,
+    }
+
+    impl CloudTarget for Town {
+        type Cloud = Toy;
     }
 
     #[expect(unreachable_pub, reason = "tables are made for the crates of clouds")]
@@ -316,13 +321,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::cloud::{Bells, Town, Toy};
-    use crate::adapter::{Cloud, Documented, Engine, Impersonator};
+    use crate::adapter::{Cloud, Documented, Engine, Impersonator, SubjectType};
     use crate::memory::{self, Memory};
     use crate::permission::{ForManagement, SetOf};
     use crate::resource::Bell;
     use crate::{
-        Artifacts, CallConfig, Clock, Data, DeploymentId, ErrorKind, Health, Kind, Manager, Options, Provision,
-        Release, Set, SetName, Silent, Stack, SubjectType,
+        Admin, Artifacts, CallConfig, Clock, Data, DeploymentId, ErrorKind, Health, Kind, Manager, Release, Set,
+        SetName, Stack,
     };
 
     /// Stands still but for waiting.
@@ -403,17 +408,16 @@ mod tests {
     async fn a_kind_is_set_up_watched_updated_and_taken_down() {
         let (bells_there, calls) = (Bells::default(), CallConfig::new(Arc::new(Still)));
         let id = DeploymentId::from(uuid::Uuid::from_u128(1));
-        let admin = Engine::<Toy, _>::new(bells_there.clone(), id, town(), calls.clone());
-        let up = async |stack: Stack, previous, run| {
-            let options = Options::new(run);
-            let plan = admin.plan(&Release::partial(stack, Artifacts::default()), previous, &options).await?;
-            admin.apply(&plan, &options, &Silent).await
+        let admin = Admin::new(Engine::<Toy, _>::new(bells_there.clone(), id, town(), calls.clone()));
+        let up = async |stack: Stack, previous| {
+            let plan = admin.plan(&Release::partial(stack, Artifacts::default())).previous(previous).await?;
+            admin.apply(&plan).await
         };
-        let record = up(bells(3, 5), None, "first").await.unwrap();
+        let record = up(bells(3, 5), None).await.unwrap();
         let names: Vec<String> = bells_there.lock().keys().cloned().collect();
         assert_eq!(names, ["bells/ham-door", "bells/ham-tower", "identities/ham-management"]);
-        assert_eq!(up(bells(3, 5), Some(&record), "again").await.unwrap(), record);
-        let refused = up(bells(3, 6), Some(&record), "frozen").await.unwrap_err();
+        assert_eq!(up(bells(3, 5), Some(&record)).await.unwrap(), record);
+        let refused = up(bells(3, 6), Some(&record)).await.unwrap_err();
         assert!(refused.to_string().contains("`tower`: it is frozen, and its settings changed"), "{refused}");
 
         let manager = Manager::new(Arc::new(Impersonator::<Toy, _>::new(bells_there.clone(), calls)), record);
@@ -421,11 +425,11 @@ mod tests {
         let beat = manager.heartbeat(&handles[0]).await.unwrap();
         assert_eq!((beat.health, beat.reason.as_str()), (Health::Healthy, "it rings at 3"));
         let release = |stack| Release::partial(stack, Artifacts::default());
-        manager.release(&release(bells(7, 5)), &Artifacts::default()).await.unwrap();
+        manager.release(&release(bells(7, 5))).await.into_result().unwrap();
         assert_eq!(manager.heartbeat(&handles[0]).await.unwrap().reason, "it rings at 7");
-        let refused = manager.release(&release(bells(7, 6)), &Artifacts::default()).await.unwrap_err();
+        let refused = manager.release(&release(bells(7, 6))).await.into_result().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Input, "{refused}");
-        let remains = admin.destroy(&manager.deployment(), Data::Delete, &Options::new("down"), &Silent).await.unwrap();
+        let remains = admin.destroy(&manager.deployment()).data(Data::Delete).run("down").await.unwrap();
         assert!(remains.kept.is_empty() && remains.foreign.is_empty() && bells_there.lock().is_empty(), "{remains:?}");
     }
 }

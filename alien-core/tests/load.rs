@@ -6,8 +6,8 @@
 mod in_process;
 
 use alien_conformance::stacks::IMAGE;
-use alien_conformance::world::{Calls, Case, Shipped, World, release, run};
-use alien_core::{Artifacts, Code, Container, Data, Function, Health, Manager, Profile, Queue, Silent, Stack, Storage};
+use alien_conformance::world::{Calls, Case, Shipped, World, release};
+use alien_core::{Artifacts, Code, Container, Data, Function, Health, Manager, Profile, Queue, Stack, Storage};
 use futures_util::future::join_all;
 
 use crate::in_process::{InProcess, first};
@@ -21,8 +21,8 @@ fn stack(code: &Shipped) -> Stack {
     let mut stack = Stack::builder("many");
     let data = stack.frozen("data", Storage::new());
     stack.live("jobs", Queue::new());
-    stack.live("api", Function::new(code.code(), "code").commands());
-    stack.live("worker", Container::new(Code::image(IMAGE), "code"));
+    stack.live("api", Function::new(code.code(), "code").with_commands());
+    stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "code"));
     stack.profile("code", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.build().unwrap()
 }
@@ -36,7 +36,7 @@ async fn a_release_to_many_costs_each_what_it_costs_one() {
     let after = release(&stack(&second), std::slice::from_ref(&second));
     // One program: its sessions are all kept in one place.
     let calls = Calls::default();
-    let vendor = world.impersonator(world.calling().recorder(calls.recorder()));
+    let vendor = world.vendor(world.calling().with_recorder(calls.recorder()));
     let set_up = async |prefix: String| {
         let case = Case::new(&world, &prefix, before.stack().clone());
         let deployment = case.up(&before, None).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_release_to_many_costs_each_what_it_costs_one() {
         for resource in manager.resources() {
             assert_eq!(manager.heartbeat(&resource).await.unwrap().health, Health::Healthy, "{resource:?}");
         }
-        manager.release(&after, &nothing).await.unwrap();
+        manager.release(&after).previous(&nothing).await.into_result().unwrap();
         let record = manager.deployment();
         assert_eq!(&record.stack, after.stack());
         assert!(record.uncertain.is_empty(), "{:?}", record.uncertain);
@@ -64,7 +64,7 @@ async fn a_release_to_many_costs_each_what_it_costs_one() {
     assert_eq!(all, one.iter().flat_map(|call| std::iter::repeat_n(call.clone(), many)).collect::<Vec<_>>());
 
     let taken_down = there.iter().chain([&alone]).map(async |(manager, case)| {
-        let remains = case.provisioner.destroy(&manager.deployment(), Data::Delete, &run(), &Silent).await.unwrap();
+        let remains = case.admin.destroy(&manager.deployment()).data(Data::Delete).await.unwrap();
         assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
     });
     join_all(taken_down).await;

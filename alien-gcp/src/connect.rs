@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Connect;
-use alien_core::{ConnectOption, Connection, DeploymentId, Impersonate, Provision, Result};
+use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Impersonate, Result};
 use async_trait::async_trait;
 
 use crate::target::Target;
-use crate::{Config, Gcp, impersonator, provisioner};
+use crate::{Config, Gcp, admin, vendor};
 
 /// Connects to GCP with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter;
 
 async fn config(connection: &Connection) -> Result<Config> {
-    let config = Config::found().await?;
+    let config = Config::found().await?.with_calls(connection.calls.clone());
     Ok(match connection.get(ConnectOption::ENDPOINT_URL.name) {
-        Some(url) => config.endpoint(url),
+        Some(url) => config.with_endpoint(url),
         None => config,
     })
 }
@@ -27,16 +27,11 @@ impl Connect for Adapter {
 
     const OPTIONS: &'static [ConnectOption] = &[ConnectOption::ENDPOINT_URL];
 
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: Target,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>> {
-        Ok(Box::new(provisioner(&config(connection).await?, id, target, connection.calls.clone())))
+    async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
+        Ok(admin(&config(connection).await?, id, target))
     }
 
-    async fn impersonator(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(Arc::new(impersonator(&config(connection).await?, connection.calls.clone())))
+    async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(vendor(&config(connection).await?))
     }
 }

@@ -7,8 +7,8 @@ pub(crate) mod calls;
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{Layout, Operation};
-use alien_core::{Holder, Set};
+use alien_core::Set;
+use alien_core::adapter::{Holder, Layout, Operation};
 
 use crate::Gcp;
 use crate::naming::Paths;

@@ -15,7 +15,7 @@
 //!     prefix: "acme".parse()?,
 //!     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
 //! };
-//! let rendered = alien_core::render::<alien_gcp::Gcp>(&stack, &target)?;
+//! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
 //! assert_eq!(
 //!     rendered.documents.resources["data"].id,
@@ -24,8 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `client` it also calls GCP: [`provisioner`] for the customer's admin, [`impersonator`] for the
-//! vendor. Without it, the crate has no network code.
+//! With the feature `client` it also calls GCP: [`admin`] for the customer's admin, [`vendor`] for the vendor, each with a
+//! [`Config`]. Without it, the crate has no network code.
 
 #[cfg(feature = "client")]
 mod client;
@@ -43,20 +43,20 @@ mod provider;
 mod resource;
 mod target;
 
-use alien_core::adapter::{Cloud, Rows, Table, frozen_logs_are_shared};
-use alien_core::{Container, Field, Function, Holder, Kv, Network, Prefix, Problem, Queue, Stack, Storage};
+use alien_core::adapter::{Cloud, Holder, Rows, Table, frozen_logs_are_shared};
+use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, Stack, Storage};
 
 #[cfg(feature = "client")]
-pub use client::{Clients, Config};
+pub use client::Config;
 pub use cloud::Gcp;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
-pub use identity::assume::{Vendor, impersonator, impersonator_through};
+pub use identity::assume::vendor;
 use naming::Paths;
 use operations::Scope;
 #[cfg(feature = "client")]
-pub use provider::{Admin, provisioner};
+pub use provider::admin;
 pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
 
 impl Cloud for Gcp {

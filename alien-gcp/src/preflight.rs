@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{AccessControl, last};
-use alien_core::{ErrorKind, Problem, Remedy, Result, Rule, Subject};
+use alien_core::adapter::{AccessControl, Subject, last};
+use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_api_serviceusage_v1::model::State;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use alien_core::adapter::{Engine, Provider, Reconcile, ReconcileIdentity};
-use alien_core::{CallConfig, DeploymentId, Problem, Result};
+use alien_core::{Admin, DeploymentId, Problem, Result};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
@@ -13,31 +13,33 @@ use crate::resource::compute::logs::Logs;
 use crate::target::Target;
 use crate::{Gcp, preflight};
 
-/// Provisions the deployment with this id at a target, with the credentials of `config`.
+/// Sets up and takes down the deployment with this id at a target, with the credentials of `config`: those of the
+/// customer's admin.
 ///
 /// Calls what [`operations`](crate::operations) lists for provisioning. Before that it calls
 /// `cloudresourcemanager.projects.testIamPermissions` and `serviceusage.services.get`, which change nothing. The custom
 /// roles that it defines belong to the project: all deployments there share them, and none is deleted.
 #[must_use]
-pub fn provisioner(config: &Config, id: DeploymentId, target: Target, calls: CallConfig) -> Engine<Gcp, Admin> {
-    Engine::new(Admin { config: config.clone(), clients: OnceCell::new() }, id, target, calls)
+pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
+    let provisioner = Provisioner { config: config.clone(), clients: OnceCell::new() };
+    Admin::new(Engine::new(provisioner, id, target, config.calls.clone()))
 }
 
 /// Makes calls with the admin's credentials.
-pub struct Admin {
+struct Provisioner {
     config: Config,
     clients: OnceCell<Clients>,
 }
 
 /// Shows no credentials.
-impl fmt::Debug for Admin {
+impl fmt::Debug for Provisioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Provisioner").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl Provider<Gcp> for Admin {
+impl Provider<Gcp> for Provisioner {
     type Clients = Clients;
 
     async fn clients(&self) -> Result<&Clients> {

@@ -1,7 +1,10 @@
 //! Where a deployment goes and whom it trusts.
 
+use alien_core::adapter::CloudTarget;
 use alien_core::{Prefix, parsed_text};
 use serde::{Deserialize, Serialize};
+
+use crate::Gcp;
 
 parsed_text! {
     /// The id of a project. <https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects>
@@ -55,6 +58,10 @@ pub struct Target {
     pub prefix: Prefix,
     /// The service account that may impersonate the management service account.
     pub vendor: VendorAccount,
+}
+
+impl CloudTarget for Target {
+    type Cloud = Gcp;
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub mod shop;
 use std::fmt;
 use std::sync::Arc;
 
-use alien_core::{Impersonate, Invitation, Options, Provision};
+use alien_core::{Admin, Impersonate, Invitation};
 
 use around::Around;
 use shop::Product;
@@ -16,7 +16,7 @@ use shop::Product;
 /// Both sides of a deployment. In life they are two programs, of two companies.
 pub struct Sides {
     /// The customer's admin's.
-    pub provisioner: Arc<dyn Provision>,
+    pub admin: Admin,
     /// The vendor's.
     pub vendor: Arc<dyn Impersonate>,
     /// What the vendor gave the admin.
@@ -31,10 +31,4 @@ impl fmt::Debug for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sides").field("invitation", &self.invitation.id).finish_non_exhaustive()
     }
-}
-
-/// A run of its own.
-#[must_use]
-pub fn run() -> Options {
-    Options::default()
 }

@@ -3,15 +3,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use alien_core::adapter::Change;
-use alien_core::{
-    Clock, Data, Deployment, Event, Frozen, Function, Handle, Live, Manager, Purpose, Result, SystemClock,
-};
+use alien_core::adapter::{Change, Purpose};
+use alien_core::{Clock, Data, Deployment, Event, Frozen, Function, Handle, Live, Manager, Result, SystemClock};
 use futures_util::TryStreamExt;
 
+use crate::Sides;
 use crate::around::{Attempt, Outcome};
 use crate::shop::{FROZEN, LIVE};
-use crate::{Sides, run};
 
 /// Lives it.
 ///
@@ -19,16 +17,16 @@ use crate::{Sides, run};
 ///
 /// Where something fails, or is not refused that must be.
 pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
-    let Sides { provisioner, vendor, invitation, product, around } = sides;
-    let told = |event: &Event| println!("  {} {} ({})", event.stage.name(), event.subject, event.kind);
+    let Sides { admin, vendor, invitation, product, around } = sides;
+    let told = |event: &Event| println!("  {event}");
 
     println!("\n== The customer's admin plans: nothing is changed\n");
-    let plan = provisioner.plan(&product.first, None, &run()).await?;
+    let plan = admin.plan(&product.first).await?;
     print!("{plan}");
 
     println!("\n== … and sets up, with the admin's own credentials\n");
-    let deployment = provisioner.apply(&plan, &run(), &told).await?;
-    let again = provisioner.plan(&product.first, Some(&deployment), &run()).await?;
+    let deployment = admin.apply(&plan).progress(told).await?;
+    let again = admin.plan(&product.first).previous(&deployment).await?;
     println!("\nSet up. To set up again would change nothing: {}.", again.is_empty());
 
     if let Some(prepared) = around.prepare(&deployment).await? {
@@ -84,14 +82,14 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     }
 
     println!("\n== The customer takes the access back\n");
-    provisioner.revoke(&deployment, &run()).await?;
+    admin.revoke(&deployment).await?;
     match manager.heartbeat(&api).await {
         Ok(beat) => return Err(format!("the vendor still sees {beat:?}").into()),
         Err(error) => println!("{error}"),
     }
 
     println!("\n== … and takes everything down\n");
-    let remains = provisioner.destroy(&deployment, Data::Delete, &run(), &told).await?;
+    let remains = admin.destroy(&deployment).data(Data::Delete).progress(told).await?;
     println!("\nLeft over: {}.", remains.kept.len() + remains.foreign.len());
     if let Some(decided) = around.decided() {
         println!("{decided}");
@@ -112,7 +110,7 @@ pub async fn log(
     begin: jiff::Timestamp,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     for _ in 0..30 {
-        let lines: Vec<_> = manager.logs(api, begin).try_collect().await?;
+        let lines: Vec<_> = manager.logs(api).since(begin).read().try_collect().await?;
         let hello: Vec<String> =
             lines.into_iter().map(|line| line.text).filter(|text| text.contains("hello")).collect();
         if !hello.is_empty() {

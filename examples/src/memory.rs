@@ -1,11 +1,11 @@
 //! Both sides on a cloud in this process.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::memory::{self, Account, Memory, Target};
-use alien_core::{CallConfig, Deployment, DeploymentId, ErrorKind, Impersonate as _, Purpose, SystemClock};
+use alien_core::adapter::Purpose;
+use alien_core::memory::{self, Account, Target};
+use alien_core::{Admin, Deployment, DeploymentId, ErrorKind};
 use async_trait::async_trait;
 
 use crate::Sides;
@@ -19,25 +19,24 @@ use crate::shop::{Product, Shipped};
 /// None, as long as the product is right.
 pub fn sides() -> Result<Sides, Box<dyn Error>> {
     let product = Product::new(|release| Ok(Shipped::Zip(release.as_bytes().into())))?;
-    let account = Account::new(Arc::new(SystemClock));
-    let target = Target::new("acme")?;
-    let how = CallConfig::default();
-    let id = DeploymentId::new();
+    let account = Account::default();
+    let config = memory::Config::new(account.clone());
+    let (id, target) = (DeploymentId::new(), Target::new("acme")?);
     // Nobody else sets anything up here, so a run need not wait long for others to see its claim.
-    let provisioner = memory::provisioner(&account, id, target.clone(), how.clone()).lease(Duration::from_secs(6));
+    let engine = memory::engine(&config, id, target.clone()).with_lease(Duration::from_secs(6));
     Ok(Sides {
-        vendor: Arc::new(memory::impersonator(&account, &target.vendor, &target.proof, how)),
-        provisioner: Arc::new(provisioner),
-        invitation: product.invitation::<Memory>(id, &target)?,
+        vendor: memory::vendor(&config),
+        admin: Admin::new(engine),
+        invitation: product.invitation(id, &target)?,
         product,
-        around: Box::new(Beside { account, target }),
+        around: Box::new(Beside { account, config }),
     })
 }
 
 /// There is one thing to try: to get in anew.
 struct Beside {
     account: Account,
-    target: Target,
+    config: memory::Config,
 }
 
 #[async_trait]
@@ -48,9 +47,7 @@ impl Around for Beside {
                 "it has no interface beside the library's, so nobody can go round the library there",
             ));
         }
-        let how = CallConfig::default();
-        let vendor = memory::impersonator(&self.account, &self.target.vendor, &self.target.proof, how);
-        match vendor.session(deployment, &Purpose::Watch).await {
+        match memory::vendor(&self.config).session(deployment, &Purpose::Watch).await {
             Ok(_) => Ok(Outcome::Allowed),
             Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Revoked) => {
                 let asked = self.account.asked();

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use alien_core::adapter::Cloud;
+use alien_core::adapter::CloudTarget;
 use alien_core::{
-    AnyTarget, Artifacts, Code, DeploymentId, Function, FunctionUpdate, Invitation, Kv, Profile, Queue, Release, Stack,
+    Artifacts, Code, DeploymentId, Function, FunctionUpdate, Invitation, Kv, Problems, Profile, Queue, Release, Stack,
     Storage,
 };
 
@@ -53,7 +53,7 @@ impl Product {
         let mut code = |release: &str| {
             Ok::<_, Box<dyn Error>>(match ship(release)? {
                 Shipped::Zip(bytes) => zips.insert(bytes),
-                Shipped::Image(image) => Code::image(image),
+                Shipped::Image(image) => image.parse()?,
             })
         };
         let stack = described(code("first")?, code("billing")?)?;
@@ -64,11 +64,9 @@ impl Product {
     ///
     /// # Errors
     ///
-    /// Where the target has no JSON form.
-    pub fn invitation<C: Cloud>(&self, id: DeploymentId, target: &C::Target) -> alien_core::Result<Invitation> {
-        let (version, cloud) = (Invitation::VERSION, C::NAME.to_owned());
-        let trust = AnyTarget::of::<C>(target)?.trust::<C>();
-        Ok(Invitation { version, id, cloud, trust, stack: self.first.stack().clone() })
+    /// None, as long as the product is right.
+    pub fn invitation(&self, id: DeploymentId, target: &impl CloudTarget) -> Result<Invitation, Problems> {
+        Invitation::new(id, target, self.first.stack().clone())
     }
 
     /// The next release of the function that the vendor may update.
@@ -78,19 +76,19 @@ impl Product {
     /// Where the code cannot be made.
     pub fn second(&self) -> Result<FunctionUpdate, Box<dyn Error>> {
         let update = match (self.ship)("second")? {
-            Shipped::Zip(bytes) => FunctionUpdate::new().zip(bytes),
-            Shipped::Image(image) => FunctionUpdate::new().image(image),
+            Shipped::Zip(bytes) => FunctionUpdate::new().with_zip(bytes),
+            Shipped::Image(image) => FunctionUpdate::new().with_code(image.parse()?),
         };
-        Ok(update.variable("GREETING", "hello"))
+        Ok(update.with_variable("GREETING", "hello"))
     }
 }
 
-fn described(api: Code, billing: Code) -> Result<Stack, alien_core::Problems> {
+fn described(api: Code, billing: Code) -> Result<Stack, Problems> {
     let mut stack = Stack::builder("shop");
     let orders = stack.frozen("orders", Kv::new());
-    let receipts = stack.frozen(FILES, Storage::new().versioned());
-    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
-    let api = stack.live(LIVE, Function::new(api, "api").commands());
+    let receipts = stack.frozen(FILES, Storage::new().with_versions());
+    let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
+    let api = stack.live(LIVE, Function::new(api, "api").with_commands());
     let billing = stack.frozen(FROZEN, Function::new(billing, "billing"));
     stack.link(&api, &orders);
     stack.link(&api, &jobs);

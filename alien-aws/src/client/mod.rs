@@ -1,5 +1,6 @@
 //! The clients for AWS's services, and the context of a call.
 
+mod config;
 mod ec2;
 mod error;
 
@@ -12,13 +13,14 @@ use aws_config::timeout::TimeoutConfig;
 
 use crate::Aws;
 
+pub use config::Config;
 use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 
 /// The clients for all services that this crate calls, with the credentials of one identity.
 #[derive(Clone)]
-pub struct Clients {
+pub(crate) struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) ec2: Ec2,
     pub(crate) ecs: aws_sdk_ecs::Client,

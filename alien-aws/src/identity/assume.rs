@@ -1,18 +1,17 @@
 //! Assumes the management role: `sts:AssumeRole`, with the external id, for an hour at most.
 
-use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use alien_core::adapter::{AccessControl, Assume, AssumeRequest, AssumedSession, Impersonator, Proof};
-use alien_core::{CallConfig, Error, ErrorKind, Result};
+use alien_core::{Error, ErrorKind, Impersonate, Result};
 use async_trait::async_trait;
-use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::Timestamp;
 
 use crate::Aws;
-use crate::client::{Clients, failure};
+use crate::client::{Clients, Config, failure};
 use crate::identity::MAX_SESSION;
 use crate::policy::Policy;
 
@@ -20,39 +19,20 @@ use crate::policy::Policy;
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 const SESSION_POLICY: usize = 2_048;
 
-/// Impersonates the management roles of deployments, with the credentials of `config`.
-///
-/// `operator` names the person or program that acts. It is part of the session's name, beside the release, and so
-/// appears in the customer's CloudTrail. A session lasts an hour at most, the limit for a chained role
+/// Enters deployments by assuming their management roles, with the credentials of `config`: those of the role or user that
+/// targets name as the vendor. A session lasts an hour at most, the limit for a chained role
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 ///
 /// Calls `sts:AssumeRole`; then, in sessions, what [`operations`](crate::operations) lists for management.
 #[must_use]
-pub fn impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impersonator<Aws, Vendor> {
-    Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: false }, how)
-}
-
-/// Like [`impersonator`], and also sets the operator as the session's source identity, which no later role of a chain
-/// can change. The vendor's own policies must allow `sts:SetSourceIdentity`; the trust policies that this library
-/// renders do. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
-#[must_use]
-pub fn attributed_impersonator(config: &SdkConfig, operator: &str, how: CallConfig) -> Impersonator<Aws, Vendor> {
-    Impersonator::new(Vendor { config: config.clone(), operator: operator.to_owned(), attributed: true }, how)
+pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
+    Arc::new(Impersonator::new(Vendor { config: config.clone() }, config.calls.clone()))
 }
 
 /// Assumes management roles with the vendor's credentials.
-#[derive(Clone)]
-pub struct Vendor {
-    config: SdkConfig,
-    operator: String,
-    attributed: bool,
-}
-
-/// Shows no credentials.
-impl fmt::Debug for Vendor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vendor").field("operator", &self.operator).finish_non_exhaustive()
-    }
+#[derive(Debug)]
+struct Vendor {
+    config: Config,
 }
 
 #[async_trait]
@@ -78,9 +58,8 @@ impl Assume<Aws> for Vendor {
             Proof::Mismatched => Some(format!("{}-wrong", request.deployment.id)),
         };
         let policy = request.narrowed.then(|| session_policy(request)).transpose()?;
-        let region = Region::new(target.region.to_string());
-        let own = self.config.to_builder().region(region).build();
-        let operator = name(&self.operator, 40);
+        let own = self.config.sdk(&target.region);
+        let operator = name(&self.config.operator, 40);
         let assumed = Clients::new(&own)
             .sts
             .assume_role()
@@ -88,7 +67,7 @@ impl Assume<Aws> for Vendor {
             .role_session_name(name(&format!("{operator}@{}", request.deployment.stack().digest()), 64))
             .duration_seconds(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX))
             .set_external_id(external_id)
-            .set_source_identity(self.attributed.then_some(operator))
+            .set_source_identity(self.config.attributed.then_some(operator))
             .set_policy(policy)
             .send()
             .await
@@ -138,8 +117,8 @@ mod tests {
     /// The session of an update may update its own resource, and no other live one.
     #[test]
     fn a_session_policy_holds_what_the_update_takes() {
-        use alien_core::Purpose;
         use alien_core::adapter::DeploymentContext;
+        use alien_core::adapter::Purpose;
         use alien_core::{Artifacts, Code, Function, Profile, Release, Stack};
 
         use crate::policy::{Request, evaluate};

@@ -4,9 +4,9 @@
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
 
 use alien_core::adapter::{
-    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, last,
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, Subject, last,
 };
-use alien_core::{Data, Error, ErrorKind, Result, Subject};
+use alien_core::{Data, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use alien_core::adapter::{Cloud, Guard, Layout, Operation};
-use alien_core::{Grants, Sets, Subject, SubjectType};
+use alien_core::Grants;
+use alien_core::adapter::{Cloud, Guard, Layout, Operation, Sets, Subject, SubjectType};
 
 use super::limits::{self, STATEMENT_ENVELOPE};
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};

@@ -3,8 +3,8 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::Code;
 use alien_core::adapter::Placed;
+use alien_core::{Code, CodeForm};
 
 use crate::Aws;
 use crate::naming::Arns;
@@ -18,6 +18,9 @@ pub(super) fn log_group(arns: Arns<'_>, name: &[&str], things: &mut Vec<(Scope, 
     things.extend([(Scope::LogGroup, group), (Scope::LogGroup, streams.clone()), (Scope::LogStreams, streams)]);
 }
 
+/// How the names of Amazon ECR's registries end.
+pub(super) const ECR: &[&str] = &[".amazonaws.com", ".amazonaws.com.cn"];
+
 /// Adds the repository of an image if the image is in ECR.
 pub(super) fn repository_names(placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
     let code = placed.resource.settings().compute().map(|compute| compute.code);
@@ -29,7 +32,7 @@ pub(super) fn repository_names(placed: &Placed<'_, Aws>, things: &mut Vec<(Scope
 /// The ECR repository of an image, `{account}.dkr.ecr.{region}.amazonaws.com/{repository}@…`. `None` for other
 /// registries, and for repositories whose name an ARN would read as a pattern.
 pub(super) fn repository(code: &Code) -> Option<String> {
-    let Code::Image(image) = code else { return None };
+    let Some(CodeForm::Image(image)) = code.only() else { return None };
     let (host, path) = image.split_once('/')?;
     let (account, region) = host.split_once(".dkr.ecr.")?;
     let region: Region =

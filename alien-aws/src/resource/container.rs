@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Container, Problem, Replicas, Rule, Set};
+use alien_core::{CodeForms, Container, Problem, Replicas, Rule, Set};
 
 use super::compute;
 use crate::Aws;
@@ -66,24 +66,28 @@ impl On<Aws> for Container {
     /// Checks CPU, memory and the number of replicas. Fargate takes only some pairs of CPU and memory
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service
     /// without auto scaling always runs the same number of tasks.
+    fn code() -> CodeForms {
+        CodeForms::IMAGE.preferring(compute::ECR)
+    }
+
     fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
-        let memory = self.memory();
-        let (smallest, largest, step) = match self.cpu() {
+        let memory = self.memory_mib();
+        let (smallest, largest, step) = match self.cpu_millis() {
             250 => (512, 2048, 512),
             500 => (1024, 4096, 1024),
             1000 => (2048, 8192, 1024),
             2000 => (4096, 16_384, 1024),
             _ => (8192, 30_720, 1024),
         };
-        let odd = self.cpu() == 250 && memory == 1536;
+        let odd = self.cpu_millis() == 250 && memory == 1536;
         if !(smallest..=largest).contains(&memory) || !memory.is_multiple_of(step) || odd {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Fargate has no task size of {} thousandths of a vCPU with {memory} MiB", self.cpu()),
+                format!("Fargate has no task size of {} thousandths of a vCPU with {memory} MiB", self.cpu_millis()),
                 format!("set memory to {smallest} to {largest} MiB in steps of {step}"),
             ));
         }
-        let Replicas { min, max } = self.copies();
+        let Replicas { min, max } = self.replicas();
         if max > min {
             problems.push(Problem::warning(
                 Rule::Cloud,

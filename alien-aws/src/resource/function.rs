@@ -6,7 +6,7 @@ pub(crate) mod calls;
 mod opening;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Code, Function, Problem, Queue, Resource, Rule, Set};
+use alien_core::{CodeForm, CodeForms, Function, Problem, Queue, Resource, Rule, Set};
 
 use super::compute;
 use crate::Aws;
@@ -82,16 +82,21 @@ impl On<Aws> for Function {
         if self.is_triggered() {
             things.push((Scope::Mappings, "*".to_owned()));
         }
-        if self.network_id().is_some() {
+        if self.network().is_some() {
             things.push((Scope::Interfaces, "*".to_owned()));
         }
         compute::repository_names(placed, things);
     }
 
+    /// A zip, or an image in ECR.
+    fn code() -> CodeForms {
+        CodeForms::ANY.preferring(compute::ECR)
+    }
+
     /// Checks the image, the network and the timeouts. Lambda takes images from ECR only
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
     fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
-        if let Code::Image(image) = self.code()
+        if let Some(CodeForm::Image(image)) = self.code().only()
             && compute::repository(self.code()).is_none()
         {
             problems.push(Problem::warning(
@@ -100,7 +105,7 @@ impl On<Aws> for Function {
                 "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
             ));
         }
-        let network = self.network_id().and_then(|id| placed.stack.resource(id));
+        let network = self.network().and_then(|id| placed.stack.resource(id));
         if let Some(network) = network.filter(|network| !network.is_adopted()) {
             // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>
             let what = format!(
@@ -114,7 +119,7 @@ impl On<Aws> for Function {
         // (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
         for id in placed.resource.settings().triggers() {
             let Some(queue) = placed.stack.resource(id).and_then(Resource::settings_of::<Queue>) else { continue };
-            let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), self.longest_run().as_secs());
+            let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), self.timeout().as_secs());
             if hidden < runs {
                 let what = format!(
                     "it may run for {runs} seconds, but its queue `{id}` has a visibility timeout of {hidden} seconds"

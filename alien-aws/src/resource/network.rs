@@ -5,7 +5,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Network, Problem, Rule, Set};
+use alien_core::{Existing, Network, Problem, Rule, Set};
 
 use crate::Aws;
 use crate::naming::Arns;
@@ -62,7 +62,7 @@ impl On<Aws> for Network {
 
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
         let (arns, id) = (Arns(placed.target), placed.id());
-        if let Some(vpc) = self.existing_name() {
+        if let Some(vpc) = self.existing().map(|existing| existing.id.as_str()) {
             things.push((Scope::Vpc, arns.regional("ec2", &["vpc/", vpc])));
             return;
         }
@@ -80,11 +80,20 @@ impl On<Aws> for Network {
     }
 
     fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
-        let Some(vpc) = self.existing_name() else { return };
-        let is_id = vpc.strip_prefix("vpc-").is_some_and(|hex| {
-            matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        });
-        if !is_id {
+        let Some(Existing { id: vpc, subnets }) = self.existing() else { return };
+        let is_id = |text: &str, begin: &str| {
+            text.strip_prefix(begin).is_some_and(|hex| {
+                matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            })
+        };
+        for subnet in subnets.iter().filter(|subnet| !is_id(subnet, "subnet-")) {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("`{subnet}` is not the id of a subnet"),
+                "write `subnet-` and its 8 or 17 hexadecimal digits".to_owned(),
+            ));
+        }
+        if !is_id(vpc, "vpc-") {
             problems.push(Problem::error(
                 Rule::Cloud,
                 format!("`{vpc}` is not the id of a VPC"),

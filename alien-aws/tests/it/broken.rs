@@ -254,14 +254,14 @@ fn tagging_is_part_of_making_and_nothing_else() {
     let condition = tagging["Condition"]["StringEquals"].as_object_mut().unwrap();
     assert!(condition.remove("ec2:CreateAction").is_some());
     let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
-    caught(&alien_core::audit::<Aws>(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
+    caught(&alien_core::audit(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
 }
 
 /// Who reads only one of two keys may read the other one than AWS does.
 #[test]
 fn a_condition_whose_key_stands_twice_is_refused() {
     let (stack, target) = (my_app(), target("acme".parse().unwrap()));
-    let documents = alien_core::render::<Aws>(&stack, &target).unwrap().documents;
+    let documents = alien_core::render(&stack, &target).unwrap().documents;
     let text = serde_json::to_string(&documents).unwrap();
     assert!(Aws::audited(&stack, &target, &text).unwrap().breaches.is_empty());
     let condition = r#""StringEquals":{"#;

@@ -34,6 +34,6 @@ fn sixty_triggered_functions_with_long_names_fit() {
         "permissions": { "profiles": { "execution": { "jobs": ["queue/data-read"] } } },
     });
     let stack = Stack::from_json(&document.to_string()).unwrap();
-    let rendered = alien_core::render::<Aws>(&stack, &target("p".repeat(32).parse().unwrap())).unwrap();
+    let rendered = alien_core::render(&stack, &target("p".repeat(32).parse().unwrap())).unwrap();
     assert!(rendered.sizes.iter().all(|size| size.size <= size.limit));
 }

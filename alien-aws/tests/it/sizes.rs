@@ -20,7 +20,7 @@ fn size_of(sizes: &[Size], document: &str) -> usize {
 fn every_policy_is_as_long_as_what_is_written() {
     for resources in [1, 10, 100, 500] {
         let stack = stacks::stack_of_size(resources);
-        let rendered = alien_core::render_beyond_limits::<Aws>(&stack, &target("acme".parse().unwrap())).unwrap();
+        let rendered = alien_core::adapter::render_beyond_limits(&stack, &target("acme".parse().unwrap())).unwrap();
         for layer in Layer::ALL {
             for principal in rendered.documents.layers.principals(layer) {
                 let role = &principal.role.name;
@@ -44,7 +44,7 @@ fn every_policy_is_as_long_as_what_is_written() {
 #[test]
 fn a_policy_from_elsewhere_is_measured_as_it_would_be_written() {
     let target = target("acme".parse().unwrap());
-    let rendered = alien_core::render_beyond_limits::<Aws>(&stacks::stack_of_size(1), &target).unwrap();
+    let rendered = alien_core::adapter::render_beyond_limits(&stacks::stack_of_size(1), &target).unwrap();
     let policy = r#"{"Version": "2008-10-17", "Statement": [
         {"Sid": "é\u0001\n\"\\", "Effect": "Deny", "Principal": "*", "NotAction": ["a:B", "a:C"], "NotResource": "*",
          "Condition": {"StringEquals": {"k": "one", "l": ["one", "two", ""]}, "Bool": {"aws:SecureTransport": "false"}}},

@@ -6,9 +6,9 @@ use std::future::Future;
 use alien_aws::Aws;
 use alien_aws::policy::{Request, evaluate};
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, World, release, run};
+use alien_conformance::world::{Case, World, release};
+use alien_core::Data;
 use alien_core::adapter::DeploymentContext;
-use alien_core::{Data, Silent};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::Tag;
@@ -144,7 +144,7 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
 
     undecided(&deployment);
     let (target, id) = (case.target.clone(), case.invitation.id);
-    peer.provisioner(id, target, peer.calling()).destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    peer.admin(id, target, peer.calling()).destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// What the peer decides wrongly, our evaluator decides; the calls are named, so that the list can only become shorter.

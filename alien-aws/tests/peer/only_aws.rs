@@ -1,12 +1,10 @@
 //! What only AWS has: how few calls a release takes, a VPC of the customer's, boundaries, and what is told beforehand.
 
-use alien_aws::Aws;
+use alien_aws::Config;
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, World, release, run};
-use alien_core::{
-    Action, Code, Container, Data, ErrorKind, Function, Impersonate, Live, Profile, Provision, Purpose, Silent, Stack,
-    Storage,
-};
+use alien_conformance::world::{Case, World, release};
+use alien_core::adapter::Purpose;
+use alien_core::{Action, Code, Container, Data, ErrorKind, Function, Live, Profile, Stack, Storage};
 
 use crate::world::{Peer, root};
 
@@ -38,10 +36,12 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     manager.heartbeat(&api).await.unwrap();
     assert!(!peer.last_entry().contains("Policy="), "to watch is not narrowed by AWS: {}", peer.last_entry());
     assert!(!peer.last_entry().contains("SourceIdentity="), "{}", peer.last_entry());
-    let attributed = alien_aws::attributed_impersonator(&peer.vendor(), "test", peer.calling());
+    let attributed = alien_aws::vendor(
+        &Config::new(peer.vendor_config()).with_operator("test").with_source_identity().with_calls(peer.calling()),
+    );
     attributed.session(&deployment, &Purpose::Watch).await.unwrap();
     assert!(peer.last_entry().contains("SourceIdentity=test"), "{}", peer.last_entry());
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// The name of a session, which tells the operator and the release.
@@ -57,9 +57,9 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     let release = release(&stack, &[code]);
     let wrong = peer.with(root("333333333333"));
     let (id, target) = (case.invitation.id, case.target.clone());
-    let provisioner = alien_aws::provisioner(&wrong, id, target.clone(), None, peer.calling());
-    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
-    let error = provisioner.apply(&plan, &run(), &Silent).await.unwrap_err();
+    let admin = alien_aws::admin(&Config::new(wrong.clone()).with_calls(peer.calling()), id, target.clone());
+    let plan = admin.plan(&release).await.unwrap();
+    let error = admin.apply(&plan).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(
         error.to_string().contains("are of account 333333333333, and the deployment goes to 222222222222"),
@@ -67,7 +67,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     );
 
     // An admin with the provisioning documents, but for one action.
-    let rendered = alien_core::render::<Aws>(&stack, &target).unwrap();
+    let rendered = alien_core::render(&stack, &target).unwrap();
     let provisioning = &rendered.documents.layers.principals(alien_core::Layer::Provisioning)[0];
     let iam = peer.iam();
     iam.create_user().user_name("admin").send().await.unwrap();
@@ -84,14 +84,14 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
         put.policy_document(document).send().await.unwrap();
     }
     let key = iam.create_access_key().user_name("admin").send().await.unwrap().access_key.unwrap();
-    let admin = aws_credential_types::Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-    let provisioner = alien_aws::provisioner(&peer.with(admin), id, target, None, peer.calling());
-    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
+    let limited = aws_credential_types::Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
+    let admin = alien_aws::admin(&Config::new(peer.with(limited)).with_calls(peer.calling()), id, target);
+    let plan = admin.plan(&release).await.unwrap();
     assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
     let problems: Vec<String> =
         plan.problems.iter().filter(|found| found.is_error()).map(ToString::to_string).collect();
     assert!(problems.iter().any(|problem| problem.contains("may not dynamodb:CreateTable on")), "{problems:#?}");
-    assert_eq!(provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
+    assert_eq!(admin.apply(&plan).await.unwrap_err().kind(), ErrorKind::Input);
 }
 
 /// The customer's boundary is on every role that is made. One that is there already is not changed: whoever may change a
@@ -111,26 +111,27 @@ pub(crate) async fn roles_are_made_with_the_boundary(peer: &Peer) {
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "bound", stack.clone());
     let release = release(&stack, &[code]);
-    let provisioner = |boundary: &str| {
+    let admin = |boundary: &str| {
         let (id, target) = (case.invitation.id, case.target.clone());
-        alien_aws::provisioner(&peer.customer(), id, target, Some(boundary.parse().unwrap()), peer.calling())
+        let config = Config::new(peer.customer()).with_boundary(boundary.parse().unwrap());
+        alien_aws::admin(&config.with_calls(peer.calling()), id, target)
     };
-    let engine = provisioner(&boundaries[0]);
-    let plan = engine.plan(&release, None, &run()).await.unwrap();
-    let deployment = engine.apply(&plan, &run(), &Silent).await.unwrap();
+    let first = admin(&boundaries[0]);
+    let plan = first.plan(&release).await.unwrap();
+    let deployment = first.apply(&plan).await.unwrap();
     for role in ["bound-management-5", "bound-runtime-execution-5"] {
         let found = iam.get_role().role_name(role).send().await.unwrap().role.unwrap();
         let boundary = found.permissions_boundary.unwrap().permissions_boundary_arn.unwrap();
         assert_eq!(boundary, boundaries[0], "{role}");
     }
-    assert!(engine.plan(&release, Some(&deployment), &run()).await.unwrap().is_empty());
-    let other = provisioner(&boundaries[1]);
-    let plan = other.plan(&release, Some(&deployment), &run()).await.unwrap();
+    assert!(first.plan(&release).previous(&deployment).await.unwrap().is_empty());
+    let other = admin(&boundaries[1]);
+    let plan = other.plan(&release).previous(&deployment).await.unwrap();
     assert!(plan.to_string().contains("its permissions boundary is"), "{plan}");
-    let error = other.apply(&plan, &run(), &Silent).await.unwrap_err();
+    let error = other.apply(&plan).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     assert!(error.to_string().contains("set it on the role"), "{error}");
-    engine.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    first.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// The cluster is there for containers: with the last of them it goes.
@@ -139,7 +140,7 @@ pub(crate) async fn a_cluster_that_is_no_longer_needed_goes(peer: &Peer) {
         let mut stack = Stack::builder("less");
         stack.frozen("data", Storage::new());
         if with_container {
-            stack.live("worker", Container::new(Code::image(alien_conformance::stacks::IMAGE), "worker"));
+            stack.live("worker", Container::new(alien_conformance::stacks::IMAGE.parse::<Code>().unwrap(), "worker"));
             stack.profile("worker", Profile::new());
         }
         stack.build().unwrap()
@@ -154,5 +155,5 @@ pub(crate) async fn a_cluster_that_is_no_longer_needed_goes(peer: &Peer) {
     assert!(active().await);
     let deployment = case.up(&release(&stack(false), &[]), Some(&deployment)).await.unwrap();
     assert!(!active().await);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

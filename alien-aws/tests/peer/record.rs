@@ -29,7 +29,7 @@ pub(crate) fn is_asked_for() -> bool {
 pub(crate) async fn the_life_is_recorded() {
     let peer = Peer::recorded().await;
     let clock = WoundClock::begin(Some(Duration::from_millis(500)));
-    let stage = Stage { admin: peer.customer(), vendor: peer.vendor(), clock };
+    let stage = Stage { admin: peer.customer(), vendor: peer.vendor_config(), clock };
     let mut lines = Vec::new();
     lives(&stage, async |step, deployment| {
         for exchange in peer.take() {

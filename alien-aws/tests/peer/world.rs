@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_aws::policy::{Policy, Statement, Text};
-use alien_aws::{Aws, Target};
+use alien_aws::{Aws, Config, Target};
 use alien_conformance::bootstrap;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Kind, Provision};
+use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -81,7 +81,7 @@ impl Peer {
         self.with(root(CUSTOMER))
     }
 
-    pub(crate) fn vendor(&self) -> SdkConfig {
+    pub(crate) fn vendor_config(&self) -> SdkConfig {
         self.with(self.vendor.clone())
     }
 
@@ -100,7 +100,7 @@ impl Peer {
 
     /// The credentials of the management role, as any client of AWS can get them with the vendor's own.
     pub(crate) async fn session(&self, deployment: &Deployment) -> SdkConfig {
-        let sts = aws_sdk_sts::Client::new(&self.vendor());
+        let sts = aws_sdk_sts::Client::new(&self.vendor_config());
         let assumed = sts
             .assume_role()
             .role_arn(&deployment.identity)
@@ -138,12 +138,12 @@ impl World for Peer {
         quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
-        Arc::new(alien_aws::provisioner(&self.customer(), id, target, None, how))
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        alien_aws::admin(&Config::new(self.customer()).with_calls(how), id, target)
     }
 
-    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        Arc::new(alien_aws::impersonator(&self.vendor(), "test", how))
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        alien_aws::vendor(&Config::new(self.vendor_config()).with_operator("test").with_calls(how))
     }
 
     fn code(&self, says: &str) -> Shipped {

@@ -4,12 +4,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alien_aws::Config;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::Shipped;
-use alien_core::{
-    CallConfig, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, LogPage, LogQuery, Manager, Options,
-    Provision as _, Purpose, Result, Retry,
-};
+use alien_core::adapter::{LogPage, LogQuery, Purpose};
+use alien_core::{CallConfig, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager, Result, Retry};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::{Request, Response};
@@ -54,8 +53,9 @@ impl Wire {
             async { response }
         });
         let (server, clock) = (server.await, WoundClock::begin(None));
-        let calls = CallConfig::new(clock.clone()).retry(RETRY);
-        let vendor = Arc::new(alien_aws::impersonator(&config(server.url(), VENDOR), "test", calls));
+        let calls = CallConfig::new(clock.clone()).with_retry(RETRY);
+        let vendor =
+            alien_aws::vendor(&Config::new(config(server.url(), VENDOR)).with_operator("test").with_calls(calls));
         Self { server, clock, state, manager: Manager::new(vendor.clone(), record()), vendor }
     }
 
@@ -73,10 +73,10 @@ impl Wire {
             Call::Heartbeat(id) => session().await.unwrap().heartbeat(&id.parse().unwrap()).await.map(said),
             Call::Logs(id) => session().await.unwrap().logs(&id.parse().unwrap(), &query).await.map(lines),
             Call::Plan => {
-                let calls = CallConfig::new(self.clock.clone()).retry(RETRY);
+                let calls = CallConfig::new(self.clock.clone()).with_retry(RETRY);
                 let admin = config(self.server.url(), CUSTOMER);
-                let admin = alien_aws::provisioner(&admin, id(), target("life"), None, calls);
-                admin.plan(&first(), None, &Options::new("fault")).await.map(|plan| plan.to_string())
+                let admin = alien_aws::admin(&Config::new(admin).with_calls(calls), id(), target("life"));
+                admin.plan(&first()).run("fault").await.map(|plan| plan.to_string())
             }
         };
         done.map_err(without_secret)
@@ -88,7 +88,7 @@ impl Wire {
         let done = match call {
             Call::Heartbeat(id) => self.manager.heartbeat(handle(id)).await.map(said),
             Call::Logs(id) => {
-                let found = self.manager.logs(handle(id), Timestamp::UNIX_EPOCH).try_collect().await;
+                let found = self.manager.logs(handle(id)).since(Timestamp::UNIX_EPOCH).read().try_collect().await;
                 found.map(|found| lines(LogPage { lines: found, next: None }))
             }
             Call::Enter | Call::Plan => return None,
@@ -267,7 +267,7 @@ async fn nothing_is_put_back_where_a_good_answer_cannot_be_read() {
     wire.state.lock().unwrap().faults.push((settings, Fault::plain(200, "\u{fffd}\0")));
     let api = wire.manager.find::<Function, Live>("api").unwrap();
     let Shipped::Zip(before) = code("first") else { panic!() };
-    let update = code("second").update().previous_zip(before).variable("MODE", "second");
+    let update = code("second").update().with_previous_zip(before).with_variable("MODE", "second");
     wire.manager.update(&api, update).await.unwrap();
     assert_eq!(wire.times("PUT /2015-03-31/functions/life-api-4/code"), 1);
     assert_eq!(wire.times(settings), 2);
@@ -279,8 +279,8 @@ async fn nobody_there_is_an_error_without_secrets() {
     let Wire { server, .. } = wire;
     let url = server.url().to_owned();
     drop(server);
-    let calls = CallConfig::new(WoundClock::begin(None)).retry(RETRY);
-    let vendor = alien_aws::impersonator(&config(&url, VENDOR), "test", calls);
+    let calls = CallConfig::new(WoundClock::begin(None)).with_retry(RETRY);
+    let vendor = alien_aws::vendor(&Config::new(config(&url, VENDOR)).with_operator("test").with_calls(calls));
     let error = without_secret(vendor.session(&record(), &Purpose::Watch).await.unwrap_err());
     assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, Some("sts:AssumeRole")), "{error:?}");
 }
@@ -350,7 +350,7 @@ async fn an_update_whose_session_ended_is_not_made_again() {
     let expired = rest_json((403, "ExpiredTokenException"), "the security token included in the request is expired");
     wire.state.lock().unwrap().faults.push((asked, expired));
     let api = wire.manager.find::<Function, Live>("api").unwrap();
-    let error = wire.manager.update(&api, code("second").update().variable("MODE", "second")).await.unwrap_err();
+    let error = wire.manager.update(&api, code("second").update().with_variable("MODE", "second")).await.unwrap_err();
     assert_eq!(without_secret(error).kind(), ErrorKind::Expired);
     assert_eq!((wire.times(ENTER), wire.times(asked)), (2, 1));
     assert_eq!(wire.manager.deployment().uncertain.into_iter().collect::<Vec<_>>(), ["api".parse().unwrap()]);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use alien_core::{CallConfig, Deployment, Impersonate as _, Kind, LogQuery, Options, Provision as _, Purpose};
+use alien_aws::Config;
+use alien_core::adapter::{LogQuery, Purpose};
+use alien_core::{CallConfig, Deployment, Kind};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -56,16 +58,16 @@ async fn services_are_called_by_their_own_names() {
             .http_client(SharedHttpClient::new(hosts.clone()))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
             .build();
-        let calls = || CallConfig::new(WoundClock::begin(None));
-        let vendor = alien_aws::impersonator(&config, "test", calls());
+        let config = Config::new(config).with_calls(CallConfig::new(WoundClock::begin(None)));
+        let vendor = alien_aws::vendor(&config);
         let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
         for resource in record.stack.resources().iter().filter(|resource| resource.kind() != Kind::Network) {
             session.heartbeat(resource.id()).await.unwrap_err();
         }
         session.logs(&"api".parse().unwrap(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
         let target = record.target::<alien_aws::Aws>().unwrap().clone();
-        let admin = alien_aws::provisioner(&config, record.id, target, None, calls());
-        admin.revoke(&record, &Options::new("hosts")).await.unwrap_err();
+        let admin = alien_aws::admin(&config, record.id, target);
+        admin.revoke(&record).run("hosts").await.unwrap_err();
 
         let bucket = "life-data-4-222222222222.s3";
         let regional =

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_aws::Target;
+use alien_aws::{Config, Target};
 use alien_conformance::bootstrap;
 use alien_conformance::life::product;
 use alien_conformance::world::{Shipped, release};
 use alien_core::{
-    Action, AnyTarget, CallConfig, ChangeKind, Clock as _, Container, ContainerUpdate, Data, Deployment, DeploymentId,
-    Function, Health, Impersonate as _, Invitation, Lifecycle, Live, LogLine, Manager, Options, Plan, Provision as _,
-    Release, Retry, Silent, Stack,
+    Action, CallConfig, ChangeKind, Clock as _, Container, ContainerUpdate, Data, Deployment, DeploymentId, Function,
+    Health, Invitation, Lifecycle, Live, LogLine, Manager, Plan, Release, Retry, Stack,
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -59,7 +58,7 @@ impl Stage {
     /// No jitter: waits follow from the answers as well.
     fn calling(&self) -> CallConfig {
         let budget = Duration::from_secs(600);
-        CallConfig::new(self.clock.clone()).retry(Retry { first: Duration::ZERO, most: Duration::ZERO, budget })
+        CallConfig::new(self.clock.clone()).with_retry(Retry { first: Duration::ZERO, most: Duration::ZERO, budget })
     }
 }
 
@@ -97,11 +96,11 @@ fn steps(plan: &Plan) -> Vec<String> {
 
 /// Lives through everything. `ended` is told after each step, with the record as it is then.
 pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option<&Deployment>)) {
-    let run = Options::new("recorded");
-    let admin = alien_aws::provisioner(&stage.admin, id(), target("life"), None, stage.calling());
-    let vendor = Arc::new(alien_aws::impersonator(&stage.vendor, "test", stage.calling()));
+    let admin = alien_aws::admin(&Config::new(stage.admin.clone()).with_calls(stage.calling()), id(), target("life"));
+    let vendor =
+        alien_aws::vendor(&Config::new(stage.vendor.clone()).with_operator("test").with_calls(stage.calling()));
 
-    let plan = admin.plan(&first(), None, &run).await.unwrap();
+    let plan = admin.plan(&first()).run("recorded").await.unwrap();
     let created = [
         "execution",
         "ledger",
@@ -120,17 +119,11 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     assert_eq!(plan.problems, []);
     ended("plan", None).await;
 
-    let made = admin.apply(&plan, &run, &Silent).await.unwrap();
+    let made = admin.apply(&plan).run("recorded").await.unwrap();
     assert_eq!(made.stack, *first().stack());
     ended("apply", Some(&made)).await;
 
-    let invitation = Invitation {
-        version: Invitation::VERSION,
-        id: id(),
-        cloud: "aws".to_owned(),
-        trust: AnyTarget::of::<alien_aws::Aws>(&target("life")).unwrap().trust::<alien_aws::Aws>(),
-        stack: first().stack().clone(),
-    };
+    let invitation = Invitation::new(id(), &target("life"), first().stack().clone()).unwrap();
     vendor.register(&invitation, &made).await.unwrap();
     ended("register", Some(&made)).await;
 
@@ -156,8 +149,8 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
 
     let api = manager.find::<Function, Live>("api").unwrap();
     let worker = manager.find::<Container, Live>("worker").unwrap();
-    manager.update(&api, code("second").update().variable("MODE", "second")).await.unwrap();
-    manager.update(&worker, ContainerUpdate::new().variable("MODE", "second")).await.unwrap();
+    manager.update(&api, code("second").update().with_variable("MODE", "second")).await.unwrap();
+    manager.update(&worker, ContainerUpdate::new().with_variable("MODE", "second")).await.unwrap();
     let updated = manager.deployment();
     let changes = updated.stack.diff(&made.stack).changes.into_iter().map(|change| (change.resource, change.kind));
     let settings = |id: &str, fields: &[&str]| {
@@ -175,7 +168,7 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     ended("dispatch", Some(&updated)).await;
 
     let line = loop {
-        let lines: Vec<LogLine> = manager.logs(&api, Timestamp::UNIX_EPOCH).try_collect().await.unwrap();
+        let lines: Vec<LogLine> = manager.logs(&api).since(Timestamp::UNIX_EPOCH).read().try_collect().await.unwrap();
         match lines.into_iter().find(|line| line.text.contains("hello")) {
             Some(line) => break line,
             None => stage.clock.sleep(Duration::from_secs(1)).await,
@@ -184,7 +177,7 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     assert_eq!(serde_json::from_str::<Value>(&line.text).unwrap(), json!({ "hello": "world" }));
     ended("logs", Some(&updated)).await;
 
-    let plan = admin.plan(&changed(), Some(&updated), &run).await.unwrap();
+    let plan = admin.plan(&changed()).previous(&updated).run("recorded").await.unwrap();
     let expected = [
         "update ledger: its trust or its permissions changed",
         "update what the resources share: its settings changed",
@@ -200,13 +193,13 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     assert_eq!(steps(&plan), expected);
     ended("plan-of-a-change", Some(&updated)).await;
 
-    let remains = admin.destroy(&updated, Data::KeepUnlessEmpty, &run, &Silent).await.unwrap();
+    let remains = admin.destroy(&updated).run("recorded").await.unwrap();
     let kept = remains.kept.iter().map(|kept| format!("{}: {}", kept.subject, kept.why)).collect::<Vec<_>>();
     assert_eq!(kept, ["cache: nobody can tell whether it is empty without reading its data"]);
     assert_eq!(remains.foreign, []);
     ended("destroy-what-is-empty", Some(&updated)).await;
 
-    let remains = admin.destroy(&updated, Data::Delete, &run, &Silent).await.unwrap();
+    let remains = admin.destroy(&updated).data(Data::Delete).run("recorded").await.unwrap();
     assert_eq!((remains.kept, remains.foreign), (vec![], vec![]));
     ended("destroy", Some(&updated)).await;
 }

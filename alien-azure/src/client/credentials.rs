@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::chain;
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -119,17 +119,44 @@ fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
     Ok(Arc::new(client))
 }
 
-/// The credentials and the endpoint of the admin's calls.
+/// How Azure is called: with which credentials, where, and how often a call is tried again. It is either side's: the customer's
+/// admin has one with a credential, the vendor one with a source of tokens.
+///
+/// ```
+/// use alien_azure::{Config, Target, VendorToken};
+/// use alien_core::DeploymentId;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let target = Target {
+///     tenant: "00000000-0000-0000-0000-00000000000f".parse()?,
+///     subscription: "00000000-0000-0000-0000-000000000001".parse()?,
+///     resource_group: "customer-rg".parse()?,
+///     location: "westeurope".parse()?,
+///     prefix: "acme".parse()?,
+///     issuer: "https://oidc.vendor.example.com".parse()?,
+///     subject: "deployment:acme".parse()?,
+/// };
+/// let config = Config::from_token("of the admin"); // or `Config::found()?`
+/// let admin = alien_azure::admin(&config, DeploymentId::new(), target);
+/// let vendor = alien_azure::vendor(&Config::for_vendor(VendorToken::file("/var/run/token")));
+/// # let _ = (admin, vendor);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Config {
-    pub(crate) credential: Arc<dyn TokenCredential>,
-    pub(crate) endpoint: Endpoint,
+    credential: Option<Arc<dyn TokenCredential>>,
+    token: Option<VendorToken>,
+    /// Azure's public cloud where none is given.
+    endpoint: Option<Endpoint>,
+    pub(crate) calls: CallConfig,
 }
 
 /// Shows no credentials.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        let Self { endpoint, token, .. } = self;
+        f.debug_struct("Config").field("endpoint", endpoint).field("token", token).finish_non_exhaustive()
     }
 }
 
@@ -147,7 +174,16 @@ impl Config {
     /// # Errors
     ///
     /// [`ErrorKind::Credentials`] if the variables that are set are not complete.
-    pub fn found(endpoint: Endpoint) -> Result<Self> {
+    pub fn found() -> Result<Self> {
+        Self::found_at(Endpoint::azure()?)
+    }
+
+    /// Finds the credentials of this machine as [`found`](Self::found) does, and gets their tokens from this endpoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`found`](Self::found).
+    pub fn found_at(endpoint: Endpoint) -> Result<Self> {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let credential: Result<Arc<dyn TokenCredential>, azure_core::Error> = if is_set(FEDERATED_TOKEN_FILE) {
             let credential_options = ClientAssertionCredentialOptions { client_options: endpoint.options() };
@@ -162,19 +198,77 @@ impl Config {
         let credential = credential.map_err(|error| {
             Error::new(ErrorKind::Credentials, format!("the Azure credentials are not complete: {}", chain(&error)))
         })?;
-        Ok(Self { credential, endpoint })
+        Ok(Self::new(credential).with_endpoint(endpoint))
     }
 
     /// Uses a credential that the host program provides.
     #[must_use]
-    pub fn new(credential: Arc<dyn TokenCredential>, endpoint: Endpoint) -> Self {
-        Self { credential, endpoint }
+    pub fn new(credential: Arc<dyn TokenCredential>) -> Self {
+        Self { credential: Some(credential), token: None, endpoint: None, calls: CallConfig::default() }
     }
 
     /// Uses an access token for Resource Manager that was obtained elsewhere. It is not renewed.
     #[must_use]
-    pub fn from_token(token: impl Into<String>, endpoint: Endpoint) -> Self {
-        Self { credential: Arc::new(Fixed(token.into())), endpoint }
+    pub fn from_token(token: impl Into<String>) -> Self {
+        Self::new(Arc::new(Fixed(token.into())))
+    }
+
+    /// Uses the vendor's tokens. The vendor needs no Azure credential of its own.
+    #[must_use]
+    pub fn for_vendor(token: VendorToken) -> Self {
+        Self { credential: None, token: Some(token), endpoint: None, calls: CallConfig::default() }
+    }
+
+    /// Adds the vendor's tokens, for a program that is both sides.
+    #[must_use]
+    pub fn with_vendor_token(mut self, token: VendorToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Sends the calls to all services to this endpoint; without it, to Azure's public cloud.
+    #[must_use]
+    pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Makes calls in another way: with another clock, retries, or a recorder.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// The endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if none was given and this machine has no root certificates.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint> {
+        self.endpoint.clone().map_or_else(Endpoint::azure, Ok)
+    }
+
+    /// The admin's credential.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if there is none.
+    pub(crate) fn credential(&self) -> Result<&Arc<dyn TokenCredential>> {
+        let help = "make the config by `Config::found`, `Config::new` or `Config::from_token`";
+        let none = || Error::new(ErrorKind::Credentials, format!("there is no Azure credential in the config; {help}"));
+        self.credential.as_ref().ok_or_else(none)
+    }
+
+    /// The vendor's tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if there are none.
+    pub(crate) fn vendor_token(&self) -> Result<&VendorToken> {
+        let help = "make the config by `Config::for_vendor`, or add the tokens by `with_vendor_token`";
+        let none = || Error::new(ErrorKind::Credentials, format!("there is no vendor token in the config; {help}"));
+        self.token.as_ref().ok_or_else(none)
     }
 }
 
@@ -283,7 +377,7 @@ mod tests {
     fn a_token_is_never_printed() {
         let secret = "eyJ.secret";
         let endpoint = Endpoint::azure().unwrap();
-        let config = Config::from_token(secret, endpoint);
+        let config = Config::from_token(secret).with_endpoint(endpoint);
         let token = VendorToken::from_fn(move |_| async move { Ok(secret.to_owned()) });
         let printed = format!("{config:?} {:?} {token:?}", config.credential);
         assert!(!printed.contains(secret), "{printed}");

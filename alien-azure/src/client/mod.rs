@@ -35,7 +35,7 @@ const LOGS: &str = "https://api.loganalytics.io/.default";
 /// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
 /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
 #[derive(Clone)]
-pub struct Clients {
+pub(crate) struct Clients {
     arm: Pipeline,
     bus: Pipeline,
     logs: Pipeline,
@@ -236,8 +236,8 @@ mod tests {
             [(200, None), (202, None), (201, Some(ErrorKind::Internal)), (403, Some(ErrorKind::Denied))]
         {
             let endpoint = Endpoint::through(Arc::new(Answers(status, "{}")));
-            let config = Config::from_token("token", endpoint);
-            let clients = Clients::new(&config.credential, &config.endpoint);
+            let config = Config::from_token("token").with_endpoint(endpoint);
+            let clients = Clients::new(config.credential().unwrap(), &config.endpoint().unwrap());
             let sent =
                 clients.patch("/subscriptions/s/resourceGroups/g/providers/Microsoft.App/containerApps/a", &body);
             let error = sent.await.err();
@@ -252,8 +252,8 @@ mod tests {
     async fn a_list_goes_on_at_the_same_address_alone() {
         for next in ["https://management.azure.com.evil.example/x", "https://management.azure.com@evil.example/x"] {
             let page: &'static str = format!(r#"{{"value":[1],"nextLink":"{next}"}}"#).leak();
-            let config = Config::from_token("token", Endpoint::through(Arc::new(Answers(200, page))));
-            let clients = Clients::new(&config.credential, &config.endpoint);
+            let config = Config::from_token("token").with_endpoint(Endpoint::through(Arc::new(Answers(200, page))));
+            let clients = Clients::new(config.credential().unwrap(), &config.endpoint().unwrap());
             let error = clients.list::<u8>("/subscriptions/s", &[]).await.unwrap_err();
             assert!(error.to_string().contains("goes on at another address"), "{error}");
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::{DeploymentContext, Marks, Observed};
-use alien_core::{Error, ErrorKind, Result, Subject};
+use alien_core::adapter::{DeploymentContext, Marks, Observed, Subject};
+use alien_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use super::Context;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, DeploymentContext, Impersonator, Proof};
-use alien_core::{CallConfig, Error, ErrorKind, Result};
+use alien_core::{Error, ErrorKind, Impersonate, Result};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientMethodOptions;
@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::client::{ARM, Clients, Endpoint, VendorToken, causes, entra, unsent};
+use crate::client::{ARM, Clients, Config, Endpoint, VendorToken, causes, entra, unsent};
 use crate::{AUDIENCE, Azure};
 
 /// The longest session. Entra's own tokens for managed identities may last a day
@@ -27,21 +27,23 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>).
 const PROPAGATION: Duration = Duration::from_secs(15 * 60);
 
-/// Impersonates the management identities of deployments with the vendor's own tokens, one for the subject of each
+/// Enters deployments by their management identities, with the vendor's tokens of `config`: one for the subject of each
 /// deployment's target.
 ///
 /// Calls `POST /{tenant}/oauth2/v2.0/token` of Entra; then, in sessions, what [`operations`](crate::operations) lists
 /// for management.
 #[must_use]
-pub fn impersonator(token: VendorToken, endpoint: Endpoint, how: CallConfig) -> Impersonator<Azure, Vendor> {
-    Impersonator::new(Vendor { token, endpoint }, how)
+pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
+    // What is missing is told by the first session.
+    let vendor = Vendor { token: config.vendor_token().cloned(), endpoint: config.endpoint() };
+    Arc::new(Impersonator::new(vendor, config.calls.clone()))
 }
 
 /// Impersonates management identities with the vendor's tokens.
 #[derive(Debug)]
-pub struct Vendor {
-    token: VendorToken,
-    endpoint: Endpoint,
+struct Vendor {
+    token: Result<VendorToken>,
+    endpoint: Result<Endpoint>,
 }
 
 /// The claims of a token. Only Entra verifies them.
@@ -174,6 +176,7 @@ impl Assume<Azure> for Vendor {
 
     async fn assume(&self, request: &AssumeRequest<Azure>) -> Result<AssumedSession<Clients>> {
         let deployment = &*request.deployment;
+        let (token, endpoint) = (self.token.clone()?, self.endpoint.as_ref().map_err(Clone::clone)?);
         let client = deployment.identity_id.clone().ok_or_else(|| {
             let what =
                 "the record has no client id of the identity; ask the customer for the record that the set-up returned";
@@ -181,8 +184,8 @@ impl Assume<Azure> for Vendor {
         })?;
         let last = Arc::default();
         let subject = deployment.target().subject.to_string();
-        let shown = Shown { token: self.token.clone(), subject, last: Arc::clone(&last) };
-        let options = ClientAssertionCredentialOptions { client_options: self.endpoint.options() };
+        let shown = Shown { token, subject, last: Arc::clone(&last) };
+        let options = ClientAssertionCredentialOptions { client_options: endpoint.options() };
         let credential =
             ClientAssertionCredential::new(deployment.target().tenant.to_string(), client, shown, Some(options))
                 .map_err(|error| unsent(&error))?;
@@ -192,7 +195,7 @@ impl Assume<Azure> for Vendor {
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
         let ends = ends.map_err(|_| Error::missing_field("time of expiry"))?;
         let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
-        let clients = Clients::new(&credential, &self.endpoint);
+        let clients = Clients::new(&credential, endpoint);
         Ok(AssumedSession { clients, expires: ends.min(soon) })
     }
 }

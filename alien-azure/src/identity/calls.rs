@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, last,
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last,
 };
-use alien_core::{Data, Error, ErrorKind, Grants, Result, Subject};
+use alien_core::{Data, Error, ErrorKind, Grants, Result};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;

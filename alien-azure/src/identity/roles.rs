@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{ResultExt, last};
-use alien_core::{ErrorKind, Result, Subject};
+use alien_core::adapter::{ResultExt, Subject, last};
+use alien_core::{ErrorKind, Result};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::adapter::Layout;
-use alien_core::{Grants, Layer, Set, SubjectType};
+use alien_core::adapter::{Layout, SubjectType};
+use alien_core::{Grants, Layer, Set};
 use uuid::Uuid;
 
 use super::{

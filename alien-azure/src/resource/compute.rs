@@ -12,7 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod template;
 
 use alien_core::adapter::{Placed, Rows, join};
-use alien_core::{Code, Lifecycle, Problem, Resource, Rule, Set};
+use alien_core::{Code, CodeForm, CodeForms, Lifecycle, Problem, Resource, Rule, Set};
 
 use super::queue;
 use crate::Azure;
@@ -74,27 +74,29 @@ pub(crate) fn workspace(ids: Ids<'_>, lifecycle: Lifecycle) -> String {
     ids.resource(&["Microsoft.OperationalInsights/workspaces/", &ids.physical(lifecycle.name(), 63)])
 }
 
+/// How the names of Azure's own registries end.
+const REGISTRY: &str = ".azurecr.io";
+
 /// Whether a registry is Azure's own, which authorizes pulls by the identity of the code.
 pub(crate) fn is_azures(registry: &str) -> bool {
-    registry.ends_with(".azurecr.io")
+    registry.ends_with(REGISTRY)
 }
 
-/// Refuses zips, and warns about private registries: Container Apps runs only images
+/// Apps run from an image: of several, from one in Azure's own registry
 /// (<https://learn.microsoft.com/azure/container-apps/containers>).
+pub(super) const CODE: CodeForms = CodeForms::IMAGE.preferring(&[REGISTRY]);
+
+/// Warns about private registries.
 pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
-    match code {
-        Code::Image(image) if image.split('/').next().is_some_and(is_azures) => problems.push(Problem::warning(
+    if let Some(CodeForm::Image(image)) = code.only()
+        && image.split('/').next().is_some_and(is_azures)
+    {
+        problems.push(Problem::warning(
             Rule::Cloud,
             format!("the app's identity may not pull `{image}` until it is granted that"),
             "assign `AcrPull` at the registry to the identity after the set-up has created it, and set up again"
                 .to_owned(),
-        )),
-        Code::Image(_) => {}
-        Code::Zip(_) => problems.push(Problem::error(
-            Rule::Cloud,
-            "Container Apps runs images, and this is a zip".to_owned(),
-            "ship it as an image".to_owned(),
-        )),
+        ));
     }
 }
 

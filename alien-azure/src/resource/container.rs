@@ -6,7 +6,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Container, Problem, Rule, Set};
+use alien_core::{CodeForms, Container, Problem, Rule, Set};
 
 use super::compute;
 use crate::Azure;
@@ -21,11 +21,15 @@ impl On<Azure> for Container {
         compute::names(placed, things);
     }
 
+    fn code() -> CodeForms {
+        compute::CODE
+    }
+
     /// Checks CPU and memory: an app on the consumption plan has two GiB of memory for each vCPU
     /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
         compute::check(self.code(), problems);
-        let (cpu, memory) = (self.cpu(), self.memory());
+        let (cpu, memory) = (self.cpu_millis(), self.memory_mib());
         let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
         let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);
         if (cpu, memory) != (fitting_cpu, fitting) {

@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Function, Problem, Rule, Set};
+use alien_core::{CodeForms, Function, Problem, Rule, Set};
 
 use super::compute;
 use crate::Azure;
@@ -47,20 +47,24 @@ impl On<Azure> for Function {
         compute::names(placed, things);
     }
 
+    fn code() -> CodeForms {
+        compute::CODE
+    }
+
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
         compute::check(self.code(), problems);
         let waits = self.is_triggered() || self.takes_commands();
-        if waits && self.longest_run().as_secs() > LOCKED {
+        if waits && self.timeout().as_secs() > LOCKED {
             problems.push(Problem::warning(
                 Rule::Cloud,
                 format!("a message is locked for at most {LOCKED} seconds, and a run may take longer"),
                 "let the code renew the lock while it works; otherwise it receives the message again".to_owned(),
             ));
         }
-        if self.memory() > LARGEST {
+        if self.memory_mib() > LARGEST {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("Container Apps does not run an app with {} MiB", self.memory()),
+                format!("Container Apps does not run an app with {} MiB", self.memory_mib()),
                 format!("set memory to at most {LARGEST} MiB"),
             ));
         }

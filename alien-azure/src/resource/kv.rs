@@ -38,7 +38,7 @@ impl On<Azure> for Kv {
     }
 
     fn check(&self, _: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
-        if let Some(attribute) = self.time_to_live_attribute() {
+        if let Some(attribute) = self.time_to_live() {
             problems.push(Problem::warning(
                 Rule::Cloud,
                 format!("Azure tables do not expire records: those that expired by `{attribute}` stay"),

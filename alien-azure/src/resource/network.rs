@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Network, Problem, Rule, Set};
+use alien_core::{Existing, Lifecycle, Network, Problem, Rule, Set};
 
 use crate::Azure;
 use crate::naming::Ids;
@@ -32,12 +32,19 @@ impl On<Azure> for Network {
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {
         let (ids, id) = (Ids(placed.target), placed.id());
         let own = ids.physical(id, MAX);
-        let name = self.existing_name().unwrap_or(&own);
+        let name = self.existing().map_or(own.as_str(), |existing| &existing.id);
         things.push((Scope::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
     }
 
     fn check(&self, _: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
-        let Some(name) = self.existing_name() else { return check_range(self, problems) };
+        let Some(Existing { id: name, subnets }) = self.existing() else { return check_range(self, problems) };
+        if ![0, LIFECYCLES.len()].contains(&subnets.len()) {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("the network is given {} subnets, but each environment has one of its own", subnets.len()),
+                "give the subnet for frozen apps and then the one for live apps, or none".to_owned(),
+            ));
+        }
         let plain = (2..=MAX).contains(&name.len())
             && name.starts_with(|first: char| first.is_ascii_alphanumeric())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -53,10 +60,18 @@ impl On<Azure> for Network {
 
 /// The subnet for the environment of a lifecycle's apps: each environment needs its own
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
+///
+/// In a network of the customer's, these are the two subnets that the customer gave: that for frozen apps, then that for live
+/// ones. Where none were given, and in a network that the set-up creates, they are called `frozen` and `live`.
 #[cfg(feature = "client")]
-pub(crate) fn subnet(network: &str, lifecycle: alien_core::Lifecycle) -> String {
-    [network, "/subnets/", lifecycle.name()].concat()
+pub(crate) fn subnet(network: &Network, lifecycle: Lifecycle) -> &str {
+    let given = network.existing().map_or(&[][..], |existing| &existing.subnets);
+    let own = LIFECYCLES.iter().zip(given).find(|(found, _)| **found == lifecycle);
+    own.map_or(lifecycle.name(), |(_, name)| name)
 }
+
+/// The lifecycles, in the order in which the customer gives their subnets.
+pub(crate) const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
 
 /// Refuses address ranges that Container Apps reserves
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet-address-range-restrictions>).

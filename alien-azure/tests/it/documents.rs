@@ -29,7 +29,7 @@ fn apps_are_told_that_they_do_not_find_apps_of_another_environment() {
         resources.push(resource);
     }
     let stack = stacks::stack_of(&resources);
-    let rendered = alien_core::render::<Azure>(&stack, &target("acme".parse().unwrap())).unwrap();
+    let rendered = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let told = rendered.warnings.iter().filter(|warning| warning.what.contains("another environment"));
     let told: Vec<_> = told.filter_map(|warning| warning.subject.as_deref()).collect();
     assert_eq!(told, ["other", "worker"]);

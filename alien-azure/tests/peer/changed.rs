@@ -1,10 +1,9 @@
 //! Stacks that change, and what others change: what is set follows, and what is somebody else's stays.
 
-use alien_conformance::world::{Case, World, release, run};
-use alien_core::adapter::Change;
+use alien_conformance::world::{Case, World, release};
+use alien_core::adapter::{Change, LogQuery, Purpose};
 use alien_core::{
-    Code, Container, Data, Deployment, Function, FunctionUpdate, Health, Live, LogQuery, Network, Profile, Purpose,
-    Queue, Silent, Stack, Storage,
+    Code, Container, Data, Deployment, Function, FunctionUpdate, Health, Live, Network, Profile, Queue, Stack, Storage,
 };
 use serde_json::{Value, json};
 
@@ -19,16 +18,15 @@ fn with_app(place: impl FnOnce(&mut alien_core::Builder)) -> Stack {
 }
 
 fn function(says: &str) -> Function {
-    Function::new(Code::image(image(says)), "api")
+    Function::new(image(says).parse::<Code>().unwrap(), "api")
 }
 
 /// What is set up as the next stack says, whether frozen or not; and then nothing more is to be done.
 async fn follow(case: &Case<'_, Peer>, stack: &Stack, before: Option<&Deployment>) -> Deployment {
-    let options = run().allow_frozen_changes();
     let release = release(stack, &[]);
-    let plan = case.provisioner.plan(&release, before, &options).await.unwrap();
-    let deployment = case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
-    let again = case.provisioner.plan(&release, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&release).previous(before).allow_frozen_changes().await.unwrap();
+    let deployment = case.admin.apply(&plan).await.unwrap();
+    let again = case.admin.plan(&release).previous(&deployment).await.unwrap();
     assert!(again.is_empty(), "{again}");
     deployment
 }
@@ -50,19 +48,19 @@ pub(crate) async fn an_app_moves_with_its_lifecycle_and_its_network(peer: &Peer)
     assert_eq!(stands(&deployment), "moves-frozen-5");
     let inside = with_app(|stack| {
         let network = stack.frozen("net", Network::new("10.50.0.0/24"));
-        stack.frozen("api", function("one").network(&network));
+        stack.frozen("api", function("one").with_network(&network));
     });
     let deployment = follow(&case, &inside, Some(&deployment)).await;
     assert_eq!(stands(&deployment), "moves-frozen-net-5");
     let deployment = follow(&case, &live, Some(&deployment)).await;
     assert_eq!((stands(&deployment).as_str(), environments()), ("moves-live-5", 1), "{:#?}", peer.sim.things());
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!(peer.sim.things(), before);
 }
 
 /// Commands that are switched off leave no queue, and no namespace.
 pub(crate) async fn commands_that_are_switched_off_leave_nothing(peer: &Peer) {
-    let with = with_app(|stack| drop(stack.live("api", function("one").commands())));
+    let with = with_app(|stack| drop(stack.live("api", function("one").with_commands())));
     let without = with_app(|stack| drop(stack.live("api", function("one"))));
     let case = Case::new(peer, "quiet", with.clone());
     let deployment = follow(&case, &with, None).await;
@@ -70,29 +68,29 @@ pub(crate) async fn commands_that_are_switched_off_leave_nothing(peer: &Peer) {
     assert!(queues() >= 3, "{:#?}", peer.sim.things());
     let deployment = follow(&case, &without, Some(&deployment)).await;
     assert_eq!(queues(), 0, "{:#?}", peer.sim.things());
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// A function that becomes a container is the same app, and is not removed as what it was.
 pub(crate) async fn a_function_becomes_a_container(peer: &Peer) {
     let one = with_app(|stack| drop(stack.live("api", function("one"))));
-    let other = with_app(|stack| drop(stack.live("api", Container::new(Code::image(image("one")), "api"))));
+    let other = with_app(|stack| drop(stack.live("api", Container::new(image("one").parse::<Code>().unwrap(), "api"))));
     let case = Case::new(peer, "becomes", one.clone());
     let deployment = follow(&case, &one, None).await;
     let deployment = follow(&case, &other, Some(&deployment)).await;
     let app = peer.sim.body(&deployment.resources["api"]).unwrap();
     assert_eq!(app["properties"]["template"]["scale"]["minReplicas"], 1, "{app:#}");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// An update that was interrupted is made again, and so is the next one; a variable without a value is one.
 pub(crate) async fn an_update_follows_one_that_was_made_again(peer: &Peer) {
-    let stack = with_app(|stack| drop(stack.live("api", function("one").variable("EMPTY", ""))));
+    let stack = with_app(|stack| drop(stack.live("api", function("one").with_variable("EMPTY", ""))));
     let case = Case::new(peer, "again", stack.clone());
     let deployment = follow(&case, &stack, None).await;
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    let vendor = case.world.impersonator(case.world.calling());
+    let vendor = case.world.vendor(case.world.calling());
     let session = vendor.session(&deployment, &Purpose::Update([api.id().clone()].into())).await.unwrap();
     let resource = deployment.stack.resource("api").unwrap().clone();
     for _ in 0..2 {
@@ -100,12 +98,12 @@ pub(crate) async fn an_update_follows_one_that_was_made_again(peer: &Peer) {
         session.update(api.id(), &change).await.unwrap();
     }
     for says in ["two", "three"] {
-        manager.update(&api, FunctionUpdate::new().image(image(says))).await.unwrap();
+        manager.update(&api, FunctionUpdate::new().with_code(image(says).parse().unwrap())).await.unwrap();
         let app = peer.sim.body(&deployment.resources["api"]).unwrap();
         assert_eq!(app["properties"]["template"]["containers"][0]["image"], image(says));
         assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
     }
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 async fn put(peer: &Peer, verb: reqwest::Method, path: &str, version: &str, body: &Value) {
@@ -137,10 +135,10 @@ pub(crate) async fn roles_are_known_whatever_they_are_called(peer: &Peer) {
     let mut body = json!({ "properties": role.properties });
     body["properties"]["roleName"] = "somebody's own".into();
     put(peer, reqwest::Method::PUT, &path, "2022-04-01", &body).await;
-    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    case.admin.revoke(&deployment).await.unwrap();
     assert_eq!(peer.sim.assignments(&id), [Value::Null; 0]);
     let deployment = follow(&case, &stack, None).await;
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// What the customer chose for an account stays when it is closed again; an app of the customer's keeps its environment.
@@ -162,7 +160,7 @@ pub(crate) async fn what_the_customer_chose_stays(peer: &Peer) {
         &json!({ "operation": "Merge", "properties": { "tags": { "cost-centre": "7" } } }),
     )
     .await;
-    let plan = case.provisioner.plan(&release(&stack, &[]), Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
     assert!(plan.to_string().contains("its keys are on"), "{plan}");
     let deployment = follow(&case, &stack, Some(&deployment)).await;
     let found = peer.sim.body(&account).unwrap();
@@ -178,7 +176,7 @@ pub(crate) async fn what_the_customer_chose_stays(peer: &Peer) {
         "environmentId": api["properties"]["environmentId"],
         "template": { "containers": [{ "name": "app", "image": "registry.example.com/theirs:1" }] } } });
     put(peer, reqwest::Method::PUT, &theirs, "2025-07-01", &body).await;
-    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.len() == 1 && remains.kept[0].why.contains("theirs"), "{remains:?}");
     assert!(peer.sim.body(&theirs).is_some());
 }
@@ -195,7 +193,7 @@ pub(crate) async fn what_is_somebody_elses_is_refused(peer: &Peer) {
     let release = release(&stack, &[]);
     let model = Case::new(peer, "strange", stack.clone());
     let made = model.up(&release, None).await.unwrap();
-    model.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await.unwrap();
+    model.admin.destroy(&made).data(Data::Delete).await.unwrap();
     let before = peer.sim.things();
     let namespace = made.resources["jobs"].split("/queues/").next().unwrap().to_owned();
     let account = made.resources["data"].split("/blobServices").next().unwrap().to_owned();
@@ -219,12 +217,12 @@ pub(crate) async fn what_is_somebody_elses_is_refused(peer: &Peer) {
     ] {
         put(peer, reqwest::Method::PUT, &id, version, &body).await;
         let theirs = peer.read(&id, version).await;
-        let error = match model.provisioner.plan(&release, None, &run()).await {
-            Ok(plan) => model.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err(),
+        let error = match model.admin.plan(&release).await {
+            Ok(plan) => model.admin.apply(&plan).await.unwrap_err(),
             Err(error) => error,
         };
         assert!(error.to_string().contains("not marked as any deployment's"), "{id}: {error}");
-        let remains = model.provisioner.destroy(&made, Data::Delete, &run(), &Silent).await;
+        let remains = model.admin.destroy(&made).data(Data::Delete).await;
         let told = format!("{remains:?}");
         assert!(told.contains("not marked as any deployment's"), "{id}: {told}");
         assert_eq!(peer.read(&id, version).await, theirs, "{id} was touched");
@@ -235,13 +233,14 @@ pub(crate) async fn what_is_somebody_elses_is_refused(peer: &Peer) {
 
 /// A log is read page by page, without a line lost or told twice, also where several are of one moment.
 pub(crate) async fn a_log_is_read_page_by_page(peer: &Peer) {
-    let stack = with_app(|stack| drop(stack.live("api", function("one").commands().variable("SAYS", "line"))));
+    let stack =
+        with_app(|stack| drop(stack.live("api", function("one").with_commands().with_variable("SAYS", "line"))));
     let case = Case::new(peer, "pages", stack.clone());
     let deployment = follow(&case, &stack, None).await;
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     let from = jiff::Timestamp::now() - std::time::Duration::from_secs(60);
-    let vendor = peer.impersonator(peer.calling());
+    let vendor = peer.vendor(peer.calling());
     let session = vendor.session(&deployment, &Purpose::Watch).await.unwrap();
     let first = session.logs(api.id(), &LogQuery::from(from)).await.unwrap();
     assert_eq!((first.lines.len(), first.next), (0, None), "nothing was printed yet");
@@ -263,30 +262,30 @@ pub(crate) async fn a_log_is_read_page_by_page(peer: &Peer) {
         let due: Vec<String> = (0..7).map(|number| format!("line {number}")).collect();
         assert_eq!(lines, due, "in pages of {limit}");
     }
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// A frozen queue is changed when the admin allows it, and not before; a subnet that someone removed is made again.
 pub(crate) async fn frozen_settings_change_when_the_admin_allows_it(peer: &Peer) {
     let stack = |deliveries: u32| {
         with_app(|stack| {
-            stack.frozen("jobs", Queue::new().dead_letter_after(deliveries));
+            stack.frozen("jobs", Queue::new().with_dead_letters_after(deliveries));
             stack.frozen("net", Network::new("10.70.0.0/24"));
         })
     };
     let case = Case::new(peer, "allows", stack(5));
     let deployment = follow(&case, &stack(5), None).await;
     let next = release(&stack(9), &[]);
-    let plan = case.provisioner.plan(&next, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&next).previous(&deployment).await.unwrap();
     assert!(plan.to_string().contains("refuse  jobs"), "{plan}");
     let deployment = follow(&case, &stack(9), Some(&deployment)).await;
     assert_eq!(peer.sim.body(&deployment.resources["jobs"]).unwrap()["properties"]["maxDeliveryCount"], 9);
     let subnet = format!("{}/subnets/live", deployment.resources["net"]);
     put(peer, reqwest::Method::DELETE, &subnet, "2025-07-01", &json!({})).await;
-    let plan = case.provisioner.plan(&next, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&next).previous(&deployment).await.unwrap();
     assert!(plan.to_string().contains("its subnet `live` is not as it should be"), "{plan}");
     follow(&case, &stack(9), Some(&deployment)).await;
     let found = peer.read(&subnet, "2025-07-01").await;
     assert_eq!(found["properties"]["addressPrefix"], "10.70.0.128/25");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

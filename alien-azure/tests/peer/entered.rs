@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use alien_azure::{AUDIENCE, VendorToken};
-use alien_conformance::world::{Calls, Case, World, release, run};
-use alien_core::{Code, Data, Deployment, ErrorKind, Function, Impersonate, Profile, Purpose, Silent, Stack};
+use alien_conformance::world::{Calls, Case, World, release};
+use alien_core::adapter::Purpose;
+use alien_core::{Code, Data, Deployment, ErrorKind, Function, Impersonate, Profile, Stack};
 use serde_json::{Value, json};
 
 use crate::world::{ARM, Peer, image};
 
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
-    stack.live("api", Function::new(Code::image(image("small")), "api"));
+    stack.live("api", Function::new(image("small").parse::<Code>().unwrap(), "api"));
     stack.profile("api", Profile::new());
     stack.build().unwrap()
 }
@@ -92,7 +93,7 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
             let shown = shown.clone();
             async move { Ok(shown) }
         });
-        let vendor = alien_azure::impersonator(token, peer.endpoint(), peer.calling());
+        let vendor = alien_azure::vendor(&peer.for_vendor(token).with_calls(peer.calling()));
         let error = vendor.session(&deployment, &Purpose::Watch).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credentials, "{name}: {error}");
         let told = error.to_string();
@@ -104,25 +105,25 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
     }
     // A file that is not there, and a variable that is not set.
     for token in [VendorToken::file("/nowhere/token"), VendorToken::variable("NO_SUCH_TOKEN")] {
-        let vendor = alien_azure::impersonator(token, peer.endpoint(), peer.calling());
+        let vendor = alien_azure::vendor(&peer.for_vendor(token).with_calls(peer.calling()));
         let error = vendor.session(&deployment, &Purpose::Watch).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
         assert!(error.to_string().contains("the vendor's token"), "{error}");
     }
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// A hundred who ask at once wait for one exchange, and use one token.
 pub(crate) async fn many_share_one_exchange(peer: &Peer) {
     let (case, deployment) = set_up(peer, "many").await;
     let calls = Calls::default();
-    let vendor: Arc<dyn Impersonate> = peer.impersonator(peer.calling().recorder(calls.recorder()));
+    let vendor: Arc<dyn Impersonate> = peer.vendor(peer.calling().with_recorder(calls.recorder()));
     let each = (0..100).map(|_| vendor.session(&deployment, &Purpose::Watch));
     let sessions = futures_util::future::join_all(each).await;
     let serials: std::collections::BTreeSet<u64> = sessions.into_iter().map(|one| one.unwrap().serial()).collect();
     assert_eq!(serials.len(), 1);
     assert_eq!(calls.operations(), ["POST oauth2/v2.0/token"]);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// A token for one deployment opens no other: the subject is matched to the letter.
@@ -144,7 +145,7 @@ pub(crate) async fn a_token_from_before_is_worth_nothing(peer: &Peer) {
     let client = peer.plain();
     let look = async || client.get(&url).bearer_auth(&token).send().await.unwrap().status().as_u16();
     assert_eq!(look().await, 200);
-    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    case.admin.revoke(&deployment).await.unwrap();
     assert!([401, 403].contains(&look().await));
     let (status, answer) = peer
         .exchange(

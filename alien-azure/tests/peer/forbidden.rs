@@ -1,8 +1,8 @@
 //! What a plain client, without a line of this library, is refused with the vendor's tokens.
 
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, World, release, run};
-use alien_core::{Data, Silent};
+use alien_conformance::world::{Case, World, release};
+use alien_core::Data;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -221,5 +221,5 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
     assert!([200, 202].contains(&status), "{status} {said}");
     println!("{} requests were refused", refused.len() + 2);
 
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

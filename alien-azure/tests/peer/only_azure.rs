@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use alien_azure::Azure;
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, HurriedClock, World, quickly, release, run};
+use alien_conformance::world::{Case, HurriedClock, World, quickly, release};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
     Action, Code, Container, Data, Deployment, ErrorKind, Function, FunctionUpdate, Health, Layer, Live, Network,
-    Profile, Provision, Queue, Silent, Stack, Storage,
+    Profile, Queue, Stack, Storage,
 };
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::world::{Peer, image, rendered};
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
     let data = stack.frozen("data", Storage::new());
-    stack.live("api", Function::new(Code::image(image("small")), "api"));
+    stack.live("api", Function::new(image("small").parse::<Code>().unwrap(), "api"));
     stack.profile("api", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.build().unwrap()
 }
@@ -32,7 +32,7 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     let _ = peer.sim.take_requests();
-    manager.update(&api, FunctionUpdate::new().image(image("second"))).await.unwrap();
+    manager.update(&api, FunctionUpdate::new().with_code(image("second").parse().unwrap())).await.unwrap();
     let made = calls.operations();
     let (look, patch) = ("GET containerApps", "PATCH containerApps");
     assert_eq!(made[..4], ["POST oauth2/v2.0/token", look, patch, look], "{made:?}");
@@ -44,7 +44,7 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
         (fields(&sent.body), fields(&sent.body["properties"])),
         (vec!["properties".into()], vec!["template".into()])
     );
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Of a revision that does not work the reason is told, and what was runs on.
@@ -55,13 +55,13 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     let broken = image("x").replace("/echo@", "/broken@");
-    let error = manager.update(&api, FunctionUpdate::new().image(broken)).await.unwrap_err();
+    let error = manager.update(&api, FunctionUpdate::new().with_code(broken.parse().unwrap())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
     assert!(error.to_string().contains("the previous revision was put back"), "{error}");
     let body = peer.sim.body(&deployment.resources["api"]).unwrap();
     assert_eq!(body["properties"]["template"]["containers"][0]["image"], image("small"), "{body}");
     assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Whether each assignment that is rendered is there.
@@ -101,17 +101,17 @@ pub(crate) async fn what_takes_its_time_is_waited_for(peer: &Peer) {
         let faults = peer.sim.faults();
         HurriedClock::telling(move |_| faults.advance(A_WAIT))
     };
-    let admin = peer.provisioner(case.invitation.id, case.target.clone(), quickly(clock(), Duration::from_secs(600)));
+    let admin = peer.admin(case.invitation.id, case.target.clone(), quickly(clock(), Duration::from_secs(600)));
     let release = release(&stack, &[]);
-    let plan = admin.plan(&release, None, &run()).await.unwrap();
-    let deployment = admin.apply(&plan, &run(), &Silent).await.unwrap();
+    let plan = admin.plan(&release).await.unwrap();
+    let deployment = admin.apply(&plan).await.unwrap();
     everything_is_assigned(peer, &deployment);
     faults.throttle_tokens(2);
-    let vendor = peer.impersonator(quickly(clock(), Duration::from_secs(600)));
+    let vendor = peer.vendor(quickly(clock(), Duration::from_secs(600)));
     vendor.register(&case.invitation, &deployment).await.unwrap();
-    let plan = admin.plan(&release, Some(&deployment), &run()).await.unwrap();
+    let plan = admin.plan(&release).previous(&deployment).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
-    let remains = admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
 }
 
@@ -125,10 +125,10 @@ pub(crate) async fn what_others_changed_is_put_right(peer: &Peer) {
     let principal = rendered(&deployment);
     let theirs = peer.sim.assign(&peer.group(), "Reader", &peer.principal_id(&deployment.identity));
     let is_changed = async |words: &str| {
-        let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+        let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
         assert!(plan.to_string().contains(words), "{words}: {plan}");
         case.up(&first, Some(&deployment)).await.unwrap();
-        let plan = case.provisioner.plan(&first, Some(&deployment), &run()).await.unwrap();
+        let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
         assert!(plan.is_empty(), "{plan}");
     };
     peer.sim.set_role(&principal.role_definitions[0].name, &["*"], &[]);
@@ -157,7 +157,7 @@ pub(crate) async fn what_others_changed_is_put_right(peer: &Peer) {
     assert!(peer.sim.body(&more).is_none());
     assert!(peer.sim.body(&theirs).is_some(), "what the customer assigned is the customer's");
     peer.sim.remove_assignment(&theirs);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// What stands in the group when everything is set: no keys, nothing public, one trust, each role at its very thing, apps that
@@ -218,14 +218,19 @@ pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
     assert_eq!(trust["properties"]["audiences"], json!(["api://AzureADTokenExchange"]));
     // The key of a workspace is in nothing that anybody can read.
     assert!(!peer.sim.requests().iter().any(|request| request.body.to_string().contains("primarySharedKey")));
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// The platform counts the messages of a queue and starts the code, both under the code's own identity.
 pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let mut stack = Stack::builder("started");
-    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
-    stack.live("api", Function::new(Code::image(image("started")), "api").trigger(&jobs).variable("SAYS", "got"));
+    let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
+    stack.live(
+        "api",
+        Function::new(image("started").parse::<Code>().unwrap(), "api")
+            .with_trigger(&jobs)
+            .with_variable("SAYS", "got"),
+    );
     stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE]));
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "started", stack.clone());
@@ -241,9 +246,9 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     assert_eq!(answer.status(), 201, "{answer:?}");
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    let lines = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH).try_collect::<Vec<_>>().await.unwrap();
+    let lines = manager.logs(&api).since(jiff::Timestamp::UNIX_EPOCH).read().try_collect::<Vec<_>>().await.unwrap();
     assert!(lines.iter().any(|line| line.text == "got hello"), "{lines:?}");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// What resources share is removed with the last that needs it, and what stands in it is never taken with it.
@@ -251,12 +256,15 @@ pub(crate) async fn what_is_shared_goes_with_the_last(peer: &Peer) {
     let stack = |with_queue: bool, with_worker: bool| {
         let mut stack = Stack::builder("shares");
         let network = stack.frozen("net", Network::new("10.40.0.0/24"));
-        stack.live("api", Function::new(Code::image(image("shares")), "api"));
+        stack.live("api", Function::new(image("shares").parse::<Code>().unwrap(), "api"));
         if with_queue {
             stack.frozen("jobs", Queue::new());
         }
         if with_worker {
-            stack.frozen("worker", Container::new(Code::image(image("worker")), "api").network(&network));
+            stack.frozen(
+                "worker",
+                Container::new(image("worker").parse::<Code>().unwrap(), "api").with_network(&network),
+            );
         }
         stack.profile("api", Profile::new());
         stack.build().unwrap()
@@ -268,13 +276,12 @@ pub(crate) async fn what_is_shared_goes_with_the_last(peer: &Peer) {
     let before = peer.sim.things();
     let deployment = case.up(&release(&large, &[]), None).await.unwrap();
     assert_eq!((there("/namespaces/shares"), there("/managedEnvironments/"), there("/workspaces/")), (2, 2, 2));
-    let options = run().allow_frozen_changes();
-    let plan = case.provisioner.plan(&release(&small, &[]), Some(&deployment), &options).await.unwrap();
+    let plan = case.admin.plan(&release(&small, &[])).previous(&deployment).allow_frozen_changes().await.unwrap();
     assert!(plan.steps.iter().any(|step| step.action == Action::Delete), "{plan}");
-    let deployment = case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+    let deployment = case.admin.apply(&plan).await.unwrap();
     assert_eq!(there("/namespaces/shares"), 0);
     assert_eq!(there("/managedEnvironments/shares-live-6"), 1);
-    let plan = case.provisioner.plan(&release(&small, &[]), Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&release(&small, &[])).previous(&deployment).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     // A queue that someone else put into the namespace keeps it.
     let deployment = case.up(&release(&large, &[]), Some(&deployment)).await.unwrap();
@@ -283,7 +290,7 @@ pub(crate) async fn what_is_shared_goes_with_the_last(peer: &Peer) {
     let token = peer.sim.token(&peer.admin, crate::world::ARM);
     let request = peer.plain().put(url).bearer_auth(token).header("content-type", "application/json").body("{}");
     assert!(request.send().await.unwrap().status().is_success());
-    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.len() == 1 && remains.kept[0].why.contains("theirs"), "{remains:?}");
     let left: Vec<String> = peer.sim.things().into_iter().filter(|id| !before.contains(id)).collect();
     assert_eq!(left.len(), 2, "the namespace and what stands in it: {left:?}");
@@ -296,9 +303,10 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     let release = release(&stack, &[]);
     let before = peer.sim.things();
     let refused = async |principal: &str, target: alien_azure::Target, words: &[&str]| {
-        let provisioner = alien_azure::provisioner(&peer.config(principal), case.invitation.id, target, peer.calling());
-        let told = match provisioner.plan(&release, None, &run()).await {
-            Ok(plan) => provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().to_string(),
+        let config = peer.config(principal).with_calls(peer.calling());
+        let admin = alien_azure::admin(&config, case.invitation.id, target);
+        let told = match admin.plan(&release).await {
+            Ok(plan) => admin.apply(&plan).await.unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
         for word in words {
@@ -322,7 +330,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
 
 /// An admin who holds what the provisioning documents say, but for an action.
 fn documented(peer: &Peer, stack: &Stack, target: &alien_azure::Target, without: Option<&str>) -> String {
-    let rendered = alien_core::render::<Azure>(stack, target).unwrap();
+    let rendered = alien_core::render(stack, target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = peer.sim.user("exact@example.com");
     for assignment in &provisioning.role_assignments {
@@ -346,12 +354,13 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let case = Case::new(peer, "exactly", stack.clone());
     let admin = documented(peer, &stack, &case.target, None);
     let config = peer.config(&admin);
-    let provisioner = alien_azure::provisioner(&config, case.invitation.id, case.target.clone(), peer.calling());
+    let config = config.with_calls(peer.calling());
+    let admin = alien_azure::admin(&config, case.invitation.id, case.target.clone());
     let release = release(&stack, &[]);
-    let plan = provisioner.plan(&release, None, &run()).await.unwrap();
-    let deployment = provisioner.apply(&plan, &run(), &Silent).await.unwrap();
-    provisioner.revoke(&deployment, &run()).await.unwrap();
-    let remains = provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let plan = admin.plan(&release).await.unwrap();
+    let deployment = admin.apply(&plan).await.unwrap();
+    admin.revoke(&deployment).await.unwrap();
+    let remains = admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
     let elsewhere =
         peer.sim.decisions().into_iter().filter(|decision| !decision.allowed).map(|decision| decision.permission);
@@ -361,7 +370,7 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
 /// Answers for others that wait before one's own hide nothing, and are given back at once.
 pub(crate) async fn several_share_answers(peer: &Peer) {
     let mut stack = Stack::builder("asked");
-    stack.live("api", Function::new(Code::image(image("asked")), "api").commands());
+    stack.live("api", Function::new(image("asked").parse::<Code>().unwrap(), "api").with_commands());
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "asked", stack.clone());
@@ -388,5 +397,5 @@ pub(crate) async fn several_share_answers(peer: &Peer) {
         let request = peer.plain().post(&url).bearer_auth(&token).header("content-length", "0");
         assert_eq!(request.send().await.unwrap().status(), 201, "they are not held any more");
     }
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

@@ -9,7 +9,7 @@ use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision};
+use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -74,11 +74,16 @@ impl Peer {
 
     /// What a principal calls with, by its object id.
     pub(crate) fn config(&self, principal: &str) -> Config {
-        Config::from_token(self.sim.token(principal, ARM), self.endpoint())
+        Config::from_token(self.sim.token(principal, ARM)).with_endpoint(self.endpoint())
     }
 
     /// The vendor's own tokens: one for each subject that is asked for.
-    pub(crate) fn vendor(&self) -> VendorToken {
+    /// What the vendor calls with.
+    pub(crate) fn for_vendor(&self, token: VendorToken) -> Config {
+        Config::for_vendor(token).with_endpoint(self.endpoint())
+    }
+
+    pub(crate) fn vendor_token(&self) -> VendorToken {
         let (issuer, url) = (self.issuer.clone(), self.issuer_url.clone());
         VendorToken::from_fn(move |subject| {
             let token = issuer.sign(&json!({ "iss": url, "sub": subject, "aud": AUDIENCE }));
@@ -159,8 +164,8 @@ pub(crate) fn rendered(deployment: &Deployment) -> Principal {
 
 /// The image that does what a function should, by its digest.
 pub(crate) fn image(says: &str) -> String {
-    let Code::Zip(digest) = Code::zip(says.as_bytes()) else { unreachable!("a zip is named by its digest") };
-    format!("registry.example.com/echo@{digest}")
+    let code = Code::zip(says.as_bytes());
+    format!("registry.example.com/echo@{}", code.only().unwrap().digest())
 }
 
 #[async_trait]
@@ -183,12 +188,12 @@ impl World for Peer {
         quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
-        Arc::new(alien_azure::provisioner(&self.config(&self.admin), id, target, how))
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        alien_azure::admin(&self.config(&self.admin).with_calls(how), id, target)
     }
 
-    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        Arc::new(alien_azure::impersonator(self.vendor(), self.endpoint(), how))
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        alien_azure::vendor(&self.for_vendor(self.vendor_token()).with_calls(how))
     }
 
     fn code(&self, says: &str) -> Shipped {

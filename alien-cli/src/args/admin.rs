@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use alien_core::Existing;
 use clap::{Parser, Subcommand};
 
 use super::Shown;
@@ -42,8 +43,21 @@ pub(crate) struct Invited {
     pub(crate) invitation: PathBuf,
     #[command(flatten)]
     pub(crate) place: Flags<Place>,
+    /// Use a network of your own in the place of one of the stack's, and perhaps only these of its subnets; repeat it for
+    /// every network. It is never changed, and `--record` remembers it
+    #[arg(long, value_name = "NETWORK=ID[,SUBNET…]", value_parser = existing)]
+    pub(crate) existing: Vec<(String, Existing)>,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+fn existing(text: &str) -> Result<(String, Existing), String> {
+    let wrong = || "write the network's id in the stack, `=`, and the name of yours: `net=vpc-0a1b2c3d`".to_owned();
+    let (id, own) = text.split_once('=').ok_or_else(wrong)?;
+    let mut parts = own.split(',').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty() && !id.is_empty()).ok_or_else(wrong)?;
+    let subnets: Vec<&str> = parts.collect();
+    if subnets.contains(&"") { Err(wrong()) } else { Ok((id.to_owned(), Existing::new(name).with_subnets(subnets))) }
 }
 
 /// `alien-deploy review`.

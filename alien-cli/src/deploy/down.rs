@@ -1,6 +1,6 @@
 //! `alien-deploy down` and `revoke`: taking everything back, or the vendor's access alone.
 
-use alien_core::{Data, Deployment, DestroyReport, Provision, Remaining};
+use alien_core::{Admin, Data, Deployment, DestroyReport, Remaining};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -14,7 +14,7 @@ use crate::progress::progress;
 struct Found {
     setup: Setup,
     record: Deployment,
-    provisioner: Box<dyn Provision>,
+    admin: Admin,
 }
 
 impl Found {
@@ -26,18 +26,18 @@ impl Found {
             None => setup.cloud.record(&setup.invitation, &setup.target)?,
         };
         // A set-up of this invitation may have been interrupted after that record was written.
-        if record.stacks().all(|stack| *stack != setup.invitation.stack) {
+        if record.stacks().all(|stack| stack.digest() != setup.invitation.stack.digest()) {
             record.retired.push(setup.invitation.stack.clone());
         }
-        let provisioner = setup.provisioner(&args.connection).await?;
-        Ok(Self { setup, record, provisioner })
+        let admin = setup.admin(&args.connection).await?;
+        Ok(Self { setup, record, admin })
     }
 }
 
 pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
     let shown = args.standing.invited.shown;
     let consent = Consent::of(args.run.yes, shown.json)?;
-    let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
+    let Found { setup, record, admin } = Found::read(&args.standing).await?;
     let (data, what) = match (args.keep_data, args.delete_data) {
         (true, _) => (Data::Keep, "keeping everything that can hold data"),
         (false, true) => (Data::Delete, "DELETING ALL DATA"),
@@ -49,7 +49,12 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
     let things = stack.resources().len() + stack.profiles().len() + 2;
     let remains = {
         let progress = progress(shown, things);
-        provisioner.destroy(&record, data, &options(false, Some(&args.run)), &*progress).await?
+        admin
+            .destroy(&record)
+            .data(data)
+            .options(options(false, Some(&args.run)))
+            .progress(|event| progress.event(event))
+            .await?
     };
     if shown.json { output::json(&remains) } else { output::line(text(&remains)) }
 }
@@ -79,9 +84,9 @@ struct Revoked<'a> {
 pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     let shown = args.standing.invited.shown;
     let consent = Consent::of(args.yes, shown.json)?;
-    let Found { setup, record, provisioner } = Found::read(&args.standing).await?;
+    let Found { setup, record, admin } = Found::read(&args.standing).await?;
     consent.to(&format!("Take the vendor's access to {} back", setup.place()))?;
-    provisioner.revoke(&record, &options(false, None)).await?;
+    admin.revoke(&record).await?;
     if shown.json {
         return output::json(&Revoked { revoked: &record.identity });
     }
@@ -93,8 +98,6 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use alien_core::Silent;
-
     use super::*;
     use crate::memory::{Cloud, working};
     use crate::run;
@@ -104,10 +107,8 @@ mod tests {
         let cloud = Cloud::new();
         let record = cloud.up(&working(512));
         cloud.account.set_objects(&cloud.name("data"), 3);
-        let provisioner = cloud.provisioner();
-        let taken_down = |data| {
-            run(async { Ok(provisioner.destroy(&record, data, &options(false, None), &Silent).await?) }).unwrap()
-        };
+        let admin = cloud.admin();
+        let taken_down = |data| run(async { Ok(admin.destroy(&record).data(data).await?) }).unwrap();
         insta::assert_snapshot!("down_kept", text(&taken_down(Data::KeepUnlessEmpty)));
         assert_eq!(text(&taken_down(Data::Delete)), "It is taken down, and nothing is left.");
     }

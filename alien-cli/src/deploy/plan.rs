@@ -1,6 +1,7 @@
 //! `alien-deploy plan`, `up` and `status`: what is to be done, and doing it.
 
-use alien_core::{Action, Deployment, Options, Plan, Provision, Step};
+use alien_core::adapter::Options;
+use alien_core::{Action, Admin, Deployment, Plan, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -15,7 +16,7 @@ use crate::review::sizes;
 /// An invitation, what it would change, and who can change it.
 struct Planned {
     setup: Setup,
-    provisioner: Box<dyn Provision>,
+    admin: Admin,
     plan: Plan,
 }
 
@@ -27,10 +28,10 @@ impl Planned {
     ) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, previous)?;
         let release = setup.release(args)?;
-        let provisioner = setup.provisioner(&args.connection).await?;
-        let plan = provisioner.plan(&release, setup.previous.as_ref(), options).await?;
+        let admin = setup.admin(&args.connection).await?;
+        let plan = admin.plan(&release).previous(setup.previous.as_ref()).options(options.clone()).await?;
         output::warn(plan.problems.iter().filter(|problem| !problem.is_error()));
-        Ok(Self { setup, provisioner, plan })
+        Ok(Self { setup, admin, plan })
     }
 }
 
@@ -66,13 +67,13 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     let options = options(args.allow_frozen_changes, Some(&args.run));
     let replacement = Replacement::of(&args.record)?;
     let previous = file::record_if_any(&args.record);
-    let Planned { setup, provisioner, plan } = Planned::read(&args.wanted, previous, &options).await?;
+    let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
     if !shown.json {
         output::line(text(&plan))?;
     }
     plan.refusal()?;
     consent.to(&format!("Set up {}", setup.place()))?;
-    let record = apply(&*provisioner, &plan, &options, shown).await?;
+    let record = apply(&admin, &plan, options, shown).await?;
     replacement.write(&record)?;
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
@@ -81,14 +82,9 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn apply(
-    provisioner: &dyn Provision,
-    plan: &Plan,
-    options: &Options,
-    shown: Shown,
-) -> Result<Deployment, Failure> {
+async fn apply(admin: &Admin, plan: &Plan, options: Options, shown: Shown) -> Result<Deployment, Failure> {
     let progress = progress(shown, plan.steps.len());
-    Ok(provisioner.apply(plan, options, &*progress).await?)
+    Ok(admin.apply(plan).options(options).progress(|event| progress.event(event)).await?)
 }
 
 /// One row of `status`.
@@ -151,8 +147,8 @@ mod tests {
 
     const QUIET: Shown = Shown { json: true };
 
-    fn planned(provisioner: &dyn Provision, memory: u32, previous: Option<&Deployment>) -> Plan {
-        run(async { Ok(provisioner.plan(&working(memory), previous, &options(false, None)).await?) }).unwrap()
+    fn planned(admin: &Admin, memory: u32, previous: Option<&Deployment>) -> Plan {
+        run(async { Ok(admin.plan(&working(memory)).previous(previous).await?) }).unwrap()
     }
 
     fn shown(plan: &Plan) -> String {
@@ -162,17 +158,17 @@ mod tests {
     #[test]
     fn what_is_missing_is_set_up_and_then_there_is_nothing_to_do() {
         let cloud = Cloud::new();
-        let provisioner = cloud.provisioner();
-        let plan = planned(&*provisioner, 512, None);
+        let admin = cloud.admin();
+        let plan = planned(&admin, 512, None);
         insta::assert_snapshot!("plan", text(&plan));
         insta::assert_snapshot!("status_before", shown(&plan));
         assert!(nothing_to_do(&plan).unwrap_err().to_string().contains("run `alien-deploy up`"));
 
-        let record = run(apply(&*provisioner, &plan, &options(false, None), QUIET)).unwrap();
-        let plan = planned(&*provisioner, 512, Some(&record));
+        let record = run(apply(&admin, &plan, options(false, None), QUIET)).unwrap();
+        let plan = planned(&admin, 512, Some(&record));
         assert!(nothing_to_do(&plan).is_ok());
         insta::assert_snapshot!("status_after", shown(&plan));
-        assert!(nothing_to_do(&planned(&*provisioner, 1024, Some(&record))).is_err());
+        assert!(nothing_to_do(&planned(&admin, 1024, Some(&record))).is_err());
     }
 
     #[test]
@@ -181,7 +177,7 @@ mod tests {
         for resource in ["data", "worker"] {
             cloud.account.add_foreign(&cloud.name(resource));
         }
-        let plan = planned(&*cloud.provisioner(), 512, None);
+        let plan = planned(&cloud.admin(), 512, None);
         let told = nothing_to_do(&plan).unwrap_err().to_string();
         assert!(told.contains("`data`: ") && told.contains("`worker`: "), "{told}");
         assert_eq!(shown(&plan).matches("in the way").count(), 2);

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use alien_core::{AnyTarget, Deployment, Invitation, Options, Problem, Problems, Provision, Release, Rule};
+use alien_core::adapter::Options;
+use alien_core::{Admin, AnyTarget, Deployment, Invitation, Problem, Problems, Release, Rule};
 
 use crate::args::admin::{Invited, Run, Wanted};
 use crate::args::flags::{AsAdmin, Flags};
@@ -13,6 +14,7 @@ use crate::{connect, file, target};
 /// An invitation, and where it is set up.
 #[derive(Debug)]
 pub(super) struct Setup {
+    /// With what the admin has in the place of resources.
     pub(super) invitation: Invitation,
     pub(super) cloud: Cloud,
     pub(super) target: AnyTarget,
@@ -22,7 +24,10 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn read(args: &Invited, previous: Result<Option<Deployment>, Failure>) -> Result<Self, Failure> {
-        let (invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
+        let (mut invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
+        for (id, existing) in &args.existing {
+            invitation.stack = invitation.stack.with_existing(id, existing.clone())?;
+        }
         let cloud = clouds::named(&invitation.cloud)?;
         if let Some(previous) = &previous {
             belongs(previous, &invitation)?;
@@ -40,8 +45,8 @@ impl Setup {
         })
     }
 
-    pub(super) async fn provisioner(&self, connection: &Flags<AsAdmin>) -> Result<Box<dyn Provision>, Failure> {
-        connect::provisioner(self.cloud, self.invitation.id, &self.target, connection).await
+    pub(super) async fn admin(&self, connection: &Flags<AsAdmin>) -> Result<Admin, Failure> {
+        connect::admin(self.cloud, self.invitation.id, &self.target, connection).await
     }
 
     /// Where it is, for people.
@@ -61,6 +66,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
     for (what, recorded, invited) in [
         ("deployment", record.id.to_string(), invitation.id.to_string()),
         ("cloud", record.cloud.clone(), invitation.cloud.clone()),
+        ("product", record.stack.name().to_string(), invitation.stack.name().to_string()),
     ] {
         if recorded != invited {
             let what = format!("it is of {what} `{recorded}`, and the invitation of `{invited}`");

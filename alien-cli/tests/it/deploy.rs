@@ -75,12 +75,10 @@ fn an_emulator_of_azure_is_called_over_tls_that_is_trusted() {
 #[test]
 fn a_zip_that_is_missing_is_named_before_anything_is_called() {
     let zip = file("code.zip", &json!("not really a zip"));
-    let digest = match alien_core::Code::zip(&std::fs::read(&zip).unwrap()) {
-        alien_core::Code::Zip(digest) => digest,
-        alien_core::Code::Image(image) => image,
-    };
+    let code = alien_core::Code::zip(&std::fs::read(&zip).unwrap());
     let mut invitation = aws().invitation();
-    invitation["stack"]["resources"][0]["code"] = json!({ "zip": digest });
+    let digest = code.only().unwrap().digest().to_owned();
+    invitation["stack"]["resources"][0]["code"] = json!(code);
     let other = file("other.zip", &json!("of another digest"));
     for command in [vec!["plan"], vec!["plan", "--zip", other.to_str().unwrap()]] {
         let told = refused(&aws().deploy(&command, "zipped", &invitation));
@@ -92,7 +90,7 @@ fn a_zip_that_is_missing_is_named_before_anything_is_called() {
     let mut invitation = azure().invitation();
     invitation["stack"]["resources"][0]["code"] = json!({ "zip": digest });
     let told = refused(&azure().deploy(&["plan", "--zip", zip.to_str().unwrap()], "zipped", &invitation));
-    assert!(told.contains("Container Apps runs images, and this is a zip"), "{told}");
+    assert!(told.contains("azure runs a function from an image, and its code is a zip alone"), "{told}");
 }
 
 #[test]

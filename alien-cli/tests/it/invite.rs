@@ -236,7 +236,7 @@ fn a_file_that_is_no_invitation_is_refused_with_its_name() {
         changed
     };
     for (wrong, words) in [
-        (with("version", json!(2)), "of version 2"),
+        (with("version", json!(3)), "of version 3"),
         (with("surprise", json!(1)), "unknown field `surprise`"),
         (with("id", json!("x")), "not an invitation"),
         (record(aws, &invitation), "not an invitation"),

@@ -5,6 +5,7 @@
 mod deploy;
 mod invite;
 mod manage;
+mod pages;
 mod permissions;
 
 use std::path::{Path, PathBuf};

@@ -78,7 +78,7 @@ fn a_dry_run_shows_what_changes_and_who_may_apply_it_and_calls_nothing() {
             alien(&with(&["update", "--dry-run", "--record", record, "--stack", stack], flags))
         };
         assert_eq!(done(&dry("same", &[], &|_| ())), "Nothing changed.\n");
-        let live = |stack: &mut Value| stack["resources"][3]["memoryMib"] = 1024.into();
+        let live = |stack: &mut Value| stack["resources"][3]["timeoutSeconds"] = 60.into();
         insta::assert_snapshot!(format!("{}_dry_run", invited.cloud), done(&dry("live", &[], &live)));
         let printed: Value = serde_json::from_str(&done(&dry("live", &["--json"], &live))).unwrap();
         assert_eq!(

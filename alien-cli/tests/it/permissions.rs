@@ -170,8 +170,8 @@ fn a_check_exits_with_1_and_every_reason() {
         (output.status.code(), told(&output))
     };
     let code: &dyn Fn(&mut Value) = &|document| {
-        let image = format!("registry.example.com/api@sha256:{}", "1".repeat(64));
-        document["resources"][3]["code"]["image"] = image.into();
+        let digest = format!("sha256:{}", "1".repeat(64));
+        document["resources"][3]["code"]["images"]["registry.example.com/api"] = digest.into();
     };
     let frozen: &dyn Fn(&mut Value) = &|document| document["resources"][0]["versioning"] = true.into();
     let removed: &dyn Fn(&mut Value) = &|document| {
@@ -207,7 +207,7 @@ fn a_check_exits_with_1_and_every_reason() {
 fn a_check_shows_what_changed_and_who_may_apply_it() {
     let mut document = my_app();
     document["resources"][4]["lifecycle"] = "live".into();
-    document["resources"][3]["memoryMib"] = 1024.into();
+    document["resources"][3]["timeoutSeconds"] = 60.into();
     let next = file("next-shown.json", &document);
     let shown = |format: &str| {
         out(&alien(&["check", "--previous", MY_APP, "--stack", next.to_str().unwrap(), "--format", format]))

@@ -14,7 +14,7 @@ use super::guards::Guards;
 use super::layout::Layout;
 use super::names::{Index, NamedResource};
 use super::operation::{Effect, Escalation, Operation};
-use super::placement::Cloud;
+use super::placement::{Cloud, CloudTarget};
 use super::report::{Breach, Disclosure, DisclosureKind, Promise, Report};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
@@ -24,7 +24,11 @@ use crate::stack::Stack;
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
 /// are absent are not judged.
 #[must_use]
-pub fn audit<C: AccessControl>(stack: &Stack, target: &C::Target, layers: &Layers<C::Principal>) -> Report {
+pub fn audit<T, C>(stack: &Stack, target: &T, layers: &Layers<C::Principal>) -> Report
+where
+    T: CloudTarget<Cloud = C>,
+    C: AccessControl<Target = T>,
+{
     report(&Layout::<C>::new(stack.clone(), target.clone()), layers, Source::Elsewhere)
 }
 

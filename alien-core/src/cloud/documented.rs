@@ -64,7 +64,7 @@ pub trait Documented: Cloud {
 
 impl<C: AccessControl> Documented for C {
     fn reviewed(stack: &Stack, target: &Self::Target) -> Result<Reviewed, RenderError> {
-        let rendered = render::<C>(stack, target)?;
+        let rendered = render(stack, target)?;
         let review = review(stack, &rendered);
         let Rendered { documents, report, sizes, warnings } = rendered;
         let documents = serde_json::to_value(&documents).map_err(|error| {
@@ -98,7 +98,7 @@ impl<C: AccessControl> Documented for C {
         if Layer::ALL.iter().all(|layer| given.layers.principals(*layer).is_empty()) {
             return Err(wrong("there is no principal in the documents, so there is nothing to audit".to_owned()));
         }
-        Ok(audit::<C>(stack, target, &given.layers))
+        Ok(audit(stack, target, &given.layers))
     }
 
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String {

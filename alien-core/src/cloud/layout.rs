@@ -2,14 +2,14 @@
 
 use super::names::Names;
 use super::operation::Operation;
-use super::placement::Cloud;
+use super::placement::{Cloud, chosen_code};
 use crate::permission::{Grants, Permissions, Set, SubjectType};
 use crate::stack::Stack;
 
 /// A stack at a target, and what everything of it is called there.
 #[derive(Debug, Clone)]
 pub struct Layout<C: Cloud> {
-    /// The stack.
+    /// The stack, with all code in the one form that the cloud runs.
     pub stack: Stack,
     /// Where it goes and whom it trusts.
     pub target: C::Target,
@@ -18,9 +18,10 @@ pub struct Layout<C: Cloud> {
 }
 
 impl<C: Cloud> Layout<C> {
-    /// Names everything.
+    /// Names everything. Of all code, the one form that the cloud runs is chosen.
     #[must_use]
     pub fn new(stack: Stack, target: C::Target) -> Self {
+        let stack = stack.with_codes(chosen_code::<C>);
         let names = Names::of::<C>(&stack, &target);
         Self { stack, target, names }
     }

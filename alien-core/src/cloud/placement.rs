@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::name::ResourceId;
 use crate::permission::{Holder, Set, SubjectType};
 use crate::problem::{Problem, Rule};
-use crate::resource::{Resource, ResourceSettings};
+use crate::resource::{Code, CodeForms, Resource, ResourceSettings};
 use crate::stack::Stack;
 
 /// Rows of a cloud's operation table.
@@ -35,7 +35,7 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
     /// Where a deployment goes and whom it trusts.
-    type Target: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static;
+    type Target: CloudTarget<Cloud = Self>;
 
     /// The kinds that the cloud takes: a tuple of their settings, each of which implements [`On`].
     type Kinds: Kinds<Self>;
@@ -79,6 +79,12 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Where a deployment goes and whom it trusts, on one cloud.
+pub trait CloudTarget: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static {
+    /// The cloud.
+    type Cloud: Cloud<Target = Self>;
+}
+
 /// A kind of resource on a cloud.
 pub trait On<C: Cloud>: ResourceSettings {
     /// The operations of a permission set; none where the cloud has no narrow way to give it.
@@ -87,7 +93,13 @@ pub trait On<C: Cloud>: ResourceSettings {
     /// Names what belongs to a resource. The first name is the resource's id.
     fn name(&self, placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
 
-    /// What the cloud does not take of a resource, and what should be known about it there.
+    /// The forms of code that the kind runs there. Asked only of a kind that runs code.
+    fn code() -> CodeForms {
+        CodeForms::ANY
+    }
+
+    /// What the cloud does not take of a resource, and what should be known about it there. Its code is in the one form that
+    /// the cloud runs.
     fn check(&self, _: &Placed<'_, C>, _: &mut Vec<Problem>) {}
 }
 
@@ -115,6 +127,8 @@ pub trait Kinds<C: Cloud> {
     /// [`On::set`] of a kind; nothing where it is none of them.
     fn set(kind: Kind, set: Set) -> Rows<C>;
 
+    /// [`On::code`] of a kind; none where it is none of them.
+    fn code(kind: Kind) -> Option<CodeForms>;
     /// [`On::name`] of a resource.
     fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
 
@@ -147,6 +161,13 @@ macro_rules! tuples_of_kinds {
                 &[]
             }
 
+            fn code(kind: Kind) -> Option<CodeForms> {
+                $(if kind == $kind::KIND {
+                    return Some($kind::code());
+                })+
+                None
+            }
+
             fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>) {
                 $(if let Some(settings) = $kind::of(placed.resource.settings()) {
                     return settings.name(placed, things);
@@ -170,10 +191,29 @@ pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem>
     let mut problems = C::check(stack, target);
     let mut own = Vec::new();
     for resource in stack.resources() {
+        own.extend(code_refusal::<C>(resource));
         C::Kinds::check(&Placed { stack, resource, target }, &mut own);
         problems.extend(own.drain(..).map(|problem| on(problem, resource.id())));
     }
     problems
+}
+
+/// The resource's code in the one form that the cloud runs; none where it is so already, or has no such form.
+pub(crate) fn chosen_code<C: Cloud>(resource: &Resource) -> Option<Code> {
+    let code = resource.code()?;
+    forms::<C>(resource)?.choose(code).filter(|chosen| chosen != code)
+}
+
+fn forms<C: Cloud>(resource: &Resource) -> Option<CodeForms> {
+    C::Kinds::code(resource.kind())
+}
+
+/// A resource whose code has no form that the cloud runs.
+fn code_refusal<C: Cloud>(resource: &Resource) -> Option<Problem> {
+    let (code, forms) = (resource.code()?, forms::<C>(resource)?);
+    // That it is empty is said of the stack itself.
+    let lacks = forms.choose(code).is_none() && code.forms().next().is_some();
+    lacks.then(|| forms.refusal(C::NAME, resource.kind(), code))
 }
 
 fn on(problem: Problem, resource: &ResourceId) -> Problem {

@@ -6,7 +6,7 @@ use super::access::AccessControl;
 use super::audit::{self, Source};
 use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
 use super::layout::Layout;
-use super::placement::check;
+use super::placement::{Cloud, CloudTarget, check};
 use super::report::{Breach, Report};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
@@ -46,11 +46,14 @@ pub enum RenderError {
 ///
 /// * [`RenderError::Problems`]: the cloud does not take the stack, or a document is over a limit; all of them at once.
 /// * [`RenderError::Breaches`]: the documents would break a promise.
-pub fn render<C: AccessControl>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+pub fn render<T>(stack: &Stack, target: &T) -> Result<Rendered<T::Cloud>, RenderError>
+where
+    T: CloudTarget<Cloud: AccessControl>,
+{
     let rendered = render_beyond_limits(stack, target)?;
     let problems = rendered.sizes.iter().filter(|size| size.size > size.limit).map(|size| {
         let Size { document, unit, size, limit, source } = size;
-        let what = format!("{size} {unit}, and {} takes {limit} ({source})", C::NAME);
+        let what = format!("{size} {unit}, and {} takes {limit} ({source})", T::Cloud::NAME);
         let help = "split the stack into two deployments, or ask for fewer resources or sets";
         Problem::error(Rule::Limit, what, help.to_owned()).at(document)
     });
@@ -64,10 +67,13 @@ pub fn render<C: AccessControl>(stack: &Stack, target: &C::Target) -> Result<Ren
 /// # Errors
 ///
 /// As [`render`], but for sizes.
-pub fn render_beyond_limits<C: AccessControl>(stack: &Stack, target: &C::Target) -> Result<Rendered<C>, RenderError> {
+pub fn render_beyond_limits<T>(stack: &Stack, target: &T) -> Result<Rendered<T::Cloud>, RenderError>
+where
+    T: CloudTarget<Cloud: AccessControl>,
+{
+    let layout = Layout::<T::Cloud>::new(stack.clone(), target.clone());
     let mut problems = stack.warnings().to_vec();
-    problems.extend(check::<C>(stack, target));
-    let layout = Layout::<C>::new(stack.clone(), target.clone());
+    problems.extend(check::<T::Cloud>(&layout.stack, target));
     problems.extend(same_names(&layout));
     let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let documents = documents(&layout);
@@ -75,7 +81,7 @@ pub fn render_beyond_limits<C: AccessControl>(stack: &Stack, target: &C::Target)
     if !report.breaches.is_empty() {
         return Err(RenderError::Breaches(report.breaches));
     }
-    let sizes = C::sizes(target, &documents.layers);
+    let sizes = T::Cloud::sizes(target, &documents.layers);
     Ok(Rendered { documents, report, sizes, warnings })
 }
 

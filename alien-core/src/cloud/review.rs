@@ -103,6 +103,11 @@ fn row<C: AccessControl>(
             None => cannot.push(phrase.to_owned()),
         }
     }
+    if works(Set::Management).is_some() {
+        let scales = resource.settings().describe().scales();
+        let bounded = scales.iter().filter_map(|scale| Some((scale.what, scale.given?)));
+        can.extend(bounded.map(|(what, bounds)| format!("set {what} to {bounds}")));
+    }
     for disclosure in own(DisclosureKind::Reveals) {
         can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
     }

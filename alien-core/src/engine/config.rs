@@ -45,14 +45,14 @@ impl<C: Cloud, P> Engine<C, P> {
 
     /// So many things at once.
     #[must_use]
-    pub const fn width(mut self, width: NonZeroUsize) -> Self {
+    pub const fn with_width(mut self, width: NonZeroUsize) -> Self {
         self.width = width;
         self
     }
 
     /// A claim of this length: how long others must wait after a run was killed, unless they take over.
     #[must_use]
-    pub const fn lease(mut self, lease: Duration) -> Self {
+    pub const fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }

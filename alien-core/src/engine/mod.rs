@@ -14,6 +14,8 @@ mod plan;
 mod subjects;
 mod walk;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 
 use claim::Carrier;
@@ -38,14 +40,18 @@ where
     P: Provider<C>,
 {
     async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan> {
+        let mut release = Cow::Borrowed(release);
         if let Some(previous) = previous {
             self.is_own("the record", previous.id, &previous.target)?;
+            release.stack().is_of_product(&previous.stack)?;
+            let stack = release.stack().with_existing_of(&previous.stack)?;
+            release = Cow::Owned(Release::partial(stack, release.artifacts().clone()));
         }
         let reviewed = C::reviewed(release.stack(), &self.target).map_err(|error| match error {
             RenderError::Problems(problems) => Error::from(problems),
             breaches @ RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
         })?;
-        self.make_plan(release, reviewed, previous, options).await
+        self.make_plan(&release, reviewed, previous, options).await
     }
 
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment> {

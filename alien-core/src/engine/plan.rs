@@ -131,7 +131,7 @@ where
             let mut decision = self.decide(deployment, *subject, found, |_| options.allow_frozen_changes);
             let name = deployment.subject_name(*subject);
             if let (Action::Create | Action::Update, Ok(resource)) = (decision.action, deployment.resource(*subject)) {
-                problems.extend(release.missing_artifact(resource));
+                problems.extend(resource.code().and_then(|code| release.missing_artifact(resource, code)));
             }
             if let (Action::Update | Action::Refuse, Subject::Resource(_), Some(fields)) =
                 (decision.action, subject, changed.get(name))
@@ -161,7 +161,7 @@ where
             documents: reviewed.documents,
             id: self.id,
             target: AnyTarget::of::<C>(&self.target)?,
-            stack: deployment.stack().clone(),
+            stack: deployment.whole_stack().clone(),
             previous: previous.cloned(),
             approved,
             artifacts: release.artifacts().clone(),

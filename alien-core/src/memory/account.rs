@@ -14,6 +14,9 @@ use crate::clock::{Clock, later};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::LogLine;
 
+/// The bytes of a zip that does not start: whatever runs it is degraded.
+pub const BROKEN: &[u8] = b"broken";
+
 /// An account of the in-process cloud. Clones are the same account.
 #[derive(Clone)]
 pub struct Account {
@@ -127,6 +130,14 @@ pub(super) fn add<T>(things: &mut BTreeMap<String, T>, name: &str, thing: T) -> 
     }
     things.insert(name.to_owned(), thing);
     Ok(())
+}
+
+#[cfg(feature = "tokio")]
+impl Default for Account {
+    /// An empty account on the time of the machine.
+    fn default() -> Self {
+        Self::new(Arc::new(crate::clock::SystemClock))
+    }
 }
 
 impl Account {

@@ -1,19 +1,20 @@
 //! The in-process cloud's adapter: what the adapters of real clouds do, in its smallest form.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
-use super::account::{Account, Credential, Identity, State, Stored, add, found};
+use super::account::{Account, BROKEN, Credential, Identity, State, Stored, add, found};
 use super::cloud::{Memory, Right, Scope, Target, operations as op};
+use crate::admin::Admin;
 use crate::call::{CallConfig, CallContext};
 use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof};
+use crate::impersonate::{Assume, AssumeRequest, Impersonate, Impersonator, Proof};
 use crate::manage::{Change, Health, Heartbeat, LogLine, LogPage, LogQuery};
 use crate::marks::{Claim, Marks};
 use crate::operate::Operate;
@@ -21,20 +22,59 @@ use crate::problem::Problem;
 use crate::provision::Data;
 use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal};
 use crate::release::Artifacts;
-use crate::resource::{Resource, ResourceSettings};
+use crate::resource::{Code, CodeForm, Resource, ResourceSettings};
 use crate::session::AssumedSession;
+use crate::stack::decode;
 
-/// Provisions in an account.
-#[must_use]
-pub fn provisioner(account: &Account, id: DeploymentId, target: Target, config: CallConfig) -> Engine<Memory, Clients> {
-    Engine::new(Clients { account: account.clone(), credential: Credential::Admin }, id, target, config)
+/// How an account is reached, and who the vendor is there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    account: Account,
+    vendor: Vendor,
+    calls: CallConfig,
 }
 
-/// Impersonates in an account, as the vendor of this name.
+impl Config {
+    /// Reaches an account, by its own clock. The vendor is called `vendor`, and shows `proof`.
+    #[must_use]
+    pub fn new(account: Account) -> Self {
+        let calls = CallConfig::new(Arc::clone(&account.clock));
+        let vendor = Vendor { account: account.clone(), vendor: "vendor".to_owned(), proof: "proof".to_owned() };
+        Self { account, vendor, calls }
+    }
+
+    /// Makes calls in another way: with another clock, retries, or a recorder.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// Calls as a vendor of another name, which shows another proof.
+    #[must_use]
+    pub fn with_vendor(mut self, vendor: impl Into<String>, proof: impl Into<String>) -> Self {
+        (self.vendor.vendor, self.vendor.proof) = (vendor.into(), proof.into());
+        self
+    }
+}
+
+/// Sets up and takes down the deployment of this id at a target, as the admin of the account.
 #[must_use]
-pub fn impersonator(account: &Account, vendor: &str, proof: &str, config: CallConfig) -> Impersonator<Memory, Vendor> {
-    let (account, vendor, proof) = (account.clone(), vendor.to_owned(), proof.to_owned());
-    Impersonator::new(Vendor { account, vendor, proof }, config)
+pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
+    Admin::new(engine(config, id, target))
+}
+
+/// What [`admin`] provisions with, for a program that sets how much it does at once, or the length of its claim.
+#[must_use]
+pub fn engine(config: &Config, id: DeploymentId, target: Target) -> Engine<Memory, Clients> {
+    let clients = Clients { account: config.account.clone(), credential: Credential::Admin };
+    Engine::new(clients, id, target, config.calls.clone())
+}
+
+/// Enters deployments, as the vendor.
+#[must_use]
+pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
+    Arc::new(Impersonator::new(config.vendor.clone(), config.calls.clone()))
 }
 
 /// Calls an account, as somebody.
@@ -46,7 +86,7 @@ pub struct Clients {
 
 /// Opens sessions as the vendor.
 #[derive(Clone)]
-pub struct Vendor {
+struct Vendor {
     account: Account,
     vendor: String,
     proof: String,
@@ -99,12 +139,9 @@ async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
     with_thing(cx, row, |thing| thing.fingerprint = Some(marks.fingerprint.to_string())).await
 }
 
-/// A zip with these bytes does not start: for tests of what happens then.
-const BROKEN: &[u8] = b"broken";
-
 /// What a resource is set to.
 struct Wanted {
-    settings: String,
+    resource: Resource,
     code: String,
     broken: bool,
 }
@@ -114,16 +151,18 @@ impl Wanted {
         let code = resource.settings().compute().map(|compute| compute.code);
         let bytes = code.and_then(|code| artifacts.bytes(code));
         Self {
-            settings: serde_json::to_string(resource).unwrap_or_default(),
-            code: code.map_or_else(String::new, |code| format!("{code:?}")),
+            resource: resource.clone(),
+            code: code.and_then(Code::only).map_or_else(String::new, |code| match code {
+                CodeForm::Zip(digest) => format!("Zip({digest:?})"),
+                CodeForm::Image(reference) => format!("Image({reference:?})"),
+            }),
             broken: bytes.is_some_and(|bytes| **bytes == *BROKEN),
         }
     }
 
-    /// Whether these are the settings, in whichever order of fields.
+    /// Whether these are the settings, in whichever version they were written.
     fn has_settings(&self, found: &str) -> bool {
-        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
-        read(found) == read(&self.settings)
+        decode::resource(found).is_some_and(|found| found == self.resource)
     }
 
     async fn set_code(&self, cx: Context<'_>) -> Result<()> {
@@ -132,7 +171,9 @@ impl Wanted {
     }
 
     async fn set_settings(&self, cx: Context<'_>, row: Row) -> Result<()> {
-        with_thing(cx, row, |thing| thing.settings.clone_from(&self.settings)).await
+        // A resource has a JSON form.
+        let settings = serde_json::to_string(&self.resource).unwrap_or_default();
+        with_thing(cx, row, |thing| thing.settings.clone_from(&settings)).await
     }
 }
 
@@ -213,7 +254,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
             if beat.health != Health::Healthy {
                 was.set_code(cx).await?;
                 let what = format!("the new code does not work: {}; the code it had runs again", beat.reason);
-                return Err(Error::new(ErrorKind::Failed, what));
+                return Err(Error::new(ErrorKind::Failed, what).with_put_back());
             }
         }
         if new_settings {

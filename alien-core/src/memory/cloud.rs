@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::{
-    AccessControl, Allowed, Cloud, Coverage, Escalation, Field, Layers, Layout, On, Permission, Placed, Rows, Size,
-    Table,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Escalation, Field, Layers, Layout, On, Permission, Placed,
+    Rows, Size, Table,
 };
 use crate::kind::Kind;
 use crate::name::Prefix;
@@ -175,8 +175,13 @@ impl<S: ResourceSettings> On<Memory> for S {
 
     fn name(&self, placed: &Placed<'_, Memory>, things: &mut Vec<(Scope, String)>) {
         let own = || format!("{}/{}", S::KIND, hyphenated(&placed.target.prefix, placed.id(), 255));
-        things.push((Scope::Thing, placed.resource.existing_name().map_or_else(own, str::to_owned)));
+        let name = placed.resource.existing().map_or_else(own, |existing| existing.id.clone());
+        things.push((Scope::Thing, name));
     }
+}
+
+impl CloudTarget for Target {
+    type Cloud = Memory;
 }
 
 impl AccessControl for Memory {

@@ -3,11 +3,54 @@
 //! It keeps what the adapters of real clouds rely on. An [`Account`] enforces the documents that were written to it, and
 //! nothing but them; sessions end; what was just made is not known everywhere at once; calls can be throttled, fail, or
 //! be the last that a killed program makes. Code does not run in it: a command is answered with itself.
+//!
+//! A host tests what happens when things go wrong: time is [wound on](TestClock::wind), a zip of the bytes [`BROKEN`] does not
+//! start, and an [`Account`] loses calls where it is told to.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use alien_core::{memory, *};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.block_on(async {
+//! let mut stack = Stack::builder("shop");
+//! let api = stack.live("api", Function::new(Code::zip(b"first"), "api"));
+//! stack.profile("api", Profile::new());
+//! let release = Release::new(stack.build()?, [Arc::from(*b"first")].into_iter().collect())?;
+//!
+//! let clock = Arc::new(memory::TestClock::new());
+//! let account = memory::Account::new(clock.clone());
+//! let config = memory::Config::new(account.clone());
+//! let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+//! let plan = admin.plan(&release).await?;
+//! let manager = Manager::new(memory::vendor(&config), admin.apply(&plan).await?);
+//! let api = manager.handle(&api)?;
+//!
+//! // New code that does not start: what ran before runs again.
+//! let error = manager.update(&api, FunctionUpdate::new().with_zip(memory::BROKEN)).await.unwrap_err();
+//! assert!(error.is_put_back());
+//! assert_eq!(manager.heartbeat(&api).await?.health, Health::Healthy);
+//!
+//! // An hour later the session is over, and another one is opened.
+//! clock.wind(Duration::from_secs(3600));
+//! assert_eq!(manager.heartbeat(&api).await?.health, Health::Healthy);
+//!
+//! // A call is lost on the way, and made again.
+//! account.fail_at(0, memory::Fault::Lost);
+//! assert_eq!(manager.heartbeat(&api).await?.health, Health::Healthy);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod account;
 mod adapter;
+mod clock;
 mod cloud;
 
-pub use account::{Account, Asked, Fault, Saved};
-pub use adapter::{Clients, Vendor, impersonator, provisioner};
+pub use account::{Account, Asked, BROKEN, Fault, Saved};
+pub use adapter::{Clients, Config, admin, engine, vendor};
+pub use clock::TestClock;
 pub use cloud::{Memory, Principal, Right, Scope, Target};

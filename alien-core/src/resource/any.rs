@@ -8,8 +8,10 @@ use serde_json::Value;
 
 #[cfg(test)]
 use super::bell::Bell;
+use super::code::Code;
 use super::container::Container;
 use super::describe::{Compute, Describe};
+use super::existing::Existing;
 use super::function::Function;
 use super::kv::Kv;
 use super::network::Network;
@@ -180,6 +182,12 @@ impl Resource {
         &self.links
     }
 
+    pub(crate) fn set_code(&mut self, code: Code) {
+        if let Some(own) = self.settings.describe_mut().code_mut() {
+            *own = code;
+        }
+    }
+
     /// The same resource with other settings.
     #[must_use]
     pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
@@ -199,17 +207,22 @@ impl Resource {
         K::of(&self.settings)
     }
 
-    /// The name of a thing that was the customer's before the set-up; none where the resource is made. It is used, never
-    /// changed.
+    /// What the customer gave in its place: it is used, never changed. None where the set-up makes the resource.
     #[must_use]
-    pub fn existing_name(&self) -> Option<&str> {
-        self.settings.describe().existing_name()
+    pub fn existing(&self) -> Option<&Existing> {
+        self.settings.describe().existing()
     }
 
-    /// Whether it was the customer's before the set-up.
+    /// Whether the customer gave something in its place.
     #[must_use]
     pub fn is_adopted(&self) -> bool {
-        self.existing_name().is_some()
+        self.existing().is_some()
+    }
+
+    /// What runs; none where it runs no code.
+    #[must_use]
+    pub fn code(&self) -> Option<&Code> {
+        self.settings.compute().map(|compute| compute.code)
     }
 
     /// Ids of the resources it needs before it can be set up: links, triggers and its network.
@@ -226,15 +239,15 @@ impl Resource {
     pub(crate) fn fingerprint_text(&self) -> String {
         let mut fields = Collected::default();
         self.settings.describe().collect(&mut fields);
-        fields.value("id", Form::Text(self.id.as_str()));
-        fields.value("type", Form::Text(self.kind().name()));
+        fields.value("id", Form::of(self.id.as_str()));
+        fields.value("type", Form::of(self.kind().name()));
         if !self.links.is_empty() {
             fields.value("links", Form::texts(self.links.iter().map(ResourceId::as_str)));
         }
         fields.form().text()
     }
 
-    /// The fields in which it differs from an earlier form of it, sorted; `links` stands last.
+    /// The fields in which it differs from an earlier form of it, sorted; bounds and `links` stand last.
     pub(crate) fn changed_fields(&self, old: &Self) -> Vec<&'static str> {
         let (mut was, mut is) = (Collected::default(), Collected::default());
         old.settings.describe().collect(&mut was);
@@ -243,6 +256,8 @@ impl Resource {
         names.sort_unstable();
         names.dedup();
         names.retain(|name| was.0.get(name) != is.0.get(name));
+        let (were, are) = (old.settings.describe().scales(), self.settings.describe().scales());
+        names.extend(were.iter().zip(&are).filter(|(was, is)| was.given != is.given).map(|(_, is)| is.field));
         if old.links != self.links {
             names.push("links");
         }

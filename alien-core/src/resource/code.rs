@@ -1,77 +1,369 @@
-//! What runs: an image or a zip.
+//! The code of a resource, in every form that some cloud runs.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::form::Form;
+use crate::kind::Kind;
+use crate::name::{TextError, is_digest};
 use crate::problem::{Problem, Rule};
 
-/// What runs: an image pinned by digest, or a zip named by its digest.
+/// The code of a resource, named once for every cloud: a zip, images, or both. Each is pinned by its digest.
+///
+/// Each cloud takes the form that it runs: AWS Lambda the zip, Cloud Run and Container Apps an image. Of several images, a
+/// cloud takes the one in a registry of its own, else the first by name. [`Adapter::code`](crate::Adapter::code) tells
+/// which forms a cloud runs.
+///
+/// ```
+/// use alien_core::{Code, CodeForm};
+///
+/// let digest = format!("sha256:{}", "0".repeat(64));
+/// let code = Code::zip(b"the bytes of a zip")
+///     .with_image("europe-docker.pkg.dev/vendor/shop/api", &digest)?
+///     .with_image("vendor.azurecr.io/api", &digest)?;
+/// assert_eq!(code.forms().count(), 3);
+///
+/// let image = Code::image("registry.example.com/api", &digest)?;
+/// assert_eq!(image.only(), Some(CodeForm::Image(format!("registry.example.com/api@{digest}"))));
+/// assert!(Code::image("registry.example.com/api", "latest").is_err(), "a tag can be moved: name a digest");
+/// # Ok::<(), alien_core::TextError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The SHA-256 of a zip that holds an executable `bootstrap`. The bytes come with the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zip: Option<Pin>,
+    /// Images: the repository (`registry/name`), and the digest of what is in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    images: BTreeMap<String, Pin>,
+}
+
+/// What stands behind a name: `sha256:` and 64 hexadecimal digits in lower case; or one such digest for each platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Code {
-    /// An image reference that ends in `@sha256:` and 64 hexadecimal digits.
+#[serde(untagged)]
+enum Pin {
+    /// For every platform that is in it.
+    Digest(String),
+    /// For each platform.
+    Platforms(BTreeMap<Platform, String>),
+}
+
+/// What version 1 wrote without a digest: it is read, warned of, and kept.
+const UNPINNED: &str = "unpinned";
+
+/// What code is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub enum Platform {
+    /// Linux on 64-bit x86: `linux/amd64`. Every cloud runs it.
+    #[serde(rename = "linux/amd64")]
+    LinuxAmd64,
+    /// Linux on 64-bit Arm: `linux/arm64`. No adapter asks for it yet.
+    #[serde(rename = "linux/arm64")]
+    LinuxArm64,
+}
+
+impl Platform {
+    /// The word used in documents, as the OCI image specification writes it: `linux/amd64`, `linux/arm64`.
+    /// <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LinuxAmd64 => "linux/amd64",
+            Self::LinuxArm64 => "linux/arm64",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Pin {
+    fn digest(&self, platform: Platform) -> Option<&str> {
+        match self {
+            Self::Digest(digest) => Some(digest),
+            Self::Platforms(digests) => digests.get(&platform).map(String::as_str),
+        }
+    }
+
+    fn form(&self) -> Form<'_> {
+        match self {
+            Self::Digest(digest) => Form::of(digest),
+            Self::Platforms(digests) => {
+                Form::Object(digests.iter().map(|(platform, digest)| (platform.name(), Form::of(digest))).collect())
+            }
+        }
+    }
+
+    fn check(&self, is_good: fn(&str) -> bool) -> Result<(), &str> {
+        match self {
+            Self::Digest(digest) if is_good(digest) => Ok(()),
+            Self::Digest(digest) => Err(digest),
+            Self::Platforms(digests) if digests.is_empty() => Err("{}"),
+            Self::Platforms(digests) => {
+                digests.values().find(|digest| !is_digest(digest)).map_or(Ok(()), |bad| Err(bad))
+            }
+        }
+    }
+}
+
+/// Code in one form: what one cloud runs of a [`Code`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CodeForm<'a> {
+    /// The zip of this digest, `sha256:…`.
+    Zip(&'a str),
+    /// The image of this reference, `registry/name@sha256:…`.
     Image(String),
-    /// `sha256:` and the 64 hexadecimal digits of a zip that holds an executable `bootstrap`. The bytes come with
-    /// the release.
-    Zip(String),
+}
+
+impl CodeForm<'_> {
+    /// The digest, `sha256:…`; empty where an image is not pinned.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Zip(digest) => digest,
+            Self::Image(reference) => reference.split_once('@').map_or("", |(_, digest)| digest),
+        }
+    }
+}
+
+/// Which forms of code a kind of resource runs on a cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeForms {
+    /// Whether it runs a zip. It is taken before any image.
+    pub zip: bool,
+    /// How the names of registries end that are the cloud's own, `.amazonaws.com`: an image there is taken before others.
+    pub registries: &'static [&'static str],
+}
+
+impl CodeForms {
+    /// A zip, or an image of any registry.
+    pub const ANY: Self = Self { zip: true, registries: &[] };
+    /// An image of any registry.
+    pub const IMAGE: Self = Self { zip: false, registries: &[] };
+
+    /// The same, with the endings of the names of the cloud's own registries.
+    #[must_use]
+    pub const fn preferring(self, registries: &'static [&'static str]) -> Self {
+        Self { registries, ..self }
+    }
+
+    /// The code in the one form that is run here; none where it has no such form.
+    #[must_use]
+    pub fn choose(self, code: &Code) -> Option<Code> {
+        let platform = Platform::LinuxAmd64;
+        if let Some(digest) = code.zip.as_ref().filter(|_| self.zip).and_then(|zip| zip.digest(platform)) {
+            return Some(Code { zip: Some(Pin::Digest(digest.to_owned())), images: BTreeMap::new() });
+        }
+        let own = |repository: &str| {
+            let registry = repository.split('/').next().unwrap_or_default();
+            self.registries.iter().any(|ending| registry.ends_with(ending))
+        };
+        let images = || code.images.iter().filter_map(|(name, pin)| Some((name, pin.digest(platform)?)));
+        let (repository, digest) = images().find(|(name, _)| own(name)).or_else(|| images().next())?;
+        Some(Code { zip: None, images: BTreeMap::from([(repository.clone(), Pin::Digest(digest.to_owned()))]) })
+    }
+
+    /// What is wrong with code that has no form that is run here.
+    pub(crate) fn refusal(self, cloud: &str, kind: Kind, code: &Code) -> Problem {
+        let platform = Platform::LinuxAmd64;
+        let (what, help) = if code.images.is_empty() && !self.zip {
+            let what = format!("{cloud} runs a {kind} from an image, and its code is a zip alone");
+            (what, "add an image to its code".to_owned())
+        } else {
+            let what = format!("{cloud} runs a {kind} on {platform}, and its code has nothing for that");
+            (what, format!("add a digest for {platform} to its code"))
+        };
+        Problem::error(Rule::Cloud, what, help)
+    }
 }
 
 impl Code {
-    /// An image, `registry/repository@sha256:…`.
-    #[must_use]
-    pub fn image(reference: impl Into<String>) -> Self {
-        Self::Image(reference.into())
-    }
-
-    /// A zip, by its bytes: what is kept is their SHA-256.
+    /// A zip that holds an executable `bootstrap`. Of its bytes the SHA-256 is kept, which names them in the release.
     #[must_use]
     pub fn zip(bytes: &[u8]) -> Self {
+        Self::default().with_zip(bytes)
+    }
+
+    /// An image: its repository, `registry/name`, and its digest, `sha256:` and 64 hexadecimal digits in lower case. The
+    /// digest may be that of an index of several platforms.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the two is none.
+    pub fn image(repository: impl Into<String>, digest: &str) -> Result<Self, TextError> {
+        Self::default().with_image(repository, digest)
+    }
+
+    /// Adds a zip, or replaces the one there is.
+    #[must_use]
+    pub fn with_zip(mut self, bytes: &[u8]) -> Self {
         use std::fmt::Write as _;
         let mut digest = String::from("sha256:");
         for byte in Sha256::digest(bytes) {
             // Writing to a string cannot fail.
             let _ = write!(digest, "{byte:02x}");
         }
-        Self::Zip(digest)
+        self.zip = Some(Pin::Digest(digest));
+        self
     }
 
+    /// Adds an image of another registry, or replaces that of the same repository.
+    ///
+    /// # Errors
+    ///
+    /// As [`image`](Self::image).
+    pub fn with_image(mut self, repository: impl Into<String>, digest: &str) -> Result<Self, TextError> {
+        let (repository, digest) = image(repository.into(), digest)?;
+        self.images.insert(repository, Pin::Digest(digest));
+        Ok(self)
+    }
+
+    /// Adds an image for one platform, beside those of the same repository for others.
+    ///
+    /// # Errors
+    ///
+    /// As [`image`](Self::image).
+    pub fn with_platform_image(
+        mut self,
+        repository: impl Into<String>,
+        platform: Platform,
+        digest: &str,
+    ) -> Result<Self, TextError> {
+        let (repository, digest) = image(repository.into(), digest)?;
+        match self.images.get_mut(&repository) {
+            Some(Pin::Platforms(digests)) => {
+                digests.insert(platform, digest);
+            }
+            _ => {
+                self.images.insert(repository, Pin::Platforms(BTreeMap::from([(platform, digest)])));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Every form that it has: the zip first, then images by repository and platform.
+    pub fn forms<'a>(&'a self) -> impl Iterator<Item = CodeForm<'a>> {
+        let digests = |pin: &'a Pin| -> Vec<&'a str> {
+            match pin {
+                Pin::Digest(digest) => vec![digest.as_str()],
+                Pin::Platforms(digests) => digests.values().map(String::as_str).collect(),
+            }
+        };
+        let images = self.images.iter().flat_map(move |(repository, pin)| {
+            digests(pin).into_iter().map(move |digest| CodeForm::Image(reference(repository, digest)))
+        });
+        self.zip.iter().flat_map(digests).map(CodeForm::Zip).chain(images)
+    }
+
+    /// Its form, where it has one alone: so it is wherever a cloud's adapter sees it, since each cloud chose one.
+    #[must_use]
+    pub fn only(&self) -> Option<CodeForm<'_>> {
+        let mut forms = self.forms();
+        let first = forms.next();
+        if forms.next().is_some() { None } else { first }
+    }
+
+    /// The digests of its zips.
+    pub(crate) fn zips(&self) -> impl Iterator<Item = &str> {
+        self.forms().filter_map(|form| match form {
+            CodeForm::Zip(digest) => Some(digest),
+            CodeForm::Image(_) => None,
+        })
+    }
+
+    /// What it says, for fingerprints and differences. Code of one form is written as version 1 of the JSON form wrote it.
     pub(crate) fn form(&self) -> Form<'_> {
-        Form::object([match self {
-            Self::Image(reference) => ("image", Form::Text(reference)),
-            Self::Zip(digest) => ("zip", Form::Text(digest)),
-        }])
+        match self.only() {
+            Some(CodeForm::Zip(digest)) => Form::object([("zip", Form::of(digest))]),
+            Some(CodeForm::Image(reference)) => Form::object([("image", Form::Text(Cow::Owned(reference)))]),
+            None => {
+                let images = self.images.iter().map(|(repository, pin)| (repository.as_str(), pin.form()));
+                let zip = self.zip.iter().map(|zip| ("zip", zip.form()));
+                let fields = zip.chain([("images", Form::Object(images.collect()))]);
+                Form::Object(fields.collect())
+            }
+        }
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        match self {
-            Self::Image(reference) => match reference.split_once('@') {
-                _ if reference.is_empty() => problems.push(Problem::error(
-                    Rule::Code,
-                    "the image is empty".to_owned(),
-                    "name it as `registry/repository@sha256:…`".to_owned(),
-                )),
-                Some((_, digest)) if is_digest(digest) => {}
-                _ => problems.push(Problem::warning(
-                    Rule::Code,
-                    format!("image `{reference}` is not pinned by digest: what runs can change without an update"),
-                    "name it as `registry/repository@sha256:` and 64 hexadecimal digits in lower case".to_owned(),
-                )),
-            },
-            Self::Zip(digest) if is_digest(digest) => {}
-            Self::Zip(digest) => problems.push(Problem::error(
-                Rule::Code,
-                format!("zip `{digest}` is not a digest"),
-                "write `sha256:` and 64 hexadecimal digits in lower case".to_owned(),
-            )),
+        if self.zip.is_none() && self.images.is_empty() {
+            let help = "name a zip by its digest, or an image by its repository and digest".to_owned();
+            problems.push(Problem::error(Rule::Code, "the code is empty".to_owned(), help));
         }
+        let digest_help = || "write `sha256:` and 64 hexadecimal digits in lower case".to_owned();
+        if let Some(Err(digest)) = self.zip.as_ref().map(|zip| zip.check(is_digest)) {
+            problems.push(Problem::error(Rule::Code, format!("zip `{digest}` is not a digest"), digest_help()));
+        }
+        for (repository, pin) in &self.images {
+            let is_unpinned = pin.check(is_digest) == Err(UNPINNED);
+            if !is_repository(repository) && !is_unpinned {
+                let what = format!("`{repository}` is not the repository of an image");
+                let help = "write `registry/name`, without a digest".to_owned();
+                problems.push(Problem::error(Rule::Code, what, help));
+            }
+            match pin.check(is_digest) {
+                Ok(()) => {}
+                Err(UNPINNED) => problems.push(Problem::warning(
+                    Rule::Code,
+                    format!("image `{repository}` is not pinned by digest: what runs can change without an update"),
+                    "name its digest: `sha256:` and 64 hexadecimal digits in lower case".to_owned(),
+                )),
+                Err(digest) => {
+                    let what = format!("image `{repository}` is named by `{digest}`, which is not a digest");
+                    problems.push(Problem::error(Rule::Code, what, digest_help()));
+                }
+            }
+        }
+    }
+
+    /// The JSON form of an image reference of version 1: repository and digest, or `unpinned`.
+    pub(crate) fn of_reference(reference: &str) -> (String, String) {
+        let pinned = reference.split_once('@').filter(|(_, digest)| is_digest(digest));
+        let (repository, digest) = pinned.unwrap_or((reference, UNPINNED));
+        (repository.to_owned(), digest.to_owned())
     }
 }
 
-/// `sha256:` and 64 hexadecimal digits in lower case.
-fn is_digest(digest: &str) -> bool {
-    digest.strip_prefix("sha256:").is_some_and(|digits| {
-        digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
+/// Reads the reference of an image, `registry/name@sha256:…`.
+impl FromStr for Code {
+    type Err = TextError;
+
+    fn from_str(reference: &str) -> Result<Self, TextError> {
+        let (repository, digest) = reference.split_once('@').unwrap_or((reference, ""));
+        Self::image(repository, digest)
+    }
+}
+
+fn image(repository: String, digest: &str) -> Result<(String, String), TextError> {
+    if !is_repository(&repository) {
+        return Err(TextError::new(
+            repository,
+            "the repository of an image",
+            "write `registry/name`, without a digest",
+        ));
+    }
+    if !is_digest(digest) {
+        let rule = "write `sha256:` and 64 hexadecimal digits in lower case";
+        return Err(TextError::new(digest.to_owned(), "the digest of an image", rule));
+    }
+    Ok((repository, digest.to_owned()))
+}
+
+fn reference(repository: &str, digest: &str) -> String {
+    if digest == UNPINNED { repository.to_owned() } else { format!("{repository}@{digest}") }
+}
+
+fn is_repository(repository: &str) -> bool {
+    !repository.is_empty() && !repository.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{Bounds, Scale};
 use super::code::Code;
 use super::describe::{Compute, Describe, Mentions, check_environment, check_range};
 use super::network::Network;
@@ -18,12 +19,14 @@ use crate::problem::{Problem, Rule};
 ///
 /// ```
 /// use alien_core::{Code, Container, Replicas};
-/// let image = format!("registry.example.com/worker@sha256:{}", "0".repeat(64));
-/// let worker = Container::new(Code::image(image), "execution")
-///     .cpu_millis(500)
-///     .memory_mib(1024)
-///     .replicas(Replicas { min: 2, max: 4 })
-///     .port(8080);
+/// let digest = format!("sha256:{}", "0".repeat(64));
+/// let worker = Container::new(Code::image("registry.example.com/worker", &digest)?, "execution")
+///     .with_cpu_millis(500)
+///     .with_memory_mib(1024)
+///     .with_replicas(Replicas { min: 2, max: 4 })
+///     .with_replica_bounds(1..=10)
+///     .with_port(8080);
+/// # Ok::<(), alien_core::TextError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -34,13 +37,22 @@ pub struct Container {
     /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
     #[serde(default = "default_cpu", skip_serializing_if = "is_default_cpu")]
     pub(crate) cpu_millis: u32,
+    /// The least and the most of a processor that the vendor may set by an update, in thousandths; where absent, what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_bounds: Option<Bounds>,
     /// Memory in MiB, 512 to 30,720.
     #[serde(default = "default_memory", skip_serializing_if = "is_default_memory")]
     #[schemars(range(min = 512, max = 30720))]
     pub(crate) memory_mib: u32,
+    /// The least and the most memory that the vendor may set by an update; where absent, what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_bounds: Option<Bounds>,
     /// How many run at once.
     #[serde(default, skip_serializing_if = "is_default_replicas")]
     pub(crate) replicas: Replicas,
+    /// The fewest and the most that the vendor may let run by an update; where absent, what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replica_bounds: Option<Bounds>,
     /// The port it listens on, reachable inside its network; none where it only works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
@@ -108,8 +120,11 @@ impl Container {
             code,
             profile: profile.into(),
             cpu_millis: default_cpu(),
+            cpu_bounds: None,
             memory_mib: default_memory(),
+            memory_bounds: None,
             replicas: Replicas::default(),
+            replica_bounds: None,
             port: None,
             environment: BTreeMap::new(),
             network: None,
@@ -119,42 +134,64 @@ impl Container {
 
     /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
     #[must_use]
-    pub fn cpu_millis(mut self, cpu: u32) -> Self {
+    pub fn with_cpu_millis(mut self, cpu: u32) -> Self {
         self.cpu_millis = cpu;
         self
     }
 
     /// Memory in MiB, 512 to 30,720.
     #[must_use]
-    pub fn memory_mib(mut self, memory: u32) -> Self {
+    pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = memory;
         self
     }
 
     /// How many run at once.
     #[must_use]
-    pub fn replicas(mut self, replicas: Replicas) -> Self {
+    pub fn with_replicas(mut self, replicas: Replicas) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// The least and the most of a processor, in thousandths, that the vendor may set by an update. Without it, the processor
+    /// stays as it is.
+    #[must_use]
+    pub fn with_cpu_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
+        self.cpu_bounds = Some(bounds.into());
+        self
+    }
+
+    /// The least and the most memory, in MiB, that the vendor may set by an update. Without it, the memory stays as it is.
+    #[must_use]
+    pub fn with_memory_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
+        self.memory_bounds = Some(bounds.into());
+        self
+    }
+
+    /// The fewest and the most replicas that the vendor may set by an update. Without it, their number stays as it is.
+    #[must_use]
+    pub fn with_replica_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
+        self.replica_bounds = Some(bounds.into());
         self
     }
 
     /// The port it listens on, reachable inside its network.
     #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
+    pub fn with_port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
     /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
     #[must_use]
-    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
     /// Runs it in a network of the stack's.
     #[must_use]
-    pub fn network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
+    pub fn with_network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
         self.mentions.0.push(network.into());
         self
@@ -168,33 +205,59 @@ impl Container {
 
     /// Thousandths of a processor.
     #[must_use]
-    pub const fn cpu(&self) -> u32 {
+    pub const fn cpu_millis(&self) -> u32 {
         self.cpu_millis
     }
 
     /// Memory in MiB.
     #[must_use]
-    pub const fn memory(&self) -> u32 {
+    pub const fn memory_mib(&self) -> u32 {
         self.memory_mib
     }
 
     /// How many run at once.
     #[must_use]
-    pub const fn copies(&self) -> Replicas {
+    pub const fn replicas(&self) -> Replicas {
         self.replicas
     }
 
     /// The port it listens on; none where it only works.
     #[must_use]
-    pub const fn listens_on(&self) -> Option<u16> {
+    pub const fn port(&self) -> Option<u16> {
         self.port
+    }
+}
+
+impl Container {
+    fn sized(&self) -> [Scale; 3] {
+        let Replicas { min, max } = self.replicas;
+        [
+            Scale {
+                field: "cpuBounds",
+                what: "cpu in thousandths",
+                has: Bounds::only(self.cpu_millis),
+                given: self.cpu_bounds,
+            },
+            Scale {
+                field: "memoryBounds",
+                what: "memory in MiB",
+                has: Bounds::only(self.memory_mib),
+                given: self.memory_bounds,
+            },
+            Scale {
+                field: "replicaBounds",
+                what: "the number of replicas",
+                has: Bounds { min, max },
+                given: self.replica_bounds,
+            },
+        ]
     }
 }
 
 impl Describe for Container {
     fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
-        if let Code::Zip(_) = self.code {
+        if self.code.zips().next().is_some() {
             problems.push(Problem::error(
                 Rule::Code,
                 "a container cannot run a zip".to_owned(),
@@ -208,10 +271,21 @@ impl Describe for Container {
                 "set it to 250, 500, 1000, 2000 or 4000".to_owned(),
             ));
         }
-        check_range(problems, "memory in MiB", self.memory_mib, 512..=30_720);
+        let [cpu, memory, replicas] = self.sized();
+        if let Some(bounds) = cpu.given.filter(|bounds| !bounds.contains(cpu.has)) {
+            problems.push(Problem::error(
+                Rule::Setting,
+                format!("{} is outside of its bounds {bounds}", cpu.what),
+                "set it inside, or set wider bounds".to_owned(),
+            ));
+        }
+        memory.check(problems, 512..=30_720);
         let Replicas { min, max } = self.replicas;
         check_range(problems, "the fewest replicas", min, 1..=100);
         check_range(problems, "the most replicas", max, min.clamp(1, 100)..=100);
+        if (1..=100).contains(&min) && (min..=100).contains(&max) {
+            replicas.check(problems, 1..=100);
+        }
         if self.port == Some(0) {
             problems.push(Problem::error(Rule::Setting, "port is 0".to_owned(), "set it to 1 to 65535".to_owned()));
         }
@@ -219,9 +293,22 @@ impl Describe for Container {
     }
 
     fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
-        let Self { code, profile, cpu_millis, memory_mib, replicas, port, environment, network, mentions: _ } = self;
+        let Self {
+            code,
+            profile,
+            cpu_millis,
+            cpu_bounds: _,
+            memory_mib,
+            memory_bounds: _,
+            replicas,
+            replica_bounds: _,
+            port,
+            environment,
+            network,
+            mentions: _,
+        } = self;
         fields.value("code", code.form());
-        fields.value("profile", Form::Text(profile));
+        fields.value("profile", Form::of(profile));
         fields.number("cpuMillis", *cpu_millis, default_cpu());
         fields.number("memoryMib", *memory_mib, default_memory());
         if !is_default_replicas(replicas) {
@@ -237,6 +324,10 @@ impl Describe for Container {
         &["code", "cpuMillis", "environment", "links", "memoryMib", "replicas"]
     }
 
+    fn scales(&self) -> Vec<Scale> {
+        self.sized().to_vec()
+    }
+
     fn compute(&self) -> Option<Compute<'_>> {
         Some(Compute {
             code: &self.code,
@@ -244,6 +335,10 @@ impl Describe for Container {
             environment: &self.environment,
             network: self.network.as_deref(),
         })
+    }
+
+    fn code_mut(&mut self) -> Option<&mut Code> {
+        Some(&mut self.code)
     }
 
     fn take_mentions(&mut self) -> Vec<Mention> {

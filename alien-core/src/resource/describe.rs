@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bounds::Scale;
 use super::code::Code;
+use super::existing::Existing;
 use crate::form::Collected;
 use crate::handle::Mention;
 use crate::name::VARIABLE_PREFIX;
@@ -14,7 +20,8 @@ pub(crate) trait Describe: fmt::Debug {
     /// What is wrong with the settings by themselves, whatever else is in the stack.
     fn check(&self, problems: &mut Vec<Problem>);
 
-    /// Collects the fields that are not at their default, for fingerprints and differences. Whoever adds a field names it
+    /// Collects the fields that are not at their default, for fingerprints and differences. Bounds are [`scales`](Self::scales):
+    /// they are not written to the cloud. Whoever adds a field names it
     /// here: implementations take `self` apart without `..`.
     fn collect<'a>(&'a self, fields: &mut Collected<'a>);
 
@@ -23,8 +30,18 @@ pub(crate) trait Describe: fmt::Debug {
         &[]
     }
 
+    /// The numbers that the vendor's update may change, and within which bounds.
+    fn scales(&self) -> Vec<Scale> {
+        Vec::new()
+    }
+
     /// What every kind has that runs code.
     fn compute(&self) -> Option<Compute<'_>> {
+        None
+    }
+
+    /// The code, to be narrowed to the form that a cloud runs.
+    fn code_mut(&mut self) -> Option<&mut Code> {
         None
     }
 
@@ -38,10 +55,18 @@ pub(crate) trait Describe: fmt::Debug {
         false
     }
 
-    /// The name of a thing that was the customer's before the set-up: it is used, never changed.
-    fn existing_name(&self) -> Option<&str> {
+    /// What the customer gave in its place: it is used, never changed.
+    fn existing(&self) -> Option<&Existing> {
         None
     }
+
+    /// Whether the customer may give something in its place.
+    fn is_adoptable(&self) -> bool {
+        false
+    }
+
+    /// Puts something of the customer's in its place, where it is adoptable.
+    fn adopt(&mut self, _: Existing) {}
 
     /// Whether anyone may call it over HTTPS.
     fn is_public(&self) -> bool {
@@ -69,7 +94,7 @@ pub struct Compute<'a> {
 }
 
 /// A queue whose messages start the function.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Trigger {
     /// The id of the queue.
@@ -89,7 +114,7 @@ impl PartialEq for Mentions {
 impl Eq for Mentions {}
 
 /// Records a problem where a number is outside its bounds.
-pub(crate) fn check_range(problems: &mut Vec<Problem>, what: &str, value: u32, bounds: std::ops::RangeInclusive<u32>) {
+pub(crate) fn check_range(problems: &mut Vec<Problem>, what: &str, value: u32, bounds: RangeInclusive<u32>) {
     if !bounds.contains(&value) {
         problems.push(Problem::error(
             Rule::Setting,

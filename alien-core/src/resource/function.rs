@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{Bounds, Scale};
 use super::code::Code;
 use super::describe::{Compute, Describe, Mentions, Trigger, check_environment, check_range};
 use super::network::Network;
@@ -21,12 +22,14 @@ use crate::problem::Problem;
 /// ```
 /// use std::time::Duration;
 /// use alien_core::{Code, Function};
-/// let image = format!("registry.example.com/api@sha256:{}", "0".repeat(64));
-/// let api = Function::new(Code::image(image), "execution")
-///     .memory_mib(1024)
-///     .timeout(Duration::from_secs(60))
-///     .variable("LOG", "info")
-///     .commands();
+/// let digest = format!("sha256:{}", "0".repeat(64));
+/// let api = Function::new(Code::image("registry.example.com/api", &digest)?, "execution")
+///     .with_memory_mib(1024)
+///     .with_memory_bounds(512..=2048)
+///     .with_timeout(Duration::from_secs(60))
+///     .with_variable("LOG", "info")
+///     .with_commands();
+/// # Ok::<(), alien_core::TextError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -38,6 +41,9 @@ pub struct Function {
     #[serde(default = "default_memory", skip_serializing_if = "is_default_memory")]
     #[schemars(range(min = 128, max = 8192))]
     pub(crate) memory_mib: u32,
+    /// The least and the most memory that the vendor may set by an update; where absent, what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_bounds: Option<Bounds>,
     /// The longest run in seconds, 1 to 900.
     #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
     #[schemars(range(min = 1, max = 900))]
@@ -99,6 +105,7 @@ impl Function {
             code,
             profile: profile.into(),
             memory_mib: default_memory(),
+            memory_bounds: None,
             timeout_seconds: default_timeout(),
             environment: BTreeMap::new(),
             triggers: Vec::new(),
@@ -111,28 +118,35 @@ impl Function {
 
     /// Memory in MiB, 128 to 8,192.
     #[must_use]
-    pub fn memory_mib(mut self, memory: u32) -> Self {
+    pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = memory;
+        self
+    }
+
+    /// The least and the most memory, in MiB, that the vendor may set by an update. Without it, the memory stays as it is.
+    #[must_use]
+    pub fn with_memory_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
+        self.memory_bounds = Some(bounds.into());
         self
     }
 
     /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout_seconds = whole_seconds(timeout);
         self
     }
 
     /// Sets an environment variable. Whoever may watch the function can read it: put no secret here.
     #[must_use]
-    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
     /// Starts it for messages of a queue. The profile must hold `queue/data-read` on that queue.
     #[must_use]
-    pub fn trigger<L: State>(mut self, queue: &Ref<Queue, L>) -> Self {
+    pub fn with_trigger<L: State>(mut self, queue: &Ref<Queue, L>) -> Self {
         self.triggers.push(Trigger { queue: queue.id.clone() });
         self.mentions.0.push(queue.into());
         self
@@ -140,21 +154,21 @@ impl Function {
 
     /// Lets anyone call it over HTTPS.
     #[must_use]
-    pub fn public(mut self) -> Self {
+    pub fn with_public_url(mut self) -> Self {
         self.public_url = true;
         self
     }
 
     /// Lets the vendor send it commands.
     #[must_use]
-    pub fn commands(mut self) -> Self {
+    pub fn with_commands(mut self) -> Self {
         self.commands = true;
         self
     }
 
     /// Runs it in a network of the stack's.
     #[must_use]
-    pub fn network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
+    pub fn with_network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
         self.mentions.0.push(network.into());
         self
@@ -174,13 +188,13 @@ impl Function {
 
     /// Memory in MiB.
     #[must_use]
-    pub const fn memory(&self) -> u32 {
+    pub const fn memory_mib(&self) -> u32 {
         self.memory_mib
     }
 
     /// The longest run.
     #[must_use]
-    pub const fn longest_run(&self) -> Duration {
+    pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds as u64)
     }
 
@@ -192,7 +206,7 @@ impl Function {
 
     /// The network it runs in; none where the cloud's default.
     #[must_use]
-    pub fn network_id(&self) -> Option<&str> {
+    pub fn network(&self) -> Option<&str> {
         self.network.as_deref()
     }
 
@@ -206,7 +220,9 @@ impl Function {
 impl Describe for Function {
     fn check(&self, problems: &mut Vec<Problem>) {
         self.code.check(problems);
-        check_range(problems, "memory in MiB", self.memory_mib, 128..=8192);
+        for scale in self.scales() {
+            scale.check(problems, 128..=8192);
+        }
         check_range(problems, "timeout in seconds", self.timeout_seconds, 1..=900);
         check_environment(problems, &self.environment);
     }
@@ -216,6 +232,7 @@ impl Describe for Function {
             code,
             profile,
             memory_mib,
+            memory_bounds: _,
             timeout_seconds,
             environment,
             triggers,
@@ -225,12 +242,12 @@ impl Describe for Function {
             mentions: _,
         } = self;
         fields.value("code", code.form());
-        fields.value("profile", Form::Text(profile));
+        fields.value("profile", Form::of(profile));
         fields.number("memoryMib", *memory_mib, default_memory());
         fields.number("timeoutSeconds", *timeout_seconds, default_timeout());
         fields.texts("environment", environment);
         if !triggers.is_empty() {
-            let queues = triggers.iter().map(|trigger| Form::object([("queue", Form::Text(&trigger.queue))]));
+            let queues = triggers.iter().map(|trigger| Form::object([("queue", Form::of(&trigger.queue))]));
             fields.value("triggers", Form::List(queues.collect()));
         }
         fields.flag("publicUrl", *public_url);
@@ -242,6 +259,15 @@ impl Describe for Function {
         &["code", "environment", "links", "memoryMib", "timeoutSeconds"]
     }
 
+    fn scales(&self) -> Vec<Scale> {
+        vec![Scale {
+            field: "memoryBounds",
+            what: "memory in MiB",
+            has: Bounds::only(self.memory_mib),
+            given: self.memory_bounds,
+        }]
+    }
+
     fn compute(&self) -> Option<Compute<'_>> {
         Some(Compute {
             code: &self.code,
@@ -249,6 +275,10 @@ impl Describe for Function {
             environment: &self.environment,
             network: self.network.as_deref(),
         })
+    }
+
+    fn code_mut(&mut self) -> Option<&mut Code> {
+        Some(&mut self.code)
     }
 
     fn triggers(&self) -> &[Trigger] {

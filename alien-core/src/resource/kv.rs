@@ -12,7 +12,7 @@ use crate::problem::{Problem, Rule};
 ///
 /// ```
 /// use alien_core::Kv;
-/// let cache = Kv::new().time_to_live("expires");
+/// let cache = Kv::new().with_time_to_live("expires");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -43,14 +43,14 @@ impl Kv {
     /// The attribute that holds the second (Unix time) after which a record may be deleted: 1 to 255 letters,
     /// digits and underscores, beginning with a letter.
     #[must_use]
-    pub fn time_to_live(mut self, attribute: impl Into<String>) -> Self {
+    pub fn with_time_to_live(mut self, attribute: impl Into<String>) -> Self {
         self.ttl_attribute = Some(attribute.into());
         self
     }
 
     /// The attribute that says when a record may be deleted; none where records never expire.
     #[must_use]
-    pub fn time_to_live_attribute(&self) -> Option<&str> {
+    pub fn time_to_live(&self) -> Option<&str> {
         self.ttl_attribute.as_deref()
     }
 }

@@ -3,9 +3,11 @@
 mod any;
 #[cfg(test)]
 mod bell;
+mod bounds;
 mod code;
 mod container;
 mod describe;
+mod existing;
 mod function;
 mod kv;
 mod network;
@@ -17,9 +19,11 @@ pub(crate) use any::AllKinds;
 pub use any::{Resource, ResourceSettings, Settings};
 #[cfg(test)]
 pub(crate) use bell::Bell;
-pub use code::Code;
+pub use bounds::Bounds;
+pub use code::{Code, CodeForm, CodeForms, Platform};
 pub use container::{Container, Replicas};
 pub use describe::{Compute, Trigger};
+pub use existing::Existing;
 pub use function::Function;
 pub use kv::Kv;
 pub use network::Network;

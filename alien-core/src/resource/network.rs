@@ -5,16 +5,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::describe::Describe;
-use crate::form::Collected;
+use super::existing::Existing;
+use crate::form::{Collected, Form};
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::{Problem, Rule};
 
-/// A private address range, made by the set-up or already the customer's.
+/// A private address range. The set-up makes it, unless the customer gives a network of its own in its place
+/// ([`Stack::with_existing`](crate::Stack::with_existing)).
 ///
 /// ```
 /// use alien_core::Network;
-/// let own = Network::new("10.20.0.0/16");
-/// let customers = Network::existing("vpc-0a1b2c3d4e5f60718");
+///
+/// let network = Network::new("10.20.0.0/16");
+/// assert_eq!(network.range(), "10.20.0.0/16");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -22,9 +25,10 @@ pub struct Network {
     /// The addresses, as `a.b.c.d/n` with n from 16 to 24; `10.0.0.0/16` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) range: Option<String>,
-    /// The cloud's name for a network the customer already has. It is used, never changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) existing: Option<String>,
+    /// What the customer gave in its place, which stands beside the resources of a stack.
+    #[serde(skip)]
+    #[schemars(skip)]
+    existing: Option<Existing>,
 }
 
 impl Network {
@@ -41,34 +45,21 @@ impl Network {
         Self { range: Some(range.into()), existing: None }
     }
 
-    /// A network the customer already has, by the cloud's name for it. It is used, never changed.
-    #[must_use]
-    pub fn existing(name: impl Into<String>) -> Self {
-        Self { range: None, existing: Some(name.into()) }
-    }
-
-    /// The addresses of a new network, as `a.b.c.d/n`.
+    /// The addresses of a network that the set-up makes, as `a.b.c.d/n`.
     #[must_use]
     pub fn range(&self) -> &str {
         self.range.as_deref().unwrap_or("10.0.0.0/16")
     }
 
-    /// The cloud's name for it, where it is the customer's own.
+    /// What the customer gave in its place, where it did.
     #[must_use]
-    pub fn existing_name(&self) -> Option<&str> {
-        self.existing.as_deref()
+    pub const fn existing(&self) -> Option<&Existing> {
+        self.existing.as_ref()
     }
 }
 
 impl Describe for Network {
     fn check(&self, problems: &mut Vec<Problem>) {
-        if self.range.is_some() && self.existing.is_some() {
-            problems.push(Problem::error(
-                Rule::Setting,
-                "a network is either new, with a range, or existing".to_owned(),
-                "keep `range` or `existing`, not both".to_owned(),
-            ));
-        }
         if let Some(range) = &self.range {
             let good = range.parse::<Ipv4Net>().is_ok_and(|net| {
                 (16..=24).contains(&net.prefix_len()) && net.addr() == net.network() && net.addr().is_private()
@@ -83,11 +74,11 @@ impl Describe for Network {
                 ));
             }
         }
-        if self.existing.as_deref().is_some_and(str::is_empty) {
+        if self.existing.as_ref().is_some_and(|existing| existing.id.is_empty()) {
             problems.push(Problem::error(
                 Rule::Setting,
                 "the name of the existing network is empty".to_owned(),
-                "give the cloud's name for it, or leave `existing` out".to_owned(),
+                "give the cloud's name for it, or leave it out to have one made".to_owned(),
             ));
         }
     }
@@ -95,10 +86,23 @@ impl Describe for Network {
     fn collect<'a>(&'a self, fields: &mut Collected<'a>) {
         let Self { range, existing } = self;
         fields.optional_text("range", range.as_deref());
-        fields.optional_text("existing", existing.as_deref());
+        if let Some(Existing { id, subnets }) = existing {
+            fields.value("existing", Form::of(id));
+            if !subnets.is_empty() {
+                fields.value("subnets", Form::texts(subnets.iter().map(String::as_str)));
+            }
+        }
     }
 
-    fn existing_name(&self) -> Option<&str> {
-        self.existing.as_deref()
+    fn existing(&self) -> Option<&Existing> {
+        self.existing.as_ref()
+    }
+
+    fn is_adoptable(&self) -> bool {
+        true
+    }
+
+    fn adopt(&mut self, existing: Existing) {
+        self.existing = Some(existing);
     }
 }

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// ```
 /// use std::time::Duration;
 /// use alien_core::Queue;
-/// let jobs = Queue::new().visibility_timeout(Duration::from_secs(120)).dead_letter_after(5);
+/// let jobs = Queue::new().with_visibility_timeout(Duration::from_secs(120)).with_dead_letters_after(5);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -86,21 +86,21 @@ impl Queue {
 
     /// How long a received message stays hidden from others, 10 to 300 seconds; fractions are rounded up.
     #[must_use]
-    pub fn visibility_timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_visibility_timeout(mut self, timeout: Duration) -> Self {
         self.visibility_timeout_seconds = whole_seconds(timeout);
         self
     }
 
     /// How long a message is kept, 10 minutes to 7 days; fractions of a second are rounded up.
     #[must_use]
-    pub fn retention(mut self, retention: Duration) -> Self {
+    pub fn with_retention(mut self, retention: Duration) -> Self {
         self.retention_seconds = whole_seconds(retention);
         self
     }
 
     /// Moves a message to a dead-letter queue after so many deliveries, 5 to 100.
     #[must_use]
-    pub fn dead_letter_after(mut self, deliveries: u32) -> Self {
+    pub fn with_dead_letters_after(mut self, deliveries: u32) -> Self {
         self.dead_letter_after = Some(deliveries);
         self
     }
@@ -125,7 +125,7 @@ impl Queue {
 
     /// Deliveries after which a message is moved to the dead-letter queue; none where there is no such queue.
     #[must_use]
-    pub const fn dead_letter_deliveries(&self) -> Option<u32> {
+    pub const fn dead_letters_after(&self) -> Option<u32> {
         self.dead_letter_after
     }
 }

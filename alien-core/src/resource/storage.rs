@@ -12,7 +12,7 @@ use crate::problem::Problem;
 ///
 /// ```
 /// use alien_core::Storage;
-/// let data = Storage::new().versioned().expire_after_days(365);
+/// let data = Storage::new().with_versions().with_expiry_days(365);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -46,14 +46,14 @@ impl Storage {
 
     /// Keeps replaced and deleted objects as versions.
     #[must_use]
-    pub fn versioned(mut self) -> Self {
+    pub fn with_versions(mut self) -> Self {
         self.versioning = true;
         self
     }
 
     /// Deletes objects after so many days, 1 to 3,650.
     #[must_use]
-    pub fn expire_after_days(mut self, days: u32) -> Self {
+    pub fn with_expiry_days(mut self, days: u32) -> Self {
         self.expire_after_days = Some(days);
         self
     }

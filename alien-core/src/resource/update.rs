@@ -43,12 +43,18 @@ impl fmt::Debug for NewCode {
 }
 
 impl NewCode {
-    fn image(reference: impl Into<String>) -> Self {
-        Self { code: Code::image(reference), zip: None }
-    }
-
     fn zip(bytes: Arc<[u8]>) -> Self {
         Self { code: Code::zip(&bytes), zip: Some(bytes) }
+    }
+}
+
+/// Sets and removes environment variables.
+fn set(environment: &mut BTreeMap<String, String>, variables: BTreeMap<String, Option<String>>) {
+    for (name, value) in variables {
+        match value {
+            Some(value) => environment.insert(name, value),
+            None => environment.remove(&name),
+        };
     }
 }
 
@@ -59,7 +65,7 @@ pub struct FunctionUpdate {
     previous: Option<NewCode>,
     memory_mib: Option<u32>,
     timeout: Option<Duration>,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Option<String>>,
 }
 
 impl FunctionUpdate {
@@ -71,43 +77,50 @@ impl FunctionUpdate {
 
     /// New code: a zip with an executable `bootstrap`.
     #[must_use]
-    pub fn zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+    pub fn with_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.code = Some(NewCode::zip(bytes.into()));
         self
     }
 
     /// The zip that runs now: it is put back where the new code does not work.
     #[must_use]
-    pub fn previous_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+    pub fn with_previous_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.previous = Some(NewCode::zip(bytes.into()));
         self
     }
 
-    /// New code: an image, `registry/repository@sha256:…`.
+    /// New code: images. A zip comes with its bytes, by [`with_zip`](Self::with_zip).
     #[must_use]
-    pub fn image(mut self, reference: impl Into<String>) -> Self {
-        self.code = Some(NewCode::image(reference));
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = Some(NewCode { code, zip: None });
         self
     }
 
     /// Memory in MiB, 128 to 8,192.
     #[must_use]
-    pub fn memory_mib(mut self, memory: u32) -> Self {
+    pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = Some(memory);
         self
     }
 
     /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Sets an environment variable. Whoever may watch the function can read it: put no secret here.
     #[must_use]
-    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.variables.insert(name.into(), value.into());
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Removes an environment variable. One that is not set stays so.
+    #[must_use]
+    pub fn without_variable(mut self, name: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), None);
         self
     }
 }
@@ -120,9 +133,9 @@ impl Updatable for Function {
         let (code, zip) = code.map_or((None, None), |new| (Some(new.code), new.zip));
         self.code = code.unwrap_or(self.code);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
-        self.environment.extend(variables);
+        set(&mut self.environment, variables);
         let settings = match timeout {
-            Some(timeout) => self.timeout(timeout),
+            Some(timeout) => self.with_timeout(timeout),
             None => self,
         };
         Updated { settings, zip, previous: previous.and_then(|code| code.zip) }
@@ -136,7 +149,7 @@ pub struct ContainerUpdate {
     cpu_millis: Option<u32>,
     memory_mib: Option<u32>,
     replicas: Option<Replicas>,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Option<String>>,
 }
 
 impl ContainerUpdate {
@@ -146,38 +159,45 @@ impl ContainerUpdate {
         Self::default()
     }
 
-    /// New code: an image, `registry/repository@sha256:…`.
+    /// New code: images.
     #[must_use]
-    pub fn image(mut self, reference: impl Into<String>) -> Self {
-        self.code = Some(NewCode::image(reference));
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = Some(NewCode { code, zip: None });
         self
     }
 
     /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
     #[must_use]
-    pub fn cpu_millis(mut self, cpu: u32) -> Self {
+    pub fn with_cpu_millis(mut self, cpu: u32) -> Self {
         self.cpu_millis = Some(cpu);
         self
     }
 
     /// Memory in MiB, 512 to 30,720.
     #[must_use]
-    pub fn memory_mib(mut self, memory: u32) -> Self {
+    pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = Some(memory);
         self
     }
 
     /// How many run at once.
     #[must_use]
-    pub fn replicas(mut self, replicas: Replicas) -> Self {
+    pub fn with_replicas(mut self, replicas: Replicas) -> Self {
         self.replicas = Some(replicas);
         self
     }
 
     /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
     #[must_use]
-    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.variables.insert(name.into(), value.into());
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Removes an environment variable. One that is not set stays so.
+    #[must_use]
+    pub fn without_variable(mut self, name: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), None);
         self
     }
 }
@@ -191,7 +211,7 @@ impl Updatable for Container {
         self.cpu_millis = cpu_millis.unwrap_or(self.cpu_millis);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
         self.replicas = replicas.unwrap_or(self.replicas);
-        self.environment.extend(variables);
+        set(&mut self.environment, variables);
         Updated { settings: self, zip: None, previous: None }
     }
 }

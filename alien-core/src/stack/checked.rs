@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::name::{ProfileName, ResourceId, StackName};
 use crate::permission::{Permissions, Set, SetName};
 use crate::problem::Problem;
-use crate::resource::Resource;
+use crate::resource::{Code, Existing, Resource};
 
 /// A checked stack: its resources, sorted by id, and who may do what with them.
 ///
@@ -22,15 +22,15 @@ use crate::resource::Resource;
 ///
 /// let mut stack = Stack::builder("my-app");
 /// let data = stack.frozen("data", Storage::new());
-/// let image = format!("registry.example.com/api@sha256:{}", "0".repeat(64));
-/// let api = stack.live("api", Function::new(Code::image(image), "execution"));
+/// let code = Code::image("registry.example.com/api", &format!("sha256:{}", "0".repeat(64)))?;
+/// let api = stack.live("api", Function::new(code, "execution"));
 /// stack.link(&api, &data);
 /// stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]));
 /// let stack = stack.build()?;
 ///
 /// let permissions = stack.permissions();
 /// assert_eq!(permissions.management.grants.len(), 4); // two heartbeats, and management and logs of what is live
-/// # Ok::<(), alien_core::Problems>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Stack(Arc<Checked>);
@@ -103,10 +103,19 @@ impl Stack {
         Self(Arc::new(Checked { name, resources, profiles, extend, order, warnings, permissions, digest }))
     }
 
-    /// Its name.
+    /// The version of the JSON form that this library writes. It reads version 1 as well.
+    pub const VERSION: u32 = 2;
+
+    /// Its name: the vendor's product. A deployment of one product is not updated to another.
     #[must_use]
     pub fn name(&self) -> &StackName {
         &self.0.name
+    }
+
+    /// What the customer gave in the place of resources that a set-up would make, by the resource's id. Nothing in a stack of
+    /// the vendor's: the customer gives it when setting up.
+    pub fn existing(&self) -> impl Iterator<Item = (&ResourceId, &Existing)> {
+        self.resources().iter().filter_map(|resource| Some((resource.id(), resource.existing()?)))
     }
 
     /// Its resources, sorted by id.
@@ -157,17 +166,46 @@ impl Stack {
         &self.0.warnings
     }
 
+    /// The same with other code, where `choose` gives some: all else stays, so it needs no check.
+    pub(crate) fn with_codes(&self, choose: impl Fn(&Resource) -> Option<Code>) -> Self {
+        let chosen =
+            self.resources().iter().enumerate().filter_map(|(position, found)| Some((position, choose(found)?)));
+        let chosen: Vec<(usize, Code)> = chosen.collect();
+        if chosen.is_empty() {
+            return self.clone();
+        }
+        let Checked { name, resources, profiles, extend, order, warnings, .. } = &*self.0;
+        let mut resources = resources.clone();
+        for (position, code) in chosen {
+            if let Some(resource) = resources.get_mut(position) {
+                resource.set_code(code);
+            }
+        }
+        let (name, profiles, extend) = (name.clone(), profiles.clone(), extend.clone());
+        Self::of(Sound { name, resources, profiles, extend, order: order.clone(), warnings: warnings.clone() })
+    }
+
+    fn write_vendors_part<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("version", &Self::VERSION)?;
+        map.serialize_entry("name", self.name())?;
+        map.serialize_entry("resources", self.resources())?;
+        if !self.0.profiles.is_empty() || !self.0.extend.is_empty() {
+            map.serialize_entry("permissions", &PermissionsForm(self))?;
+        }
+        Ok(())
+    }
+
     /// What `derive` gives, derived once.
     pub(crate) fn permissions_by(&self, derive: fn(&Self) -> Permissions) -> &Permissions {
         self.0.permissions.get_or_init(|| derive(self))
     }
 
-    /// The digest of all it says: 20 characters, other for any other stack. Zips are named by their digests, so their
-    /// bytes are in it.
+    /// The digest of all that the vendor says in it: 20 characters, other for any other stack. Zips are named by their
+    /// digests, so their bytes are in it. What the customer gave of its own is not.
     #[must_use]
     pub fn digest(&self) -> &str {
         // A stack has a JSON form.
-        let text = || serde_json::to_string(self).unwrap_or_default();
+        let text = || serde_json::to_string(&VendorsPart(self)).unwrap_or_default();
         self.0.digest.get_or_init(|| crate::naming::digest(&[&text()]))
     }
 }
@@ -176,11 +214,22 @@ impl Stack {
 impl Serialize for Stack {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.name())?;
-        map.serialize_entry("resources", self.resources())?;
-        if !self.0.profiles.is_empty() || !self.0.extend.is_empty() {
-            map.serialize_entry("permissions", &PermissionsForm(self))?;
+        self.write_vendors_part(&mut map)?;
+        let existing: BTreeMap<_, _> = self.existing().collect();
+        if !existing.is_empty() {
+            map.serialize_entry("existing", &existing)?;
         }
+        map.end()
+    }
+}
+
+/// A stack without what the customer gave of its own.
+struct VendorsPart<'a>(&'a Stack);
+
+impl Serialize for VendorsPart<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.0.write_vendors_part(&mut map)?;
         map.end()
     }
 }

@@ -12,7 +12,7 @@ use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
 use crate::kind::Kind;
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::Settings;
+use crate::resource::{Code, Existing, Resource, Settings};
 use crate::unique::Tree;
 
 impl Stack {
@@ -53,6 +53,7 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
     }
     let Some(mut fields) = problems.object("stack", tree.value) else { return (draft, problems.0) };
 
+    let version = problems.version(fields.remove("version"));
     match fields.remove("name") {
         Some(Value::String(name)) => draft.name = Some(name),
         Some(_) => problems.form("name", "not a text".to_owned(), "write the stack's name in quotes"),
@@ -63,7 +64,8 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
             for (position, resource) in resources.into_iter().enumerate() {
                 let path = format!("resources[{position}]");
                 if let Some(resource) = problems.object(&path, resource) {
-                    draft.resources.push(problems.resource(&path, resource));
+                    let resource = problems.resource(&path, resource, version, &mut draft.existing);
+                    draft.resources.push(resource);
                 }
             }
         }
@@ -102,11 +104,52 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
         }
         problems.unknown("permissions", &permissions, "profiles, management");
     }
-    problems.unknown("stack", &fields, "name, resources, permissions");
+    if let Some(existing) = fields.remove("existing")
+        && let Some(existing) = problems.object("existing", existing)
+    {
+        for (id, existing) in existing {
+            match serde_json::from_value(existing) {
+                Ok(existing) => drop(draft.existing.insert(id, existing)),
+                Err(error) => {
+                    problems.form(&format!("existing.{id}"), error.to_string(), "write `{\"id\": \"…\"}`");
+                }
+            }
+        }
+    }
+    problems.unknown("stack", &fields, "version, name, resources, permissions, existing");
     (draft, problems.0)
 }
 
 type Fields = BTreeMap<String, Value>;
+
+/// Rewrites what version 1 wrote otherwise: an image was one reference, and something of the customer's stood in its resource.
+fn read_version_1(fields: &mut Fields) -> Option<Existing> {
+    if let Some(Value::Object(code)) = fields.get_mut("code")
+        && let Some(Value::String(image)) = code.get("image")
+        && !image.is_empty()
+    {
+        let (repository, digest) = Code::of_reference(image);
+        code.remove("image");
+        code.insert("images".to_owned(), json!({ repository: digest }));
+    }
+    match fields.get("existing") {
+        Some(Value::String(name)) => {
+            let existing = Existing::new(name.clone());
+            fields.remove("existing");
+            Some(existing)
+        }
+        _ => None,
+    }
+}
+
+/// Reads one resource as [`Resource`] writes it, of any version.
+pub(crate) fn resource(text: &str) -> Option<Resource> {
+    let Tree { value: Value::Object(fields), .. } = serde_json::from_str(text).ok()? else { return None };
+    let mut findings = Findings::default();
+    let draft = findings.resource("", fields.into_iter().collect(), 1, &mut BTreeMap::new());
+    let links = draft.links.iter().map(|link| link.parse().ok()).collect::<Option<Vec<_>>>()?;
+    Some(Resource { id: draft.id?.parse().ok()?, lifecycle: draft.lifecycle?, links, settings: draft.settings? })
+}
 
 /// Problems of form, as they are found.
 #[derive(Default)]
@@ -140,7 +183,25 @@ impl Findings {
         }
     }
 
-    fn resource(&mut self, path: &str, mut fields: Fields) -> DraftResource {
+    /// The version of the form. Version 1 wrote none.
+    fn version(&mut self, version: Option<Value>) -> u32 {
+        let Some(version) = version else { return 1 };
+        let known = version.as_u64().and_then(|version| u32::try_from(version).ok());
+        let known = known.filter(|version| (1..=Stack::VERSION).contains(version));
+        known.unwrap_or_else(|| {
+            let what = format!("this is a stack of version {version}, and this program reads 1 to {}", Stack::VERSION);
+            self.form("version", what, "use the program that wrote it, or a newer one");
+            Stack::VERSION
+        })
+    }
+
+    fn resource(
+        &mut self,
+        path: &str,
+        mut fields: Fields,
+        version: u32,
+        existing: &mut BTreeMap<String, Existing>,
+    ) -> DraftResource {
         let id = match fields.remove("id") {
             Some(Value::String(id)) => Some(id),
             Some(_) => {
@@ -153,6 +214,12 @@ impl Findings {
             }
         };
         let path = id.as_deref().unwrap_or(path);
+        if version == 1 {
+            existing.extend(read_version_1(&mut fields).and_then(|theirs| Some((id.clone()?, theirs))));
+        } else if fields.remove("existing").is_some() {
+            let what = "`existing` is the customer's to give".to_owned();
+            self.form(path, what, "remove it; the customer gives it when setting up");
+        }
         let lifecycle = match fields.remove("lifecycle").map(serde_json::from_value) {
             Some(Ok(lifecycle)) => Some(lifecycle),
             Some(Err(error)) => {
@@ -193,7 +260,7 @@ impl Findings {
         if let Ok(settings) = Settings::decode(kind, fields.clone().into_iter().collect()) {
             return Some(settings);
         }
-        let least = if kind.runs_code() { json!({ "code": { "image": "i" }, "profile": "p" }) } else { json!({}) };
+        let least = if kind.runs_code() { json!({ "code": {}, "profile": "p" }) } else { json!({}) };
         let least = least.as_object().cloned().unwrap_or_default();
         for field in least.keys().filter(|field| !fields.contains_key(*field)) {
             self.form(path, format!("`{field}` is missing"), &format!("every {kind} has it"));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checked::Stack;
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Grant, Layer, Permissions, Subject};
-use crate::problem::{Problem, Remedy, Rule};
+use crate::problem::{Problem, Problems, Remedy, Rule};
 use crate::resource::Resource;
 
 /// What changed from one stack to the next.
@@ -29,6 +29,9 @@ pub struct ResourceChange {
     pub kind: ChangeKind,
     /// Who may apply it.
     pub who: Who,
+    /// The numbers that lie beyond the bounds that the customer approved, each in a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<String>,
 }
 
 /// How a resource changed.
@@ -144,9 +147,12 @@ impl Diff {
         let mut problems = self.refusals();
         for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
             if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {
-                let what = "this change is the customer's admin's to make";
+                let what = match change.beyond.as_slice() {
+                    [] => "this change is the customer's admin's to make".to_owned(),
+                    beyond => beyond.join("; "),
+                };
                 let help = "invite the customer to set up again";
-                let problem = Problem::error(Rule::SetFit, what.to_owned(), help.to_owned());
+                let problem = Problem::error(Rule::SetFit, what, help.to_owned());
                 problems.push(problem.at(&change.resource).remedy(Remedy::InviteAgain));
             }
         }
@@ -177,6 +183,16 @@ impl Diff {
 }
 
 impl Stack {
+    /// Refuses a stack of another product: what one product set up is not another's to change.
+    pub(crate) fn is_of_product(&self, deployed: &Self) -> Result<(), Problems> {
+        if self.name() == deployed.name() {
+            return Ok(());
+        }
+        let what = format!("this is a stack of `{}`, and the deployment is of `{}`", self.name(), deployed.name());
+        let help = "give a stack of that name, or the record of another deployment".to_owned();
+        Err(Problems(vec![Problem::error(Rule::Name, what, help).at("name")]))
+    }
+
     /// What changed since `previous`, who may apply each change, and which grants were gained and lost.
     #[must_use]
     pub fn diff(&self, previous: &Self) -> Diff {
@@ -189,7 +205,8 @@ fn diff(previous: &Stack, next: &Stack) -> Diff {
         previous.resources().iter().chain(next.resources()).map(|resource| resource.id().as_str()).collect();
     let mut changes = Vec::new();
     for id in ids {
-        let mut change = |kind, who| changes.push(ResourceChange { resource: id.to_owned(), kind, who });
+        let mut add = |kind, who, beyond| changes.push(ResourceChange { resource: id.to_owned(), kind, who, beyond });
+        let mut change = |kind, who| add(kind, who, Vec::new());
         match (previous.resource(id), next.resource(id)) {
             (Some(old), Some(new)) if old.kind() == new.kind() => {
                 match (old.lifecycle(), new.lifecycle()) {
@@ -199,9 +216,10 @@ fn diff(previous: &Stack, next: &Stack) -> Diff {
                 }
                 let fields = new.changed_fields(old);
                 if !fields.is_empty() {
-                    let who = who_applies(old, new, &fields);
+                    let beyond = beyond(old, new);
+                    let who = if beyond.is_empty() { who_applies(old, new, &fields) } else { Who::Admin };
                     let fields = fields.into_iter().map(str::to_owned).collect();
-                    change(ChangeKind::Settings { lifecycle: old.lifecycle(), fields }, who);
+                    add(ChangeKind::Settings { lifecycle: old.lifecycle(), fields }, who, beyond);
                 }
             }
             (old, new) => {
@@ -217,12 +235,21 @@ fn diff(previous: &Stack, next: &Stack) -> Diff {
     Diff { changes, grants: grant_changes(previous, next) }
 }
 
-/// The vendor's update reaches code and the settings beside it; identity, triggers, addresses and everything of the
-/// other kinds are the admin's.
+/// The vendor's update reaches code and the settings beside it, sizes within the bounds that the customer approved; identity,
+/// triggers, addresses, bounds and everything of the other kinds are the admin's.
 fn who_applies(old: &Resource, new: &Resource, fields: &[&str]) -> Who {
     let live = old.lifecycle() == Lifecycle::Live && new.lifecycle() == Lifecycle::Live;
     let reached = new.settings().describe().updatable();
     if live && fields.iter().all(|field| reached.contains(field)) { Who::Vendor } else { Who::Admin }
+}
+
+/// The numbers of live code that lie beyond the bounds that the customer approved.
+fn beyond(old: &Resource, new: &Resource) -> Vec<String> {
+    if old.lifecycle() == Lifecycle::Frozen {
+        return Vec::new();
+    }
+    let (old, new) = (old.settings().describe().scales(), new.settings().describe().scales());
+    old.iter().zip(new).filter_map(|(old, new)| old.refusal(new)).collect()
 }
 
 fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {

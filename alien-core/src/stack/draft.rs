@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lifecycle::Lifecycle;
-use crate::resource::Settings;
+use crate::resource::{Existing, Settings};
 
 /// A stack as it was written.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Draft {
     pub(super) resources: Vec<DraftResource>,
     /// Profile name → scope (`*` or a resource id) → names of sets.
     pub(super) profiles: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Resource id → what the customer has in its place.
+    pub(super) existing: BTreeMap<String, Existing>,
     /// Resource id → names of sets.
     pub(super) extend: BTreeMap<String, Vec<String>>,
 }

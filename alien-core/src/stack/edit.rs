@@ -4,8 +4,8 @@ use super::checked::{ProfileScope, Stack};
 use super::draft::{Draft, DraftResource};
 use crate::name::ResourceId;
 use crate::permission::SetName;
-use crate::problem::Problems;
-use crate::resource::Resource;
+use crate::problem::{Problem, Problems, Rule};
+use crate::resource::{Code, Existing, Resource};
 
 impl Stack {
     /// The same stack with one resource replaced by another of the same id.
@@ -18,6 +18,78 @@ impl Stack {
         for old in draft.resources.iter_mut().filter(|old| old.id.as_deref() == Some(resource.id().as_str())) {
             *old = written(resource);
         }
+        draft.check(Vec::new())
+    }
+
+    /// The same stack in which a function or container has other code.
+    ///
+    /// ```
+    /// use alien_core::{Code, Function, Profile, Stack};
+    ///
+    /// let mut stack = Stack::builder("shop");
+    /// let api = stack.live("api", Function::new(Code::zip(b"first"), "api"));
+    /// stack.profile("api", Profile::new());
+    /// let stack = stack.build()?;
+    ///
+    /// let next = stack.with_code(&api, Code::zip(b"second"))?;
+    /// assert_eq!(next.diff(&stack).changes[0].resource, "api");
+    /// # Ok::<(), alien_core::Problems>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the stack has no such resource, where it runs no code, and every problem of the code.
+    pub fn with_code(&self, resource: impl AsRef<str>, code: Code) -> Result<Self, Problems> {
+        let id = resource.as_ref();
+        let mut draft = self.draft();
+        let settings = draft.resources.iter_mut().filter(|found| found.id.as_deref() == Some(id));
+        let mut settings = settings.filter_map(|found| found.settings.as_mut());
+        match settings.find_map(|settings| settings.describe_mut().code_mut()) {
+            Some(own) => *own = code,
+            None => {
+                let what = "the stack has no such function or container".to_owned();
+                let help = "name one that it has".to_owned();
+                return Err(Problems(vec![Problem::error(Rule::UnknownResource, what, help).at(id)]));
+            }
+        }
+        draft.check(Vec::new())
+    }
+
+    /// The same stack with something of the customer's own in the place of a resource that a set-up would make: a network.
+    /// It is used and never changed.
+    ///
+    /// ```
+    /// use alien_core::{Existing, Network, Stack};
+    ///
+    /// let mut stack = Stack::builder("shop");
+    /// let network = stack.frozen("network", Network::default());
+    /// let stack = stack.build()?;
+    ///
+    /// let customers = stack.with_existing(&network, Existing::new("vpc-0a1b2c3d4e5f60718"))?;
+    /// assert_eq!(customers.digest(), stack.digest(), "the vendor's part is the same");
+    /// # Ok::<(), alien_core::Problems>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the stack has no such resource, where it is no network, and where the stack lets the vendor change it.
+    pub fn with_existing(&self, resource: impl AsRef<str>, existing: Existing) -> Result<Self, Problems> {
+        let mut draft = self.draft();
+        draft.existing.insert(resource.as_ref().to_owned(), existing);
+        draft.check(Vec::new())
+    }
+
+    /// The same stack with what the customer gave for another one, where it says nothing else.
+    pub(crate) fn with_existing_of(&self, other: &Self) -> Result<Self, Problems> {
+        let has = |id: &ResourceId| self.resource(id.as_str()).is_some_and(|own| own.is_adopted());
+        let theirs =
+            |id: &ResourceId| self.resource(id.as_str()).is_some_and(|own| own.settings().describe().is_adoptable());
+        let given: Vec<_> = other.existing().filter(|(id, _)| !has(id) && theirs(id)).collect();
+        if given.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut draft = self.draft();
+        draft.existing.extend(given.into_iter().map(|(id, existing)| (id.to_string(), existing.clone())));
         draft.check(Vec::new())
     }
 
@@ -40,6 +112,7 @@ impl Stack {
             name: Some(self.name().to_string()),
             resources: self.resources().iter().map(written).collect(),
             profiles: profiles.collect(),
+            existing: self.existing().map(|(id, existing)| (id.to_string(), existing.clone())).collect(),
             extend: extend.collect(),
         }
     }

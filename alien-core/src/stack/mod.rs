@@ -2,7 +2,7 @@
 
 mod builder;
 mod checked;
-mod decode;
+pub(crate) mod decode;
 mod diff;
 mod draft;
 mod edit;

@@ -9,12 +9,13 @@ use crate::kind::Kind;
 use crate::name::{ProfileName, ResourceId, StackName};
 use crate::permission::{Set, SetName};
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::{Resource, Settings};
+use crate::resource::{Existing, Resource, Settings};
 
 impl Draft {
     /// Checks every rule. `problems` are those found while the draft was read.
-    pub(super) fn check(self, problems: Vec<Problem>) -> Result<Stack, Problems> {
+    pub(super) fn check(mut self, problems: Vec<Problem>) -> Result<Stack, Problems> {
         let mut check = Check { kinds: BTreeMap::new(), problems };
+        check.adopt(&mut self.resources, self.existing);
         let name = check.stack_name(self.name.as_deref());
         for resource in &self.resources {
             check.declare(resource);
@@ -51,6 +52,27 @@ impl Check {
             Err(error) => {
                 self.error("name", Rule::Name, format!("{error}"), "rename the stack");
                 None
+            }
+        }
+    }
+
+    /// Puts what the customer has in the place of resources.
+    fn adopt(&mut self, resources: &mut [DraftResource], existing: BTreeMap<String, Existing>) {
+        for (id, existing) in existing {
+            let found = resources.iter_mut().find(|found| found.id.as_deref() == Some(id.as_str()));
+            let settings = found.map(|found| found.settings.as_mut().map(Settings::describe_mut));
+            match settings {
+                Some(Some(settings)) if settings.is_adoptable() => settings.adopt(existing),
+                // A problem says already that it cannot be read.
+                Some(None) => {}
+                Some(Some(_)) => {
+                    let what = format!("`{}` cannot stand in its place: the set-up makes it", existing.id);
+                    self.error(&id, Rule::SetFit, what, "give something of your own for a network alone");
+                }
+                None => {
+                    let what = format!("`{}` is given for it, and the stack has no such resource", existing.id);
+                    self.error(&id, Rule::UnknownResource, what, "name a network of the stack");
+                }
             }
         }
     }
@@ -187,9 +209,7 @@ impl Check {
                         let what = format!("`{set}` is asked for, but the function takes no commands");
                         self.error(&at, Rule::SetFit, what, "set `\"commands\": true` on the function");
                     }
-                    (Set::Provision | Set::Reconfigure, Some(settings))
-                        if settings.describe().existing_name().is_some() =>
-                    {
+                    (Set::Provision | Set::Reconfigure, Some(settings)) if settings.describe().existing().is_some() => {
                         let what = format!("`{set}` is asked for, but the {} is the customer's own", set.kind);
                         let help = format!("remove it: an existing {} is used, never changed", set.kind);
                         self.error(&at, Rule::SetFit, what, help);

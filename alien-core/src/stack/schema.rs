@@ -3,11 +3,12 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::checked::Stack;
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::name::{ProfileName, ResourceId, StackName};
 use crate::permission::SetName;
-use crate::resource::Settings;
+use crate::resource::{Existing, Settings};
 
 /// The JSON Schema (draft 2020-12) of the form that [`Stack::from_json`](crate::Stack::from_json) reads.
 ///
@@ -19,6 +20,7 @@ pub fn schema() -> Value {
     let lifecycle = generator.subschema_for::<Lifecycle>();
     let name = generator.subschema_for::<StackName>();
     let profile = generator.subschema_for::<ProfileName>();
+    let existing = generator.subschema_for::<Existing>();
     let mut kinds = Vec::new();
     for kind in Kind::ALL.iter().copied() {
         let Value::Object(mut schema) = Settings::schema(kind, &mut generator).into() else { continue };
@@ -45,10 +47,17 @@ pub fn schema() -> Value {
         "description": "A vendor's product: its resources, each frozen or live, and who may do what with them.",
         "type": "object",
         "additionalProperties": false,
-        "required": ["name", "resources"],
+        "required": ["version", "name", "resources"],
         "properties": {
+            "version": { "description": "The version of this form.", "const": Stack::VERSION },
             "name": name,
             "resources": { "type": "array", "items": { "oneOf": kinds } },
+            "existing": {
+                "description": "What the customer has in the place of resources. A vendor's stack has none of it.",
+                "type": "object",
+                "propertyNames": id,
+                "additionalProperties": existing,
+            },
             "permissions": {
                 "type": "object",
                 "additionalProperties": false,

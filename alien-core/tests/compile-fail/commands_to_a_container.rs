@@ -1,5 +1,5 @@
 use alien_core::{Code, Container};
 
 fn main() {
-    let _ = Container::new(Code::image("i"), "execution").commands();
+    let _ = Container::new(Code::zip(b"i"), "execution").with_commands();
 }

@@ -33,7 +33,7 @@ async fn an_absurd_wait_is_not_waited_for_and_breaks_nothing() {
     let world = InProcess::new();
     let start = tokio::time::Instant::now();
     let endless = Retry { first: Duration::MAX, most: Duration::MAX, budget: Duration::from_secs(120) };
-    for config in [world.calling(), world.calling().retry(endless)] {
+    for config in [world.calling(), world.calling().with_retry(endless)] {
         let gate = gate(&world, config);
         let api = gate.deployment().subject("api").unwrap();
         for wait in [Duration::from_secs(u64::MAX), Duration::MAX, Duration::from_secs(121)] {

@@ -35,7 +35,7 @@ fn every_wrong_field_of_every_resource_is_named_at_once() {
         "name": 5,
         "extra": true,
         "resources": [
-            { "id": "a", "type": "function", "lifecycle": "live", "code": {}, "memoryMib": "much", "colour": "red" },
+            { "id": "a", "type": "function", "lifecycle": "live", "code": { "picture": "api" }, "memoryMib": "much", "colour": "red" },
             { "id": "b", "type": "queue", "lifecycle": "hot", "retentionSeconds": -1, "links": "a" },
             { "type": "storage", "lifecycle": "frozen", "versioning": 1 },
             { "id": "d", "type": "lake", "lifecycle": "live" },
@@ -107,12 +107,11 @@ fn a_key_that_stands_twice_is_refused_by_its_name_wherever_it_stands() {
     let id = DeploymentId::from(uuid::Uuid::nil());
     let record = DeploymentContext::<Memory>::new(id, target.clone(), release(&stack, &[code])).record().unwrap();
     let retired = vec![stack.clone()];
-    let record = Deployment { identity_id: Some("chosen".to_owned()), retired, ..record };
-    let trust = record.target.trust::<Memory>();
-    let (version, cloud) = (Invitation::VERSION, "memory".to_owned());
-    let invitation = Invitation { version, id, cloud, trust, stack: stack.clone() };
+    let mut record = record;
+    (record.identity_id, record.retired) = (Some("chosen".to_owned()), retired);
+    let invitation = Invitation::new(id, &target, stack.clone()).unwrap();
     let reviewed = Memory::reviewed(&stack, &target).unwrap();
-    let documents = alien_core::render::<Memory>(&stack, &target).unwrap().documents;
+    let documents = alien_core::render(&stack, &target).unwrap().documents;
     type Documents = alien_core::Documents<alien_core::memory::Target, alien_core::memory::Principal>;
     fn told<T, E: ToString>(read: Result<T, E>) -> Result<(), String> {
         read.map(drop).map_err(|error| error.to_string())

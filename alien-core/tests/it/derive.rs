@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use alien_conformance::golden::my_app;
 use alien_conformance::stacks::{any_document, any_stack, resource};
-use alien_core::{GrantReason, Grants, Kind, Layer, Lifecycle, Set, Stack, Subject};
+use alien_core::adapter::Subject;
+use alien_core::{GrantReason, Grants, Kind, Layer, Lifecycle, Set, Stack};
 use proptest::prelude::*;
 
 /// Holder, subject by id, set.

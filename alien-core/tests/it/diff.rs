@@ -18,12 +18,45 @@ fn of<'a>(document: &'a mut Value, id: &str) -> &'a mut Value {
 #[test]
 fn an_update_of_live_code_is_the_vendors_to_apply() {
     let diff = changed(|document| {
-        of(document, "api")["code"] = json!({ "image": format!("registry.example.com/api@sha256:{}", "1".repeat(64)) });
-        of(document, "api")["memoryMib"] = 1024.into();
+        let digest = format!("sha256:{}", "1".repeat(64));
+        of(document, "api")["code"] = json!({ "images": { "registry.example.com/api": digest } });
+        of(document, "api")["timeoutSeconds"] = 60.into();
     });
     assert_eq!(diff.changes.len(), 1);
     assert_eq!(diff.changes[0].who, Who::Vendor);
     assert!(diff.grants.is_empty() && diff.refusals().is_empty());
+}
+
+/// What the customer approved is a size, or sizes from one to another. The bounds themselves are the admin's to change.
+#[test]
+fn a_size_is_the_vendors_to_change_within_the_bounds_that_the_customer_approved() {
+    let bounded = |min: u32, max: u32| {
+        let mut document = serde_json::to_value(my_app()).unwrap();
+        of(&mut document, "api")["memoryBounds"] = json!({ "min": min, "max": max });
+        document
+    };
+    let diff = |previous: &Value, next: &Value| {
+        let read = |document: &Value| Stack::from_json(&document.to_string()).unwrap();
+        read(next).diff(&read(previous))
+    };
+    let with_memory = |document: &Value, memory: u32| {
+        let mut document = document.clone();
+        of(&mut document, "api")["memoryMib"] = memory.into();
+        document
+    };
+    let (none, wide) = (serde_json::to_value(my_app()).unwrap(), bounded(256, 1024));
+    for memory in [256, 1024] {
+        assert_eq!(diff(&wide, &with_memory(&wide, memory)).changes[0].who, Who::Vendor);
+        let refused = diff(&none, &with_memory(&none, memory)).admin_only();
+        let told = format!("memory in MiB would be {memory}, and the customer approved 512");
+        assert_eq!((refused.len(), &refused[0].what), (1, &told));
+    }
+    assert_eq!(diff(&wide, &with_memory(&bounded(128, 2048), 1024)).changes[0].who, Who::Admin, "other bounds");
+    for other in [bounded(128, 1024), bounded(256, 2048), none] {
+        let diff = diff(&wide, &other);
+        assert_eq!(diff.changes[0].who, Who::Admin);
+        assert!(diff.refusals().is_empty() && diff.admin_only().len() == 1);
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use alien_core::memory::Fault;
 use alien_core::memory::Memory;
 use alien_core::memory::Right;
 use alien_core::{
-    Code, Container, Data, Deployment, ErrorKind, Event, Function, Layer, Network, Profile, Provision, Queue, Retry,
-    Silent, Stack, Storage,
+    Admin, Code, Container, Data, ErrorKind, Event, Existing, Function, Layer, Network, Profile, Queue, Retry, Stack,
+    Storage,
 };
 
 use crate::in_process::{InProcess, first};
@@ -45,13 +45,12 @@ async fn a_set_up_killed_at_any_call_is_finished_by_the_next() {
                 Ok(_) => assert!(at + 2 >= calls, "{at} {fault:?}"),
             }
             world.account.restart();
-            let options = run().take_over();
-            let plan = case.provisioner.plan(&release, None, &options).await.unwrap();
-            let deployment = case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+            let plan = case.admin.plan(&release).take_over().await.unwrap();
+            let deployment = case.admin.apply(&plan).take_over().await.unwrap();
             assert_eq!(world.account.names(), names, "{at} {fault:?}");
-            let plan = case.provisioner.plan(&release, Some(&deployment), &run()).await.unwrap();
+            let plan = case.admin.plan(&release).previous(&deployment).await.unwrap();
             assert!(plan.is_empty(), "{at} {fault:?}: {plan}");
-            let vendor = world.impersonator(world.calling());
+            let vendor = world.vendor(world.calling());
             vendor.register(&case.invitation, &deployment).await.unwrap();
         }
     }
@@ -65,7 +64,7 @@ async fn a_take_down_killed_at_any_call_is_finished_by_the_next() {
     let case = Case::new(&reference, "killed", stack.clone());
     let deployment = case.up(&release, None).await.unwrap();
     let before = reference.account.asked().len();
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     let calls = reference.account.asked().len() - before;
     assert!(calls > 30, "{calls}");
     for at in 0..calls {
@@ -75,12 +74,11 @@ async fn a_take_down_killed_at_any_call_is_finished_by_the_next() {
             let case = Case::new(&world, "killed", stack.clone());
             let deployment = case.up(&release, None).await.unwrap();
             world.account.fail_at(at, fault);
-            let killed = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await;
+            let killed = case.admin.destroy(&deployment).data(Data::Delete).await;
             // In the end the claim is looked for, which went with the deployment.
             assert!(killed.is_err() || at + 2 >= calls, "{at} {fault:?}");
             world.account.restart();
-            let options = run().take_over();
-            let remains = case.provisioner.destroy(&deployment, Data::Delete, &options, &Silent).await.unwrap();
+            let remains = case.admin.destroy(&deployment).data(Data::Delete).take_over().await.unwrap();
             assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{at} {fault:?}: {remains:?}");
             assert_eq!(world.account.names(), ["someone-elses"], "{at} {fault:?}");
         }
@@ -117,7 +115,7 @@ async fn what_is_not_known_everywhere_yet_is_waited_for_within_a_budget() {
     world.account.set_settling(Duration::from_secs(15));
     let case = Case::new(&world, "slow", stack.clone());
     let deployment = case.up(&release, None).await.unwrap();
-    world.impersonator(world.calling()).register(&case.invitation, &deployment).await.unwrap();
+    world.vendor(world.calling()).register(&case.invitation, &deployment).await.unwrap();
 
     let world = InProcess::new();
     world.account.set_settling(Duration::from_secs(600));
@@ -133,11 +131,12 @@ async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
     let case = Case::new(&world, "two", stack.clone());
     let calls = [Calls::default(), Calls::default()];
     let [one, two] = calls.each_ref().map(|calls| {
-        let how = world.calling().recorder(calls.recorder());
-        (world.provisioner(case.invitation.id, case.target.clone(), how), run())
+        let how = world.calling().with_recorder(calls.recorder());
+        (world.admin(case.invitation.id, case.target.clone(), how), run())
     });
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
-    let (first, second) = tokio::join!(one.0.apply(&plan, &one.1, &Silent), two.0.apply(&plan, &two.1, &Silent));
+    let plan = case.admin.plan(&release).await.unwrap();
+    let (first, second) =
+        tokio::join!(one.0.apply(&plan).options(one.1.clone()), two.0.apply(&plan).options(two.1.clone()));
     let (lost, [loser, winner]) = match (first, second) {
         (Ok(_), Err(error)) => (error, [&calls[1], &calls[0]]),
         (Err(error), Ok(_)) => (error, [&calls[0], &calls[1]]),
@@ -151,7 +150,7 @@ async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
     assert!(winner.operations().len() > 50);
     assert_eq!(lost.kind(), ErrorKind::Locked, "{lost}");
     assert!(lost.to_string().contains("is setting up or taking down this deployment, until"), "{lost}");
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
 }
 
@@ -179,7 +178,7 @@ async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down()
     let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "gone", stack);
     world.account.set_settling(Duration::from_secs(100));
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     let removed = async {
         tokio::time::sleep(Duration::from_secs(50)).await;
         let mut there = serde_json::to_value(world.account.save()).unwrap();
@@ -187,7 +186,7 @@ async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down()
         world.account.load(serde_json::from_value(there).unwrap());
     };
     let (start, options) = (tokio::time::Instant::now(), run());
-    let (set_up, ()) = tokio::join!(case.provisioner.apply(&plan, &options, &Silent), removed);
+    let (set_up, ()) = tokio::join!(case.admin.apply(&plan).options(options.clone()), removed);
     assert_eq!(set_up.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(start.elapsed() < Duration::from_secs(80), "at the next renewal: {:?}", start.elapsed());
 
@@ -197,9 +196,9 @@ async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down()
     let there = world.account.save();
     let slow = Retry { first: Duration::from_secs(1000), most: Duration::from_secs(1000), budget: Duration::MAX };
     let (id, target) = (case.invitation.id, case.target.clone());
-    let admin = world.provisioner(id, target, world.calling().retry(slow));
+    let admin = world.admin(id, target, world.calling().with_retry(slow));
     let before = world.account.asked().len();
-    admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     let asked = world.account.asked().split_off(before);
     let last = asked.iter().rposition(|asked| asked.right.permission == "identity.delete").unwrap();
     world.account.load(there);
@@ -207,7 +206,7 @@ async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down()
         world.account.fail_at(last + look, Fault::Lost);
     }
     let start = tokio::time::Instant::now();
-    let report = admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let report = admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(report.kept.is_empty() && start.elapsed() > Duration::from_secs(60), "{report:?} {:?}", start.elapsed());
 }
 
@@ -219,15 +218,15 @@ async fn a_run_that_lasts_longer_than_its_claim_renews_it_and_a_claim_that_is_ta
     world.account.set_settling(Duration::from_secs(100));
     let case = Case::new(&world, "long", stack);
     let (one, two) = (run(), run());
-    let plan = case.provisioner.plan(&release, None, &one).await.unwrap();
+    let plan = case.admin.plan(&release).options(one.clone()).await.unwrap();
     let late = async {
         // Longer than a claim lasts without being renewed.
         tokio::time::sleep(Duration::from_secs(75)).await;
-        let refused = case.provisioner.apply(&plan, &two, &Silent).await.unwrap_err();
-        let taken = case.provisioner.apply(&plan, &two.clone().take_over(), &Silent).await;
+        let refused = case.admin.apply(&plan).options(two.clone()).await.unwrap_err();
+        let taken = case.admin.apply(&plan).options(two.clone().take_over()).await;
         (refused, taken)
     };
-    let (first, (refused, taken)) = tokio::join!(case.provisioner.apply(&plan, &one, &Silent), late);
+    let (first, (refused, taken)) = tokio::join!(case.admin.apply(&plan).options(one.clone()), late);
     assert_eq!(refused.kind(), ErrorKind::Locked, "{refused}");
     taken.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Locked);
@@ -247,10 +246,11 @@ async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.to_string().contains(&format!("`{id}`: something of this name is there")), "{error}");
         assert_eq!(world.account.names(), std::slice::from_ref(name));
-        let own = Deployment { id: case.invitation.id, ..deployment.clone() };
-        let error = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap_err();
+        let mut own = deployment.clone();
+        own.id = case.invitation.id;
+        let error = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input, "the record is another deployment's: {error}");
-        let remains = case.provisioner.destroy(&own, Data::Delete, &run(), &Silent).await.unwrap();
+        let remains = case.admin.destroy(&own).data(Data::Delete).await.unwrap();
         assert_eq!(remains.foreign.len(), 1);
         assert_eq!(world.account.names(), std::slice::from_ref(name));
     }
@@ -265,13 +265,13 @@ async fn data_is_kept_unless_told_otherwise() {
     let deployment = case.up(&release, None).await.unwrap();
     let data = &deployment.resources["data"];
     world.account.set_objects(data, 3);
-    let remains = case.provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).await.unwrap();
     assert_eq!((remains.kept.len(), remains.kept[0].subject.as_str()), (1, "data"));
     assert_eq!(world.account.names(), std::slice::from_ref(data), "what is empty is gone");
     case.up(&release, None).await.unwrap();
-    let remains = case.provisioner.destroy(&deployment, Data::Keep, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).data(Data::Keep).await.unwrap();
     assert_eq!(remains.kept.len(), 3, "{remains:?}");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!(world.account.names(), [""; 0]);
 }
 
@@ -280,11 +280,11 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
     let world = InProcess::new();
     let stack = |memory: u32, extra: bool| {
         let mut stack = Stack::builder("frozen");
-        stack.frozen("ledger", Function::new(Code::zip(b"ledger"), "ledger").memory_mib(memory));
+        stack.frozen("ledger", Function::new(Code::zip(b"ledger"), "ledger").with_memory_mib(memory));
         stack.profile("ledger", Profile::new());
         if extra {
             stack.live("jobs", Queue::new());
-            stack.live("worker", Container::new(Code::image(stacks::IMAGE), "worker"));
+            stack.live("worker", Container::new(stacks::IMAGE.parse::<Code>().unwrap(), "worker"));
             stack.profile("worker", Profile::new());
         }
         stack.build().unwrap()
@@ -303,10 +303,9 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
     );
     assert_eq!(world.account.names().len(), names, "nothing was done");
 
-    let options = run().allow_frozen_changes();
-    let plan = case.provisioner.plan(&next, Some(&deployment), &options).await.unwrap();
+    let plan = case.admin.plan(&next).previous(&deployment).allow_frozen_changes().await.unwrap();
     insta::assert_snapshot!(plan.to_string());
-    case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+    case.admin.apply(&plan).await.unwrap();
     assert_eq!(
         world.account.names(),
         ["function/frozen-ledger-6", "identity/frozen-management-6", "identity/frozen-runtime-ledger-6"]
@@ -317,17 +316,18 @@ async fn a_frozen_resource_that_changed_is_refused_unless_the_admin_allows_it_an
 async fn an_existing_network_is_used_and_never_touched() {
     let world = InProcess::new();
     let mut stack = Stack::builder("adopts");
-    let network = stack.frozen("net", Network::existing("customers-net"));
-    stack.live("worker", Container::new(Code::image(stacks::IMAGE), "worker").network(&network));
+    let network = stack.frozen("net", Network::default());
+    stack.live("worker", Container::new(stacks::IMAGE.parse::<Code>().unwrap(), "worker").with_network(&network));
     stack.profile("worker", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(&world, "adopts", stack.clone());
+    let stack = stack.with_existing(&network, Existing::new("customers-net")).unwrap();
     let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (ErrorKind::NotFound, Some("net")), "{error}");
     world.account.add_foreign("customers-net");
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     assert_eq!(deployment.resources["net"], "customers-net");
-    let down = async || case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await;
+    let down = async || case.admin.destroy(&deployment).data(Data::Delete).await;
     down().await.unwrap();
     assert_eq!(world.account.names(), ["customers-net"]);
     // The customer may have removed what is theirs.
@@ -356,10 +356,10 @@ async fn what_was_kept_when_it_left_the_stack_is_taken_down_in_the_end() {
     assert_eq!(second.retired, std::slice::from_ref(&first.stack));
     let third = case.up(&release(&stack(false), &[]), Some(&second)).await.unwrap();
     assert_eq!(third, second, "it still holds data");
-    let remains = case.provisioner.destroy(&third, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&third).await.unwrap();
     assert_eq!(remains.kept.len(), 1);
     assert_eq!(world.account.names(), ["queue/kept-jobs-4"]);
-    case.provisioner.destroy(&third, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&third).data(Data::Delete).await.unwrap();
     assert_eq!(world.account.names(), [""; 0]);
 }
 
@@ -373,16 +373,17 @@ async fn what_is_another_deployments_is_not_revoked_and_not_taken_down() {
     let deployment = one.up(&release, None).await.unwrap();
     // Another deployment's admin mistypes the prefix.
     let other = Case::new(&world, "acme", stack.clone());
-    let mistaken = Deployment { id: other.invitation.id, ..deployment.clone() };
-    let error = other.provisioner.revoke(&mistaken, &run()).await.unwrap_err();
+    let mut mistaken = deployment.clone();
+    mistaken.id = other.invitation.id;
+    let error = other.admin.revoke(&mistaken).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotOwned, "{error}");
-    let plan = one.provisioner.plan(&release, None, &run()).await.unwrap();
-    assert_eq!(other.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err().kind(), ErrorKind::Input);
+    let plan = one.admin.plan(&release).await.unwrap();
+    assert_eq!(other.admin.apply(&plan).await.unwrap_err().kind(), ErrorKind::Input);
     let names = world.account.names();
-    let remains = other.provisioner.destroy(&mistaken, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = other.admin.destroy(&mistaken).data(Data::Delete).await.unwrap();
     assert_eq!(remains.foreign.len(), names.len(), "{remains:?}");
     assert_eq!(world.account.names(), names);
-    world.impersonator(world.calling()).register(&one.invitation, &deployment).await.unwrap();
+    world.vendor(world.calling()).register(&one.invitation, &deployment).await.unwrap();
 }
 
 /// The provisioning documents are enough to set up and to take down, and what they give is used.
@@ -392,11 +393,11 @@ async fn the_admin_needs_what_the_provisioning_documents_say_and_no_more() {
     let stack = life::product(&first(&world));
     let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "admin", stack.clone());
-    let rendered = alien_core::render::<Memory>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
     let rights = &rendered.documents.layers.principals(Layer::Provisioning)[0].rights;
     world.account.limit_admin(rights.clone());
     let deployment = case.up(&release, None).await.unwrap();
-    case.provisioner.destroy(&deployment, Data::KeepUnlessEmpty, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).await.unwrap();
     let used: BTreeSet<Right> = world.account.asked().into_iter().map(|asked| asked.right).collect();
     let spare: Vec<&Right> = rights.iter().filter(|right| !used.contains(right)).collect();
     assert!(spare.is_empty(), "{spare:?}");
@@ -409,7 +410,7 @@ async fn an_admin_who_may_not_make_identities_is_told_so() {
     let stack = life::product(&first(&world));
     let release = release(&stack, &[first(&world)]);
     let case = Case::new(&world, "admin", stack.clone());
-    let rendered = alien_core::render::<Memory>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
     let mut rights = rendered.documents.layers.principals(Layer::Provisioning)[0].rights.clone();
     rights.retain(|right| right.permission != "identity.create");
     world.account.limit_admin(rights);
@@ -425,15 +426,14 @@ async fn a_revocation_ends_a_set_up_that_is_under_way_and_stays() {
     let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(100));
     let case = Case::new(&world, "ended", stack);
-    let options = run();
-    let plan = case.provisioner.plan(&release, None, &options).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     let record =
         DeploymentContext::<Memory>::new(case.invitation.id, case.target.clone(), release.clone()).record().unwrap();
     let revoke = async {
         tokio::time::sleep(Duration::from_secs(50)).await;
-        case.provisioner.revoke(&record, &run()).await.unwrap();
+        case.admin.revoke(&record).await.unwrap();
     };
-    let (set_up, ()) = tokio::join!(case.provisioner.apply(&plan, &options, &Silent), revoke);
+    let (set_up, ()) = tokio::join!(case.admin.apply(&plan), revoke);
     let error = set_up.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     assert!(world.account.document(&record.identity).is_none(), "nobody is trusted");
@@ -447,14 +447,14 @@ async fn a_run_that_was_taken_over_leaves_the_claim_to_the_other() {
     let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(95));
     let case = Case::new(&world, "over", stack);
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     let (one, two) = (run(), run().take_over());
     // The first goes on after 97 seconds, while the second waits whether anyone claims what it has claimed.
     let second = async {
         tokio::time::sleep(Duration::from_millis(95_500)).await;
-        case.provisioner.apply(&plan, &two, &Silent).await
+        case.admin.apply(&plan).options(two.clone()).await
     };
-    let (first, second) = tokio::join!(case.provisioner.apply(&plan, &one, &Silent), second);
+    let (first, second) = tokio::join!(case.admin.apply(&plan).options(one.clone()), second);
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Locked);
     second.unwrap();
 }
@@ -468,17 +468,16 @@ async fn a_revocation_just_before_the_end_of_a_set_up_stays() {
     // The claim is renewed after 82 and 102 seconds, and what is left can be made after 97.
     world.account.set_settling(Duration::from_secs(95));
     let case = Case::new(&world, "late", stack);
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     let record =
         DeploymentContext::<Memory>::new(case.invitation.id, case.target.clone(), release.clone()).record().unwrap();
-    let options = run();
     let start = tokio::time::Instant::now();
     let revoke = async {
         tokio::time::sleep(Duration::from_secs(85)).await;
-        case.provisioner.revoke(&record, &run()).await.unwrap();
+        case.admin.revoke(&record).await.unwrap();
         start.elapsed().as_secs()
     };
-    let set_up = async { (case.provisioner.apply(&plan, &options, &Silent).await, start.elapsed().as_secs()) };
+    let set_up = async { (case.admin.apply(&plan).await, start.elapsed().as_secs()) };
     let ((set_up, ended), revoked) = tokio::join!(set_up, revoke);
     assert!(revoked < 90 && (97..102).contains(&ended), "{revoked} {ended}");
     assert_eq!(set_up.unwrap_err().kind(), ErrorKind::Locked);
@@ -491,15 +490,16 @@ async fn every_step_is_told_to_its_end() {
     let world = InProcess::new();
     let mut stack = Stack::builder("told");
     stack.live("jobs", Queue::new());
-    stack.frozen("net", Network::existing("customers-net"));
+    stack.frozen("net", Network::default());
     let stack = stack.build().unwrap();
     world.account.add_foreign("customers-net");
     let case = Case::new(&world, "told", stack.clone());
+    let stack = stack.with_existing("net", Existing::new("customers-net")).unwrap();
     let told = async |stack: &Stack| {
         let events = Mutex::new(Vec::new());
         let watch = |event: &Event| events.lock().unwrap().push(format!("{} {}", event.subject, event.stage.name()));
-        let plan = case.provisioner.plan(&release(stack, &[]), None, &run()).await.unwrap();
-        case.provisioner.apply(&plan, &run(), &watch).await.unwrap();
+        let plan = case.admin.plan(&release(stack, &[])).await.unwrap();
+        case.admin.apply(&plan).progress(watch).await.unwrap();
         events.into_inner().unwrap()
     };
     let (vendor, made) = ("the identity that trusts the vendor", ["jobs creating", "jobs created", "net left"]);
@@ -538,9 +538,9 @@ async fn what_is_frozen_does_not_leave_the_stack_unless_the_admin_allows_it() {
     let error = case.up(&release(&stack(false), &[]), Some(&deployment)).await.unwrap_err();
     assert!(error.to_string().contains("`data`: it is frozen, and the stack has it no more"), "{error}");
     assert!(world.account.names().contains(&deployment.resources["data"]));
-    let options = run().allow_frozen_changes();
-    let plan = case.provisioner.plan(&release(&stack(false), &[]), Some(&deployment), &options).await.unwrap();
-    case.provisioner.apply(&plan, &options, &Silent).await.unwrap();
+    let plan =
+        case.admin.plan(&release(&stack(false), &[])).previous(&deployment).allow_frozen_changes().await.unwrap();
+    case.admin.apply(&plan).await.unwrap();
     assert!(!world.account.names().contains(&deployment.resources["data"]));
 }
 
@@ -557,7 +557,7 @@ async fn the_vendor_is_shut_out_first_and_its_identity_goes_last() {
             shut_out.lock().unwrap().push((event.subject.clone(), open));
         }
     };
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &watch).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).progress(watch).await.unwrap();
     let gone = shut_out.into_inner().unwrap();
     assert!(gone.len() > 10 && gone.iter().all(|(_, open)| !open), "{gone:?}");
     assert_eq!(gone.last().unwrap().0, "the identity that trusts the vendor", "{gone:?}");
@@ -585,11 +585,11 @@ async fn what_another_version_set_up_is_set_up_again() {
     let older = there.replace(&format!("\"{}-", Fingerprint::REVISION), "\"0-");
     assert_ne!(there, older);
     world.account.load(serde_json::from_str(&older).unwrap());
-    let plan = case.provisioner.plan(&release, Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&release).previous(&deployment).await.unwrap();
     for step in &plan.steps {
         assert_eq!(step.why, "another version of this library set it up", "{plan}");
     }
-    case.provisioner.apply(&plan, &run(), &Silent).await.unwrap();
+    case.admin.apply(&plan).await.unwrap();
     assert_eq!(serde_json::to_string(&world.account.save()).unwrap(), there);
 }
 
@@ -604,18 +604,18 @@ async fn what_is_still_there_after_a_take_down_is_told() {
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     let there = world.account.save();
     let account = world.account.clone();
-    let how = world.calling().recorder(Arc::new(move |call| {
+    let how = world.calling().with_recorder(Arc::new(move |call| {
         if call.operation == "identity.delete" {
             account.load(there.clone());
         }
     }));
-    let admin = world.provisioner(case.invitation.id, case.target.clone(), how);
-    let error = admin.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap_err();
+    let admin = world.admin(case.invitation.id, case.target.clone(), how);
+    let error = admin.destroy(&deployment).data(Data::Delete).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     let told =
         "still there after it was removed: jobs, the identity that trusts the vendor; take the deployment down again";
     assert_eq!(error.message(), told);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!(world.account.names(), [""; 0]);
 }
 
@@ -628,15 +628,15 @@ async fn what_someone_else_makes_at_the_last_moment_is_not_taken_over() {
     let stack = stack.build().unwrap();
     let release = release(&stack, &[]);
     let case = Case::new(&world, "race", stack.clone());
-    let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+    let plan = case.admin.plan(&release).await.unwrap();
     let account = world.account.clone();
-    let how = world.calling().recorder(Arc::new(move |call| {
+    let how = world.calling().with_recorder(Arc::new(move |call| {
         if call.operation == "thing.get" && call.failure == Some(ErrorKind::NotFound) {
             account.add_foreign("queue/race-jobs-4");
         }
     }));
-    let raced = world.provisioner(case.invitation.id, case.target.clone(), how);
-    let error = raced.apply(&plan, &run(), &Silent).await.unwrap_err();
+    let raced = world.admin(case.invitation.id, case.target.clone(), how);
+    let error = raced.apply(&plan).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (ErrorKind::NotOwned, Some("jobs")), "{error}");
     let touched = world.account.asked().into_iter().filter(|asked| asked.right.on == "queue/race-jobs-4");
     let touched: Vec<String> = touched.map(|asked| asked.right.permission).collect();
@@ -653,10 +653,11 @@ async fn after_a_failure_nothing_more_is_begun() {
     let stack = stack.build().unwrap();
     let case = Case::new(&world, "stops", stack.clone());
     let (id, target) = (case.invitation.id, case.target.clone());
-    let engine = memory::provisioner(&world.account, id, target, world.calling()).width(NonZeroUsize::MIN);
-    let plan = engine.plan(&release(&stack, &[]), None, &run()).await.unwrap();
+    let engine = memory::engine(&world.config(world.calling()), id, target).with_width(NonZeroUsize::MIN);
+    let admin = Admin::new(engine);
+    let plan = admin.plan(&release(&stack, &[])).await.unwrap();
     world.account.add_foreign("queue/stops-b-5");
-    let error = engine.apply(&plan, &run(), &Silent).await.unwrap_err();
+    let error = admin.apply(&plan).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (ErrorKind::NotOwned, Some("b")), "{error}");
     assert_eq!(world.account.names(), ["queue/stops-a-5", "queue/stops-b-5", "identity/stops-management-5"]);
 }

@@ -1,11 +1,11 @@
 //! A cloud made up for tests, whose permission sets can be made to hold what they should not: rendering must then fail.
 
 use alien_core::adapter::{
-    AccessControl, Allowed, Cloud, Coverage, Effect, Escalation, Layout, On, Operation, Permission, Placed, Rows, Table,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Effect, Escalation, Holder, Layout, On, Operation,
+    Permission, Placed, Rows, Table,
 };
 use alien_core::{
-    Code, Field, Function, Grants, Holder, Layer, Layers, Profile, Promise, RenderError, Rule, Set, Size, Stack,
-    Storage,
+    Code, Field, Function, Grants, Layer, Layers, Profile, Promise, RenderError, Rule, Set, Size, Stack, Storage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,14 @@ use operations::{CHANGE, LOOK, READ, REMOVE, REPLY, RULE, TABLE};
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Toy<const SET: usize, const ROW: usize>;
 
+/// There is one place alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Nowhere<const SET: usize, const ROW: usize>;
+
+impl<const SET: usize, const ROW: usize> CloudTarget for Nowhere<SET, ROW> {
+    type Cloud = Toy<SET, ROW>;
+}
+
 /// A toy without a fault: no set has this number.
 const NONE: usize = usize::MAX;
 
@@ -50,7 +58,7 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
     const TARGET: &'static [Field] = &[];
 
     type Scope = Scope;
-    type Target = ();
+    type Target = Nowhere<SET, ROW>;
     type Kinds = (Function, Storage);
 
     fn operations() -> &'static Table<Scope> {
@@ -69,9 +77,9 @@ impl<const SET: usize, const ROW: usize> Cloud for Toy<SET, ROW> {
         false
     }
 
-    fn name_shared(_: &Stack, (): &(), _: &mut Vec<(Scope, String)>) {}
+    fn name_shared(_: &Stack, _: &Nowhere<SET, ROW>, _: &mut Vec<(Scope, String)>) {}
 
-    fn name_identity(_: &Holder, (): &(), _: &mut Vec<(Scope, String)>) {}
+    fn name_identity(_: &Holder, _: &Nowhere<SET, ROW>, _: &mut Vec<(Scope, String)>) {}
 }
 
 fn rows<const SET: usize, const ROW: usize>(set: Set) -> &'static [&'static Operation<Scope>] {
@@ -126,7 +134,7 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
         &principal.name
     }
 
-    fn sizes((): &(), layers: &Layers<Principal>) -> Vec<Size> {
+    fn sizes(_: &Nowhere<SET, ROW>, layers: &Layers<Principal>) -> Vec<Size> {
         let size = layers.principals(Layer::Management)[0].allowed.len();
         let document = "management".to_owned();
         let (unit, source) = ("permissions".into(), "https://example.com/toy".into());
@@ -140,7 +148,7 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
         }
     }
 
-    fn excesses((): &(), _: &Principal, _: &Principal) -> Vec<String> {
+    fn excesses(_: &Nowhere<SET, ROW>, _: &Principal, _: &Principal) -> Vec<String> {
         Vec::new()
     }
 
@@ -160,7 +168,7 @@ fn stack() -> Stack {
 
 /// The promises that rendering refuses to break, where a set holds a row that it should not.
 fn refused<const SET: usize, const ROW: usize>() -> Vec<(Layer, Promise)> {
-    match alien_core::render::<Toy<SET, ROW>>(&stack(), &()) {
+    match alien_core::render(&stack(), &Nowhere::<SET, ROW>) {
         Ok(_) => Vec::new(),
         Err(RenderError::Breaches(breaches)) => breaches.iter().map(|breach| (breach.layer, breach.promise)).collect(),
         Err(error) => panic!("{error}"),
@@ -197,13 +205,13 @@ fn what_is_over_a_limit_is_refused_and_measured_all_the_same() {
         stack.frozen(format!("data-{n}"), Storage::new());
     }
     let stack = stack.build().unwrap();
-    let Err(RenderError::Problems(problems)) = alien_core::render::<Toy<NONE, 0>>(&stack, &()) else {
+    let Err(RenderError::Problems(problems)) = alien_core::render(&stack, &Nowhere::<NONE, 0>) else {
         panic!("it is over the limit");
     };
     assert_eq!(problems.as_slice().len(), 1);
     assert_eq!(problems.as_slice()[0].rule, Rule::Limit);
     assert!(problems.to_string().contains("51 permissions, and toy takes 50"), "{problems}");
-    let measured = alien_core::render_beyond_limits::<Toy<NONE, 0>>(&stack, &()).unwrap();
+    let measured = alien_core::adapter::render_beyond_limits(&stack, &Nowhere::<NONE, 0>).unwrap();
     assert_eq!((measured.sizes[0].size, measured.sizes[0].limit), (51, 50));
 }
 
@@ -214,7 +222,7 @@ fn a_path_that_the_stack_extends_to_is_disclosed_by_name() {
     stack.live("api", Function::new(Code::zip(b"code"), "execution"));
     stack.profile("execution", Profile::new());
     stack.extend(&data, [Storage::RECONFIGURE]);
-    let rendered = alien_core::render::<Toy<NONE, 0>>(&stack.build().unwrap(), &()).unwrap();
+    let rendered = alien_core::render(&stack.build().unwrap(), &Nowhere::<NONE, 0>).unwrap();
     let said: Vec<_> =
         rendered.report.disclosures.iter().map(|found| (found.kind, &*found.permission, &*found.what)).collect();
     assert_eq!(

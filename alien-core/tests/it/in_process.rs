@@ -6,7 +6,7 @@ use std::time::Duration;
 use alien_conformance::world::{PausedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::memory::{self, Account, Memory, Right, Target};
-use alien_core::{CallConfig, Deployment, DeploymentId, Impersonate, Provision};
+use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate};
 use async_trait::async_trait;
 
 /// The in-process cloud, on a clock that stands still while anything can go on.
@@ -22,6 +22,13 @@ impl InProcess {
     }
 }
 
+impl InProcess {
+    /// How the account is reached.
+    pub(crate) fn config(&self, how: CallConfig) -> memory::Config {
+        memory::Config::new(self.account.clone()).with_calls(how)
+    }
+}
+
 #[async_trait]
 impl World for InProcess {
     type Cloud = Memory;
@@ -34,12 +41,12 @@ impl World for InProcess {
         quickly(self.clock.clone(), Duration::from_secs(120))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
-        Arc::new(memory::provisioner(&self.account, id, target, how))
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        memory::admin(&self.config(how), id, target)
     }
 
-    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        Arc::new(memory::impersonator(&self.account, "vendor", "proof", how))
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        memory::vendor(&self.config(how))
     }
 
     fn code(&self, says: &str) -> Shipped {

@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use alien_conformance::world::{Calls, Case, Shipped, World, release, run};
+use alien_conformance::world::{Calls, Case, Shipped, World, release};
 use alien_conformance::{life, stacks};
-use alien_core::adapter::Documented;
+use alien_core::adapter::{Documented, LogQuery, Purpose};
 use alien_core::memory::{self, Fault, Memory, Principal, Target};
 use alien_core::{
-    Code, Data, Deployment, Documents, Error, ErrorKind, Event, Function, FunctionUpdate, Heartbeat, Impersonate,
-    Invitation, Kv, Live, LogQuery, Manager, Plan, Profile, Purpose, Release, Remedy, Silent, Stack, Stage,
+    Code, Deployment, Documents, Error, ErrorKind, Event, Function, FunctionUpdate, Heartbeat, Invitation, Kv, Live,
+    Manager, Plan, Profile, Release, Remedy, Stack, Stage,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,28 +41,28 @@ async fn what_is_kept_or_sent_is_read_back_as_it_was() {
         let case = Case::new(&world, "kept", stack.clone());
         let (calls, events) = (Calls::default(), Mutex::new(Vec::new()));
         let told = |event: &Event| events.lock().unwrap().push(event.clone());
-        let how = world.calling().recorder(calls.recorder());
-        let admin = world.provisioner(case.invitation.id, case.target.clone(), how);
+        let how = world.calling().with_recorder(calls.recorder());
+        let admin = world.admin(case.invitation.id, case.target.clone(), how);
         let release = release(&stack, &[first(&world)]);
 
         let reviewed = Memory::reviewed(&stack, &case.target).unwrap();
         is_read_back(&reviewed);
         is_read_back(&reviewed.report);
         is_read_back(&reviewed.review);
-        let rendered = alien_core::render::<Memory>(&stack, &case.target).unwrap();
+        let rendered = alien_core::render(&stack, &case.target).unwrap();
         is_read_back::<Documents<Target, Principal>>(&rendered.documents);
         is_read_back(&case.invitation);
         is_read_back(&stack.diff(&suite()[0]));
 
-        let plan = admin.plan(&release, None, &run()).await.unwrap();
+        let plan = admin.plan(&release).await.unwrap();
         assert_eq!(serde_json::to_value(kept(&plan)).unwrap(), serde_json::to_value(&plan).unwrap());
-        let record = admin.apply(&plan, &run(), &told).await.unwrap();
+        let record = admin.apply(&plan).progress(told).await.unwrap();
         is_read_back(&record);
         assert_eq!(Deployment::from_json(&serde_json::to_string(&record).unwrap()).unwrap(), record);
         let text = serde_json::to_string(&case.invitation).unwrap();
         assert_eq!(Invitation::from_json(&text).unwrap(), case.invitation);
 
-        let vendor = world.impersonator(world.calling().recorder(calls.recorder()));
+        let vendor = world.vendor(world.calling().with_recorder(calls.recorder()));
         let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
         let api = record.stack.resource("api").unwrap().id();
         is_read_back::<Heartbeat>(&session.heartbeat(api).await.unwrap());
@@ -72,7 +72,7 @@ async fn what_is_kept_or_sent_is_read_back_as_it_was() {
         world.account.set_objects(&record.resources["data"], 3);
         world.account.remove(&record.resources["jobs"]);
         world.account.add_foreign(&record.resources["jobs"]);
-        let report = admin.destroy(&record, Data::KeepUnlessEmpty, &run(), &told).await.unwrap();
+        let report = admin.destroy(&record).progress(told).await.unwrap();
         assert_eq!((report.kept.len(), report.foreign.len()), (1, 1));
         is_read_back(&report);
         is_read_back(&calls.take());
@@ -98,13 +98,15 @@ async fn an_error_is_read_back_with_all_that_it_says() {
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "errors", stack.clone());
     let record = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
-    let mut problems = case.invitation.differences(&Deployment { cloud: "other".to_owned(), ..record.clone() });
+    let mut other = record.clone();
+    other.cloud = "other".to_owned();
+    let mut problems = case.invitation.differences(&other);
     problems.push(problems[0].clone().remedy(Remedy::InviteAgain));
     let error = Error::from(problems);
     assert_eq!(error.problems().len(), 2);
     is_read_back(&error);
     is_read_back(&error.problems().to_vec());
-    case.provisioner.revoke(&record, &run()).await.unwrap();
+    case.admin.revoke(&record).await.unwrap();
     let (manager, _) = case.manager(&record);
     is_read_back(&manager.heartbeat(&manager.resources()[0]).await.unwrap_err());
 }
@@ -115,18 +117,18 @@ async fn a_plan_that_was_kept_is_applied_where_nothing_changed() {
     let stack = life::product(&first(&world));
     let case = Case::new(&world, "kept", stack.clone());
     let release = release(&stack, &[first(&world)]);
-    let text = serde_json::to_string(&case.provisioner.plan(&release, None, &run()).await.unwrap()).unwrap();
+    let text = serde_json::to_string(&case.admin.plan(&release).await.unwrap()).unwrap();
     // The next day, in another program.
     tokio::time::advance(Duration::from_secs(86_400)).await;
-    let admin = world.provisioner(case.invitation.id, case.target.clone(), world.calling());
+    let admin = world.admin(case.invitation.id, case.target.clone(), world.calling());
     let plan: Plan = serde_json::from_str(&text).unwrap();
-    let error = admin.apply(&plan, &run(), &Silent).await.unwrap_err();
+    let error = admin.apply(&plan).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.to_string().contains("`api`: no file has the digest of its zip"), "{error}");
     assert_eq!(world.account.names(), [""; 0], "nothing was done");
     let plan = plan.with_artifacts(release.artifacts().clone());
-    let record = admin.apply(&plan, &run(), &Silent).await.unwrap();
-    let again = admin.plan(&release, Some(&record), &run()).await.unwrap();
+    let record = admin.apply(&plan).await.unwrap();
+    let again = admin.plan(&release).previous(&record).await.unwrap();
     assert!(again.is_empty(), "{again}");
 
     // What was approved is in the plan, and not in how it is applied.
@@ -134,11 +136,10 @@ async fn a_plan_that_was_kept_is_applied_where_nothing_changed() {
     form["resources"].as_array_mut().unwrap().iter_mut().find(|it| it["id"] == "ledger").unwrap()["memoryMib"] =
         512.into();
     let next = Release::partial(Stack::from_json(&form.to_string()).unwrap(), release.artifacts().clone());
-    let options = run().allow_frozen_changes();
-    let plan = kept(&admin.plan(&next, Some(&record), &options).await.unwrap());
+    let plan = kept(&admin.plan(&next).previous(&record).allow_frozen_changes().await.unwrap());
     assert!(plan.approved.contains("ledger"));
     let plan = plan.with_artifacts(release.artifacts().clone());
-    assert_eq!(admin.apply(&plan, &run(), &Silent).await.unwrap().stack, *next.stack());
+    assert_eq!(admin.apply(&plan).await.unwrap().stack, *next.stack());
 }
 
 /// A plan that was kept and was being applied by a program that was killed, at any of its calls, is applied again.
@@ -155,16 +156,16 @@ async fn a_plan_that_was_kept_is_gone_on_with() {
         let world = InProcess::new();
         let case = Case::new(&world, "kept", stack.clone());
         let release = release(&stack, &[first(&world)]);
-        let plan = case.provisioner.plan(&release, None, &run()).await.unwrap();
+        let plan = case.admin.plan(&release).await.unwrap();
         let plan = kept(&plan).with_artifacts(release.artifacts().clone());
         let planned = world.account.asked().len();
         world.account.fail_at(at, Fault::KilledAfter);
-        let killed = case.provisioner.apply(&plan, &run(), &Silent).await;
+        let killed = case.admin.apply(&plan).await;
         let calls = world.account.asked().len() - planned;
         world.account.restart();
-        let record = case.provisioner.apply(&plan, &run().take_over(), &Silent).await;
+        let record = case.admin.apply(&plan).take_over().await;
         let record = record.unwrap_or_else(|error| panic!("{at}: {error}"));
-        assert!(case.provisioner.plan(&release, Some(&record), &run()).await.unwrap().is_empty(), "{at}");
+        assert!(case.admin.plan(&release).previous(&record).await.unwrap().is_empty(), "{at}");
         assert!(killed.is_err() || at + 2 >= calls, "{at}: only the claim was not given back");
         calls
     };
@@ -211,15 +212,14 @@ async fn a_plan_that_was_kept_is_refused_where_something_changed() {
         resources.iter_mut().find(|it| it["id"] == "ledger").unwrap()["memoryMib"] = 512.into();
         resources.push(json!({ "id": "more", "type": "queue", "lifecycle": "live" }));
         let next = release(&Stack::from_json(&form.to_string()).unwrap(), &[first(&world)]);
-        let options = run().allow_frozen_changes();
-        let plan = case.provisioner.plan(&next, Some(&record), &options).await.unwrap();
+        let plan = case.admin.plan(&next).previous(&record).allow_frozen_changes().await.unwrap();
 
         let mut text = serde_json::to_value(&plan).unwrap();
         change(&world, &mut text);
         let before = serde_json::to_value(world.account.save()).unwrap();
         let plan = serde_json::from_str::<Plan>(&text.to_string()).unwrap();
         let plan = plan.with_artifacts(next.artifacts().clone());
-        let error = case.provisioner.apply(&plan, &run(), &Silent).await.unwrap_err();
+        let error = case.admin.apply(&plan).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input, "{told}: {error}");
         assert!(error.to_string().contains(told), "{told}: {error}");
         assert_eq!(serde_json::to_value(world.account.save()).unwrap(), before, "{told}: nothing was done");
@@ -235,20 +235,21 @@ async fn no_error_and_no_call_says_what_the_vendor_shows() {
     case.target.proof = "what-is-shown".to_owned();
     case.invitation.trust.insert("proof".to_owned(), "what-is-shown".to_owned());
     let calls = Calls::default();
-    let how = || world.calling().recorder(calls.recorder());
-    let admin = world.provisioner(case.invitation.id, case.target.clone(), how());
-    let plan = admin.plan(&release(&stack, &[first(&world)]), None, &run()).await.unwrap();
-    let record = admin.apply(&plan, &run(), &Silent).await.unwrap();
-    let vendor = |proof: &str| Arc::new(memory::impersonator(&world.account, "vendor", proof, how()));
+    let how = || world.calling().with_recorder(calls.recorder());
+    let admin = world.admin(case.invitation.id, case.target.clone(), how());
+    let plan = admin.plan(&release(&stack, &[first(&world)])).await.unwrap();
+    let record = admin.apply(&plan).await.unwrap();
+    let vendor = |proof: &str| memory::vendor(&world.config(how()).with_vendor("vendor", proof));
     let honest = vendor("what-is-shown");
     honest.register(&case.invitation, &record).await.unwrap();
     let manager = Manager::new(honest, record.clone());
     let api = manager.find::<Function, Live>("api").unwrap();
-    let broken = manager.update(&api, FunctionUpdate::new().zip(*b"broken")).await.unwrap_err();
+    let broken = manager.update(&api, FunctionUpdate::new().with_zip(*b"broken")).await.unwrap_err();
     let untrusted = Manager::new(vendor("another"), record.clone()).heartbeat(&api).await.unwrap_err();
-    let other = Deployment { cloud: "other".to_owned(), ..record.clone() };
+    let mut other = record.clone();
+    other.cloud = "other".to_owned();
     let mistaken = vendor("what-is-shown").register(&case.invitation, &other).await.unwrap_err();
-    admin.revoke(&record, &run()).await.unwrap();
+    admin.revoke(&record).await.unwrap();
     let revoked = manager.heartbeat(&api).await.unwrap_err();
     for error in [broken, untrusted, mistaken, revoked] {
         let told = format!("{error} {error:?} {}", serde_json::to_string(&error).unwrap());

@@ -102,8 +102,9 @@ fn a_reference_from_another_stack_is_refused_wherever_it_is_used() {
     stack.frozen("data", Storage::new());
     stack.frozen("jobs", Queue::new());
     stack.frozen("net", Network::default());
-    let api = stack.live("api", Function::new(Code::image(IMAGE), "execution").trigger(&jobs).network(&net));
-    stack.live("worker", Container::new(Code::image(IMAGE), "execution").network(&net));
+    let api = stack
+        .live("api", Function::new(IMAGE.parse::<Code>().unwrap(), "execution").with_trigger(&jobs).with_network(&net));
+    stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "execution").with_network(&net));
     stack.link(&api, &data);
     stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]).on(&jobs, [Queue::DATA_READ]));
     stack.extend(&jobs, [Queue::PROVISION]);
@@ -118,11 +119,12 @@ fn builder_and_json_say_the_same() {
     let data = stack.frozen("data", Storage::new());
     stack.frozen("cache", Kv::new());
     let jobs = stack.frozen("jobs", Queue::new());
-    let image = |name: &str, digest: &str| Code::image(format!("registry.example.com/{name}@sha256:{digest}"));
+    let image =
+        |name: &str, digest: &str| format!("registry.example.com/{name}@sha256:{digest}").parse::<Code>().unwrap();
     let api = stack.live(
         "api",
         Function::new(image("api", "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"), "execution")
-            .commands(),
+            .with_commands(),
     );
     stack.link(&api, &data);
     stack.frozen(

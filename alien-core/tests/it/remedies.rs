@@ -2,8 +2,8 @@
 //! What only an account that lacks rights or a slow cloud shows is told in `toy.rs`.
 
 use alien_conformance::life;
-use alien_conformance::world::{Case, release, run};
-use alien_core::{Action, Artifacts, Data, Error, Problem, Release, Remedy, Silent, Stack};
+use alien_conformance::world::{Case, release};
+use alien_core::{Action, Artifacts, Data, Error, Problem, Release, Remedy, Stack};
 use serde_json::Value;
 
 use crate::in_process::{InProcess, first};
@@ -36,7 +36,7 @@ async fn a_frozen_change_is_refused_and_helped_by_allowing_it() {
     let record = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let next = changed(&stack, "ledger", "memoryMib", 512.into());
     let next = release(&next, &[first(&world)]);
-    let plan = case.provisioner.plan(&next, Some(&record), &run()).await.unwrap();
+    let plan = case.admin.plan(&next).previous(&record).await.unwrap();
     let step = plan.steps.iter().find(|step| step.action == Action::Refuse).unwrap();
     assert_eq!((step.subject.as_str(), step.remedy), ("ledger", Some(Remedy::AllowFrozenChanges)));
     let (remedy, told) = remedy_of(&plan.refusal().unwrap_err(), "ledger");
@@ -44,7 +44,7 @@ async fn a_frozen_change_is_refused_and_helped_by_allowing_it() {
     assert!(told.contains("take the change back, or allow changes of frozen resources"), "{told}");
     // The vendor is told the same, before a release.
     let (manager, _) = case.manager(&record);
-    let error = manager.release(&next, &Artifacts::default()).await.unwrap_err();
+    let error = manager.release(&next).await.into_result().unwrap_err();
     let (remedy, told) = remedy_of(&error, "ledger");
     assert_eq!(remedy, Some(Remedy::AllowFrozenChanges), "{told}");
     assert!(told.contains("allow changes of frozen resources and let the customer's admin apply it"), "{told}");
@@ -58,7 +58,7 @@ async fn what_is_the_admins_to_change_is_helped_by_inviting_again() {
     let record = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let (manager, _) = case.manager(&record);
     let next = Release::partial(changed(&stack, "jobs", "deadLetterAfter", 9.into()), Artifacts::default());
-    let error = manager.release(&next, &Artifacts::default()).await.unwrap_err();
+    let error = manager.release(&next).await.into_result().unwrap_err();
     let (remedy, told) = remedy_of(&error, "jobs");
     assert_eq!(remedy, Some(Remedy::InviteAgain));
     assert!(told.contains("invite the customer to set up again"), "{told}");
@@ -72,11 +72,11 @@ async fn data_that_is_kept_is_helped_by_deleting_it() {
     let record = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     world.account.set_objects(&record.resources["data"], 2);
     for (data, why) in [(Data::Keep, "all data is to be kept"), (Data::KeepUnlessEmpty, "it holds 2 objects")] {
-        let report = case.provisioner.destroy(&record, data, &run(), &Silent).await.unwrap();
+        let report = case.admin.destroy(&record).data(data).await.unwrap();
         let kept = report.kept.iter().find(|kept| kept.subject == "data").unwrap();
         assert_eq!((kept.remedy, kept.why.as_str()), (Some(Remedy::DeleteData), why));
         is_plain(&kept.why);
     }
-    let report = case.provisioner.destroy(&record, Data::Delete, &run(), &Silent).await.unwrap();
+    let report = case.admin.destroy(&record).data(Data::Delete).await.unwrap();
     assert!(report.kept.is_empty(), "{report:?}");
 }

@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex};
 
 use alien_conformance::world::PausedClock;
 use alien_core::adapter::{
-    AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, Connect,
-    Coverage, Engine, Escalation, Impersonator, Layout, Marks, Observed, On, Operate, Operation, Permission, Placed,
-    Proof, Provider, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows, Table, environment, hyphenated,
+    AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, CloudTarget,
+    Connect, Coverage, Engine, Escalation, Holder, Impersonator, Layout, Marks, Observed, On, Operate, Operation,
+    Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows, Table,
+    environment, hyphenated,
 };
 use alien_core::{
-    Action, Adapter, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error, ErrorKind,
-    Field, Function, FunctionUpdate, Grants, Health, Heartbeat, Holder, Impersonate, Invitation, Layers, Live, Manager,
-    Options, Prefix, Problem, Profile, Promise, Provision, Purpose, Release, Remedy, Resource, Result, Rule, Set, Side,
-    Silent, Size, Stack, Storage,
+    Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error,
+    ErrorKind, Field, Function, FunctionUpdate, Grants, Health, Heartbeat, Impersonate, Layers, Live, Manager, Prefix,
+    Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side, Size, Stack, Storage,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,10 @@ struct Target {
     prefix: Prefix,
     vendor: String,
     proof: String,
+}
+
+impl CloudTarget for Target {
+    type Cloud = Toy;
 }
 
 /// Every call: the permission it takes, what on, what it does there. Documents and the gate are both made of these.
@@ -531,16 +535,11 @@ impl Connect for Toys {
         ConnectOption { name: "role", help: "act in this role of the account", side: Side::Admin },
     ];
 
-    async fn provisioner(
-        &self,
-        id: DeploymentId,
-        target: Target,
-        connection: &Connection,
-    ) -> Result<Box<dyn Provision>> {
-        Ok(Box::new(Engine::new(self.client(ADMIN), id, target, connection.calls.clone())))
+    async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
+        Ok(Admin::new(Engine::new(self.client(ADMIN), id, target, connection.calls.clone())))
     }
 
-    async fn impersonator(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+    async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(Arc::new(Impersonator::new(self.client(VENDOR), connection.calls.clone())))
     }
 }
@@ -549,7 +548,7 @@ impl Connect for Toys {
 
 fn stack() -> Stack {
     let mut stack = Stack::builder("product");
-    let data = stack.frozen("data", Storage::new().versioned());
+    let data = stack.frozen("data", Storage::new().with_versions());
     let api = stack.live("api", Function::new(Code::zip(b"first"), "execution"));
     stack.link(&api, &data);
     stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]));
@@ -571,7 +570,7 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     let (stack, id) = (stack(), DeploymentId::from(uuid::Uuid::from_u128(1)));
     let shown = Arc::new(Mutex::new(String::new()));
     let recorded = Arc::clone(&shown);
-    let calls = CallConfig::new(PausedClock::begin()).recorder(Arc::new(move |call| {
+    let calls = CallConfig::new(PausedClock::begin()).with_recorder(Arc::new(move |call| {
         recorded.lock().unwrap().push_str(&serde_json::to_string(call).unwrap());
     }));
     let connection = Connection::new(calls, "somebody");
@@ -581,16 +580,14 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     let reviewed = cloud.review(&stack, &target).unwrap();
     assert_eq!(reviewed.review.rows[0].can, ["see its health and settings", "push code and settings"]);
     assert!(reviewed.review.rows[1].cannot.contains(&"read or write its data".to_owned()), "{reviewed:?}");
-    let trust = cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap();
-    let (version, name) = (Invitation::VERSION, cloud.cloud().to_owned());
-    let invitation = Invitation { version, id, cloud: name, trust, stack: stack.clone() };
+    let invitation = cloud.invite(id, texts(&[("vendor", "vendor")]), stack.clone()).unwrap();
 
     // The admin plans and applies.
     let release = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
-    let admin = cloud.provisioner(id, &target, &connection).await.unwrap();
-    let plan = admin.plan(&release, None, &Options::new("run-1")).await.unwrap();
+    let admin = cloud.admin(id, &target, &connection).await.unwrap();
+    let plan = admin.plan(&release).await.unwrap();
     assert!(plan.steps.len() == 4 && plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
-    let record = admin.apply(&plan, &Options::new("run-1"), &Silent).await.unwrap();
+    let record = admin.apply(&plan).await.unwrap();
     let names: Vec<String> = toys.0.lock().unwrap().things.keys().cloned().collect();
     assert_eq!(
         names,
@@ -603,30 +600,30 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     );
     assert_eq!(record.resources["data"], "id-of-storages/acme-data-4", "the id that the cloud chose");
     assert_eq!(record.identity_id.as_deref(), Some("id-of-identities/acme-management-4"));
-    let again = admin.plan(&release, Some(&record), &Options::new("run-2")).await.unwrap();
+    let again = admin.plan(&release).previous(&record).run("run-2").await.unwrap();
     assert!(again.is_empty(), "{again}");
 
     // The vendor registers the record, watches and updates.
-    let vendor = cloud.impersonator(&target, &connection).await.unwrap();
+    let vendor = cloud.vendor(&target, &connection).await.unwrap();
     vendor.register(&invitation, &record).await.unwrap();
     let manager = Manager::new(vendor, record.clone());
     for resource in manager.resources() {
         assert_eq!(manager.heartbeat(&resource).await.unwrap().health, Health::Healthy, "{resource:?}");
     }
     let api = manager.find::<Function, Live>("api").unwrap();
-    manager.update(&api, FunctionUpdate::new().zip(*b"second").memory_mib(512)).await.unwrap();
+    manager.update(&api, FunctionUpdate::new().with_zip(*b"second").with_memory_mib(512)).await.unwrap();
     let pushed = toys.0.lock().unwrap().things["functions/acme-api-4"].text.clone();
     assert!(pushed.contains("memory_mib: 512") && pushed.contains(r#""ALIEN_DATA": "acme-data-4""#), "{pushed}");
-    let unsupported = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH);
+    let unsupported = manager.logs(&api).since(jiff::Timestamp::UNIX_EPOCH).read();
     let unsupported = futures_util::TryStreamExt::try_collect::<Vec<_>>(unsupported).await.unwrap_err();
     assert_eq!(unsupported.kind(), ErrorKind::Unsupported, "{unsupported}");
 
     // The customer takes the access back, and takes everything down.
-    admin.revoke(&record, &Options::new("run-3")).await.unwrap();
+    admin.revoke(&record).run("run-3").await.unwrap();
     let revoked = manager.heartbeat(&api).await.unwrap_err();
     assert_eq!(revoked.kind(), ErrorKind::Revoked, "{revoked}");
     toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().objects = 3;
-    let down = async |data, run| admin.destroy(&record, data, &Options::new(run), &Silent).await.unwrap();
+    let down = async |data, run| admin.destroy(&record).data(data).run(run).await.unwrap();
     let remains = down(Data::KeepUnlessEmpty, "run-4").await;
     assert_eq!(remains.kept[0].why, "it holds 3 objects", "{remains:?}");
     let remains = down(Data::Delete, "run-5").await;
@@ -649,7 +646,7 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
 async fn what_the_cloud_does_not_take_is_told_before_anything_is_called() {
     let toys = Toys::default();
     let mut stack = Stack::builder("product");
-    stack.live("api", Function::new(Code::zip(b"first"), "execution").public());
+    stack.live("api", Function::new(Code::zip(b"first"), "execution").with_public_url());
     stack.live("jobs", alien_core::Queue::new());
     stack.profile("execution", Profile::new());
     let stack = stack.build().unwrap();
@@ -673,7 +670,7 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
     let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let connection = |option: &str| {
         let calls = CallConfig::new(PausedClock::begin());
-        let connection = Connection::new(calls, "somebody").option(option, "some");
+        let connection = Connection::new(calls, "somebody").with_option(option, "some");
         assert_eq!((connection.get(option), connection.get("another")), (Some("some"), None));
         connection
     };
@@ -682,20 +679,21 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
             let problem = &error.problems()[0];
             assert_eq!((error.kind(), problem.subject.as_deref()), (ErrorKind::Input, Some(option)), "{error}");
         };
-        let connected = cloud.provisioner(id, &target, &connection(option)).await;
+        let connected = cloud.admin(id, &target, &connection(option)).await;
         assert_eq!(connected.map(drop).map_err(told).is_ok(), admin, "{option}");
-        let connected = cloud.impersonator(&target, &connection(option)).await;
+        let connected = cloud.vendor(&target, &connection(option)).await;
         assert_eq!(connected.map(drop).map_err(told).is_ok(), vendor, "{option}");
     }
     let options: Vec<&str> =
         cloud.options().iter().filter(|option| option.is_for(Side::Vendor)).map(|option| option.name).collect();
     assert_eq!((options, cloud.fields().len()), (vec!["endpointUrl"], 3));
 
-    let given = cloud.trust(id, texts(&[("vendor", "vendor"), ("proof", "of-old")])).unwrap();
-    assert_eq!(given["proof"], "of-old", "what is given is not made");
-    assert_eq!(cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap()["proof"], PROOF);
-    assert!(cloud.trust(id, texts(&[])).unwrap_err().to_string().contains("`vendor`: missing; give whom it trusts"));
-    let where_to = cloud.trust(id, texts(&[("vendor", "vendor"), ("prefix", "acme")])).unwrap_err().to_string();
+    let invite = |trust: &[(&str, &str)]| cloud.invite(id, texts(trust), stack.clone());
+    let given = invite(&[("vendor", "vendor"), ("proof", "of-old")]).unwrap();
+    assert_eq!(given.trust["proof"], "of-old", "what is given is not made");
+    assert_eq!(invite(&[("vendor", "vendor")]).unwrap().trust["proof"], PROOF);
+    assert!(invite(&[]).unwrap_err().to_string().contains("`vendor`: missing; give whom it trusts"));
+    let where_to = invite(&[("vendor", "vendor"), ("prefix", "acme")]).unwrap_err().to_string();
     assert!(where_to.contains("`prefix`: has no meaning for this cloud"), "the customer says where: {where_to}");
 
     // Documents are audited wherever they came from, and only as what they are.
@@ -710,8 +708,7 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
     assert!(audit(&documents).unwrap_err().to_string().contains("documents of another, not of toy"));
 
     // What an invitation gives is known before it is set up.
-    let trust = cloud.trust(id, texts(&[("vendor", "vendor")])).unwrap();
-    let invitation = Invitation { version: Invitation::VERSION, id, cloud: "toy".to_owned(), trust, stack };
+    let invitation = invite(&[("vendor", "vendor")]).unwrap();
     let record = cloud.record(&invitation, &target).unwrap();
     assert_eq!(invitation.differences(&record), []);
     assert_eq!(record.identity, "identities/acme-management-4");
@@ -723,7 +720,7 @@ async fn what_a_kind_has_not_on_the_cloud_is_unsupported() {
     let toys = Toys::default();
     let mut stack = Stack::builder("product");
     stack.live("files", Storage::new());
-    stack.live("api", Function::new(Code::zip(b"first"), "execution").commands());
+    stack.live("api", Function::new(Code::zip(b"first"), "execution").with_commands());
     stack.profile("execution", Profile::new());
     let stack = stack.build().unwrap();
     let (_, record) = set_up(&toys, stack.clone()).await;
@@ -744,15 +741,14 @@ async fn what_a_kind_has_not_on_the_cloud_is_unsupported() {
 }
 
 /// A set-up, as far as it gets.
-async fn set_up(toys: &Toys, stack: Stack) -> (Box<dyn Provision>, Result<Deployment>) {
+async fn set_up(toys: &Toys, stack: Stack) -> (Admin, Result<Deployment>) {
     let cloud: &dyn Adapter = toys;
     let connection = Connection::new(CallConfig::new(PausedClock::begin()), "somebody");
     let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
-    let admin = cloud.provisioner(uuid::Uuid::from_u128(1).into(), &target, &connection).await.unwrap();
+    let admin = cloud.admin(uuid::Uuid::from_u128(1).into(), &target, &connection).await.unwrap();
     let release = Release::new(stack, [Arc::from(*b"first")].into_iter().collect()).unwrap();
-    let options = Options::new("first");
-    let made = match admin.plan(&release, None, &options).await {
-        Ok(plan) => admin.apply(&plan, &options, &Silent).await,
+    let made = match admin.plan(&release).await {
+        Ok(plan) => admin.apply(&plan).await,
         Err(error) => Err(error),
     };
     (admin, made)
@@ -779,11 +775,11 @@ async fn what_the_cloud_lets_go_later_is_helped_by_taking_down_again() {
     let (admin, record) = set_up(&toys, stack()).await;
     let record = record.unwrap();
     toys.0.lock().unwrap().slow.insert("storages/acme-data-4".to_owned());
-    let report = admin.destroy(&record, Data::Delete, &Options::new("down"), &Silent).await.unwrap();
+    let report = admin.destroy(&record).data(Data::Delete).run("down").await.unwrap();
     let [kept] = report.kept.as_slice() else { panic!("{report:?}") };
     assert_eq!((kept.subject.as_str(), kept.remedy), ("data", Some(Remedy::TakeDownAgain)));
     assert_eq!(kept.why, "the cloud lets it go tomorrow");
     toys.0.lock().unwrap().slow.clear();
-    let report = admin.destroy(&record, Data::Delete, &Options::new("again"), &Silent).await.unwrap();
+    let report = admin.destroy(&record).data(Data::Delete).run("again").await.unwrap();
     assert!(report.kept.is_empty() && toys.0.lock().unwrap().things.is_empty(), "{report:?}");
 }

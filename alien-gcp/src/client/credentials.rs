@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use gcp_auth::TokenProvider;
 use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
 use google_cloud_auth::errors::CredentialsError;
@@ -15,17 +15,42 @@ use http::{Extensions, HeaderMap, HeaderValue};
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
 pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// The credentials and the endpoint of calls.
+/// How GCP is called: with which credentials, where, and how often a call is tried again. It is either side's: the
+/// customer's admin and the vendor each have one with their own credentials.
+///
+/// ```
+/// use alien_core::DeploymentId;
+/// use alien_gcp::{Config, Target};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::from_token("ya29.of-the-admin")?.with_endpoint("http://localhost:8080");
+/// let target = Target {
+///     project: "customer-project".parse()?,
+///     project_number: "123456789012".parse()?,
+///     location: "europe-west3".parse()?,
+///     prefix: "acme".parse()?,
+///     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
+/// };
+/// let admin = alien_gcp::admin(&config, DeploymentId::new(), target);
+/// let vendor = alien_gcp::vendor(&Config::from_token("ya29.of-the-vendor")?);
+/// # let _ = (admin, vendor);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Config {
     pub(crate) credentials: Credentials,
     pub(crate) endpoint: Option<String>,
+    /// The emails of a delegation chain.
+    pub(crate) delegates: Vec<String>,
+    pub(crate) calls: CallConfig,
 }
 
 /// Shows no credentials.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        let Self { endpoint, delegates, .. } = self;
+        f.debug_struct("Config").field("endpoint", endpoint).field("delegates", delegates).finish_non_exhaustive()
     }
 }
 
@@ -49,7 +74,7 @@ impl Config {
     /// Uses the credentials of a token provider.
     #[must_use]
     pub fn new(provider: Arc<dyn TokenProvider>) -> Self {
-        Self { credentials: Credentials::from(Bridge(provider)), endpoint: None }
+        Self::of(Credentials::from(Bridge(provider)))
     }
 
     /// Uses an access token that was obtained elsewhere. It is not renewed.
@@ -58,13 +83,33 @@ impl Config {
     ///
     /// [`ErrorKind::Credentials`] if it contains characters that no token has.
     pub fn from_token(token: &str) -> Result<Self> {
-        Ok(Self { credentials: fixed(token)?, endpoint: None })
+        Ok(Self::of(fixed(token)?))
+    }
+
+    fn of(credentials: Credentials) -> Self {
+        Self { credentials, endpoint: None, delegates: Vec::new(), calls: CallConfig::default() }
     }
 
     /// Sends the calls to all services to this URL, for example an emulator's. Credentials are sent there too.
     #[must_use]
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Enters deployments through a chain of the vendor's own service accounts, by email: each must let the one before it
+    /// delegate, and targets name the last one. The admin's calls do not use it.
+    /// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>
+    #[must_use]
+    pub fn with_delegates<S: Into<String>>(mut self, emails: impl IntoIterator<Item = S>) -> Self {
+        self.delegates = emails.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Makes calls in another way: with another clock, retries, or a recorder.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
         self
     }
 
@@ -76,7 +121,7 @@ impl Config {
 
     /// The same endpoint, with the token of a session.
     pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
-        Ok(Self { endpoint: self.endpoint.clone(), ..Self::from_token(token)? })
+        Ok(Self { credentials: fixed(token)?, ..self.clone() })
     }
 }
 
@@ -147,7 +192,7 @@ mod tests {
     #[test]
     fn a_token_is_never_printed() {
         let secret = "ya29.secret";
-        let config = Config { credentials: fixed(secret).unwrap(), endpoint: None };
+        let config = Config::from_token(secret).unwrap();
         let printed = format!("{config:?} {:?} {:?}", bearer(secret).unwrap(), fixed(secret).unwrap());
         assert!(!printed.contains(secret), "{printed}");
     }

@@ -42,7 +42,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
 /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
 #[derive(Clone)]
-pub struct Clients {
+pub(crate) struct Clients {
     pub(crate) credentials: IAMCredentials,
     pub(crate) firestore: FirestoreAdmin,
     pub(crate) firewalls: Firewalls,

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::{DeploymentContext, Operation, ResultExt, last};
-use alien_core::{Result, Subject};
+use alien_core::Result;
+use alien_core::adapter::{DeploymentContext, Operation, ResultExt, Subject, last};
 use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Impersonator, Proof, last};
-use alien_core::{CallConfig, Error, ErrorKind, Result};
+use alien_core::{Error, ErrorKind, Impersonate, Result};
 use async_trait::async_trait;
 use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
 use google_cloud_wkt::Duration;
@@ -23,23 +23,16 @@ const LIFETIME: i64 = 3_600;
 /// (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
 const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 
-/// Impersonates the management service accounts of deployments, with the credentials of `config`: those of the service
-/// account that targets name as the vendor.
+/// Enters deployments by impersonating their management service accounts, with the credentials of `config`: those of the
+/// service account that targets name as the vendor, or of the first in a chain to it ([`Config::with_delegates`]).
 ///
 /// Calls `iamcredentials.projects.serviceAccounts.generateAccessToken`, and `generateIdToken` for commands; then, in
 /// sessions, what [`operations`](crate::operations) lists for management.
 #[must_use]
-pub fn impersonator(config: &Config, how: CallConfig) -> Impersonator<Gcp, Vendor> {
-    impersonator_through(config, Vec::new(), how)
-}
-
-/// Like [`impersonator`], through a delegation chain of the vendor's own service accounts, by email. Targets name the
-/// last one. Each account must let the one before it delegate.
-/// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>
-#[must_use]
-pub fn impersonator_through(config: &Config, delegates: Vec<String>, how: CallConfig) -> Impersonator<Gcp, Vendor> {
-    let delegates = delegates.iter().map(|email| account(email)).collect();
-    Impersonator::new(Vendor { config: config.clone(), delegates, clients: OnceCell::new() }, how)
+pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
+    let delegates = config.delegates.iter().map(|email| account(email)).collect();
+    let vendor = Vendor { config: config.clone(), delegates, clients: OnceCell::new() };
+    Arc::new(Impersonator::new(vendor, config.calls.clone()))
 }
 
 fn account(email: &str) -> String {
@@ -47,7 +40,7 @@ fn account(email: &str) -> String {
 }
 
 /// Impersonates management service accounts with the vendor's credentials.
-pub struct Vendor {
+struct Vendor {
     config: Config,
     delegates: Vec<String>,
     clients: OnceCell<Clients>,

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, last,
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last,
 };
-use alien_core::{Data, Error, ErrorKind, Result, Subject};
+use alien_core::{Data, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;

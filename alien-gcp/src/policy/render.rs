@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use alien_core::adapter::{Cloud, Layout, digest as short_digest};
-use alien_core::{Grants, Holder, Kind, Layer, Set, SubjectType};
+use alien_core::adapter::{Cloud, Holder, Layout, SubjectType, digest as short_digest};
+use alien_core::{Grants, Kind, Layer, Set};
 
 use super::{Binding, Condition, CustomRole, Principal, ServiceAccount, Text, limits, named_exactly};
 use crate::Gcp;

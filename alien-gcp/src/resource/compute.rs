@@ -6,7 +6,7 @@ pub(crate) mod calls;
 pub(crate) mod logs;
 
 use alien_core::adapter::{Placed, Rows};
-use alien_core::{Code, Lifecycle, Set};
+use alien_core::{Code, CodeForm, CodeForms, Lifecycle, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -19,6 +19,10 @@ const MAX: usize = 49;
 
 /// The longest id of a log bucket, in characters.
 const LOG_BUCKET_MAX: usize = 100;
+
+/// What Cloud Run runs: images alone (<https://docs.cloud.google.com/run/docs/deploying>). One in Artifact Registry is taken
+/// before one of another registry.
+pub(super) const CODE: CodeForms = CodeForms::IMAGE.preferring(&["-docker.pkg.dev"]);
 
 /// The permission sets of both kinds.
 pub(super) fn set(set: Set) -> Rows<Gcp> {
@@ -62,7 +66,7 @@ fn log_bucket(paths: Paths<'_>, lifecycle: Lifecycle) -> String {
 /// `{region}-docker.pkg.dev/{project}/{repository}/…`. `None` for an image in another project: that project grants
 /// access to it.
 fn repository(paths: Paths<'_>, code: &Code) -> Option<String> {
-    let Code::Image(image) = code else { return None };
+    let Some(CodeForm::Image(image)) = code.only() else { return None };
     let mut parts = image.split('/');
     let location = parts.next()?.strip_suffix("-docker.pkg.dev")?;
     let (project, repository) = (parts.next()?, parts.next()?);

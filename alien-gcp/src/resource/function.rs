@@ -6,7 +6,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Code, Function, Problem, Rule, Set};
+use alien_core::{CodeForms, Function, Set};
 
 use super::compute;
 use crate::Gcp;
@@ -27,14 +27,7 @@ impl On<Gcp> for Function {
         compute::names(placed, things);
     }
 
-    /// Refuses zips: Cloud Run runs only images (<https://docs.cloud.google.com/run/docs/deploying>).
-    fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
-        if let Code::Zip(_) = self.code() {
-            problems.push(Problem::error(
-                Rule::Cloud,
-                "Cloud Run runs images, and this is a zip".to_owned(),
-                "ship the function as an image".to_owned(),
-            ));
-        }
+    fn code() -> CodeForms {
+        compute::CODE
     }
 }

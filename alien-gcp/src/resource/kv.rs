@@ -47,7 +47,7 @@ impl On<Gcp> for Kv {
 
     /// Warns that Firestore expires documents by collection group.
     fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
-        if let Some(attribute) = self.time_to_live_attribute() {
+        if let Some(attribute) = self.time_to_live() {
             let what = format!("Firestore expires documents by `{attribute}` only in the collection `{COLLECTION}`");
             let help = format!("on GCP, keep documents that expire in collections named `{COLLECTION}`");
             problems.push(Problem::warning(Rule::Cloud, what, help));

@@ -1,17 +1,21 @@
 //! `network`: a VPC network with one subnetwork in the region; or a network of the customer's.
+//!
+//! A subnet of the customer's network is a subnetwork in the target's region, by its name. Cloud Run places a service in one:
+//! in that which the customer gives, else in that which has the network's own name
+//! (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc>).
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{Network, Problem, Rule, Set};
+use alien_core::{Existing, Network, Problem, Rule, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The longest name of a network, in characters (<https://docs.cloud.google.com/compute/docs/naming-resources>).
+/// The longest name of a network or subnetwork, in characters (<https://docs.cloud.google.com/compute/docs/naming-resources>).
 const MAX: usize = 63;
 
 impl On<Gcp> for Network {
@@ -43,31 +47,44 @@ impl On<Gcp> for Network {
     }
 
     /// Adds the names of the network. Networks have no policy of their own: conditions name them, by their relative
-    /// names.
+    /// names. A subnetwork of the customer's has no name here, as nothing is permitted on it: the network tells whether it is
+    /// there.
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
         let (paths, id) = (Paths(placed.target), placed.id());
         let own = paths.physical(id, MAX);
-        let name = self.existing_name().unwrap_or(&own);
+        let name = self.existing().map_or(&own, |existing| &existing.id);
         things.push((Scope::Id, paths.full("compute", &["global/networks/", name])));
         things.push((Scope::Network, paths.in_project(&["global/networks/", name])));
-        if self.existing_name().is_none() {
+        if self.existing().is_none() {
             let region = paths.0.location.as_str();
             things.push((Scope::Subnetwork, paths.full("compute", &["regions/", region, "/subnetworks/", name])));
         }
     }
 
+    /// Checks what the customer gives: names, and that it is one subnetwork at most.
     fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
-        let Some(name) = self.existing_name() else { return };
-        let plain = name.len() <= MAX
-            && name.starts_with(|first: char| first.is_ascii_lowercase())
-            && !name.ends_with('-')
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !plain {
-            problems.push(Problem::error(
-                Rule::Cloud,
-                format!("`{name}` is not the name of a network in the project"),
-                "write only its name, 1 to 63 lower-case letters, digits and hyphens".to_owned(),
-            ));
+        let Some(Existing { id, subnets }) = self.existing() else { return };
+        let help = || "write only its name, 1 to 63 lower-case letters, digits and hyphens".to_owned();
+        if !is_name(id) {
+            let what = format!("`{id}` is not the name of a network in the project");
+            problems.push(Problem::error(Rule::Cloud, what, help()));
+        }
+        for subnet in subnets.iter().filter(|subnet| !is_name(subnet)) {
+            let what = format!("`{subnet}` is not the name of a subnetwork in the region");
+            problems.push(Problem::error(Rule::Cloud, what, help()));
+        }
+        if subnets.len() > 1 {
+            let named: Vec<String> = subnets.iter().map(|subnet| format!("`{subnet}`")).collect();
+            let what = format!("Cloud Run places code in one subnetwork, and {} are given", named.join(" and "));
+            problems.push(Problem::error(Rule::Cloud, what, "give one of them".to_owned()));
         }
     }
+}
+
+/// <https://docs.cloud.google.com/compute/docs/naming-resources>
+fn is_name(text: &str) -> bool {
+    text.len() <= MAX
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

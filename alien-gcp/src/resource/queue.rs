@@ -60,7 +60,7 @@ impl On<Gcp> for Queue {
             let what = format!("Pub/Sub takes a retention of at least 600 seconds, not {kept}");
             problems.push(Problem::error(Rule::Cloud, what, "set the retention to 600 seconds or more".to_owned()));
         }
-        if let Some(deliveries) = self.dead_letter_deliveries().filter(|deliveries| !(5..=100).contains(deliveries)) {
+        if let Some(deliveries) = self.dead_letters_after().filter(|deliveries| !(5..=100).contains(deliveries)) {
             let what = format!("Pub/Sub dead-letters a message after 5 to 100 deliveries, not {deliveries}");
             let help = "set the number of deliveries to 5 to 100".to_owned();
             problems.push(Problem::error(Rule::Cloud, what, help));

@@ -2,7 +2,7 @@
 
 use alien_conformance::broken::{self, caught};
 use alien_conformance::golden::my_app;
-use alien_core::{Promise, Rendered, Report};
+use alien_core::{Code, Promise, Rendered, Report};
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ fn members_other_than_the_account_itself_are_caught() {
     let rendered: Rendered<Gcp> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let mut layers = rendered.documents.layers.clone();
     layers.provisioning.as_mut().unwrap().principals[0].bindings[0].members.push("allUsers".to_owned());
-    caught(&alien_core::audit::<Gcp>(&stack, &rendered.documents.target, &layers), Promise::P1, "principal");
+    caught(&alien_core::audit(&stack, &rendered.documents.target, &layers), Promise::P1, "principal");
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn a_role_that_is_defined_twice_or_wider_in_any_layer_is_caught() {
     let mut wider = rendered.documents.layers.clone();
     let role = &mut wider.provisioning.as_mut().unwrap().principals[0].custom_roles[0];
     role.included_permissions.push("run.services.setIamPolicy.made-up".into());
-    caught(&alien_core::audit::<Gcp>(&stack, &rendered.documents.target, &wider), Promise::P1, "principal");
+    caught(&alien_core::audit(&stack, &rendered.documents.target, &wider), Promise::P1, "principal");
     let mut twice = rendered.documents.layers.clone();
     let roles = &mut twice.management.as_mut().unwrap().principals[0].custom_roles;
     roles.push(roles[0].clone());
-    caught(&alien_core::audit::<Gcp>(&stack, &rendered.documents.target, &twice), Promise::P5, "principal");
+    caught(&alien_core::audit(&stack, &rendered.documents.target, &twice), Promise::P5, "principal");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_permission_on_a_thing_of_ours_that_it_is_not_checked_on_is_caught() {
 fn roles_do_not_depend_on_the_stack() {
     let roles = |image: &str| {
         let mut document = serde_json::to_value(my_app()).unwrap();
-        document["resources"][0]["code"]["image"] = image.into();
+        document["resources"][0]["code"] = json!(image.parse::<Code>().unwrap());
         let stack = alien_core::Stack::from_json(&document.to_string()).unwrap();
         let rendered: Rendered<Gcp> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
         let principals = alien_core::Layer::ALL.map(|layer| rendered.documents.layers.principals(layer).to_vec());

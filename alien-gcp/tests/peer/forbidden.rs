@@ -1,8 +1,8 @@
 //! What a plain client, without a line of this library or of Google's, is refused with the vendor's token.
 
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, World, release, run};
-use alien_core::{Data, Silent};
+use alien_conformance::world::{Case, World, release};
+use alien_core::Data;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -156,5 +156,5 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
     assert_eq!(status, 200, "{said}");
     println!("{} requests were refused", refused.len());
 
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

@@ -60,6 +60,9 @@ fn main() {
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(life::an_existing_network_is_used(peer))
         }),
+        trial("a_subnetwork_that_the_customer_gives_is_used", |peer| {
+            Box::pin(only_gcp::a_given_subnetwork_is_used(peer))
+        }),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_gcp::a_queue_starts_its_function(peer))),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),
         trial("what_the_organisation_forbids_is_explained", |peer| {

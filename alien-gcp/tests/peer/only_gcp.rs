@@ -5,22 +5,28 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alien_conformance::life::product;
-use alien_conformance::world::{Calls, Case, HurriedClock, Patience, World, quickly, release, run};
+use alien_conformance::world::{Calls, Case, HurriedClock, Patience, World, quickly, release};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
-    Code, Data, ErrorKind, Function, FunctionUpdate, Layer, Live, Profile, Queue, Release, Silent, Stack, Storage,
+    Code, Container, ContainerUpdate, Data, ErrorKind, Existing, Function, FunctionUpdate, Health, Layer, Live,
+    Network, Profile, Queue, Release, Stack, Storage,
 };
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, NUMBER, PROJECT, Peer, image, project, role_name};
+use crate::world::{ADMIN, LOCATION, NUMBER, PROJECT, Peer, image, project, role_name};
+
+/// The code of a function that says this.
+fn code(says: &str) -> Code {
+    image(says).parse().unwrap()
+}
 
 /// A stack of what has a policy on the resource and one on the project.
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
     let data = stack.frozen("data", Storage::new());
     stack.frozen("cache", alien_core::Kv::new());
-    stack.live("api", Function::new(Code::image(image("small")), "api"));
+    stack.live("api", Function::new(code("small"), "api"));
     stack.profile("api", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.build().unwrap()
 }
@@ -32,13 +38,13 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    manager.update(&api, FunctionUpdate::new().image(image("second"))).await.unwrap();
+    manager.update(&api, FunctionUpdate::new().with_code(code("second"))).await.unwrap();
     let made = calls.operations();
     let enter = "iamcredentials.projects.serviceAccounts.generateAccessToken";
     let (patch, look) = ("run.projects.locations.services.patch", "run.projects.locations.services.get");
     assert_eq!(made[..3], [enter, patch, look], "{made:?}");
     assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Of a revision that does not work the reason is told, and what was runs on.
@@ -48,14 +54,14 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    let broken = image("x").replace("/echo@", "/broken@");
-    let error = manager.update(&api, FunctionUpdate::new().image(broken)).await.unwrap_err();
+    let broken = image("x").replace("/echo@", "/broken@").parse().unwrap();
+    let error = manager.update(&api, FunctionUpdate::new().with_code(broken)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
-    assert!(error.to_string().contains("the previous revision was put back"), "{error}");
+    assert!(error.is_put_back() && error.to_string().contains("the previous revision was put back"), "{error}");
     let body = peer.sim.body(&deployment.resources["api"]).unwrap();
     assert_eq!(body["template"]["containers"][0]["image"], image("small"), "{body}");
-    assert!(manager.heartbeat(&api).await.unwrap().health == alien_core::Health::Healthy);
-    case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    assert!(manager.heartbeat(&api).await.unwrap().health == Health::Healthy);
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Whether each binding that is rendered stands in the policy of what it is on.
@@ -91,9 +97,9 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
     peer.sim.bind(&project(), "roles/owner", second);
     let cases = [("one", ADMIN), ("two", second)].map(|(prefix, admin)| {
         let mut case = Case::new(peer, prefix, stack.clone());
-        let how = quickly(HurriedClock::begin(), Duration::from_secs(600)).recorder(calls.recorder());
-        let (id, target) = (case.invitation.id, case.target.clone());
-        case.provisioner = std::sync::Arc::new(alien_gcp::provisioner(&peer.config(admin), id, target, how));
+        let how = quickly(HurriedClock::begin(), Duration::from_secs(600)).with_recorder(calls.recorder());
+        let config = peer.config(admin).with_calls(how);
+        case.admin = alien_gcp::admin(&config, case.invitation.id, case.target.clone());
         case
     });
     let release: Release = release(&stack, &[]);
@@ -106,7 +112,7 @@ pub(crate) async fn nobody_disturbs_anothers_bindings(peer: &Peer) {
         let work = cases.iter().zip(&deployments).map(|(case, deployment)| {
             let release = &release;
             async move {
-                case.provisioner.revoke(deployment, &run()).await.unwrap();
+                case.admin.revoke(deployment).await.unwrap();
                 case.up(release, None).await.unwrap();
             }
         });
@@ -148,7 +154,7 @@ pub(crate) async fn roles_are_shared_and_taken_back(peer: &Peer) {
     let answer = client.delete(format!("{}{deleted}", peer.sim.url())).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     peer.sim.set_role(&widened, &["storage.buckets.get", "storage.buckets.delete"]);
-    let plan = one.provisioner.plan(&release, Some(&first), &run()).await.unwrap();
+    let plan = one.admin.plan(&release).previous(&first).await.unwrap();
     assert!(plan.to_string().contains("permits something else"), "{plan}");
     let _ = peer.sim.take_requests();
     let third = Case::new(peer, "three", stack.clone());
@@ -175,9 +181,10 @@ pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
         }
     });
     // No call is tried again, but for what was just granted.
-    let vendor = peer.impersonator(quickly(clock, Duration::ZERO));
+    let vendor = peer.vendor(quickly(clock, Duration::ZERO));
     vendor.register(&case.invitation, &deployment).await.unwrap();
-    let denied = peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor());
+    let denied =
+        peer.sim.decisions().iter().any(|decision| !decision.allowed && decision.principal == peer.vendor_member());
     assert!(denied, "nothing was denied at first, and nothing was shown");
     peer.sim.faults().propagation(Duration::ZERO);
     let (manager, calls) = case.manager(&deployment);
@@ -193,8 +200,8 @@ pub(crate) async fn a_grant_that_takes_its_time_is_waited_for(peer: &Peer) {
 /// The queue that starts a function pushes to it, under the function's own identity; what was dead is kept.
 pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let mut stack = Stack::builder("pushed");
-    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
-    stack.live("api", Function::new(Code::image(image("pushed")), "api").trigger(&jobs));
+    let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
+    stack.live("api", Function::new(code("pushed"), "api").with_trigger(&jobs));
     stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE]));
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "pushed", stack.clone());
@@ -211,16 +218,16 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let api = manager.find::<Function, Live>("api").unwrap();
     let patience = Patience::new();
     loop {
-        let lines = manager.logs(&api, jiff::Timestamp::UNIX_EPOCH);
+        let lines = manager.logs(&api).read();
         let lines = futures_util::TryStreamExt::try_collect::<Vec<_>>(lines).await.unwrap();
         if lines.iter().any(|line| line.text.contains("aGVsbG8=")) {
             break;
         }
         patience.wait(&*peer.calling().clock, &lines).await;
     }
-    let plan = case.provisioner.plan(&release(&stack, &[]), Some(&deployment), &run()).await.unwrap();
+    let plan = case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
-    let remains = case.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await.unwrap();
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
     let left: Vec<String> = peer.sim.things().into_iter().filter(|name| name.contains("pushed")).collect();
     assert_eq!(left, [""; 0]);
@@ -233,11 +240,10 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     let release = release(&stack, &[]);
     let id = case.invitation.id;
     let refused = async |principal: &str, target: alien_gcp::Target, words: &[&str]| {
-        let provisioner = alien_gcp::provisioner(&peer.config(principal), id, target, peer.calling());
-        let plan = alien_core::Provision::plan(&provisioner, &release, None, &run()).await;
-        let told = match plan {
+        let admin = alien_gcp::admin(&peer.config(principal).with_calls(peer.calling()), id, target);
+        let told = match admin.plan(&release).await {
             Ok(plan) => {
-                let error = alien_core::Provision::apply(&provisioner, &plan, &run(), &Silent).await.unwrap_err();
+                let error = admin.apply(&plan).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Input, "{error}");
                 error.to_string()
             }
@@ -252,7 +258,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     refused(ADMIN, other, &[NUMBER, "not `999999999999`"]).await;
 
     // An admin with the provisioning documents, but for one permission.
-    let rendered = alien_core::render::<Gcp>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = "user:less@example.com";
     for binding in &provisioning.bindings {
@@ -282,7 +288,7 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
 pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let stack = product(&peer.code("first"));
     let case = Case::new(peer, "exactly", stack.clone());
-    let rendered = alien_core::render::<Gcp>(&stack, &case.target).unwrap();
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
     let provisioning = &rendered.documents.layers.principals(Layer::Provisioning)[0];
     let admin = "user:exact@example.com";
     let mut policy: Value = peer.sim.policy(&project()).unwrap();
@@ -300,15 +306,12 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
         policy["bindings"].as_array_mut().unwrap().push(bound);
     }
     peer.sim.set_policy(&project(), &policy);
-    let how = peer.calling();
-    let provisioner = alien_gcp::provisioner(&peer.config(admin), case.invitation.id, case.target.clone(), how);
-    let release = release(&stack, &[]);
-    let plan = alien_core::Provision::plan(&provisioner, &release, None, &run()).await.unwrap();
-    let deployment = alien_core::Provision::apply(&provisioner, &plan, &run(), &Silent).await.unwrap();
-    alien_core::Provision::revoke(&provisioner, &deployment, &run()).await.unwrap();
-    let remains = alien_core::Provision::destroy(&provisioner, &deployment, Data::KeepUnlessEmpty, &run(), &Silent)
-        .await
-        .unwrap();
+    let config = peer.config(admin).with_calls(peer.calling());
+    let admin = alien_gcp::admin(&config, case.invitation.id, case.target.clone());
+    let plan = admin.plan(&release(&stack, &[])).await.unwrap();
+    let deployment = admin.apply(&plan).await.unwrap();
+    admin.revoke(&deployment).await.unwrap();
+    let remains = admin.destroy(&deployment).await.unwrap();
     assert!(remains.foreign.is_empty(), "{remains:?}");
 }
 
@@ -316,7 +319,7 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
 pub(crate) async fn what_the_organisation_forbids_is_explained(peer: &Peer) {
     peer.sim.faults().refuse_all_users();
     let mut stack = Stack::builder("public");
-    stack.live("api", Function::new(Code::image(image("public")), "api").public());
+    stack.live("api", Function::new(code("public"), "api").with_public_url());
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "public", stack.clone());
@@ -369,9 +372,69 @@ pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
         assert_eq!(filter.contains(&format!("\"closed-{service}-6\"")), taken, "{service}: {filter}");
     }
     assert!(!peer.sim.things().iter().any(|name| name.ends_with("/closed-frozen-6")), "nobody may read frozen logs");
-    assert_eq!(members(&deployment.identity), [peer.vendor()].into());
+    assert_eq!(members(&deployment.identity), [peer.vendor_member()].into());
     let field = format!("{}/collectionGroups/items/fields/expires", deployment.resources["cache"]);
     assert_eq!(peer.sim.body(&field).unwrap()["ttlConfig"]["state"], "ACTIVE");
+}
+
+/// Of a network of the customer's, code is placed in the subnetwork that was given, and nobody is let do anything with it.
+pub(crate) async fn a_given_subnetwork_is_used(peer: &Peer) {
+    let mut own = Stack::builder("own");
+    own.frozen("net", Network::new("10.30.0.0/16"));
+    let own = own.build().unwrap();
+    let made = Case::new(peer, "customers", own.clone()).up(&release(&own, &[]), None).await.unwrap();
+    let network = made.resources["net"].rsplit('/').next().unwrap();
+    let inner = format!("//compute.googleapis.com/projects/{PROJECT}/regions/{LOCATION}/subnetworks/inner");
+    let url = format!("{}/compute/v1/projects/{PROJECT}/regions/{LOCATION}/subnetworks", peer.sim.url());
+    let path = format!("projects/{PROJECT}/global/networks/{network}");
+    let body = json!({ "name": "inner", "network": path, "ipCidrRange": "10.40.0.0/24" }).to_string();
+    let request = reqwest::Client::new().post(url).bearer_auth(peer.sim.token(ADMIN)).body(body);
+    let answer = request.header("content-type", "application/json").send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{answer:?}");
+
+    let mut stack = Stack::builder("adopts");
+    let net = stack.frozen("net", Network::default());
+    stack.live("worker", Container::new(code("worker"), "worker").with_network(&net));
+    stack.profile("worker", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "adopts", stack.clone());
+    let given = |subnet: &str| {
+        let existing = Existing::new(network).with_subnets([subnet]);
+        release(&stack.with_existing(&net, existing).unwrap(), &[])
+    };
+    let error = case.admin.plan(&given("outer")).await.unwrap_err();
+    assert_eq!((error.kind(), error.resource()), (ErrorKind::NotFound, Some("net")), "{error}");
+    assert!(error.to_string().contains("has no subnetwork `outer` in `europe-west3`"), "{error}");
+
+    let deployment = case.up(&given("inner"), None).await.unwrap();
+    let subnetwork = || {
+        let body = peer.sim.body(&deployment.resources["worker"]).unwrap();
+        body["template"]["vpcAccess"]["networkInterfaces"][0]["subnetwork"].as_str().unwrap().to_owned()
+    };
+    let expected = inner.trim_start_matches("//compute.googleapis.com/");
+    assert_eq!(subnetwork(), expected);
+    let (manager, _) = case.manager(&deployment);
+    for resource in manager.resources() {
+        let beat = manager.heartbeat(&resource).await.unwrap();
+        assert_eq!(beat.health, Health::Healthy, "{resource:?}: {beat:?}");
+    }
+    let worker = manager.find::<Container, Live>("worker").unwrap();
+    manager.update(&worker, ContainerUpdate::new().with_code(code("next"))).await.unwrap();
+    assert_eq!(subnetwork(), expected, "the vendor's update moves nothing");
+    let plan = case.admin.plan(&given("inner")).previous(&manager.deployment()).await.unwrap();
+    assert!(plan.to_string().contains("other code"), "{plan}");
+    let policy = peer.sim.policy(&inner).unwrap_or_default();
+    assert_eq!(policy["bindings"].as_array().map_or(0, Vec::len), 0, "{policy:#}");
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    assert!(remains.kept.is_empty(), "{remains:?}");
+    assert!(peer.sim.things().contains(&inner), "what is the customer's stays");
+
+    // Code that ran in the one is moved to the other where the customer says so.
+    let first = case.up(&given("inner"), None).await.unwrap();
+    let plan = case.admin.plan(&given(network)).previous(&first).await.unwrap();
+    assert!(plan.to_string().contains("other settings"), "{plan}");
+    case.up(&given(network), Some(&first)).await.unwrap();
+    assert!(subnetwork().ends_with(&format!("/subnetworks/{network}")), "{}", subnetwork());
 }
 
 /// What was given before the customer took the access back is worth nothing.
@@ -387,7 +450,7 @@ pub(crate) async fn a_token_from_before_is_worth_nothing(peer: &Peer) {
         answer.status().as_u16()
     };
     assert_eq!(look().await, 200);
-    case.provisioner.revoke(&deployment, &run()).await.unwrap();
+    case.admin.revoke(&deployment).await.unwrap();
     assert_eq!(look().await, 403);
     case.up(&release(&stack, &[]), None).await.unwrap();
     assert_eq!(look().await, 200, "the customer let the vendor in again, and the token has not ended");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{CallConfig, Code, Deployment, DeploymentId, Impersonate, Provision};
+use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Config, Gcp, Target};
 use alien_sim::gcp::Gcp as Sim;
@@ -45,10 +45,11 @@ impl Peer {
 
     /// What `principal` calls with.
     pub(crate) fn config(&self, principal: &str) -> Config {
-        Config::from_token(&self.sim.token(principal)).unwrap().endpoint(self.sim.url())
+        Config::from_token(&self.sim.token(principal)).unwrap().with_endpoint(self.sim.url())
     }
 
-    pub(crate) fn vendor(&self) -> String {
+    /// The vendor's service account, as policies name it.
+    pub(crate) fn vendor_member(&self) -> String {
         format!("serviceAccount:{}", self.vendor)
     }
 
@@ -57,7 +58,7 @@ impl Peer {
         let email = deployment.identity.rsplit('/').next().unwrap();
         let url = format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", self.sim.url());
         let body = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "900s" });
-        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor()));
+        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor_member()));
         let request = request.header("content-type", "application/json").body(body.to_string());
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200, "{answer:?}");
@@ -74,8 +75,8 @@ pub(crate) fn rendered(deployment: &Deployment) -> Principal {
 
 /// The image that does what a function should, by its digest.
 pub(crate) fn image(says: &str) -> String {
-    let Code::Zip(digest) = Code::zip(says.as_bytes()) else { unreachable!("a zip is named by its digest") };
-    format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{digest}")
+    let code = Code::zip(says.as_bytes());
+    format!("{LOCATION}-docker.pkg.dev/{PROJECT}/app/echo@{}", code.only().unwrap().digest())
 }
 
 /// A custom role of the customer's project.
@@ -111,12 +112,12 @@ impl World for Peer {
         quickly(HurriedClock::begin(), Duration::from_secs(120))
     }
 
-    fn provisioner(&self, id: DeploymentId, target: Target, how: CallConfig) -> Arc<dyn Provision> {
-        Arc::new(alien_gcp::provisioner(&self.config(ADMIN), id, target, how))
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        alien_gcp::admin(&self.config(ADMIN).with_calls(how), id, target)
     }
 
-    fn impersonator(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        Arc::new(alien_gcp::impersonator(&self.config(&self.vendor()), how))
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        alien_gcp::vendor(&self.config(&self.vendor_member()).with_calls(how))
     }
 
     fn code(&self, says: &str) -> Shipped {

@@ -142,6 +142,8 @@ async fn networks_in_use_stay_and_their_policy_is_asked() {
     assert_eq!(operation["status"], "DONE");
     let poll = format!("{base}/regions/us-central1/operations/{}", operation["name"].as_str().unwrap());
     assert_eq!(world.does("GET", &poll, Value::Null).await["operationType"], "insert");
+    let network = world.does("GET", &format!("{base}/global/networks/net"), Value::Null).await;
+    assert_eq!(network["subnetworks"], json!([format!("{}{path}/sub", world.gcp.url())]), "it tells what is in it");
     let firewall = json!({"name": "wall", "network": "global/networks/net", "denied": [{"IPProtocol": "all"}]});
     assert_eq!(world.call(&user, "POST", &format!("{base}/global/firewalls"), firewall.clone()).await.0, 403);
     world.does("POST", &format!("{base}/global/firewalls"), firewall).await;

@@ -1,7 +1,7 @@
 //! Calls that functions and containers share: for their logs.
 
-use alien_core::adapter::{Marks, Observed, ResultExt};
-use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
+use alien_core::adapter::{LogPage, LogQuery, Marks, Observed, ResultExt};
+use alien_core::{Error, ErrorKind, LogLine, Result};
 use jiff::Timestamp;
 
 use crate::client::{Context, failure};

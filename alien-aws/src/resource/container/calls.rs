@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt, environment, last};
-use alien_core::{Code, Container, Data, Error, ErrorKind, Health, Heartbeat, LogPage, LogQuery, Resource, Result};
+use alien_core::adapter::{
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, environment, last,
+};
+use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
@@ -36,7 +38,7 @@ const MAIN: &str = "main";
 impl Reconcile<Aws, Clients> for Container {
     /// One call: the service's tags tell whether it exists and whose it is. ECS lists a deleted service for a while.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        let copies = self.copies().min;
+        let copies = self.replicas().min;
         Ok(look(cx).await?.map_or(Observed::Absent, |service| {
             let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
             let finished = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
@@ -213,7 +215,7 @@ async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<
 
 /// How many tasks run: the minimum of the stack. Nothing scales them up.
 fn copies(container: &Container) -> i32 {
-    i32::try_from(container.copies().min).unwrap_or(i32::MAX)
+    i32::try_from(container.replicas().min).unwrap_or(i32::MAX)
 }
 
 /// Builds the task definition. The task role is also the execution role: it writes the logs and pulls the image.
@@ -222,14 +224,14 @@ async fn definition(
     resource: &Resource,
     container: &Container,
 ) -> Result<RegisterTaskDefinitionFluentBuilder> {
-    let Code::Image(image) = container.code() else {
+    let Some(CodeForm::Image(image)) = container.code().only() else {
         return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
     };
     let role = cx.full_name(Scope::RoleForTasks)?;
     let family = cx.full_name(Scope::TaskFamily)?.trim_end_matches(":*");
     let variables = environment(cx, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-    let port = container.listens_on().map(i32::from).map(|port| {
+    let port = container.port().map(i32::from).map(|port| {
         PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
     });
     let logs = LogConfiguration::builder()
@@ -254,8 +256,8 @@ async fn definition(
         .family(last(family))
         .requires_compatibilities(Compatibility::Fargate)
         .network_mode(NetworkMode::Awsvpc)
-        .cpu((container.cpu() * 1024 / 1000).to_string())
-        .memory(container.memory().to_string())
+        .cpu((container.cpu_millis() * 1024 / 1000).to_string())
+        .memory(container.memory_mib().to_string())
         .task_role_arn(role)
         .execution_role_arn(role)
         .container_definitions(main.build()))

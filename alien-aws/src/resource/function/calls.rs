@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State as SetUp, environment, or_undo,
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State as SetUp,
+    environment, or_undo,
 };
-use alien_core::{Code, Data, Error, ErrorKind, Function, Health, Heartbeat, LogPage, LogQuery, Resource, Result};
+use alien_core::{Code, CodeForm, Data, Error, ErrorKind, Function, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput as Found;
@@ -77,8 +78,8 @@ impl Reconcile<Aws, Clients> for Function {
             .function_name(name)
             .role(cx.full_name(Scope::RoleForLambda)?)
             .architectures(Architecture::X8664)
-            .memory_size(number(self.memory()))
-            .timeout(number(self.longest_run().as_secs()))
+            .memory_size(number(self.memory_mib()))
+            .timeout(number(self.timeout().as_secs()))
             .environment(variables(cx, resource).await?)
             .set_vpc_config(vpc)
             .set_tags(Some(tags.into()));
@@ -181,7 +182,8 @@ impl Operate<Aws, Clients> for Function {
             settle(cx).await
         };
         if code {
-            if matches!(self.code(), Code::Zip(_)) != matches!(will.code(), Code::Zip(_)) {
+            let is_zip = |function: &Self| matches!(function.code().only(), Some(CodeForm::Zip(_)));
+            if is_zip(self) != is_zip(will) {
                 let what =
                     "Lambda cannot turn a zip into an image or an image into a zip; add a function with another id";
                 return Err(Error::new(ErrorKind::Unsupported, what));
@@ -209,7 +211,7 @@ impl Operate<Aws, Clients> for Function {
     /// Sends a command and waits for the answer. It is repeated only if Lambda certainly did not receive it.
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
         let name = cx.name(Scope::Function)?;
-        let longest = self.longest_run() + Duration::from_secs(10);
+        let longest = self.timeout() + Duration::from_secs(10);
         cx.call_once(&[op::INVOKE_FUNCTION], || async move {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
@@ -238,18 +240,19 @@ enum Package {
 
 impl Package {
     fn of(code: &Code, zip: Option<&Arc<[u8]>>) -> Result<Self> {
-        match (code, zip) {
-            (Code::Image(image), _) => Ok(Self::Image(image.clone())),
-            (Code::Zip(_), Some(zip)) if zip.len() > MOST => {
+        match (code.only(), zip) {
+            (Some(CodeForm::Image(image)), _) => Ok(Self::Image(image)),
+            (Some(CodeForm::Zip(_)), Some(zip)) if zip.len() > MOST => {
                 let what = format!("the zip has {} bytes, but Lambda accepts {MOST} at most", zip.len());
                 let help = "leave out files that it does not need, or ship the function as an image";
                 Err(Error::new(ErrorKind::Input, format!("{what}; {help}")))
             }
-            (Code::Zip(_), Some(zip)) => Ok(Self::Zip(Blob::new(zip.to_vec()))),
-            (Code::Zip(digest), None) => {
+            (Some(CodeForm::Zip(_)), Some(zip)) => Ok(Self::Zip(Blob::new(zip.to_vec()))),
+            (Some(CodeForm::Zip(digest)), None) => {
                 let what = format!("the bytes of the zip `{digest}` are missing; give the file with this digest");
                 Err(Error::new(ErrorKind::Input, what))
             }
+            (None, _) => Err(Error::new(ErrorKind::Internal, "the code has no form that Lambda runs")),
         }
     }
 }
@@ -272,8 +275,8 @@ async fn settings(
 ) -> Result<UpdateFunctionConfigurationFluentBuilder> {
     let request = cx.clients.lambda.update_function_configuration().function_name(cx.name(Scope::Function)?);
     Ok(request
-        .memory_size(number(function.memory()))
-        .timeout(number(function.longest_run().as_secs()))
+        .memory_size(number(function.memory_mib()))
+        .timeout(number(function.timeout().as_secs()))
         .environment(variables(cx, resource).await?))
 }
 
@@ -291,7 +294,7 @@ async fn variables(cx: Context<'_>, resource: &Resource) -> Result<Environment> 
 
 /// The subnets and security groups of its network; `None` if it has no network.
 async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
-    let Some(network) = function.network_id() else { return Ok(None) };
+    let Some(network) = function.network() else { return Ok(None) };
     let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
     let placed = VpcConfig::builder()
         .set_subnet_ids(Some(placement.subnets))
@@ -310,7 +313,7 @@ fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
 /// Placing a function in a network takes permissions to describe the network
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
 fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
-    match function.network_id() {
+    match function.network() {
         Some(_) => &[op::DESCRIBE_VPCS, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
         None => &[],
     }
@@ -319,11 +322,9 @@ fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
 /// Whether the function runs this code. Lambda gives the digest of a zip in base64, that of an image in hexadecimal.
 fn runs(found: &Found, code: &Code) -> bool {
     let known = found.code_sha256().unwrap_or_default();
-    let digest = match code {
-        Code::Zip(digest) => digest.as_str(),
-        Code::Image(image) => image.rsplit('@').next().unwrap_or_default(),
-    };
-    let Some(digits) = digest.strip_prefix("sha256:") else { return false };
+    let form = code.only();
+    let digest = form.as_ref().map(CodeForm::digest).and_then(|digest| digest.strip_prefix("sha256:"));
+    let Some(digits) = digest else { return false };
     known == digits || Some(known) == base64(digits).as_deref()
 }
 
@@ -363,8 +364,8 @@ async fn differs(cx: Context<'_>, found: &Found, resource: &Resource, function: 
         Some(wanted) if !wanted.is_empty() => has == Some(wanted),
         _ => has.is_none_or(std::collections::HashMap::is_empty),
     };
-    Ok(found.memory_size() != Some(number(function.memory()))
-        || found.timeout() != Some(number(function.longest_run().as_secs()))
+    Ok(found.memory_size() != Some(number(function.memory_mib()))
+        || found.timeout() != Some(number(function.timeout().as_secs()))
         || !same_variables)
 }
 

@@ -158,7 +158,7 @@ async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
         matches!(found.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
     });
     let has = found.as_ref().and_then(|found| found.attribute_name());
-    let wanted = kv.time_to_live_attribute();
+    let wanted = kv.time_to_live();
     if has == wanted {
         return Ok(());
     }

@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use alien_core::adapter::{
-    DeploymentContext, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, last,
+    DeploymentContext, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Subject, last,
 };
-use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result, Subject};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
 
 use crate::Aws;
@@ -55,7 +55,7 @@ impl Reconcile<Aws, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let deployment = cx.deployment();
         let arn = |vpc: &str| Arns(deployment.target()).regional("ec2", &["vpc/", vpc]);
-        if let Some(vpc) = self.existing_name() {
+        if let Some(vpc) = self.existing().map(|existing| existing.id.as_str()) {
             let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
             if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
                 return Ok(Observed::Adopted { id: arn(vpc) });
@@ -164,7 +164,7 @@ impl Operate<Aws, Clients> for Network {
     /// The id of the VPC. During set-up it is looked up, because the id is recorded only afterwards.
     async fn address(&self, cx: Context<'_>) -> Result<String> {
         let deployment = cx.deployment();
-        if self.existing_name().is_none() && !deployment.ids.contains_key(cx.resource()?.id()) {
+        if self.existing().is_none() && !deployment.ids.contains_key(cx.resource()?.id()) {
             return Ok(placement(cx, cx.subject).await?.vpc);
         }
         Ok(last(deployment.id_of(cx.subject)).to_owned())
@@ -320,18 +320,25 @@ pub(crate) struct Placement {
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html>).
 const MOST: usize = 16;
 
-/// Where to place code in a network. For a network of the customer's: all its subnets and its default security group.
+/// Where to place code in a network. For a network of the customer's: the subnets that the customer gave, else all of its
+/// subnets, and its default security group.
 pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
     let deployment = cx.deployment();
-    let existing = deployment.resource(network)?.existing_name();
-    let (subnets, groups) = match existing {
+    let existing = deployment.resource(network)?.existing();
+    let (subnets, groups) = match existing.map(|existing| existing.id.as_str()) {
         Some(vpc) => (filters(&[("vpc-id", vpc)]), filters(&[("vpc-id", vpc), ("group-name", "default")])),
         None => {
             let own = marked(deployment, network, None)?;
             (own.clone(), own)
         }
     };
-    let subnets = list(cx, SUBNETS, subnets).await?;
+    let mut subnets = list(cx, SUBNETS, subnets).await?;
+    let given = existing.map_or(&[][..], |existing| &existing.subnets);
+    if let Some(missing) = given.iter().find(|given| subnets.iter().all(|(id, _)| id != *given)) {
+        let what = format!("the network has no subnet `{missing}`; give one that it has, or none to use all of them");
+        return Err(Error::new(ErrorKind::NotFound, what).at(deployment.subject_name(network)));
+    }
+    subnets.retain(|(id, _)| given.is_empty() || given.contains(id));
     let groups = list(cx, GROUPS, groups).await?;
     let vpc = subnets.first().and_then(|(_, subnet)| subnet.text("vpcId"));
     let (Some(vpc), false) = (vpc.map(str::to_owned), groups.is_empty()) else {

@@ -72,7 +72,7 @@ impl Reconcile<Aws, Clients> for Queue {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let redrive = match self.dead_letter_deliveries() {
+        let redrive = match self.dead_letters_after() {
             Some(deliveries) => {
                 dead_letters(cx, marks).await?;
                 // A number as text: SQS accepts both, and returns text.

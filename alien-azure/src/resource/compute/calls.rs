@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, State as SetUp, last, or_undo};
-use alien_core::{Error, ErrorKind, Health, Heartbeat, Result, Subject};
+use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, State as SetUp, Subject, last, or_undo};
+use alien_core::{Error, ErrorKind, Health, Heartbeat, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;

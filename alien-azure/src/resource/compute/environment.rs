@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::{Marks, Observed, Removal, ResultExt, last};
-use alien_core::{Error, Lifecycle, Result, Subject};
+use alien_core::adapter::{Marks, Observed, Removal, ResultExt, Subject, last};
+use alien_core::{Error, Lifecycle, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -284,7 +284,9 @@ pub(crate) async fn make(
     });
     match network {
         Some(network) => {
-            let subnet = network::subnet(network.full_name(Scope::VirtualNetwork)?, lifecycle);
+            let settings = network.resource()?.settings_of();
+            let name = settings.map_or(lifecycle.name(), |settings| network::subnet(settings, lifecycle));
+            let subnet = [network.full_name(Scope::VirtualNetwork)?, "/subnets/", name].concat();
             if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.insert("vnetConfiguration".to_owned(), json!({ "infrastructureSubnetId": subnet }));
             }

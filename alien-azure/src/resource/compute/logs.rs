@@ -1,7 +1,8 @@
 //! Reads the logs of an app from the workspace of its environment.
 //! <https://learn.microsoft.com/azure/container-apps/log-monitoring>
 
-use alien_core::{Error, ErrorKind, LogLine, LogPage, LogQuery, Result};
+use alien_core::adapter::{LogPage, LogQuery};
+use alien_core::{Error, ErrorKind, LogLine, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alien_core::adapter::environment;
-use alien_core::{Code, Error, ErrorKind, Resource, Result};
+use alien_core::{CodeForm, Error, ErrorKind, Resource, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -201,7 +201,7 @@ pub(crate) struct Ingress {
 pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, client_id: &str) -> Result<Template> {
     let compute =
         resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "the resource has no code"))?;
-    let Code::Image(image) = compute.code else {
+    let Some(CodeForm::Image(image)) = compute.code.only() else {
         return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
     };
     let mut variables = environment(cx, resource).await?;
@@ -210,7 +210,7 @@ pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, 
     let each = |(name, value)| Variable { name, value: Some(value), secret_ref: None };
     let container = Container {
         name: "app".to_owned(),
-        image: image.clone(),
+        image,
         env: variables.into_iter().map(each).collect(),
         resources: part.resources.clone(),
         ..Container::default()

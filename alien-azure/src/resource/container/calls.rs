@@ -1,7 +1,7 @@
 //! The calls for a container: what differs from a function's app.
 
-use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal};
-use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Result};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal};
+use alien_core::{Container, Data, Heartbeat, Result};
 use async_trait::async_trait;
 
 use super::super::compute::template::{Ingress, Part, Resources, Scale};
@@ -11,13 +11,13 @@ use crate::client::{Clients, Context};
 
 /// The parts of a container's app. Replicas run whether there are requests or not.
 fn part(container: &Container) -> Part {
-    let copies = container.copies();
+    let copies = container.replicas();
     let ingress = |target_port| Ingress { external: false, target_port, allow_insecure: false };
     Part {
-        resources: Resources::of_memory(container.memory()),
+        resources: Resources::of_memory(container.memory_mib()),
         scale: Scale { min_replicas: copies.min, max_replicas: copies.max, rules: Vec::new() },
         variables: Vec::new(),
-        ingress: container.listens_on().map(ingress),
+        ingress: container.port().map(ingress),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
-use alien_core::{Data, Error, ErrorKind, Function, Grant, Heartbeat, LogPage, LogQuery, Resource, Result, Set};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::{Data, Error, ErrorKind, Function, Grant, Heartbeat, Resource, Result, Set};
 use async_trait::async_trait;
 use azure_core::http::Method;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Par
     }
     let ingress = |external| Ingress { external, target_port: PORT, allow_insecure: false };
     Ok(Part {
-        resources: Resources::of_memory(function.memory()),
+        resources: Resources::of_memory(function.memory_mib()),
         scale: Scale { min_replicas: 0, max_replicas: MOST, rules },
         variables,
         ingress: match function.is_public() {
@@ -110,7 +110,7 @@ impl Operate<Azure, Clients> for Function {
     /// Sends a command and waits for its answer. It is repeated only if the queue certainly did not accept it.
     /// <https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue>
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
-        let patience = self.longest_run() + Duration::from_secs(60);
+        let patience = self.timeout() + Duration::from_secs(60);
         let (namespace, commands) = queue::split(cx.full_name(Scope::CommandQueue)?);
         let (_, answers) = queue::split(cx.full_name(Scope::AnswerQueue)?);
         let id = Uuid::new_v4().to_string();

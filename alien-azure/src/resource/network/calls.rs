@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::compute::environment;
+use super::LIFECYCLES;
 use crate::Azure;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
@@ -54,13 +55,13 @@ impl State for Found {
 }
 
 impl Found {
-    fn subnet(&self, lifecycle: Lifecycle) -> Option<&Value> {
-        self.properties.subnets.iter().find(|subnet| is_named(subnet, lifecycle))
+    fn subnet(&self, name: &str) -> Option<&Value> {
+        self.properties.subnets.iter().find(|subnet| is_named(subnet, name))
     }
 
-    /// Whether the subnet for a lifecycle can hold environments.
-    fn takes(&self, lifecycle: Lifecycle) -> bool {
-        let delegations = self.subnet(lifecycle).and_then(|subnet| subnet.pointer("/properties/delegations"));
+    /// Whether the subnet of this name can hold environments.
+    fn takes(&self, name: &str) -> bool {
+        let delegations = self.subnet(name).and_then(|subnet| subnet.pointer("/properties/delegations"));
         let to = |delegation: &Value| {
             let service = delegation.pointer("/properties/serviceName").and_then(Value::as_str).unwrap_or_default();
             service.eq_ignore_ascii_case(DELEGATION)
@@ -69,11 +70,9 @@ impl Found {
     }
 }
 
-fn is_named(subnet: &Value, lifecycle: Lifecycle) -> bool {
-    subnet.get("name").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(lifecycle.name()))
+fn is_named(subnet: &Value, wanted: &str) -> bool {
+    subnet.get("name").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(wanted))
 }
-
-const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
 
 async fn look(cx: Context<'_>) -> Result<Found> {
     let id = cx.full_name(Scope::VirtualNetwork)?;
@@ -84,14 +83,14 @@ async fn look(cx: Context<'_>) -> Result<Found> {
 impl Reconcile<Azure, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let id = cx.full_name(Scope::VirtualNetwork)?;
-        if self.existing_name().is_some() {
+        if self.existing().is_some() {
             let found = look(cx).await?;
             return adopted(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
         }
         let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
         let Some(found) = found else { return Ok(Observed::Absent) };
         let observed = tags::observed(cx.deployment(), id, found.tags.as_ref());
-        let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(*lifecycle));
+        let drift = LIFECYCLES.into_iter().find(|lifecycle| !found.takes(lifecycle.name()));
         Ok(observed.drifted(drift.map(|lifecycle| format!("its subnet `{}` is not as it should be", lifecycle.name()))))
     }
 
@@ -121,9 +120,9 @@ impl Reconcile<Azure, Clients> for Network {
             return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
         }
         let wanted = LIFECYCLES.into_iter().zip(subnets(self)?);
-        for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(*lifecycle)) {
+        for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(lifecycle.name())) {
             let _turn = cx.clients.network.lock().await;
-            let subnet_id = super::subnet(id, lifecycle);
+            let subnet_id = [id, "/subnets/", lifecycle.name()].concat();
             cx.call(&[op::PUT_SUBNET], || async { cx.clients.put(&subnet_id, &subnet).await }).await?;
             settle::made(cx, PATIENCE, || look(cx)).await?;
         }
@@ -180,12 +179,10 @@ fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
             network == Some(id) && resource.lifecycle() == *lifecycle
         })
     };
-    let lacking: Vec<&str> = LIFECYCLES
-        .into_iter()
-        .filter(stands)
-        .filter(|lifecycle| !found.takes(*lifecycle))
-        .map(Lifecycle::name)
-        .collect();
+    let network = cx.resource()?.settings_of::<Network>();
+    let named = |lifecycle| network.map_or("", |network| super::subnet(network, lifecycle));
+    let lacking: Vec<&str> =
+        LIFECYCLES.into_iter().filter(stands).map(named).filter(|name| !found.takes(name)).collect();
     if lacking.is_empty() {
         return Ok(());
     }

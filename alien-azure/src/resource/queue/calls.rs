@@ -3,8 +3,8 @@
 //! A queue cannot have tags. It is ours if the namespace is, because only this library creates queues there. One call
 //! sets everything, so a queue is finished if its settings match the stack.
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
-use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result, Subject};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, Subject};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result};
 use async_trait::async_trait;
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ fn seconds(text: &str) -> Option<i64> {
 }
 
 fn deliveries(queue: &Queue) -> u32 {
-    queue.dead_letter_deliveries().unwrap_or(MOST)
+    queue.dead_letters_after().unwrap_or(MOST)
 }
 
 fn is_set(found: &Says, queue: &Queue) -> bool {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{Change, Marks, Observed, Operation, Removal, ResultExt, environment, last, or_undo};
-use alien_core::{Code, Error, ErrorKind, Health, Heartbeat, Resource, Result};
+use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
@@ -15,6 +15,7 @@ use google_cloud_run_v2::model::{
 };
 use google_cloud_wkt::FieldMask;
 
+use super::super::network::calls::subnetwork;
 use crate::client::{Context, failure, labels};
 use crate::identity::calls::admit;
 use crate::naming::relative;
@@ -75,8 +76,12 @@ fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String
     let same_port = due.ports.is_empty() || ports(&is) == ports(&due);
     let place = |template: &RevisionTemplate| {
         let access = template.vpc_access.clone().unwrap_or_default();
-        let interfaces = access.network_interfaces.into_iter();
-        interfaces.map(|one| last(&one.subnetwork).to_owned()).collect::<Vec<_>>()
+        // Where none is named, Cloud Run takes the subnetwork with the network's name.
+        let named = |one: &NetworkInterface| match one.subnetwork.as_str() {
+            "" => last(&one.network).to_owned(),
+            subnetwork => last(subnetwork).to_owned(),
+        };
+        access.network_interfaces.iter().map(named).collect::<Vec<_>>()
     };
     // We set none of these, so anything in them was set by somebody else.
     let more = found.containers.len() > 1 || !found.volumes.is_empty() || !is.command.is_empty() || !is.args.is_empty();
@@ -115,8 +120,9 @@ fn variables(container: &Container) -> BTreeMap<&str, Option<&str>> {
 pub(crate) async fn revision(cx: Context<'_>, resource: &Resource) -> Result<(RevisionTemplate, Container)> {
     let compute =
         resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "the resource has no code"))?;
-    let Code::Image(image) = compute.code else {
-        return Err(Error::new(ErrorKind::Input, "Cloud Run runs images, and this is a zip"));
+    let Some(CodeForm::Image(image)) = compute.code.only() else {
+        let what = format!("Cloud Run runs a {} from an image, and its code has none", resource.kind());
+        return Err(Error::new(ErrorKind::Input, what));
     };
     let variables = environment(cx, resource).await?;
     let variables = variables.into_iter().map(|(name, value)| EnvVar::new().set_name(name).set_value(value));
@@ -132,10 +138,9 @@ fn vpc(cx: Context<'_>, network: Option<&str>) -> Result<Option<VpcAccess>> {
     let Some(network) = network else { return Ok(None) };
     let network = cx.about(cx.deployment().subject(network)?);
     let interface = NetworkInterface::new().set_network(relative(network.full_name(Scope::Network)?));
-    // In a network of the customer's, Cloud Run uses the subnetwork with the network's name.
-    let interface = match network.full_name(Scope::Subnetwork) {
-        Ok(subnetwork) => interface.set_subnetwork(relative(subnetwork)),
-        Err(_) => interface,
+    let interface = match subnetwork(network)? {
+        Some(subnetwork) => interface.set_subnetwork(subnetwork),
+        None => interface,
     };
     Ok(Some(VpcAccess::new().set_egress(VpcEgress::PrivateRangesOnly).set_network_interfaces([interface])))
 }

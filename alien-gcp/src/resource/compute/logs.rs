@@ -1,8 +1,8 @@
 //! The logs of services. All live services share one log bucket, and all frozen ones whose logs the vendor may read
 //! share another; a sink fills each.
 
-use alien_core::adapter::{Marks, Observed, Reconcile, Removal, ResultExt, State};
-use alien_core::{Data, Error, ErrorKind, Lifecycle, LogLine, LogPage, LogQuery, Result, Set, Subject};
+use alien_core::adapter::{LogPage, LogQuery, Marks, Observed, Reconcile, Removal, ResultExt, State, Subject};
+use alien_core::{Data, Error, ErrorKind, Lifecycle, LogLine, Result, Set};
 use async_trait::async_trait;
 use google_cloud_logging_v2::model::log_entry::Payload;
 use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink};

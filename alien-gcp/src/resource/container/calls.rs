@@ -1,7 +1,7 @@
 //! The calls for a container: what differs from a function's service.
 
-use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
-use alien_core::{Container, Data, Heartbeat, LogPage, LogQuery, Resource, Result};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::{Container, Data, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_run_v2::model::{
     ContainerPort, ExecutionEnvironment, IngressTraffic, RevisionScaling, RevisionTemplate,
@@ -20,14 +20,15 @@ const TIMEOUT: i64 = 300;
 async fn template(cx: Context<'_>, resource: &Resource, settings: &Container) -> Result<RevisionTemplate> {
     let (template, container) = compute::revision(cx, resource).await?;
     let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
-    let whole = settings.cpu() >= 1000;
-    let copies = settings.copies();
-    let port = settings.listens_on().map(|port| ContainerPort::new().set_container_port(i32::from(port)));
+    let whole = settings.cpu_millis() >= 1000;
+    let replicas = settings.replicas();
+    let port = settings.port().map(|port| ContainerPort::new().set_container_port(i32::from(port)));
     let container = container
-        .set_resources(compute::limits(settings.cpu(), settings.memory()).set_cpu_idle(!whole))
+        .set_resources(compute::limits(settings.cpu_millis(), settings.memory_mib()).set_cpu_idle(!whole))
         .set_ports(port);
-    let scaling =
-        RevisionScaling::new().set_min_instance_count(number(copies.min)).set_max_instance_count(number(copies.max));
+    let scaling = RevisionScaling::new()
+        .set_min_instance_count(number(replicas.min))
+        .set_max_instance_count(number(replicas.max));
     let timeout = google_cloud_wkt::Duration::clamp(TIMEOUT, 0);
     let template = template.set_containers([container]).set_scaling(scaling).set_timeout(timeout);
     if whole {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, last};
-use alien_core::{Data, Error, ErrorKind, Function, Heartbeat, LogPage, LogQuery, Resource, Result};
+use alien_core::adapter::{
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, last,
+};
+use alien_core::{Data, Error, ErrorKind, Function, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_pubsub::model::push_config::OidcToken;
 use google_cloud_pubsub::model::{PushConfig, Subscription};
@@ -40,9 +42,9 @@ const LARGEST: usize = 32 * 1024 * 1024;
 /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
 async fn template(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<RevisionTemplate> {
     let (template, container) = compute::revision(cx, resource).await?;
-    let cpu = if function.memory() > 4096 { 2000 } else { 1000 };
-    let limits = compute::limits(cpu, function.memory()).set_cpu_idle(true);
-    let timeout = i64::try_from(function.longest_run().as_secs()).unwrap_or(i64::MAX);
+    let cpu = if function.memory_mib() > 4096 { 2000 } else { 1000 };
+    let limits = compute::limits(cpu, function.memory_mib()).set_cpu_idle(true);
+    let timeout = i64::try_from(function.timeout().as_secs()).unwrap_or(i64::MAX);
     Ok(template
         .set_containers([container.set_resources(limits)])
         .set_scaling(RevisionScaling::new().set_max_instance_count(MOST))
@@ -99,7 +101,7 @@ impl Operate<Gcp, Clients> for Function {
 
     /// Sends a command and returns the answer. It is repeated only if the function certainly did not receive it.
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
-        let longest = self.longest_run() + Duration::from_secs(10);
+        let longest = self.timeout() + Duration::from_secs(10);
         let no_invoker = || Error::new(ErrorKind::Internal, "commands need a session of the vendor");
         let invoker = cx.clients.invoker.as_ref().ok_or_else(no_invoker)?;
         let url = &compute::look(cx).await?.uri;

@@ -67,7 +67,7 @@ impl Reconcile<Gcp, Clients> for Kv {
         if database(cx).await.optional()?.is_none() {
             make(cx, false).await?;
         }
-        if let Some(attribute) = self.time_to_live_attribute() {
+        if let Some(attribute) = self.time_to_live() {
             expire(cx, attribute).await?;
         }
         let found = marker(cx).await?.labels;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{Marks, Observed, Operate, Operation as Row, Reconcile, Removal, ResultExt};
-use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result};
+use alien_core::{Data, Error, ErrorKind, Existing, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
 use google_cloud_compute_v1::model::firewall::{Allowed, Direction};
 use google_cloud_compute_v1::model::network_routing_config::RoutingMode;
@@ -16,7 +16,7 @@ use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingCon
 use crate::Gcp;
 use crate::client::{Clients, Context, description, failure};
 use crate::identity::calls::admit;
-use crate::naming::relative;
+use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
 
@@ -37,6 +37,34 @@ async fn look(cx: Context<'_>) -> Result<Vpc> {
         cx.clients.networks.get().set_project(project(cx)).set_network(name).send().await.map_err(failure)
     })
     .await
+}
+
+/// The subnetwork that code is placed in, in the form of calls: the deployment's own, or the one that the customer gave; none
+/// where Cloud Run takes the one with the network's name.
+pub(crate) fn subnetwork(cx: Context<'_>) -> Result<Option<String>> {
+    Ok(match cx.resource()?.existing() {
+        None => Some(relative(cx.full_name(Scope::Subnetwork)?).to_owned()),
+        Some(existing) => existing.subnets.first().map(|name| given_subnetwork(cx, name)),
+    })
+}
+
+fn given_subnetwork(cx: Context<'_>, name: &str) -> String {
+    Paths(cx.target()).in_project(&["regions/", region(cx), "/subnetworks/", name])
+}
+
+/// Whether all subnetworks that the customer gave are in the customer's network. The network itself tells it, so nothing is
+/// permitted on what is not the deployment's
+/// (<https://docs.cloud.google.com/compute/docs/reference/rest/v1/networks#Network.FIELDS.subnetworks>).
+fn has_given(cx: Context<'_>, found: &Vpc, given: &Existing) -> Result<()> {
+    for name in &given.subnets {
+        let path = format!("/{}", given_subnetwork(cx, name));
+        if !found.subnetworks.iter().any(|url| url.ends_with(&path)) {
+            let (network, region) = (&given.id, region(cx));
+            let what = format!("the network `{network}` has no subnetwork `{name}` in `{region}`");
+            return Err(Error::new(ErrorKind::NotFound, format!("{what}; create it, or name another")));
+        }
+    }
+    Ok(())
 }
 
 async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
@@ -61,9 +89,10 @@ impl Reconcile<Gcp, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let id = cx.full_name(Scope::Id)?;
         let found = look(cx).await.optional()?;
-        if self.existing_name().is_some() {
+        if let Some(given) = self.existing() {
             let missing = || Error::new(ErrorKind::NotFound, "the network does not exist; create it, or name another");
-            return found.map(|_| Observed::Adopted { id: id.to_owned() }).ok_or_else(missing);
+            has_given(cx, &found.ok_or_else(missing)?, given)?;
+            return Ok(Observed::Adopted { id: id.to_owned() });
         }
         let Some(found) = found else { return Ok(Observed::Absent) };
         let observed =
@@ -187,11 +216,13 @@ impl Reconcile<Gcp, Clients> for Network {
 
 #[async_trait]
 impl Operate<Gcp, Clients> for Network {
-    /// Looks up the network, and its subnetwork too if the deployment created them.
+    /// Looks up the network, and its subnetwork too if the deployment created them. A network of the customer's tells itself
+    /// whether the subnetworks that were given are in it.
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
-        look(cx).await?;
-        if self.existing_name().is_none() {
-            look_at_subnetwork(cx).await?;
+        let found = look(cx).await?;
+        match self.existing() {
+            Some(given) => has_given(cx, &found, given)?,
+            None => drop(look_at_subnetwork(cx).await?),
         }
         Ok(Heartbeat::new(Health::Healthy, "it is there"))
     }

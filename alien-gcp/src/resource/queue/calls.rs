@@ -71,7 +71,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         }
         let (name, topic) = (subscription(cx)?, topic(cx)?);
         let visibility = i32::try_from(self.visibility_timeout_seconds()).unwrap_or(i32::MAX).clamp(10, 600);
-        let dead = self.dead_letter_deliveries().map(|deliveries| {
+        let dead = self.dead_letters_after().map(|deliveries| {
             let deliveries = i32::try_from(deliveries).unwrap_or(i32::MAX);
             Ok::<_, Error>(
                 DeadLetterPolicy::new()

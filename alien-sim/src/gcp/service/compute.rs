@@ -29,7 +29,8 @@ pub(super) fn find(id: &str) -> Option<Done> {
     const LIST: &[&str] = &["filter", "maxResults", "orderBy", "pageToken", "returnPartialSuccess"];
     Some(match id {
         "networks.insert" => done(insert).body(NETWORK).query(WRITE),
-        "networks.get" | "subnetworks.get" | "firewalls.get" => done(super::get),
+        "networks.get" => done(network_and_subnetworks),
+        "subnetworks.get" | "firewalls.get" => done(super::get),
         "networks.list" | "subnetworks.list" | "firewalls.list" => done(list).query(LIST),
         "networks.patch" => done(patch).body(NETWORK).query(WRITE),
         "networks.delete" | "subnetworks.delete" | "firewalls.delete" => done(delete).query(WRITE),
@@ -121,6 +122,22 @@ fn insert(call: &mut Call<'_>) -> Result<Value, Fail> {
     let project = call.project.clone();
     call.state.create(&name, &project, body)?;
     Ok(begin(call, "insert", &path))
+}
+
+/// A network tells the subnetworks in it: <https://docs.cloud.google.com/compute/docs/reference/rest/v1/networks>.
+fn network_and_subnetworks(call: &mut Call<'_>) -> Result<Value, Fail> {
+    let mut body = super::get(call)?;
+    let below = format!("//compute.googleapis.com/projects/{}/regions/", call.project);
+    let all = call.state.things.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
+    let own = text(&body, "/selfLink");
+    let inside: Vec<Value> = all
+        .filter(|(name, thing)| name.contains("/subnetworks/") && text(&thing.body, "/network") == own)
+        .map(|(_, thing)| text(&thing.body, "/selfLink").into())
+        .collect();
+    if !inside.is_empty() {
+        set(&mut body, "subnetworks", inside);
+    }
+    Ok(body)
 }
 
 fn list(call: &mut Call<'_>) -> Result<Value, Fail> {

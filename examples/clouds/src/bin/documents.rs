@@ -52,22 +52,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A product of six resources: its code is live, everything else is the customer's to change.
-fn my_app() -> Result<Stack, alien_core::Problems> {
-    let image = |name: &str| Code::image(format!("registry.example.com/{name}@sha256:{}", "0".repeat(64)));
+fn my_app() -> Result<Stack, Box<dyn Error>> {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let image = |name: &str| Code::image(format!("registry.example.com/{name}"), &digest);
     let mut stack = Stack::builder("my-app");
-    let data = stack.frozen("data", Storage::new().versioned());
-    let jobs = stack.frozen("jobs", Queue::new().dead_letter_after(5));
+    let data = stack.frozen("data", Storage::new().with_versions());
+    let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
     stack.frozen("cache", Kv::new());
     let net = stack.frozen("net", Network::new("10.20.0.0/16"));
-    let api = stack.live("api", Function::new(image("api"), "execution").commands());
-    stack.frozen("worker", Container::new(image("worker"), "execution").network(&net));
+    let api = stack.live("api", Function::new(image("api")?, "execution").with_commands());
+    stack.frozen("worker", Container::new(image("worker")?, "execution").with_network(&net));
     stack.link(&api, &data);
     stack.profile(
         "execution",
         Profile::new().on(&data, [Storage::DATA_READ, Storage::DATA_WRITE]).on_all([Queue::DATA_WRITE]),
     );
     stack.extend(&jobs, [Queue::PROVISION]);
-    stack.build()
+    Ok(stack.build()?)
 }
 
 fn show(reviewed: &Reviewed) {

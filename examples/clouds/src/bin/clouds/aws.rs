@@ -2,10 +2,9 @@
 //! roots, as ministack does.
 
 use std::error::Error;
-use std::sync::Arc;
 
-use alien_aws::{Aws, Target};
-use alien_core::{CallConfig, Deployment, DeploymentId};
+use alien_aws::Target;
+use alien_core::{Deployment, DeploymentId};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
@@ -41,9 +40,8 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
         vendor: format!("arn:aws:iam::{VENDOR}:user/{name}").parse()?,
         external_id: format!("alien-{}", Uuid::new_v4().simple()).parse()?,
     };
-    let how = CallConfig::default();
     let product = Product::new(|release| Ok(Shipped::Zip(code::zip(release)?)))?;
-    let invitation = product.invitation::<Aws>(id, &target)?;
+    let invitation = product.invitation(id, &target)?;
     Ok(Sides {
         around: Box::new(Beside {
             url: url.to_owned(),
@@ -51,8 +49,8 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
             vendor: vendor.clone(),
             external_id: target.external_id.to_string(),
         }),
-        provisioner: Arc::new(alien_aws::provisioner(&config(CUSTOMER, "test"), id, target, None, how.clone())),
-        vendor: Arc::new(alien_aws::impersonator(&vendor, "quickstart", how)),
+        admin: alien_aws::admin(&alien_aws::Config::new(config(CUSTOMER, "test")), id, target),
+        vendor: alien_aws::vendor(&alien_aws::Config::new(vendor).with_operator("quickstart")),
         invitation,
         product,
     })

@@ -1,10 +1,10 @@
 //! Both sides on an emulated Azure in this process, which decides every request by its roles and assignments.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
-use alien_core::{CallConfig, Deployment, DeploymentId};
+use alien_azure::{AUDIENCE, Config, Endpoint, Target, VendorToken};
+use alien_core::{Deployment, DeploymentId};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use reqwest::Method;
@@ -44,9 +44,8 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         issuer: issuer.url().parse()?,
         subject: format!("deployment:{id}").parse()?,
     };
-    let how = CallConfig::default();
     let endpoint = Endpoint::emulator(sim.url(), sim.certificate().as_bytes())?;
-    let config = Config::from_token(sim.token(&admin, ARM), endpoint.clone());
+    let config = Config::from_token(sim.token(&admin, ARM)).with_endpoint(endpoint.clone());
     let signs = issuer.clone();
     let token = VendorToken::from_fn(move |subject| {
         let token = signs.token(&subject, AUDIENCE);
@@ -61,10 +60,10 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         sim,
     };
     let product = Product::new(|release| Ok(code::image(IMAGE, release)))?;
-    let invitation = product.invitation::<Azure>(id, &target)?;
+    let invitation = product.invitation(id, &target)?;
     Ok(Sides {
-        provisioner: Arc::new(alien_azure::provisioner(&config, id, target, how.clone())),
-        vendor: Arc::new(alien_azure::impersonator(token, endpoint, how)),
+        admin: alien_azure::admin(&config, id, target),
+        vendor: alien_azure::vendor(&Config::for_vendor(token).with_endpoint(endpoint)),
         invitation,
         product,
         around: Box::new(around),

@@ -1,10 +1,9 @@
 //! Both sides by Google's own clients, on an emulated project in this process that enforces IAM.
 
 use std::error::Error;
-use std::sync::Arc;
 
-use alien_core::{CallConfig, Deployment, DeploymentId};
-use alien_gcp::{Config, Gcp, Target};
+use alien_core::{Deployment, DeploymentId};
+use alien_gcp::{Config, Target};
 use alien_sim::gcp::Gcp as Sim;
 use async_trait::async_trait;
 use reqwest::Method;
@@ -32,8 +31,9 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     sim.repository(PROJECT, LOCATION, "app");
     let vendor = sim.service_account("vendor-project", "vendor");
     let member = format!("serviceAccount:{vendor}");
-    let config =
-        |principal: &str| Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.endpoint(sim.url()));
+    let config = |principal: &str| {
+        Ok::<_, alien_core::Error>(Config::from_token(&sim.token(principal))?.with_endpoint(sim.url()))
+    };
 
     let id = DeploymentId::new();
     let target = Target {
@@ -43,12 +43,11 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         prefix: "acme".parse()?,
         vendor: vendor.parse()?,
     };
-    let how = CallConfig::default();
     let product = Product::new(|release| Ok(code::image(IMAGE, release)))?;
-    let invitation = product.invitation::<Gcp>(id, &target)?;
+    let invitation = product.invitation(id, &target)?;
     Ok(Sides {
-        provisioner: Arc::new(alien_gcp::provisioner(&config(ADMIN)?, id, target, how.clone())),
-        vendor: Arc::new(alien_gcp::impersonator(&config(&member)?, how)),
+        admin: alien_gcp::admin(&config(ADMIN)?, id, target),
+        vendor: alien_gcp::vendor(&config(&member)?),
         invitation,
         product,
         around: Box::new(Emulator { plain: Plain::new(sim.url(), None)?, sim, vendor: member }),

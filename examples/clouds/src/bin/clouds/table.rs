@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
-use alien_core::{
-    Clock, Data, Deployment, ErrorKind, Frozen, Function, Live, Manager, Purpose, ResourceId, Silent, SystemClock,
-};
+use alien_core::adapter::Purpose;
+use alien_core::{Clock, Data, Deployment, ErrorKind, Frozen, Function, Live, Manager, ResourceId, SystemClock};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use examples::around::{Attempt, Outcome};
 use examples::shop::{FILES, FROZEN, LIVE};
-use examples::{Sides, life, run};
+use examples::{Sides, life};
 
 use crate::Cloud;
 
@@ -159,8 +158,8 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
 /// The life of the stack on one cloud, with everything tried on the way.
 async fn column(cloud: Cloud<'_>) -> Result<Vec<Cell>, Box<dyn Error>> {
     let sides = cloud.sides().await?;
-    let plan = sides.provisioner.plan(&sides.product.first, None, &run()).await?;
-    let deployment = sides.provisioner.apply(&plan, &run(), &Silent).await?;
+    let plan = sides.admin.plan(&sides.product.first).await?;
+    let deployment = sides.admin.apply(&plan).await?;
     sides.around.prepare(&deployment).await?;
     sides.vendor.register(&sides.invitation, &deployment).await?;
     let manager = Manager::new(Arc::clone(&sides.vendor), deployment.clone());
@@ -168,12 +167,12 @@ async fn column(cloud: Cloud<'_>) -> Result<Vec<Cell>, Box<dyn Error>> {
     let mut cells = Vec::new();
     for (what, way, due) in ROWS {
         if way == Way::Round(Attempt::Enter) {
-            sides.provisioner.revoke(&deployment, &run()).await?;
+            sides.admin.revoke(&deployment).await?;
         }
         let outcome = tried.by(way).await.map_err(|error| format!("{what}: {error}"))?;
         cells.push(Cell::of(&outcome, due));
     }
-    let remains = sides.provisioner.destroy(&deployment, Data::Delete, &run(), &Silent).await?;
+    let remains = sides.admin.destroy(&deployment).data(Data::Delete).await?;
     // The customer's file is there still, and some clouds leave it to its owner.
     let left = remains.kept.iter().chain(&remains.foreign).filter(|left| left.subject != FILES);
     let left: Vec<String> = left.map(|left| format!("`{}`: {}", left.subject, left.why)).collect();

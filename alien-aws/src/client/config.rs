@@ -1,0 +1,111 @@
+//! How AWS is called.
+
+use std::fmt;
+
+use alien_core::CallConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::target::{PolicyArn, Region};
+
+/// How AWS is called: with which credentials, where, and how often a call is tried again. It is either side's: the customer's
+/// admin and the vendor each have one with their own credentials. The region always follows from the target.
+///
+/// ```
+/// use alien_aws::{Config, Target};
+/// use alien_core::DeploymentId;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let credentials = aws_config::SdkConfig::builder().build();
+/// let config = Config::new(credentials).with_operator("release-bot"); // or `Config::found().await`
+/// let target = Target {
+///     account: "222222222222".parse()?,
+///     region: "eu-central-1".parse()?,
+///     prefix: "acme".parse()?,
+///     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
+///     external_id: "acme-7f3a".parse()?,
+/// };
+/// let admin = alien_aws::admin(&config, DeploymentId::new(), target);
+/// let vendor = alien_aws::vendor(&config);
+/// # let _ = (admin, vendor);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Config {
+    sdk: SdkConfig,
+    pub(crate) boundary: Option<PolicyArn>,
+    pub(crate) operator: String,
+    pub(crate) attributed: bool,
+    pub(crate) calls: CallConfig,
+}
+
+/// Shows no credentials.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Config");
+        shown.field("endpoint", &self.sdk.endpoint_url()).field("boundary", &self.boundary);
+        shown.field("operator", &self.operator).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Finds the credentials of this machine: environment variables, profiles, single sign-on and roles, as every SDK of AWS
+    /// does. Credentials that are missing are told by the first call.
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+    pub async fn found() -> Self {
+        // The region follows from the target. Without one, the SDK would look for it, on the network too.
+        let region = aws_config::Region::from_static("us-east-1");
+        Self::new(aws_config::defaults(BehaviorVersion::latest()).region(region).load().await)
+    }
+
+    /// Uses the credentials and the endpoint of an SDK configuration.
+    #[must_use]
+    pub fn new(sdk: SdkConfig) -> Self {
+        let operator = "alien".to_owned();
+        Self { sdk, boundary: None, operator, attributed: false, calls: CallConfig::default() }
+    }
+
+    /// Sends the calls to all services to this URL, for example an emulator's.
+    #[must_use]
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.sdk = self.sdk.to_builder().endpoint_url(url).build();
+        self
+    }
+
+    /// Gives every role that the admin creates this permissions boundary. The vendor's calls do not use it.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html>
+    #[must_use]
+    pub fn with_boundary(mut self, boundary: PolicyArn) -> Self {
+        self.boundary = Some(boundary);
+        self
+    }
+
+    /// Names the person or program that acts as the vendor. The name is part of each session's name, beside the release, and
+    /// so appears in the customer's CloudTrail. The admin's calls do not use it.
+    #[must_use]
+    pub fn with_operator(mut self, name: impl Into<String>) -> Self {
+        self.operator = name.into();
+        self
+    }
+
+    /// Also sets the operator as the source identity of the vendor's sessions, which no later role of a chain can change. The
+    /// vendor's own policies must allow `sts:SetSourceIdentity`; the trust policies that this library renders do.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html>
+    #[must_use]
+    pub const fn with_source_identity(mut self) -> Self {
+        self.attributed = true;
+        self
+    }
+
+    /// Makes calls in another way: with another clock, retries, or a recorder.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// The SDK configuration for a region.
+    pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
+        self.sdk.to_builder().region(aws_config::Region::new(region.to_string())).build()
+    }
+}

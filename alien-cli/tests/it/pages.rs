@@ -1,0 +1,125 @@
+//! Every line that a page shows for a shell: run here, or with a reason why it is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::MY_APP;
+
+/// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
+const ELSEWHERE: [(&str, &str, &str); 11] = [
+    ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
+    ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
+    ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
+    ("cargo run --bin clouds", "--bin clouds", "it is part of `--cloud all`, which `.ci/run` runs"),
+    ("cargo run --bin documents", "documents", "`.ci/run` runs it"),
+    ("cargo test -p alien-core", "--package alien-core", "`.ci/run` runs those tests"),
+    ("cargo test -p alien-aws --no-default-features", "--no-default-features", "`.ci/run` runs those tests"),
+    ("ALIEN_ACCEPT_LISTS=1 cargo test", "", "it writes the lists that the test compares"),
+    ("cargo bench", "", "it measures, for minutes, and decides nothing"),
+    ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "", "it needs valgrind"),
+    ("git show", "", "it is the reader's own repository"),
+];
+
+/// Commands that call a cloud: they are tried as far as they get without one. The tests on peers run them to their end.
+const CALLING: [&str; 10] =
+    ["plan", "up", "register", "update", "heartbeat", "logs", "dispatch", "status", "revoke", "down"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every page of the repository that a reader opens first.
+fn pages() -> Vec<PathBuf> {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let in_folder =
+        |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let crates = in_folder(&root()).into_iter().filter(|path| path.join("Cargo.toml").exists());
+    let folders = crates.chain([root(), root().join("docs")]);
+    let mut pages: Vec<PathBuf> = folders.flat_map(|folder| in_folder(&folder)).filter(is_page).collect();
+    pages.sort();
+    pages
+}
+
+/// The command lines of a page: prompts, comments and where output goes are left out, and lines that go on are joined.
+fn lines(page: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut blocks = page.split("\n```console\n");
+    blocks.next();
+    for block in blocks {
+        let block = block.split("\n```").next().unwrap().replace("\\\n", " ");
+        for line in block.lines().filter(|line| !line.trim().is_empty()) {
+            let prompted = line.split_once("$ ");
+            assert!(prompted.is_some(), "no prompt: {line}");
+            let command = prompted.unwrap().1.split(" # ").next().unwrap().split(" >> ").next().unwrap();
+            let words: Vec<&str> = command.split(" > ").next().unwrap().split_whitespace().collect();
+            lines.push(words.join(" "));
+        }
+    }
+    lines
+}
+
+/// What a reader has beside them: the example's stack under the names that pages use, and documents that were printed.
+fn desk() -> PathBuf {
+    let desk = std::env::temp_dir().join(format!("alien-pages-{}", uuid::Uuid::new_v4()));
+    fs::create_dir_all(&desk).unwrap();
+    for name in ["my-app.json", "next.json", "stack.json", "previous.json"] {
+        fs::copy(MY_APP, desk.join(name)).unwrap();
+    }
+    desk
+}
+
+/// Runs a line of ours on the desk: its exit code, what it said, and what it printed.
+fn run(desk: &Path, words: &[&str]) -> (Option<i32>, String, Vec<u8>) {
+    let ours = [("alien", env!("CARGO_BIN_EXE_alien")), ("alien-deploy", env!("CARGO_BIN_EXE_alien-deploy"))];
+    let program = ours.into_iter().find(|(name, _)| *name == words[0]);
+    assert!(program.is_some(), "`{}` is neither one of our programs, nor listed with a reason", words[0]);
+    let (_, program) = program.unwrap();
+    let words: Vec<&str> = words[1..].iter().map(|word| word.trim_matches('\'')).collect();
+    let mut program = Command::new(program);
+    // No credentials, and nobody to ask; what would be called is not there.
+    program.args(words).current_dir(desk).stdin(Stdio::null()).env_clear();
+    program.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let output = program.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap(), output.stdout)
+}
+
+#[test]
+fn every_line_of_a_page_is_run_or_says_why_not() {
+    let (desk, ci) = (desk(), fs::read_to_string(root().join(".ci/run")).unwrap());
+    let (mut ran, mut tried, mut elsewhere) = (0, 0, 0);
+    for page in pages() {
+        let mut flags = String::new();
+        for line in lines(&fs::read_to_string(&page).unwrap()) {
+            let at = format!("{}: {line}", page.display());
+            if let Some((_, in_ci, why)) = ELSEWHERE.iter().find(|(begin, ..)| line.starts_with(begin)) {
+                assert!(ci.contains(in_ci), "{at}: {why}, but it does not");
+                elsewhere += 1;
+                continue;
+            }
+            // A page that names a target in full once may leave it out afterwards.
+            if let Some((_, target)) = line.split_once("--cloud aws ").filter(|_| line.contains("--external-id")) {
+                flags = target.split(" --format").next().unwrap().to_owned();
+            }
+            let line = line.replace('…', &flags);
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (code, said, _) = run(&desk, &words);
+            if CALLING.contains(&words[1]) {
+                assert!(matches!(code, Some(0 | 1)), "{at}: the program does not know such a line: {said}");
+                tried += 1;
+            } else {
+                assert_eq!(code, Some(0), "{at}: {said}");
+                ran += 1;
+            }
+            // Documents that a reader was handed are those that were printed before.
+            if words[1] == "permissions" {
+                let at = words.iter().position(|word| *word == "--format").unwrap();
+                let json: Vec<&str> = words[..at].iter().copied().chain(["--format", "json"]).collect();
+                fs::write(desk.join("got.json"), run(&desk, &json).2).unwrap();
+            }
+        }
+    }
+    fs::remove_dir_all(&desk).unwrap();
+    println!("{ran} lines were run, {tried} tried without a cloud, {elsewhere} are run elsewhere or not at all");
+    assert!(ran >= 10 && tried >= 10 && elsewhere >= 10, "{ran}, {tried}, {elsewhere}");
+}

@@ -1,0 +1,191 @@
+//! Reviews and differences as Markdown, for a pull request or a document.
+
+use std::fmt::Write as _;
+
+use crate::cloud::{DisclosureKind, Report, Review, Reviewed, Size};
+use crate::stack::{ChangeKind, Diff, Who};
+
+impl Reviewed {
+    /// The review, what the audit found, and the sizes of documents, as Markdown of GitHub's flavour.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = self.review.to_markdown();
+        text.push('\n');
+        text.push_str(&self.report.to_markdown());
+        heading(&mut text, "Sizes");
+        let sizes = self
+            .sizes
+            .iter()
+            .map(|Size { document, unit, size, limit, .. }| [document.clone(), format!("{size} of {limit} {unit}")]);
+        table(&mut text, ["document", "size"], sizes);
+        text
+    }
+}
+
+impl Review {
+    /// What the vendor can and cannot do, as a Markdown table with a row for each resource.
+    ///
+    /// ```
+    /// use alien_core::{Queue, Stack, memory, render, review};
+    ///
+    /// let mut stack = Stack::builder("shop");
+    /// stack.live("jobs", Queue::new());
+    /// let stack = stack.build()?;
+    /// let text = review(&stack, &render(&stack, &memory::Target::new("acme")?)?).to_markdown();
+    /// assert!(text.contains("| `jobs` | queue | live | `queue/acme-jobs-4` | see its health and settings |"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        heading(&mut text, &format!("`{}` on {}: what the vendor can do", self.stack, self.cloud));
+        let rows = self.rows.iter().map(|row| {
+            let (kind, lifecycle) = (row.kind.to_string(), row.lifecycle.to_string());
+            [code(&row.resource), kind, lifecycle, code(&row.id), list(&row.can), list(&row.cannot), list(&row.reach)]
+        });
+        let header = ["resource", "type", "lifecycle", "id", "can", "cannot", "by code it pushes, can reach"];
+        table(&mut text, header, rows);
+        points(&mut text, self.notes.iter().cloned());
+        text
+    }
+}
+
+impl Report {
+    /// Broken promises, what should be known, and the data within reach of pushed code, as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        heading(&mut text, "Promises");
+        if self.breaches.is_empty() {
+            let layers: Vec<&str> = self.layers.iter().map(|layer| layer.name()).collect();
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "No promise is broken: {} permissions of {} judged.",
+                self.checked,
+                layers.join(" and ")
+            );
+        }
+        points(&mut text, self.breaches.iter().map(ToString::to_string));
+        if !self.disclosures.is_empty() {
+            heading(&mut text, "What should be known");
+            let rows = self.disclosures.iter().map(|found| {
+                let resource = found.resource.as_deref().map_or_else(|| "(shared)".to_owned(), code);
+                [resource, code(&found.permission), found.what.to_string(), found.kind.describe().to_owned()]
+            });
+            table(&mut text, ["resource", "permission", "what", "why"], rows);
+        }
+        if !self.reach.through.is_empty() {
+            heading(&mut text, "Data within reach of code that the vendor pushes");
+            let rows = self.reach.through.iter().map(|through| {
+                let data = self.reach.profiles.get(&through.profile).into_iter().flatten().map(|data| {
+                    let access: Vec<&str> = data.access.iter().map(|access| access.name()).collect();
+                    format!("{} {}", access.join(" and "), code(&data.resource))
+                });
+                [code(&through.resource), code(&through.profile), list(&data.collect::<Vec<_>>())]
+            });
+            table(&mut text, ["code", "profile", "data"], rows);
+        }
+        text
+    }
+}
+
+impl Diff {
+    /// What changed, who may apply it, the grants that were gained and lost, and what stops it, as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        if self.changes.is_empty() && self.grants.is_empty() {
+            return "Nothing changed.\n".to_owned();
+        }
+        let mut text = String::new();
+        heading(&mut text, "Changes");
+        let rows = self
+            .changes
+            .iter()
+            .map(|change| [code(&change.resource), change.kind.describe(), change.who.describe().to_owned()]);
+        table(&mut text, ["resource", "change", "who may apply it"], rows);
+        if !self.grants.is_empty() {
+            heading(&mut text, "Permissions");
+            let rows = self.grants.iter().map(|grant| {
+                let change = grant.change.name().to_owned();
+                [code(&grant.holder), change, code(&grant.set), code(&grant.subject), grant.reason.clone()]
+            });
+            table(&mut text, ["holder", "change", "permission set", "on", "why"], rows);
+        }
+        let refusals = self.refusals();
+        if !refusals.is_empty() {
+            heading(&mut text, "Not without the customer's admin");
+            points(&mut text, refusals.iter().map(ToString::to_string));
+        }
+        text
+    }
+}
+
+impl ChangeKind {
+    /// The change in words: `added`, `frozen, changed: versioning`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Added => "added".to_owned(),
+            Self::Removed => "removed".to_owned(),
+            Self::Thawed => "was frozen, is live".to_owned(),
+            Self::Froze => "was live, is frozen".to_owned(),
+            Self::Settings { lifecycle, fields } => format!("{lifecycle}, changed: {}", fields.join(", ")),
+        }
+    }
+}
+
+impl Who {
+    /// Who it is, and by what they apply it.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Vendor => "the vendor, by an update",
+            Self::Admin => "the customer's admin, by setting up again",
+        }
+    }
+}
+
+impl DisclosureKind {
+    /// Why it is disclosed, in words.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Reveals => "shows more than health",
+            Self::Extended => "extended by the stack",
+            Self::Indirect => "extended by the stack: indirect data access",
+            Self::Wide => "the cloud has no narrower place",
+            Self::Path => "extended by the stack: a known path of escalation",
+        }
+    }
+}
+
+fn heading(text: &mut String, title: &str) {
+    let gap = if text.is_empty() { "" } else { "\n" };
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{gap}## {title}\n\n");
+}
+
+fn table<const N: usize>(text: &mut String, header: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let _ = writeln!(text, "| {} |\n|{}", header.join(" | "), " --- |".repeat(N));
+    for row in rows {
+        // A cell is one line, and a bar ends it.
+        let cells = row.map(|cell| cell.replace('|', "\\|").replace('\n', "<br>"));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+}
+
+fn points(text: &mut String, points: impl Iterator<Item = String>) {
+    for (position, point) in points.enumerate() {
+        let gap = if position == 0 && !text.ends_with("\n\n") { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}* {}", point.replace('\n', " "));
+    }
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "–".to_owned() } else { items.join("\n") }
+}
+
+fn code(name: impl AsRef<str>) -> String {
+    format!("`{}`", name.as_ref())
+}

@@ -1,0 +1,106 @@
+//! A clock for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::poll_fn;
+use jiff::Timestamp;
+
+use crate::clock::{Clock, later};
+
+/// How often others may go on before a wait is over.
+const TURNS: u32 = 256;
+
+/// A clock that is wound on by hand, and on which nobody waits: what waits lets others go on, and then moves the clock to the
+/// end of its wait. It begins in 2027.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use alien_core::Clock;
+/// use alien_core::memory::TestClock;
+///
+/// let clock = TestClock::new();
+/// let begin = clock.now();
+/// clock.wind(Duration::from_secs(3600));
+/// assert_eq!(clock.now().duration_since(begin).as_secs(), 3600);
+/// ```
+#[derive(Debug)]
+pub struct TestClock(Mutex<Time>);
+
+#[derive(Debug)]
+struct Time {
+    now: Timestamp,
+    /// When waits end, by their number.
+    ends: BTreeMap<u64, Timestamp>,
+    waits: u64,
+}
+
+impl TestClock {
+    /// Begins in 2027.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "`default()` would not say that time is not the machine's")]
+    pub fn new() -> Self {
+        let now = Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self(Mutex::new(Time { now, ends: BTreeMap::new(), waits: 0 }))
+    }
+
+    /// Moves the time on.
+    pub fn wind(&self, duration: Duration) {
+        let mut time = self.lock();
+        time.now = later(time.now, duration);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Time> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wait that has begun. It counts until it is over or given up.
+struct Wait<'a> {
+    clock: &'a TestClock,
+    number: u64,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.clock.lock().ends.remove(&self.number);
+    }
+}
+
+#[async_trait]
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let wait = {
+            let mut time = self.lock();
+            time.waits += 1;
+            let (number, end) = (time.waits, later(time.now, duration));
+            time.ends.insert(number, end);
+            Wait { clock: self, number }
+        };
+        let mut turns = 0;
+        poll_fn(|context| {
+            let mut time = self.lock();
+            let Some(end) = time.ends.get(&wait.number).copied() else { return Poll::Ready(()) };
+            let first = time.ends.values().all(|other| end <= *other);
+            turns += 1;
+            if first && turns > TURNS {
+                time.now = time.now.max(end);
+            }
+            if end <= time.now {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
