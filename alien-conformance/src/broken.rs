@@ -17,7 +17,7 @@ pub fn audited<C: AccessControl>(target: fn(Prefix) -> C::Target, change: impl F
     let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
     change(&mut layers);
     let layers: Layers<C::Principal> = serde_json::from_value(layers).unwrap();
-    alien_core::audit(&stack, &rendered.documents.target, &layers)
+    alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &layers)
 }
 
 /// Asserts that a report has a breach of the promise by the statement, or by one whose name ends so.

@@ -21,7 +21,7 @@ pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: im
         keep(layer.name(), serde_json::to_string_pretty(&documents).unwrap());
     }
     keep("report", serde_json::to_string_pretty(&rendered.report).unwrap());
-    keep("review", serde_json::to_string_pretty(&alien_core::review(&stack, &rendered)).unwrap());
+    keep("review", serde_json::to_string_pretty(&rendered.review(&stack)).unwrap());
 }
 
 /// Every permission set of a cloud: what it is made of, where each permission is checked, and what it does there.

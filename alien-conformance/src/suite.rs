@@ -231,7 +231,7 @@ pub fn documents_are_read_back_as_they_were_written<C: AccessControl>(target: Ta
         let text = serde_json::to_string(&rendered.documents.layers).unwrap();
         let read: Layers<C::Principal> = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(&read, &rendered.documents.layers);
-        let report = alien_core::audit(&stack, &rendered.documents.target, &read);
+        let report = alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &read);
         prop_assert_eq!(report, rendered.report);
         Ok(())
     });
@@ -253,14 +253,14 @@ pub fn documents_of_one_layer_do_not_pass_for_another<C: AccessControl>(target: 
         let label = format!(r#""name":"{}""#, C::label(&layers.principals(from)[0]));
         let relabelled = relabelled.replacen(&label, r#""name":"management""#, 1);
         layers.management.as_mut().unwrap().principals = serde_json::from_str(&relabelled).unwrap();
-        let report = alien_core::audit(&stack, &documents.target, &layers);
+        let report = alien_core::adapter::audit_layers(&stack, &documents.target, &layers);
         report.breaches.iter().map(|breach| breach.promise.to_string()).collect::<BTreeSet<_>>()
     };
     let admin = promises(Layer::Provisioning);
     assert!(["P2", "P3", "P5"].iter().all(|promise| admin.contains(*promise)), "{admin:?}");
     assert!(promises(Layer::Runtime).contains("P2"));
     let elsewhere = target("acme-prod".parse().unwrap());
-    let report = alien_core::audit(&stack, &elsewhere, &documents.layers);
+    let report = alien_core::adapter::audit_layers(&stack, &elsewhere, &documents.layers);
     assert!(!report.breaches.is_empty(), "documents of another deployment pass");
 }
 
@@ -308,7 +308,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
         }
         plant(management, row.permission, thing.name);
         prop_assert!(C::may_allow(management, row.permission, thing.name, &[]).is_some(), "nothing was planted");
-        let report = alien_core::audit(&stack, &acme::<C>(target), &layers);
+        let report = alien_core::adapter::audit_layers(&stack, &acme::<C>(target), &layers);
         let caught = report.breaches.iter().any(|breach| breach.statement.ends_with(PLANTED));
         let why = format!("{} on {} was allowed by {allowed:?}: {:#?}", row.permission, thing.name, report.breaches);
         prop_assert_eq!(caught, allowed.is_none(), "{}", why);
@@ -332,7 +332,7 @@ pub fn documents_with_any_part_replaced_are_refused_or_audited<C: AccessControl>
         let original = rendered.documents.layers;
         let changed = with_part_replaced(serde_json::to_value(&original).unwrap(), &part, value);
         if let Ok(read) = serde_json::from_value::<Layers<C::Principal>>(changed) {
-            let report = alien_core::audit(&stack, &acme::<C>(target), &read);
+            let report = alien_core::adapter::audit_layers(&stack, &acme::<C>(target), &read);
             prop_assert!(read != original || report.breaches.is_empty());
         }
         Ok(())

@@ -8,7 +8,7 @@
 pub use crate::call::{CallContext, Gate, last};
 pub use crate::cloud::{
     AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Guard, Kinds, Layout,
-    NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, frozen_logs_are_shared, glob,
+    NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, audit_layers, frozen_logs_are_shared, glob,
     render_beyond_limits,
 };
 pub use crate::connect::Connect;

@@ -18,17 +18,24 @@ pub struct Logs<'a> {
     managed: &'a Managed,
     id: ResourceId,
     since: Timestamp,
+    until: Option<Timestamp>,
     every: Duration,
 }
 
 impl<'a> Logs<'a> {
     pub(crate) const fn new(managed: &'a Managed, id: ResourceId) -> Self {
-        Self { managed, id, since: Timestamp::UNIX_EPOCH, every: Duration::from_secs(2) }
+        Self { managed, id, since: Timestamp::UNIX_EPOCH, until: None, every: Duration::from_secs(2) }
     }
 
     /// Begins with the first line of this time or later; without it, with the first that the cloud has kept.
     pub const fn since(mut self, time: Timestamp) -> Self {
         self.since = time;
+        self
+    }
+
+    /// Ends [`follow`](Self::follow) at the end of the log once it is this time.
+    pub const fn until(mut self, time: Timestamp) -> Self {
+        self.until = Some(time);
         self
     }
 
@@ -48,14 +55,14 @@ impl<'a> Logs<'a> {
         lines(managed, id, since)
     }
 
-    /// Reads to the present end, and then what is written, for as long as the stream is read. A line that the cloud shows
+    /// Reads to the present end, and then what is written, for as long as the stream is read, or [`until`](Self::until) a time. A line that the cloud shows
     /// later than others of a later time may be left out.
     ///
     /// # Errors
     ///
     /// The stream ends with the first error.
     pub fn follow(self) -> BoxStream<'a, Result<LogLine>> {
-        let Self { managed, id, since, every } = self;
+        let Self { managed, id, since, until, every } = self;
         let tail = Tail { from: since, shown: Vec::new(), skip: Vec::new() };
         let begin = (lines(managed, id.clone(), since), tail);
         let followed = stream::try_unfold(begin, move |(mut lines_now, mut tail)| {
@@ -65,6 +72,7 @@ impl<'a> Logs<'a> {
                     match lines_now.try_next().await? {
                         Some(line) if tail.is_new(&line) => return Ok::<_, Error>(Some((line, (lines_now, tail)))),
                         Some(_) => {}
+                        None if until.is_some_and(|until| managed.clock().now() >= until) => return Ok(None),
                         None => {
                             managed.clock().sleep(every).await;
                             tail.read_again();

@@ -105,8 +105,8 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where a setting is out of bounds; [`ErrorKind::Failed`] where the new code does not work;
-    /// [`ErrorKind::Revoked`]; what the cloud's calls give.
+    /// [`ErrorKind::Input`] where a setting is out of bounds; [`ErrorKind::Failed`] where the new code does not work, and
+    /// [`Error::is_put_back`] where what ran before runs again; [`ErrorKind::Revoked`]; what the cloud's calls give.
     pub async fn update<K: Updatable>(&self, resource: &Handle<K, Live>, update: K::Update) -> Result<()> {
         let deployment = self.deployment();
         let current = deployment.stack.resource(resource.id().as_str());

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cloud::{DisclosureKind, Report, Review, Reviewed, Size};
+use crate::problem::Problem;
 use crate::stack::{ChangeKind, Diff, Who};
 
 impl Reviewed {
@@ -12,12 +13,13 @@ impl Reviewed {
         let mut text = self.review.to_markdown();
         text.push('\n');
         text.push_str(&self.report.to_markdown());
-        heading(&mut text, "Sizes");
-        let sizes = self
-            .sizes
-            .iter()
-            .map(|Size { document, unit, size, limit, .. }| [document.clone(), format!("{size} of {limit} {unit}")]);
-        table(&mut text, ["document", "size"], sizes);
+        if !self.sizes.is_empty() {
+            heading(&mut text, "Sizes");
+            let sizes = self.sizes.iter().map(|Size { document, unit, size, limit, .. }| {
+                [document.clone(), format!("{size} of {limit} {unit}")]
+            });
+            table(&mut text, ["document", "size"], sizes);
+        }
         text
     }
 }
@@ -26,19 +28,20 @@ impl Review {
     /// What the vendor can and cannot do, as a Markdown table with a row for each resource.
     ///
     /// ```
-    /// use alien_core::{Queue, Stack, memory, render, review};
+    /// use alien_core::{Queue, Stack, memory, review};
     ///
     /// let mut stack = Stack::builder("shop");
     /// stack.live("jobs", Queue::new());
     /// let stack = stack.build()?;
-    /// let text = review(&stack, &render(&stack, &memory::Target::new("acme")?)?).to_markdown();
+    /// let text = review(&stack, &memory::Target::new("acme")?)?.review.to_markdown();
     /// assert!(text.contains("| `jobs` | queue | live | `queue/acme-jobs-4` | see its health and settings |"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
-        heading(&mut text, &format!("`{}` on {}: what the vendor can do", self.stack, self.cloud));
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(text, "## `{}` on {}: what the vendor can do\n\n", self.stack, self.cloud);
         let rows = self.rows.iter().map(|row| {
             let (kind, lifecycle) = (row.kind.to_string(), row.lifecycle.to_string());
             [code(&row.resource), kind, lifecycle, code(&row.id), list(&row.can), list(&row.cannot), list(&row.reach)]
@@ -99,10 +102,10 @@ impl Diff {
         }
         let mut text = String::new();
         heading(&mut text, "Changes");
-        let rows = self
-            .changes
-            .iter()
-            .map(|change| [code(&change.resource), change.kind.describe(), change.who.describe().to_owned()]);
+        let rows = self.changes.iter().map(|change| {
+            let beyond = change.beyond.iter().map(|beyond| format!("; {beyond}")).collect::<String>();
+            [code(&change.resource), change.kind.describe() + &beyond, change.who.describe().to_owned()]
+        });
         table(&mut text, ["resource", "change", "who may apply it"], rows);
         if !self.grants.is_empty() {
             heading(&mut text, "Permissions");
@@ -115,7 +118,7 @@ impl Diff {
         let refusals = self.refusals();
         if !refusals.is_empty() {
             heading(&mut text, "Not without the customer's admin");
-            points(&mut text, refusals.iter().map(ToString::to_string));
+            points(&mut text, refusals.iter().map(reason));
         }
         text
     }
@@ -163,7 +166,7 @@ impl DisclosureKind {
 fn heading(text: &mut String, title: &str) {
     let gap = if text.is_empty() { "" } else { "\n" };
     // Writing to a string cannot fail.
-    let _ = write!(text, "{gap}## {title}\n\n");
+    let _ = write!(text, "{gap}### {title}\n\n");
 }
 
 fn table<const N: usize>(text: &mut String, header: [&str; N], rows: impl Iterator<Item = [String; N]>) {
@@ -180,6 +183,11 @@ fn points(text: &mut String, points: impl Iterator<Item = String>) {
         let gap = if position == 0 && !text.ends_with("\n\n") { "\n" } else { "" };
         let _ = writeln!(text, "{gap}* {}", point.replace('\n', " "));
     }
+}
+
+fn reason(problem: &Problem) -> String {
+    let at = problem.subject.as_deref().map_or_else(String::new, |subject| format!("{}: ", code(subject)));
+    format!("{at}{}; {}", problem.what, problem.help)
 }
 
 fn list(items: &[String]) -> String {

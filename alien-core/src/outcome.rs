@@ -1,6 +1,7 @@
 //! What became of a release, resource by resource.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,17 @@ impl Outcome {
         match self {
             Self::Unchanged | Self::Updated => None,
             Self::PutBack(error) | Self::NotUpdated(error) | Self::Unknown(error) => Some(error),
+        }
+    }
+}
+
+/// As `updated`, and `put back: ` with the reason.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.name().replace('-', " ");
+        match self.error() {
+            None => f.write_str(&word),
+            Some(error) => write!(f, "{word}: {}", error.message()),
         }
     }
 }
@@ -102,5 +114,19 @@ impl Released {
         let first = first.clone().at(id.as_str());
         let others: Vec<String> = failed.map(|(id, error)| format!("`{id}`: {}", error.message())).collect();
         Err(if others.is_empty() { first } else { first.because(format!("also {}", others.join("; "))) })
+    }
+}
+
+/// One line for each resource, as `api: updated`; or why the release was refused.
+impl fmt::Display for Released {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.refusal {
+            return write!(f, "refused: {error}");
+        }
+        for (position, (id, outcome)) in self.outcomes.iter().enumerate() {
+            let line = if position == 0 { "" } else { "\n" };
+            write!(f, "{line}{id}: {outcome}")?;
+        }
+        Ok(())
     }
 }

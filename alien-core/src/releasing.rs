@@ -88,7 +88,8 @@ impl<'a> ReleaseRequest<'a> {
         Self { managed, work, previous: Artifacts::default(), progress: Box::new(Silent), deadline: None }
     }
 
-    /// Gives the zips that run now, as far as they are at hand: they are put back where new code does not work.
+    /// Gives the zips that run now, as far as they are at hand: they are put back where new code does not work. A cloud that
+    /// runs zips (AWS Lambda) cannot put a zip back without its bytes; an image needs none.
     pub fn previous(mut self, artifacts: &Artifacts) -> Self {
         self.previous = artifacts.clone();
         self

@@ -63,13 +63,14 @@ impl On<Aws> for Container {
         compute::repository_names(placed, things);
     }
 
-    /// Checks CPU, memory and the number of replicas. Fargate takes only some pairs of CPU and memory
-    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service
-    /// without auto scaling always runs the same number of tasks.
+    /// An image: of several, one in ECR.
     fn code() -> CodeForms {
         CodeForms::IMAGE.preferring(compute::ECR)
     }
 
+    /// Checks CPU, memory and the number of replicas. Fargate takes only some pairs of CPU and memory
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service
+    /// without auto scaling always runs the same number of tasks.
     fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
         let memory = self.memory_mib();
         let (smallest, largest, step) = match self.cpu_millis() {

@@ -1,5 +1,8 @@
 //! `network`: a VPC with a public subnet in each of two zones, a route table, an internet gateway and a security group;
 //! or a VPC of the customer's.
+//!
+//! A subnet of the customer's is given by its id, `subnet-…`, and must be in that VPC. Code is placed in the subnets that are
+//! given, else in all that the VPC has, with the VPC's default security group in either case.
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
@@ -15,6 +18,10 @@ use crate::operations::Scope;
 /// The longest name of an EC2 resource. It is the value of a tag, which has at most 256 characters
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
 const MAX: usize = 255;
+
+/// The most subnets that Lambda and ECS take
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html>).
+const MOST: usize = 16;
 
 /// The kinds of parts of a network.
 const PARTS: [&str; 5] = ["vpc/*", "subnet/*", "security-group/*", "route-table/*", "internet-gateway/*"];
@@ -79,6 +86,7 @@ impl On<Aws> for Network {
         things.push((Scope::NetworkTag, name));
     }
 
+    /// Checks the ids that the customer gives, and how many subnets there are.
     fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
         let Some(Existing { id: vpc, subnets }) = self.existing() else { return };
         let is_id = |text: &str, begin: &str| {
@@ -86,6 +94,13 @@ impl On<Aws> for Network {
                 matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
             })
         };
+        if !is_id(vpc, "vpc-") {
+            problems.push(Problem::error(
+                Rule::Cloud,
+                format!("`{vpc}` is not the id of a VPC"),
+                "write `vpc-` and its 8 or 17 hexadecimal digits".to_owned(),
+            ));
+        }
         for subnet in subnets.iter().filter(|subnet| !is_id(subnet, "subnet-")) {
             problems.push(Problem::error(
                 Rule::Cloud,
@@ -93,11 +108,11 @@ impl On<Aws> for Network {
                 "write `subnet-` and its 8 or 17 hexadecimal digits".to_owned(),
             ));
         }
-        if !is_id(vpc, "vpc-") {
+        if subnets.len() > MOST {
             problems.push(Problem::error(
                 Rule::Cloud,
-                format!("`{vpc}` is not the id of a VPC"),
-                "write `vpc-` and its 8 or 17 hexadecimal digits".to_owned(),
+                format!("{} subnets are given, and Lambda and ECS take {MOST} at most", subnets.len()),
+                "leave some of them out".to_owned(),
             ));
         }
     }

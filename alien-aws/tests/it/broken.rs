@@ -254,7 +254,7 @@ fn tagging_is_part_of_making_and_nothing_else() {
     let condition = tagging["Condition"]["StringEquals"].as_object_mut().unwrap();
     assert!(condition.remove("ec2:CreateAction").is_some());
     let layers: Layers<alien_aws::policy::Principal> = serde_json::from_value(layers).unwrap();
-    caught(&alien_core::audit(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
+    caught(&alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &layers), Promise::P3, &sid);
 }
 
 /// Who reads only one of two keys may read the other one than AWS does.

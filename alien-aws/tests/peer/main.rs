@@ -49,6 +49,9 @@ fn main() {
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(suite::an_existing_network_is_used(peer))
         }),
+        trial("code_is_placed_in_the_subnets_that_are_given_and_no_others", |peer| {
+            Box::pin(only_aws::code_is_placed_in_the_subnets_that_are_given(peer))
+        }),
         trial("a_cluster_that_is_no_longer_needed_goes", |peer| {
             Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
         }),

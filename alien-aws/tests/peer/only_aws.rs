@@ -3,8 +3,10 @@
 use alien_aws::Config;
 use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release};
-use alien_core::adapter::Purpose;
-use alien_core::{Action, Code, Container, Data, ErrorKind, Function, Live, Profile, Stack, Storage};
+use alien_core::adapter::{Purpose, last};
+use alien_core::{
+    Action, Code, Container, Data, ErrorKind, Existing, Function, Live, Network, Profile, Stack, Storage,
+};
 
 use crate::world::{Peer, root};
 
@@ -156,4 +158,58 @@ pub(crate) async fn a_cluster_that_is_no_longer_needed_goes(peer: &Peer) {
     let deployment = case.up(&release(&stack(false), &[]), Some(&deployment)).await.unwrap();
     assert!(!active().await);
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+}
+
+/// In a VPC of the customer's, code is in the subnets that were given and no others: in other ones where others are given.
+pub(crate) async fn code_is_placed_in_the_subnets_that_are_given(peer: &Peer) {
+    let image = || alien_conformance::stacks::IMAGE.parse::<Code>().unwrap();
+    let code = peer.code("first");
+    let in_network = |name: &str, network: Network| {
+        let mut stack = Stack::builder(name);
+        let network = stack.frozen("net", network);
+        stack.live("worker", Container::new(image(), "worker").with_network(&network));
+        stack.live("api", Function::new(code.code(), "worker").with_network(&network));
+        stack.profile("worker", Profile::new());
+        stack.build().unwrap()
+    };
+    let shipped = std::slice::from_ref(&code);
+    let (ecs, lambda) = (aws_sdk_ecs::Client::new(&peer.customer()), aws_sdk_lambda::Client::new(&peer.customer()));
+    let placed = async |prefix: &str| {
+        let found = ecs.describe_services().cluster(format!("{prefix}-cluster-{}", prefix.len()));
+        let found = found.services(format!("{prefix}-worker-{}", prefix.len())).send().await.unwrap();
+        let network = found.services()[0].network_configuration().and_then(|found| found.awsvpc_configuration());
+        let function = lambda.get_function_configuration().function_name(format!("{prefix}-api-{}", prefix.len()));
+        let function = function.send().await.unwrap();
+        [network.unwrap().subnets().to_vec(), function.vpc_config().unwrap().subnet_ids().to_vec()]
+    };
+
+    // The network of another deployment stands for the customer's own.
+    let own = in_network("own", Network::new("10.40.0.0/16"));
+    let customers = Case::new(peer, "theirs", own.clone());
+    let made = customers.up(&release(&own, shipped), None).await.unwrap();
+    let [subnets, _] = placed("theirs").await;
+    assert_eq!(subnets.len(), 2, "{subnets:?}");
+
+    let stack = in_network("guest", Network::default());
+    let case = Case::new(peer, "guest", stack.clone());
+    let given = |subnet: &str| {
+        let existing = Existing::new(last(&made.resources["net"])).with_subnets([subnet]);
+        release(&stack.with_existing("net", existing).unwrap(), shipped)
+    };
+    let deployment = case.up(&given(&subnets[0]), None).await.unwrap();
+    assert_eq!(placed("guest").await, [[subnets[0].clone()], [subnets[0].clone()]]);
+    assert!(case.admin.plan(&given(&subnets[0])).previous(&deployment).await.unwrap().is_empty());
+
+    let plan = case.admin.plan(&given(&subnets[1])).previous(&deployment).await.unwrap();
+    assert!(plan.to_string().contains(&format!("it is in the subnets {}", subnets[0])), "{plan}");
+    let deployment = case.admin.apply(&plan).await.unwrap();
+    assert_eq!(placed("guest").await, [[subnets[1].clone()], [subnets[1].clone()]]);
+
+    let missing = "subnet-0123456789abcdef0";
+    let error = case.admin.plan(&given(missing)).previous(&deployment).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains(&format!("has no subnet `{missing}`")), "{error}");
+
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    customers.admin.destroy(&made).data(Data::Delete).await.unwrap();
 }

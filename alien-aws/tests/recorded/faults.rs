@@ -8,7 +8,10 @@ use alien_aws::Config;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::Shipped;
 use alien_core::adapter::{LogPage, LogQuery, Purpose};
-use alien_core::{CallConfig, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager, Result, Retry};
+use alien_core::{
+    CallConfig, Container, ContainerUpdate, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager, Result,
+    Retry,
+};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::{Request, Response};
@@ -16,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::clock::WoundClock;
 use crate::exchange::sent;
-use crate::form::{Call, FORMS, Fault, Form, REQUEST, SAID, rest_json};
+use crate::form::{Call, FORMS, Fault, Form, REQUEST, SAID, json, rest_json};
 use crate::life::{CUSTOMER, VENDOR, code, first, id, target};
 use crate::replay::{RECORDING, answer, config, record, secret, strange};
 use crate::server::{Body, Server};
@@ -263,14 +266,115 @@ async fn a_good_answer_that_cannot_be_read_is_no_refusal() {
 #[tokio::test]
 async fn nothing_is_put_back_where_a_good_answer_cannot_be_read() {
     let wire = Wire::new().await;
-    let settings = "PUT /2015-03-31/functions/life-api-4/configuration";
-    wire.state.lock().unwrap().faults.push((settings, Fault::plain(200, "\u{fffd}\0")));
+    wire.state.lock().unwrap().faults.push((SETTINGS, Fault::plain(200, "\u{fffd}\0")));
+    update_both(&wire).await.unwrap();
+    assert_eq!([wire.times(CODE), wire.times(SETTINGS)], [1, 2]);
+}
+
+const CODE: &str = "PUT /2015-03-31/functions/life-api-4/code";
+const SETTINGS: &str = "PUT /2015-03-31/functions/life-api-4/configuration";
+
+/// An update of code and settings, with the bytes of the code before.
+async fn update_both(wire: &Wire) -> Result<()> {
     let api = wire.manager.find::<Function, Live>("api").unwrap();
     let Shipped::Zip(before) = code("first") else { panic!() };
     let update = code("second").update().with_previous_zip(before).with_variable("MODE", "second");
-    wire.manager.update(&api, update).await.unwrap();
-    assert_eq!(wire.times("PUT /2015-03-31/functions/life-api-4/code"), 1);
-    assert_eq!(wire.times(settings), 2);
+    wire.manager.update(&api, update).await.map_err(without_secret)
+}
+
+fn refused() -> Fault {
+    rest_json((400, "InvalidParameterValueException"), SAID)
+}
+
+fn taken() -> Fault {
+    Fault::plain(200, "{}")
+}
+
+/// What Lambda took of an update is put back where it refuses the rest, and the record says what runs.
+#[tokio::test]
+async fn what_was_taken_of_an_update_is_put_back_where_the_rest_is_refused() {
+    for (faults, sent, told) in [
+        (vec![(CODE, refused())], [1, 0], "nothing of it was taken, and what ran before runs on"),
+        (vec![(CODE, taken()), (SETTINGS, refused()), (CODE, taken())], [2, 1], "the previous code was put back"),
+    ] {
+        let wire = Wire::new().await;
+        wire.state.lock().unwrap().faults.extend(faults);
+        let error = update_both(&wire).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+        assert!(error.is_put_back() && error.message().ends_with(told), "{error}");
+        assert_eq!([wire.times(CODE), wire.times(SETTINGS)], sent);
+        let deployment = wire.manager.deployment();
+        assert_eq!((deployment.uncertain.len(), &deployment.stack), (0, &record().stack));
+    }
+}
+
+/// Code and settings that do not work together are put back together: each is tried, whatever becomes of the other.
+#[tokio::test]
+async fn what_runs_is_uncertain_where_a_part_of_an_update_cannot_be_put_back() {
+    let looked = "GET /2015-03-31/functions/life-api-4/configuration";
+    let status = |status: &str| Fault::plain(200, &format!(r#"{{"State":"Active","LastUpdateStatus":"{status}"}}"#));
+    for (code, settings, told) in [
+        (taken(), taken(), "the previous version was put back"),
+        (refused(), taken(), "the previous version could not be put back"),
+        (taken(), refused(), "the previous version could not be put back"),
+    ] {
+        let wire = Wire::new().await;
+        let update = [(CODE, taken()), (looked, status("Successful")), (SETTINGS, taken()), (looked, status("Failed"))];
+        let back = [(SETTINGS, settings), (CODE, code)];
+        wire.state.lock().unwrap().faults.extend(update.into_iter().chain(back));
+        let error = update_both(&wire).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+        assert!(error.message().contains(told), "{error}");
+        assert_eq!([wire.times(CODE), wire.times(SETTINGS)], [2, 2]);
+        let is_certain = wire.manager.deployment().uncertain.is_empty();
+        assert_eq!(error.is_put_back(), is_certain);
+        assert_eq!(is_certain, told.ends_with("was put back"));
+    }
+}
+
+/// After an update that was interrupted, Lambda may run what the record does not say: it is put back to that.
+#[tokio::test]
+async fn an_update_that_is_made_again_and_refused_is_put_back_to_the_record() {
+    let wire = Wire::new().await;
+    let uncertain = || wire.manager.deployment().uncertain.len();
+    wire.state.lock().unwrap().faults.push((CODE, rest_json((403, "AccessDeniedException"), SAID)));
+    update_both(&wire).await.unwrap_err();
+    assert_eq!((wire.times(CODE), uncertain()), (1, 1));
+    wire.state.lock().unwrap().faults.extend([(CODE, refused()), (SETTINGS, taken()), (CODE, taken())]);
+    let error = update_both(&wire).await.unwrap_err();
+    assert!(error.is_put_back() && error.message().ends_with("the previous version was put back"), "{error}");
+    assert_eq!(([wire.times(CODE), wire.times(SETTINGS)], uncertain()), ([3, 1], 0));
+}
+
+/// A service of which nothing was changed runs on: what the record says, unless an earlier update was interrupted.
+#[tokio::test]
+async fn a_service_runs_on_where_ecs_takes_nothing_of_an_update() {
+    let (register, send) = (".RegisterTaskDefinition", ".UpdateService");
+    let refused = || json((400, "InvalidParameterException"), SAID);
+    let second = || ContainerUpdate::new().with_variable("MODE", "second");
+    let update = async |wire: &Wire, update: ContainerUpdate| {
+        let worker = wire.manager.find::<Container, Live>("worker").unwrap();
+        let error = without_secret(wire.manager.update(&worker, update).await.unwrap_err());
+        (error, wire.manager.deployment().uncertain.len())
+    };
+    for asked in [register, send] {
+        let wire = Wire::new().await;
+        wire.state.lock().unwrap().faults.push((asked, refused()));
+        let (error, uncertain) = update(&wire, second()).await;
+        assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Rejected, true, 0), "{error}");
+    }
+
+    let wire = Wire::new().await;
+    wire.state.lock().unwrap().faults.push((send, json((400, "AccessDeniedException"), SAID)));
+    let (error, uncertain) = update(&wire, second()).await;
+    assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Denied, false, 1), "{error}");
+    // Back to what the record says: a revision of that is registered, since nobody knows which one runs.
+    let arn = "arn:aws:ecs:eu-central-1:222222222222:task-definition/life-worker-4:9";
+    let registered = Fault::plain(200, &format!(r#"{{"taskDefinition":{{"taskDefinitionArn":"{arn}"}}}}"#));
+    wire.state.lock().unwrap().faults.extend([(register, registered), (send, refused())]);
+    let (error, uncertain) = update(&wire, ContainerUpdate::new()).await;
+    assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Rejected, false, 1), "{error}");
+    assert_eq!((wire.times(register), wire.times(arn)), (2, 1));
 }
 
 #[tokio::test]
@@ -346,13 +450,10 @@ async fn a_denied_session_is_replaced_to_see_whether_the_vendor_is_let_in() {
 #[tokio::test]
 async fn an_update_whose_session_ended_is_not_made_again() {
     let wire = Wire::new().await;
-    let asked = "PUT /2015-03-31/functions/life-api-4/code";
     let expired = rest_json((403, "ExpiredTokenException"), "the security token included in the request is expired");
-    wire.state.lock().unwrap().faults.push((asked, expired));
-    let api = wire.manager.find::<Function, Live>("api").unwrap();
-    let error = wire.manager.update(&api, code("second").update().with_variable("MODE", "second")).await.unwrap_err();
-    assert_eq!(without_secret(error).kind(), ErrorKind::Expired);
-    assert_eq!((wire.times(ENTER), wire.times(asked)), (2, 1));
+    wire.state.lock().unwrap().faults.push((CODE, expired));
+    assert_eq!(update_both(&wire).await.unwrap_err().kind(), ErrorKind::Expired);
+    assert_eq!((wire.times(ENTER), wire.times(CODE)), (2, 1));
     assert_eq!(wire.manager.deployment().uncertain.into_iter().collect::<Vec<_>>(), ["api".parse().unwrap()]);
 }
 

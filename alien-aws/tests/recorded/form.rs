@@ -184,7 +184,7 @@ impl Fault {
 }
 
 /// <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html#operation-error-serialization>
-fn json((status, code): Code, message: &str) -> Fault {
+pub(crate) fn json((status, code): Code, message: &str) -> Fault {
     let body = serde_json::json!({ "__type": format!("com.amazonaws.service#{code}"), "message": message });
     Fault::plain(status, &body.to_string()).header("x-amzn-requestid", REQUEST)
 }

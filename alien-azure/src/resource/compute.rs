@@ -11,10 +11,10 @@ pub(crate) mod logs;
 #[cfg(feature = "client")]
 pub(crate) mod template;
 
-use alien_core::adapter::{Placed, Rows, join};
+use alien_core::adapter::{Placed, Rows, digest, join};
 use alien_core::{Code, CodeForm, CodeForms, Lifecycle, Problem, Resource, Rule, Set};
 
-use super::queue;
+use super::{network, queue};
 use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
@@ -44,7 +44,7 @@ pub(super) fn names(placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)
     let name = ids.physical(placed.id(), MAX);
     things.push((Scope::App, ids.resource(&["Microsoft.App/containerApps/", &name])));
     // An environment is in one network.
-    let network = resource.settings().compute().and_then(|compute| compute.network);
+    let network = resource.settings().compute().and_then(|compute| placed.stack.resource(compute.network?));
     things.push((Scope::Environment, environment(ids, resource.lifecycle(), network)));
     things.push((Scope::Workspace, workspace(ids, resource.lifecycle())));
     if resource.settings().takes_commands() {
@@ -63,9 +63,15 @@ pub(crate) fn command_queues(ids: Ids<'_>, app: &str) -> [String; 2] {
 }
 
 /// The environment for apps of a lifecycle, in a network or in none.
-pub(crate) fn environment(ids: Ids<'_>, lifecycle: Lifecycle, network: Option<&str>) -> String {
-    let lifecycle = lifecycle.name();
-    let id = network.map_or_else(|| lifecycle.to_owned(), |network| [lifecycle, "-", network].concat());
+///
+/// An environment cannot be moved to another subnet, so there is another one for each subnet that the customer gives.
+pub(crate) fn environment(ids: Ids<'_>, lifecycle: Lifecycle, network: Option<&Resource>) -> String {
+    let subnet = network.and_then(Resource::existing).and_then(|existing| {
+        let subnet = network::given_subnet(existing, lifecycle)?;
+        Some(digest(&[&existing.id.to_ascii_lowercase(), &subnet.to_ascii_lowercase()]))
+    });
+    let words = [Some(lifecycle.name()), network.map(|network| network.id().as_str()), subnet.as_deref()];
+    let id = words.into_iter().flatten().collect::<Vec<_>>().join("-");
     ids.resource(&["Microsoft.App/managedEnvironments/", &ids.physical(&id, 60)])
 }
 

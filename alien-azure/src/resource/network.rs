@@ -1,8 +1,17 @@
 //! `network`: a virtual network with a subnet for the apps of each lifecycle; or a network of the customer's.
+//!
+//! Apps are in environments, and each environment has a subnet of its own. The customer gives two subnets of its network, by
+//! their names: the one for frozen apps, then the one for live apps. Each has at least 32 addresses, is delegated to
+//! `Microsoft.App/environments`, and has nothing else in it. If none is given, those called `frozen` and `live` are used
+//! (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
+use std::ops::RangeInclusive;
+
+#[cfg(feature = "client")]
+use alien_core::Resource;
 use alien_core::adapter::{On, Placed, Rows};
 use alien_core::{Existing, Lifecycle, Network, Problem, Rule, Set};
 
@@ -13,6 +22,9 @@ use crate::operations::Scope;
 
 /// The longest name of a virtual network, in characters; the shortest has 2.
 const MAX: usize = 64;
+
+/// The longest name of a subnet, in characters.
+const MAX_SUBNET: usize = 80;
 
 impl On<Azure> for Network {
     /// Management gets no more than heartbeat: routes, DNS servers and subnets can redirect traffic.
@@ -36,42 +48,50 @@ impl On<Azure> for Network {
         things.push((Scope::VirtualNetwork, ids.resource(&["Microsoft.Network/virtualNetworks/", name])));
     }
 
+    /// Checks what the customer gives: names, and that there are two subnets or none.
     fn check(&self, _: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
-        let Some(Existing { id: name, subnets }) = self.existing() else { return check_range(self, problems) };
-        if ![0, LIFECYCLES.len()].contains(&subnets.len()) {
-            problems.push(Problem::error(
-                Rule::Cloud,
-                format!("the network is given {} subnets, but each environment has one of its own", subnets.len()),
-                "give the subnet for frozen apps and then the one for live apps, or none".to_owned(),
-            ));
+        let Some(Existing { id, subnets }) = self.existing() else { return check_range(self, problems) };
+        let mut problem = |what: String, help: &str| {
+            problems.push(Problem::error(Rule::Cloud, what, help.to_owned()));
+        };
+        if !is_name(id, 2..=MAX) {
+            let what = format!("`{id}` is not the name of a virtual network in the resource group");
+            problem(what, "write only its name, 2 to 64 letters, digits, `-`, `_` and `.`");
         }
-        let plain = (2..=MAX).contains(&name.len())
-            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if !plain {
-            problems.push(Problem::error(
-                Rule::Cloud,
-                format!("`{name}` is not the name of a virtual network in the resource group"),
-                "write only its name, 2 to 64 letters, digits, `-`, `_` and `.`".to_owned(),
-            ));
+        for subnet in subnets.iter().filter(|subnet| !is_name(subnet, 1..=MAX_SUBNET)) {
+            let what = format!("`{subnet}` is not the name of a subnet");
+            problem(what, "write only its name, 1 to 80 letters, digits, `-`, `_` and `.`");
+        }
+        let are_two = matches!(&**subnets, [frozen, live] if !frozen.eq_ignore_ascii_case(live));
+        if !subnets.is_empty() && !are_two {
+            let named: Vec<String> = subnets.iter().map(|subnet| format!("`{subnet}`")).collect();
+            let what = format!("frozen apps need one subnet and live apps another, and given is {}", named.join(", "));
+            problem(what, "give the subnet for frozen apps and then the one for live apps, or none");
         }
     }
 }
 
-/// The subnet for the environment of a lifecycle's apps: each environment needs its own
-/// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
-///
-/// In a network of the customer's, these are the two subnets that the customer gave: that for frozen apps, then that for live
-/// ones. Where none were given, and in a network that the set-up creates, they are called `frozen` and `live`.
-#[cfg(feature = "client")]
-pub(crate) fn subnet(network: &Network, lifecycle: Lifecycle) -> &str {
-    let given = network.existing().map_or(&[][..], |existing| &existing.subnets);
-    let own = LIFECYCLES.iter().zip(given).find(|(found, _)| **found == lifecycle);
-    own.map_or(lifecycle.name(), |(_, name)| name)
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftnetwork>
+fn is_name(text: &str, lengths: RangeInclusive<usize>) -> bool {
+    lengths.contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 /// The lifecycles, in the order in which the customer gives their subnets.
-pub(crate) const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
+const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Frozen, Lifecycle::Live];
+
+/// The subnet that the customer gave for apps of a lifecycle.
+pub(crate) fn given_subnet(existing: &Existing, lifecycle: Lifecycle) -> Option<&str> {
+    let mut subnets = LIFECYCLES.iter().zip(&existing.subnets);
+    subnets.find(|(found, _)| **found == lifecycle).map(|(_, name)| name.as_str())
+}
+
+/// The subnet for apps of a lifecycle: the one that the customer gave, else the one that is called like the lifecycle.
+#[cfg(feature = "client")]
+pub(crate) fn subnet(network: &Resource, lifecycle: Lifecycle) -> &str {
+    network.existing().and_then(|existing| given_subnet(existing, lifecycle)).unwrap_or(lifecycle.name())
+}
 
 /// Refuses address ranges that Container Apps reserves
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet-address-range-restrictions>).

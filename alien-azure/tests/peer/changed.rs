@@ -3,11 +3,12 @@
 use alien_conformance::world::{Case, World, release};
 use alien_core::adapter::{Change, LogQuery, Purpose};
 use alien_core::{
-    Code, Container, Data, Deployment, Function, FunctionUpdate, Health, Live, Network, Profile, Queue, Stack, Storage,
+    Container, Data, Deployment, ErrorKind, Existing, Function, FunctionUpdate, Health, Live, Network, Profile, Queue,
+    Stack, Storage,
 };
 use serde_json::{Value, json};
 
-use crate::world::{ARM, Peer, image, rendered};
+use crate::world::{ARM, LOCATION, Peer, code, image, rendered};
 
 /// One app of the id `api`, which `place` puts into the stack.
 fn with_app(place: impl FnOnce(&mut alien_core::Builder)) -> Stack {
@@ -18,7 +19,7 @@ fn with_app(place: impl FnOnce(&mut alien_core::Builder)) -> Stack {
 }
 
 fn function(says: &str) -> Function {
-    Function::new(image(says).parse::<Code>().unwrap(), "api")
+    Function::new(code(says), "api")
 }
 
 /// What is set up as the next stack says, whether frozen or not; and then nothing more is to be done.
@@ -58,6 +59,80 @@ pub(crate) async fn an_app_moves_with_its_lifecycle_and_its_network(peer: &Peer)
     assert_eq!(peer.sim.things(), before);
 }
 
+/// Of a network of the customer's, apps are in the two subnets that were given, and move with them. The network stays as it is.
+pub(crate) async fn the_given_subnets_are_used(peer: &Peer) {
+    let network = format!("{}/providers/Microsoft.Network/virtualNetworks/corporate", peer.group());
+    let subnet = |name: &str, range: &str, services: &[&str]| {
+        let delegations: Vec<Value> = services
+            .iter()
+            .map(|service| json!({ "name": "apps", "properties": { "serviceName": service } }))
+            .collect();
+        json!({ "name": name, "properties": { "addressPrefix": range, "delegations": delegations } })
+    };
+    let apps = "Microsoft.App/environments";
+    let body = json!({ "location": LOCATION, "properties": {
+        "addressSpace": { "addressPrefixes": ["10.80.0.0/16"] },
+        "subnets": [
+            subnet("frozen-apps", "10.80.1.0/24", &[apps]),
+            subnet("live-apps", "10.80.2.0/24", &[apps]),
+            subnet("More_apps", "10.80.3.0/24", &[apps]),
+            subnet("machines", "10.80.4.0/24", &[]),
+        ],
+    } });
+    put(peer, reqwest::Method::PUT, &network, "2025-07-01", &body).await;
+    let before = (peer.sim.things(), peer.read(&network, "2025-07-01").await);
+
+    let stack = with_app(|stack| {
+        let network = stack.frozen("net", Network::default());
+        stack.frozen("worker", Container::new(code("worker"), "api").with_network(&network));
+        stack.live("api", function("one").with_network(&network));
+    });
+    let given =
+        |subnets: [&str; 2]| stack.with_existing("net", Existing::new("corporate").with_subnets(subnets)).unwrap();
+    let case = Case::new(peer, "adopts", stack.clone());
+    for (subnets, kind, words) in [
+        (["nowhere", "live-apps"], ErrorKind::NotFound, "the network has no subnet `nowhere`; give two that it has"),
+        (
+            ["frozen-apps", "machines"],
+            ErrorKind::Rejected,
+            "no subnet `machines` of at least 32 addresses that is delegated",
+        ),
+    ] {
+        let error = case.admin.plan(&release(&given(subnets), &[])).await.unwrap_err();
+        assert_eq!((error.kind(), error.resource()), (kind, Some("net")), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    let first = given(["frozen-apps", "live-apps"]);
+    let deployment = follow(&case, &first, None).await;
+    let subnet_of = |id: &str| {
+        let app = peer.sim.body(&deployment.resources[id]).unwrap();
+        let environment = peer.sim.body(app["properties"]["environmentId"].as_str().unwrap()).unwrap();
+        let subnet = environment["properties"]["vnetConfiguration"]["infrastructureSubnetId"].as_str().unwrap();
+        subnet.strip_prefix(&format!("{network}/subnets/")).unwrap().to_owned()
+    };
+    assert_eq!((subnet_of("worker").as_str(), subnet_of("api").as_str()), ("frozen-apps", "live-apps"));
+    let (manager, _) = case.manager(&deployment);
+    for resource in manager.resources() {
+        let beat = manager.heartbeat(&resource).await.unwrap();
+        assert_eq!(beat.health, Health::Healthy, "{resource:?}: {beat:?}");
+    }
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().with_code(code("two"))).await.unwrap();
+    assert_eq!(subnet_of("api"), "live-apps", "the vendor's update moves nothing");
+    // The vendor's own stack names no subnet: what was given once stays.
+    let deployment = follow(&case, &stack, Some(&deployment)).await;
+    assert_eq!(subnet_of("api"), "live-apps");
+
+    let second = given(["frozen-apps", "More_apps"]);
+    let plan = case.admin.plan(&release(&second, &[])).previous(&deployment).await.unwrap();
+    assert!(plan.to_string().contains("it is in another environment"), "{plan}");
+    let deployment = follow(&case, &second, Some(&deployment)).await;
+    assert_eq!((subnet_of("worker").as_str(), subnet_of("api").as_str()), ("frozen-apps", "More_apps"));
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    assert_eq!((peer.sim.things(), peer.read(&network, "2025-07-01").await), before, "what is the customer's stays");
+}
+
 /// Commands that are switched off leave no queue, and no namespace.
 pub(crate) async fn commands_that_are_switched_off_leave_nothing(peer: &Peer) {
     let with = with_app(|stack| drop(stack.live("api", function("one").with_commands())));
@@ -74,7 +149,7 @@ pub(crate) async fn commands_that_are_switched_off_leave_nothing(peer: &Peer) {
 /// A function that becomes a container is the same app, and is not removed as what it was.
 pub(crate) async fn a_function_becomes_a_container(peer: &Peer) {
     let one = with_app(|stack| drop(stack.live("api", function("one"))));
-    let other = with_app(|stack| drop(stack.live("api", Container::new(image("one").parse::<Code>().unwrap(), "api"))));
+    let other = with_app(|stack| drop(stack.live("api", Container::new(code("one"), "api"))));
     let case = Case::new(peer, "becomes", one.clone());
     let deployment = follow(&case, &one, None).await;
     let deployment = follow(&case, &other, Some(&deployment)).await;
@@ -98,7 +173,7 @@ pub(crate) async fn an_update_follows_one_that_was_made_again(peer: &Peer) {
         session.update(api.id(), &change).await.unwrap();
     }
     for says in ["two", "three"] {
-        manager.update(&api, FunctionUpdate::new().with_code(image(says).parse().unwrap())).await.unwrap();
+        manager.update(&api, FunctionUpdate::new().with_code(code(says))).await.unwrap();
         let app = peer.sim.body(&deployment.resources["api"]).unwrap();
         assert_eq!(app["properties"]["template"]["containers"][0]["image"], image(says));
         assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use alien_azure::{AUDIENCE, VendorToken};
 use alien_conformance::world::{Calls, Case, World, release};
 use alien_core::adapter::Purpose;
-use alien_core::{Code, Data, Deployment, ErrorKind, Function, Impersonate, Profile, Stack};
+use alien_core::{Data, Deployment, ErrorKind, Function, Impersonate, Profile, Stack};
 use serde_json::{Value, json};
 
-use crate::world::{ARM, Peer, image};
+use crate::world::{ARM, Peer, code};
 
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
-    stack.live("api", Function::new(image("small").parse::<Code>().unwrap(), "api"));
+    stack.live("api", Function::new(code("small"), "api"));
     stack.profile("api", Profile::new());
     stack.build().unwrap()
 }
@@ -110,6 +110,11 @@ pub(crate) async fn an_assertion_that_does_not_fit_is_told_by_its_field(peer: &P
         assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
         assert!(error.to_string().contains("the vendor's token"), "{error}");
     }
+    // No source of tokens at all.
+    let vendor = alien_azure::vendor(&peer.config(&peer.admin).with_calls(peer.calling()));
+    let error = vendor.session(&deployment, &Purpose::Watch).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+    assert!(error.to_string().contains("add the tokens by `with_vendor_token`"), "{error}");
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 

@@ -72,6 +72,7 @@ fn main() {
         trial("an_app_moves_with_its_lifecycle_and_its_network", |peer| {
             Box::pin(changed::an_app_moves_with_its_lifecycle_and_its_network(peer))
         }),
+        trial("the_given_subnets_of_a_network_are_used", |peer| Box::pin(changed::the_given_subnets_are_used(peer))),
         trial("commands_that_are_switched_off_leave_nothing", |peer| {
             Box::pin(changed::commands_that_are_switched_off_leave_nothing(peer))
         }),

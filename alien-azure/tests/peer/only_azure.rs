@@ -8,18 +8,18 @@ use alien_conformance::life::product;
 use alien_conformance::world::{Case, HurriedClock, World, quickly, release};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
-    Action, Code, Container, Data, Deployment, ErrorKind, Function, FunctionUpdate, Health, Layer, Live, Network,
-    Profile, Queue, Stack, Storage,
+    Action, Container, Data, Deployment, ErrorKind, Function, FunctionUpdate, Health, Layer, Live, Network, Profile,
+    Queue, Stack, Storage,
 };
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
-use crate::world::{Peer, image, rendered};
+use crate::world::{Peer, code, image, rendered};
 
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
     let data = stack.frozen("data", Storage::new());
-    stack.live("api", Function::new(image("small").parse::<Code>().unwrap(), "api"));
+    stack.live("api", Function::new(code("small"), "api"));
     stack.profile("api", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.build().unwrap()
 }
@@ -32,7 +32,7 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     let _ = peer.sim.take_requests();
-    manager.update(&api, FunctionUpdate::new().with_code(image("second").parse().unwrap())).await.unwrap();
+    manager.update(&api, FunctionUpdate::new().with_code(code("second"))).await.unwrap();
     let made = calls.operations();
     let (look, patch) = ("GET containerApps", "PATCH containerApps");
     assert_eq!(made[..4], ["POST oauth2/v2.0/token", look, patch, look], "{made:?}");
@@ -58,6 +58,7 @@ pub(crate) async fn a_broken_revision_is_taken_back(peer: &Peer) {
     let error = manager.update(&api, FunctionUpdate::new().with_code(broken.parse().unwrap())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
     assert!(error.to_string().contains("the previous revision was put back"), "{error}");
+    assert!(error.is_put_back());
     let body = peer.sim.body(&deployment.resources["api"]).unwrap();
     assert_eq!(body["properties"]["template"]["containers"][0]["image"], image("small"), "{body}");
     assert_eq!(manager.heartbeat(&api).await.unwrap().health, Health::Healthy);
@@ -225,12 +226,7 @@ pub(crate) async fn what_is_made_is_closed(peer: &Peer) {
 pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     let mut stack = Stack::builder("started");
     let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
-    stack.live(
-        "api",
-        Function::new(image("started").parse::<Code>().unwrap(), "api")
-            .with_trigger(&jobs)
-            .with_variable("SAYS", "got"),
-    );
+    stack.live("api", Function::new(code("started"), "api").with_trigger(&jobs).with_variable("SAYS", "got"));
     stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ, Queue::DATA_WRITE]));
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "started", stack.clone());
@@ -256,15 +252,12 @@ pub(crate) async fn what_is_shared_goes_with_the_last(peer: &Peer) {
     let stack = |with_queue: bool, with_worker: bool| {
         let mut stack = Stack::builder("shares");
         let network = stack.frozen("net", Network::new("10.40.0.0/24"));
-        stack.live("api", Function::new(image("shares").parse::<Code>().unwrap(), "api"));
+        stack.live("api", Function::new(code("shares"), "api"));
         if with_queue {
             stack.frozen("jobs", Queue::new());
         }
         if with_worker {
-            stack.frozen(
-                "worker",
-                Container::new(image("worker").parse::<Code>().unwrap(), "api").with_network(&network),
-            );
+            stack.frozen("worker", Container::new(code("worker"), "api").with_network(&network));
         }
         stack.profile("api", Profile::new());
         stack.build().unwrap()
@@ -313,6 +306,10 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
             assert!(told.contains(word), "{word}: {told}");
         }
     };
+    let admin = alien_azure::admin(&peer.for_vendor(peer.vendor_token()), case.invitation.id, case.target.clone());
+    let error = admin.plan(&release).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+    assert!(error.to_string().contains("make the config by `Config::found`"), "{error}");
     let mut other = case.target.clone();
     other.resource_group = "no-such-group".parse().unwrap();
     refused(&peer.admin, other, &["cannot read the resource group `no-such-group`", "`resourceGroup`: "]).await;
@@ -353,8 +350,7 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let stack = product(&peer.code("first"));
     let case = Case::new(peer, "exactly", stack.clone());
     let admin = documented(peer, &stack, &case.target, None);
-    let config = peer.config(&admin);
-    let config = config.with_calls(peer.calling());
+    let config = peer.config(&admin).with_calls(peer.calling());
     let admin = alien_azure::admin(&config, case.invitation.id, case.target.clone());
     let release = release(&stack, &[]);
     let plan = admin.plan(&release).await.unwrap();
@@ -370,7 +366,7 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
 /// Answers for others that wait before one's own hide nothing, and are given back at once.
 pub(crate) async fn several_share_answers(peer: &Peer) {
     let mut stack = Stack::builder("asked");
-    stack.live("api", Function::new(image("asked").parse::<Code>().unwrap(), "api").with_commands());
+    stack.live("api", Function::new(code("asked"), "api").with_commands());
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "asked", stack.clone());

@@ -77,12 +77,12 @@ impl Peer {
         Config::from_token(self.sim.token(principal, ARM)).with_endpoint(self.endpoint())
     }
 
-    /// The vendor's own tokens: one for each subject that is asked for.
     /// What the vendor calls with.
     pub(crate) fn for_vendor(&self, token: VendorToken) -> Config {
         Config::for_vendor(token).with_endpoint(self.endpoint())
     }
 
+    /// The vendor's own tokens: one for each subject that is asked for.
     pub(crate) fn vendor_token(&self) -> VendorToken {
         let (issuer, url) = (self.issuer.clone(), self.issuer_url.clone());
         VendorToken::from_fn(move |subject| {
@@ -166,6 +166,11 @@ pub(crate) fn rendered(deployment: &Deployment) -> Principal {
 pub(crate) fn image(says: &str) -> String {
     let code = Code::zip(says.as_bytes());
     format!("registry.example.com/echo@{}", code.only().unwrap().digest())
+}
+
+/// The same as the code of a resource.
+pub(crate) fn code(says: &str) -> Code {
+    image(says).parse().unwrap()
 }
 
 #[async_trait]

@@ -93,6 +93,35 @@ fn a_zip_that_is_missing_is_named_before_anything_is_called() {
     assert!(told.contains("azure runs a function from an image, and its code is a zip alone"), "{told}");
 }
 
+/// What the customer has is the customer's to give, and stands in nothing that the vendor wrote.
+#[test]
+fn a_network_of_the_customers_is_given_when_setting_up() {
+    let invitation = aws().invitation();
+    let vpc = "vpc-0a1b2c3d4e5f60718";
+    let reviewed = |flags: &[&str]| {
+        let output = aws().deploy(&with(&["review", "--documents"], flags), "existing", &invitation);
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!reviewed(&[]).contains(vpc));
+    assert!(reviewed(&["--existing", &format!("net={vpc}")]).contains(&format!("vpc/{vpc}")));
+    let subnets = format!("net={vpc},subnet-0a1b2c3d4e5f60718,subnet-1a1b2c3d4e5f60718");
+    assert!(reviewed(&["--existing", &subnets]).contains(&format!("vpc/{vpc}")));
+    for (wrong, words) in [
+        ("data=bucket", "`data`: `bucket` cannot stand in its place"),
+        ("gone=vpc-1", "`gone`: `vpc-1` is given for it, and the stack has no such resource"),
+        ("net=mine", "`mine` is not the id of a VPC"),
+    ] {
+        let told = refused(&aws().deploy(&["review", "--existing", wrong], "existing", &invitation));
+        assert!(told.contains(words), "{wrong}: {told}");
+    }
+    for unread in ["net", "net=", "=vpc-1", "net=vpc-1,"] {
+        let output = aws().deploy(&["review", "--existing", unread], "existing", &invitation);
+        assert_eq!(output.status.code(), Some(2), "{unread}: {}", told(&output));
+        assert!(told(&output).contains("`net=vpc-0a1b2c3d`"), "{unread}: {}", told(&output));
+    }
+}
+
 #[test]
 fn a_record_is_of_the_same_deployment_and_the_same_place() {
     let invitation = aws().invitation();

@@ -24,7 +24,7 @@ use crate::stack::Stack;
 /// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
 /// are absent are not judged.
 #[must_use]
-pub fn audit<T, C>(stack: &Stack, target: &T, layers: &Layers<C::Principal>) -> Report
+pub fn audit_layers<T, C>(stack: &Stack, target: &T, layers: &Layers<C::Principal>) -> Report
 where
     T: CloudTarget<Cloud = C>,
     C: AccessControl<Target = T>,

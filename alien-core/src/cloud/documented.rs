@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::AccessControl;
-use super::audit::audit;
+use super::audit::audit_layers;
 use super::documents::{Layers, Size};
 use super::layout::Layout;
-use super::placement::Cloud;
+use super::placement::{Cloud, CloudTarget};
 use super::render::{RenderError, Rendered, render};
 use super::report::Report;
-use super::review::{Review, review};
+use super::review::Review;
 use crate::permission::{Grants, Layer};
 use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
@@ -42,6 +42,41 @@ impl Reviewed {
     }
 }
 
+/// Renders all three layers of a stack, checks every size, audits the result and says it in words: what a customer reviews
+/// before anything is done. No network.
+///
+/// ```
+/// use alien_core::{Queue, Stack, memory, review};
+///
+/// let mut stack = Stack::builder("shop");
+/// stack.live("jobs", Queue::new());
+/// let reviewed = review(&stack.build()?, &memory::Target::new("acme")?)?;
+/// println!("{}", reviewed.to_markdown());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`render`](super::render()).
+pub fn review<T: CloudTarget<Cloud: Documented>>(stack: &Stack, target: &T) -> Result<Reviewed, RenderError> {
+    T::Cloud::reviewed(stack, target)
+}
+
+/// Audits permission documents in the form of [`Reviewed::documents`], wherever they came from: a file that somebody edited, or
+/// another program. Layers that are absent are not judged. No network.
+///
+/// # Errors
+///
+/// Where they are documents of another cloud, where a key stands twice, where they have no principal, and where they are not of
+/// that form.
+pub fn audit<T: CloudTarget<Cloud: Documented>>(
+    stack: &Stack,
+    target: &T,
+    documents: &str,
+) -> Result<Report, Problems> {
+    T::Cloud::audited(stack, target, documents)
+}
+
 /// A cloud that shows what it will grant. Every [`AccessControl`] does.
 pub trait Documented: Cloud {
     /// Renders all three layers of a stack, checks every size, audits the result and says it in words. No network.
@@ -65,7 +100,7 @@ pub trait Documented: Cloud {
 impl<C: AccessControl> Documented for C {
     fn reviewed(stack: &Stack, target: &Self::Target) -> Result<Reviewed, RenderError> {
         let rendered = render(stack, target)?;
-        let review = review(stack, &rendered);
+        let review = rendered.review(stack);
         let Rendered { documents, report, sizes, warnings } = rendered;
         let documents = serde_json::to_value(&documents).map_err(|error| {
             let help = "report it: nothing was rendered".to_owned();
@@ -98,7 +133,7 @@ impl<C: AccessControl> Documented for C {
         if Layer::ALL.iter().all(|layer| given.layers.principals(*layer).is_empty()) {
             return Err(wrong("there is no principal in the documents, so there is nothing to audit".to_owned()));
         }
-        Ok(audit(stack, target, &given.layers))
+        Ok(audit_layers(stack, target, &given.layers))
     }
 
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String {

@@ -17,9 +17,9 @@ mod report;
 mod review;
 
 pub use access::{AccessControl, Allowed, Guard, Permission};
-pub use audit::audit;
+pub use audit::audit_layers;
 pub use coverage::{Coverage, glob};
-pub use documented::{Documented, Reviewed};
+pub use documented::{Documented, Reviewed, audit, review};
 pub use documents::{Documents, LayerDocuments, Layers, Physical, Size};
 pub use field::{Field, Giver};
 pub use layout::Layout;
@@ -30,4 +30,4 @@ pub(crate) use placement::for_tuples;
 pub use placement::{Cloud, CloudTarget, Kinds, On, Placed, Rows};
 pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
-pub use review::{Review, ReviewRow, review};
+pub use review::{Review, ReviewRow};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::access::AccessControl;
-use super::audit::{self, Source};
+use super::audit::{Source, report};
 use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
 use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget, check};
@@ -77,7 +77,7 @@ where
     problems.extend(same_names(&layout));
     let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let documents = documents(&layout);
-    let report = audit::report(&layout, &documents.layers, Source::Rendered);
+    let report = report(&layout, &documents.layers, Source::Rendered);
     if !report.breaches.is_empty() {
         return Err(RenderError::Breaches(report.breaches));
     }

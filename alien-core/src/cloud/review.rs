@@ -47,9 +47,15 @@ pub struct ReviewRow {
     pub reach: Vec<String>,
 }
 
-/// Says in words what rendered documents let the vendor do.
-#[must_use]
-pub fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
+impl<C: AccessControl> Rendered<C> {
+    /// Says in words what the documents let the vendor do. `stack` is the stack that they were rendered from.
+    #[must_use]
+    pub fn review(&self, stack: &Stack) -> Review {
+        review(stack, self)
+    }
+}
+
+fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     let permissions = stack.permissions();
     let mut grants = permissions.management.grants.as_slice();
     let rows = stack.resources().iter().enumerate().map(|(position, resource)| {

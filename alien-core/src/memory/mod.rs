@@ -2,7 +2,8 @@
 //!
 //! It keeps what the adapters of real clouds rely on. An [`Account`] enforces the documents that were written to it, and
 //! nothing but them; sessions end; what was just made is not known everywhere at once; calls can be throttled, fail, or
-//! be the last that a killed program makes. Code does not run in it: a command is answered with itself.
+//! be the last that a killed program makes. Code does not run in it: a command is answered with itself, and leaves one line
+//! in the log, `command ` and its text.
 //!
 //! A host tests what happens when things go wrong: time is [wound on](TestClock::wind), a zip of the bytes [`BROKEN`] does not
 //! start, and an [`Account`] loses calls where it is told to.

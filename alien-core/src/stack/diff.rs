@@ -141,6 +141,12 @@ impl Diff {
         refusals
     }
 
+    /// Whether the vendor or the deployed code gains a permission. What the admin needs to set up is not counted.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        self.grants.iter().any(|grant| grant.change == Delta::Gained && grant.layer != Layer::Provisioning)
+    }
+
     /// Why the vendor cannot apply it by an update: everything that is the customer's admin's. Empty where nothing is.
     #[must_use]
     pub fn admin_only(&self) -> Vec<Problem> {

@@ -17,6 +17,8 @@ mod faulty;
 mod forms;
 mod in_process;
 mod kept;
+mod logs;
+mod markdown;
 mod neutral;
 mod outcomes;
 mod preflight;

@@ -156,7 +156,7 @@ fn members_other_than_the_account_itself_are_caught() {
     let rendered: Rendered<Gcp> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
     let mut layers = rendered.documents.layers.clone();
     layers.provisioning.as_mut().unwrap().principals[0].bindings[0].members.push("allUsers".to_owned());
-    caught(&alien_core::audit(&stack, &rendered.documents.target, &layers), Promise::P1, "principal");
+    caught(&alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &layers), Promise::P1, "principal");
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn a_role_that_is_defined_twice_or_wider_in_any_layer_is_caught() {
     let mut wider = rendered.documents.layers.clone();
     let role = &mut wider.provisioning.as_mut().unwrap().principals[0].custom_roles[0];
     role.included_permissions.push("run.services.setIamPolicy.made-up".into());
-    caught(&alien_core::audit(&stack, &rendered.documents.target, &wider), Promise::P1, "principal");
+    caught(&alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &wider), Promise::P1, "principal");
     let mut twice = rendered.documents.layers.clone();
     let roles = &mut twice.management.as_mut().unwrap().principals[0].custom_roles;
     roles.push(roles[0].clone());
-    caught(&alien_core::audit(&stack, &rendered.documents.target, &twice), Promise::P5, "principal");
+    caught(&alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &twice), Promise::P5, "principal");
 }
 
 #[test]

@@ -6,10 +6,7 @@ use std::error::Error;
 use std::fs::read_to_string;
 use std::process::ExitCode;
 
-use alien_aws::Aws;
-use alien_azure::Azure;
-use alien_core::{Delta, Stack, adapter::Documented};
-use alien_gcp::Gcp;
+use alien_core::{Stack, audit, review};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -58,14 +55,14 @@ fn run(arguments: &[String]) -> Result<(String, bool), Box<dyn Error>> {
         subject: "deployment:acme".parse()?,
     };
     let diff = stack.diff(&previous);
-    let mut passes = diff.grants.iter().all(|grant| grant.change == Delta::Lost);
-    let reviews = [Aws::reviewed(&stack, &aws)?, Gcp::reviewed(&stack, &gcp)?, Azure::reviewed(&stack, &azure)?];
+    let mut passes = !diff.grows();
+    let reviews = [review(&stack, &aws)?, review(&stack, &gcp)?, review(&stack, &azure)?];
     let mut page = diff.to_markdown() + &reviews.map(|reviewed| format!("\n{}", reviewed.to_markdown())).concat();
     if let Some(text) = &documents {
         let report = match serde_json::from_str::<Value>(text)?.get("cloud").and_then(Value::as_str) {
-            Some("aws") => Aws::audited(&stack, &aws, text)?,
-            Some("gcp") => Gcp::audited(&stack, &gcp, text)?,
-            Some("azure") => Azure::audited(&stack, &azure, text)?,
+            Some("aws") => audit(&stack, &aws, text)?,
+            Some("gcp") => audit(&stack, &gcp, text)?,
+            Some("azure") => audit(&stack, &azure, text)?,
             other => return Err(format!("the documents are of no cloud that is checked: {other:?}").into()),
         };
         passes &= report.breaches.is_empty();

@@ -1,6 +1,6 @@
-//! Calls that functions and containers share: for their logs.
+//! What the calls of functions and containers share: for their logs and their updates.
 
-use alien_core::adapter::{LogPage, LogQuery, Marks, Observed, ResultExt};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, ResultExt};
 use alien_core::{Error, ErrorKind, LogLine, Result};
 use jiff::Timestamp;
 
@@ -89,4 +89,14 @@ pub(crate) async fn logs(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         Some(LogLine { at, text: event.message()?.trim_end_matches('\n').to_owned() })
     });
     Ok(LogPage { lines: lines.collect(), next: page.next_token().map(str::to_owned) })
+}
+
+/// The error of an update of which AWS took nothing. What ran before runs on; after an update that was interrupted, that may
+/// not be what the record says.
+pub(crate) fn untaken(error: Error, change: &Change) -> Error {
+    if error.kind().is_refusal() && !change.again {
+        error.because("nothing of it was taken, and what ran before runs on").with_put_back()
+    } else {
+        error
+    }
 }

@@ -17,6 +17,7 @@ use aws_sdk_ecs::types::{
 };
 
 use super::super::compute::calls as compute;
+use super::super::network::calls as network;
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::cluster::calls::tags;
@@ -39,12 +40,16 @@ impl Reconcile<Aws, Clients> for Container {
     /// One call: the service's tags tell whether it exists and whose it is. ECS lists a deleted service for a while.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let copies = self.replicas().min;
+        let network = cx.resource()?.settings().compute().and_then(|compute| compute.network);
         Ok(look(cx).await?.map_or(Observed::Absent, |service| {
             let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
             let finished = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
             let runs = service.task_definition().map(revision);
+            let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
+            let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
             let drift = match finished {
                 Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+                Some(_) if misplaced.is_some() => misplaced,
                 _ if u32::try_from(service.desired_count()) != Ok(copies) => {
                     Some(format!("its desired count is {}", service.desired_count()))
                 }
@@ -68,7 +73,7 @@ impl Reconcile<Aws, Clients> for Container {
             .task_definition(definition)
             .launch_type(LaunchType::Fargate)
             .desired_count(0)
-            .network_configuration(network(cx).await?)
+            .network_configuration(placement(cx).await?)
             .deployment_configuration(careful())
             .enable_execute_command(false)
             .propagate_tags(PropagateTags::Service)
@@ -101,7 +106,7 @@ impl Reconcile<Aws, Clients> for Container {
             .service(cx.name(Scope::Service)?)
             .task_definition(&definition)
             .desired_count(copies(self))
-            .network_configuration(network(cx).await?)
+            .network_configuration(placement(cx).await?)
             .deployment_configuration(careful())
             .enable_execute_command(false)
             .propagate_tags(PropagateTags::Service);
@@ -169,9 +174,14 @@ impl Operate<Aws, Clients> for Container {
         let (old, new, wanted) = (cx.resource()?, &change.resource, change.settings::<Self>()?);
         let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
         let service = look(cx).await?.ok_or_else(missing)?;
-        let other = definition(cx, old, self).await?.as_input() != definition(cx, new, wanted).await?.as_input();
-        let registered = if other { Some(register(cx, new, wanted, None).await?) } else { None };
-        send(cx, registered.as_deref(), copies(wanted)).await?;
+        let differs = definition(cx, old, self).await?.as_input() != definition(cx, new, wanted).await?.as_input();
+        // After an update that was interrupted, nobody knows which revision runs.
+        let other = change.again || differs;
+        let sent = async {
+            let registered = if other { Some(register(cx, new, wanted, None).await?) } else { None };
+            send(cx, registered.as_deref(), copies(wanted)).await.map(|()| registered)
+        };
+        let registered = sent.await.map_err(|error| compute::untaken(error, change))?;
         let error = match steady(cx, registered.as_deref()).await {
             Err(error) if error.kind() == ErrorKind::Failed => error,
             steady => return steady,
@@ -184,7 +194,9 @@ impl Operate<Aws, Clients> for Container {
         }
         .await;
         Err(match back {
-            Ok(()) => error.because("what ran before was put back and runs"),
+            // Then what ran before may not be what the record says.
+            Ok(()) if change.again => error.because("what ran before was put back and runs"),
+            Ok(()) => error.because("what ran before was put back and runs").with_put_back(),
             Err(second) => error.because(format!("what ran before was put back, but does not run yet: {second}")),
         })
     }
@@ -321,11 +333,11 @@ async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
 /// The network configuration of the tasks. They get public addresses, because a network of the deployment and the
 /// account's default VPC have no other route to the image and the logs. The security group decides who reaches them
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html>).
-async fn network(cx: Context<'_>) -> Result<NetworkConfiguration> {
+async fn placement(cx: Context<'_>) -> Result<NetworkConfiguration> {
     let compute = cx.resource()?.settings().compute();
     let (subnets, groups) = match compute.and_then(|compute| compute.network) {
         Some(network) => {
-            let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
+            let placement = network::placement(cx, cx.deployment().subject(network)?).await?;
             (placement.subnets, placement.security_groups)
         }
         None => (default_subnets(cx).await?, Vec::new()),

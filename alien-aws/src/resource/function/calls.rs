@@ -18,6 +18,7 @@ use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateS
 use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
 
 use super::super::compute::calls as compute;
+use super::super::network::calls as network;
 use super::opening;
 use crate::Aws;
 use crate::client::{Clients, Context, busy, failure};
@@ -54,9 +55,13 @@ impl Reconcile<Aws, Clients> for Function {
             // The vendor may have changed code and settings since, without changing the tags, which it may not write.
             Observed::Own { state: SetUp::Finished(_), .. } => {
                 let found = look(cx).await?;
-                let drift = match runs(&found, self.code()) {
-                    true => differs(cx, &found, cx.resource()?, self).await?.then(|| "other settings".to_owned()),
-                    false => Some("other code".to_owned()),
+                let subnets = found.vpc_config().map_or(&[][..], VpcConfigResponse::subnet_ids);
+                let drift = if !runs(&found, self.code()) {
+                    Some("other code".to_owned())
+                } else if differs(cx, &found, cx.resource()?, self).await? {
+                    Some("other settings".to_owned())
+                } else {
+                    network::misplaced(cx, self.network(), subnets)
                 };
                 Ok(observed.drifted(drift))
             }
@@ -171,40 +176,37 @@ impl Operate<Aws, Clients> for Function {
         })
     }
 
-    /// Sends new code, new settings, or both, and waits for each. If Lambda rejects one, the other is rolled back. If a
+    /// Sends new code, new settings, or both, and waits for each. If Lambda rejects one, what it took is rolled back. If a
     /// call fails in transit, the same update can be repeated.
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
-        let old = cx.resource()?;
         let will = change.settings::<Self>()?;
-        let (code, settings) = change.since(old);
-        let code_back = || async {
+        let is_zip = |function: &Self| matches!(function.code().only(), Some(CodeForm::Zip(_)));
+        if is_zip(self) != is_zip(will) {
+            let what = "Lambda cannot turn a zip into an image or an image into a zip; add a function with another id";
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
+        // Of an update that was interrupted, Lambda may have taken all.
+        let mut taken = Taken { code: change.again, settings: change.again };
+        let sent = send(cx, change, &mut taken).await;
+        let code_back = async {
             send_code(cx, Package::of(self.code(), change.previous_zip.as_ref())?).await?;
             settle(cx).await
         };
-        if code {
-            let is_zip = |function: &Self| matches!(function.code().only(), Some(CodeForm::Zip(_)));
-            if is_zip(self) != is_zip(will) {
-                let what =
-                    "Lambda cannot turn a zip into an image or an image into a zip; add a function with another id";
-                return Err(Error::new(ErrorKind::Unsupported, what));
-            }
-            send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
-            or_undo(settle(cx).await, code_back(), "code").await?;
-        }
-        if !settings {
-            return Ok(());
-        }
-        let sent = async {
-            send_settings(cx, &change.resource, will).await?;
-            let settings_back = async {
-                send_settings(cx, old, self).await?;
-                settle(cx).await
-            };
-            or_undo(settle(cx).await, settings_back, "settings").await
+        let settings_back = async {
+            send_settings(cx, cx.resource()?, self).await?;
+            settle(cx).await
         };
-        match sent.await {
-            sent if code => or_undo(sent, code_back(), "code").await,
-            sent => sent,
+        match taken {
+            Taken { code: false, settings: false } => sent.map_err(|error| compute::untaken(error, change)),
+            Taken { code: true, settings: false } => or_undo(sent, code_back, "code").await,
+            Taken { code: false, settings: true } => or_undo(sent, settings_back, "settings").await,
+            Taken { code: true, settings: true } => {
+                let both_back = async {
+                    let settings = settings_back.await;
+                    code_back.await.and(settings)
+                };
+                or_undo(sent, both_back, "version").await
+            }
         }
     }
 
@@ -229,6 +231,29 @@ impl Operate<Aws, Clients> for Function {
         })
         .await
     }
+}
+
+/// What Lambda took of an update.
+struct Taken {
+    code: bool,
+    settings: bool,
+}
+
+/// Sends what is new, and waits for each part.
+async fn send(cx: Context<'_>, change: &Change, taken: &mut Taken) -> Result<()> {
+    let will = change.settings::<Function>()?;
+    let (code, settings) = change.since(cx.resource()?);
+    if code {
+        send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
+        taken.code = true;
+        settle(cx).await?;
+    }
+    if settings {
+        send_settings(cx, &change.resource, will).await?;
+        taken.settings = true;
+        settle(cx).await?;
+    }
+    Ok(())
 }
 
 /// Code in the form that Lambda takes.
@@ -295,7 +320,7 @@ async fn variables(cx: Context<'_>, resource: &Resource) -> Result<Environment> 
 /// The subnets and security groups of its network; `None` if it has no network.
 async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
     let Some(network) = function.network() else { return Ok(None) };
-    let placement = super::super::network::calls::placement(cx, cx.deployment().subject(network)?).await?;
+    let placement = network::placement(cx, cx.deployment().subject(network)?).await?;
     let placed = VpcConfig::builder()
         .set_subnet_ids(Some(placement.subnets))
         .set_security_group_ids(Some(placement.security_groups));

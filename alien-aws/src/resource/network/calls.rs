@@ -20,7 +20,7 @@ use std::net::Ipv4Addr;
 use alien_core::adapter::{
     DeploymentContext, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Subject, last,
 };
-use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Network, Result};
+use alien_core::{Data, Error, ErrorKind, Existing, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
 
 use crate::Aws;
@@ -55,9 +55,13 @@ impl Reconcile<Aws, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let deployment = cx.deployment();
         let arn = |vpc: &str| Arns(deployment.target()).regional("ec2", &["vpc/", vpc]);
-        if let Some(vpc) = self.existing().map(|existing| existing.id.as_str()) {
+        if let Some(existing) = self.existing() {
+            let vpc = &existing.id;
             let found = ask(cx, &[op::DESCRIBE_VPCS], &params(&[("VpcId.1", vpc)])).await.optional()?;
             if found.is_some_and(|found| found.items("vpcSet").next().is_some()) {
+                if !existing.subnets.is_empty() {
+                    existing_subnets(cx, existing).await?;
+                }
                 return Ok(Observed::Adopted { id: arn(vpc) });
             }
             let help = "give the id of one that exists, or leave out `existing` to have one created";
@@ -316,29 +320,20 @@ pub(crate) struct Placement {
     pub(crate) security_groups: Vec<String>,
 }
 
-/// The most subnets that Lambda and ECS take
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html>).
-const MOST: usize = 16;
-
 /// Where to place code in a network. For a network of the customer's: the subnets that the customer gave, else all of its
 /// subnets, and its default security group.
 pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Placement> {
     let deployment = cx.deployment();
-    let existing = deployment.resource(network)?.existing();
-    let (subnets, groups) = match existing.map(|existing| existing.id.as_str()) {
-        Some(vpc) => (filters(&[("vpc-id", vpc)]), filters(&[("vpc-id", vpc), ("group-name", "default")])),
+    let (subnets, groups) = match deployment.resource(network)?.existing() {
+        Some(existing) => {
+            let default = filters(&[("vpc-id", &existing.id), ("group-name", "default")]);
+            (existing_subnets(cx, existing).await?, default)
+        }
         None => {
             let own = marked(deployment, network, None)?;
-            (own.clone(), own)
+            (list(cx, SUBNETS, own.clone()).await?, own)
         }
     };
-    let mut subnets = list(cx, SUBNETS, subnets).await?;
-    let given = existing.map_or(&[][..], |existing| &existing.subnets);
-    if let Some(missing) = given.iter().find(|given| subnets.iter().all(|(id, _)| id != *given)) {
-        let what = format!("the network has no subnet `{missing}`; give one that it has, or none to use all of them");
-        return Err(Error::new(ErrorKind::NotFound, what).at(deployment.subject_name(network)));
-    }
-    subnets.retain(|(id, _)| given.is_empty() || given.contains(id));
     let groups = list(cx, GROUPS, groups).await?;
     let vpc = subnets.first().and_then(|(_, subnet)| subnet.text("vpcId"));
     let (Some(vpc), false) = (vpc.map(str::to_owned), groups.is_empty()) else {
@@ -347,8 +342,31 @@ pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Place
             format!("the network `{name}` has no subnet or no security group; add what is missing, and set up again");
         return Err(Error::new(ErrorKind::NotFound, what));
     };
-    let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).take(MOST).collect();
+    let ids = |parts: Vec<(String, Element)>| parts.into_iter().map(|(id, _)| id).take(super::MOST).collect();
     Ok(Placement { vpc, subnets: ids(subnets), security_groups: ids(groups) })
+}
+
+/// The subnets of a VPC of the customer's that code is placed in: those that were given, else all of them.
+async fn existing_subnets(
+    cx: Context<'_>,
+    Existing { id: vpc, subnets: given }: &Existing,
+) -> Result<Vec<(String, Element)>> {
+    let mut found = list(cx, SUBNETS, filters(&[("vpc-id", vpc)])).await?;
+    if let Some(missing) = given.iter().find(|given| found.iter().all(|(id, _)| id != *given)) {
+        let help = "give one that it has, or none to use all of them";
+        return Err(Error::new(ErrorKind::NotFound, format!("the VPC `{vpc}` has no subnet `{missing}`; {help}")));
+    }
+    found.retain(|(id, _)| given.is_empty() || given.contains(id));
+    Ok(found)
+}
+
+/// How the subnets that code is in differ from those that the customer gave for its network, if any were given: they can be
+/// other ones at each set-up.
+pub(crate) fn misplaced(cx: Context<'_>, network: Option<&str>, found: &[String]) -> Option<String> {
+    let network = network.and_then(|id| cx.deployment().stack().resource(id));
+    let given = network.and_then(|network| network.existing()).map(|existing| &existing.subnets)?;
+    let same = found.iter().collect::<BTreeSet<_>>() == given.iter().collect();
+    (!given.is_empty() && !same).then(|| format!("it is in the subnets {}", found.join(", ")))
 }
 
 /// The first two quarters of an address range.

@@ -239,7 +239,7 @@ pub(crate) async fn make(
 ) -> Result<bool> {
     let shared = cx.about(Subject::Deployment);
     let id = match network {
-        Some(network) => super::environment(Ids(cx.target()), lifecycle, Some(network.resource()?.id().as_str())),
+        Some(network) => super::environment(Ids(cx.target()), lifecycle, Some(network.resource()?)),
         None => environment_id(cx, lifecycle),
     };
     // Two apps may be created concurrently, but a network accepts one change at a time.
@@ -284,8 +284,7 @@ pub(crate) async fn make(
     });
     match network {
         Some(network) => {
-            let settings = network.resource()?.settings_of();
-            let name = settings.map_or(lifecycle.name(), |settings| network::subnet(settings, lifecycle));
+            let name = network::subnet(network.resource()?, lifecycle);
             let subnet = [network.full_name(Scope::VirtualNetwork)?, "/subnets/", name].concat();
             if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.insert("vnetConfiguration".to_owned(), json!({ "infrastructureSubnetId": subnet }));

@@ -202,7 +202,8 @@ pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, 
     let compute =
         resource.settings().compute().ok_or_else(|| Error::new(ErrorKind::Internal, "the resource has no code"))?;
     let Some(CodeForm::Image(image)) = compute.code.only() else {
-        return Err(Error::new(ErrorKind::Input, "Container Apps runs images, and this is a zip"));
+        let what = "azure runs it from an image, and its code is a zip alone; add an image to its code";
+        return Err(Error::new(ErrorKind::Input, what));
     };
     let mut variables = environment(cx, resource).await?;
     variables.insert(CLIENT_ID.to_owned(), client_id.to_owned());

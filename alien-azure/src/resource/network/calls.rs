@@ -85,7 +85,7 @@ impl Reconcile<Azure, Clients> for Network {
         let id = cx.full_name(Scope::VirtualNetwork)?;
         if self.existing().is_some() {
             let found = look(cx).await?;
-            return adopted(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+            return check(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
         }
         let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
         let Some(found) = found else { return Ok(Observed::Absent) };
@@ -170,19 +170,25 @@ impl Operate<Azure, Clients> for Network {
     }
 }
 
-/// Checks that a network of the customer's has the subnets that the stack's apps need.
-fn adopted(cx: Context<'_>, found: &Found) -> Result<()> {
-    let id = cx.resource()?.id().as_str();
+/// Checks that a network of the customer's has the subnets that the customer gave, and that apps of the stack can be in
+/// those that they need.
+fn check(cx: Context<'_>, found: &Found) -> Result<()> {
+    let network = cx.resource()?;
+    let id = network.id().as_str();
+    let mut given = network.existing().into_iter().flat_map(|existing| &existing.subnets);
+    if let Some(missing) = given.find(|given| found.subnet(given).is_none()) {
+        let what = format!("the network has no subnet `{missing}`");
+        let help = "give two that it has, or none to use those called `frozen` and `live`";
+        return Err(Error::new(ErrorKind::NotFound, format!("{what}; {help}")).at(id));
+    }
     let stands = |lifecycle: &Lifecycle| {
         cx.deployment().stack().resources().iter().any(|resource| {
             let network = resource.settings().compute().and_then(|compute| compute.network);
             network == Some(id) && resource.lifecycle() == *lifecycle
         })
     };
-    let network = cx.resource()?.settings_of::<Network>();
-    let named = |lifecycle| network.map_or("", |network| super::subnet(network, lifecycle));
-    let lacking: Vec<&str> =
-        LIFECYCLES.into_iter().filter(stands).map(named).filter(|name| !found.takes(name)).collect();
+    let needed = LIFECYCLES.into_iter().filter(stands).map(|lifecycle| super::subnet(network, lifecycle));
+    let lacking: Vec<&str> = needed.filter(|name| !found.takes(name)).collect();
     if lacking.is_empty() {
         return Ok(());
     }
