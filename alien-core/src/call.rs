@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::permission::{Grants, Layer, Subject};
 use crate::resource::Resource;
 
-/// How often and how long a call is tried again: exponential backoff with full jitter, within a total budget.
+/// How often and for how long a call is retried: exponential backoff with full jitter, within a total budget.
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
@@ -30,8 +30,8 @@ pub struct Retry {
 }
 
 impl Default for Retry {
-    /// Up to 200 ms, at most 10 s between two attempts, two minutes in all: what identities take to be known
-    /// everywhere.
+    /// Waits up to 200 ms at first, at most 10 s between two attempts, and two minutes in all: that is how long new identities
+    /// take to propagate.
     fn default() -> Self {
         Self { first: Duration::from_millis(200), most: Duration::from_secs(10), budget: Duration::from_secs(120) }
     }
@@ -42,16 +42,16 @@ impl Default for Retry {
 pub struct Call {
     /// The operation, as the cloud's API reference names it.
     pub operation: Cow<'static, str>,
-    /// What it needs.
+    /// The permissions that it needs.
     pub permissions: Vec<Needed>,
-    /// What it was about: the resource's id, the profile's name, or what it is.
+    /// The subject: the resource's id, the profile's name, or a description.
     pub subject: String,
     /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How it failed; none where it did not.
+    /// The kind of its failure; `None` if it succeeded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<ErrorKind>,
 }
@@ -61,14 +61,14 @@ pub struct Call {
 pub struct Needed {
     /// Its name.
     pub permission: Cow<'static, str>,
-    /// The sort of thing it is checked on, as the cloud's adapter names it.
+    /// What the cloud checks it on, as the cloud's adapter names it.
     pub scope: String,
 }
 
-/// Receives every call, after it was made or refused.
+/// A function that receives a record of every call, after it was made or refused.
 pub type Recorder = Arc<dyn Fn(&Call) + Send + Sync>;
 
-/// Makes the calls of one holder of permissions.
+/// Makes the calls of one holder of permissions, and refuses what was not granted.
 #[derive(Clone)]
 pub struct Gate<C: Cloud> {
     deployment: Arc<DeploymentContext<C>>,
@@ -76,14 +76,14 @@ pub struct Gate<C: Cloud> {
     config: CallConfig,
 }
 
-/// How calls are made, whoever makes them.
+/// How calls are made: by which clock, with which retries, and who receives a record of them.
 #[derive(Clone)]
 pub struct CallConfig {
-    /// What waits.
+    /// The clock that waiting uses.
     pub clock: Arc<dyn Clock>,
-    /// How calls are tried again.
+    /// How calls are retried.
     pub retry: Retry,
-    /// Who is told.
+    /// Receives a record of every call.
     pub recorder: Option<Recorder>,
 }
 
@@ -95,13 +95,13 @@ impl Default for CallConfig {
 }
 
 impl CallConfig {
-    /// Makes calls by this clock, with the default [`Retry`] and no recorder.
+    /// Uses this clock, the default [`Retry`] and no recorder.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, retry: Retry::default(), recorder: None }
     }
 
-    /// Sets when and how often a call is made again.
+    /// Sets how calls are retried.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
@@ -117,14 +117,14 @@ impl CallConfig {
 }
 
 impl CallConfig {
-    /// Tells the recorder.
+    /// Passes a call to the recorder.
     pub(crate) fn record(&self, call: &Call) {
         if let Some(recorder) = &self.recorder {
             recorder(call);
         }
     }
 
-    /// Tries, and tries again after errors that say so, within the budget.
+    /// Retries after the errors that `again` picks, within the budget.
     pub(crate) async fn attempts<T, F: Future<Output = Result<T>> + Send>(
         &self,
         again: fn(&Error) -> bool,
@@ -171,7 +171,7 @@ fn needed<P: fmt::Debug>(row: &Operation<P>) -> Needed {
     Needed { permission: row.permission.into(), scope: format!("{:?}", row.on) }
 }
 
-/// Whether a call may be made again where nobody knows if it was done.
+/// Whether a call may be repeated when it is not known whether it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Twice {
     Harmless,
@@ -179,7 +179,7 @@ enum Twice {
 }
 
 impl<C: Cloud> Gate<C> {
-    /// Calls for the holder of these grants.
+    /// Creates the gate for the holder of these grants.
     #[must_use]
     pub fn new(deployment: Arc<DeploymentContext<C>>, grants: Grants, config: CallConfig) -> Self {
         Self { deployment, grants: Arc::new(grants), config }
@@ -197,7 +197,7 @@ impl<C: Cloud> Gate<C> {
         &self.grants
     }
 
-    /// What waits.
+    /// The clock that waiting uses.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.config.clock
@@ -216,12 +216,12 @@ impl<C: Cloud> Gate<C> {
             .any(|grant| C::set(kind, grant.set).iter().any(|candidate| **candidate == *row))
     }
 
-    /// Makes a call that does the same if it is made twice. `rows` are what it needs, its own first.
+    /// Makes a call that is idempotent. `rows` are the rows of the operation table that it needs, its own first.
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::NotGranted`], before any network, where one of the rows was not granted on the subject.
-    /// * What the call gives, where trying again did not help within the budget.
+    /// * [`ErrorKind::NotGranted`], before any I/O, if one of the rows was not granted on the subject.
+    /// * The error of the call, if retries did not help within the budget.
     pub async fn call<T, F, A>(&self, subject: Subject, rows: &[&'static Operation<C::Scope>], attempt: A) -> Result<T>
     where
         A: FnMut() -> F + Send,
@@ -230,7 +230,7 @@ impl<C: Cloud> Gate<C> {
         self.make(subject, rows, Twice::Harmless, attempt).await
     }
 
-    /// Makes a call that must not be made twice: it is tried again only where the cloud certainly did nothing.
+    /// Makes a call that is not idempotent: it is retried only if the cloud certainly did nothing.
     ///
     /// # Errors
     ///
@@ -248,7 +248,7 @@ impl<C: Cloud> Gate<C> {
         self.make(subject, rows, Twice::Never, attempt).await
     }
 
-    /// What a denied call would have needed, and who can give it.
+    /// Adds what a denied call would have needed, and who can grant it.
     fn explain(&self, error: Error, rows: &[&'static Operation<C::Scope>]) -> Error {
         let mut permissions: Vec<&str> = rows.iter().map(|row| row.permission).collect();
         permissions.dedup();
@@ -306,14 +306,14 @@ impl<C: Cloud> Gate<C> {
     }
 }
 
-/// One subject, what calls about it are made with, and how they are made.
+/// The context of calls about one subject: the clients, the gate and the subject.
 #[derive(Debug)]
 pub struct CallContext<'a, C: Cloud, K> {
     /// The clients of the cloud's services.
     pub clients: &'a K,
     /// Makes the calls.
     pub gate: &'a Gate<C>,
-    /// What the calls are about.
+    /// The subject.
     pub subject: Subject,
 }
 
@@ -338,36 +338,36 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.deployment().target()
     }
 
-    /// The same for another subject.
+    /// The same context for another subject.
     #[must_use]
     pub const fn about(self, subject: Subject) -> Self {
         Self { subject, ..self }
     }
 
-    /// A result about the subject: an error says so.
+    /// Names the subject in an error.
     pub(crate) fn placed<T>(self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.at(self.deployment().subject_name(self.subject)))
     }
 
-    /// The resource that the subject is.
+    /// The resource, if the subject is one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it is none.
+    /// [`ErrorKind::Internal`] if it is none.
     pub fn resource(self) -> Result<&'a Resource> {
         self.deployment().resource(self.subject)
     }
 
-    /// The full name that a place has for the subject.
+    /// The full name of the subject in a scope.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it has none.
+    /// [`ErrorKind::Internal`] if it has none.
     pub fn full_name(self, scope: C::Scope) -> Result<&'a str> {
         self.deployment().name(self.subject, scope)
     }
 
-    /// The last part of that name, behind `/` or `:`: what most calls name the thing by.
+    /// The last part of that name, after `/` or `:`, which most calls use.
     ///
     /// # Errors
     ///
@@ -402,7 +402,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.gate.call_once(self.subject, rows, attempt).await
     }
 
-    /// Looks again and again until a look finds nothing.
+    /// Polls until a lookup finds nothing.
     ///
     /// # Errors
     ///
@@ -424,12 +424,12 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         .await
     }
 
-    /// Looks again and again until a look breaks off, at first soon and then every three seconds. A look that goes on says
-    /// what is still so.
+    /// Polls until a lookup breaks: soon at first, then every three seconds. A lookup that continues says what it still waits
+    /// for.
     ///
     /// # Errors
     ///
-    /// What a look gives; [`ErrorKind::Failed`] where the budget is spent.
+    /// The error of a lookup; [`ErrorKind::Failed`] if the budget is spent.
     pub async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
         self,
         budget: Duration,
@@ -453,7 +453,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
     }
 }
 
-/// What stands behind the last `/` or `:` of a name.
+/// The part of a name after its last `/` or `:`.
 #[must_use]
 pub fn last(name: &str) -> &str {
     name.rsplit(['/', ':']).next().unwrap_or(name)

@@ -1,4 +1,4 @@
-//! One face for the adapters of all clouds: what a program needs that serves several, and chooses by the record.
+//! One interface for the adapters of all clouds: for a program that serves several, and chooses by the record.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::target::AnyTarget;
 
 /// The adapter of a cloud, whichever it is. Nothing here names a cloud's own types: a target is an [`AnyTarget`].
 ///
-/// Keep those that a program serves in a list, and choose by the cloud's name, which stands in every invitation and record.
+/// Keep the adapters that a program serves in a list, and choose by the cloud's name, which every invitation and record has.
 #[async_trait]
 pub trait Adapter: Send + Sync + fmt::Debug {
     /// The cloud's name, as in invitations and records.
@@ -31,27 +31,27 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// The fields of a target.
     fn fields(&self) -> &'static [Field];
 
-    /// What can be chosen of a connection.
+    /// The options of a connection.
     fn options(&self) -> &'static [ConnectOption];
 
-    /// Reads a target from its texts.
+    /// Reads a target from texts, by the names of its fields.
     ///
     /// # Errors
     ///
     /// Every text that is missing, unknown or wrong.
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
 
-    /// The forms of code that a kind of resource runs on this cloud; none where it runs no code there.
+    /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
-    /// Invites to a new deployment. `trust` says whom it trusts, by the names of the target's fields; what is made for each
-    /// deployment may be left out.
+    /// Creates the invitation to a new deployment. `trust` says whom it trusts, by the names of the target's fields; fields that
+    /// are generated for each deployment may be left out.
     ///
     /// # Errors
     ///
     /// Every text that is missing, unknown or wrong; what [`Invitation::new`] refuses.
     fn invite(&self, id: DeploymentId, trust: BTreeMap<String, String>, stack: Stack) -> Result<Invitation, Problems>;
 
-    /// Renders all three layers of a stack, checks every size, audits the result and says it in words. No network.
+    /// Renders all three layers of a stack, checks every size, audits the result and describes it in words. No network.
     ///
     /// # Errors
     ///
@@ -62,14 +62,15 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// Where they are not of that form, or nothing is in them; a target of another cloud.
+    /// As [`audit`](crate::audit()); a target of another cloud.
     fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems>;
 
-    /// The record that setting up an invitation gives, as far as it is known before: what finds a set-up that was interrupted.
+    /// The record that a set-up of the invitation will give, as far as it is known before. It finds a set-up that was
+    /// interrupted.
     ///
     /// # Errors
     ///
-    /// A target of another cloud; [`Unsupported`](crate::ErrorKind::Unsupported) where releases are to be pulled.
+    /// A target of another cloud; [`Unsupported`](crate::ErrorKind::Unsupported) if releases are to be pulled.
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment>;
 
     /// Connects as the customer's admin.
@@ -88,24 +89,24 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     async fn vendor(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
 }
 
-/// How a cloud is reached, and with what: what the environment gives, unless an option says otherwise.
+/// How a cloud is reached: with the credentials of the environment, unless an option says otherwise.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// How calls are made.
     pub calls: CallConfig,
-    /// Who does it, a person or a program: it stands in the customer's own records, where the cloud keeps such.
+    /// The person or program that acts. It appears in the customer's audit log, if the cloud writes it there.
     pub operator: String,
     options: BTreeMap<String, String>,
 }
 
 impl Connection {
-    /// No options.
+    /// Creates a connection without options.
     #[must_use]
     pub fn new(calls: CallConfig, operator: impl Into<String>) -> Self {
         Self { calls, operator: operator.into(), options: BTreeMap::new() }
     }
 
-    /// With a value for an option, by its name.
+    /// Sets the value of an option, by its name.
     #[must_use]
     pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.insert(name.into(), value.into());
@@ -119,18 +120,18 @@ impl Connection {
     }
 }
 
-/// Something that can be chosen of a connection.
+/// An option of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectOption {
     /// Its name, `endpointUrl`.
     pub name: &'static str,
-    /// What it is, for people.
+    /// What it is, in words.
     pub help: &'static str,
-    /// Who can choose it.
+    /// The side that it is for.
     pub side: Side,
 }
 
-/// Who can choose an option of a connection.
+/// The side that an option is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The customer's admin.
@@ -142,27 +143,27 @@ pub enum Side {
 }
 
 impl ConnectOption {
-    /// The URL of an emulator, in the place of the cloud's own.
+    /// The URL of an emulator, instead of the cloud's own.
     pub const ENDPOINT_URL: Self = Self {
         name: "endpointUrl",
         help: "call this URL in the place of the cloud's own: an emulator's",
         side: Side::Both,
     };
 
-    /// Whether somebody on this side can choose it.
+    /// Whether it is for this side.
     #[must_use]
     pub fn is_for(&self, side: Side) -> bool {
         self.side == side || self.side == Side::Both
     }
 }
 
-/// What an adapter implements to have one face with all others: how it connects. The rest follows from its cloud.
+/// What an adapter implements to become an [`Adapter`]: how it connects. The rest follows from its cloud.
 #[async_trait]
 pub trait Connect: Send + Sync + fmt::Debug {
     /// The cloud.
     type Cloud: Documented;
 
-    /// What can be chosen of a connection.
+    /// The options of a connection.
     const OPTIONS: &'static [ConnectOption];
 
     /// Connects as the customer's admin.

@@ -16,13 +16,13 @@ use crate::stack::Stack;
 use crate::target::AnyTarget;
 use crate::unique;
 
-/// The id of a deployment: made by the vendor, on everything that the deployment makes.
+/// The id of a deployment. The vendor makes it, and everything that the deployment creates is marked with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeploymentId(Uuid);
 
 impl DeploymentId {
-    /// Makes an id that no other deployment has: a UUID of version 7, so that ids sort by when they were made.
+    /// Generates an id: a UUID of version 7, so that ids sort by the time they were made.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "every call gives another one")]
     pub fn new() -> Self {
@@ -50,8 +50,8 @@ impl fmt::Display for DeploymentId {
     }
 }
 
-/// What the vendor hands the customer: the stack, the deployment's id, and whom to trust. Reviewed before anything is
-/// done.
+/// What the vendor hands to the customer: the stack, the deployment's id, and whom to trust. The customer reviews it before
+/// anything is set up.
 ///
 /// ```
 /// use alien_core::{DeploymentId, Invitation, Queue, Stack, memory};
@@ -72,17 +72,17 @@ pub struct Invitation {
     pub id: DeploymentId,
     /// The cloud it is for.
     pub cloud: String,
-    /// Whom to trust, under the names that the cloud's target has for it.
+    /// Whom to trust, by the names of the fields of the cloud's target.
     #[serde(deserialize_with = "unique::map")]
     pub trust: BTreeMap<String, String>,
-    /// The vendor's product.
+    /// The vendor's product, as a stack.
     pub stack: Stack,
     /// How releases will reach the deployment.
     #[serde(default, skip_serializing_if = "Delivery::is_push")]
     pub delivery: Delivery,
 }
 
-/// The record of a deployment: what the vendor needs to find it, and nothing that opens it.
+/// The record of a deployment: what the vendor needs to find it. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Deployment {
@@ -98,27 +98,27 @@ pub struct Deployment {
     pub delivery: Delivery,
     /// The identity in the customer's cloud that trusts the vendor.
     pub identity: String,
-    /// The id that the cloud chose for that identity, where nobody is let in without it: its client id on Azure.
+    /// The id that the cloud chose for that identity, if the vendor needs it to assume the identity: the client id on Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_id: Option<String>,
     /// The cloud's id of each resource.
     #[serde(deserialize_with = "unique::map")]
     pub resources: BTreeMap<ResourceId, String>,
-    /// What was rolled out last.
+    /// The stack that was set up or released last.
     pub stack: Stack,
-    /// Earlier stacks, of which something was kept because it holds data.
+    /// Earlier stacks of which something was kept because it holds data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Stack>,
-    /// Resources of which an update was begun and is not known to have ended: the next release updates them, whatever
-    /// the stack says.
+    /// Resources with an update that began and is not known to have ended. The next release updates them, whatever the stack
+    /// says.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub uncertain: BTreeSet<ResourceId>,
 }
 
-/// The version of the form of both files. Version 1 differs from it in the form of stacks alone.
+/// The version of the form of both files. Version 1 differs only in the form of stacks.
 const VERSION: u32 = 2;
 
-/// The version that stands in a file. What was read of an earlier one is written as the present one.
+/// The version of a file. A file of an earlier version is written back as the present one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version;
 
@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// Reads one of the two files: its version first, so that a newer one is refused by name.
+/// Reads one of the two files. Its version is read first, so that a newer one is refused by name.
 fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<T, Problems> {
     #[derive(Deserialize)]
     struct Found {
@@ -154,14 +154,15 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<
 }
 
 impl Invitation {
-    /// The version of the form that this library writes. It reads version 1 as well.
+    /// The version of the form that this library writes. It also reads version 1.
     pub const VERSION: u32 = VERSION;
 
-    /// Invites to a deployment of this id, which trusts whom the target trusts. Releases are pushed.
+    /// Creates the invitation to a deployment with this id, which trusts whom the target trusts. Releases are pushed.
     ///
     /// # Errors
     ///
-    /// Where the stack names something of the customer's, which is the customer's to give; where the target has no JSON form.
+    /// If the stack names something of the customer's ([`Stack::existing`]), which only the customer gives; if the target has no JSON
+    /// form.
     pub fn new<T: CloudTarget>(id: DeploymentId, target: &T, stack: Stack) -> Result<Self, Problems> {
         let any = AnyTarget::of::<T::Cloud>(target).map_err(|error| {
             let help = "mend the target".to_owned();
@@ -186,7 +187,7 @@ impl Invitation {
         Ok(Self { version: Version, id, cloud: cloud.to_owned(), trust, stack, delivery: Delivery::Push })
     }
 
-    /// Invites to a deployment to which releases come in this way.
+    /// Sets how releases will reach the deployment.
     #[must_use]
     pub fn with_delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -197,12 +198,12 @@ impl Invitation {
     ///
     /// # Errors
     ///
-    /// What is wrong with it; all problems of its stack at once.
+    /// Every problem, those of its stack included.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
         read(text, "an invitation")
     }
 
-    /// What differs between this invitation and the record that came back: each a reason not to register it.
+    /// Compares this invitation with the record that came back. Each difference is a reason not to register the record.
     #[must_use]
     pub fn differences(&self, record: &Deployment) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -226,14 +227,14 @@ impl Invitation {
 }
 
 impl Deployment {
-    /// The version of the form that this library writes. It reads version 1 as well.
+    /// The version of the form that this library writes. It also reads version 1.
     pub const VERSION: u32 = VERSION;
 
     /// Reads a record.
     ///
     /// # Errors
     ///
-    /// What is wrong with it; all problems of its stack at once.
+    /// Every problem, those of its stack included.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
         read(text, "the record of a deployment")
     }
@@ -250,16 +251,16 @@ impl Deployment {
         crate::naming::digest(&texts)
     }
 
-    /// Every stack of which something may be there: the present one, and those of which something was kept.
+    /// Every stack of which something may exist: the present one, and those of which something was kept.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
         [&self.stack].into_iter().chain(&self.retired)
     }
 
-    /// Its target, as its cloud knows it.
+    /// The target, as the type of its cloud.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the record is of another cloud or its target cannot be read.
+    /// [`ErrorKind::Input`] if the record is of another cloud, or its target cannot be read.
     pub fn target<C: Cloud>(&self) -> Result<&C::Target> {
         if self.cloud != C::NAME {
             let what = format!("the record is of a deployment on {}, and this is {}", self.cloud, C::NAME);
@@ -272,7 +273,7 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the record has no such resource.
+    /// [`ErrorKind::Input`] if the record has no such resource.
     pub fn resource(&self, id: &ResourceId) -> Result<&str> {
         let missing = || Error::new(ErrorKind::Input, "the deployment has no such resource").at(id.as_str());
         self.resources.get(id).map(String::as_str).ok_or_else(missing)

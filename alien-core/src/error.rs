@@ -1,4 +1,4 @@
-//! What went wrong when a cloud was called: its kind, where, and what to do.
+//! What goes wrong with calls: the kind, the place, and what to do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::{Problem, Problems};
 
-/// What sort of failure it is: what a caller may want to act on.
+/// The kind of a failure: what a caller may want to act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -25,33 +25,33 @@ pub enum ErrorKind {
     Expired,
     /// The customer took the vendor's access back.
     Revoked,
-    /// It is not there.
+    /// It does not exist.
     NotFound,
-    /// It is there already.
+    /// It already exists.
     AlreadyExists,
-    /// Something of that name is there, and it is not this deployment's.
+    /// Something of that name exists, and it does not belong to this deployment.
     NotOwned,
     /// Another run is setting up or taking down the same deployment.
     Locked,
     /// The cloud asks to be called less often.
     Throttled,
-    /// The cloud or the way to it does not work at the moment.
+    /// The cloud, or the network on the way to it, does not work at the moment.
     Unavailable,
-    /// Something just made is not known everywhere yet.
+    /// Something that was just created or granted has not propagated yet.
     Propagating,
     /// It is being changed: it can be changed again afterwards.
     Busy,
-    /// The cloud does not take what it was given.
+    /// The cloud rejects what it was given.
     Rejected,
-    /// The cloud does not take so much at once.
+    /// The cloud rejects it because it is too large.
     TooLarge,
     /// An update did not become active.
     Failed,
-    /// It took longer than it was given. What was sent may be done all the same.
+    /// It took longer than allowed. What was sent may still be done.
     TimedOut,
     /// The resource has no such operation.
     Unsupported,
-    /// The answer of the cloud makes no sense, or the library has a defect.
+    /// The cloud's answer makes no sense, or the library has a defect.
     Internal,
 }
 
@@ -62,13 +62,13 @@ impl ErrorKind {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Propagating | Self::Busy)
     }
 
-    /// Whether what was sent was not taken, or does not work: what was there before can be put back.
+    /// Whether the cloud refused what was sent, or it does not work: what was there before can be put back.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
         matches!(self, Self::Failed | Self::Rejected | Self::TooLarge)
     }
 
-    /// Whether the cloud certainly did nothing: the call can be made again even if it must not be made twice.
+    /// Whether the cloud certainly did nothing: even a call that must not be made twice can be made again.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
         matches!(self, Self::Throttled | Self::Propagating | Self::Busy)
@@ -77,8 +77,8 @@ impl ErrorKind {
 
 /// A failure, with the call and the resource it happened at.
 ///
-/// It holds no credential and no request: only the kind, the cloud's own words, and where. It can be sent and kept: its
-/// sources are there as texts.
+/// It holds no credential and no request: only the kind, the cloud's own words, and the place. It can be serialized and read
+/// back; its sources are kept as texts.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Error(Box<Inner>);
@@ -136,11 +136,11 @@ impl std::error::Error for Error {
     }
 }
 
-/// What calls of a cloud give.
+/// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// A failure of this kind: what happened, and where it helps, what to do.
+    /// Creates a failure of this kind. `message` says what happened and, where that helps, what to do.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -156,75 +156,75 @@ impl Error {
         }))
     }
 
-    /// Caused by this: its words and those of its own sources are kept, nothing else of it.
+    /// Sets the cause. Its words and those of its own sources are kept, nothing else.
     #[must_use]
     pub fn caused_by(mut self, source: &dyn std::error::Error) -> Self {
         self.0.source = Some(Source::of(source));
         self
     }
 
-    /// In this operation, as the cloud's API reference names it. The innermost one stays.
+    /// Sets the operation, as the cloud's API reference names it, unless one is set already.
     #[must_use]
     pub fn in_operation(mut self, operation: &'static str) -> Self {
         self.0.operation.get_or_insert(Cow::Borrowed(operation));
         self
     }
 
-    /// At this resource. The innermost one stays.
+    /// Sets the resource, unless one is set already.
     #[must_use]
     pub fn at(mut self, resource: impl Into<String>) -> Self {
         self.0.resource.get_or_insert_with(|| resource.into());
         self
     }
 
-    /// With the id that the cloud gave the request.
+    /// Sets the id that the cloud gave the request.
     #[must_use]
     pub fn with_request_id(mut self, id: Option<&str>) -> Self {
         self.0.request_id = id.map(str::to_owned);
         self
     }
 
-    /// Not to be tried again before this time has passed.
+    /// Sets how long the cloud asks to wait before the next attempt.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
         self
     }
 
-    /// Of another kind: where the caller knows more than the cloud said.
+    /// Replaces the kind, where the caller knows more than the cloud said.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// What was there before the update was put back: it runs again.
+    /// Marks that what ran before the update was put back and runs again.
     #[must_use]
     pub fn with_put_back(mut self) -> Self {
         self.0.put_back = true;
         self
     }
 
-    /// With more words behind the message.
+    /// Adds words behind the message.
     #[must_use]
     pub fn because(mut self, more: impl fmt::Display) -> Self {
         self.0.message = format!("{}; {more}", self.0.message);
         self
     }
 
-    /// An answer of a cloud lacks something that its API reference promises.
+    /// Creates a failure for an answer that lacks something its API reference promises.
     #[must_use]
     pub fn missing_field(what: &str) -> Self {
         Self::new(ErrorKind::Internal, format!("the answer has no {what}"))
     }
 
-    /// What sort of failure it is.
+    /// The kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What happened, without where.
+    /// What happened, without the place.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
@@ -260,14 +260,14 @@ impl Error {
         self.0.put_back
     }
 
-    /// What is wrong with the input, all of it; empty for every kind but [`ErrorKind::Input`].
+    /// Every problem of the input; empty for every kind but [`ErrorKind::Input`].
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
     }
 }
 
-/// An error and what caused it, each once.
+/// The text of an error and of its causes, each once.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -282,39 +282,44 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Puts back what was there before, where what was sent was not taken or does not work. The error says what became of that.
+/// Puts back what was there before, if the cloud refused what was sent or it does not work. The error says whether that
+/// succeeded.
 ///
 /// # Errors
 ///
-/// What sending gave.
+/// The result of sending.
 pub async fn or_undo<T>(sent: Result<T>, undo: impl Future<Output = Result<()>>, what: &str) -> Result<T> {
     match sent {
         Err(error) if error.kind().is_refusal() => Err(match undo.await {
             Ok(()) => error.because(format!("the previous {what} was put back")).with_put_back(),
-            Err(second) => error.because(format!("the previous {what} could not be put back: {second}")),
+            Err(second) => {
+                let mut error = error.because(format!("the previous {what} could not be put back: {second}"));
+                // Another part may have been put back before.
+                error.0.put_back = false;
+                error
+            }
         }),
         sent => sent,
     }
 }
 
-/// What a failure means where a call is made.
+/// Changes what a failure means at the place of a call.
 pub trait ResultExt<T> {
-    /// `None` in the place of [`ErrorKind::NotFound`]: where a look may find nothing.
+    /// Turns [`ErrorKind::NotFound`] into `None`, for a lookup that may find nothing.
     ///
     /// # Errors
     ///
     /// Every other failure.
     fn optional(self) -> Result<Option<T>>;
 
-    /// `None` in the place of [`ErrorKind::AlreadyExists`]: where what is to be made may be there.
+    /// Turns [`ErrorKind::AlreadyExists`] into `None`, for a creation that may have been done before.
     ///
     /// # Errors
     ///
     /// Every other failure.
     fn unless_exists(self) -> Result<Option<T>>;
 
-    /// [`ErrorKind::Propagating`] in the place of [`ErrorKind::NotFound`]: where the thing was just made, and is not known
-    /// everywhere yet.
+    /// Turns [`ErrorKind::NotFound`] into [`ErrorKind::Propagating`], for something that was just created.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! How the vendor gets in: short-lived credentials of one identity in the customer's cloud, kept while they last.
+//! How the vendor enters deployments: with short-lived credentials of one identity in the customer's cloud, cached while they
+//! last.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -25,59 +26,59 @@ use crate::permission::{Grants, Set, Subject};
 use crate::resource::CodeForms;
 use crate::session::{AssumedSession, Session};
 
-/// Opens sessions on deployments. The vendor has a value of this, and none of [`Admin`](crate::Admin).
+/// Opens sessions in deployments, with the vendor's own credentials. A vendor's program has a value of this, and none of
+/// [`Admin`](crate::Admin).
 #[async_trait]
 pub trait Impersonate: Send + Sync + fmt::Debug {
-    /// A session: one that is open already, or a new one. Several who ask at once share one.
+    /// Returns a session: one that is open already, or a new one. Concurrent callers share one.
     ///
     /// # Errors
     ///
-    /// [`Revoked`](ErrorKind::Revoked) where the customer's cloud does not let the vendor in;
-    /// [`Credentials`](ErrorKind::Credentials) where the vendor has none; what the cloud's calls give.
+    /// [`Revoked`](ErrorKind::Revoked) if the customer's cloud no longer accepts the vendor;
+    /// [`Credentials`](ErrorKind::Credentials) if the vendor has none; errors of the cloud's calls.
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>>;
 
-    /// A session in the place of one that the cloud no longer takes. Several who ask at once share one.
+    /// Replaces a session that the cloud no longer accepts. Concurrent callers share the new one.
     ///
     /// # Errors
     ///
     /// As [`session`](Self::session).
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>>;
 
-    /// Checks a record that came back from a customer: that it is of the invitation, that the identity lets the vendor
-    /// in and watch everything, and that it lets nobody in without the proof that the invitation gave. What was just
-    /// granted may not be known everywhere yet: that is waited out here, once. A denial later is a denial.
+    /// Checks a record that came back from a customer: that it fits the invitation, that the vendor can assume the identity and
+    /// watch every resource, and that the identity refuses whoever lacks the proof that the invitation gave. Waits here, once,
+    /// until what was just granted has propagated. A denial later is a denial.
     ///
     /// # Errors
     ///
-    /// [`Input`](ErrorKind::Input) where the record is not of the invitation, each difference by name;
-    /// [`Rejected`](ErrorKind::Rejected) where the identity lets in who lacks the proof;
-    /// [`Denied`](ErrorKind::Denied) where it may not watch a resource;
-    /// [`Revoked`](ErrorKind::Revoked) where it does not let the vendor in.
+    /// [`Input`](ErrorKind::Input) if the record does not fit the invitation, each difference by name;
+    /// [`Rejected`](ErrorKind::Rejected) if the identity accepts a caller without the proof;
+    /// [`Denied`](ErrorKind::Denied) if it may not watch a resource;
+    /// [`Revoked`](ErrorKind::Revoked) if it does not accept the vendor.
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
 
-    /// The forms of code that a kind of resource runs on the cloud; none where the cloud has no such kind.
+    /// The forms of code that a kind of resource runs on the cloud; `None` if the cloud has no such kind.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
 
-    /// The clock that calls wait on.
+    /// The clock that waiting uses.
     fn clock(&self) -> &dyn Clock;
 }
 
-/// What a session is for. The library lets it do no more than that takes; a session for updates is narrowed by the cloud as
-/// well, where the cloud can.
+/// What a session is for. The library refuses everything else; where the cloud can, it also narrows a session for updates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// To watch everything: heartbeat, logs, dispatch.
+    /// Watching every resource: heartbeat, logs, dispatch.
     Watch,
-    /// To update these.
+    /// Updating these resources.
     Update(BTreeSet<ResourceId>),
 }
 
 impl Purpose {
-    /// The grants that the purpose takes.
+    /// The grants that the purpose needs.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the deployment has no such resource.
+    /// [`ErrorKind::Input`] if the deployment has no such resource.
     pub fn narrow<C: Cloud>(&self, deployment: &DeploymentContext<C>) -> Result<Grants> {
         let Grants { holder, grants } = &deployment.permissions().management;
         let grants = match self {
@@ -96,72 +97,72 @@ impl Purpose {
     }
 }
 
-/// What a cloud's adapter must do to let the vendor in.
+/// How the vendor assumes the management identity on a cloud: what an adapter implements.
 #[async_trait]
 pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
     /// The clients of the cloud's services.
     type Clients: Send + Sync + 'static;
 
-    /// The call that lets the vendor in, as the cloud's API reference names it.
+    /// The call that assumes the identity, as the cloud's API reference names it.
     fn operation(&self) -> &'static str;
 
-    /// The proofs that must not let anyone in.
+    /// The proofs that the identity must refuse.
     fn wrong_proofs(&self) -> &'static [Proof];
 
-    /// How long what was just granted may take to be known everywhere, beyond what one call is tried.
+    /// How long a new grant may take to propagate, beyond the time for which one call is retried.
     fn propagation(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Gets short-lived credentials, of an hour at most.
+    /// Gets short-lived credentials, valid for an hour at most.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`] where the cloud does not let the vendor in.
+    /// [`ErrorKind::Denied`] if the cloud refuses the vendor.
     async fn assume(&self, request: &AssumeRequest<C>) -> Result<AssumedSession<Self::Clients>>;
 }
 
-/// Who asks to be let in, to what.
+/// A request to assume the management identity.
 #[derive(Debug)]
 pub struct AssumeRequest<C: Cloud> {
     /// The deployment.
     pub deployment: Arc<DeploymentContext<C>>,
-    /// The grants that the session is for.
+    /// The grants that the session needs.
     pub grants: Grants,
     /// Whether `grants` are fewer than the identity has.
     pub narrowed: bool,
-    /// What is shown.
+    /// The proof to present.
     pub proof: Proof,
 }
 
-/// What the vendor shows to be let in, beside its own credentials.
+/// What the vendor presents beside its own credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// What the invitation gave.
+    /// The proof of the invitation.
     Expected,
     /// Nothing.
     Omitted,
-    /// Something else.
+    /// Another proof.
     Mismatched,
 }
 
-/// A session is renewed so long before its end.
+/// How long before its end a session is renewed.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// How many sessions are kept. Beyond that, those that nobody waits for are forgotten.
+/// The most sessions that are cached. Beyond that, unused ones are dropped.
 const KEPT: usize = 10_000;
 
-/// A session that the cloud refuses is replaced so often at most: to see whether the vendor is still let in at all.
+/// How often at most a refused session is replaced, to see whether the vendor still has access at all.
 const REPLACED_EVERY: Duration = Duration::from_secs(30);
 
-/// One slot for one session. Who renews it holds the lock, so that others wait for the same.
+/// The slot of one session. Whoever renews it holds the lock, so that others wait for the same session.
 type Slot<C, K> = Arc<AsyncMutex<SlotState<C, K>>>;
 
-/// What became of a slot.
+/// The state of a slot.
 struct SlotState<C: Cloud, K> {
     open: Option<Arc<Session<C, K>>>,
     replaced: Option<Timestamp>,
-    /// The last failure, for those who waited for it.
+    /// The last failure, for the callers that waited.
     failed: Option<(Timestamp, Error)>,
 }
 
@@ -171,10 +172,10 @@ impl<C: Cloud, K> Default for SlotState<C, K> {
     }
 }
 
-/// What a session was opened for: the deployment, the digest of all that its record says, and the purpose.
+/// The key of a session: the deployment, the digest of its record, and the purpose.
 type Key = (DeploymentId, String, Purpose);
 
-/// Opens sessions by an adapter's way in, and keeps them while they last.
+/// Opens sessions by an adapter's [`Assume`], and caches them while they last.
 pub struct Impersonator<C: Cloud, A: Assume<C>> {
     assume: A,
     config: CallConfig,
@@ -189,7 +190,7 @@ impl<C: Cloud, A: Assume<C>> fmt::Debug for Impersonator<C, A> {
 }
 
 impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
-    /// Opens sessions by this way in.
+    /// Creates an impersonator.
     #[must_use]
     pub fn new(assume: A, config: CallConfig) -> Self {
         Self { assume, config, open: Mutex::default(), serial: AtomicU64::new(0) }
@@ -206,7 +207,7 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
 }
 
 impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> {
-    /// Opens a session in its slot, unless that has just failed for someone who asked at the same time.
+    /// Opens a session in its slot, unless that has just failed for a concurrent caller.
     async fn fill(
         &self,
         slot: &mut SlotState<C, A::Clients>,
@@ -239,7 +240,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
         Ok(Arc::new(Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate)))
     }
 
-    /// Asks to be let in, again after errors that say so.
+    /// Assumes the identity, and retries after the errors that `again` picks.
     fn enter<'e>(
         &'e self,
         request: &'e AssumeRequest<C>,
@@ -272,7 +273,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
         })
     }
 
-    /// Nobody is let in who was let in when the deployment was registered: the customer took it back.
+    /// Turns a denial into a revocation: the identity accepted the vendor when the deployment was registered.
     fn revoked(&self, error: Error, deployment: &DeploymentContext<C>) -> Error {
         if error.kind() != ErrorKind::Denied {
             return error;

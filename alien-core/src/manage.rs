@@ -14,53 +14,53 @@ use crate::resource::{Resource, ResourceSettings};
 /// One session with short-lived credentials, on one deployment.
 #[async_trait]
 pub trait Manage: Send + Sync + fmt::Debug {
-    /// Another number for every session.
+    /// A number that differs for every session.
     fn serial(&self) -> u64;
 
-    /// When its credentials end.
+    /// When its credentials expire.
     fn expires(&self) -> Timestamp;
 
-    /// How a resource is, never by a call that returns code, data or names of objects.
+    /// The health of a resource, never by a call that returns code, data or names of objects.
     async fn heartbeat(&self, id: &ResourceId) -> Result<Heartbeat>;
 
     /// Changes code and settings of a live function or container, and waits until it works.
     async fn update(&self, id: &ResourceId, change: &Change) -> Result<()>;
 
-    /// Some lines of a log.
+    /// A page of the log.
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage>;
 
-    /// Sends a command to a function that takes commands, and gives its answer.
+    /// Sends a command to a function that takes commands, and returns its answer.
     async fn dispatch(&self, id: &ResourceId, command: &[u8]) -> Result<Vec<u8>>;
 }
 
-/// How a resource is.
+/// The health of a resource, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// In a word.
+    /// The health.
     pub health: Health,
-    /// Why, in the cloud's own words where it has some.
+    /// The reason, in the cloud's own words if it gives one.
     pub reason: String,
 }
 
 impl Heartbeat {
-    /// It is so, for this reason.
+    /// Creates a heartbeat.
     #[must_use]
     pub fn new(health: Health, reason: impl Into<String>) -> Self {
         Self { health, reason: reason.into() }
     }
 }
 
-/// How a resource is, in a word.
+/// The health of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// It works.
     Healthy,
-    /// It is there and does not work as it should.
+    /// It exists, but does not work as it should.
     Degraded,
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// The cloud does not let the vendor see it.
+    /// The cloud denies the vendor the look.
     Denied,
 }
 
@@ -77,31 +77,31 @@ impl Health {
     }
 }
 
-/// An update of a function or a container: what it is to be, and the bytes that takes.
+/// An update of a function or a container: the wanted resource, and the bytes of its code.
 #[derive(Clone)]
 pub struct Change {
-    /// What it is to be.
+    /// The wanted resource.
     pub resource: Resource,
-    /// The bytes of its new code, where that is a zip.
+    /// The bytes of the new code, if that is a zip.
     pub zip: Option<Arc<[u8]>>,
-    /// The bytes of the code it has, where that is a zip and they are at hand: put back if the new code does not work.
+    /// The bytes of the present code, if that is a zip and they are at hand. They are put back if the new code does not work.
     pub previous_zip: Option<Arc<[u8]>>,
-    /// Whether an earlier update may have been interrupted: then all of it is set, whatever it was before.
+    /// Whether an earlier update may have been interrupted. If so, everything is set, whatever it was before.
     pub again: bool,
 }
 
 impl Change {
-    /// What a resource of this kind is to be.
+    /// The wanted settings, if the resource is of this kind.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it is of another kind.
+    /// [`ErrorKind::Internal`] if it is of another kind.
     pub fn settings<S: ResourceSettings>(&self) -> Result<&S> {
         let other = || Error::new(ErrorKind::Internal, format!("an update to a {}", self.resource.kind()));
         self.resource.settings_of().ok_or_else(other)
     }
 
-    /// What is to be done to something that is `old`: whether it gets other code, and whether other settings.
+    /// Compares with the present resource: whether the code changes, and whether other settings change.
     #[must_use]
     pub fn since(&self, old: &Resource) -> (bool, bool) {
         let new_code = self.resource.code() != old.code();
@@ -119,28 +119,28 @@ impl fmt::Debug for Change {
 /// Which lines of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
-    /// From this time on.
+    /// The time of the first line.
     pub from: Timestamp,
-    /// Where an earlier page ended; none for the first.
+    /// Where the page before ended; `None` for the first.
     pub cursor: Option<String>,
-    /// At most so many lines, 1 to 1,000.
+    /// The most lines of a page, 1 to 1,000.
     pub limit: u16,
 }
 
 impl LogQuery {
-    /// The first lines from a time on.
+    /// Asks for the first page from a time on.
     #[must_use]
     pub const fn from(from: Timestamp) -> Self {
         Self { from, cursor: None, limit: 1000 }
     }
 }
 
-/// Some lines of a log.
+/// A page of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPage {
-    /// The lines, in order of time. A page may have none although there are more.
+    /// The lines, in order of time. A page may be empty although there are more lines.
     pub lines: Vec<LogLine>,
-    /// Where the next page begins; none where the log ends here for now.
+    /// Where the next page begins; `None` at the present end of the log.
     pub next: Option<String>,
 }
 
@@ -149,6 +149,6 @@ pub struct LogPage {
 pub struct LogLine {
     /// When it was written.
     pub at: Timestamp,
-    /// What it says.
+    /// The text.
     pub text: String,
 }

@@ -22,32 +22,32 @@ use crate::target::AnyTarget;
 pub trait Provision: Send + Sync + fmt::Debug {
     /// Plans a set-up. Changes nothing.
     ///
-    /// With the record of what is there, it says which settings changed, and removes what the stack has no more.
+    /// With the record of the present deployment, the plan says which settings changed, and removes what the stack no longer has.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where the cloud does not take the stack, all problems at once;
-    /// [`Credentials`](crate::ErrorKind::Credentials); what the cloud's calls give.
+    /// [`Input`](crate::ErrorKind::Input) where the cloud rejects the stack, all problems at once;
+    /// [`Credentials`](crate::ErrorKind::Credentials); errors of the cloud's calls.
     async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan>;
 
-    /// Does what a plan says, and gives the record for the vendor. It can be interrupted anywhere and begun again.
+    /// Applies a plan, and returns the record for the vendor. It can be interrupted anywhere and run again.
     ///
-    /// A plan that was kept is checked again before anything is done: where what is there has changed since, so that other
-    /// steps would be taken, it is refused.
+    /// A plan that was stored is checked again first. If the deployment has changed since, so that the steps would differ, the
+    /// plan is refused.
     ///
     /// # Errors
     ///
     /// [`Input`](crate::ErrorKind::Input) where the plan has a refusal, lacks the bytes of a zip, or is out of date;
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is under way; [`NotOwned`](crate::ErrorKind::NotOwned) where
-    /// something of someone else's has a name that is needed; what the cloud's calls give.
+    /// [`Locked`](crate::ErrorKind::Locked) where another run is in progress; [`NotOwned`](crate::ErrorKind::NotOwned) where
+    /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment>;
 
-    /// Takes a deployment down, the vendor's access first. Says what is left, and makes sure that nothing else is.
+    /// Takes a deployment down, the vendor's access first. Reports what is left, after checking that nothing else is.
     ///
     /// # Errors
     ///
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is under way; [`Busy`](crate::ErrorKind::Busy) where
-    /// something is still there in the end; what the cloud's calls give.
+    /// [`Locked`](crate::ErrorKind::Locked) where another run is in progress; [`Busy`](crate::ErrorKind::Busy) where
+    /// something still exists in the end; errors of the cloud's calls.
     async fn destroy(
         &self,
         deployment: &Deployment,
@@ -56,25 +56,25 @@ pub trait Provision: Send + Sync + fmt::Debug {
         progress: &dyn Progress,
     ) -> Result<DestroyReport>;
 
-    /// Takes the vendor's access back, at once, and leaves everything running. It ends a set-up that is under way; a
-    /// further one gives the access again.
+    /// Revokes the vendor's access at once, and leaves everything running. It ends a set-up that is in progress; a later set-up
+    /// grants the access again.
     ///
     /// # Errors
     ///
     /// [`NotOwned`](crate::ErrorKind::NotOwned) where the identity of that name is not this deployment's;
-    /// [`NotFound`](crate::ErrorKind::NotFound) where there is none; what the cloud's calls give.
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is none; errors of the cloud's calls.
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
 }
 
-/// How a set-up is to be done. By default under a name of its own, after waiting for a run that was interrupted, and
-/// leaving frozen resources as they are.
+/// Options of a run. By default it has a generated name, waits for the claim of an interrupted run, and leaves frozen resources
+/// as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The name of the run: another one for every run, so that two at once see each other.
+    /// The name of the run. It differs for every run, so that two at once see each other.
     pub run: String,
-    /// Do not wait for the claim of a run that was interrupted.
+    /// Whether to ignore the claim of an interrupted run instead of waiting for it.
     pub take_over: bool,
-    /// Change frozen resources as well.
+    /// Whether to change frozen resources as well.
     pub allow_frozen_changes: bool,
 }
 
@@ -85,7 +85,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A run of this name, instead of one that is made: another one for every run.
+    /// Names the run, instead of generating a name. Use another name for every run.
     #[must_use]
     pub fn new(run: impl Into<String>) -> Self {
         Self { run: run.into(), take_over: false, allow_frozen_changes: false }
@@ -106,29 +106,29 @@ impl Options {
     }
 }
 
-/// What to do with data.
+/// What happens to data when a deployment is taken down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Data {
     /// Keep every resource that can hold data.
     Keep,
-    /// Keep what holds data, or may.
+    /// Keep what holds data, or may hold some.
     #[default]
     KeepUnlessEmpty,
     /// Delete it.
     Delete,
 }
 
-/// What a set-up will do, in order, and the permission documents it will write. Nothing was changed to make it.
+/// What a set-up will do, in order, and the permission documents it will write. Planning changes nothing.
 ///
-/// It can be kept as JSON, approved, and applied later. The bytes of zips are not kept with it: give them again, by
+/// A plan can be stored as JSON, approved, and applied later. The bytes of zips are not part of it: give them again by
 /// [`with_artifacts`](Self::with_artifacts).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The steps, in an order in which they can be done one by one.
+    /// The steps, in an order in which they can be done one after the other.
     pub steps: Vec<Step>,
-    /// What should be known, and what must be mended first.
+    /// Warnings, and errors that must be fixed first.
     pub problems: Vec<Problem>,
     /// The size of each document against its limit.
     pub sizes: Vec<Size>,
@@ -139,12 +139,12 @@ pub struct Plan {
     pub id: DeploymentId,
     /// Where it goes and whom it trusts.
     pub target: AnyTarget,
-    /// What is set up.
+    /// The stack to set up.
     pub stack: Stack,
-    /// The record of what is there.
+    /// The record of the present deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Deployment>,
-    /// Frozen resources whose settings may be changed.
+    /// The frozen resources that the admin allows to change, by id.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub approved: BTreeSet<String>,
     #[serde(skip)]
@@ -157,16 +157,16 @@ pub struct Plan {
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The resource's id, the profile's name, or what it is.
+    /// The resource's id, the profile's name, or a description.
     pub subject: String,
     /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// What will be done.
+    /// The action.
     pub action: Action,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// What helps, where it is refused.
+    /// What helps, if it is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remedy: Option<Remedy>,
 }
@@ -175,17 +175,17 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Make it.
+    /// Create it.
     Create,
-    /// Change it.
+    /// Update it.
     Update,
-    /// Nothing: it is as it should be.
+    /// Nothing: it is up to date.
     Leave,
-    /// Nothing: it is the customer's, and is used.
+    /// Nothing: it is the customer's own, and is used.
     Adopt,
-    /// Remove it, unless it holds data.
+    /// Delete it, unless it holds data.
     Delete,
-    /// Nothing at all will be done before this is mended.
+    /// Nothing: the whole plan is refused until this is fixed.
     Refuse,
 }
 
@@ -211,24 +211,24 @@ impl fmt::Display for Action {
 }
 
 impl Plan {
-    /// The same with the bytes of zips: for a plan that was kept.
+    /// Adds the bytes of zips, for a plan that was stored.
     #[must_use]
     pub fn with_artifacts(mut self, artifacts: Artifacts) -> Self {
         self.artifacts = artifacts;
         self
     }
 
-    /// Whether applying it changes nothing.
+    /// Whether applying the plan changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Leave | Action::Adopt))
     }
 
-    /// Whether it can be applied.
+    /// Checks that the plan can be applied.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where it cannot: every refused step and every error.
+    /// [`Input`](crate::ErrorKind::Input) if not: every refused step and every error.
     pub fn refusal(&self) -> Result<()> {
         let steps = self.steps.iter().filter(|step| step.action == Action::Refuse).map(|step| {
             let problem = Problem::error(Rule::SetFit, step.why.clone(), "mend it, and plan again".to_owned());
@@ -264,16 +264,16 @@ impl fmt::Display for Plan {
 pub struct DestroyReport {
     /// What was kept, and why.
     pub kept: Vec<Remaining>,
-    /// What stands under a name of the deployment's and is not its own. It was not touched.
+    /// What has a name of the deployment's but does not belong to it. It was not touched.
     pub foreign: Vec<Remaining>,
 }
 
-/// One thing that is left.
+/// Something that is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remaining {
-    /// The resource's id, the profile's name, or what it is.
+    /// The resource's id, the profile's name, or a description.
     pub subject: String,
-    /// Why it is left.
+    /// The reason.
     pub why: String,
     /// What helps.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -346,35 +346,81 @@ async fn an_update_that_is_made_again_and_refused_is_put_back_to_the_record() {
     assert_eq!(([wire.times(CODE), wire.times(SETTINGS)], uncertain()), ([3, 1], 0));
 }
 
-/// A service of which nothing was changed runs on: what the record says, unless an earlier update was interrupted.
+const REGISTER: &str = ".RegisterTaskDefinition";
+const SEND: &str = ".UpdateService";
+
+fn ecs_refused() -> Fault {
+    json((400, "InvalidParameterException"), SAID)
+}
+
+/// The answer of ECS that registers a revision of the worker.
+fn registered(revision: &str) -> Fault {
+    Fault::plain(200, &format!(r#"{{"taskDefinition":{{"taskDefinitionArn":"{revision}"}}}}"#))
+}
+
+fn revision(number: u32) -> String {
+    format!("arn:aws:ecs:eu-central-1:222222222222:task-definition/life-worker-4:{number}")
+}
+
+/// The kind of the error, whether what was there before was put back, and how many resources are uncertain then.
+async fn update_worker(wire: &Wire, update: ContainerUpdate) -> (ErrorKind, bool, usize) {
+    // The life that was recorded updated another resource before, so its session was opened for another stack.
+    let is_entry = |sent: &Sent| sent.body.as_str().is_some_and(|body| body.starts_with(ENTER));
+    let entered = RECORDING.iter().find(|line| is_entry(&line.exchange.sent)).unwrap();
+    let entered = Fault::plain(200, entered.exchange.sent.answer.as_str().unwrap());
+    wire.state.lock().unwrap().faults.extend(std::iter::repeat_n((ENTER, entered), ALWAYS));
+    let worker = wire.manager.find::<Container, Live>("worker").unwrap();
+    let error = without_secret(wire.manager.update(&worker, update).await.unwrap_err());
+    (error.kind(), error.is_put_back(), wire.manager.deployment().uncertain.len())
+}
+
 #[tokio::test]
 async fn a_service_runs_on_where_ecs_takes_nothing_of_an_update() {
-    let (register, send) = (".RegisterTaskDefinition", ".UpdateService");
-    let refused = || json((400, "InvalidParameterException"), SAID);
-    let second = || ContainerUpdate::new().with_variable("MODE", "second");
-    let update = async |wire: &Wire, update: ContainerUpdate| {
-        let worker = wire.manager.find::<Container, Live>("worker").unwrap();
-        let error = without_secret(wire.manager.update(&worker, update).await.unwrap_err());
-        (error, wire.manager.deployment().uncertain.len())
-    };
-    for asked in [register, send] {
+    for asked in [REGISTER, SEND] {
         let wire = Wire::new().await;
-        wire.state.lock().unwrap().faults.push((asked, refused()));
-        let (error, uncertain) = update(&wire, second()).await;
-        assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Rejected, true, 0), "{error}");
+        wire.state.lock().unwrap().faults.push((asked, ecs_refused()));
+        let told = update_worker(&wire, ContainerUpdate::new().with_variable("MODE", "second")).await;
+        assert_eq!(told, (ErrorKind::Rejected, true, 0), "{asked}");
     }
+}
 
+#[tokio::test]
+async fn a_revision_that_does_not_run_is_put_back() {
+    let service = |revision: &str, state: &str| {
+        let counts = r#""desiredCount":1,"runningCount":1"#;
+        let deployment =
+            format!(r#"{{"status":"PRIMARY","rolloutState":"{state}","taskDefinition":"{revision}",{counts}}}"#);
+        let service =
+            format!(r#"{{"status":"ACTIVE","taskDefinition":"{revision}","deployments":[{deployment}],{counts}}}"#);
+        (".DescribeServices", Fault::plain(200, &format!(r#"{{"services":[{service}],"failures":[]}}"#)))
+    };
+    let (old, new) = (revision(1), revision(9));
     let wire = Wire::new().await;
-    wire.state.lock().unwrap().faults.push((send, json((400, "AccessDeniedException"), SAID)));
-    let (error, uncertain) = update(&wire, second()).await;
-    assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Denied, false, 1), "{error}");
-    // Back to what the record says: a revision of that is registered, since nobody knows which one runs.
-    let arn = "arn:aws:ecs:eu-central-1:222222222222:task-definition/life-worker-4:9";
-    let registered = Fault::plain(200, &format!(r#"{{"taskDefinition":{{"taskDefinitionArn":"{arn}"}}}}"#));
-    wire.state.lock().unwrap().faults.extend([(register, registered), (send, refused())]);
-    let (error, uncertain) = update(&wire, ContainerUpdate::new()).await;
-    assert_eq!((error.kind(), error.is_put_back(), uncertain), (ErrorKind::Rejected, false, 1), "{error}");
-    assert_eq!((wire.times(register), wire.times(arn)), (2, 1));
+    wire.state.lock().unwrap().faults.extend([
+        service(&old, "COMPLETED"),
+        (REGISTER, registered(&new)),
+        (SEND, taken()),
+        service(&new, "FAILED"),
+        (SEND, taken()),
+        service(&old, "COMPLETED"),
+    ]);
+    let told = update_worker(&wire, ContainerUpdate::new().with_variable("MODE", "second")).await;
+    assert_eq!(told, (ErrorKind::Failed, true, 0));
+    assert_eq!([wire.times(SEND), wire.times(&new), wire.times(&old)], [2, 1, 1]);
+}
+
+/// After an update that was interrupted nobody knows which revision runs: one of what is wanted is registered, even where the
+/// record says that it runs.
+#[tokio::test]
+async fn a_service_that_may_run_another_revision_is_set_whatever_the_record_says() {
+    let wire = Wire::new().await;
+    wire.state.lock().unwrap().faults.push((SEND, json((400, "AccessDeniedException"), SAID)));
+    let told = update_worker(&wire, ContainerUpdate::new().with_variable("MODE", "second")).await;
+    assert_eq!(told, (ErrorKind::Denied, false, 1));
+    wire.state.lock().unwrap().faults.extend([(REGISTER, registered(&revision(9))), (SEND, ecs_refused())]);
+    let told = update_worker(&wire, ContainerUpdate::new()).await;
+    assert_eq!(told, (ErrorKind::Rejected, false, 1), "what runs is as uncertain as before");
+    assert_eq!((wire.times(REGISTER), wire.times(&revision(9))), (2, 1));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::cloud::Documented;
 use crate::context::DeploymentContext;
 use crate::marks::Fingerprint;
 use crate::permission::Subject;
+use crate::resource::{Existing, Resource};
 
 impl Fingerprint {
     /// The version of what this library sets on things. A newer one sets everything again.
@@ -14,7 +15,14 @@ impl Fingerprint {
     #[must_use]
     pub fn of<C: Documented>(subject: Subject, deployment: &DeploymentContext<C>) -> Self {
         let text = match subject {
-            Subject::Resource(_) => deployment.resource(subject).map(|resource| resource.fingerprint_text()),
+            Subject::Resource(_) => deployment.resource(subject).map(|resource| {
+                // Code cannot be moved by the network's own fingerprint: a network of the customer's has none.
+                let network =
+                    resource.settings().compute().and_then(|compute| deployment.stack().resource(compute.network?));
+                let given = network.and_then(Resource::existing).filter(|existing| !existing.subnets.is_empty());
+                let place = given.map(|Existing { id, subnets }| format!("\n{id} {}", subnets.join(" ")));
+                resource.fingerprint_text() + &place.unwrap_or_default()
+            }),
             // What is shared is there for those who need it.
             Subject::Deployment => {
                 let users = deployment.stack().resources().iter().filter(|resource| C::needs_shared(resource));

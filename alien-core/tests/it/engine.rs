@@ -13,8 +13,8 @@ use alien_core::memory::Fault;
 use alien_core::memory::Memory;
 use alien_core::memory::Right;
 use alien_core::{
-    Admin, Code, Container, Data, ErrorKind, Event, Existing, Function, Layer, Network, Profile, Queue, Retry, Stack,
-    Storage,
+    Action, Admin, Code, Container, Data, ErrorKind, Event, Existing, Function, Layer, Network, Plan, Profile, Queue,
+    Retry, Stack, Storage,
 };
 
 use crate::in_process::{InProcess, first};
@@ -335,6 +335,38 @@ async fn an_existing_network_is_used_and_never_touched() {
     world.account.remove("customers-net");
     down().await.unwrap();
     assert_eq!(world.account.names(), [""; 0]);
+}
+
+/// Frozen code is not moved to other subnets of the customer's unless the admin allows it.
+#[tokio::test(start_paused = true)]
+async fn code_moves_with_the_subnets_that_the_customer_gives() {
+    let world = InProcess::new();
+    world.account.add_foreign("customers-net");
+    let mut stack = Stack::builder("moves");
+    let network = stack.frozen("net", Network::default());
+    let code = || stacks::IMAGE.parse::<Code>().unwrap();
+    stack.frozen("frozen", Container::new(code(), "worker").with_network(&network));
+    stack.live("live", Container::new(code(), "worker").with_network(&network));
+    stack.profile("worker", Profile::new());
+    let stack = stack.build().unwrap();
+    let given = |subnets: &[&str]| {
+        let existing = Existing::new("customers-net").with_subnets(subnets.iter().copied());
+        release(&stack.with_existing(&network, existing).unwrap(), &[])
+    };
+    let case = Case::new(&world, "moves", stack.clone());
+    let deployment = case.up(&given(&["one"]), None).await.unwrap();
+    assert!(case.admin.plan(&given(&["one"])).previous(&deployment).await.unwrap().is_empty());
+    let actions = |plan: &Plan| {
+        let step = |id: &str| plan.steps.iter().find(|step| step.subject == id).map(|step| step.action);
+        (step("frozen"), step("live"), step("net"))
+    };
+    let (update, adopt) = (Some(Action::Update), Some(Action::Adopt));
+    let plan = case.admin.plan(&given(&["two"])).previous(&deployment).await.unwrap();
+    assert_eq!(actions(&plan), (Some(Action::Refuse), update, adopt), "{plan}");
+    let plan = case.admin.plan(&given(&["two"])).previous(&deployment).allow_frozen_changes().await.unwrap();
+    assert_eq!(actions(&plan), (update, update, adopt), "{plan}");
+    let moved = case.admin.apply(&plan).await.unwrap();
+    assert!(case.admin.plan(&given(&["two"])).previous(&moved).await.unwrap().is_empty());
 }
 
 /// What an earlier release had and was kept for its data is known by the record, and taken down with the rest.
