@@ -126,7 +126,8 @@ pub(crate) async fn the_given_subnets_are_used(peer: &Peer) {
 
     let second = given(["frozen-apps", "More_apps"]);
     let plan = case.admin.plan(&release(&second, &[])).previous(&deployment).await.unwrap();
-    assert!(plan.to_string().contains("it is in another environment"), "{plan}");
+    assert!(plan.to_string().contains("update  api (function): its settings changed"), "{plan}");
+    assert!(plan.to_string().contains("refuse  worker (container): it is frozen"), "{plan}");
     let deployment = follow(&case, &second, Some(&deployment)).await;
     assert_eq!((subnet_of("worker").as_str(), subnet_of("api").as_str()), ("frozen-apps", "More_apps"));
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();

@@ -432,7 +432,7 @@ pub(crate) async fn a_given_subnetwork_is_used(peer: &Peer) {
     // Code that ran in the one is moved to the other where the customer says so.
     let first = case.up(&given("inner"), None).await.unwrap();
     let plan = case.admin.plan(&given(network)).previous(&first).await.unwrap();
-    assert!(plan.to_string().contains("other settings"), "{plan}");
+    assert!(plan.to_string().contains("update  worker (container): its settings changed"), "{plan}");
     case.up(&given(network), Some(&first)).await.unwrap();
     assert!(subnetwork().ends_with(&format!("/subnetworks/{network}")), "{}", subnetwork());
 }
