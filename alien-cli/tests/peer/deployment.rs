@@ -14,7 +14,8 @@ pub(crate) fn a_deployment(room: &Room) {
         let mut stack = Stack::builder("shop");
         let jobs = stack.live("jobs", Queue::new());
         stack.frozen("records", Kv::new());
-        stack.live("api", Function::new(code.code(), "api").with_memory_mib(memory).with_commands());
+        let api = Function::new(code.code(), "api").with_memory_mib(memory).with_memory_bounds(256..=512);
+        stack.live("api", api.with_commands());
         stack.frozen("ledger", Function::new(frozen.code(), "ledger"));
         stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_WRITE]));
         stack.profile("ledger", Profile::new());
