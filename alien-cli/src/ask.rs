@@ -1,10 +1,10 @@
-//! Asking before something is done.
+//! Asks for confirmation.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::output::Failure;
 
-/// Whether whoever runs the command has agreed, or can be asked.
+/// Whether the user has confirmed with a flag, or can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
     Given,
@@ -12,7 +12,11 @@ pub(crate) enum Consent {
 }
 
 impl Consent {
-    /// Consent that was given by a flag, or can be asked for. A program that reads JSON is not asked.
+    /// Confirmed by a flag, or to be asked for. A run with `--json` never asks.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Stopped`] if neither is possible: no terminal, or JSON output.
     pub(crate) fn of(yes: bool, json: bool) -> Result<Self, Failure> {
         if yes {
             Ok(Self::Given)
@@ -20,12 +24,12 @@ impl Consent {
             Ok(Self::Asked)
         } else {
             Err(Failure::stopped(
-                "nobody can be asked here, and nothing was done; pass `--yes` to go on without asking",
+                "cannot ask for confirmation here, so nothing was done; pass `--yes` to continue without asking",
             ))
         }
     }
 
-    /// Asks where that is needed.
+    /// Asks, unless the user confirmed with a flag.
     pub(crate) fn to(self, what: &str) -> Result<(), Failure> {
         if self == Self::Given {
             return Ok(());
@@ -36,7 +40,7 @@ impl Consent {
         let answered = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
         match answered {
             Ok(_) if is_yes(&answer) => Ok(()),
-            _ => Err(Failure::stopped("it was not confirmed, and nothing was done")),
+            _ => Err(Failure::stopped("not confirmed, so nothing was done")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `alien check`: a stack against the one before it.
+//! `alien check`: compares a stack with the previous one.
 
 use alien_core::{Diff, Problem, Problems};
 
@@ -19,7 +19,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     Problems::none(refusals).map(|_: Vec<Problem>| ()).map_err(Failure::from)
 }
 
-/// What changed, and who may apply it.
+/// Lists what changed, and who may apply it.
 pub(crate) fn text(diff: &Diff, format: Format) -> String {
     if format == Format::Markdown {
         return diff.to_markdown();

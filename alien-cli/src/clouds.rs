@@ -1,4 +1,4 @@
-//! The clouds that these programs know. Another one is one more line here.
+//! The clouds that these programs know. Adding a cloud adds one line to [`ALL`].
 
 use std::fmt::Write as _;
 
@@ -13,11 +13,11 @@ pub(crate) type Cloud = &'static dyn Adapter;
 /// Every cloud.
 pub(crate) const ALL: [Cloud; 3] = [&alien_aws::Adapter, &alien_gcp::Adapter, &alien_azure::Adapter];
 
-/// The cloud that an invitation or a record is for.
+/// Finds the cloud of an invitation or a record by its name.
 pub(crate) fn named(name: &str) -> Result<Cloud, Failure> {
     ALL.into_iter().find(|cloud| cloud.cloud() == name).ok_or_else(|| {
-        let what = format!("`{name}` is no cloud that is known here");
-        let help = "use a newer version of this program, or ask whoever made the file".to_owned();
+        let what = format!("`{name}` is not a cloud that this program knows");
+        let help = "use a newer version of this program, or ask the sender of the file".to_owned();
         Problem::error(Rule::Cloud, what, help).at("cloud").into()
     })
 }
@@ -27,12 +27,12 @@ pub(crate) fn parser() -> impl TypedValueParser<Value = Cloud> {
     PossibleValuesParser::new(ALL.map(Adapter::cloud)).try_map(|name| named(&name).map_err(|wrong| wrong.to_string()))
 }
 
-/// The flag of a field or an option: `--project-number` for `projectNumber`.
+/// The flag of a field or an option: `projectNumber` becomes `--project-number`.
 pub(crate) fn flag(name: &str) -> String {
     format!("--{}", kebab(name))
 }
 
-/// `project-number` for `projectNumber`.
+/// Converts camel case to kebab case: `projectNumber` becomes `project-number`.
 pub(crate) fn kebab(name: &str) -> String {
     name.chars().fold(String::new(), |mut words, letter| {
         if letter.is_ascii_uppercase() {

@@ -1,4 +1,4 @@
-//! Connecting, with the credentials that are found here.
+//! Connects with the credentials found on this machine.
 
 use std::env;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) async fn vendor(record: &Deployment, flags: &Flags<AsVendor>) -> Resu
     cloud.vendor(&record.target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
 }
 
-/// The vendor's face of a deployment.
+/// Connects as the vendor, and manages the deployment of a record.
 pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
     let record = file::record(&args.record)?;
     let vendor = vendor(&record, &args.connection).await?;
@@ -39,13 +39,14 @@ fn connection<W>(flags: &Flags<W>) -> Connection {
     flags.given.iter().fold(connection, |connection, (name, text)| connection.with_option(name, text))
 }
 
-/// The name under which the vendor's sessions stand in the customer's own records: `ALIEN_OPERATOR`, else the user's.
+/// The name of the vendor's sessions in the customer's audit log: `ALIEN_OPERATOR`, or else `USER`, or else
+/// `alien-cli`.
 fn operator() -> String {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     ["ALIEN_OPERATOR", "USER"].into_iter().find_map(variable).unwrap_or_else(|| "alien-cli".to_owned())
 }
 
-/// An error of an option, by the name of its flag.
+/// Names the flag that an error is about.
 fn at_flag(cloud: Cloud, error: Error) -> Failure {
     if !error.problems().is_empty() {
         return Failure::Refused(error.problems().iter().cloned().map(target::at_flag).collect());

@@ -30,7 +30,7 @@ pub(crate) fn record(path: &Path) -> Result<Deployment, Failure> {
     Deployment::from_json(&text(path)?).map_err(|problems| within(path, &problems))
 }
 
-/// Reads the record of a deployment, where there is such a file.
+/// Reads the record of a deployment, or returns `None` if the file does not exist.
 pub(crate) fn record_if_any(path: &Path) -> Result<Option<Deployment>, Failure> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -38,7 +38,7 @@ pub(crate) fn record_if_any(path: &Path) -> Result<Option<Deployment>, Failure> 
     }
 }
 
-/// Reads the bytes of zips; all that cannot be read are told.
+/// Reads zips, and reports every one that cannot be read.
 pub(crate) fn zips(paths: &[PathBuf]) -> Result<Artifacts, Failure> {
     let mut artifacts = Artifacts::default();
     let mut problems = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn zips(paths: &[PathBuf]) -> Result<Artifacts, Failure> {
     if problems.is_empty() { Ok(artifacts) } else { Err(Failure::Refused(problems)) }
 }
 
-/// Reads bytes.
+/// Reads a file as bytes.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| unread(path, &error))
 }
@@ -67,7 +67,7 @@ fn unread_problem(path: &Path, error: &io::Error) -> Problem {
     Problem::error(Rule::Form, format!("cannot be read: {error}"), help).at(path.display().to_string())
 }
 
-/// Problems of a file as a whole, with its name.
+/// Names the file in problems that concern it as a whole.
 pub(crate) fn within(path: &Path, problems: &Problems) -> Failure {
     let name = |problem: &Problem| match problem.subject {
         Some(_) => problem.clone(),
@@ -76,10 +76,10 @@ pub(crate) fn within(path: &Path, problems: &Problems) -> Failure {
     Failure::Refused(problems.as_slice().iter().map(name).collect())
 }
 
-/// A file that is put in its place as a whole, or not at all.
+/// A file that is replaced atomically.
 ///
-/// That it can be written is tried before anything is done whose result it holds, and nothing is left beside it while
-/// that is done: it may be interrupted.
+/// [`of`](Self::of) checks that the file can be written, so that a run fails before it changes anything. It leaves no
+/// temporary file behind, because the run may be interrupted.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     path: PathBuf,
@@ -87,10 +87,10 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Of a file, whether or not it is there.
+    /// Prepares to replace a file, or to create it.
     pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
         let refused = |what: String| Failure::form(path.display().to_string(), what, "name a file that can be written");
-        let name = path.file_name().ok_or_else(|| refused("is no name of a file".to_owned()))?;
+        let name = path.file_name().ok_or_else(|| refused("is not the name of a file".to_owned()))?;
         if path.is_dir() {
             return Err(refused("is a folder".to_owned()));
         }
@@ -100,7 +100,7 @@ impl Replacement {
         Ok(Self { path: path.to_owned(), beside })
     }
 
-    /// Writes a value as JSON, indented, and puts the file in its place.
+    /// Writes a value as indented JSON, and moves the file into place.
     pub(crate) fn write(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(Failure::unwritten)?;
         let written = File::create_new(&self.beside).and_then(|mut file| {
@@ -129,7 +129,7 @@ mod tests {
         first.write(&1).unwrap();
         Replacement::of(&path).unwrap().write(&[2]).unwrap();
         assert_eq!((files(), text(&path).unwrap().as_str()), (1, "[\n  2\n]\n"));
-        // What cannot be put in its place takes nothing away.
+        // A write that fails leaves no temporary file.
         let late = Replacement::of(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::create_dir_all(path.join("in the way")).unwrap();

@@ -1,4 +1,4 @@
-//! `alien invite` and `alien register`: what the customer is given, and what comes back.
+//! `alien invite` and `alien register`: the invitation that the customer gets, and the record that comes back.
 
 use std::path::Path;
 
@@ -42,18 +42,18 @@ fn again(record: &Deployment, stack: Stack) -> Result<Invitation, Failure> {
     Ok(cloud.invite(record.id, trust.collect(), stack)?)
 }
 
-/// An invitation cannot be made a second time: another one has another id.
+/// Refuses to overwrite an invitation: it could not be made again, because a new one gets another id.
 fn absent(path: &Path) -> Result<(), Failure> {
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let what = "is there already, and an invitation is not made a second time";
+    let what = "already exists, and an invitation cannot be made a second time";
     Err(Failure::form(path.display().to_string(), what, "name another file"))
 }
 
 pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     let (invitation, record) = output::both(file::invitation(&args.invitation), file::record(&args.record.record))?;
-    // What differs needs no cloud to be told.
+    // Differences are found without calling the cloud.
     let differences = invitation.differences(&record);
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
@@ -61,7 +61,7 @@ pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     vendor.register(&invitation, &record).await?;
     output::line(format_args!(
-        "registered {}: `{}` lets the vendor in, and nobody without its proof",
+        "registered {}: `{}` lets in the vendor, and nobody without the vendor's proof",
         record.id, record.identity
     ))
 }

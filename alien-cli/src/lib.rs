@@ -1,5 +1,5 @@
-//! The programs `alien`, for the vendor, and `alien-deploy`, for the customer's admin. Thin: everything is a library
-//! call.
+//! The programs `alien`, for the vendor, and `alien-deploy`, for the customer's admin. They only parse, call the
+//! library, and print.
 
 mod args;
 mod ask;
@@ -27,7 +27,7 @@ use clap::Parser as _;
 use args::{admin, vendor};
 use output::Failure;
 
-/// The program `alien`.
+/// Runs the program `alien`.
 #[must_use]
 pub fn alien() -> ExitCode {
     use vendor::Command;
@@ -46,7 +46,7 @@ pub fn alien() -> ExitCode {
     })
 }
 
-/// The program `alien-deploy`.
+/// Runs the program `alien-deploy`.
 #[must_use]
 pub fn alien_deploy() -> ExitCode {
     use admin::Command;
@@ -64,10 +64,10 @@ pub fn alien_deploy() -> ExitCode {
 /// Runs a command that calls a cloud.
 fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::stopped(format!("no thread can be started: {error}")))?.block_on(command)
+    runtime.map_err(|error| Failure::stopped(format!("cannot start the async runtime: {error}")))?.block_on(command)
 }
 
-/// 0 where all is well and 1 where it is not; 2, for a command line that cannot be read, is given by clap.
+/// Exits with 0 on success and 1 on failure. clap exits with 2 for a command line that it cannot parse.
 fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! A deployment in memory, for tests of what is shown and written.
+//! A deployment in memory, for tests of what is printed and written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use serde_json::json;
 
 use crate::run;
 
-/// A path of its own, where nothing is.
+/// A fresh path where no file exists.
 pub(crate) fn nowhere() -> PathBuf {
     std::env::temp_dir().join(format!("alien-{}.json", uuid::Uuid::new_v4()))
 }
 
-/// A stack of one frozen storage, and two live functions of this much memory.
+/// A stack of one frozen storage and two live functions with this much memory.
 pub(crate) fn stack(memory: u32) -> Stack {
     with_code(memory, WORKING)
 }
@@ -48,17 +48,17 @@ fn release(stack: Stack) -> Release {
     Release::new(stack, zips).unwrap()
 }
 
-/// Functions of this much memory, whose code starts.
+/// A release of functions with this much memory, whose code starts.
 pub(crate) fn working(memory: u32) -> Release {
     release(stack(memory))
 }
 
-/// Functions of this much memory; the code of `worker` does not start.
+/// A release of functions with this much memory, where the code of `worker` does not start.
 pub(crate) fn broken(memory: u32) -> Release {
     release(with_code(memory, BROKEN))
 }
 
-/// An account, and the deployment that goes there.
+/// An account, and a deployment in it.
 pub(crate) struct Cloud {
     pub(crate) account: Account,
     id: DeploymentId,
@@ -82,7 +82,7 @@ impl Cloud {
         cx.record().unwrap().resource(&resource.parse().unwrap()).unwrap().to_owned()
     }
 
-    /// Sets a release up.
+    /// Sets up a release.
     pub(crate) fn up(&self, release: &Release) -> Deployment {
         let admin = self.admin();
         let done = async {

@@ -1,4 +1,4 @@
-//! What goes out, and why a command fails.
+//! Output, and the reasons why a command fails.
 
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
@@ -12,16 +12,16 @@ use crate::args::Format;
 /// Why a command fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The input is wrong, or refused.
+    /// The input is invalid or refused.
     Refused(Vec<Problem>),
-    /// A call failed, or was not made.
+    /// A call failed or was not made.
     Failed(Error),
-    /// It stops here, for this reason.
+    /// The command stopped for this reason.
     Stopped(String),
 }
 
 impl Failure {
-    /// It stops here, for this reason.
+    /// The command stopped for this reason.
     pub(crate) fn stopped(why: impl Into<String>) -> Self {
         Self::Stopped(why.into())
     }
@@ -31,13 +31,13 @@ impl Failure {
         Self::Stopped(format!("cannot write: {why}"))
     }
 
-    /// Something is wrong with a file or flag.
+    /// A file or flag is invalid.
     pub(crate) fn form(at: impl Into<String>, what: impl Into<String>, help: &str) -> Self {
         Problem::error(Rule::Form, what.into(), help.to_owned()).at(at).into()
     }
 }
 
-/// Every reason on a line of its own, as for standard error.
+/// Prints one problem per line.
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems = match self {
@@ -53,12 +53,12 @@ impl Display for Failure {
     }
 }
 
-/// A problem, with the word that these programs have for what helps.
+/// A problem, with the flag or command that resolves it.
 fn told(problem: &Problem) -> String {
     remedied(&problem.to_string(), problem.remedy)
 }
 
-/// A reason, with the word that these programs have for what helps.
+/// A reason, with the flag or command that resolves it.
 pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
     let word = match remedy {
         None => return why.to_owned(),
@@ -67,19 +67,19 @@ pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
         Some(Remedy::TakeDownAgain) => "alien-deploy down",
         Some(Remedy::InviteAgain) => "alien invite --record",
         Some(Remedy::GrantProvisioning) => "alien-deploy review --documents",
-        // A newer library's: the words say it.
+        // A remedy that a newer library knows: its message says what to do.
         Some(_) => return why.to_owned(),
     };
     format!("{why} (`{word}`)")
 }
 
-/// Who can mend it, where the error itself does not say.
+/// Says who can fix it, if the error itself does not.
 const fn mend(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Credentials => "; whoever runs this needs valid credentials of the right account",
+        ErrorKind::Credentials => "; run this again with valid credentials of the right account",
         ErrorKind::Expired => "; log in again",
         ErrorKind::NotGranted => {
-            "; the vendor would have to ask for it in the stack, and the customer's admin to set up again"
+            "; the vendor must ask for it in the stack, and the customer's admin must set up again"
         }
         ErrorKind::Locked => " with `--take-over`",
         _ => "",
@@ -109,14 +109,14 @@ impl From<RenderError> for Failure {
         match error {
             RenderError::Problems(problems) => problems.into(),
             other => {
-                let help = "this is a defect of the program: report it, and do not use documents made another way";
+                let help = "this is a bug in the program: report it, and do not use documents made in another way";
                 Problem::error(Rule::Cloud, other.to_string(), help.to_owned()).into()
             }
         }
     }
 }
 
-/// Prints text and a line end.
+/// Prints a line.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     bytes(format!("{text}\n").as_bytes())
 }
@@ -125,20 +125,20 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // Whoever reads has read enough.
+        // The reader, such as `head`, has stopped reading.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Failure::unwritten),
     }
 }
 
-/// Prints a value as JSON, indented.
+/// Prints a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value).map_err(Failure::unwritten)?)
 }
 
 /// Prints a line on standard error.
 pub(crate) fn note(text: impl Display) {
-    // Where standard error is closed there is nobody left to tell.
+    // If standard error is closed, nobody can be told.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn warn<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
     problems.into_iter().map(told).for_each(note);
 }
 
-/// Both, or everything that is wrong with either.
+/// Returns both values, or the problems of both.
 pub(crate) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
@@ -159,7 +159,7 @@ pub(crate) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result
     }
 }
 
-/// A table for the terminal or for a document.
+/// Renders a table for the terminal or for Markdown.
 pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     if format == Format::Markdown {
@@ -171,7 +171,7 @@ pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> 
         table.set_width(120);
     }
     table.set_header(header.iter().copied());
-    // A cell of a Markdown table is one line, and a bar ends it.
+    // A cell of a Markdown table is one line, and `|` would end it.
     let cell =
         |text: String| if format == Format::Markdown { text.replace('|', "\\|").replace('\n', "<br>") } else { text };
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>()));
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_failure_says_who_can_mend_it() {
         for (kind, words) in [
-            (ErrorKind::Credentials, "needs valid credentials"),
+            (ErrorKind::Credentials, "with valid credentials"),
             (ErrorKind::Expired, "log in again"),
             (ErrorKind::NotGranted, "in the stack, and the customer's admin"),
             (ErrorKind::Locked, "or take over with `--take-over`"),

@@ -1,4 +1,4 @@
-//! How a run goes on, while it does.
+//! Shows the progress of a run.
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::Shown;
 use crate::output;
 
-/// Who is told of a run over so many things: a bar on a terminal, lines elsewhere, nobody where JSON is asked for.
+/// Shows progress as a bar on a terminal and as lines elsewhere. JSON output shows none. `things` is the number of
+/// steps.
 pub(crate) fn progress(shown: Shown, things: usize) -> Box<dyn Progress> {
     if shown.json {
         Box::new(Silent)
@@ -31,7 +32,7 @@ fn line(event: &Event) -> String {
     format!("{:<8} {}", event.stage.name(), event.subject)
 }
 
-/// A bar with what is being done beside it; above it, what was done.
+/// A progress bar that names the steps under way, and prints each finished one above.
 struct Bar {
     bar: ProgressBar,
     under_way: Mutex<BTreeSet<String>>,
@@ -54,7 +55,7 @@ impl Progress for Bar {
         if event.stage.is_end() {
             under_way.remove(&event.subject);
             self.bar.println(line(event));
-            // What the stack needs nothing of is told too, and is no step of a plan.
+            // A subject that the stack does not need is reported too, but is no step of the plan.
             if self.bar.length().is_none_or(|length| self.bar.position() < length) {
                 self.bar.inc(1);
             }

@@ -1,4 +1,4 @@
-//! Permissions and audit reports in words.
+//! Prints permissions and audit reports.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use alien_core::{Layer, Reach, Report, Reviewed, Size, Stack};
 use crate::args::Format;
 use crate::output::table;
 
-/// The reviewer's table, the grants of a layer with their reasons, and the sizes of documents.
+/// Renders the reviewer's table, the grants of a layer with their reasons, and the document sizes.
 pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, format: Format) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail, here and below.
@@ -41,12 +41,12 @@ pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, for
     text
 }
 
-/// The report of an audit.
+/// Renders the report of an audit.
 pub(crate) fn report(report: &Report, format: Format) -> String {
     let mut text = String::new();
     if report.breaches.is_empty() {
         let layers: Vec<&str> = report.layers.iter().map(|layer| layer.name()).collect();
-        let judged = format!("{} permissions of {} judged", report.checked, layers.join(" and "));
+        let judged = format!("{} permissions of {} checked", report.checked, layers.join(" and "));
         heading(&mut text, format, &format!("No promise is broken ({judged})"));
     } else {
         heading(&mut text, format, &format!("{} breaches", report.breaches.len()));
@@ -60,7 +60,7 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
         text.push('\n');
     }
     if !report.disclosures.is_empty() {
-        heading(&mut text, format, "What should be known");
+        heading(&mut text, format, "Disclosures");
         let rows = report.disclosures.iter().map(|disclosure| {
             let sort = disclosure.kind.describe();
             let resource = disclosure.resource.clone().unwrap_or_else(|| "(shared)".to_owned());
@@ -73,7 +73,7 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
     text
 }
 
-/// The data that the vendor can reach through code it may replace.
+/// Renders which data the vendor can reach through code that it may replace.
 pub(crate) fn reach(text: &mut String, reach: &Reach, format: Format) {
     heading(text, format, "Reach: data that pushed code can touch");
     let rows = reach.through.iter().map(|through| {
@@ -87,7 +87,7 @@ pub(crate) fn reach(text: &mut String, reach: &Reach, format: Format) {
     text.push_str(&table(format, &["code", "profile", "data"], rows.collect()));
 }
 
-/// The sizes of documents.
+/// Renders the sizes of documents.
 pub(crate) fn sizes(sizes: &[Size], format: Format) -> String {
     let rows = sizes
         .iter()

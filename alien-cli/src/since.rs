@@ -1,10 +1,10 @@
-//! A time in the past, as it is written on the command line.
+//! A start time given on the command line.
 
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A time in the past: so long ago, or a time.
+/// A start time: a duration before now, or a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     Ago(SignedDuration),
@@ -12,7 +12,7 @@ pub(crate) enum Since {
 }
 
 impl Since {
-    /// The time, seen from now.
+    /// The time, given the current time.
     pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ago(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
@@ -27,7 +27,7 @@ impl FromStr for Since {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let ago = text.parse().ok().filter(SignedDuration::is_positive).map(Self::Ago);
         let at = || text.parse().ok().map(Self::At);
-        ago.or_else(at).ok_or("write how long ago (`10m`, `2h`), or a time (`2026-01-31T12:00:00Z`)")
+        ago.or_else(at).ok_or("give how long ago (`10m`, `2h`) or a time (`2026-01-31T12:00:00Z`)")
     }
 }
 

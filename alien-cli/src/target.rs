@@ -1,4 +1,4 @@
-//! From flags, an invitation and a record to where a deployment goes and whom it trusts: every problem at once.
+//! Builds the target of a deployment from flags, an invitation and a record, and reports all problems at once.
 
 use alien_core::{AnyTarget, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack};
 
@@ -6,7 +6,7 @@ use crate::args::flags::{Flags, Place, Target, Trust};
 use crate::clouds::{Cloud, flag, kebab};
 use crate::output::Failure;
 
-/// The target that flags give as a whole.
+/// Parses a whole target from flags.
 pub(crate) fn flagged(cloud: Cloud, flags: &Flags<Target>) -> Result<AnyTarget, Failure> {
     cloud.target(flags.given.clone()).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
@@ -21,8 +21,8 @@ pub(crate) fn invite(
     cloud.invite(id, flags.given.clone(), stack).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
 
-/// Where an invitation is set up: whom to trust is the invitation's to say, and the rest is the customer's: by flags, or by
-/// the record of a set-up before.
+/// Builds the target of an invitation. The invitation says whom to trust; flags, or the record of an earlier set-up,
+/// say the rest.
 pub(crate) fn invited(
     cloud: Cloud,
     flags: &Flags<Place>,
@@ -50,7 +50,7 @@ pub(crate) fn invited(
             problem(format!("trust.{name}"), "an invitation does not say this".to_owned(), ANOTHER);
         }
     }
-    // The product's name does where it is short enough, so that most need not choose one.
+    // Use the product's name as the prefix if it is short enough, so that few customers must choose one.
     let name = invitation.stack.name().as_str();
     if name.parse::<Prefix>().is_ok() {
         texts.entry("prefix".to_owned()).or_insert_with(|| name.to_owned());
@@ -73,7 +73,7 @@ pub(crate) fn invited(
 
 const ANOTHER: &str = "ask the vendor for another invitation";
 
-/// Problems of what flags give, by the names of the flags.
+/// Names the flag in each problem of a field.
 fn at_flags(problems: &Problems) -> Vec<Problem> {
     problems.as_slice().iter().cloned().map(at_flag).collect()
 }
@@ -88,7 +88,7 @@ pub(crate) fn at_flag(problem: Problem) -> Problem {
     }
 }
 
-/// Where a target is, for people: `my-app on aws (account 222222222222, region eu-central-1)`.
+/// Describes a target for people: `my-app on aws (account 222222222222, region eu-central-1)`.
 pub(crate) fn place(cloud: Cloud, target: &AnyTarget) -> String {
     let texts = |field: &Field| Some(format!("{} {}", kebab(field.name).replace('-', " "), target.field(field.name)?));
     let is_shown = |field: &&Field| !field.is_trust() && field.name != "prefix";

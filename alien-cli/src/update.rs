@@ -1,4 +1,4 @@
-//! `alien update`: a release, rolled out to one deployment.
+//! `alien update`: rolls out a release to one deployment.
 
 use alien_core::{Artifacts, Diff, Manager, Problems, Release};
 
@@ -24,7 +24,7 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     show(&diff, args)
 }
 
-/// Rolls out, and writes the record back: what was done before something failed was done, and the record says so.
+/// Rolls out a release and writes the record. After a failure, the record keeps what was already updated.
 async fn roll_out(
     manager: &Manager,
     release: &Release,
@@ -32,7 +32,7 @@ async fn roll_out(
     record: Replacement,
 ) -> Result<(), Failure> {
     let before = manager.deployment();
-    // If this program is killed now, the record says what is uncertain, and the next release sets it again.
+    // If this program is killed from here on, the record says what is uncertain, and the next release sets it again.
     let begun = manager.begin(release)?;
     if manager.deployment() != before {
         record.write(&manager.deployment())?;

@@ -1,4 +1,4 @@
-//! `alien heartbeat`, `alien logs` and `alien dispatch`: what the vendor does with what is there.
+//! `alien heartbeat`, `alien logs` and `alien dispatch`: how the vendor manages a deployment.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -107,14 +107,12 @@ async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Fa
     })
 }
 
-/// A command: itself, the bytes of a file, or those of standard input.
+/// Reads a command: the text itself, or the bytes of a file or of standard input.
 fn payload(text: &str) -> Result<Vec<u8>, Failure> {
     if text == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read
-            .map(|_| bytes)
-            .map_err(|error| Failure::stopped(format!("standard input cannot be read: {error}")));
+        return read.map(|_| bytes).map_err(|error| Failure::stopped(format!("cannot read standard input: {error}")));
     }
     match text.strip_prefix('@') {
         Some(path) => file::bytes(Path::new(path)),

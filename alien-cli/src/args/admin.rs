@@ -1,6 +1,6 @@
-//! What `alien-deploy` takes: the program of the customer's admin.
+//! Arguments of `alien-deploy`, the program of the customer's admin.
 //!
-//! Whom to trust, the stack and the cloud are the invitation's to say: there are no flags for them.
+//! The invitation sets the stack, the cloud and the vendor to trust, so no flags exist for them.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use super::Shown;
 use super::flags::{AsAdmin, Flags, Place};
 
-/// Reviews, sets up and takes down what a vendor's invitation asks for, with your own credentials.
+/// Review, set up and take down the deployment that a vendor's invitation describes, with your own credentials
 #[derive(Debug, Parser)]
 #[command(name = "alien-deploy", version, max_term_width = 110)]
 pub(crate) struct Args {
@@ -18,27 +18,27 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what the vendor would be able to do, and the cloud's own documents; calls nothing
+    /// Show what the vendor could do, without calling the cloud
     Review(ReviewArgs),
-    /// Show what `up` will do, and exit with 1 where something must be mended first; changes nothing
+    /// Show what `up` would change, without changing anything; exit with 1 if something must be fixed first
     Plan(PlanArgs),
-    /// Set up what is missing or differs, and write the record for the vendor
+    /// Create what is missing, update what differs, and write the record for the vendor
     Up(UpArgs),
-    /// Show how everything stands against the invitation, and exit with 1 where `up` has something to do
+    /// Compare the deployment with the invitation; exit with 1 if `up` has something to do
     Status(StatusArgs),
-    /// Take the deployment down, the vendor's access first
+    /// Take the deployment down, starting with the vendor's access
     Down(DownArgs),
-    /// Take the vendor's access back, at once, and leave everything running
+    /// Revoke the vendor's access at once, and leave everything running
     Revoke(RevokeArgs),
 }
 
-/// What the vendor sent, and where it goes.
+/// An invitation, and where to set it up.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Invited {
-    /// What the vendor sent
+    /// The invitation that the vendor sent
     #[arg(long, value_name = "FILE")]
     pub(crate) invitation: PathBuf,
     #[command(flatten)]
@@ -65,19 +65,19 @@ fn existing(text: &str) -> Result<(String, Existing), String> {
 pub(crate) struct ReviewArgs {
     #[command(flatten)]
     pub(crate) invited: Invited,
-    /// Print the documents too
+    /// Also print the cloud's policy documents, as JSON
     #[arg(long)]
     pub(crate) documents: bool,
 }
 
-/// An invitation that is compared with what stands in the cloud.
+/// An invitation to compare with what the cloud has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
     #[command(flatten)]
     pub(crate) invited: Invited,
     #[command(flatten)]
     pub(crate) connection: Flags<AsAdmin>,
-    /// A zip that the stack names by its digest; repeat it for every one
+    /// A zip that the stack names by its digest; repeat the flag for each zip
     #[arg(long, value_name = "FILE")]
     pub(crate) zip: Vec<PathBuf>,
 }
@@ -87,10 +87,10 @@ pub(crate) struct Wanted {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// The record that `up` wrote last; it also says where the deployment is
+    /// The record that the last `up` wrote; it also says where the deployment is
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    /// Change frozen resources as well
+    /// Also change frozen resources
     #[arg(long)]
     pub(crate) allow_frozen_changes: bool,
 }
@@ -100,10 +100,10 @@ pub(crate) struct PlanArgs {
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// Where the record is written; if it is there already, it is what `up` wrote last
+    /// Write the record to this file; an existing file must be the record that the last `up` wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
-    /// Change frozen resources as well
+    /// Also change frozen resources
     #[arg(long)]
     pub(crate) allow_frozen_changes: bool,
     #[command(flatten)]
@@ -115,19 +115,19 @@ pub(crate) struct UpArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// The record that `up` wrote last; it also says where the deployment is
+    /// The record that the last `up` wrote; it also says where the deployment is
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
 
-/// A deployment that is there.
+/// An existing deployment.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Standing {
     #[command(flatten)]
     pub(crate) invited: Invited,
     #[command(flatten)]
     pub(crate) connection: Flags<AsAdmin>,
-    /// The record that `up` wrote last, if it wrote one; it also says where the deployment is
+    /// The record that the last `up` wrote, if any; it also says where the deployment is
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Standing {
 pub(crate) struct DownArgs {
     #[command(flatten)]
     pub(crate) standing: Standing,
-    /// Keep every resource that can hold data, also where it is empty
+    /// Keep every resource that can hold data, even if it is empty
     #[arg(long, conflicts_with = "delete_data")]
     pub(crate) keep_data: bool,
     /// Delete all data
@@ -152,18 +152,18 @@ pub(crate) struct DownArgs {
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     pub(crate) standing: Standing,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
-/// How a run is begun.
+/// Options of a run that changes something.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Do not wait for the claim of a run that was interrupted
+    /// Take over the claim of an interrupted run instead of waiting for it to end
     #[arg(long)]
     pub(crate) take_over: bool,
 }

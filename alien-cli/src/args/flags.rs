@@ -1,4 +1,4 @@
-//! Flags that the adapters of the clouds name: the fields of a target, and what can be chosen of a connection.
+//! Flags that the cloud adapters define: the fields of a target and the options of a connection.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,24 @@ use clap::{Arg, ArgGroup, ArgMatches, Command, FromArgMatches};
 
 use crate::clouds::{self, Cloud, kebab};
 
-/// What flags give, by the names that the adapters have for it.
+/// The values of the flags given, by field or option name.
 pub(crate) struct Flags<W> {
     pub(crate) given: BTreeMap<String, String>,
     which: PhantomData<W>,
 }
 
-/// Which flags.
+/// A set of flags.
 pub(crate) trait Which {
-    /// The name of them all, for what cannot stand beside them.
+    /// The clap group of these flags, so that other arguments can conflict with all of them.
     const GROUP: &'static str;
 
-    /// The name of each on a cloud, and what it is.
+    /// The name and help of each flag on a cloud.
     fn on(cloud: Cloud) -> impl Iterator<Item = (&'static str, &'static str)>;
 }
 
 /// Where a deployment goes.
 pub(crate) enum Place {}
-/// Whom it trusts, as far as the vendor chooses it.
+/// Whom it trusts: the fields that the vendor chooses.
 pub(crate) enum Trust {}
 /// Where it goes and whom it trusts.
 pub(crate) enum Target {}
@@ -83,13 +83,13 @@ impl Which for AsVendor {
     }
 }
 
-/// A flag, and what it is on each cloud that has it.
+/// A flag, and its help on each cloud that has it.
 struct Flag {
     name: &'static str,
     on: Vec<(&'static str, &'static str)>,
 }
 
-/// Every flag once, those of the first cloud first.
+/// Lists each flag once, in the order of the clouds.
 fn flags<W: Which>() -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
     for cloud in clouds::ALL {
@@ -104,7 +104,7 @@ fn flags<W: Which>() -> Vec<Flag> {
 }
 
 impl Flag {
-    /// The flag, under the names of the clouds that have it where not all do, with all that it is.
+    /// Builds the argument. If only some clouds have the flag, its heading names them.
     fn arg(&self) -> Arg {
         let words = kebab(self.name);
         let value = words.replace('-', "_").to_uppercase();
@@ -124,7 +124,7 @@ impl Flag {
             let each: Vec<String> = self.on.iter().map(|(cloud, help)| format!("{help} ({cloud})")).collect();
             each.join("; ")
         };
-        // As the help of all other flags begins.
+        // All other help starts with a capital letter.
         let mut letters = help.chars();
         letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
     }

@@ -1,4 +1,4 @@
-//! The command lines. What both programs take is here.
+//! The command lines. Arguments that both programs take are here.
 
 pub(crate) mod admin;
 pub(crate) mod flags;
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 /// How a result is shown.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Shown {
-    /// Print JSON, for programs
+    /// Print JSON, for other programs
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -36,10 +36,10 @@ impl From<LayerName> for Layer {
 /// How to show a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For reading in a terminal
+    /// A table for the terminal
     Table,
-    /// For reading in a document
+    /// A Markdown table
     Markdown,
-    /// For programs
+    /// JSON, for other programs
     Json,
 }

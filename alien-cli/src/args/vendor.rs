@@ -1,4 +1,4 @@
-//! What `alien` takes: the vendor's program.
+//! Arguments of `alien`, the vendor's program.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{Format, LayerName, Shown};
 use crate::clouds::{self, Cloud};
 use crate::since::Since;
 
-/// Derives, renders, audits and compares the permissions of a stack, and looks after its deployments.
+/// Review and audit the permissions of a stack, and manage its deployments
 #[derive(Debug, Parser)]
 #[command(name = "alien", version, max_term_width = 110)]
 pub(crate) struct Args {
@@ -17,24 +17,24 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what the vendor can and cannot do, or the cloud's own documents
+    /// Show what the vendor can and cannot do, or print the cloud's policy documents
     Permissions(PermissionsArgs),
-    /// Audit the documents, and exit with 1 where a promise is broken
+    /// Audit the policy documents, and exit with 1 if a promise is broken
     Audit(AuditArgs),
-    /// Compare a stack with the one before it, and exit with 1 where the customer's admin must approve
+    /// Compare a stack with the previous one, and exit with 1 if the customer's admin must approve
     Check(CheckArgs),
     /// Print the JSON Schema of a stack
     Schema,
-    /// Make an invitation: what the customer's admin reviews and sets up with `alien-deploy`
+    /// Create an invitation for the customer's admin to review and set up with `alien-deploy`
     Invite(InviteArgs),
-    /// Check a record that came back from a customer, and that it lets in the vendor and nobody else
+    /// Check a record that a customer sent back, and that the deployment lets in only the vendor
     Register(RegisterArgs),
-    /// Update every live function and container that differs, and write the record back
+    /// Update every live function and container that differs, and write the new record
     Update(UpdateArgs),
-    /// Show how every resource is, and exit with 1 where one is not healthy
+    /// Show the health of every resource, and exit with 1 if any is not healthy
     Heartbeat(HeartbeatArgs),
     /// Print the log of a function or container
     Logs(LogsArgs),
@@ -47,10 +47,10 @@ pub(crate) enum Command {
 pub(crate) struct PermissionsArgs {
     #[command(flatten)]
     pub(crate) deployment: Deployment,
-    /// Only this layer
+    /// Show only this layer
     #[arg(long, value_enum)]
     pub(crate) layer: Option<LayerName>,
-    /// How to show it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 }
@@ -63,7 +63,7 @@ pub(crate) struct AuditArgs {
     /// Audit these documents (the JSON of `alien permissions`) instead of freshly rendered ones
     #[arg(long, value_name = "FILE")]
     pub(crate) documents: Option<PathBuf>,
-    /// How to show it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 }
@@ -71,16 +71,16 @@ pub(crate) struct AuditArgs {
 /// `alien check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The stack to be released
+    /// The stack to release
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
     /// The stack that customers have
     #[arg(long, value_name = "FILE")]
     pub(crate) previous: PathBuf,
-    /// Accept that frozen resources changed: the customer's admin applies it
+    /// Accept changes to frozen resources; the customer's admin must apply them
     #[arg(long)]
     pub(crate) allow_frozen_changes: bool,
-    /// How to show it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Deployment {
     /// The stack, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
-    /// The cloud it goes to
+    /// The cloud to deploy to
     #[arg(long, value_parser = clouds::parser())]
     pub(crate) cloud: Cloud,
     #[command(flatten)]
@@ -104,15 +104,15 @@ pub(crate) struct InviteArgs {
     /// The stack, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
-    /// The cloud it goes to
+    /// The cloud to deploy to
     #[arg(long, value_parser = clouds::parser(), required_unless_present = "record")]
     pub(crate) cloud: Option<Cloud>,
     #[command(flatten)]
     pub(crate) trust: Flags<Trust>,
-    /// Invite a customer again who has a deployment, by its record: to set up what an update may not change
+    /// Create the invitation for an existing deployment, from its record, to set up what an update may not change
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cloud", "trust"])]
     pub(crate) record: Option<PathBuf>,
-    /// Write it to this file, which is not there yet
+    /// Write the invitation to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -145,13 +145,13 @@ pub(crate) struct UpdateArgs {
     /// The stack to roll out, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) stack: PathBuf,
-    /// A zip that the stack names by its digest; repeat it for every one
+    /// A zip that the stack names by its digest; repeat the flag for each zip
     #[arg(long, value_name = "FILE")]
     pub(crate) zip: Vec<PathBuf>,
-    /// A zip that runs now: put back where the new code does not work
+    /// A zip that runs now, to roll back to if the new code does not work; repeat the flag for each zip
     #[arg(long, value_name = "FILE")]
     pub(crate) previous_zip: Vec<PathBuf>,
-    /// Only show what changes and who may apply it, and exit with 1 where it is not the vendor
+    /// Show what would change and who may apply it, without changing anything; exit with 1 if it is not the vendor
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -172,16 +172,16 @@ pub(crate) struct HeartbeatArgs {
 pub(crate) struct LogsArgs {
     #[command(flatten)]
     pub(crate) record: Record,
-    /// The function or container
+    /// The function or container to read
     #[arg(value_name = "RESOURCE")]
     pub(crate) resource: String,
-    /// From this time on: so long ago (`10m`, `2h`), or a time (`2026-01-31T12:00:00Z`)
+    /// Show lines since this long ago (`10m`, `2h`) or this time (`2026-01-31T12:00:00Z`)
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub(crate) since: Since,
-    /// Go on with what is written from now on
+    /// Keep printing new lines as they are written
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print one JSON object a line, for programs
+    /// Print one JSON object per line, for other programs
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -191,10 +191,10 @@ pub(crate) struct LogsArgs {
 pub(crate) struct DispatchArgs {
     #[command(flatten)]
     pub(crate) record: Record,
-    /// The function
+    /// The function to send it to
     #[arg(value_name = "RESOURCE")]
     pub(crate) resource: String,
-    /// The command: itself, `@FILE`, or `-` for standard input
+    /// The command: text, `@FILE` for a file, or `-` for standard input
     #[arg(value_name = "PAYLOAD")]
     pub(crate) payload: String,
 }

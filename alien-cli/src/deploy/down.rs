@@ -1,4 +1,4 @@
-//! `alien-deploy down` and `revoke`: taking everything back, or the vendor's access alone.
+//! `alien-deploy down` and `revoke`: take the deployment down, or only the vendor's access.
 
 use alien_core::{Admin, Data, Deployment, DestroyReport, Remaining};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::ask::Consent;
 use crate::output::{self, Failure};
 use crate::progress::progress;
 
-/// What stands, and who can take it down.
+/// An existing deployment, and the provisioner that can take it down.
 struct Found {
     setup: Setup,
     record: Deployment,
@@ -18,7 +18,7 @@ struct Found {
 }
 
 impl Found {
-    /// A set-up that was interrupted has written no record: then the invitation says what may stand there.
+    /// Without a record, as after an interrupted set-up, the invitation says what may exist.
     async fn read(args: &Standing) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, named(args.record.as_deref()))?;
         let mut record = match &setup.previous {
@@ -45,7 +45,7 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
     };
     consent.to(&format!("Take down {}, {what}", setup.place()))?;
     let stack = &record.stack;
-    // Each resource, the identity of each profile, the vendor's, and what they share.
+    // Each resource, the identity of each profile, the vendor's identity, and what the resources share.
     let things = stack.resources().len() + stack.profiles().len() + 2;
     let remains = {
         let progress = progress(shown, things);
@@ -69,13 +69,13 @@ fn text(remains: &DestroyReport) -> String {
         })
         .collect();
     if rows.is_empty() {
-        return "It is taken down, and nothing is left.".to_owned();
+        return "Taken down; nothing is left.".to_owned();
     }
     let left = output::table(Format::Table, &["what", "left", "why"], rows);
-    format!("It is taken down but for this:\n\n{left}")
+    format!("Taken down, except for:\n\n{left}")
 }
 
-/// What `revoke --json` prints.
+/// The JSON of `revoke --json`.
 #[derive(Serialize)]
 struct Revoked<'a> {
     revoked: &'a str,
@@ -91,7 +91,7 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
         return output::json(&Revoked { revoked: &record.identity });
     }
     output::line(format_args!(
-        "The vendor can no longer use `{}`; everything runs on.\n`alien-deploy up` gives the access again.",
+        "The vendor can no longer use `{}`; everything keeps running.\n`alien-deploy up` restores the access.",
         record.identity
     ))
 }
@@ -110,6 +110,6 @@ mod tests {
         let admin = cloud.admin();
         let taken_down = |data| run(async { Ok(admin.destroy(&record).data(data).await?) }).unwrap();
         insta::assert_snapshot!("down_kept", text(&taken_down(Data::KeepUnlessEmpty)));
-        assert_eq!(text(&taken_down(Data::Delete)), "It is taken down, and nothing is left.");
+        assert_eq!(text(&taken_down(Data::Delete)), "Taken down; nothing is left.");
     }
 }

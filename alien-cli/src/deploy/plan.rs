@@ -1,4 +1,4 @@
-//! `alien-deploy plan`, `up` and `status`: what is to be done, and doing it.
+//! `alien-deploy plan`, `up` and `status`: show what would change, change it, and compare.
 
 use alien_core::adapter::Options;
 use alien_core::{Action, Admin, Deployment, Plan, Step};
@@ -13,7 +13,7 @@ use crate::output::{self, Failure};
 use crate::progress::progress;
 use crate::review::sizes;
 
-/// An invitation, what it would change, and who can change it.
+/// An invitation, the plan to set it up, and the provisioner that can apply it.
 struct Planned {
     setup: Setup,
     admin: Admin,
@@ -54,7 +54,7 @@ fn text(plan: &Plan) -> String {
     if plan.sizes.is_empty() { steps } else { format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table)) }
 }
 
-/// What `up --json` prints.
+/// The JSON of `up --json`.
 #[derive(Serialize)]
 struct Done<'a> {
     plan: &'a Plan,
@@ -78,7 +78,7 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
     }
-    output::note(format_args!("it is set up; send `{}` to the vendor, and keep a copy", args.record.display()));
+    output::note(format_args!("set up; send `{}` to the vendor and keep a copy", args.record.display()));
     Ok(())
 }
 
@@ -135,7 +135,7 @@ fn nothing_to_do(plan: &Plan) -> Result<(), Failure> {
     if plan.is_empty() {
         Ok(())
     } else {
-        Err(Failure::stopped("it is not as the invitation says; run `alien-deploy up`"))
+        Err(Failure::stopped("the deployment differs from the invitation; run `alien-deploy up`"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `alien-deploy review`: what the vendor asks for, before anything is done.
+//! `alien-deploy review`: shows what the vendor asks for, before anything is set up.
 
 use super::setup::Setup;
 use crate::args::Format;

@@ -1,4 +1,4 @@
-//! An invitation as the admin named it, and where it is set up.
+//! An invitation, and where the admin sets it up.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::clouds::{self, Cloud};
 use crate::output::{self, Failure};
 use crate::{connect, file, target};
 
-/// An invitation, and where it is set up.
+/// An invitation, and where to set it up.
 #[derive(Debug)]
 pub(super) struct Setup {
     /// With what the admin has in the place of resources.
     pub(super) invitation: Invitation,
     pub(super) cloud: Cloud,
     pub(super) target: AnyTarget,
-    /// The record that the last set-up wrote.
+    /// The record that the last `up` wrote.
     pub(super) previous: Option<Deployment>,
 }
 
@@ -36,7 +36,8 @@ impl Setup {
         Ok(Self { invitation, cloud, target, previous })
     }
 
-    /// What is to be set up, with the bytes of its zips: all of them, unless the plan will say which are needed.
+    /// The release to set up, with the bytes of its zips. A first set-up needs all of them; later, the plan says which
+    /// are needed.
     pub(super) fn release(&self, args: &Wanted) -> Result<Release, Failure> {
         let (stack, zips) = (self.invitation.stack.clone(), file::zips(&args.zip)?);
         Ok(match self.previous {
@@ -49,18 +50,18 @@ impl Setup {
         connect::admin(self.cloud, self.invitation.id, &self.target, connection).await
     }
 
-    /// Where it is, for people.
+    /// Describes the place for people.
     pub(super) fn place(&self) -> String {
         target::place(self.cloud, &self.target)
     }
 }
 
-/// The record, where one is named: it must be there.
+/// Reads the record at a path, if one is given. The file must exist.
 pub(super) fn named(path: Option<&Path>) -> Result<Option<Deployment>, Failure> {
     path.map(file::record).transpose()
 }
 
-/// A record of another deployment would have its things taken for this one's.
+/// Refuses the record of another deployment: its resources would be taken for this one's.
 fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for (what, recorded, invited) in [
@@ -69,7 +70,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
         ("product", record.stack.name().to_string(), invitation.stack.name().to_string()),
     ] {
         if recorded != invited {
-            let what = format!("it is of {what} `{recorded}`, and the invitation of `{invited}`");
+            let what = format!("the record is of {what} `{recorded}`, but the invitation is of `{invited}`");
             let help = "name the record that was written for this invitation".to_owned();
             problems.push(Problem::error(Rule::Form, what, help).at("--record"));
         }
@@ -77,7 +78,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
     Ok(Problems::none(problems).map(drop)?)
 }
 
-/// A run of its own.
+/// Options of a run with a fresh name.
 pub(super) fn options(allow_frozen_changes: bool, run: Option<&Run>) -> Options {
     let mut options = Options::default();
     if run.is_some_and(|run| run.take_over) {

@@ -134,8 +134,8 @@ fn a_record_is_of_the_same_deployment_and_the_same_place() {
     let mut unknown = good.clone();
     unknown["surprise"] = json!(1);
     for (wrong, words) in [
-        (with("/id", json!("00000000-0000-7000-8000-000000000000")), "it is of deployment `00000000"),
-        (with("/cloud", json!("gcp")), "it is of cloud `gcp`, and the invitation of `aws`"),
+        (with("/id", json!("00000000-0000-7000-8000-000000000000")), "the record is of deployment `00000000"),
+        (with("/cloud", json!("gcp")), "the record is of cloud `gcp`, but the invitation is of `aws`"),
         (with("/target/account", json!("333333333333")), "`--account`: the record says `333333333333`"),
         (with("/version", json!(7)), "of version 7"),
         (unknown, "unknown field `surprise`"),

@@ -151,7 +151,7 @@ fn an_invitation_is_written_once() {
     assert_eq!(done(&alien(&with(&flags, aws.trust))), "");
     let written = std::fs::read_to_string(&path).unwrap();
     assert_eq!(redacted(&serde_json::from_str(&written).unwrap()), redacted(&aws.invitation()));
-    assert!(refused(&alien(&with(&flags, aws.trust))).contains("is there already"));
+    assert!(refused(&alien(&with(&flags, aws.trust))).contains("already exists"));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
 }
 
