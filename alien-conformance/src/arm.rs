@@ -1,5 +1,5 @@
-//! Which actions a request to Azure Resource Manager needs, by a list from outside this project: the emulator's decisions and
-//! a client's table of operations are both held against it.
+//! The actions that a request to Azure Resource Manager needs, by a list from outside this project. It checks both the
+//! emulator's decisions and a client's table of operations.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::contracts::template::Template;
 use crate::oracle;
 
-/// The file in the folder of the lists.
+/// The name of the file in the [`oracle`](crate::oracle) folder.
 pub const FILE: &str = "azure-arm-map.json";
 
 /// The list.
@@ -18,12 +18,12 @@ pub struct Actions {
     links: Vec<Link>,
 }
 
-/// A method and a path, and what they need.
+/// A method and a path, and the actions that they need.
 #[derive(Debug)]
 struct Row {
     verb: String,
     path: Template,
-    /// The row is for these values of the path's parameters only.
+    /// The row holds only for these values of the path's parameters.
     when: Map<String, Value>,
     needed: Needed,
 }
@@ -31,22 +31,23 @@ struct Row {
 /// What a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needed {
-    /// All of these, on the resource of the path. Compare them without regard to the case of letters.
+    /// All of these are needed, on the resource of the path. Compare them without regard to case.
     pub actions: Vec<String>,
-    /// How the row came to be in the list.
+    /// Where the row comes from.
     pub basis: Basis,
 }
 
-/// How a row came to be in the list.
+/// Where a row comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Basis {
-    /// A published set of data has it.
+    /// A published data set contains it.
     Published,
-    /// It follows from the path; where the name of the action was found: `docs`, `dataset`, `listing`, or `no`where.
+    /// It was derived from the path. The text says where the name of the action was found: `docs`, `dataset`, `listing`
+    /// or `no`where.
     Derived(String),
 }
 
-/// A field of a body that names another resource, on which an action is needed too.
+/// A property of a body that names another resource, which needs an action too.
 #[derive(Debug)]
 struct Link {
     action: String,
@@ -64,21 +65,21 @@ pub struct Linked {
 }
 
 impl Actions {
-    /// Reads the file, where it is there.
+    /// Reads the file, or returns `None` if it does not exist.
     ///
     /// # Panics
     ///
-    /// Where it is there and is not of the known format.
+    /// If the file exists and its format is unknown.
     #[must_use]
     pub fn load() -> Option<Self> {
         oracle::read(FILE).as_ref().map(Self::from_json)
     }
 
-    /// Reads the list from the file's content.
+    /// Parses the content of the file.
     ///
     /// # Panics
     ///
-    /// Where it is not of the known format.
+    /// If the format is unknown.
     #[must_use]
     pub fn from_json(file: &Value) -> Self {
         let mut routes: Vec<Row> =
@@ -92,8 +93,8 @@ impl Actions {
         Self { routes, links: links.collect() }
     }
 
-    /// What the list says that a request needs: the rows of the path that comes nearest. More than one is more than one
-    /// answer. `None`: the list has no row for it, which proves nothing.
+    /// Returns what a request needs: the rows of the nearest path. Several rows are alternatives. `None` means that the
+    /// list has no row for the request, which proves nothing.
     #[must_use]
     pub fn actions(&self, verb: &str, path: &str) -> Option<Vec<&Needed>> {
         let mut fitting = self.routes.iter().filter(|row| row.verb == verb && row.fits(path)).peekable();
@@ -101,11 +102,11 @@ impl Actions {
         Some(fitting.take_while(|row| row.path.distance() == nearest).map(|row| &row.needed).collect())
     }
 
-    /// What is wrong with the actions that were asked for: none of the list's answers is the same.
+    /// Checks that the actions asked for are one of the alternatives in the list.
     ///
     /// # Errors
     ///
-    /// Where that is so, and where the list has no row.
+    /// If none matches, or if the list has no row.
     pub fn check(&self, verb: &str, path: &str, asked: &[&str]) -> Result<(), String> {
         let Some(answers) = self.actions(verb, path) else {
             return Err(format!("the list has no row for `{verb} {path}`"));
@@ -120,7 +121,7 @@ impl Actions {
         Err(format!("`{verb} {path}` needs {}, and {asked} was asked for", all.join(", or ")))
     }
 
-    /// What else is needed where a request that needs `action` has this body.
+    /// Returns what a request that needs `action` needs in addition because of its body.
     #[must_use]
     pub fn linked(&self, action: &str, body: &Value) -> Vec<Linked> {
         let mut found: Vec<Linked> = Vec::new();
@@ -135,7 +136,7 @@ impl Actions {
     }
 }
 
-/// The case of letters means nothing in the names of actions.
+/// Names of actions are compared without regard to case.
 fn lowered<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     names.map(str::to_ascii_lowercase).collect()
 }
@@ -176,7 +177,7 @@ impl Link {
     }
 }
 
-/// The ids at a property of a body: `a.b`, `a[].id` of each item, `a (keys)` the names of a map.
+/// Collects the ids at a property of a body: `a.b`, `a[].id` for each item, `a (keys)` for the names of a map.
 fn collect(value: &Value, property: &str, found: &mut Vec<String>) {
     let (head, rest) = property.split_once('.').unwrap_or((property, ""));
     if let Some(items) = head.strip_suffix("[]") {

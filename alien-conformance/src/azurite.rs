@@ -1,6 +1,6 @@
-//! A peer for Azure's storage that is not ours: Microsoft's Azurite
-//! (<https://learn.microsoft.com/azure/storage/common/storage-use-azurite>), whose blobs and tables take a bearer token of
-//! the right issuer, audience and time. It knows no roles and does not check signatures.
+//! Microsoft's Azurite (<https://learn.microsoft.com/azure/storage/common/storage-use-azurite>), a third-party peer for
+//! Azure storage. Its blobs and tables accept a bearer token with the right issuer, audience and lifetime. It knows no
+//! roles and does not check signatures.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 pub use crate::peer::Absent;
 use crate::peer::{self, Need, Server};
 
-/// The version that is asked.
+/// The version to test against.
 pub const VERSION: &str = "3.37.0";
 
 /// The audience of tokens for blobs and tables
 /// (<https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory>).
 pub const AUDIENCE: &str = "https://storage.azure.com";
 
-/// A certificate of the loopback interface that signs itself, and its key, both as PEM.
+/// A self-signed certificate for the loopback interface and its key, both as PEM.
 #[derive(Clone)]
 pub struct Certified {
     /// The certificate.
@@ -38,10 +38,10 @@ impl fmt::Debug for Certified {
     }
 }
 
-/// A running server with nothing in it. It ends with the value.
+/// A running, empty server. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Azurite {
-    // Before the folder, that it may write to until it ends.
+    // Dropped before the folder, because the server writes to it until it stops.
     _server: Server,
     _folder: Folder,
     certificate: String,
@@ -49,7 +49,7 @@ pub struct Azurite {
     table: u16,
 }
 
-/// A folder that is removed with the value.
+/// A folder that is removed when this value is dropped.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
@@ -59,11 +59,11 @@ impl Drop for Folder {
     }
 }
 
-/// Installs it, where that has not been done.
+/// Installs Azurite, unless it is installed.
 ///
 /// # Errors
 ///
-/// Where this machine has no npm, or the package cannot be had.
+/// If this machine has no npm, or the package cannot be downloaded.
 fn install() -> Result<PathBuf, Absent> {
     let folder = peer::install(&format!("azurite-{VERSION}"), |folder| {
         let package = format!("azurite@{VERSION}");
@@ -73,8 +73,8 @@ fn install() -> Result<PathBuf, Absent> {
     Ok(folder.join("node_modules/.bin/azurite"))
 }
 
-/// A test on a server of its own, given the names of its storage accounts and what it shows by TLS. Where the peer cannot be had, that is said and
-/// the test is reported as ignored, unless it is needed.
+/// A test on its own server, with these storage accounts and this TLS certificate. If the server is not available, the
+/// test says so and is reported as ignored, unless [`Need`] makes it required.
 #[must_use]
 pub fn trial(
     name: &str,
@@ -90,15 +90,15 @@ pub fn trial(
 }
 
 impl Azurite {
-    /// Starts a server that has these storage accounts. Their keys are known to nobody.
+    /// Starts a server with these storage accounts. Their keys are random and kept nowhere.
     ///
     /// # Errors
     ///
-    /// Where it cannot be had on this machine.
+    /// If Azurite is not available on this machine.
     ///
     /// # Panics
     ///
-    /// Where it does not run.
+    /// If it does not run.
     pub fn start(accounts: &[String], certified: Certified) -> Result<Self, Absent> {
         let mut program = Command::new(install()?);
         let folder = Folder(std::env::temp_dir().join(format!("azurite-{}", uuid::Uuid::new_v4())));
@@ -120,7 +120,7 @@ impl Azurite {
             .arg(certificate_path)
             .arg("--key")
             .arg(key_path)
-            // Any that are free.
+            // Port 0 lets the system choose a free port.
             .args(["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"])
             .env("AZURITE_ACCOUNTS", accounts.join(";"))
             .current_dir(&folder.0);
@@ -133,37 +133,37 @@ impl Azurite {
         Ok(Self { _server: server, _folder: folder, certificate, blob, table })
     }
 
-    /// The certificate that it shows, as PEM: one of its own, which only who has it trusts.
+    /// The server's self-signed certificate, as PEM. Clients must trust it explicitly.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// Where the blobs of an account are.
+    /// The URL of an account's blobs.
     #[must_use]
     pub fn blobs(&self, account: &str) -> String {
         format!("https://127.0.0.1:{}/{account}", self.blob)
     }
 
-    /// Where the tables of an account are.
+    /// The URL of an account's tables.
     #[must_use]
     pub fn tables(&self, account: &str) -> String {
         format!("https://127.0.0.1:{}/{account}", self.table)
     }
 }
 
-/// The port that a service says it listens on.
+/// Parses the port from the line in which a service says where it listens.
 fn port(line: &str, service: &str) -> Option<u16> {
     let (_, address) = line.split_once(&format!("{service} service is successfully listening at "))?;
     address.trim().rsplit(':').next()?.parse().ok()
 }
 
-/// The claims of a token of Entra for an audience, which ends an hour from now
+/// The claims of an Entra token for an audience, valid for an hour
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
 ///
 /// # Panics
 ///
-/// Where the clock is before 1970.
+/// If the clock is before 1970.
 #[must_use]
 pub fn claims(audience: &str) -> Value {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -180,7 +180,7 @@ pub fn claims(audience: &str) -> Value {
     })
 }
 
-/// A token with these claims. Its signature is nobody's.
+/// A token with these claims. Its signature is invalid.
 #[must_use]
 pub fn token(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::golden::my_app;
 
-/// The audit's report of the example stack's documents after a change of their JSON form.
+/// Audits the documents of the example stack after a change to their JSON.
 ///
 /// # Panics
 ///
-/// Where the changed documents can no longer be read.
+/// If the changed documents can no longer be read.
 pub fn audited<C: AccessControl>(target: fn(Prefix) -> C::Target, change: impl FnOnce(&mut Value)) -> Report {
     let stack = my_app();
     let rendered: Rendered<C> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
@@ -20,11 +20,11 @@ pub fn audited<C: AccessControl>(target: fn(Prefix) -> C::Target, change: impl F
     alien_core::adapter::audit_layers(&stack, &rendered.documents.target, &layers)
 }
 
-/// Asserts that a report has a breach of the promise by the statement, or by one whose name ends so.
+/// Asserts that a report has a breach of the promise by this statement, or by one whose name ends with it.
 ///
 /// # Panics
 ///
-/// Where it has none.
+/// If there is none.
 #[track_caller]
 pub fn caught(report: &Report, promise: Promise, statement: &str) {
     assert!(

@@ -1,18 +1,18 @@
-//! Documents judged by evaluation alone: every permission of the table, on everything there is, is asked for.
+//! Judges documents by evaluation alone: asks for every permission of the table on every resource.
 
 use std::collections::BTreeSet;
 
 use alien_core::adapter::{AccessControl, Effect, Guard, NamedResource, Names, Subject};
 use alien_core::{Documents, Kind, Layer, Lifecycle, Prefix, Set, Stack};
 
-/// The names of everything of a deployment of the stack.
+/// The names of everything in a deployment of the stack.
 #[must_use]
 pub fn names<C: AccessControl>(stack: &Stack, target: &C::Target) -> Names<C::Scope> {
     Names::of::<C>(stack, target)
 }
 
-/// What the cloud knows of a request about a thing: the condition keys that tell its subject from others, and the one
-/// that belongs to the place.
+/// What the cloud knows about a request: the condition keys that tell its subject from others, and the key that belongs
+/// to the scope.
 fn context<'n, C: AccessControl>(
     names: &'n Names<C::Scope>,
     thing: &NamedResource<'_, C::Scope>,
@@ -31,8 +31,8 @@ fn context<'n, C: AccessControl>(
     known
 }
 
-/// Asserts of the vendor's documents that they keep P2, P3, P4 and P5: nothing of the table is allowed on anything of
-/// the deployment but what the promises let through.
+/// Asserts that the vendor's documents keep P2, P3, P4 and P5: they allow no permission of the table on anything of the
+/// deployment except what the promises allow.
 ///
 /// # Panics
 ///
@@ -63,7 +63,7 @@ pub fn assert_management_keeps_its_promises<C: AccessControl>(
                 let kept = match row.effect {
                     Effect::Observe => true,
                     Effect::Update | Effect::ReadLogs | Effect::ReadCode => live || opted_in,
-                    // Code shares what it is placed in.
+                    // Code shares the place where it runs.
                     Effect::Attach => extended_kinds.iter().any(|kind| kind.runs_code()),
                     Effect::Invoke => resource.is_some_and(|r| r.settings().takes_commands() && (live || opted_in)),
                     Effect::Create | Effect::Delete | Effect::Redirect => opted_in,
@@ -72,7 +72,7 @@ pub fn assert_management_keeps_its_promises<C: AccessControl>(
                         let replaceable = r.lifecycle() == Lifecycle::Live || stack.extensions(r.id()).next().is_some();
                         r.kind().runs_code() && replaceable
                     }),
-                    // Several rows may need the permission: a command queue holds no data, though a queue does.
+                    // Several rows may need the same permission: a command queue holds no data, but a queue does.
                     Effect::ReadData | Effect::WriteData => false,
                     Effect::Control | Effect::Credential | Effect::WriteLogs => false,
                 };
@@ -89,11 +89,11 @@ pub fn assert_management_keeps_its_promises<C: AccessControl>(
     }
 }
 
-/// Asserts that nothing of a deployment's management or runtime documents is allowed on another deployment's things.
+/// Asserts that a deployment's management and runtime documents allow nothing on the resources of another deployment.
 ///
 /// # Panics
 ///
-/// At the first permission that is.
+/// At the first permission that they allow.
 pub fn assert_no_reach_into<C: AccessControl>(
     stack: &Stack,
     documents: &Documents<C::Target, C::Principal>,
@@ -103,7 +103,7 @@ pub fn assert_no_reach_into<C: AccessControl>(
     let own: BTreeSet<String> =
         names::<C>(stack, &documents.target).things().map(|thing| thing.name.to_owned()).collect();
     let others = names::<C>(stack, &target(other.parse().unwrap()));
-    // Things that have the same name in every deployment are nobody's: the account, the project, the group.
+    // Names that are the same in every deployment belong to none of them: the account, the project, the resource group.
     for thing in others.things().filter(|thing| !own.contains(thing.name)) {
         for layer in [Layer::Management, Layer::Runtime] {
             for principal in documents.layers.principals(layer) {

@@ -1,7 +1,8 @@
-//! Recorded requests held against what clouds publish of their APIs: whatever a client sends must be an operation that
-//! exists, with the query parameters and the body that it has.
+//! Checks recorded requests against the API descriptions that clouds publish: each must be an existing operation, with
+//! the query parameters and the body that it takes.
 //!
-//! The descriptions are extracts, read from the folder of [`oracle`](crate::oracle); each cloud's module says of what.
+//! The descriptions are extracts, read from the folder of [`oracle`](crate::oracle). The module of each cloud says what
+//! they are extracts of.
 
 pub mod azure;
 pub mod gcp;
@@ -29,7 +30,7 @@ impl fmt::Display for OperationName {
     }
 }
 
-/// A path of an operation; `T` is what the cloud's description says of it besides.
+/// A path of an operation. `T` is what else the cloud's description says about it.
 #[derive(Debug)]
 struct Route<T> {
     operation: OperationName,
@@ -38,13 +39,13 @@ struct Route<T> {
     described: T,
 }
 
-/// Which of the routes a request is for. They are sorted, the nearest first.
+/// Finds the route that a request is for. The routes are sorted, the nearest first.
 ///
-/// One host stands for the hosts of all APIs, and some share paths: the first without a complaint is meant.
+/// One host stands for the hosts of all APIs, and some APIs share paths, so the first route without a problem is taken.
 ///
 /// # Errors
 ///
-/// Where no route has the path and the verb; else what `problems` finds in the nearest.
+/// If no route has the path and the verb; otherwise what `problems` finds in the nearest route.
 fn find<'a, T>(
     fitting: &[&'a Route<T>],
     verb: &str,
@@ -67,19 +68,18 @@ fn find<'a, T>(
     }))
 }
 
-/// What a description says of a query parameter that was sent.
+/// What a description says about a query parameter that was sent.
 #[derive(Debug)]
 enum Sent {
-    /// There is none of this name.
+    /// There is no parameter of this name.
     Unknown,
-    /// It may be sent once; what is wrong with the value.
+    /// It may be sent once. The text says what is wrong with the value.
     Once(Option<String>),
-    /// It may be sent several times; what is wrong with the value.
+    /// It may be sent several times. The text says what is wrong with the value.
     Often(Option<String>),
 }
 
-/// What is wrong with a query: a required parameter that is not there, one that the operation does not have, one that is
-/// sent twice, a value that cannot be.
+/// Returns what is wrong with a query: missing, unknown and repeated parameters, and invalid values.
 fn check_query(query: &[(String, String)], required: &[String], described: impl Fn(&str, &str) -> Sent) -> Vec<String> {
     let mut problems: Vec<String> = required
         .iter()

@@ -1,17 +1,17 @@
-//! Documents and tables as text, to be kept beside the tests and reviewed when they change.
+//! Documents and tables as text, to keep as snapshots and review when they change.
 
 use std::fmt::Write as _;
 
 use alien_core::adapter::{AccessControl, SubjectType};
 use alien_core::{Kind, Layer, Prefix, Rendered, Set, Stack};
 
-/// The stack of the documentation.
+/// The stack of the documentation, `examples/my-app.json`.
 #[must_use]
 pub fn my_app() -> Stack {
     Stack::from_json(include_str!("../../examples/my-app.json")).unwrap()
 }
 
-/// Gives every document of the example stack, the report of its audit and the reviewer's table.
+/// Passes every document of the example stack, its audit report and the reviewer's table to `keep`, with a name each.
 pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: impl FnMut(&str, String)) {
     let stack = my_app();
     let rendered: Rendered<C> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
@@ -24,7 +24,7 @@ pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: im
     keep("review", serde_json::to_string_pretty(&rendered.review(&stack)).unwrap());
 }
 
-/// Every permission set of a cloud: what it is made of, where each permission is checked, and what it does there.
+/// Lists every permission set of a cloud: its permissions, where each is checked, and what it allows there.
 #[must_use]
 pub fn sets<C: AccessControl>() -> String {
     let mut text = String::new();

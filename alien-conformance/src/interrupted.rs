@@ -1,4 +1,4 @@
-//! P8 on a cloud that can be called: answers that are lost, and runs that end between two calls.
+//! P8 on a cloud that can be called: lost answers, and runs that are killed between two calls.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,19 +12,19 @@ use futures_util::future::BoxFuture;
 
 use crate::world::{Calls, Case, HurriedClock, World, quickly, release};
 
-/// A world whose peer can lose an answer, and tells all that stands in it.
+/// A world whose peer can lose an answer and list everything in it.
 pub trait Faulty: World {
-    /// What stands in the peer, without what is there for every deployment.
+    /// Lists everything in the peer, except what it contains before any deployment.
     fn there(&self) -> BTreeSet<String>;
 
-    /// The methods that were called to change something, and forgets them.
+    /// Returns the methods that were called to change something, and forgets them.
     fn take_changes(&self) -> BTreeSet<String>;
 
-    /// The next call of a method is done, and its answer is lost.
+    /// Makes the next call of a method succeed but lose its answer.
     fn lose_an_answer(&self, method: &str);
 }
 
-/// One of each kind, wired as products are.
+/// A stack with one resource of each kind, wired as in a real product.
 fn each_kind<W: World>(world: &W) -> Stack {
     let (api, worker) = (world.code("each").code(), world.code("worker").code());
     let mut stack = Stack::builder("each");
@@ -52,7 +52,7 @@ async fn up(admin: &Admin, release: &Release) -> alien_core::Result<Deployment> 
     admin.apply(&plan).take_over().await
 }
 
-/// The same, but for the id that the cloud chooses anew for an identity that is made anew.
+/// Compares deployments without the id that the cloud chooses for a new identity.
 fn same(one: &Deployment, other: &Deployment) -> bool {
     let without = |deployment: &Deployment| {
         let mut deployment = deployment.clone();
@@ -62,11 +62,12 @@ fn same(one: &Deployment, other: &Deployment) -> bool {
     without(one) == without(other)
 }
 
-/// Every method that changes something once does it, and its answer is lost. Gives how many there are.
+/// Sets up and takes down once for each method that changes something, losing that method's answer. Returns the number
+/// of methods.
 ///
 /// # Panics
 ///
-/// Where a set-up or a take-down does not get over it.
+/// If a set-up or a take-down does not recover.
 pub async fn a_lost_answer_does_no_harm<W: Faulty>(world: &W) -> usize {
     let stack = each_kind(world);
     let release = release(&stack, &[]);
@@ -96,7 +97,7 @@ pub async fn a_lost_answer_does_no_harm<W: Faulty>(world: &W) -> usize {
     changes.len()
 }
 
-/// Runs something until it has made so many calls, and drops it. Gives whether it ended by itself before.
+/// Runs work until it has made this many calls, and drops it. Returns whether it finished first.
 async fn killed_after<T>(calls: usize, work: impl FnOnce(CallConfig) -> BoxFuture<'static, T>) -> bool {
     let made = Arc::new(AtomicUsize::new(0));
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -114,11 +115,11 @@ async fn killed_after<T>(calls: usize, work: impl FnOnce(CallConfig) -> BoxFutur
     }
 }
 
-/// How many runs a test kills: what the environment's `ALIEN_KILLS` says, else what a usual run has the time for.
+/// How many runs a test kills: `ALIEN_KILLS` from the environment, or else `usual`.
 ///
 /// # Panics
 ///
-/// Where `ALIEN_KILLS` is no number.
+/// If `ALIEN_KILLS` is not a number.
 #[must_use]
 pub fn kills(usual: usize) -> usize {
     let given = std::env::var("ALIEN_KILLS").ok();
@@ -127,12 +128,12 @@ pub fn kills(usual: usize) -> usize {
     })
 }
 
-/// Runs end after so many calls, spread over all that a run makes, or after each if as many are asked for: the next run finishes
-/// what was begun. Gives how many were killed.
+/// Kills runs after different numbers of calls, spread over all calls of a run, and checks that the next run finishes
+/// the work. With enough [`kills`], every call is covered. Returns the number of killed runs.
 ///
 /// # Panics
 ///
-/// Where the next run does not finish it, or something is left, or taken.
+/// If the next run does not finish, leaves something behind, or removes something else.
 pub async fn what_is_killed_is_finished<W: Faulty>(world: &W) -> usize {
     let stack = each_kind(world);
     let release = release(&stack, &[]);

@@ -1,9 +1,9 @@
-//! JSON that was made up, for fuzzing what reads it.
+//! Random JSON, to fuzz parsers.
 
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// Any JSON value, shallow, with names and words that stacks and documents know.
+/// Any shallow JSON value, with names and words from stacks and documents.
 pub fn any_value() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "id",
@@ -45,7 +45,7 @@ pub fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A value in which one part, picked at random, is another.
+/// Replaces one part of a value, picked at random.
 #[must_use]
 pub fn with_part_replaced(mut value: Value, part: &prop::sample::Index, other: Value) -> Value {
     let mut pointers = Vec::new();
@@ -55,7 +55,7 @@ pub fn with_part_replaced(mut value: Value, part: &prop::sample::Index, other: V
     value
 }
 
-/// The pointers to every part of a value.
+/// Collects the JSON pointers of every part of a value.
 fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     match value {
         Value::Array(items) => {

@@ -1,15 +1,15 @@
-//! One suite for every cloud: what must hold of the documents of any stack, whichever cloud renders them.
+//! One test suite for every cloud: it checks the documents of any stack, whichever cloud renders them.
 //!
-//! A cloud's tests call [`document_suite!`](crate::document_suite) with its type, a function that makes a target from a
-//! prefix, and one that plants a permission in documents. The suite judges documents by the cloud's evaluator alone, permission by permission and thing by
-//! thing; it shares no reasoning with the audit, and both must come to the same.
+//! A cloud's tests call [`document_suite!`](crate::document_suite) with the cloud's type, a function that makes a
+//! target from a prefix, and one that plants a permission in documents. The suite judges documents only by the cloud's
+//! evaluator, one permission and one resource at a time. It shares no logic with the audit, and both must agree.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a suite of tests says what is wrong by panicking"
+    reason = "a test suite reports failures by panicking"
 )]
 
 pub mod arm;
@@ -33,7 +33,7 @@ pub mod world;
 
 pub use proptest;
 
-/// The tests of a cloud's documents.
+/// Generates the tests of a cloud's documents.
 #[macro_export]
 macro_rules! document_suite {
     ($cloud:ty, $target:path, $plant:path) => {

@@ -1,4 +1,4 @@
-//! The whole life of a stack on a cloud that can be called, and the promises that only calls can show.
+//! The whole life of a stack on a cloud that can be called, and the promises that only calls can prove.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use crate::stacks::IMAGE;
 use crate::world::{Calls, Case, Patience, Shipped, World, needed, release};
 
-/// A stack with every kind, frozen beside live where code runs, wired as products are.
+/// A stack of every kind, wired as in a real product. Kinds that run code occur both frozen and live.
 ///
 /// # Panics
 ///
-/// Never: the stack is right.
+/// Never: the stack is valid.
 #[must_use]
 pub fn product(code: &Shipped) -> Stack {
     let mut stack = Stack::builder("product");
@@ -47,11 +47,11 @@ pub fn product(code: &Shipped) -> Stack {
     stack.build().unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// Plan, set up, register, watch, update, read logs, dispatch, revoke, set up again, take down.
+/// Plans, sets up, registers, watches, updates, reads logs, dispatches, revokes, sets up again and takes down.
 ///
 /// # Panics
 ///
-/// At the first thing that is not as it should be.
+/// At the first unexpected result.
 pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     let code = world.code("first");
     let stack = product(&code);
@@ -76,13 +76,13 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     let text = serde_json::to_string_pretty(&deployment).unwrap();
     assert_eq!(Deployment::from_json(&text).unwrap(), deployment);
 
-    // Registered only as it was invited.
+    // A record that differs from the invitation is not registered.
     let (manager, calls) = case.manager(&deployment);
     let vendor = world.vendor(world.calling());
     vendor.register(&case.invitation, &deployment).await.unwrap();
     for Field { name, .. } in W::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
         let mut target = serde_json::to_value(&deployment.target).unwrap();
-        // Another principal, which the target would take.
+        // Another principal that still parses.
         target[*name] = format!("{}x", target[*name].as_str().unwrap()).into();
         let mut other = deployment.clone();
         other.target = serde_json::from_value(target).unwrap();
@@ -134,7 +134,7 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     manager.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
     let deployment = manager.deployment();
     assert_ne!(deployment.stack, product(old), "the record says what runs");
-    // The same again is no call at all.
+    // The same update again makes no call.
     let (same, calls) = Case::new(world, "life", deployment.stack.clone()).manager(&deployment);
     let api = same.find::<Function, Live>("api").unwrap();
     same.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
@@ -156,7 +156,7 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     manager.update(&worker, ContainerUpdate::new().with_variable("MODE", "second")).await.unwrap();
 }
 
-/// By the library, before any network; whether the cloud itself refuses, each cloud's own tests ask.
+/// Checks that the library refuses before any network call. The tests of each cloud check that the cloud refuses too.
 async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &Deployment) {
     assert!(manager.find::<Function, Live>("ledger").is_err());
     let ledger = manager.find::<Function, Frozen>("ledger").unwrap();
@@ -172,7 +172,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
         let error = session.dispatch(ledger.id(), b"{}").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
     }
-    // A release that changes what is frozen is refused as a whole, before any call.
+    // A release that changes a frozen resource is refused as a whole, before any call.
     let mut form = serde_json::to_value(&deployment.stack).unwrap();
     let resources = form["resources"].as_array_mut().unwrap();
     for resource in resources.iter_mut().filter(|resource| resource["type"] == "function") {
@@ -187,7 +187,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     assert_eq!(calls.operations(), [""; 0]);
 }
 
-/// Everything that the vendor does in a day. Gives the first thing that was refused.
+/// Does everything that the vendor does in a day. Returns the first refusal as an error.
 async fn a_day(manager: &Manager, number: usize, code: Shipped) -> Result<(), String> {
     for resource in manager.resources() {
         let beat = manager.heartbeat(&resource).await.map_err(|error| format!("{error:?}"))?;
@@ -225,11 +225,11 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
     manager.logs(resource).since(Timestamp::UNIX_EPOCH).read().try_collect::<Vec<_>>().await.map(|_| ())
 }
 
-/// P6: what is called in a day is what was granted; and each grant is needed: without it, something is refused.
+/// P6: the calls of a day need exactly the grants, and without any one of them something is refused.
 ///
 /// # Panics
 ///
-/// Where a grant is not used, a call was not granted, or a grant is taken away and nothing fails.
+/// If a grant is not used, a call was not granted, or nothing fails without a grant.
 pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
     let code = world.code("0");
     let stack = product(&code);
@@ -266,7 +266,7 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         let (manager, _) = case.manager(&manager.deployment());
         let day = a_day(&manager, number + 2, world.code(&(number + 2).to_string())).await;
         let id = context.subject_name(*subject);
-        let error = day.expect_err(&format!("`{}` on `{id}` was taken away, and nothing failed", row.permission));
+        let error = day.expect_err(&format!("nothing failed without `{}` on `{id}`", row.permission));
         assert!(
             error.contains("Denied") && error.contains(row.permission),
             "without `{}` on `{id}`: {error}",
@@ -275,17 +275,17 @@ pub async fn every_grant_is_needed_and_none_is_missing<W: World>(world: &W) {
         world.give_back(&deployment).await;
     }
     for permission in &undecided {
-        println!("not decided by the peer, so by the evaluator alone: {permission}");
+        println!("decided by the evaluator only, not by the peer: {permission}");
     }
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
-/// P6, for the admin: the rights that a set-up, a second one after a revocation, and a take-down do not use, as permission and
-/// place. Every call goes through the gate, so nothing is missing; what is spare must have a reason.
+/// P6 for the admin: returns the permissions, with their scopes, that no set-up, set-up after a revocation or take-down
+/// uses. Every call goes through the gate, so none is missing; each unused one needs a reason.
 ///
 /// # Panics
 ///
-/// Where anything of that fails.
+/// If any of these fails.
 pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String> {
     let code = world.code("first");
     let stack = product(&code);
@@ -312,13 +312,13 @@ pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String>
     granted.difference(&used).map(|(permission, scope)| format!("{permission} on {scope}")).collect()
 }
 
-/// A network of the customer's: a container runs in it, and neither set-up nor take-down changes it.
+/// Checks that a container can run in the customer's own network, and that neither set-up nor take-down changes it.
 ///
 /// # Panics
 ///
-/// Where it is touched, or not used.
+/// If the network is changed or not used.
 pub async fn an_existing_network_is_used<W: World>(world: &W) {
-    // The network that another deployment made stands for the customer's own.
+    // A network made by another deployment stands in for the customer's own.
     let mut own = Stack::builder("own");
     own.frozen("net", Network::new("10.30.0.0/16"));
     let own = own.build().unwrap();

@@ -1,5 +1,5 @@
-//! A peer for AWS that is not ours: ministack, which enforces IAM. Its own virtual environment is made under `target/`
-//! once; every test that needs a server starts one on a port of its own.
+//! ministack, a third-party peer for AWS that enforces IAM. It is installed once, in a virtual environment under
+//! `target/`. Every test that needs a server starts its own, on its own port.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,30 +10,30 @@ use libtest_mimic::Trial;
 pub use crate::peer::Absent;
 use crate::peer::{self, Need, Server};
 
-/// The version that the known faults of the peer are of.
+/// The version whose known faults the tests allow for.
 pub const VERSION: &str = "1.5.33";
 
-/// A running server. It ends with the value.
+/// A running server. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Ministack {
-    // Its functions run as its children: all of them end with it.
+    // Its functions run as child processes, which stop with it.
     _server: Server,
     port: u16,
 }
 
-/// Makes the virtual environment, where it is not there already.
+/// Creates the virtual environment, unless it exists.
 ///
 /// # Errors
 ///
-/// Where this machine has no Python, or the packages cannot be had.
+/// If this machine has no Python, or the packages cannot be downloaded.
 fn install() -> Result<PathBuf, Absent> {
     let package = format!("ministack=={VERSION}");
     let folder = peer::install(&format!("ministack-{VERSION}"), |folder| peer::venv(folder, &[&package]))?;
     Ok(folder.join("bin/ministack"))
 }
 
-/// A test on a server of its own. Where the peer cannot be had, that is said and the test is reported as ignored, unless it
-/// is required.
+/// A test on its own server. If ministack is not available, the test says so and is reported as ignored, unless
+/// [`Need`] makes it required.
 #[must_use]
 pub fn trial(name: &str, test: impl FnOnce(Ministack) + Send + 'static) -> Trial {
     static INSTALLED: OnceLock<Result<PathBuf, Absent>> = OnceLock::new();
@@ -45,18 +45,18 @@ pub fn trial(name: &str, test: impl FnOnce(Ministack) + Send + 'static) -> Trial
 }
 
 impl Ministack {
-    /// Starts a server with nothing in it.
+    /// Starts an empty server.
     ///
     /// # Errors
     ///
-    /// Where it cannot be had on this machine.
+    /// If ministack is not available on this machine.
     ///
     /// # Panics
     ///
-    /// Where it does not run.
+    /// If it does not run.
     pub fn start() -> Result<Self, Absent> {
         let path = install()?;
-        // The URLs that it gives have the port in them, so it must be told one.
+        // The URLs that it returns contain the port, so it must be told one.
         let program = |port: u16| {
             let mut program = Command::new(&path);
             program
@@ -77,7 +77,7 @@ impl Ministack {
         Ok(Self { _server: server, port })
     }
 
-    /// Where it listens.
+    /// The URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -1,5 +1,5 @@
-//! Lists of real actions, data access and escalation from outside this project. They are read from a folder beside the
-//! checkout where it is there; where it is not, the tests that need it are reported as ignored.
+//! Lists of real actions, data access and privilege escalation from outside this project. They are read from a folder
+//! beside the checkout. Without it, the tests that need them are reported as ignored.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ use crate::{brute, golden, stacks};
 
 /// A test that needs some of the lists.
 pub struct OracleTest {
-    /// A sentence.
+    /// The name, a sentence.
     pub name: &'static str,
     /// The files it reads.
     pub files: &'static [&'static str],
-    /// Given the files, in that order.
+    /// The test. It gets the files in that order.
     pub test: fn(&[Value]) -> Result<(), String>,
 }
 
@@ -27,18 +27,18 @@ impl std::fmt::Debug for OracleTest {
     }
 }
 
-/// The folder: `ALIEN_ORACLES`, or `shared/oracles` beside the checkout.
+/// The folder of the lists: `ALIEN_ORACLES` from the environment, or else `shared/oracles` beside the checkout.
 #[must_use]
 pub fn folder() -> PathBuf {
     std::env::var_os("ALIEN_ORACLES")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/oracles"), PathBuf::from)
 }
 
-/// A file of the folder, where it is there.
+/// Reads a file of the folder, or returns `None` if it does not exist.
 ///
 /// # Panics
 ///
-/// Where it is there and is not JSON.
+/// If the file exists and is not JSON.
 #[must_use]
 pub fn read(file: &str) -> Option<Value> {
     let text = std::fs::read_to_string(folder().join(file)).ok()?;
@@ -66,14 +66,14 @@ pub fn run(tests: Vec<OracleTest>) -> ! {
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
-/// A stack, and its documents.
+/// A stack and its documents.
 pub type Case<C> = (Stack, Documents<<C as Cloud>::Target, <C as AccessControl>::Principal>);
 
-/// Stacks to ask about, and their documents in the deployment `acme`.
+/// Stacks to ask about, with their documents in the deployment `acme`.
 ///
 /// # Panics
 ///
-/// Where they do not render.
+/// If they do not render.
 pub fn cases<C: AccessControl>(target: fn(Prefix) -> C::Target) -> Vec<Case<C>> {
     [golden::my_app(), stacks::stack_of_size(24)]
         .into_iter()
@@ -84,7 +84,7 @@ pub fn cases<C: AccessControl>(target: fn(Prefix) -> C::Target) -> Vec<Case<C>> 
         .collect()
 }
 
-/// Names to ask about: everything of a deployment, and some others.
+/// Names to ask about: everything in a deployment, and some others.
 pub fn probes<C: AccessControl>(
     stack: &Stack,
     documents: &Documents<C::Target, C::Principal>,
@@ -96,16 +96,16 @@ pub fn probes<C: AccessControl>(
     probes.into_iter().collect()
 }
 
-/// The texts of a JSON list.
+/// The strings of a JSON list.
 pub fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// All of the complaints, or that there are none.
+/// Fails with the complaints, if there are any.
 ///
 /// # Errors
 ///
-/// The complaints, a line each.
+/// The complaints, one per line.
 pub fn verdict(complaints: Vec<String>) -> Result<(), String> {
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }

@@ -1,5 +1,5 @@
-//! Programs that are not ours, as outside checks: installed under `target/` once, and a server of its own for every test
-//! that needs one, on ports of the loopback interface of its own.
+//! Third-party programs as outside checks. They are installed once, under `target/`. Every test that needs a server
+//! starts its own, on its own ports of the loopback interface.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 
-/// Why there is no peer on this machine: it is then said, and the tests are reported as ignored.
+/// Why a peer is not available on this machine. The reason is printed, and its tests are reported as ignored.
 #[derive(Debug, Clone)]
 pub struct Absent(pub String);
 
@@ -22,12 +22,12 @@ impl From<Absent> for Failed {
     }
 }
 
-/// When a missing peer is a failure, by the environment's `ALIEN_PEERS`.
+/// When a missing peer fails a test, by `ALIEN_PEERS` in the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Where it is `required` or `all`.
+    /// If `ALIEN_PEERS` is `required` or `all`.
     WhereRequired,
-    /// Where it is `all`: where everything must be seen to pass.
+    /// If `ALIEN_PEERS` is `all`: everything must run and pass.
     WhereAll,
 }
 
@@ -38,7 +38,7 @@ impl Need {
     }
 }
 
-/// A test that needs what may be absent: it is then reported as ignored, unless it is needed.
+/// A test that needs a peer. Without the peer it is reported as ignored, or fails if the peer is needed.
 #[must_use]
 pub fn trial<T: Clone + Send + 'static>(
     name: &str,
@@ -51,7 +51,7 @@ pub fn trial<T: Clone + Send + 'static>(
     Trial::test(name, move || test(peer?)).with_ignored_flag(is_absent && !need.is_felt())
 }
 
-/// The same, and where the peer of something is absent, why: on standard error.
+/// Prints to standard error why a peer is absent, if it is.
 pub fn told<T>(of: &str, peer: Result<T, Absent>) -> Result<T, Absent> {
     peer.inspect_err(|Absent(why)| eprintln!("no peer for {of}: {why}"))
 }
@@ -62,18 +62,18 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
 }
 
-/// A folder of this name under `target/`, which `make` fills where that has not been done already. Several test binaries
-/// may ask at once: one makes it.
+/// Installs something in a folder of this name under `target/`: `make` fills the folder, unless it is already filled.
+/// If several test binaries ask at once, only one runs `make`.
 ///
 /// # Errors
 ///
-/// Where it cannot be made.
+/// If `make` fails, or the folder cannot be written.
 pub fn install(name: &str, make: impl FnOnce(&Path) -> Result<(), Absent>) -> Result<PathBuf, Absent> {
     let absent = |error: std::io::Error| Absent(error.to_string());
     let target = target();
     fs::create_dir_all(&target).map_err(absent)?;
     let folder = target.join(name);
-    // A version has dots: what is behind the last is no extension.
+    // The version in the name has dots, so `with_extension` would cut it.
     let lock = File::create(target.join(format!("{name}.lock"))).map_err(absent)?;
     lock.lock().map_err(absent)?;
     let finished = folder.join("finished");
@@ -85,22 +85,22 @@ pub fn install(name: &str, make: impl FnOnce(&Path) -> Result<(), Absent>) -> Re
     Ok(folder)
 }
 
-/// Makes a virtual environment of Python with these packages, written as pip takes them.
+/// Creates a Python virtual environment with these packages, written as for pip.
 ///
 /// # Errors
 ///
-/// Where this machine has no Python, or the packages cannot be had.
+/// If this machine has no Python, or the packages cannot be downloaded.
 pub fn venv(folder: &Path, packages: &[&str]) -> Result<(), Absent> {
     run(Command::new("python3").arg("-m").arg("venv").arg(folder))?;
     let pip = ["install", "--quiet", "--disable-pip-version-check"];
     run(Command::new(folder.join("bin/pip")).args(pip).args(packages))
 }
 
-/// Runs a program to its end.
+/// Runs a program until it exits.
 ///
 /// # Errors
 ///
-/// Where it is not there or fails: what it wrote to standard error.
+/// If the program does not exist, or fails: what it wrote to standard error.
 pub fn run(command: &mut Command) -> Result<(), Absent> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |what: String| Absent(format!("{program}: {what}"));
@@ -111,22 +111,22 @@ pub fn run(command: &mut Command) -> Result<(), Absent> {
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
-/// How long a program may take until it says that it listens. Nothing waits for it but a program that never does; one that
-/// does may have to share two cores with all that is tested.
+/// How long a program may take to say that it listens. Only a program that never does takes this long; a slow one may
+/// share two cores with all other tests.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// On how many ports a program is tried that must be told one.
+/// How many ports to try with a program that must be told its port.
 const PORTS: usize = 20;
 
-/// A running program. It ends with the value, and so do its children.
+/// A running program. It and its children are killed when this value is dropped.
 #[derive(Debug)]
 pub struct Server(Child);
 
-/// Why a program does not run: what it wrote, line by line.
+/// Why a program does not run: the lines that it wrote.
 struct Ended(Vec<String>);
 
 impl Ended {
-    /// Whether someone else has its port.
+    /// Whether another process has its port.
     fn lacks_its_port(&self) -> bool {
         let says = |line: &String| line.contains("EADDRINUSE") || line.to_lowercase().contains("already in use");
         self.0.iter().any(says)
@@ -134,32 +134,32 @@ impl Ended {
 }
 
 impl Server {
-    /// Starts a program, and reads what it writes until a line says what is looked for, such as where it listens.
+    /// Starts a program, and reads its output until `said` returns a value for a line, such as the port it listens on.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// If the program cannot be started.
     ///
     /// # Panics
     ///
-    /// Where it ends, or has not said it within five minutes.
+    /// If the program exits, or does not write such a line within five minutes.
     pub fn start<T>(program: &mut Command, said: impl FnMut(&str) -> Option<T>) -> Result<(Self, T), Absent> {
         let name = program.get_program().to_string_lossy().into_owned();
         let started = Self::begin(program, said)?;
         Ok(started.unwrap_or_else(|Ended(lines)| panic!("{name} does not run:\n{}", lines.join("\n"))))
     }
 
-    /// Starts a program that cannot choose its port: on one that nothing listened on a moment ago, and on another one where
-    /// someone else has taken that since. `listens` tells of a line whether it says that the program listens there: that it
-    /// answers would not do, for someone else may.
+    /// Starts a program that cannot choose its own port: on a port that was free a moment ago, and on another one if
+    /// that has been taken since. `listens` says whether a line of output means that the program listens on the port.
+    /// Connecting would not prove it, because another process may answer.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started.
+    /// If the program cannot be started.
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start), and where twenty ports were taken one after the other.
+    /// Like [`start`](Self::start), and if twenty ports in a row were taken.
     pub fn start_on_a_port(
         program: impl Fn(u16) -> Command,
         listens: impl Fn(&str, u16) -> bool,
@@ -170,11 +170,11 @@ impl Server {
             let name = program.get_program().to_string_lossy().into_owned();
             match Self::begin(&mut program, |line| listens(line, port).then_some(port))? {
                 Ok(started) => return Ok(started),
-                Err(ended) if ended.lacks_its_port() => println!("{name}: somebody else has port {port} by now"),
+                Err(ended) if ended.lacks_its_port() => println!("{name}: another process has taken port {port}"),
                 Err(Ended(lines)) => panic!("{name} does not run:\n{}", lines.join("\n")),
             }
         }
-        panic!("{PORTS} ports were taken one after the other");
+        panic!("{PORTS} ports in a row were taken");
     }
 
     fn begin<T>(
@@ -187,11 +187,11 @@ impl Server {
         let other = writer.try_clone().map_err(absent)?;
         program.stdin(Stdio::null()).stdout(writer).stderr(other).process_group(0);
         let spawned = program.spawn();
-        // What it writes is over only where nobody else holds the other end of the pipe.
+        // The output ends only when nobody else holds the other end of the pipe.
         program.stdout(Stdio::null()).stderr(Stdio::null());
         let server = Self(spawned.map_err(absent)?);
         let (tell, told) = mpsc::channel();
-        // Reads as long as it writes: a program waits where a pipe is full.
+        // Keep reading: a program blocks when the pipe is full.
         std::thread::spawn(move || {
             for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
                 let _ = tell.send(String::from_utf8_lossy(&line).into_owned());
@@ -204,7 +204,7 @@ impl Server {
                 return Ok(Ok((server, found)));
             }
             ended.0.push(line);
-            // Not every program ends without its port.
+            // Not every program exits when its port is taken.
             if ended.lacks_its_port() {
                 break;
             }
@@ -215,7 +215,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its group is its own process id.
+        // The id of its process group is its own process id.
         let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
         let _ = self.0.wait();
     }

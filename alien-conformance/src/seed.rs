@@ -1,5 +1,5 @@
-//! Where chance comes from in tests: one number for a whole process, printed by whatever uses it and given by `ALIEN_SEED`, so
-//! that what failed once can be made to fail again.
+//! Randomness in tests. One seed per process is printed by whatever uses it, and can be given as `ALIEN_SEED` to repeat
+//! a failure.
 
 use std::sync::OnceLock;
 
@@ -7,12 +7,12 @@ use proptest::test_runner::{Config, RngSeed};
 
 pub use fastrand::Rng as Chance;
 
-/// What the environment's `ALIEN_SEED` says, else a number of this process's own; and prints it. Output of a test is shown
-/// where the test fails.
+/// Returns `ALIEN_SEED` from the environment, or else a random seed for this process, and prints it. The test runner
+/// shows the output of a failed test.
 ///
 /// # Panics
 ///
-/// Where `ALIEN_SEED` is no number.
+/// If `ALIEN_SEED` is not a number.
 #[must_use]
 pub fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
@@ -20,17 +20,18 @@ pub fn seed() -> u64 {
         Ok(given) => given.parse().unwrap_or_else(|_| panic!("ALIEN_SEED is `{given}`, and must be a number")),
         Err(_) => fastrand::u64(..),
     });
-    println!("what is left to chance follows from ALIEN_SEED={seed}");
+    println!("random values of this run: repeat them with ALIEN_SEED={seed}");
     seed
 }
 
-/// Numbers of chance, the same in every test of the same seed.
+/// A random number generator that gives the same numbers in every test with the same seed.
 #[must_use]
 pub fn chance() -> Chance {
     Chance::with_seed(seed())
 }
 
-/// So many cases of a property. A case that fails is printed in its smallest form; no file remembers it.
+/// The configuration for this many cases of a property. A failing case is printed in its smallest form, and not saved
+/// to a file.
 #[must_use]
 pub fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(seed()), ..Config::default() }

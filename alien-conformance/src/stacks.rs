@@ -1,4 +1,4 @@
-//! Stacks to test with: generated ones, and a few that matter.
+//! Stacks to test with: generated ones, and a few fixed ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::world::Shipped;
 pub const IMAGE: &str =
     "registry.example.com/app@sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 
-/// Ids that are prefixes of each other, contain each other, or could be read as part of a prefix.
+/// Ids that are prefixes of each other, contain each other, or could be taken for part of a prefix.
 pub const IDS: [&str; 14] = [
     "a",
     "a-a",
@@ -34,11 +34,11 @@ pub const IDS: [&str; 14] = [
     "an-id-that-is-too-long-for-most-clouds-to-take-as-it-is",
 ];
 
-/// A stack in which everything that can be set is set to something else than its default, and management is extended.
+/// A stack with every setting at something else than its default, and with extended management.
 ///
 /// # Panics
 ///
-/// Never: the stack is right.
+/// Never: the stack is valid.
 #[must_use]
 pub fn full(code: &Shipped, image: &str) -> Stack {
     let mut stack = Stack::builder("full");
@@ -87,7 +87,7 @@ pub fn full(code: &Shipped, image: &str) -> Stack {
     stack.build().unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The smallest resource of a kind.
+/// The smallest valid resource of a kind.
 #[must_use]
 pub fn resource(id: &str, kind: Kind, lifecycle: Lifecycle) -> Value {
     let mut resource = json!({ "id": id, "type": kind.name(), "lifecycle": lifecycle.name() });
@@ -113,10 +113,10 @@ pub fn stack_of(resources: &[Value]) -> Stack {
         "resources": resources,
         "permissions": { "profiles": { "execution": { "*": all } } },
     });
-    Stack::from_json(&document.to_string()).expect("a stack of smallest resources is right")
+    Stack::from_json(&document.to_string()).expect("a stack of the smallest resources is valid")
 }
 
-/// As many resources, of all kinds in turn, every other one live.
+/// A stack of `count` resources, cycling through all kinds. Every other group of six is live.
 #[must_use]
 pub fn stack_of_size(count: usize) -> Stack {
     let resources: Vec<Value> = (0..count)
@@ -128,8 +128,8 @@ pub fn stack_of_size(count: usize) -> Stack {
     stack_of(&resources)
 }
 
-/// Any stack: up to eight resources of any kind and lifecycle, profiles on some or all of them, links, triggers,
-/// commands, and extensions of the vendor's rights.
+/// Any stack: up to eight resources of any kind and lifecycle, with profiles on some or all of them, links, triggers,
+/// commands and extended management.
 pub fn any_stack() -> impl Strategy<Value = Stack> {
     any_document().prop_map(|document| {
         Stack::from_json(&document.to_string()).unwrap_or_else(|problems| panic!("{problems}\n{document:#}"))
@@ -159,7 +159,7 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
         let [live, flag, dead_letters, link, all, extended, second, existing] = *flags;
         let lifecycle = if live { Lifecycle::Live } else { Lifecycle::Frozen };
         let mut value = resource(id, kind, lifecycle);
-        // Needs go from later to earlier resources, so there is no circle.
+        // A resource refers only to earlier ones, so there is no cycle.
         let earlier = |wanted: Kind| (0..n).rev().find(|n| kinds[*n] == wanted).map(|n| ids[n]);
         if link && n > 0 {
             value["links"] = json!([ids[n - 1]]);
@@ -209,7 +209,7 @@ fn document(ids: &[&str], shapes: &[(usize, [bool; 8], u64)]) -> Value {
         resources.push(value);
     }
     if logs_of_frozen {
-        // Not every cloud can part the logs of frozen code: then all of it is extended.
+        // Not every cloud can separate the logs of frozen code, so then all frozen code is extended.
         for (n, (_, flags, _)) in shapes.iter().enumerate() {
             if kinds[n].runs_code() && !flags[0] {
                 extend.entry(ids[n]).or_default().push(SetName { kind: kinds[n], set: Set::Logs }.to_string());

@@ -1,4 +1,4 @@
-//! What must hold of the documents of any stack.
+//! Properties that the documents of any stack must have.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,16 +27,16 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(seed::cases(cases))
 }
 
-/// The audit finds nothing, and neither does asking for everything one by one.
+/// Neither the audit nor asking for every permission finds a breach.
 ///
 /// # Panics
 ///
-/// Where a generated stack breaks a promise.
+/// If a generated stack breaks a promise.
 pub fn generated_stacks_keep_every_promise<C: AccessControl>(target: Target<C>) {
     let result = runner(150).run(&any_stack(), |stack| {
         let rendered = match alien_core::render(&stack, &acme::<C>(target)) {
             Ok(rendered) => rendered,
-            // The cloud may not take some generated stacks; breaches are never let through.
+            // The cloud may refuse some generated stacks, but no breach may pass.
             Err(RenderError::Problems(problems)) => {
                 let cloudy = problems
                     .as_slice()
@@ -55,11 +55,11 @@ pub fn generated_stacks_keep_every_promise<C: AccessControl>(target: Target<C>) 
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// P4, kind by kind.
+/// P4, for each kind.
 ///
 /// # Panics
 ///
-/// Where the frozen one of two can be touched.
+/// If the vendor can touch a frozen resource beside a live one.
 pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: AccessControl>(target: Target<C>) {
     for kind in Kind::ALL.iter().copied() {
         for (frozen, live) in [("a", "a-b"), ("a-b", "a")] {
@@ -74,11 +74,11 @@ pub fn frozen_and_live_of_the_same_kind_stand_beside_each_other<C: AccessControl
     }
 }
 
-/// `acme` beside `acme-prod`, and the other way round.
+/// Tests `acme` beside `acme-prod` and similar names, both ways.
 ///
 /// # Panics
 ///
-/// Where one can touch the other.
+/// If one can touch the other.
 pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: AccessControl>(target: Target<C>) {
     let all: Vec<_> = Kind::ALL
         .iter()
@@ -101,7 +101,7 @@ pub fn a_deployment_cannot_touch_one_whose_name_begins_alike<C: AccessControl>(t
 
 /// # Panics
 ///
-/// Where documents differ.
+/// If the documents differ.
 pub fn the_order_of_resources_changes_nothing<C: AccessControl>(target: Target<C>) {
     let shuffled = any_document().prop_flat_map(|document| {
         let resources = document["resources"].as_array().cloned().unwrap_or_default();
@@ -123,11 +123,11 @@ pub fn the_order_of_resources_changes_nothing<C: AccessControl>(target: Target<C
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The names of everything, over prefixes and ids that could be mistaken for each other, short and long.
+/// Compares the names of everything for prefixes and ids that could be confused, short and long.
 ///
 /// # Panics
 ///
-/// Where two share a name.
+/// If two of them share a name.
 pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: AccessControl>(target: Target<C>) {
     let long = "x".repeat(32);
     let prefixes = ["a", "a-a", "a-b", "acme", "acme-prod", "acme-4", "acme-prod-9", &long];
@@ -152,7 +152,7 @@ pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: AccessControl>(target: Targ
         }
         let mut unique = 0;
         for (name, pairs) in named {
-            // What every resource of a deployment shares, or every deployment of an account, is named alike for all.
+            // What all resources of a deployment share, or all deployments of an account, has one name for all.
             let shared = pairs.len() == ids.len() * prefixes.len()
                 || pairs.len() == ids.len() && pairs.iter().all(|(prefix, _)| *prefix == pairs.first().unwrap().0);
             assert!(pairs.len() == 1 || shared, "{kind}: `{name}` is the name of {pairs:?}");
@@ -164,7 +164,7 @@ pub fn no_two_pairs_of_prefix_and_id_share_a_name<C: AccessControl>(target: Targ
 
 /// # Panics
 ///
-/// Where 60 resources do not fit, or 300 are refused without the name of a limit.
+/// If 60 resources do not fit, or if 300 are refused without naming the limit.
 pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: AccessControl>(target: Target<C>) {
     render::<C>(&stack_of_size(60), target);
     for kind in Kind::ALL.iter().copied() {
@@ -185,11 +185,11 @@ pub fn sixty_resources_fit_and_three_hundred_fit_or_are_refused<C: AccessControl
     }
 }
 
-/// Each permission set, by the effects of its rows.
+/// Checks the effects in each permission set.
 ///
 /// # Panics
 ///
-/// Where a set holds an effect that its name does not say.
+/// If a set has an effect that its name does not say.
 pub fn sets_hold_only_what_their_name_says<C: AccessControl>() {
     use Effect::{
         Attach, Bind, Control, Create, Credential, Delete, Invoke, Observe, ReadCode, ReadData, ReadLogs, Redirect,
@@ -224,7 +224,7 @@ pub fn sets_hold_only_what_their_name_says<C: AccessControl>() {
 
 /// # Panics
 ///
-/// Where reading loses something.
+/// If reading loses something.
 pub fn documents_are_read_back_as_they_were_written<C: AccessControl>(target: Target<C>) {
     let result = runner(40).run(&any_stack(), |stack| {
         let Ok(rendered) = alien_core::render(&stack, &acme::<C>(target)) else { return Ok(()) };
@@ -238,11 +238,11 @@ pub fn documents_are_read_back_as_they_were_written<C: AccessControl>(target: Ta
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The admin's documents as the vendor's, the code's as the vendor's, another deployment's as this one's.
+/// Tries the admin's or the code's documents as the vendor's, and another deployment's as this one's.
 ///
 /// # Panics
 ///
-/// Where the audit lets one pass.
+/// If the audit accepts any of them.
 pub fn documents_of_one_layer_do_not_pass_for_another<C: AccessControl>(target: Target<C>) {
     let all: Vec<_> = Kind::ALL.iter().map(|kind| resource(kind.name(), *kind, Lifecycle::Live)).collect();
     let stack = stack_of(&all);
@@ -264,15 +264,15 @@ pub fn documents_of_one_layer_do_not_pass_for_another<C: AccessControl>(target: 
     assert!(!report.breaches.is_empty(), "documents of another deployment pass");
 }
 
-/// The name that a planted statement or role has.
+/// The name of a planted statement or role.
 pub const PLANTED: &str = "planted";
 
-/// Every permission of the table, on everything of the deployment and of one beside it: where the documents did not give
-/// it, planting it is a breach; where they did, planting it again is none.
+/// Plants every permission of the table on everything in the deployment and in a neighbouring one. This is a breach
+/// exactly if the documents did not already give the permission.
 ///
 /// # Panics
 ///
-/// Where audit and evaluator come to different ends.
+/// If the audit and the evaluator disagree.
 pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: AccessControl>(
     target: Target<C>,
     plant: fn(&mut C::Principal, &str, &str),
@@ -287,8 +287,8 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
         let thing = thing.get(&things);
         let mut layers = rendered.documents.layers;
         let management = &mut layers.management.as_mut().unwrap().principals[0];
-        // Half of the time a permission that is checked on such a thing, and of those half that the documents give: others
-        // seldom are either.
+        // Half of the cases use a permission that is checked on such a resource, and half of those one that the
+        // documents give, because random choices seldom are either.
         let rows = C::operations().rows().iter().filter(|row| {
             let given = || C::may_allow(management, row.permission, thing.name, &[]).is_some();
             !fitting || row.on == thing.scope && (!held || given())
@@ -298,7 +298,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
             return Ok(());
         }
         let row = row.get(&rows);
-        // A guard is a matter of conditions, and what is planted has none.
+        // A guard is a condition, and the planted permission has none.
         if !C::guards(row.on).is_empty() || !C::guards(thing.scope).is_empty() {
             return Ok(());
         }
@@ -324,7 +324,7 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
 
 /// # Panics
 ///
-/// Where reading or auditing does, or a change that is read as nothing is a breach.
+/// If reading or auditing panics, or if documents that read back unchanged have a breach.
 pub fn documents_with_any_part_replaced_are_refused_or_audited<C: AccessControl>(target: Target<C>) {
     let any = (any_stack(), any::<prop::sample::Index>(), any_value());
     let result = runner(250).run(&any, |(stack, part, value)| {

@@ -1,8 +1,10 @@
-//! Deployments that earlier versions set up: kept under `tests/upgrade/`, and taken over by the present code.
+//! Deployments that earlier versions set up. They are kept under `tests/upgrade/`, and the current code takes them
+//! over.
 //!
-//! A folder `{version}/{cloud}/{stack}` holds what both sides had (`invitation.json`, `record.json`), what was written on
-//! everything (`marks.json`: the seal of every subject, and the claim of a run), and what brings a peer to the state that
-//! the set-up left it in (`calls.json`: the requests that changed something, in order; for the reference cloud, its state).
+//! A folder `{version}/{cloud}/{stack}` holds what both sides have (`invitation.json`, `record.json`), the marks
+//! written on the resources (`marks.json`: the seal of every subject and the claim of a run), and what restores the
+//! peer's state after that set-up (`calls.json`: the requests that changed something, in order; for the reference
+//! cloud, its state).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +23,7 @@ use crate::life::product;
 use crate::stacks::full;
 use crate::world::{Shipped, World, release};
 
-/// The version whose deployments are to be kept, by the environment's `ALIEN_KEEP`; none in a usual run.
+/// The version to keep deployments of, by `ALIEN_KEEP` in the environment. `None` in a normal run.
 #[must_use]
 pub fn version_to_keep() -> Option<String> {
     std::env::var("ALIEN_KEEP").ok().filter(|version| !version.is_empty())
@@ -35,12 +37,12 @@ fn root() -> PathBuf {
 #[derive(Debug, Clone)]
 pub struct Kept(PathBuf);
 
-/// What was written on the things of a deployment.
+/// The marks written on the resources of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// The seal of every subject, by its kind and name.
     pub seals: BTreeMap<String, String>,
-    /// The claim of a run, as it stands on the management identity.
+    /// The claim of a run, as written on the management identity.
     pub claim: String,
 }
 
@@ -49,25 +51,25 @@ pub struct Marks {
 pub struct Sent {
     /// `PUT`, `POST`, …
     pub verb: String,
-    /// The path, and the query encoded.
+    /// The path and the encoded query.
     pub target: String,
-    /// The headers that say what the body is.
+    /// The headers that describe the body.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// JSON, or a text.
+    /// JSON or a string.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub body: Value,
-    /// What the cloud answered, where it chose something that later requests name.
+    /// The cloud's answer, if it chose something that later requests name.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub answer: Value,
 }
 
 impl Kept {
-    /// Every deployment on a cloud that is kept.
+    /// Lists every kept deployment on a cloud.
     ///
     /// # Panics
     ///
-    /// Where there is none.
+    /// If there is none.
     #[must_use]
     pub fn all(cloud: &str) -> Vec<Self> {
         let folders = |path: &Path| {
@@ -78,21 +80,21 @@ impl Kept {
         };
         let versions = folders(&root()).into_iter().map(|version| version.join(cloud)).filter(|path| path.is_dir());
         let all: Vec<Self> = versions.flat_map(|version| folders(&version)).map(Self).collect();
-        assert!(!all.is_empty(), "no deployment on {cloud} is kept");
+        assert!(!all.is_empty(), "no deployments on {cloud} are kept");
         all
     }
 
-    /// Version, cloud and stack.
+    /// The version, cloud and stack.
     #[must_use]
     pub fn name(&self) -> String {
         self.0.strip_prefix(root()).unwrap().display().to_string()
     }
 
-    /// A file, in which `swaps` take the place of what another peer chose.
+    /// Reads a file, and replaces with `swaps` what another peer chose.
     ///
     /// # Panics
     ///
-    /// Where there is no such file.
+    /// If there is no such file.
     #[must_use]
     pub fn text(&self, file: &str, swaps: &[(String, String)]) -> String {
         let path = self.0.join(file);
@@ -104,17 +106,17 @@ impl Kept {
     ///
     /// # Panics
     ///
-    /// Where they cannot be read.
+    /// If they cannot be read.
     #[must_use]
     pub fn calls(&self) -> Vec<Sent> {
         serde_json::from_str(&self.text("calls.json", &[])).unwrap()
     }
 
-    /// What was written on its things.
+    /// The marks written on its resources.
     ///
     /// # Panics
     ///
-    /// Where it cannot be read.
+    /// If they cannot be read.
     #[must_use]
     pub fn marks(&self) -> Marks {
         serde_json::from_str(&self.text("marks.json", &[])).unwrap()
@@ -122,7 +124,7 @@ impl Kept {
 
     fn write(&self, file: &str, value: &impl Serialize) {
         let text = match serde_json::to_value(value).unwrap() {
-            // A request a line.
+            // One request per line.
             Value::Array(calls) => {
                 let lines: Vec<String> = calls.iter().map(Value::to_string).collect();
                 format!("[\n{}\n]\n", lines.join(",\n"))
@@ -138,12 +140,12 @@ fn stacks(code: &Shipped, image: &str) -> [(&'static str, Stack); 2] {
     [("product", product(code)), ("full", full(code, image))]
 }
 
-/// Sets the suite's stacks up, and keeps what that leaves. `state` is what brings a peer to the state it is in, and names
-/// the file.
+/// Sets up the suite's stacks and keeps the result. `state` returns what restores the peer's state, and the name of its
+/// file.
 ///
 /// # Panics
 ///
-/// Where something cannot be set up or written.
+/// If something cannot be set up or written.
 pub async fn keep<W, N, F, S>(version: &str, code: Shipped, image: &str, new: N, state: S)
 where
     W: World,
@@ -169,7 +171,7 @@ where
     }
 }
 
-/// A profile may have the name of a resource.
+/// The kind and the name, because a profile may have the name of a resource.
 fn named<C: Documented>(context: &DeploymentContext<C>, subject: Subject) -> String {
     format!("{} {}", context.subject_kind(subject), context.subject_name(subject))
 }
@@ -185,12 +187,13 @@ fn marks<C: Documented>(record: &Deployment) -> Marks {
     Marks { seals: context.subjects().map(seal).collect(), claim: claim.to_string() }
 }
 
-/// A deployment that an earlier version set up is taken over: a plan leaves everything, also without the admin's consent to
-/// frozen changes; the vendor gets in by its record, watches and updates; and it is taken down.
+/// Checks that the current code takes over a deployment of an earlier version. A plan leaves everything as it is, even
+/// without the admin's consent to frozen changes. The vendor assumes a session with its record, watches and updates.
+/// Then the deployment is taken down.
 ///
 /// # Panics
 ///
-/// At the first thing that is not as it should be.
+/// At the first unexpected result.
 pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, String)], next: &Shipped) {
     let name = kept.name();
     let invitation = Invitation::from_json(&kept.text("invitation.json", swaps)).unwrap();
@@ -198,7 +201,7 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     let context = DeploymentContext::<W::Cloud>::of(&record).unwrap();
     assert_eq!(invitation.differences(&record), [], "{name}");
 
-    // What was written on everything is read as what the stack says of it.
+    // The marks say the same as the stack.
     let Marks { seals, claim } = kept.marks();
     for subject in context.subjects() {
         let seal: Fingerprint = seals[&named(&context, subject)].parse().unwrap();

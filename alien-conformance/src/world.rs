@@ -1,4 +1,4 @@
-//! A cloud that can be called, as the suite knows it: an adapter, and a peer that enforces what was written to it.
+//! A cloud that can be called, as the suite sees it: an adapter, and a peer that enforces the documents written to it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,16 +15,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// A cloud that can be called, and what stands behind the calls.
+/// A cloud that can be called, and the peer behind it.
 #[async_trait]
 pub trait World: Send + Sync {
     /// The cloud.
     type Cloud: AccessControl;
 
-    /// Where a deployment of this name goes.
+    /// The target of a deployment with this prefix.
     fn target(&self, prefix: &str) -> <Self::Cloud as Cloud>::Target;
 
-    /// How calls are made.
+    /// The configuration of calls.
     fn calling(&self) -> CallConfig;
 
     /// The admin's side.
@@ -33,25 +33,25 @@ pub trait World: Send + Sync {
     /// The vendor's side.
     fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate>;
 
-    /// What answers every command with itself, and writes the command to its log: another one for each `says`.
+    /// Code that answers every command with the command itself, and logs it. Each `says` gives different code.
     fn code(&self, says: &str) -> Shipped;
 
-    /// Takes a permission on things of these full names out of the documents that the peer has of the vendor.
+    /// Removes a permission on the resources of these full names from the vendor's documents in the peer.
     async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]);
 
-    /// Gives the vendor's documents back as the library renders them.
+    /// Restores the vendor's documents as the library renders them.
     async fn give_back(&self, deployment: &Deployment);
 
-    /// Whatever the peer needs beside what was set up, after every set-up.
+    /// Does whatever else the peer needs after every set-up.
     async fn prepare(&self, _deployment: &Deployment) {}
 
-    /// Whether the peer is known to decide wrongly about a permission: then the cloud's evaluator decides.
+    /// Whether the peer is known to decide wrongly on a permission, so that only the cloud's evaluator decides.
     fn is_undecided(&self, _permission: &str) -> bool {
         false
     }
 }
 
-/// What a function runs, as the cloud takes it.
+/// The code of a function, in the form that the cloud takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shipped {
     /// The bytes of a zip.
@@ -61,7 +61,7 @@ pub enum Shipped {
 }
 
 impl Shipped {
-    /// As a stack names it.
+    /// The code as a stack names it.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -70,7 +70,7 @@ impl Shipped {
         }
     }
 
-    /// An update to it.
+    /// An update to this code.
     #[must_use]
     pub fn update(&self) -> FunctionUpdate {
         match self {
@@ -84,9 +84,9 @@ impl Shipped {
 pub struct Case<'w, W: World> {
     /// The world.
     pub world: &'w W,
-    /// What the vendor handed over.
+    /// The vendor's invitation.
     pub invitation: Invitation,
-    /// Where it goes.
+    /// The target of the deployment.
     pub target: <W::Cloud as Cloud>::Target,
     /// The admin's side.
     pub admin: Admin,
@@ -99,7 +99,7 @@ impl<W: World> fmt::Debug for Case<'_, W> {
 }
 
 impl<'w, W: World> Case<'w, W> {
-    /// A deployment of this name of a stack.
+    /// A deployment of a stack with this prefix.
     ///
     /// # Panics
     ///
@@ -112,11 +112,11 @@ impl<'w, W: World> Case<'w, W> {
         Self { world, invitation, target, admin }
     }
 
-    /// Sets a release up.
+    /// Sets up a release.
     ///
     /// # Errors
     ///
-    /// What plan and apply give.
+    /// Those of plan and apply.
     pub async fn up(&self, release: &Release, previous: Option<&Deployment>) -> alien_core::Result<Deployment> {
         let plan = self.admin.plan(release).previous(previous).await?;
         let deployment = self.admin.apply(&plan).await?;
@@ -124,7 +124,7 @@ impl<'w, W: World> Case<'w, W> {
         Ok(deployment)
     }
 
-    /// Looks after a deployment as the vendor does; every call is recorded.
+    /// Manages a deployment as the vendor, and records every call.
     #[must_use]
     pub fn manager(&self, deployment: &Deployment) -> (Manager, Calls) {
         let calls = Calls::default();
@@ -133,17 +133,17 @@ impl<'w, W: World> Case<'w, W> {
     }
 }
 
-/// A run of another name than any other.
+/// Options of a run with a fresh name.
 #[must_use]
 pub fn run() -> Options {
     Options::new(Uuid::new_v4().to_string())
 }
 
-/// A release of a stack with what is shipped.
+/// A release of a stack with its code.
 ///
 /// # Panics
 ///
-/// Where a zip is missing.
+/// If a zip is missing.
 #[must_use]
 pub fn release(stack: &Stack, shipped: &[Shipped]) -> Release {
     let zip = |shipped: &Shipped| match shipped {
@@ -154,36 +154,36 @@ pub fn release(stack: &Stack, shipped: &[Shipped]) -> Release {
     Release::new(stack.clone(), artifacts).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The calls that were made.
+/// The recorded calls.
 #[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
-    /// What tells of them.
+    /// A recorder that adds to them.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         let calls = Arc::clone(&self.0);
         Arc::new(move |call| calls.lock().unwrap().push(call.clone()))
     }
 
-    /// The calls so far, and forgets them.
+    /// Returns the calls so far, and forgets them.
     ///
     /// # Panics
     ///
-    /// Where a test panicked while it recorded.
+    /// If a test panicked while recording.
     #[must_use]
     pub fn take(&self) -> Vec<Call> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// The operations of the calls so far, in order, and forgets them.
+    /// Returns the operations of the calls so far in order, and forgets them.
     #[must_use]
     pub fn operations(&self) -> Vec<String> {
         self.take().iter().map(|call| call.operation.to_string()).collect()
     }
 }
 
-/// What calls needed: subject, permission, and the sort of thing it is checked on.
+/// What calls needed: the subject, the permission, and the scope in which it is checked.
 #[must_use]
 pub fn needed(calls: &[Call]) -> BTreeSet<(String, String, String)> {
     let each = |call: &Call| {
@@ -196,8 +196,8 @@ pub fn needed(calls: &[Call]) -> BTreeSet<(String, String, String)> {
     calls.iter().flat_map(each).collect()
 }
 
-/// A clock on tokio's time, which stands still while anything can go on, and then jumps to the next thing that waits:
-/// for tests with `start_paused`.
+/// A clock on tokio's time. Time stands still while any task can run, and then jumps to the next timer, for tests with
+/// `start_paused`.
 #[derive(Debug)]
 pub struct PausedClock {
     begin: Timestamp,
@@ -205,7 +205,7 @@ pub struct PausedClock {
 }
 
 impl PausedClock {
-    /// Begins now.
+    /// Starts now.
     #[must_use]
     pub fn begin() -> Arc<Self> {
         Arc::new(Self { begin: Timestamp::from_second(1_800_000_000).unwrap(), start: tokio::time::Instant::now() })
@@ -223,12 +223,12 @@ impl Clock for PausedClock {
     }
 }
 
-/// The machine's time, on which nobody waits long: what a run waits for — another try, another look, whether its claim stands —
-/// takes a twentieth of its time.
+/// The system clock with short waits. What a run waits for takes a twentieth of its time: a retry, the next poll,
+/// whether its claim holds.
 ///
-/// What would end a run takes all of its own: a budget, and the third of a lease within which a claim must have been renewed. They
-/// are told apart by their length, and the time of day is the machine's. A clock that were faster as a whole would leave a
-/// renewal one second, and on two cores that others use as well, a second may be all that one task waits for its turn.
+/// What would end a run takes its full time: a budget, and the third of a lease within which a claim must be renewed.
+/// The length of a wait tells the two apart, and the time of day is the real one. A clock that is faster as a whole
+/// would leave only a second to renew a claim, and on two busy cores a task may wait that long for its turn.
 pub struct HurriedClock {
     waits: AtomicUsize,
     begun: Box<dyn Fn(usize) + Send + Sync>,
@@ -240,22 +240,22 @@ impl fmt::Debug for HurriedClock {
     }
 }
 
-/// How many times as fast what a run waits for is over.
+/// The factor by which waits are shortened.
 const HURRY: u32 = 20;
 
-/// What is longer would end a run. Nothing that a run waits for is: polls are three seconds apart at most, and the longest pause
-/// between two tries is ten.
+/// A longer wait would end a run. Nothing that a run waits for takes longer: polls are at most three seconds apart, and
+/// the longest pause between two retries is ten.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 impl HurriedClock {
-    /// A clock.
+    /// Starts a clock.
     #[must_use]
     pub fn begin() -> Arc<Self> {
         Self::telling(|_| {})
     }
 
-    /// A clock that tells of each wait that begins, by its number. What a test lets happen after so many waits happens neither
-    /// too soon on a slow machine nor too late on a fast one.
+    /// Starts a clock that calls `begun` with the number of each wait as it starts. An event after a number of waits
+    /// happens neither too early on a slow machine nor too late on a fast one.
     #[must_use]
     pub fn telling(begun: impl Fn(usize) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { waits: AtomicUsize::new(0), begun: Box::new(begun) })
@@ -277,33 +277,33 @@ impl Clock for HurriedClock {
     }
 }
 
-/// How long a test looks for what must come by itself: two minutes, which only what never comes takes.
+/// How long a test polls for something that must happen by itself: two minutes. Only a failing test takes that long.
 #[derive(Debug)]
 pub struct Patience(Instant);
 
 impl Patience {
-    /// Begins now.
+    /// Starts now.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it begins when it is made")]
     pub fn new() -> Self {
         Self(Instant::now() + Duration::from_secs(120))
     }
 
-    /// Waits a little before the next look.
+    /// Waits a little before the next poll.
     ///
     /// # Panics
     ///
-    /// Where it is over: what the last look saw.
+    /// If the time is over, with what the last poll saw.
     pub async fn wait(&self, clock: &dyn Clock, seen: &(impl fmt::Debug + Sync)) {
         self.check(seen);
         clock.sleep(Duration::from_millis(200)).await;
     }
 
-    /// The same, on the thread's own time.
+    /// Like [`wait`](Self::wait), but blocks the thread.
     ///
     /// # Panics
     ///
-    /// As [`wait`](Self::wait).
+    /// Like [`wait`](Self::wait).
     pub fn block(&self, seen: &impl fmt::Debug) {
         self.check(seen);
         std::thread::sleep(Duration::from_millis(200));
@@ -314,7 +314,7 @@ impl Patience {
     }
 }
 
-/// Calls that are tried again soon, for peers in the same process or on the same machine.
+/// A configuration with fast retries, for peers in the same process or on the same machine.
 #[must_use]
 pub fn quickly(clock: Arc<dyn Clock>, budget: Duration) -> CallConfig {
     CallConfig::new(clock).with_retry(Retry {

@@ -1,5 +1,5 @@
-//! Azure: requests held against the specifications of Azure Resource Manager's providers
-//! (<https://learn.microsoft.com/rest/api/azure/>): paths, versions, options, the names that a body must have, and the
+//! Checks requests to Azure against the specifications of Azure Resource Manager's providers
+//! (<https://learn.microsoft.com/rest/api/azure/>): paths, versions, query parameters, required names in the body, and
 //! status codes of success.
 
 use serde_json::Value;
@@ -8,10 +8,10 @@ use super::template::Template;
 use super::{OperationName, Route, Sent};
 use crate::oracle;
 
-/// The file in the folder of the lists.
+/// The name of the file in the [`oracle`](crate::oracle) folder.
 pub const FILE: &str = "azure-contracts.json";
 
-/// The query parameter of every request
+/// The query parameter that every request must have
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/control-plane-and-data-plane>).
 const API_VERSION: &str = "api-version";
 
@@ -22,36 +22,36 @@ pub struct Contracts {
     providers: Vec<String>,
 }
 
-/// What is said of an operation besides its path.
+/// What the description says about an operation besides its path.
 #[derive(Debug)]
 struct Operation {
     version: String,
     statuses: Vec<u64>,
     takes_body: bool,
-    /// Names in the body, and below them: `properties.level`.
+    /// Names in the body; a dot separates levels: `properties.level`.
     required_in_body: Vec<String>,
     required: Vec<String>,
     options: Vec<String>,
-    /// Whether the path is of one resource, so that something else may have it as its scope.
+    /// Whether the path is of a single resource, which can then be the scope of something else.
     is_resource: bool,
 }
 
 impl Contracts {
-    /// Reads the file, where it is there.
+    /// Reads the file, or returns `None` if it does not exist.
     ///
     /// # Panics
     ///
-    /// Where it is there and is not of the known format.
+    /// If the file exists and its format is unknown.
     #[must_use]
     pub fn load() -> Option<Self> {
         oracle::read(FILE).as_ref().map(Self::from_json)
     }
 
-    /// Reads the descriptions from the file's content.
+    /// Parses the content of the file.
     ///
     /// # Panics
     ///
-    /// Where it is not of the known format.
+    /// If the format is unknown.
     #[must_use]
     pub fn from_json(file: &Value) -> Self {
         let mut routes = Vec::new();
@@ -67,16 +67,16 @@ impl Contracts {
         Self { routes, providers }
     }
 
-    /// Holds a request against the descriptions: which operation it is, `Microsoft.App/ContainerApps.Get`. The path is as
-    /// it was sent, without host and query; the names and values of the query are decoded.
+    /// Checks a request and returns its operation, such as `Microsoft.App/ContainerApps.Get`. The path is as sent,
+    /// without host and query; the names and values of the query are decoded.
     ///
-    /// A path below a scope (`{scope}/providers/Microsoft.Authorization/roleAssignments`) is known where the scope is a
-    /// tenant, a management group, a subscription or a resource that is described itself. What the descriptions do not hold
-    /// is which fields a body may have: those of a name that no operation has are not found.
+    /// A path below a scope (`{scope}/providers/Microsoft.Authorization/roleAssignments`) is known if the scope is a
+    /// tenant, a management group, a subscription or a resource that is itself described. The descriptions do not say
+    /// which fields a body may have, so unknown fields are not found.
     ///
     /// # Errors
     ///
-    /// All that is wrong with the request: of the operation that comes nearest, where several have its path.
+    /// Everything wrong with the request. If several operations have its path, the problems are those of the nearest.
     pub fn check(
         &self,
         verb: &str,
@@ -91,11 +91,12 @@ impl Contracts {
         super::find(&fitting, verb, path, |route| route.described.problems(query, body)).cloned()
     }
 
-    /// Whether the status of an answer is one that the operation has. Only success is described: any other is let pass.
+    /// Checks that an operation can answer with this status. Only success is described, so any status of 400 or more
+    /// passes.
     ///
     /// # Errors
     ///
-    /// Where it is not, and where there is no such operation.
+    /// If it cannot, or if there is no such operation.
     pub fn check_status(&self, operation: &OperationName, status: u16) -> Result<(), String> {
         let mut named = self.routes.iter().filter(|route| route.operation == *operation);
         let Some(route) = named.next() else { return Err(format!("there is no operation {operation}")) };
@@ -103,7 +104,7 @@ impl Contracts {
         if status >= 400 || published.contains(&u64::from(status)) {
             return Ok(());
         }
-        Err(format!("{operation}: it does not answer {status}: {published:?}"))
+        Err(format!("{operation}: {status} is not one of its statuses: {published:?}"))
     }
 
     fn fits(&self, route: &Route<Operation>, path: &str) -> bool {
@@ -124,7 +125,7 @@ impl Contracts {
         }
     }
 
-    /// Why no operation has a path.
+    /// Says why no operation has a path.
     fn unknown(&self, path: &str) -> String {
         let lower = path.to_ascii_lowercase();
         let mut named = lower.split("/providers/").skip(1).filter_map(|rest| rest.split('/').next());
@@ -150,10 +151,10 @@ impl Operation {
         match body {
             Some(body) if !self.takes_body => {
                 if body.as_object().is_none_or(|fields| !fields.is_empty()) {
-                    problems.push("it has no body".to_owned());
+                    problems.push("it takes no body".to_owned());
                 }
             }
-            Some(body) if !body.is_object() => problems.push("the body is no object".to_owned()),
+            Some(body) if !body.is_object() => problems.push("the body is not an object".to_owned()),
             body => problems.extend(
                 self.required_in_body
                     .iter()
@@ -192,7 +193,7 @@ fn route(provider: &str, group: &str, version: &str, record: &Value) -> Route<Op
             required_in_body: texts(&record["required"]),
             required,
             options,
-            // What is at an instance's path is read by GET; the path of a list ends with the name of a type.
+            // A GET reads the path of an instance; the path of a list ends with the name of a type.
             is_resource: verb == "GET" && (path.ends_with('}') || path.ends_with("/default")),
         },
     }

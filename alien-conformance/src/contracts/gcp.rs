@@ -1,4 +1,4 @@
-//! Google: requests held against the discovery documents
+//! Checks requests to Google Cloud against the discovery documents
 //! (<https://developers.google.com/discovery/v1/reference/apis>).
 
 mod schema;
@@ -10,11 +10,11 @@ pub use schema::Schemas;
 use super::template::{Parameter, Template};
 use super::{OperationName, Route, Sent};
 
-/// The file in the folder of the lists.
+/// The name of the file in the [`oracle`](crate::oracle) folder.
 pub const FILE: &str = "gcp-contracts.json";
 
-/// Parameters that Google's clients send to every API besides those of the descriptions.
-/// Source: <https://cloud.google.com/apis/docs/system-parameters>.
+/// Parameters that Google's clients may send to every API and that the descriptions lack. Source:
+/// <https://cloud.google.com/apis/docs/system-parameters>.
 const SYSTEM_PARAMETERS: [&str; 2] = ["$alt", "$apiVersion"];
 
 /// The descriptions of all APIs.
@@ -37,21 +37,21 @@ struct Method {
 }
 
 impl Contracts {
-    /// Reads the file, where it is there.
+    /// Reads the file, or returns `None` if it does not exist.
     ///
     /// # Panics
     ///
-    /// Where it is there and is not of the known format.
+    /// If the file exists and its format is unknown.
     #[must_use]
     pub fn load() -> Option<Self> {
         crate::oracle::read(FILE).as_ref().map(Self::from_json)
     }
 
-    /// Reads the descriptions from the file's content.
+    /// Parses the content of the file.
     ///
     /// # Panics
     ///
-    /// Where it is not of the known format.
+    /// If the format is unknown.
     #[must_use]
     pub fn from_json(file: &Value) -> Self {
         let mut routes = Vec::new();
@@ -72,12 +72,12 @@ impl Contracts {
         Self { routes, global: file["globalQuery"].as_object().cloned().unwrap_or_default(), apis }
     }
 
-    /// Holds a request against the descriptions of all APIs: which method it is. The path is as it was sent, without host
+    /// Checks a request against the descriptions of all APIs, and returns its method. The path is as sent, without host
     /// and query; the names and values of the query are decoded.
     ///
     /// # Errors
     ///
-    /// All that is wrong with the request: of the method that comes nearest, where several have its path.
+    /// Everything wrong with the request. If several methods have its path, the problems are those of the nearest.
     pub fn check(
         &self,
         verb: &str,
@@ -88,11 +88,11 @@ impl Contracts {
         self.check_routes(|_| true, verb, path, query, body)
     }
 
-    /// As [`check`](Self::check), where it is known which API the request was for: `run`, `storage`, `compute`.
+    /// Like [`check`](Self::check), but for a known API: `run`, `storage`, `compute`.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check); also where there is no description of the API.
+    /// Like [`check`](Self::check), and if there is no description of the API.
     pub fn check_in(
         &self,
         api: &str,
@@ -139,7 +139,7 @@ impl Contracts {
         match (body, &method.request) {
             (Some(body), Some(request)) if !method.takes_media => problems.extend(schemas.check(request, body)),
             (Some(body), None) if body.as_object().is_none_or(|fields| !fields.is_empty()) => {
-                problems.push("it has no body".to_owned());
+                problems.push("it takes no body".to_owned());
             }
             _ => {}
         }
@@ -156,7 +156,7 @@ fn route(api: usize, method: &str, path: &str, record: &Value) -> Route<Method> 
         Parameter {
             pattern: format!("(?:{})", if own.is_empty() { any } else { own }),
             spans: plain != name,
-            // Of two methods with one path, the one whose pattern says more is meant: `projects/[^/]+` before
+            // Of two methods with the same path, the one with the longer pattern is meant: `projects/[^/]+` before
             // `[^/]+/[^/]+`.
             literals: own.replace("[^/]+", "").len(),
         }
@@ -178,7 +178,7 @@ fn route(api: usize, method: &str, path: &str, record: &Value) -> Route<Method> 
     }
 }
 
-/// A colon in the last segment begins a custom verb (<https://google.aip.dev/136>): it is never part of a name.
+/// A colon in the last segment starts a custom verb (<https://google.aip.dev/136>) and is never part of a name.
 fn fits(route: &Route<Method>, path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     route.path.fits(path) && (route.described.has_custom_verb || !last.contains(':'))

@@ -1,8 +1,8 @@
-//! Paths with parameters, as both clouds write them: `/subscriptions/{subscriptionId}/resourceGroups`.
+//! Path templates, as both clouds write them: `/subscriptions/{subscriptionId}/resourceGroups`.
 
 use regex_lite::{Captures, Regex};
 
-/// A path with parameters.
+/// A path template.
 #[derive(Debug)]
 pub(crate) struct Template {
     pattern: Regex,
@@ -10,34 +10,34 @@ pub(crate) struct Template {
     literals: usize,
 }
 
-/// What stands in the place of a parameter.
+/// What a parameter matches.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     /// A regular expression.
     pub(crate) pattern: String,
-    /// Whether it may be several segments.
+    /// Whether it may match several segments.
     pub(crate) spans: bool,
-    /// How many characters of the expression stand for themselves.
+    /// How many characters of the expression are literal.
     pub(crate) literals: usize,
 }
 
 impl Template {
-    /// A path as it is written, with an expression for each name in braces.
+    /// Parses a template, with an expression for each name in braces.
     ///
     /// # Panics
     ///
-    /// Where a brace does not end, or an expression is none.
+    /// If a brace is not closed, or an expression is invalid.
     pub(crate) fn new(path: &str, parameter: impl Fn(&str) -> Parameter) -> Self {
         Self::with_flags("", path, parameter)
     }
 
-    /// A path of Azure Resource Manager: letters of either case are the same
+    /// Parses a template of Azure Resource Manager. Paths ignore case
     /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>), and `{scope}` and
-    /// `{resourceUri}` are ids of any resource, or nothing.
+    /// `{resourceUri}` match the id of any resource, or nothing.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new).
+    /// Like [`new`](Self::new).
     pub(crate) fn arm(path: &str) -> Self {
         let path = path.replace("/{scope}", "{scope}").replace("/{resourceUri}", "{resourceUri}");
         Self::with_flags("(?i)", &path, |name| {
@@ -52,7 +52,7 @@ impl Template {
         let (mut spans, mut literals) = (0, 0);
         let mut rest = path;
         while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').expect("a parameter ends");
+            let (name, after) = after.split_once('}').expect("the brace of a parameter is closed");
             let parameter = parameter(name);
             spans += usize::from(parameter.spans);
             literals += literal.len() + parameter.literals;
@@ -65,8 +65,8 @@ impl Template {
         Self { pattern: Regex::new(&pattern).expect("the pattern of a path"), spans, literals }
     }
 
-    /// The key to sort by, the nearest first: the fewest parameters that span several segments, and then the most
-    /// characters that are no parameter.
+    /// The sort key, the nearest first: the fewest parameters that span several segments, then the most literal
+    /// characters.
     pub(crate) fn distance(&self) -> (usize, usize) {
         (self.spans, usize::MAX - self.literals)
     }
@@ -79,7 +79,7 @@ impl Template {
         self.pattern.is_match(path)
     }
 
-    /// The parameters of a path that fits, by their names.
+    /// Returns the parameters of a matching path by name.
     pub(crate) fn parameters<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
         self.pattern.captures(path)
     }

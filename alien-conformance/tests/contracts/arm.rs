@@ -1,4 +1,4 @@
-//! The list of the actions that requests to Azure Resource Manager need.
+//! Tests of the list of actions that requests to Azure Resource Manager need.
 
 use alien_conformance::arm::{Actions, Basis, FILE};
 use alien_conformance::oracle::{self, OracleTest};
@@ -49,7 +49,7 @@ fn actions_are_found(files: &[Value]) -> Result<(), String> {
         .iter()
         .filter_map(|(verb, path, action)| list.check(verb, &format!("{GROUP}{path}"), &[action]).err())
         .collect();
-    // Which row holds depends on a parameter; and an id of the tenant's own has no scope before it.
+    // A parameter decides which row holds, and an id of the tenant itself has no scope before it.
     for (verb, path, action) in [
         ("POST", "/subscriptions/s/providers/Microsoft.App/register", "Microsoft.App/register/action"),
         ("POST", "/subscriptions/s/providers/Microsoft.Storage/register", "Microsoft.Storage/register/action"),
@@ -60,10 +60,10 @@ fn actions_are_found(files: &[Value]) -> Result<(), String> {
     let basis =
         |verb: &str, path: &str| list.actions(verb, &format!("{GROUP}{path}")).map(|rows| rows[0].basis.clone());
     if basis("GET", "/providers/Microsoft.App/containerApps/a") != Some(Basis::Published) {
-        complaints.push("a row of the published data is not told as such".to_owned());
+        complaints.push("a published row is not marked as such".to_owned());
     }
     if basis("PUT", "") != Some(Basis::Derived("dataset".to_owned())) {
-        complaints.push("a derived row is not told as such".to_owned());
+        complaints.push("a derived row is not marked as such".to_owned());
     }
     oracle::verdict(complaints)
 }
@@ -137,7 +137,7 @@ fn links_are_found(files: &[Value]) -> Result<(), String> {
     oracle::verdict(complaints.collect())
 }
 
-/// Each path, filled in, leads back to its row: no other comes nearer.
+/// Each path, filled in, leads back to its own row: no other is nearer.
 fn every_row_is_found(files: &[Value]) -> Result<(), String> {
     let list = Actions::from_json(&files[0]);
     let rows = files[0]["routes"].as_array().unwrap();

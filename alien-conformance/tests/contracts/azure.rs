@@ -1,4 +1,4 @@
-//! The descriptions of Azure's providers.
+//! Tests of the descriptions of Azure's providers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ fn right_requests_pass(files: &[Value]) -> Result<(), String> {
             "Microsoft.Resources/ResourceGroups.List",
             ("GET", "/subscriptions/s/resourceGroups?api-version=2025-04-01&$top=5&$filter=tagName eq 'a'", None),
         ),
-        // Nothing is said of the case of letters.
+        // The descriptions say nothing about case.
         (
             "Microsoft.Resources/ResourceGroups.Get",
             ("GET", "/Subscriptions/s/resourcegroups/acme?api-version=2025-04-01", None),
@@ -133,7 +133,7 @@ fn right_requests_pass(files: &[Value]) -> Result<(), String> {
                 Some(json!({})),
             ),
         ),
-        // The table service takes a table without a body.
+        // The table service accepts a table without a body.
         (
             "Microsoft.Storage/Tables.TableCreate",
             (
@@ -224,9 +224,9 @@ fn mistakes_are_caught(files: &[Value]) -> Result<(), String> {
             "`properties.subject` of the body is required",
             ("PUT", federation, Some(json!({"properties": {"issuer": "i", "audiences": ["a"]}}))),
         ),
-        ("the body is no object", ("PUT", app, Some(json!(["location"])))),
+        ("the body is not an object", ("PUT", app, Some(json!(["location"])))),
         (
-            "Microsoft.App/ContainerApps.Delete: it has no body",
+            "Microsoft.App/ContainerApps.Delete: it takes no body",
             ("DELETE", app, Some(json!({"location": "westeurope"}))),
         ),
         (
@@ -239,7 +239,7 @@ fn mistakes_are_caught(files: &[Value]) -> Result<(), String> {
             "there is no provider `microsoft.apps`",
             ("GET", "~/Microsoft.Apps/containerApps/api?api-version=2025-07-01", None),
         ),
-        // A scope must be something: its type, and one resource of it.
+        // A scope needs both a type and one resource of it.
         (
             "no operation has the path",
             (
@@ -281,7 +281,8 @@ fn statuses(files: &[Value]) -> Result<(), String> {
     }
     for status in [201, 202, 204, 302] {
         let said = contracts.check_status(&put, status);
-        let expected = format!("Microsoft.ServiceBus/Queues.CreateOrUpdate: it does not answer {status}: [200]");
+        let expected =
+            format!("Microsoft.ServiceBus/Queues.CreateOrUpdate: {status} is not one of its statuses: [200]");
         if said != Err(expected) {
             complaints.push(format!("{status}: {said:?}"));
         }
@@ -289,7 +290,7 @@ fn statuses(files: &[Value]) -> Result<(), String> {
     oracle::verdict(complaints)
 }
 
-/// Each path, filled in, leads back to its operation, or to another of the very same path: a group is also a scope.
+/// Each path, filled in, leads back to its operation, or to another with the same path: a group is also a scope.
 fn every_path_routes(files: &[Value]) -> Result<(), String> {
     let contracts = Contracts::from_json(&files[0]);
     let mut named = BTreeMap::<(&str, String), BTreeSet<String>>::new();
@@ -333,7 +334,7 @@ fn filled_path(template: &str) -> String {
     path
 }
 
-/// A body of nothing but what is required.
+/// A body with only what is required.
 fn filled_body(required: &Value) -> Value {
     let mut body = json!({});
     for name in oracle::texts(required) {

@@ -1,4 +1,4 @@
-//! Google's descriptions.
+//! Tests of Google's descriptions.
 
 use alien_conformance::contracts::gcp::{Contracts, FILE};
 use alien_conformance::oracle::{self, OracleTest};
@@ -195,7 +195,7 @@ fn mistakes_are_caught(files: &[Value]) -> Result<(), String> {
             "`template.containers` is a list",
             ("POST", service, Some(json!({"template": {"containers": {"image": "i"}}}))),
         ),
-        ("`template` is no object", ("POST", service, Some(json!({"template": "t"})))),
+        ("`template` is not an object", ("POST", service, Some(json!({"template": "t"})))),
         ("`invokerIamDisabled` is a boolean", ("POST", service, Some(json!({"invokerIamDisabled": "false"})))),
         (
             "`template.scaling.minInstanceCount` is a integer:int32",
@@ -238,7 +238,7 @@ fn mistakes_are_caught(files: &[Value]) -> Result<(), String> {
             ("PUT", "/v1/projects/p/topics/t:publish", Some(json!({}))),
         ),
         ("no method has the path `/v1/projects/p/topic/t`", ("PUT", "/v1/projects/p/topic/t", Some(json!({})))),
-        ("it has no body", ("DELETE", topic, Some(json!({"name": "t"})))),
+        ("it takes no body", ("DELETE", topic, Some(json!({"name": "t"})))),
     ];
     let complaints = mistakes.iter().filter_map(|(expected, request)| match check(&contracts, request) {
         Ok(method) => Some(format!("{expected}: nothing is said, it is taken for {method}")),
@@ -248,7 +248,7 @@ fn mistakes_are_caught(files: &[Value]) -> Result<(), String> {
     oracle::verdict(complaints.collect())
 }
 
-/// Operations of Cloud Run and of Cloud Logging have the same path.
+/// Cloud Run and Cloud Logging have operations with the same path.
 fn a_hint_narrows_to_one_api(files: &[Value]) -> Result<(), String> {
     let contracts = Contracts::from_json(&files[0]);
     let path = "/v2/projects/p/locations/l/operations/o";
@@ -266,12 +266,12 @@ fn a_hint_narrows_to_one_api(files: &[Value]) -> Result<(), String> {
     }
     let unknown = contracts.check_in("pubsubb", "GET", path, &[], None);
     if !unknown.is_err_and(|problems| problems[0].contains("no description of the API `pubsubb`")) {
-        complaints.push("an API that is not there is not named".to_owned());
+        complaints.push("an unknown API is not named".to_owned());
     }
     oracle::verdict(complaints)
 }
 
-/// The flat form of each path has one segment per parameter: filled in, it must lead back to its method.
+/// The flat form of each path has one segment per parameter. Filled in, it must lead back to its method.
 fn every_path_routes(files: &[Value]) -> Result<(), String> {
     let contracts = Contracts::from_json(&files[0]);
     let mut complaints = Vec::new();

@@ -1,7 +1,7 @@
-//! The checkers of recorded requests: right ones pass, and each kind of mistake is caught by its name. Where the
-//! descriptions are not there, the tests are reported as ignored.
+//! Tests of the checkers of recorded requests: correct requests pass, and each kind of mistake is reported by name.
+//! Without the descriptions, the tests are reported as ignored.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test reports failures by panicking")]
 
 mod arm;
 mod azure;
@@ -17,7 +17,7 @@ fn main() {
 /// A verb, a path with its query, and a body.
 type Request = (&'static str, &'static str, Option<Value>);
 
-/// The path and the query of what was asked for.
+/// Splits a target into its path and its decoded query.
 fn parts(target: &str) -> (&str, Vec<(String, String)>) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -1,4 +1,4 @@
-//! Which file mentions what another one declares, and the circles that this makes.
+//! Which file mentions declarations of another, and the cycles that result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use syn::Item;
 
 use crate::source::{Crate, Target, mentions, uses};
 
-/// What a file mentions of another one: each thing, and the first line that does.
+/// The items of another file that a file mentions, each with the line that mentions it first.
 #[derive(Default)]
 pub(crate) struct Arrow {
     things: BTreeMap<String, usize>,
-    /// Whether more is done than to hand it on.
+    /// Whether it is used, and not only re-exported.
     is_used: bool,
 }
 
 pub(crate) type Arrows = BTreeMap<(String, String), Arrow>;
 
-/// Every arrow from the file that mentions to the file that declares.
+/// Every arrow from a mentioning file to the declaring file.
 pub(crate) fn arrows(source: &Crate) -> Arrows {
     let mut arrows = Arrows::new();
     for (module, inside) in source.modules.iter().enumerate() {
@@ -38,7 +38,7 @@ pub(crate) fn arrows(source: &Crate) -> Arrows {
             for found in uses(item) {
                 let targets = source.resolve(module, &found.path);
                 if found.is_reexport && found.name.is_none() {
-                    // Whoever hands on all that is in a module names all of it.
+                    // A glob re-export names everything in the module.
                     for target in &targets {
                         let Target::Module(at) = target else { continue };
                         for name in source.modules[*at].names.keys() {
@@ -55,9 +55,9 @@ pub(crate) fn arrows(source: &Crate) -> Arrows {
             mentions(item.to_token_stream(), &mut found);
             for mention in found {
                 let mut targets = source.resolve(module, &mention.path);
-                // A checker that loses its way would see no circles.
+                // A path that leads nowhere would hide cycles.
                 let (file, line, path) = (&inside.file, mention.line, mention.path.join("::"));
-                assert!(!targets.is_empty(), "{file}:{line}: where does `{path}` lead?");
+                assert!(!targets.is_empty(), "{file}:{line}: cannot resolve `{path}`");
                 if let (true, [name]) = (mention.is_macro, mention.path.as_slice()) {
                     targets.extend(source.textual_macro(module, name).map(Target::Item));
                 }
@@ -68,7 +68,7 @@ pub(crate) fn arrows(source: &Crate) -> Arrows {
     arrows
 }
 
-/// The circles, each as the arrows between its files.
+/// The cycles, each as the arrows between its files.
 pub(crate) fn circles(arrows: &Arrows) -> Vec<String> {
     let files: BTreeSet<&str> = arrows.keys().flat_map(|(from, to)| [from.as_str(), to]).collect();
     let reached: BTreeMap<&str, BTreeSet<&str>> = files.iter().map(|file| (*file, reach(arrows, file))).collect();
@@ -83,7 +83,7 @@ pub(crate) fn circles(arrows: &Arrows) -> Vec<String> {
         let within =
             arrows.iter().filter(|((from, to), _)| circle.contains(from.as_str()) && circle.contains(to.as_str()));
         let lines = within.map(|((from, to), arrow)| {
-            let only = if arrow.is_used { "" } else { " (handed on only)" };
+            let only = if arrow.is_used { "" } else { " (re-exported only)" };
             let things: Vec<String> = arrow.things.iter().map(|(thing, line)| format!("{thing}:{line}")).collect();
             format!("  {from} -> {to}{only}: {}", things.join(" "))
         });

@@ -1,11 +1,11 @@
-//! `macro_rules!`, expanded: what a macro declares is declared, and what it names is named.
+//! Expands `macro_rules!` macros, so that what they declare and mention is seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser as _};
 
-/// A macro by example, and the name that its `$crate` stands for.
+/// A declarative macro, and the crate that its `$crate` stands for.
 #[derive(Clone)]
 pub(crate) struct Macro {
     home: String,
@@ -22,12 +22,12 @@ impl Macro {
         Self { home: home.to_owned(), rules }
     }
 
-    /// The same, for other crates.
+    /// The same macro, as other crates see it.
     pub(crate) fn of_crate(&self, name: &str) -> Self {
         Self { home: name.to_owned(), rules: self.rules.clone() }
     }
 
-    /// What an invocation declares; all of it is said to stand where the invocation does.
+    /// Expands an invocation. The result gets the span of the invocation.
     pub(crate) fn expand(&self, input: TokenStream, at: Span) -> Option<TokenStream> {
         let input: Vec<TokenTree> = input.into_iter().collect();
         self.rules.iter().find_map(|[pattern, body]| {
@@ -46,7 +46,7 @@ enum Bound {
 
 type Bindings = BTreeMap<String, Bound>;
 
-/// Takes what a pattern matches from the front of the input; gives the rest.
+/// Matches a pattern at the front of the input, and returns the rest.
 fn take<'i>(mut pattern: &[TokenTree], mut input: &'i [TokenTree], bound: &mut Bindings) -> Option<&'i [TokenTree]> {
     use TokenTree as T;
     loop {
@@ -98,7 +98,7 @@ fn take<'i>(mut pattern: &[TokenTree], mut input: &'i [TokenTree], bound: &mut B
     }
 }
 
-/// One more time of a repetition: what it binds, and what is left.
+/// Matches a repetition once more: returns what it binds, and the rest.
 fn again<'i>(
     inner: &[TokenTree],
     separator: Option<&TokenTree>,
@@ -114,7 +114,7 @@ fn after<'i>(token: &TokenTree, input: &'i [TokenTree]) -> Option<&'i [TokenTree
     input.split_first().filter(|(first, _)| first.to_string() == token.to_string()).map(|(_, left)| left)
 }
 
-/// What follows `$(…)`: a separator or none, and `*`, `+` or `?`.
+/// Parses what follows `$(…)`: an optional separator, and `*`, `+` or `?`.
 fn repetition(rest: &[TokenTree]) -> Option<(Option<&TokenTree>, char, &[TokenTree])> {
     let operator = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => Some(punct.as_char()).filter(|letter| "*+?".contains(*letter)),
@@ -143,7 +143,7 @@ fn variables(tokens: &[TokenTree]) -> BTreeSet<String> {
     names
 }
 
-/// How many tokens a fragment takes.
+/// Counts the tokens that a fragment matches.
 fn length(fragment: &str, input: &[TokenTree]) -> Option<usize> {
     fn parsed<T: Parse>(input: ParseStream<'_>) -> syn::Result<usize> {
         T::parse(input)?;
@@ -160,12 +160,12 @@ fn length(fragment: &str, input: &[TokenTree]) -> Option<usize> {
         "block" => parsed::<syn::Block>.parse2(stream),
         "expr" => parsed::<syn::Expr>.parse2(stream),
         "meta" => parsed::<syn::Meta>.parse2(stream),
-        _ => panic!("a macro takes a `{fragment}`: say in expand.rs how it is parsed"),
+        _ => panic!("a macro takes a `{fragment}`: add to expand.rs how to parse it"),
     };
     Some(input.len() - left.ok()?)
 }
 
-/// A macro's body, with what is bound.
+/// Transcribes a macro's body with the bindings.
 fn write(mut body: &[TokenTree], bound: &Bindings, home: &str) -> TokenStream {
     use TokenTree as T;
     let mut out = TokenStream::new();

@@ -1,4 +1,4 @@
-//! The public face of a crate: what others can name, and which foreign types they must know for it.
+//! The public API of a crate: what others can name, and which foreign types they need for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use syn::{Fields, Generics, ImplItem, Item, TraitItem, Type};
 
 use crate::source::{Crate, Declared, Name, Target, is_public, mentions, named};
 
-/// All that is reachable by a path from the root, by every path.
+/// Everything reachable by a path from the root, with all its paths.
 pub(crate) struct Face<'c> {
     source: &'c Crate,
     paths: BTreeMap<Target, BTreeSet<String>>,
 }
 
-/// What belongs to a public thing: a line of the list, and the tokens of its signature.
+/// A member of a public item: its line in the list, and the tokens of its signature.
 struct Member {
     kind: &'static str,
     name: String,
@@ -62,7 +62,7 @@ impl<'c> Face<'c> {
     fn reach(&mut self, target: Target, path: String, above: &mut Vec<usize>) {
         let is_public = match &target {
             Target::Module(at) => self.source.modules[*at].is_public,
-            // A macro is exported at the root only.
+            // A macro is exported only at the root.
             Target::Item(declared) => named(self.source.item(*declared))
                 .is_some_and(|(kind, _, is_public)| is_public && (kind != "macro" || !path.contains("::"))),
             Target::Foreign(_) => true,
@@ -76,14 +76,14 @@ impl<'c> Face<'c> {
         self.paths.entry(target).or_default().insert(path);
     }
 
-    /// The paths of each thing that is reachable outside a module: one thing is an entry, however many paths it has.
+    /// The paths of each item reachable outside a module: one entry per item, however many paths it has.
     pub(crate) fn outside(&self, module: &str) -> Vec<Vec<&str>> {
         let is_outside = |path: &&str| path.split("::").next() != Some(module);
         let things = self.paths.values().map(|paths| paths.iter().map(String::as_str).filter(is_outside).collect());
         things.filter(|paths: &Vec<&str>| !paths.is_empty()).collect()
     }
 
-    /// One line each, by path.
+    /// One line per item, by path.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (target, paths) in &self.paths {
@@ -113,7 +113,7 @@ impl<'c> Face<'c> {
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// The types of other crates in public signatures, and where.
+    /// The types of other crates in public signatures, and where they occur.
     pub(crate) fn foreign(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         let mut add = |foreign: &[String], at: &str| {
@@ -146,7 +146,7 @@ impl<'c> Face<'c> {
         for target in found.iter().flat_map(|mention| self.source.resolve(module, &mention.path)) {
             match &target {
                 Target::Foreign(path) if is_foreign(path) => add(path),
-                // A private alias hides what it stands for from a reader, not from a caller.
+                // A private alias hides its type from a reader, but not from a caller.
                 Target::Item(declared) if !self.paths.contains_key(&target) => {
                     if let Item::Type(alias) = self.source.item(*declared) {
                         self.foreign_in(declared.0, alias.ty.to_token_stream(), add);
@@ -157,7 +157,7 @@ impl<'c> Face<'c> {
         }
     }
 
-    /// A thing itself, without a name, and what is public in it.
+    /// The item itself, without a name, and its public members.
     fn members(&self, declared: Declared) -> Vec<Member> {
         let mut members = Vec::new();
         let mut add = |kind, name: String, module, signature: &[&dyn ToTokens]| {
@@ -249,7 +249,7 @@ fn shortest(paths: &BTreeSet<String>) -> &str {
     paths.iter().min_by_key(|path| path.matches("::").count()).map_or("", String::as_str)
 }
 
-/// Parameters with their bounds, and what stands behind `where`.
+/// Parameters with their bounds, and the `where` clause.
 fn quote_generics(generics: &Generics) -> TokenStream {
     generics.params.to_token_stream().into_iter().chain(generics.where_clause.to_token_stream()).collect()
 }
@@ -258,7 +258,7 @@ fn types(fields: &Fields) -> TokenStream {
     fields.iter().flat_map(|field| field.ty.to_token_stream()).collect()
 }
 
-/// A type or trait of a crate that is neither Rust's own nor ours.
+/// Whether a path names a type or trait that is neither Rust's own nor ours.
 fn is_foreign(path: &[String]) -> bool {
     let [home, .., last] = path else { return false };
     let is_ours = home.starts_with("alien_") || ["std", "core", "alloc"].contains(&home.as_str());

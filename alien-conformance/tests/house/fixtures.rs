@@ -1,4 +1,4 @@
-//! The checkers checked, on small crates.
+//! Tests of the checkers, on small crates.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn a_circle_is_seen_between_a_parent_that_declares_and_its_child() {
         ("a.rs", "mod child; pub(crate) use child::Child; pub struct Thing;"),
         ("a/child.rs", "pub struct Child(\nsuper::Thing);"),
     ];
-    assert_circle(&files, &["a.rs -> a/child.rs (handed on only): Child:1", "a/child.rs -> a.rs: Thing:2"]);
+    assert_circle(&files, &["a.rs -> a/child.rs (re-exported only): Child:1", "a/child.rs -> a.rs: Thing:2"]);
 }
 
 #[test]

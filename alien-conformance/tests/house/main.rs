@@ -1,14 +1,14 @@
-//! The structure of the house, read from its sources: which file may know which, what a crate shows, and where a kind of
-//! resource or a cloud may be named.
+//! The structure of the workspace, read from its sources: which files may depend on which, what a crate exports, and
+//! where a kind of resource or a cloud may be named.
 //!
-//! What is read is what is built without tests, every feature on, macros by example expanded. What cannot be known without
-//! types, which method a call reaches, is not asked.
+//! The checks read what is built without tests, with every feature on and declarative macros expanded. They do not ask
+//! what needs type information, such as which method a call reaches.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
+    reason = "a test reports failures by panicking"
 )]
 
 mod circles;
@@ -37,13 +37,13 @@ fn no_two_files_need_each_other() {
     let mut found = String::new();
     for source in read_shown().into_iter().chain([read_cli("lib.rs")]) {
         for circle in circles::circles(&circles::arrows(&source)) {
-            found.push_str(&format!("\n{}/src: a circle of {circle}\n", source.name));
+            found.push_str(&format!("\n{}/src: a cycle of {circle}\n", source.name));
         }
     }
     assert!(
         found.is_empty(),
-        "files that need each other: move what both need into a file of its own, or turn an arrow round. After each arrow \
-         stand the things it is for, with the line that mentions them first.\n{found}"
+        "files that depend on each other: move what both need into its own file, or turn an arrow around. Each arrow \
+         lists the items it is for, with the line that mentions each first.\n{found}"
     );
 }
 
@@ -60,7 +60,7 @@ fn the_public_face_is_the_one_that_was_agreed_on() {
 fn the_core_shows_fewer_than_150_things_outside_its_adapter_module() {
     let core = read_core();
     let count = Face::of(&core).outside("adapter").len();
-    assert!(count < 150, "{count} public items outside `adapter`: make some private, or hand them to adapters only");
+    assert!(count < 150, "{count} public items outside `adapter`: make some private, or export them only to adapters");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn no_thing_of_the_core_has_two_paths_outside_its_adapter_module() {
     let face = Face::of(&core);
     let doubles: Vec<String> =
         face.outside("adapter").into_iter().filter(|paths| paths.len() > 1).map(|paths| paths.join(" = ")).collect();
-    assert!(doubles.is_empty(), "leave one path to each of these:\n{}", doubles.join("\n"));
+    assert!(doubles.is_empty(), "leave only one path to each of these:\n{}", doubles.join("\n"));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn the_core_has_two_public_modules() {
     let core = read_core();
     let lines = Face::of(&core).lines();
     let modules = lines.iter().filter_map(|line| line.strip_prefix("mod ")).filter(|path| !path.contains("::"));
-    assert_eq!(Vec::from_iter(modules), ["adapter", "memory"], "leave the others private");
+    assert_eq!(Vec::from_iter(modules), ["adapter", "memory"], "make the others private");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn foreign_types_in_public_signatures_are_the_ones_that_were_agreed_on() {
 fn no_match_goes_over_all_kinds() {
     let shown = read_shown();
     let kinds = variants(&shown[0], "Kind");
-    assert!(kinds.len() >= 6, "the kinds are the variants of `Kind`, and only {kinds:?} were found");
+    assert!(kinds.len() >= 6, "the kinds are the variants of `Kind`, but only {kinds:?} were found");
     let mut found = Vec::new();
     for source in &shown {
         let name = &source.name;
@@ -108,7 +108,7 @@ fn no_match_goes_over_all_kinds() {
             }
         }
     }
-    assert!(found.is_empty(), "what differs from kind to kind stands in the kind's own file:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "move what differs between kinds into the file of each kind:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -127,11 +127,11 @@ fn the_command_line_names_each_cloud_on_one_line_of_its_registry() {
     }
     let is_registered = |places: &BTreeSet<_>| places.len() == 1 && places.iter().all(|(file, _)| file == "clouds.rs");
     let wrong: Vec<_> = found.iter().filter(|(_, places)| !is_registered(places)).collect();
-    assert_eq!(found.len(), 3, "a cloud is not registered in clouds.rs: {found:#?}");
-    assert!(wrong.is_empty(), "say it of any cloud, through what is registered in clouds.rs: {wrong:#?}");
+    assert_eq!(found.len(), 3, "some cloud is not registered in clouds.rs: {found:#?}");
+    assert!(wrong.is_empty(), "do not name a cloud here; use what is registered in clouds.rs: {wrong:#?}");
 }
 
-/// The items of a crate and their files.
+/// The items of a crate, with their files.
 fn items(source: &Crate) -> impl Iterator<Item = (&str, &Item)> {
     source.modules.iter().flat_map(|module| module.items.iter().map(|item| (module.file.as_str(), item)))
 }
@@ -146,7 +146,8 @@ fn variants(source: &Crate, name: &str) -> Vec<String> {
     found.flatten().collect()
 }
 
-/// Every word of names and texts, in lower case: `of_gcp` and `OfGcp` are two. Comments have none.
+/// Passes on every word of identifiers and literals, in lower case: `of_gcp` and `OfGcp` are two words each. Comments
+/// are skipped.
 fn words(tokens: TokenStream, each: &mut dyn FnMut(&str, usize)) {
     let mut is_attribute = false;
     for token in tokens {
@@ -184,7 +185,7 @@ fn read_cli(root: &str) -> Crate {
     read(CLI, root, &[])
 }
 
-/// The core and the adapters, which know its macros.
+/// Reads the core and the adapters, which use its macros.
 fn read_shown() -> Vec<Crate> {
     let core = read_core();
     let adapters: Vec<Crate> = ADAPTERS.iter().map(|name| read(name, "lib.rs", &[&core])).collect();
@@ -200,11 +201,11 @@ fn sources(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")
 }
 
-/// Compares with a committed list; writes it instead where that is asked for.
+/// Compares with a committed list, or writes the list if `ALIEN_ACCEPT_LISTS` is 1.
 fn differs(list: &str, lines: &[String]) -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/house/lists").join(list);
     let found: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
-    assert_eq!(found.len(), lines.len(), "a line stands twice in {list}");
+    assert_eq!(found.len(), lines.len(), "a line occurs twice in {list}");
     if std::env::var_os("ALIEN_ACCEPT_LISTS").is_some_and(|accept| accept == "1") {
         fs::write(path, lines.join("\n") + "\n").unwrap();
         return None;
@@ -214,7 +215,6 @@ fn differs(list: &str, lines: &[String]) -> Option<String> {
     let gone = agreed.difference(&found).map(|line| format!("- {line}"));
     let new = found.difference(&agreed).map(|line| format!("+ {line}"));
     let difference: Vec<String> = gone.chain(new).collect();
-    let accept =
-        "if this is meant: ALIEN_ACCEPT_LISTS=1 cargo test -p alien-conformance --test house, and review the diff";
+    let accept = "if this is intended, run `ALIEN_ACCEPT_LISTS=1 cargo test -p alien-conformance --test house` and review the diff";
     (!difference.is_empty()).then(|| format!("{list} differs; {accept}\n{}", difference.join("\n")))
 }

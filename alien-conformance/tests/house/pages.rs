@@ -1,9 +1,9 @@
-//! The pages of the project lead where they say.
+//! The links between the project's pages lead to files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every page: those at the root, and those of a folder in it.
+/// Every page: those at the root, and those in a folder at the root.
 fn pages(root: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let folders = entries(root).into_iter().filter(|path| path.is_dir() && !path.ends_with("target"));
@@ -11,7 +11,7 @@ fn pages(root: &Path) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
-/// Where the links of a page lead, but for those to other sites and those within the page.
+/// The files that a page links to, without links to other sites or within the page.
 fn links(page: &str) -> impl Iterator<Item = &str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
     let files = targets.filter_map(|target| target.split('#').next());
@@ -33,6 +33,6 @@ fn links_between_pages_lead_to_files() {
             }
         }
     }
-    assert!(broken.is_empty(), "these lead nowhere:\n{}", broken.join("\n"));
-    assert!(seen > 10, "only {seen} links were seen");
+    assert!(broken.is_empty(), "these links lead nowhere:\n{}", broken.join("\n"));
+    assert!(seen > 10, "only {seen} links were found");
 }

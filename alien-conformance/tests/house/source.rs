@@ -1,4 +1,4 @@
-//! A crate's sources: its modules, what each declares and imports, and where a path leads.
+//! The sources of a crate: its modules, what each declares and imports, and where a path leads.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use syn::{Attribute, Item, Meta, Token, UseTree, Visibility};
 
 use crate::expand::Macro;
 
-/// A crate without its tests, every feature on.
+/// A crate without its tests, with every feature on.
 pub(crate) struct Crate {
     pub(crate) name: String,
     pub(crate) modules: Vec<Module>,
@@ -21,10 +21,10 @@ pub(crate) struct Crate {
 
 /// A module: a file, or a part of one.
 pub(crate) struct Module {
-    /// Below the folder of sources, as all files here.
+    /// Relative to the source folder, as all files here.
     pub(crate) file: String,
     pub(crate) is_public: bool,
-    /// What it declares, and what its macros do; of modules in it only that they are there.
+    /// What the module and its macros declare. For a nested module, only that it exists.
     pub(crate) items: Vec<Item>,
     pub(crate) names: BTreeMap<String, Vec<Name>>,
     pub(crate) globs: Vec<Import>,
@@ -44,7 +44,7 @@ pub(crate) struct Import {
     pub(crate) is_public: bool,
 }
 
-/// A declaration: its module, and its place there.
+/// A declaration: the index of its module, and its index there.
 pub(crate) type Declared = (usize, usize);
 
 /// Where a path leads.
@@ -52,12 +52,12 @@ pub(crate) type Declared = (usize, usize);
 pub(crate) enum Target {
     Module(usize),
     Item(Declared),
-    /// Out of the crate, or nowhere: a local name, a parameter, the prelude.
+    /// Outside the crate, or nowhere: a local name, a parameter, the prelude.
     Foreign(Vec<String>),
 }
 
 impl Crate {
-    /// Reads a crate from the file at its root. Macros of other crates come with `known`.
+    /// Reads a crate from its root file. `known` provides the macros of other crates.
     pub(crate) fn read(name: &str, root: &str, known: &[&Self], file: &dyn Fn(&str) -> Option<String>) -> Self {
         let foreign = known.iter().flat_map(|known| {
             known.macros.iter().map(|(name, found)| (name.clone(), found.of_crate(&known.name.replace('-', "_"))))
@@ -69,7 +69,7 @@ impl Crate {
         read
     }
 
-    /// What kind of thing a declaration is, and its name.
+    /// The kind and the name of a declaration.
     pub(crate) fn named(&self, (module, at): Declared) -> (&'static str, String) {
         named(self.item((module, at))).map(|(kind, name, _)| (kind, name)).unwrap_or_default()
     }
@@ -78,17 +78,17 @@ impl Crate {
         &self.modules[module].items[at]
     }
 
-    /// Where a path leads that stands in a module: to more than one thing where one name is of more than one kind.
+    /// Resolves a path in a module: to several targets if the name is in several namespaces.
     pub(crate) fn resolve(&self, module: usize, path: &[String]) -> Vec<Target> {
         self.follow(module, path, &mut Vec::new())
     }
 
-    /// What a name stands for in a module.
+    /// Looks up a name in a module.
     pub(crate) fn lookup(&self, module: usize, name: &str) -> Vec<Target> {
         self.look(module, name, &mut Vec::new())
     }
 
-    /// A macro that is in scope because a module around it declares it further up.
+    /// Finds a macro that is in textual scope: an enclosing module declares it earlier.
     pub(crate) fn textual_macro(&self, mut module: usize, name: &str) -> Option<Declared> {
         loop {
             let found = self.modules[module].names.get(name).into_iter().flatten().find_map(|name| match name {
@@ -102,7 +102,7 @@ impl Crate {
         }
     }
 
-    /// `within` are the imports that are being followed: none of them leads on to itself.
+    /// `within` are the imports being followed, so that none is followed twice.
     fn follow<'s>(&'s self, module: usize, path: &[String], within: &mut Vec<&'s Import>) -> Vec<Target> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let mut targets = match first.as_str() {
@@ -118,7 +118,7 @@ impl Crate {
             let next = targets.into_iter().flat_map(|target| match target {
                 Target::Module(at) if part == "super" => vec![Target::Module(self.modules[at].parent)],
                 Target::Module(at) => self.look(at, part, within),
-                // What is in a type, a variant or a function, stands with the type.
+                // What is inside a type, a variant or a function belongs to the type.
                 Target::Item(declared) => {
                     let holds = ["struct", "enum", "union", "trait", "type"].contains(&self.named(declared).0);
                     holds.then_some(target).into_iter().collect()
@@ -208,7 +208,7 @@ impl Crate {
             } else if let Some((kind, name, is_exported)) = named(&item) {
                 let declared = (module, self.modules[module].items.len());
                 if kind == "macro" && is_exported {
-                    // An exported macro stands at the root as well, wherever it is written.
+                    // An exported macro is also at the root, wherever it is declared.
                     self.modules[0].names.entry(name.clone()).or_default().push(Name::Item(declared));
                 }
                 if let (Item::Macro(found), true) = (&item, kind == "macro") {
@@ -248,7 +248,7 @@ impl Crate {
     }
 }
 
-/// What an item is, its name, and whether it is public.
+/// The kind of an item, its name, and whether it is public.
 pub(crate) fn named(item: &Item) -> Option<(&'static str, String, bool)> {
     let (kind, name, vis) = match item {
         Item::Struct(item) => ("struct", &item.ident, &item.vis),
@@ -272,18 +272,18 @@ pub(crate) const fn is_public(vis: &Visibility) -> bool {
     matches!(vis, Visibility::Public(_))
 }
 
-/// Something imported.
+/// An import.
 pub(crate) struct Use {
     pub(crate) path: Vec<String>,
-    /// Under which name; none for all that is there.
+    /// The name it gets, or `None` for a glob.
     pub(crate) name: Option<String>,
     pub(crate) is_public: bool,
-    /// Handed on to other modules.
+    /// Whether it is re-exported.
     pub(crate) is_reexport: bool,
     pub(crate) line: usize,
 }
 
-/// Every import in an item, in the bodies of functions too.
+/// Lists every import in an item, including those in function bodies.
 pub(crate) fn uses(item: &Item) -> Vec<Use> {
     struct Uses(Vec<Use>);
     impl<'a> Visit<'a> for Uses {
@@ -294,7 +294,7 @@ pub(crate) fn uses(item: &Item) -> Vec<Use> {
     impl Uses {
         fn flatten(&mut self, tree: &UseTree, mut path: Vec<String>, vis: &Visibility) {
             let mut add = |mut path: Vec<String>, last: Option<&syn::Ident>, name: Option<String>| {
-                // `self` in braces is what stands before them.
+                // `self` in braces names the path before them.
                 path.extend(last.filter(|last| *last != "self").map(ToString::to_string));
                 let name =
                     name.map(|name| if name == "self" { path.last().cloned().unwrap_or_default() } else { name });
@@ -329,7 +329,8 @@ pub(crate) struct Mention {
     pub(crate) line: usize,
 }
 
-/// Every path among tokens, in macros too: one name is a path as well. Imports are left out: see [`uses`].
+/// Collects every path among tokens, also inside macros; a single name is a path too. Imports are left out: see
+/// [`uses`].
 pub(crate) fn mentions(tokens: TokenStream, found: &mut Vec<Mention>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |at: usize, letter: char| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == letter);
@@ -357,7 +358,7 @@ pub(crate) fn mentions(tokens: TokenStream, found: &mut Vec<Mention>) {
             at += 3;
         }
         let before = |letter| start > 0 && is(start - 1, letter);
-        // A field or a method, but for the end of a range.
+        // A field or a method, unless the dots are the end of a range.
         let is_member = before('.') && !(start > 1 && is(start - 2, '.'));
         let is_rest = before(':') && start > 1 && colons(start - 2);
         let is_variable = before('$') && first != "crate";
@@ -391,7 +392,7 @@ fn without_tests(mut file: syn::File) -> Vec<Item> {
     file.items
 }
 
-/// Whether something is there when the crate is not built for its tests.
+/// Whether an item is in the crate when it is not built for tests.
 fn is_built(node: &impl ToTokens) -> bool {
     use syn::parse::Parser as _;
     let outer = |input: syn::parse::ParseStream<'_>| {
@@ -412,7 +413,7 @@ fn holds(condition: &Meta) -> bool {
     }
 }
 
-/// Every `match`, and every `matches!`, with the names that its patterns end in.
+/// Lists every `match` and `matches!`, with the last names of its patterns.
 pub(crate) fn matches_of(item: &Item) -> Vec<(usize, Vec<String>)> {
     struct Patterns(Vec<String>);
     impl<'a> Visit<'a> for Patterns {
@@ -423,7 +424,7 @@ pub(crate) fn matches_of(item: &Item) -> Vec<(usize, Vec<String>)> {
             self.0.push(pattern.ident.to_string());
             visit::visit_pat_ident(self, pattern);
         }
-        // What guards ask is no pattern.
+        // A guard is not a pattern.
         fn visit_expr(&mut self, _: &'a syn::Expr) {}
     }
     struct Matches(Vec<(usize, Vec<String>)>);

@@ -1,24 +1,24 @@
-//! Bodies held against schemas. The types of fields are written `string`, `integer:int32`, `enum(A|B)`, `[T]` for a list,
-//! `{T}` for a map, `#Schema`, `object`, and a `!` at the end of those that only the cloud writes.
+//! Checks bodies against schemas. The type of a field is written `string`, `integer:int32`, `enum(A|B)`, `[T]` for a
+//! list, `{T}` for a map, `#Schema` or `object`. A `!` at the end marks a field that only the cloud writes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-/// The schemas of an API by name; a nested object without a name of its own is listed as `Schema.field`, the items of a
+/// The schemas of an API by name. A nested object without its own name is listed as `Schema.field`, and the items of a
 /// list as `Schema.field[]`.
 #[derive(Debug)]
 pub struct Schemas(Map<String, Value>);
 
 impl Schemas {
-    /// From `{schema: {field: type}}`.
+    /// Reads `{schema: {field: type}}`.
     #[must_use]
     pub fn new(schemas: Map<String, Value>) -> Self {
         Self(schemas)
     }
 
-    /// What is wrong with a body: unknown fields, values of another type, fields that only the cloud writes. A schema
-    /// that is not listed is not checked.
+    /// Returns what is wrong with a body: unknown fields, values of the wrong type, fields that only the cloud writes.
+    /// A schema that is not listed is not checked.
     #[must_use]
     pub fn check(&self, schema: &str, body: &Value) -> Vec<String> {
         let mut problems = Vec::new();
@@ -29,7 +29,7 @@ impl Schemas {
     fn fields(&self, schema: &str, value: &Value, at: &str, problems: &mut Vec<String>) {
         let here = if at.is_empty() { "the body" } else { at };
         let Some(fields) = value.as_object() else {
-            problems.push(format!("`{here}` is no object, as `{schema}` is"));
+            problems.push(format!("`{here}` is not an object, but `{schema}` is"));
             return;
         };
         let Some(known) = self.0.get(schema).and_then(Value::as_object) else { return };
@@ -45,7 +45,7 @@ impl Schemas {
         }
     }
 
-    /// `inline` is where the schema of a nested object without a name is listed.
+    /// `inline` is the key under which the schema of an unnamed nested object is listed.
     fn value(&self, inline: &str, kind: &str, value: &Value, at: &str, problems: &mut Vec<String>) {
         // JSON's null is the default of any field: <https://protobuf.dev/programming-guides/json/>.
         if value.is_null() || kind == "any" {
@@ -77,7 +77,8 @@ impl Schemas {
     }
 }
 
-/// A value of a body. Google's Rust clients send the numbers of enums; of integers of 64 bits both forms are in use.
+/// Checks a scalar in a body. Google's Rust clients send enums as numbers, and 64-bit integers either as numbers or as
+/// strings.
 fn check_scalar(kind: &str, value: &Value) -> Result<(), String> {
     let is = match (kind.split_once([':', '(']).map_or(kind, |(base, _)| base), value) {
         ("boolean", Value::Bool(_)) => return Ok(()),
@@ -97,7 +98,7 @@ fn check_scalar(kind: &str, value: &Value) -> Result<(), String> {
     if is { Ok(()) } else { Err(format!("is a {kind}")) }
 }
 
-/// A value as text: of a query parameter, or in a body between quotes.
+/// Checks a scalar as text, from a query parameter or a JSON string.
 pub(super) fn check_text(kind: &str, text: &str) -> Result<(), String> {
     if let Some(words) = kind.strip_prefix("enum(").and_then(|words| words.strip_suffix(')')) {
         return if words.split('|').any(|word| word == text) || (text.parse::<i32>().is_ok() && !text.is_empty()) {
@@ -118,7 +119,7 @@ pub(super) fn check_text(kind: &str, text: &str) -> Result<(), String> {
         "string:date" => text.parse::<jiff::civil::Date>().is_ok(),
         "string:google-duration" => text.strip_suffix('s').is_some_and(|seconds| seconds.parse::<f64>().is_ok()),
         "string:google-fieldmask" => !text.is_empty() && !text.contains([' ', '/']),
-        // Formats that are not listed here are texts of any form.
+        // Formats that are not listed here are not checked.
         _ => true,
     };
     if is { Ok(()) } else { Err(format!("is a {kind}, not `{text}`")) }
