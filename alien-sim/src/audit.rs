@@ -1,4 +1,4 @@
-//! What was decided, and what was asked.
+//! The audit log: decisions and requests.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// How many decisions, and how many requests, are remembered: the oldest are forgotten first.
+/// How many decisions and how many requests are kept. The oldest are dropped first.
 pub(crate) const REMEMBERED: usize = 65_536;
 
-/// The newest of what happened, oldest first.
+/// The newest events, oldest first.
 #[derive(Debug)]
 pub(crate) struct Log<T>(VecDeque<T>);
 
@@ -36,28 +36,28 @@ impl<T: Clone> Log<T> {
     }
 }
 
-/// One question of who may do what, and its answer.
+/// A permission check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
-    /// When, by the emulator's clock.
+    /// The time by the emulator's clock.
     pub at: Timestamp,
-    /// Who asked: on Google Cloud `user:…`, `serviceAccount:…` or `allUsers`, on Azure an object id.
+    /// The caller: `user:…`, `serviceAccount:…` or `allUsers` on Google Cloud, an object id on Azure.
     pub principal: String,
     /// The method, such as `run.projects.locations.services.get` or `GET Microsoft.App/containerApps`.
     pub method: String,
-    /// Such as `run.services.get` or `Microsoft.App/containerApps/read`.
+    /// The permission, such as `run.services.get` or `Microsoft.App/containerApps/read`.
     pub permission: String,
     /// The full resource name, such as `//run.googleapis.com/projects/p/locations/l/services/s`, or the scope, such as
     /// `/subscriptions/s/resourceGroups/g`.
     pub resource: String,
-    /// The answer.
+    /// Whether it was allowed.
     pub allowed: bool,
     /// The binding or assignment that allowed it, or why none did.
     pub why: String,
 }
 
-/// One request that was routed to a method.
+/// A request that was routed to a method.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
@@ -69,11 +69,11 @@ pub struct Request {
     pub path: String,
     /// The query's parameters, decoded.
     pub query: Vec<(String, String)>,
-    /// The body as JSON, `null` without one; tokens, keys and assertions are taken out.
+    /// The body as JSON, or `null` without one. Tokens, keys and assertions are redacted.
     pub body: Value,
 }
 
-/// Parts of the names of fields whose texts are secret.
+/// Parts of the names of fields whose values are secret.
 const SECRET: &[&str] = &[
     "assertion",
     "token",
@@ -87,7 +87,7 @@ const SECRET: &[&str] = &[
     "onnectionString",
 ];
 
-/// Takes what is secret out of a body.
+/// Removes secrets from a body.
 pub(crate) fn redact(body: &mut Value) {
     match body {
         Value::Object(fields) => {

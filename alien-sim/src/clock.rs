@@ -1,11 +1,11 @@
-//! The time of an emulator.
+//! The clock of an emulator.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The machine's time, until it is stopped; and put forward by hand.
+/// A clock that follows the system clock until it is stopped, and can be advanced.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     stopped: Option<Timestamp>,
@@ -16,7 +16,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn now(&self) -> Timestamp {
         let now = self.stopped.map_or_else(Timestamp::now, |stopped| {
-            // What happens after something is later than that, though nothing takes any time.
+            // Each look is a little later, so that events stay in order on a stopped clock.
             stopped + Duration::from_micros(self.looks.fetch_add(1, Ordering::Relaxed))
         });
         now + self.ahead
@@ -26,7 +26,7 @@ impl Clock {
         self.ahead = self.ahead.saturating_add(duration);
     }
 
-    /// From now on only [`advance`](Self::advance) moves it, and each look, by a millionth of a second.
+    /// Stops the clock: only [`advance`](Self::advance) moves it, and each look moves it by a microsecond.
     pub(crate) fn stop(&mut self) {
         self.stopped.get_or_insert_with(Timestamp::now);
     }

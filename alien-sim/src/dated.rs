@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A value whose newest state takes effect only after a while.
+/// A value whose latest state takes effect after a delay.
 #[derive(Clone, Debug)]
 pub(crate) struct Dated<T> {
     pub(crate) latest: T,
-    /// Until when an earlier state is in effect, oldest first.
+    /// Earlier states with the time until which each is in effect, oldest first.
     past: Vec<(Timestamp, T)>,
 }
 

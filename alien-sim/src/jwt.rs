@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// A token, read but not yet verified.
+/// A parsed token, not yet verified.
 pub(crate) struct Jwt<'a> {
     pub(crate) header: Value,
     pub(crate) claims: Value,
@@ -17,14 +17,14 @@ pub(crate) struct Jwt<'a> {
 }
 
 impl fmt::Debug for Jwt<'_> {
-    /// Whoever holds the signature is whom the claims name.
+    /// Whoever holds the signature can act as the subject of the claims.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jwt").field("header", &self.header).finish_non_exhaustive()
     }
 }
 
 impl<'a> Jwt<'a> {
-    /// Reads a token; the problem in words.
+    /// Parses a token, or says what is wrong with it.
     pub(crate) fn parse(token: &'a str) -> Result<Self, &'static str> {
         let (signed, signature) = token.rsplit_once('.').ok_or("it has no signature")?;
         let (header, claims) = signed.split_once('.').ok_or("it has no claims")?;
@@ -38,8 +38,8 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// Whether it is signed with RS256 by a key of a set (<https://datatracker.ietf.org/doc/html/rfc7517>): the one that
-    /// its header names, or any if it names none.
+    /// Whether a key in a set (<https://datatracker.ietf.org/doc/html/rfc7517>) signed it with RS256: the key that its
+    /// header names, or any key if it names none.
     pub(crate) fn is_of_set(&self, keys: &Value) -> bool {
         let named = self.header.get("kid").and_then(Value::as_str).unwrap_or_default();
         let keys = keys.get("keys").and_then(Value::as_array).into_iter().flatten();
@@ -53,24 +53,24 @@ impl<'a> Jwt<'a> {
     }
 }
 
-/// The header or the claims, as a part of a token.
+/// Encodes the header or the claims as a part of a token.
 pub(crate) fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Text that nobody guesses.
+/// A random string that cannot be guessed.
 pub(crate) fn random() -> String {
     let bytes: [u8; 24] = std::array::from_fn(|_| fastrand::u8(..));
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token that reads as a JWT, and is verified by being known.
+/// A token in the form of a JWT, which is verified by looking it up.
 pub(crate) fn unsigned(claims: &Value) -> String {
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": "sim"});
     format!("{}.{}.{}", part(&header), part(claims), random())
 }
 
-/// The public half of a pair, as a member of a key set.
+/// The public key of a pair, as a member of a key set.
 pub(crate) fn public(pair: &KeyPair, kid: &str) -> Value {
     let key = pair.public_key();
     let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -1,8 +1,8 @@
-//! Control planes of clouds, emulated in memory, that enforce IAM.
+//! In-memory emulators of cloud control planes that enforce IAM.
 //!
-//! With the feature `gcp`, `gcp::Gcp` answers the REST APIs of Google Cloud that it models, and asks the emulated IAM about
-//! every request. With the feature `azure`, `azure::Azure` answers those of Microsoft Azure, and asks the emulated RBAC. Both are
-//! on by default; neither needs what the other is made of.
+//! With the feature `gcp`, `gcp::Gcp` serves the REST APIs of Google Cloud that it models, and checks every request
+//! with the emulated IAM. With the feature `azure`, `azure::Azure` serves those of Microsoft Azure, and checks every
+//! request with the emulated Azure RBAC. Both features are on by default, and neither needs the other's dependencies.
 
 #[cfg(any(feature = "azure", feature = "gcp"))]
 mod audit;

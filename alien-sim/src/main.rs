@@ -1,4 +1,4 @@
-//! `alien-sim gcp [--port N]` and `alien-sim azure [--port N]`: an emulated cloud until it is killed.
+//! `alien-sim gcp [--port N]` and `alien-sim azure [--port N]`: run an emulated cloud until the process is killed.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a standard error there is nobody to tell.
+            // If standard error is closed, nobody can be told.
             let _ = writeln!(io::stderr(), "alien-sim: {error}");
             ExitCode::FAILURE
         }
@@ -82,7 +82,7 @@ fn azure(runtime: &Runtime, port: u16) -> io::Result<()> {
     wait()
 }
 
-/// Says in one line what whoever started the program needs.
+/// Prints what a client needs, as one line of JSON.
 fn tell(line: &Value) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{line}")?;

@@ -1,22 +1,23 @@
-//! Fields that bodies may have, and the words of their enums: an unknown field is refused.
+//! Schemas of request bodies: the known fields, and the values of their enums. An unknown field is refused.
 //!
-//! A schema is a text: names; `name!` must be there; `name*` takes anything; `name{…}` an object, or a list or map of
-//! objects, of these fields; `name=A|B` an enum by its words, in the order of their numbers.
+//! A schema is a string of field names. `name!` is required; `name*` accepts anything; `name{…}` is an object with
+//! these fields, or a list or map of such objects; `name=A|B` is an enum with these values, in the order of their
+//! numbers.
 
 use serde_json::Value;
 
-/// Why a body is none of a schema. Each cloud says it in its own words.
+/// Why a body does not match a schema. Each cloud reports it in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// It is not an object, or what stands at this path is not; the body itself is at the empty path.
+    /// The body, or the value at this path, is not an object. The path of the body itself is empty.
     NotAnObject(String),
-    /// A field is not known in what stands at this path.
+    /// The object at this path has an unknown field.
     Unknown { name: String, within: String },
-    /// A number or a word is not a value of the enum at this path.
+    /// A number or string is not a value of the enum at this path.
     NotAWord { at: String, value: String },
-    /// An object stands where a plain value belongs.
+    /// An object is at this path instead of a plain value.
     Misplaced(String),
-    /// A field that must be there is not.
+    /// A required field is missing.
     Missing(String),
 }
 
@@ -29,11 +30,11 @@ struct Field<'a> {
     inner: Option<Vec<Field<'a>>>,
 }
 
-/// Checks a body and writes the enums that came as numbers as words.
+/// Checks a body, and replaces enum numbers with their names.
 ///
 /// # Errors
 ///
-/// A field that the schema does not have, by its path.
+/// If the body does not match, with the path of the problem.
 pub(crate) fn check(schema: &str, body: &mut Value) -> Result<(), Problem> {
     if body.is_null() {
         return Ok(());
@@ -115,7 +116,7 @@ fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Probl
     }
 }
 
-/// Whether a schema has a field of this name, at its top.
+/// Whether a schema has a top-level field of this name.
 #[cfg(feature = "gcp")]
 pub(crate) fn has(schema: &str, name: &str) -> bool {
     let mut rest = schema;

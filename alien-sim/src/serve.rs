@@ -1,4 +1,4 @@
-//! A listener on loopback, and the thread that answers there.
+//! A listener on the loopback interface, and its thread.
 
 use std::fmt;
 use std::io;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// A server with a thread of its own, so that it answers whatever the runtime of its user does. It ends when this is
-/// dropped.
+/// A server with its own thread, so that it answers even while the caller's runtime is blocked. It stops when this
+/// value is dropped.
 pub(crate) struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -24,17 +24,17 @@ impl fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A receiver that is gone has stopped already.
+        // If the receiver is gone, the server has already stopped.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// A listener on a port of 127.0.0.1; 0 is any free one.
+/// Listens on a port of 127.0.0.1. Port 0 picks a free one.
 ///
 /// # Errors
 ///
-/// The port is taken.
+/// If the port is taken.
 pub(crate) fn listen(port: u16) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     listener.set_nonblocking(true)?;
@@ -42,11 +42,11 @@ pub(crate) fn listen(port: u16) -> io::Result<std::net::TcpListener> {
 }
 
 impl Server {
-    /// Answers whoever connects, each connection by a task of `connection`.
+    /// Serves each connection in a task of `connection`.
     ///
     /// # Errors
     ///
-    /// No thread is to be had.
+    /// If no thread can be started.
     pub(crate) fn start<C, F>(name: &str, listener: std::net::TcpListener, connection: C) -> io::Result<Self>
     where
         C: Fn(TcpStream) -> F + Send + 'static,
@@ -56,7 +56,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async {
-                // Inside of the runtime, registering a socket that is bound does not fail but for want of descriptors.
+                // Within the runtime, registering a bound socket fails only without file descriptors.
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
                     () = accept(listener, connection) => {}
@@ -75,7 +75,7 @@ where
 {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: let some be closed.
+            // Most likely out of file descriptors: wait for some to be closed.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };

@@ -1,6 +1,6 @@
 //! Percent-encoding: <https://datatracker.ietf.org/doc/html/rfc3986#section-2.1>.
 
-/// Undoes percent-encoding; what is not UTF-8 is replaced.
+/// Decodes percent-encoding, replacing what is not UTF-8.
 pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -18,7 +18,7 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The parameters of a query, or of a form.
+/// Parses the parameters of a query or a form.
 pub(crate) fn query(text: &str) -> Vec<(String, String)> {
     text.split('&')
         .filter(|pair| !pair.is_empty())

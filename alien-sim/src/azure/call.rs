@@ -1,4 +1,4 @@
-//! One request of Azure Resource Manager on its way: routed, authenticated, authorised, done, answered.
+//! How a request of Azure Resource Manager is handled: routed, authenticated, authorised, executed and answered.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -19,9 +19,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) verb: &'a str,
     /// The path and the query, encoded.
     pub(crate) target: &'a str,
-    /// The caller by his bearer token, or why he is none.
+    /// The caller's bearer token, if the request has one.
     pub(crate) bearer: Option<&'a str>,
-    /// The header of that name, empty without one.
+    /// The header of that name, or empty.
     pub(crate) if_match: &'a str,
     pub(crate) if_none_match: &'a str,
     pub(crate) body: Bytes,
@@ -46,7 +46,7 @@ impl Answer {
         Self { status, ..Self::default() }
     }
 
-    /// A list that fits on a page: `{"value": […]}`.
+    /// A list that fits on one page: `{"value": […]}`.
     pub(crate) fn list(items: Vec<Value>) -> Self {
         Self::json(200, &json!({"value": items}))
     }
@@ -71,29 +71,29 @@ impl From<Fail> for Answer {
     }
 }
 
-/// Does a method.
+/// Executes a method.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Result<Answer, Fail>;
 
-/// What a method that is done knows of the request.
+/// What a handler knows about the request.
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) caller: &'a Caller,
     pub(crate) route: &'a Route,
-    /// The id that the path names, as it was asked: of a list, of what the list is in; of an action, of what acts. For a
-    /// PUT it is the id of what is written.
+    /// The id that the path names: for a list, the id of its parent; for an action, the id of the resource that it acts
+    /// on; for a PUT, the id of the resource to write.
     pub(crate) id: String,
     pub(crate) query: Vec<(String, String)>,
-    /// Checked by the row's schema; null without one. `id`, `name`, `type` and `systemData` are taken out.
+    /// The body, checked against the row's schema, or null. `id`, `name`, `type` and `systemData` are removed.
     pub(crate) body: Value,
     if_match: &'a str,
     if_none_match: &'a str,
 }
 
-/// The audiences of tokens for Azure Resource Manager, with and without the slash at the end:
+/// The audiences of tokens for Azure Resource Manager, with and without the trailing slash:
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/control-plane-and-data-plane>.
 pub(crate) const AUDIENCES: &[&str] = &["https://management.azure.com", "https://management.core.windows.net"];
 
-/// A text in a body.
+/// Reads a string from a body. Empty if it is missing.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
@@ -105,8 +105,8 @@ pub(crate) fn set(body: &mut Value, field: &str, value: impl Into<Value>) {
     }
 }
 
-/// Writes a JSON merge patch (<https://datatracker.ietf.org/doc/html/rfc7396>) into a body: null takes away, objects are
-/// merged, all else is replaced.
+/// Applies a JSON merge patch (<https://datatracker.ietf.org/doc/html/rfc7396>) to a body: null removes a field,
+/// objects are merged, everything else is replaced.
 pub(crate) fn merge(into: &mut Value, patch: &Value) {
     let Value::Object(fields) = patch else {
         *into = patch.clone();
@@ -128,13 +128,13 @@ pub(crate) fn merge(into: &mut Value, patch: &Value) {
 /// The status codes with which a provider answers a PUT or PATCH.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Codes {
-    /// It was not there, and is done.
+    /// Created at once.
     pub(crate) made: u16,
-    /// It was there, and is done.
+    /// Updated at once.
     pub(crate) changed: u16,
-    /// It was not there, and will be done.
+    /// Creation accepted, done later.
     pub(crate) making: u16,
-    /// It was there, and will be done.
+    /// Update accepted, done later.
     pub(crate) changing: u16,
 }
 
@@ -148,32 +148,33 @@ impl Call<'_> {
         self.route.parameter(name)
     }
 
-    /// A parameter of the query, empty without one.
+    /// A query parameter, or empty.
     pub(crate) fn query(&self, name: &str) -> &str {
         self.query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 
-    /// A text of the body.
+    /// Reads a string from the request's body.
     pub(crate) fn text(&self, pointer: &str) -> String {
         text(&self.body, pointer)
     }
 
-    /// The last segment of the id: the name of what is written.
+    /// The last segment of the id: the name of the resource to write.
     pub(crate) fn name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The `type` of what the path names, such as `Microsoft.App/containerApps`.
+    /// The type of the resource that the path names, such as `Microsoft.App/containerApps`.
     pub(crate) fn kind(&self) -> String {
         self.route.key.split_once(' ').map_or("", |(_, kind)| kind).to_owned()
     }
 
-    /// Asks for an action that depends on what the request says.
+    /// Checks an action that is needed because of what the request contains.
     pub(crate) fn require(&mut self, action: &str, scope: &str) -> Result<(), Fail> {
         self.state.authorise(self.caller, self.route.key, action, scope)
     }
 
-    /// The body of a resource with this in it: `id`, `name`, `type`, and `location` and `tags` of the request.
+    /// The body of a resource with these properties, its `id`, `name` and `type`, and the request's `location` and
+    /// `tags`.
     pub(crate) fn resource(&self, properties: Value) -> Value {
         let mut body = json!({"id": self.id, "name": self.name(), "type": self.kind()});
         for field in ["location", "tags"] {
@@ -185,11 +186,11 @@ impl Call<'_> {
         body
     }
 
-    /// Checks `If-Match` and `If-None-Match: *` against the etag of what is there, if anything is.
+    /// Checks `If-Match` and `If-None-Match: *` against the etag of the existing resource, if any.
     ///
     /// # Errors
     ///
-    /// 412 `PreconditionFailed`.
+    /// 412 `PreconditionFailed` if a condition is not met.
     pub(crate) fn precondition(&self, etag: Option<&str>) -> Result<(), Fail> {
         let bare = |etag: &str| etag.trim_matches('"').to_owned();
         let is_met = match etag {
@@ -203,12 +204,13 @@ impl Call<'_> {
         Err(Fail::new(412, "PreconditionFailed", "The condition that the request names by its etag is not met."))
     }
 
-    /// Writes what the path names and answers as a provider does: done at once, or by an operation if the emulator is set
-    /// to take its time and the provider has one. `properties.provisioningState` is set if `lro` is given.
+    /// Writes the resource that the path names, and answers as the provider does: at once, or with an asynchronous
+    /// operation if the emulator is set to delay operations and the provider has one. `properties.provisioningState` is
+    /// set if `lro` is given.
     ///
     /// # Errors
     ///
-    /// `InvalidResourceLocation`: it is elsewhere.
+    /// `InvalidResourceLocation` if the resource exists in another location.
     pub(crate) fn write(&mut self, mut body: Value, codes: Codes, lro: Option<&Lro>) -> Result<Answer, Fail> {
         let id = self.id.clone();
         if let Ok(known) = self.state.thing(&id) {
@@ -230,7 +232,7 @@ impl Call<'_> {
                     format!("The resource '{id}' is being deleted: write it when it is gone."),
                 ));
             }
-            // The case in which it was first written stays.
+            // The id keeps the case in which it was first written.
             let (id, name) = (text(&known.body, "/id"), text(&known.body, "/name"));
             set(&mut body, "id", id);
             set(&mut body, "name", name);
@@ -253,12 +255,13 @@ impl Call<'_> {
         Ok(answer)
     }
 
-    /// Deletes what the path names, with what is in it: 204 if nothing is there, else `done`; or 202 by an operation if
-    /// the emulator is set to take its time and the provider has one.
+    /// Deletes the resource that the path names, with everything in it. Answers 204 if it does not exist, or else
+    /// `done`; or 202 with an asynchronous operation if the emulator is set to delay operations and the provider has
+    /// one.
     ///
     /// # Errors
     ///
-    /// None now; a provider refuses before it asks for this.
+    /// None at present. A provider refuses before it calls this.
     pub(crate) fn delete(&mut self, done: u16, lro: Option<&Lro>) -> Result<Answer, Fail> {
         let id = self.id.clone();
         if self.state.thing(&id).is_err() {
@@ -279,7 +282,7 @@ impl Call<'_> {
 ///
 /// # Errors
 ///
-/// 404: nothing is there.
+/// 404 if the resource does not exist.
 pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::json(200, &call.state.thing(&call.id)?.shown(call.now())))
 }
@@ -340,7 +343,7 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
     }
     if method.body != "*" {
         if let Some(members) = body.as_object_mut().filter(|_| matches!(ask.verb, "PUT" | "PATCH")) {
-            // What only answers have may come back with a body that was read.
+            // A client may send back a body that it read, with the fields that only answers have.
             for name in ["id", "name", "type", "systemData"] {
                 members.remove(name);
             }
@@ -376,7 +379,8 @@ impl Route {
             ));
         };
         let own = self.method.versions;
-        // Registering is Resource Manager's: <https://learn.microsoft.com/rest/api/resources/providers/register>.
+        // Resource Manager itself handles registration:
+        // <https://learn.microsoft.com/rest/api/resources/providers/register>.
         let of = if self.key.ends_with("/register") { &provider::resources::PROVIDER } else { self.provider };
         let versions = if own.is_empty() { of.versions } else { own };
         if versions.iter().any(|known| known.eq_ignore_ascii_case(asked)) {

@@ -1,20 +1,20 @@
-//! A refusal as Azure Resource Manager answers it:
+//! Errors in the form of Azure Resource Manager:
 //! <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>.
 
 use serde_json::{Value, json};
 
 use crate::schema::Problem;
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fail {
     /// The HTTP status code.
     pub(crate) status: u16,
-    /// In Azure's words, such as `ResourceNotFound`.
+    /// The error code in Azure's words, such as `ResourceNotFound`.
     pub(crate) code: String,
-    /// For people.
+    /// The message for people.
     pub(crate) message: String,
-    /// For how many seconds a throttled caller should wait.
+    /// How many seconds a throttled caller should wait.
     pub(crate) retry_after: Option<u32>,
 }
 
@@ -38,7 +38,7 @@ impl Fail {
         Self::new(409, code, message)
     }
 
-    /// 404 of a resource by its id, with what Azure says of one of its kind.
+    /// 404 for a resource, by its id, with the code that Azure uses for its type.
     pub(crate) fn missing(id: &str) -> Self {
         let segments: Vec<&str> = id.split('/').skip(1).collect();
         match segments.as_slice() {
@@ -60,7 +60,7 @@ impl Fail {
         }
     }
 
-    /// 404 of what a nested resource is in.
+    /// 404 for the missing parent of a nested resource.
     pub(crate) fn parentless(id: &str) -> Self {
         Self::new(
             404,
@@ -74,7 +74,7 @@ impl Fail {
         Self::new(501, "NotImplemented", message)
     }
 
-    /// A refusal by its code, for failures that a test asks for.
+    /// An error by its code, for failures that a test injects.
     pub(crate) fn with_code(code: &str) -> Self {
         let status = match code {
             "AuthorizationFailed" | "LinkedAuthorizationFailed" | "RequestDisallowedByPolicy" => 403,

@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! The handle that tests use.
 
 use std::fmt;
 use std::io;
@@ -19,9 +19,9 @@ use super::{server, tls};
 use crate::audit::{Decision, Request};
 use crate::serve::{self, Server};
 
-/// A Microsoft Azure on loopback, with one tenant; it ends when this is dropped.
+/// An emulated Microsoft Azure on the loopback interface, with one tenant. It stops when this value is dropped.
 ///
-/// It has a thread of its own, so it answers whatever the runtime of its user does.
+/// It runs on its own thread, so it answers even while the caller's runtime is blocked.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -51,39 +51,39 @@ impl fmt::Debug for Azure {
     }
 }
 
-/// An application that is registered in the tenant, with its service principal.
+/// An application registered in the tenant, with its service principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Application {
-    /// The client id, which asks for tokens.
+    /// The client id, used to request tokens.
     pub client_id: String,
-    /// The object id of the service principal, which is assigned roles.
+    /// The object id of the service principal, used in role assignments.
     pub principal: String,
 }
 
-/// What a test asks of its handle and cannot have is a mistake of the test.
-#[expect(clippy::panic, reason = "a handle of tests says what is wrong by panicking, as the tests themselves do")]
+/// A handle call that fails is a mistake in the test.
+#[expect(clippy::panic, reason = "a test handle reports failures by panicking, as tests do")]
 #[track_caller]
 fn must<T>(result: Result<T, Fail>) -> T {
     result.unwrap_or_else(|fail| panic!("{}: {}", fail.code, fail.message))
 }
 
 impl Azure {
-    /// Starts an emulator on any free port of 127.0.0.1, with a tenant and without a subscription.
+    /// Starts an emulator on a free port of 127.0.0.1, with a tenant but no subscription.
     ///
     /// # Errors
     ///
-    /// No port, no thread or no key is to be had.
+    /// If no port, thread or key is available.
     pub async fn start() -> io::Result<Self> {
         Self::start_on(0).await
     }
 
-    /// Starts an emulator on a port of 127.0.0.1; 0 is any free one.
+    /// Starts an emulator on a port of 127.0.0.1. Port 0 picks a free one.
     ///
     /// # Errors
     ///
-    /// The port is taken, or no thread or no key is to be had.
-    #[expect(clippy::unused_async, reason = "starting may come to wait, and tests are asynchronous")]
+    /// If the port is taken, or no thread or key is available.
+    #[expect(clippy::unused_async, reason = "starting may need to wait in future, and callers are asynchronous")]
     pub async fn start_on(port: u16) -> io::Result<Self> {
         let listener = serve::listen(port)?;
         let (certificate, acceptor) = tls::acceptor()?;
@@ -96,14 +96,14 @@ impl Azure {
         Ok(Self { shared, _server: server })
     }
 
-    /// Where everything answers, such as `https://127.0.0.1:40123`.
+    /// The URL of the emulator, such as `https://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> &str {
         self.shared.url()
     }
 
-    /// The certificate that the emulator shows, which signs itself, as PEM. It is for 127.0.0.1, localhost, and the hosts of
-    /// the data planes.
+    /// The emulator's self-signed certificate, as PEM. It is valid for 127.0.0.1, localhost, and the hosts of the data
+    /// planes.
     #[must_use]
     pub fn certificate(&self) -> &str {
         self.shared.certificate()
@@ -115,29 +115,29 @@ impl Azure {
         self.shared.tenant()
     }
 
-    /// Makes a subscription, with all resource providers registered; one that is there is left alone. Its id, such as
+    /// Creates a subscription with all resource providers registered, unless it exists. Returns its id, such as
     /// `/subscriptions/00000000-0000-0000-0000-000000000001`.
     pub fn subscription(&self, id: &str) -> String {
         self.shared.lock().make_subscription(id)
     }
 
-    /// Makes a resource group; one that is there is left alone. Its id.
+    /// Creates a resource group, unless it exists. Returns its id.
     ///
     /// # Panics
     ///
-    /// There is no such subscription.
+    /// If there is no such subscription.
     #[track_caller]
     pub fn resource_group(&self, subscription: &str, name: &str, location: &str) -> String {
         must(self.shared.lock().make_group(subscription, name, location))
     }
 
-    /// A new user of the tenant, such as `ada@example.com`; the object id.
+    /// Creates a user in the tenant, such as `ada@example.com`, and returns the object id.
     #[must_use]
     pub fn user(&self, name: &str) -> String {
         self.shared.lock().make_principal(name, "User", None)
     }
 
-    /// A new application of the tenant; its name is for people, and need not be unique.
+    /// Creates an application in the tenant. Its display name need not be unique.
     #[must_use]
     pub fn application(&self, name: &str) -> Application {
         let state = &mut *self.shared.lock();
@@ -147,13 +147,13 @@ impl Azure {
         Application { client_id, principal }
     }
 
-    /// Takes a principal out of the directory: its tokens end, its assignments stay and allow nothing.
+    /// Removes a principal from the directory. Its tokens stop working; its assignments remain but allow nothing.
     pub fn remove_principal(&self, object: &str) {
         self.shared.lock().forget_principal(object);
     }
 
-    /// Lets an application or a managed identity be spoken for by a subject of an issuer, for the audience
-    /// `api://AzureADTokenExchange`, at once. It has no id in Resource Manager.
+    /// Makes an application or managed identity trust a subject of an issuer, for the audience
+    /// `api://AzureADTokenExchange`. It takes effect at once, and creates no resource in Resource Manager.
     pub fn federate(&self, client_id: &str, issuer: &str, subject: &str) {
         let state = &mut *self.shared.lock();
         let known = state.directory.federated.entry(client_id.to_owned()).or_default();
@@ -167,23 +167,23 @@ impl Azure {
         *known = crate::dated::Dated::new(credentials);
     }
 
-    /// An issuer of assertions, whose keys are published at its URL below the emulator's.
+    /// Creates an issuer of assertions. Its keys are published at its URL, below the emulator's URL.
     #[must_use]
     pub fn issuer(&self, name: &str) -> Issuer {
         Issuer::new(&self.shared, name)
     }
 
-    /// Publishes the key set of an issuer that is elsewhere: what Entra would fetch from the `jwks_uri` that the issuer's
-    /// discovery document names.
+    /// Publishes the key set of an external issuer: what Entra would fetch from the `jwks_uri` in the issuer's
+    /// discovery document.
     pub fn publish(&self, issuer: &str, keys: &Value) {
         self.shared.lock().directory.issuers.insert(issuer.to_owned(), keys.clone());
     }
 
-    /// A new access token of a principal by its object id, for an audience such as `https://management.azure.com/`.
+    /// Issues an access token to a principal, by object id, for an audience such as `https://management.azure.com/`.
     ///
     /// # Panics
     ///
-    /// There is no such principal.
+    /// If there is no such principal.
     #[must_use]
     #[track_caller]
     pub fn token(&self, principal: &str, audience: &str) -> String {
@@ -191,16 +191,17 @@ impl Azure {
         must(made.ok_or_else(|| Fail::new(404, "PrincipalNotFound", principal))).token
     }
 
-    /// From now on tokens last as long as this. In Azure it is an hour or more, of managed identities a day.
+    /// Sets how long new tokens last. In Azure it is an hour or more, and a day for managed identities.
     pub fn tokens_last(&self, lifetime: Duration) {
         self.shared.lock().directory.lifetime = Some(lifetime);
     }
 
-    /// Assigns a role, by its id or, if it is built in, by its name, to a principal at a scope, at once; the assignment's id.
+    /// Assigns a role to a principal at a scope, at once, and returns the assignment's id. The role is given by its id,
+    /// or by its name if it is built in.
     ///
     /// # Panics
     ///
-    /// The role or the principal is not there, or it is assigned already.
+    /// If the role or the principal does not exist, or the role is already assigned.
     #[track_caller]
     pub fn assign(&self, scope: &str, role: &str, principal: &str) -> String {
         let name = Uuid::new_v4().to_string();
@@ -217,7 +218,7 @@ impl Azure {
         must(written).0
     }
 
-    /// A custom role, by its GUID or an id that ends with it.
+    /// Returns a custom role, by its GUID or an id that ends with it.
     #[must_use]
     pub fn role(&self, id: &str) -> Option<Value> {
         let state = self.shared.lock();
@@ -228,7 +229,7 @@ impl Azure {
         })
     }
 
-    /// Makes a custom role of a GUID that may be assigned everywhere, or replaces what it holds, at once.
+    /// Creates a custom role with a GUID, assignable everywhere, or replaces its permissions, at once.
     pub fn set_role(&self, id: &str, actions: &[&str], data_actions: &[&str]) {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let permission =
@@ -236,7 +237,7 @@ impl Azure {
         self.set_permission(id, permission);
     }
 
-    /// As [`Self::set_role`], with actions and data actions that are left out again.
+    /// Like [`Self::set_role`], with `notActions` and `notDataActions`.
     pub fn set_role_without(
         &self,
         id: &str,
@@ -273,12 +274,12 @@ impl Azure {
         own.map(super::rbac::assignment::Assignment::body).collect()
     }
 
-    /// Writes an assignment under an id, `{scope}/providers/Microsoft.Authorization/roleAssignments/{GUID}`, at once and
-    /// whatever was there.
+    /// Writes an assignment with an id of the form `{scope}/providers/Microsoft.Authorization/roleAssignments/{GUID}`,
+    /// at once, replacing any existing one.
     ///
     /// # Panics
     ///
-    /// The id is none, or the role or the principal is not there.
+    /// If the id is invalid, or the role or the principal does not exist.
     #[track_caller]
     pub fn set_assignment(&self, id: &str, role: &str, principal: &str) {
         self.remove_assignment(id);
@@ -287,12 +288,13 @@ impl Azure {
         self.assign_as(scope, name, role, principal);
     }
 
-    /// Takes an assignment away, at once.
+    /// Removes an assignment, at once.
     pub fn remove_assignment(&self, id: &str) {
         self.shared.lock().assignments.remove(&id.to_lowercase());
     }
 
-    /// The ids of all there is, sorted: subscriptions, resource groups, resources, locks, custom roles and assignments.
+    /// The ids of everything that exists, sorted: subscriptions, resource groups, resources, locks, custom roles and
+    /// assignments.
     #[must_use]
     pub fn things(&self) -> Vec<String> {
         let state = &mut *self.shared.lock();
@@ -308,7 +310,7 @@ impl Azure {
         ids
     }
 
-    /// What a GET of an id would answer.
+    /// The body that a GET of an id would return.
     #[must_use]
     pub fn body(&self, id: &str) -> Option<Value> {
         let lower = id.to_lowercase();
@@ -325,14 +327,15 @@ impl Azure {
         if lower.contains("/roledefinitions/") { self.role(id) } else { None }
     }
 
-    /// The identity that the instance metadata service speaks for: the id of a user-assigned identity, or an object id.
+    /// Sets the identity that the instance metadata service issues tokens for: the id of a user-assigned identity, or
+    /// an object id.
     pub fn default_identity(&self, id: &str) {
         let state = &mut *self.shared.lock();
         let of_resource = state.thing(id).map(|thing| text(&thing.body, "/properties/principalId"));
         state.directory.default_identity = Some(of_resource.unwrap_or_else(|_| id.to_owned()));
     }
 
-    /// What can be made to go wrong.
+    /// Injects faults and delays.
     #[must_use]
     pub fn faults(&self) -> Faults {
         Faults(self.shared.clone())
@@ -344,19 +347,19 @@ impl Azure {
         self.shared.lock().decisions.all()
     }
 
-    /// The decisions, which are then forgotten.
+    /// Returns the decisions, and forgets them.
     #[must_use]
     pub fn take_decisions(&self) -> Vec<Decision> {
         self.shared.lock().decisions.take()
     }
 
-    /// The newest 65,536 requests, oldest first, without secrets; those of data planes too.
+    /// The newest 65,536 requests, oldest first, without secrets. They include those to data planes.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.all()
     }
 
-    /// The requests, which are then forgotten.
+    /// Returns the requests, and forgets them.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Request> {
         self.shared.lock().requests.take()

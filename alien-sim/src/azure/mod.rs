@@ -1,8 +1,9 @@
-//! Microsoft Azure, emulated: Azure Resource Manager enforced by Azure RBAC, Entra's token endpoint, and data planes.
+//! An emulated Microsoft Azure: Azure Resource Manager with Azure RBAC enforced, Entra's token endpoint, and data
+//! planes.
 //!
-//! Start an [`Azure`], make principals, tokens and assignments by its handle, and let any client that trusts
-//! [`Azure::certificate`] talk to [`Azure::url`]. Every request is decided by the assignments that the emulator holds, and
-//! [`Azure::decisions`] tells each decision and why.
+//! Start an [`Azure`], use it to create principals, tokens and role assignments, and point any client that trusts
+//! [`Azure::certificate`] at [`Azure::url`]. The emulator's role assignments decide every request, and
+//! [`Azure::decisions`] lists each decision with its reason.
 
 mod call;
 mod data;

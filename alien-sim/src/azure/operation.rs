@@ -9,17 +9,17 @@ use super::fail::Fail;
 use super::route::Route;
 use super::state::State;
 
-/// How a provider tells of an operation.
+/// How a provider reports an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lro {
-    /// The path under which the operation is asked for, up to its id; `{subscriptionId}` and `{location}` are filled in. A
-    /// row of the provider's table must be there, with [`status`] or [`result`] as its handler.
+    /// The path of the operation's URL, up to its id. `{subscriptionId}` and `{location}` are filled in. The provider's
+    /// table must have a row for it, with [`status`] or [`result`] as its handler.
     pub(crate) path: &'static str,
-    /// The header that names it: `azure-asyncoperation` or `location`.
+    /// The header that holds the URL: `azure-asyncoperation` or `location`.
     pub(crate) header: &'static str,
-    /// Of the URL.
+    /// The API version in the URL.
     pub(crate) version: &'static str,
-    /// The `provisioningState` until it is done, such as `InProgress` or `Creating`.
+    /// The `provisioningState` while the operation runs, such as `InProgress` or `Creating`.
     pub(crate) word: &'static str,
 }
 
@@ -30,20 +30,21 @@ pub(crate) enum Kind {
     Delete,
 }
 
-/// An operation that is done at a point in time.
+/// An operation that finishes at a set time.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    /// What is written or deleted.
+    /// The id of the resource that is written or deleted.
     id: String,
     kind: Kind,
     started: Timestamp,
     done_at: Timestamp,
-    /// The code with which it fails.
+    /// The code that it fails with, if it fails.
     failure: Option<String>,
 }
 
 impl State {
-    /// Begins an operation on what is there, if the emulator is set to take its time: the headers of the answer.
+    /// Starts an operation on an existing resource, if the emulator is set to delay operations. Returns the headers of
+    /// the answer.
     pub(crate) fn begin(
         &mut self,
         id: &str,
@@ -80,7 +81,7 @@ impl State {
     }
 }
 
-/// The operation that the last segment of the path names.
+/// Finds the operation that the last segment of the path names.
 fn found(call: &Call<'_>) -> Result<Operation, Fail> {
     let name = call.route.path.rsplit('/').next().unwrap_or_default().to_lowercase();
     call.state.operations.get(&name).cloned().ok_or_else(|| {
@@ -114,7 +115,7 @@ fn failure(code: &str) -> Value {
     json!({"code": code, "message": format!("The emulator was asked to let this operation fail with {code}.")})
 }
 
-/// Answers a GET of a `Location` URL: 202 until it is done, then what was written, or 204 of what was deleted.
+/// Answers a GET of a `Location` URL: 202 while the operation runs, then the written resource, or 204 after a deletion.
 pub(crate) fn result(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let operation = found(call)?;
     if call.now() < operation.done_at {

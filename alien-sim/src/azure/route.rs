@@ -1,4 +1,4 @@
-//! Methods of Azure Resource Manager: what they need, where they are, and the way from a path to one of them.
+//! The methods of Azure Resource Manager, the permissions that they need, and the routing of paths to methods.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use super::call::Handler;
 use super::provider;
 use crate::uri::decode;
 
-/// One method of Azure Resource Manager, the operations that it needs, and the page that says so.
+/// A method of Azure Resource Manager, the actions that it needs, and the page that documents them.
 ///
 /// ```
 /// use alien_sim::azure::methods;
@@ -22,24 +22,26 @@ use crate::uri::decode;
 pub struct Method {
     /// `GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub verb: &'static str,
-    /// Such as `/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}`; a leading `{scope}` spans segments.
+    /// The path template, such as `/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}`. A leading
+    /// `{scope}` spans segments.
     pub path: &'static str,
-    /// Always needed, on [the scope](https://learn.microsoft.com/azure/role-based-access-control/scope-overview) that the
-    /// path names: of a list, on what the list is in.
+    /// The actions that are always needed, on [the
+    /// scope](https://learn.microsoft.com/azure/role-based-access-control/scope-overview) that the path names. For a
+    /// list, that is the parent.
     pub actions: &'static [&'static str],
-    /// The page of Microsoft's documentation that says so.
+    /// The page of Microsoft's documentation that documents them.
     pub source: &'static str,
-    /// How it is done, where it is.
+    /// The implementation, if there is one.
     pub(crate) handler: Option<Handler>,
-    /// The fields of the body, in the words of [`crate::schema`]; `*` is any body, and nothing none.
+    /// The fields of the body, as a [`crate::schema`]. `*` allows any body, and an empty schema allows none.
     pub(crate) body: &'static str,
-    /// Parameters of the query other than `api-version`.
+    /// The query parameters other than `api-version`.
     pub(crate) query: &'static [&'static str],
-    /// API versions, where they are not those of the provider.
+    /// The API versions, if they differ from the provider's.
     pub(crate) versions: &'static [&'static str],
-    /// Whether what the path is in need not be there.
+    /// Whether the parent of the path may be missing.
     pub(crate) is_rootless: bool,
-    /// Whether the handler asks for the actions, on each of what it lists.
+    /// Whether the handler checks the actions itself, on each item that it lists.
     pub(crate) is_filtered: bool,
 }
 
@@ -66,7 +68,7 @@ macro_rules! at_scope {
 
 pub(crate) use {at_scope, in_group, in_subscription};
 
-/// A row of a table, of a method that is not done: allowed, it is answered 501.
+/// A row for a method that is not implemented: if it is allowed, it is answered with 501.
 pub(crate) const fn row(
     verb: &'static str,
     path: &'static str,
@@ -93,13 +95,13 @@ impl Method {
         self
     }
 
-    /// The fields of the body.
+    /// Sets the fields of the body.
     pub(crate) const fn body(mut self, schema: &'static str) -> Self {
         self.body = schema;
         self
     }
 
-    /// Parameters of the query other than `api-version`.
+    /// Sets the query parameters other than `api-version`.
     pub(crate) const fn query(mut self, names: &'static [&'static str]) -> Self {
         self.query = names;
         self
@@ -110,27 +112,27 @@ impl Method {
         self
     }
 
-    /// What the path is in need not be there.
+    /// Allows the parent of the path to be missing.
     pub(crate) const fn rootless(mut self) -> Self {
         self.is_rootless = true;
         self
     }
 
-    /// The handler asks for the actions, on each of what it lists.
+    /// Lets the handler check the actions itself, on each item that it lists.
     pub(crate) const fn filtered(mut self) -> Self {
         self.is_filtered = true;
         self
     }
 
-    /// The verb and the type, such as `PUT Microsoft.App/containerApps`; of a POST the type and the last segment, such as
-    /// `POST Microsoft.App/containerApps/listSecrets`.
+    /// The name of the method: the verb and the type, such as `PUT Microsoft.App/containerApps`. For a POST, the type
+    /// is followed by the last segment, such as `POST Microsoft.App/containerApps/listSecrets`.
     #[must_use]
     pub fn key(&self) -> String {
         let segments = segments(self.path);
         let provider = segments.iter().rposition(|segment| *segment == "providers");
         let named = |segment: &&&str| !segment.starts_with('{');
         let parts: Vec<&str> = match provider {
-            // Names, which every second segment is, tell nothing of the type.
+            // Every second segment is a name, which says nothing about the type.
             Some(at) if segments.len() > at + 1 && !segments.get(at + 1).is_some_and(|name| name.starts_with('{')) => {
                 let rest = segments.get(at + 1..).unwrap_or_default();
                 let namespace = rest.first().copied();
@@ -149,31 +151,32 @@ impl Method {
     }
 }
 
-/// Every method of Azure Resource Manager that is known: all are enforced, some are also done.
+/// Lists every known method of Azure Resource Manager. All of them check permissions; some are also implemented.
 ///
-/// What is not among them is answered with 501.
+/// Any other method is answered with 501.
 pub fn methods() -> impl Iterator<Item = &'static Method> {
     provider::PROVIDERS.iter().flat_map(|provider| provider.tables.iter().copied().flatten())
 }
 
-/// A method and what its path holds.
+/// A method, and the parameters of its path.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub(crate) method: &'static Method,
     pub(crate) key: &'static str,
     pub(crate) provider: &'static provider::Provider,
     parameters: Vec<(&'static str, String)>,
-    /// The path as it was asked, decoded.
+    /// The path as sent, decoded.
     pub(crate) path: String,
 }
 
 impl Route {
-    /// A parameter of the path, without its braces; of `{scope}` all of it, with the leading slash.
+    /// A path parameter, by its name without braces. `{scope}` returns the whole scope with its leading slash.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
-    /// The id of what is asked about: of a list, of what the list is in; of an action, of what acts.
+    /// The id of the resource whose permissions are checked: for a list, the parent; for an action, the resource that
+    /// it acts on.
     pub(crate) fn scope(&self) -> String {
         let template = segments(self.method.path);
         let given: Vec<&str> = self.path.split('/').skip(1).collect();
@@ -181,12 +184,12 @@ impl Route {
         let after = provider.map_or(0, |at| at + 2);
         let tail = template.len().saturating_sub(after);
         let end = match provider {
-            // A list of a provider at a scope is asked about at the scope.
+            // A provider's list at a scope is checked at that scope.
             Some(at) if tail <= 1 => at,
             _ if tail % 2 == 1 => template.len() - 1,
             _ => template.len(),
         };
-        // `{scope}` spans segments: what follows is counted from the end.
+        // `{scope}` spans segments, so the segments after it are counted from the end.
         let end = (end + given.len()).saturating_sub(template.len());
         let text = given.get(..end).unwrap_or_default().join("/");
         format!("/{text}")
@@ -201,17 +204,17 @@ struct End {
     provider: &'static provider::Provider,
 }
 
-/// A step of a path.
+/// A node in the tree of paths.
 #[derive(Debug, Default)]
 struct Node {
-    /// In lower case: ids are compared without regard to it
+    /// In lower case, because ids ignore case
     /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
     literals: HashMap<String, usize>,
     any: Option<usize>,
     ends: Vec<End>,
 }
 
-/// A tree of all paths; those at any scope are in one of their own, from `providers` on.
+/// A tree of all paths. Paths at any scope have their own tree, starting at `providers`.
 #[derive(Debug)]
 struct Router {
     nodes: Vec<Node>,
@@ -224,7 +227,7 @@ fn segments(path: &str) -> Vec<&str> {
     path.split('/').skip(1).collect()
 }
 
-/// The method at a path, which is still encoded.
+/// Finds the method of a path, which is still encoded.
 pub(crate) fn route(verb: &str, path: &str) -> Option<Route> {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     ROUTER.get_or_init(Router::new).route(verb, path)
@@ -239,7 +242,7 @@ impl Router {
                 for segment in segments(method.path) {
                     at = if segment == "{scope}" { SCOPED } else { router.child(at, segment) };
                 }
-                // Keys are as many as the rows: they live as long as the process.
+                // There is one key per row, and they live as long as the process.
                 let key = String::leak(method.key());
                 if let Some(node) = router.nodes.get_mut(at) {
                     node.ends.push(End { verb: method.verb, method, key, provider });
@@ -266,13 +269,13 @@ impl Router {
     fn route(&self, verb: &str, path: &str) -> Option<Route> {
         let trimmed = path.strip_suffix('/').unwrap_or(path);
         let given: Vec<String> = trimmed.strip_prefix('/')?.split('/').map(decode).collect();
-        // A name holds no slash, however it is written; else it could say that it is in something else.
+        // A name must not contain a slash, even an encoded one, or it could claim to be in another resource.
         if given.iter().any(|segment| segment.is_empty() || segment.contains('/') || segment == "..") {
             return None;
         }
         let lower: Vec<String> = given.iter().map(|segment| segment.to_lowercase()).collect();
         let (end, skipped) = self.walk(FIXED, &lower, verb).map(|end| (end, 0)).or_else(|| {
-            // The scope is as long as can be: what is furthest right is asked for.
+            // The scope is as long as possible: the last matching `providers` wins.
             let providers = lower.iter().enumerate().rev().filter(|(_, segment)| *segment == "providers");
             let mut found = providers.filter_map(|(at, _)| {
                 lower.get(at..).and_then(|rest| self.walk(SCOPED, rest, verb)).map(|end| (end, at))

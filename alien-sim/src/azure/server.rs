@@ -1,4 +1,4 @@
-//! HTTPS: one port for Azure Resource Manager, Entra and the data planes, told apart by path and host.
+//! The HTTPS server: one port for Azure Resource Manager, Entra and the data planes. Path and host tell them apart.
 
 use std::convert::Infallible;
 
@@ -22,12 +22,12 @@ use super::fail::Fail;
 use super::state::Shared;
 use crate::uri::query;
 
-/// The longest body that is taken, in bytes.
+/// The largest body that is accepted, in bytes.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-/// Answers who has connected until he goes.
+/// Serves a connection until the client closes it.
 pub(crate) async fn connection(shared: Shared, acceptor: TlsAcceptor, stream: TcpStream) {
-    // A client that does not trust the certificate goes away.
+    // A client that does not trust the certificate closes the connection.
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let service = service_fn(move |request| respond(shared.clone(), request));
     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
@@ -54,7 +54,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The data plane that a host is of.
+/// The data plane that a host belongs to.
 fn service(host: &str) -> Option<Host> {
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
     if host == "api.loganalytics.io" || host == "api.loganalytics.azure.com" {
@@ -124,7 +124,7 @@ fn published(shared: &Shared, name: &str, document: fn(&str) -> Value) -> Answer
     Fail::new(404, "NotFound", format!("There is no issuer '{url}'.")).into()
 }
 
-/// Where a tenant's token endpoint is.
+/// The discovery document of a tenant, which names its token endpoint.
 fn openid(shared: &Shared, tenant: &str) -> Answer {
     let url = shared.url();
     Answer::json(
@@ -139,7 +139,7 @@ fn openid(shared: &Shared, tenant: &str) -> Answer {
     )
 }
 
-/// What clients ask before they trust an authority that they do not know.
+/// The instance discovery that clients use before they trust an unknown authority.
 fn instance(shared: &Shared) -> Answer {
     let url = shared.url();
     let host = url.trim_start_matches("https://");
@@ -177,7 +177,7 @@ fn metadata(shared: &Shared, headers: &HeaderMap, parameters: &[(String, String)
         return refused(400, "invalid_request", "Identity not found");
     };
     let client = state.directory.principal(&object).map(|principal| principal.client.clone());
-    // The numbers are texts there.
+    // The service returns its numbers as strings.
     Answer::json(
         200,
         &json!({

@@ -1,4 +1,4 @@
-//! What the emulator remembers, and the handle on it that everything shares.
+//! The state of the emulator, and the shared handle to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -19,12 +19,12 @@ use super::rbac::role::Role;
 use crate::audit::{Decision, Log, Request};
 use crate::clock::Clock;
 
-/// The one state of an emulator. Cheap to clone.
+/// A handle to the state of an emulator. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Inner>);
 
 impl fmt::Debug for Shared {
-    /// The state holds tokens and keys: none of it is shown.
+    /// The state holds tokens and keys, so none of it is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("url", &self.url()).finish_non_exhaustive()
     }
@@ -37,29 +37,29 @@ struct Inner {
     certificate: OnceLock<String>,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// The object id of the principal.
     pub(crate) object: String,
-    /// The client id of an application or managed identity, the name of a user.
+    /// The client id of an application or managed identity, or the name of a user.
     pub(crate) client: String,
-    /// For whom the token is, such as `https://management.azure.com/`.
+    /// The audience of the token, such as `https://management.azure.com/`.
     pub(crate) audience: String,
 }
 
 /// A resource, by its id.
 #[derive(Clone, Default)]
 pub(crate) struct Thing {
-    /// The id as it was first written: ids are compared without regard to case.
+    /// The id as it was first written. Ids are compared without regard to case.
     pub(crate) id: String,
-    /// As Resource Manager answers it once its writing is done.
+    /// The body that Resource Manager returns once the write is done.
     pub(crate) body: Value,
-    /// What no answer shows, such as keys and secrets.
+    /// Data that no answer contains, such as keys and secrets.
     pub(crate) hidden: Value,
-    /// Until when it is being written, and the `provisioningState` until then.
+    /// When a write in progress will be done, and the `provisioningState` until then.
     pub(crate) writing: Option<(Timestamp, &'static str)>,
-    /// When it is gone.
+    /// When a deletion in progress will be done.
     pub(crate) gone: Option<Timestamp>,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Debug for Thing {
 }
 
 impl Thing {
-    /// What a GET answers now.
+    /// The body that a GET returns now.
     pub(crate) fn shown(&self, now: Timestamp) -> Value {
         let mut body = self.body.clone();
         let word = match self.writing {
@@ -85,29 +85,29 @@ impl Thing {
     }
 }
 
-/// Everything; it has no `Debug`, for it holds tokens and keys.
+/// The whole state. It has no `Debug`, because it holds tokens and keys.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) tenant: String,
     /// Subscriptions, resource groups and resources, by their ids in lower case.
     things: BTreeMap<String, Thing>,
-    /// What of them is gone, and when.
+    /// Which of them are being deleted, and when they will be gone.
     leaving: Vec<(Timestamp, String)>,
-    /// The ids of the locks among them: every request asks for them.
+    /// The ids of the locks among them, because every request checks locks.
     locks: BTreeSet<String>,
     pub(crate) directory: Directory,
     /// Custom roles, by their names (GUIDs) in lower case.
     pub(crate) roles: BTreeMap<String, Role>,
-    /// By their ids in lower case.
+    /// Role assignments, by their ids in lower case.
     pub(crate) assignments: BTreeMap<String, Assignment>,
     pub(crate) operations: HashMap<String, Operation>,
-    /// What is in the data planes.
+    /// The contents of the data planes.
     pub(crate) data: Data,
     pub(crate) decisions: Log<Decision>,
     pub(crate) requests: Log<Request>,
     pub(crate) knobs: Knobs,
     pub(crate) clock: Clock,
-    /// Where the emulator answers.
+    /// The URL of the emulator.
     pub(crate) url: String,
 }
 
@@ -116,21 +116,21 @@ impl State {
         self.clock.now()
     }
 
-    /// What is there under an id.
+    /// Finds the resource with an id.
     ///
     /// # Errors
     ///
-    /// Nothing is: `ResourceNotFound` or what Azure says of its kind.
+    /// If it does not exist: `ResourceNotFound`, or the code that Azure uses for its type.
     pub(crate) fn thing(&self, id: &str) -> Result<&Thing, Fail> {
         self.things.get(&id.to_lowercase()).ok_or_else(|| Fail::missing(id))
     }
 
-    /// As [`Self::thing`].
+    /// Like [`Self::thing`].
     pub(crate) fn thing_mut(&mut self, id: &str) -> Result<&mut Thing, Fail> {
         self.things.get_mut(&id.to_lowercase()).ok_or_else(|| Fail::missing(id))
     }
 
-    /// Puts what is new, or writes what is there; what is hidden stays. Whether it is new.
+    /// Creates a resource, or replaces its body but keeps its hidden data. Returns whether it is new.
     pub(crate) fn put(&mut self, id: &str, body: Value) -> bool {
         let mut is_new = false;
         let thing = self.things.entry(id.to_lowercase()).or_insert_with(|| {
@@ -144,14 +144,14 @@ impl State {
         is_new
     }
 
-    /// Everything directly or indirectly under an id, in the order of the ids.
+    /// Everything directly or indirectly below an id, in the order of the ids.
     pub(crate) fn under(&self, id: &str) -> impl Iterator<Item = &Thing> {
         let prefix = format!("{}/", id.to_lowercase().trim_end_matches('/'));
-        // What follows the prefix in order has it, up to what has it no more.
+        // Ids are sorted, so everything below the prefix follows it without a gap.
         self.things.range(prefix.clone()..).take_while(move |(id, _)| id.starts_with(&prefix)).map(|(_, thing)| thing)
     }
 
-    /// The resources of a type, such as `Microsoft.App/containerApps`, at or below a scope, as a list answers them.
+    /// The resources of a type, such as `Microsoft.App/containerApps`, at or below a scope, as a list returns them.
     pub(crate) fn list(&self, scope: &str, kind: &str) -> Vec<Value> {
         let now = self.now();
         let of_kind = |thing: &&Thing| {
@@ -160,17 +160,17 @@ impl State {
         self.under(scope).filter(of_kind).map(|thing| thing.shown(now)).collect()
     }
 
-    /// The locks that there are.
+    /// All locks.
     pub(crate) fn locks(&self) -> impl Iterator<Item = &Thing> {
         self.locks.iter().filter_map(|id| self.things.get(id))
     }
 
-    /// Every resource there is.
+    /// All resources.
     pub(crate) fn things(&self) -> impl Iterator<Item = &Thing> {
         self.things.values()
     }
 
-    /// Takes away a resource, what is in it, and the assignments, locks and data there.
+    /// Removes a resource with everything in it, and the assignments, locks and data there.
     pub(crate) fn remove(&mut self, id: &str) {
         let lower = id.to_lowercase();
         let prefix = format!("{lower}/");
@@ -186,18 +186,18 @@ impl State {
         self.assignments.retain(|known, _| !is_in(known));
     }
 
-    /// Lets what is there be gone at a point in time; until then it is shown as being deleted.
+    /// Starts to delete a resource. It is shown as being deleted until `gone`.
     ///
     /// # Errors
     ///
-    /// Nothing is there.
+    /// If it does not exist.
     pub(crate) fn leave(&mut self, id: &str, gone: Timestamp) -> Result<(), Fail> {
         self.thing_mut(id)?.gone = Some(gone);
         self.leaving.push((gone, id.to_owned()));
         Ok(())
     }
 
-    /// Lets time pass: what is being deleted and whose time has come is gone.
+    /// Removes the resources whose deletion is now done.
     pub(crate) fn settle(&mut self) {
         let now = self.now();
         let (due, left): (Vec<_>, Vec<_>) =
@@ -208,7 +208,7 @@ impl State {
         }
     }
 
-    /// Decides on an action, and remembers the decision.
+    /// Authorises an action, and records the decision.
     pub(crate) fn authorise(&mut self, caller: &Caller, key: &str, action: &str, scope: &str) -> Result<(), Fail> {
         if self.asks(caller, key, decide::Plane::Control, action, scope) {
             return Ok(());
@@ -223,13 +223,13 @@ impl State {
         ))
     }
 
-    /// Decides on a data action, and remembers the decision: whether it is allowed. The refusal is in the words of the
-    /// data plane.
+    /// Authorises a data action, and records the decision. Returns whether it is allowed; the data plane reports the
+    /// refusal in its own words.
     pub(crate) fn authorise_data(&mut self, caller: &Caller, key: &str, data_action: &str, scope: &str) -> bool {
         self.asks(caller, key, decide::Plane::Data, data_action, scope)
     }
 
-    /// Whether a principal may, as an entry of the audit log.
+    /// Decides whether a principal is allowed an action, and records it in the audit log.
     pub(crate) fn asks(&mut self, caller: &Caller, key: &str, plane: decide::Plane, action: &str, scope: &str) -> bool {
         let at = self.now();
         let verdict = decide::decide(self, &caller.object, plane, action, scope);
@@ -246,7 +246,7 @@ impl State {
         allowed
     }
 
-    /// Remembers a request without its secrets; the body of a data plane is null if it is not JSON.
+    /// Records a request without its secrets. A data plane's body is null unless it is JSON.
     pub(crate) fn remember(&mut self, key: &str, verb: &str, path: &str, query: &[(String, String)], body: &Value) {
         let mut body = body.clone();
         crate::audit::redact(&mut body);
@@ -268,7 +268,7 @@ impl Shared {
         Self(Arc::new(Inner { state: Mutex::new(state), url: OnceLock::new(), tenant, certificate: OnceLock::new() }))
     }
 
-    /// The state, for as long as the guard is held: never across an await.
+    /// Locks the state while the guard is held. Never hold it across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -279,7 +279,7 @@ impl Shared {
         let _ = self.0.certificate.set(certificate.to_owned());
     }
 
-    /// Where the emulator answers, such as `https://127.0.0.1:8080`.
+    /// The URL of the emulator, such as `https://127.0.0.1:8080`.
     pub(crate) fn url(&self) -> &str {
         self.0.url.get().map_or("", String::as_str)
     }

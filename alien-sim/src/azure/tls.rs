@@ -1,4 +1,4 @@
-//! A certificate that signs itself, and TLS with it.
+//! A self-signed certificate, and TLS with it.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// For whom the certificate is: the emulator's address, and the hosts of data planes for clients that resolve them to it.
+/// The names in the certificate: the emulator's address, and the hosts of data planes for clients that resolve them to
+/// it.
 const NAMES: &[&str] = &[
     "127.0.0.1",
     "localhost",
@@ -21,11 +22,11 @@ const NAMES: &[&str] = &[
     "login.microsoftonline.com",
 ];
 
-/// A new certificate as PEM, and an acceptor that shows it.
+/// Generates a certificate, returned as PEM, and an acceptor that uses it.
 ///
 /// # Errors
 ///
-/// No key could be made.
+/// If no key can be generated.
 pub(crate) fn acceptor() -> io::Result<(String, TlsAcceptor)> {
     let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! One request on its way: routed, authenticated, authorised, done, answered.
+//! How a request is handled: routed, authenticated, authorised, executed and answered.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::state::{Caller, Shared, State};
 use crate::audit::{Request, redact};
 use crate::schema;
 
-/// A request of a REST API.
+/// A request to a REST API.
 pub(crate) struct Ask<'a> {
     /// `GET`, `POST`, …
     pub(crate) verb: &'a str,
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
-    /// Seconds.
+    /// The value of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u32>,
 }
 
@@ -50,26 +50,26 @@ impl From<Fail> for Answer {
     }
 }
 
-/// What a method that is done knows of the request.
+/// What a handler knows about the request.
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) caller: &'a Caller,
     pub(crate) route: &'a Route,
-    /// The full name of what the path names.
+    /// The full name of the resource that the path names.
     pub(crate) on: String,
     /// The id of the project.
     pub(crate) project: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
-    /// The body of an upload; what is put here is the answer of a download.
+    /// The body of an upload. A handler puts the body of a download here.
     pub(crate) media: Option<Bytes>,
     pub(crate) content_type: String,
 }
 
-/// Does a method.
+/// Executes a method.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Result<Value, Fail>;
 
-/// How a method is done: what its body and query may hold.
+/// An implemented method, and what its body and query may contain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
     pub(crate) handler: Handler,
@@ -93,7 +93,7 @@ impl Done {
     }
 }
 
-/// Parameters that every method takes: <https://docs.cloud.google.com/apis/docs/system-parameters>.
+/// The parameters that every method takes: <https://docs.cloud.google.com/apis/docs/system-parameters>.
 const SYSTEM: &[&str] = &[
     "$.xgafv",
     "$alt",
@@ -122,7 +122,7 @@ impl Call<'_> {
         self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// A parameter that must be there.
+    /// A required query parameter.
     pub(crate) fn required(&self, name: &str) -> Result<String, Fail> {
         match self.query(name) {
             "" => Err(Fail::invalid(format!("The query parameter `{name}` is missing."))),
@@ -130,12 +130,12 @@ impl Call<'_> {
         }
     }
 
-    /// A text of the body.
+    /// Reads a string from the body.
     pub(crate) fn text(&self, pointer: &str) -> String {
         text(&self.body, pointer)
     }
 
-    /// Asks for a permission that the table has as conditional.
+    /// Checks a permission that the table lists as conditional.
     pub(crate) fn require(&mut self, permission: &str, on: &str) -> Result<(), Fail> {
         let method = self.route.method;
         debug_assert!(
@@ -159,10 +159,11 @@ pub(crate) fn set(body: &mut Value, field: &str, value: impl Into<Value>) {
 }
 
 impl Shared {
-    /// Answers a request of a REST API: what arrives over HTTP, and what a gRPC call is translated to.
+    /// Answers a REST request, received over HTTP or translated from a gRPC call.
     pub(crate) fn answer(&self, ask: &Ask<'_>) -> Answer {
         let state = &mut *self.lock();
-        // Compute tells no status in words (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
+        // Compute Engine's errors have no `status`
+        // (<https://docs.cloud.google.com/compute/docs/troubleshooting/troubleshoot-operation-limits>).
         let fail = |fail: Fail| if ask.target.starts_with("/compute/") { fail.wordless() } else { fail };
         perform(state, ask).unwrap_or_else(|failed| Answer::from(fail(failed)))
     }
@@ -195,14 +196,15 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
     if method.id == "storage.objects.insert"
         && let Some((_, name)) = query.iter().find(|(name, _)| name == "name")
     {
-        // What is to be made is what is asked about: <https://docs.cloud.google.com/storage/docs/access-control/iam>.
+        // The permission is checked on the object to be created:
+        // <https://docs.cloud.google.com/storage/docs/access-control/iam>.
         on = format!("{on}/objects/{name}");
     }
     let project = service::project_of(state, &route, &on, &query);
     enabled(state, &project, &method.api())?;
     state.knobs.before(method.id)?;
     bucket_is_there(state, &on)?;
-    // What names no project, or no resource of its own, is asked about by the method.
+    // If the path names no project or no resource of its own, the method decides what is checked.
     if let Some((permissions, asked)) = service::asked(state, &route, &on, &project, &query) {
         for permission in permissions {
             state.authorise(&caller, method.id, permission, &asked)?;
@@ -254,8 +256,8 @@ fn remember(state: &mut State, route: &Route, path: &str, query: &[(String, Stri
     });
 }
 
-/// The names of buckets are everyone's, and whether one is taken is no secret: a missing one is `NOT_FOUND` also to who
-/// holds nothing. Source: <https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes#404_Not_Found>.
+/// Bucket names are global, and whether one is taken is not secret: a missing bucket is `NOT_FOUND` even for a caller
+/// without any permission. Source: <https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes#404_Not_Found>.
 fn bucket_is_there(state: &State, on: &str) -> Result<(), Fail> {
     let prefix = "//storage.googleapis.com/projects/_/buckets/";
     let Some(name) = on.strip_prefix(prefix).and_then(|rest| rest.split('/').next()) else { return Ok(()) };

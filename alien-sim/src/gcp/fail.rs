@@ -1,25 +1,25 @@
-//! A refusal as Google's APIs answer it: <https://docs.cloud.google.com/apis/design/errors>.
+//! Errors in the form of Google's APIs: <https://docs.cloud.google.com/apis/design/errors>.
 
 use serde_json::{Value, json};
 
 use crate::schema::Problem;
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fail {
     /// The HTTP status code.
     pub(crate) code: u16,
     /// The name of the `google.rpc.Code`, such as `NOT_FOUND`.
     pub(crate) status: &'static str,
-    /// For people.
+    /// The message for people.
     pub(crate) message: String,
-    /// Messages of `google.rpc.ErrorInfo` and its like.
+    /// Messages such as `google.rpc.ErrorInfo`.
     pub(crate) details: Vec<Value>,
-    /// The reason in the older form of errors, which Compute Engine and Cloud Storage add.
+    /// The reason in the older error format, which Compute Engine and Cloud Storage add.
     pub(crate) reason: &'static str,
-    /// For how many seconds a throttled caller should wait.
+    /// How many seconds a throttled caller should wait.
     pub(crate) retry_after: Option<u32>,
-    /// Whether the API tells no status in words.
+    /// Whether the API omits the `status`.
     is_wordless: bool,
 }
 
@@ -68,13 +68,13 @@ impl Fail {
         Self::of(501, "UNIMPLEMENTED", "notImplemented", message)
     }
 
-    /// Permission `permission` is not held on `resource`: <https://docs.cloud.google.com/iam/docs/permission-error-messages>.
+    /// The caller lacks `permission` on `resource`: <https://docs.cloud.google.com/iam/docs/permission-error-messages>.
     pub(crate) fn denied(permission: &str, resource: &str) -> Self {
         Self::forbidden(format!("Permission '{permission}' denied on resource '{resource}' (or it may not exist)."))
             .detail("IAM_PERMISSION_DENIED", json!({"permission": permission, "resource": resource}))
     }
 
-    /// A refusal by its `google.rpc.Code`, for failures that a test asks for.
+    /// An error by its `google.rpc.Code`, for failures that a test injects.
     pub(crate) fn with_status(status: &str) -> Self {
         let (code, status, reason) = match status {
             "INVALID_ARGUMENT" => (400, "INVALID_ARGUMENT", "invalid"),
@@ -107,7 +107,7 @@ impl Fail {
         self
     }
 
-    /// Told by its number, its message and its reason alone.
+    /// Reduces the error to its number, message and reason.
     pub(crate) fn wordless(mut self) -> Self {
         self.is_wordless = true;
         self

@@ -1,4 +1,4 @@
-//! What can be made to go wrong, or slowly.
+//! Injects faults and delays.
 
 use std::time::Duration;
 
@@ -38,57 +38,57 @@ impl Knobs {
     }
 }
 
-/// Makes requests of an emulator slow, or fail. Everything starts as in a cloud that is perfect: without delay or fault.
+/// Injects delays and faults into an emulator. A new emulator has none.
 #[derive(Clone, Debug)]
 pub struct Faults(pub(crate) Shared);
 
 impl Faults {
-    /// Writes of policies and roles take effect only after this long; until then decisions are made by what was before.
-    /// In Google Cloud it is about two minutes, at times seven and more:
+    /// Sets how long writes of policies and roles take to have effect. Until then, decisions use the earlier state. In
+    /// Google Cloud it is about two minutes, sometimes seven or more:
     /// <https://docs.cloud.google.com/iam/docs/access-change-propagation>.
     pub fn propagation(&self, delay: Duration) {
         self.0.lock().knobs.propagation = delay;
     }
 
-    /// Long-running operations are done only after this long.
+    /// Sets how long long-running operations take.
     pub fn operations_take(&self, duration: Duration) {
         self.0.lock().knobs.operation = duration;
     }
 
-    /// A Cloud Run service is reconciling for this long after a write.
+    /// Sets how long a Cloud Run service is reconciling after a write.
     pub fn reconciling_takes(&self, duration: Duration) {
         self.0.lock().knobs.reconcile = duration;
     }
 
-    /// The next `requests` requests are answered 429 with `Retry-After: 1`.
+    /// Answers the next `requests` requests with 429 and `Retry-After: 1`.
     pub fn throttle(&self, requests: u32) {
         self.0.lock().knobs.throttle = requests;
     }
 
-    /// The next `calls` calls of a method, such as `iam.projects.roles.create`, fail with a status such as
-    /// `UNAVAILABLE`, and nothing is done. A status that is not known is `INTERNAL`.
+    /// Makes the next `calls` calls of a method, such as `iam.projects.roles.create`, fail with a status such as
+    /// `UNAVAILABLE`, without executing them. An unknown status becomes `INTERNAL`.
     pub fn fail_before(&self, method: &str, calls: u32, status: &str) {
         self.0.lock().knobs.before.set(method, calls, status);
     }
 
-    /// The next `calls` calls of a method are done, and their answer is lost: the caller sees the status.
+    /// Executes the next `calls` calls of a method, but loses their answers: the caller sees the status instead.
     pub fn fail_after(&self, method: &str, calls: u32, status: &str) {
         self.0.lock().knobs.after.set(method, calls, status);
     }
 
-    /// From now on an organisation policy refuses members `allUsers` and `allAuthenticatedUsers`:
+    /// Sets an organisation policy that refuses the members `allUsers` and `allAuthenticatedUsers`:
     /// <https://docs.cloud.google.com/organization-policy/domain-restricted-sharing>.
     pub fn refuse_all_users(&self) {
         self.0.lock().knobs.refuses_all_users = true;
     }
 
-    /// Puts the emulator's clock forward: tokens expire, delays pass.
+    /// Advances the emulator's clock: tokens expire, delays pass.
     pub fn advance(&self, duration: Duration) {
         self.0.lock().clock.advance(duration);
     }
 
-    /// Stops the emulator's clock: from now on only [`advance`](Self::advance) moves it, so that what is not yet over is not
-    /// over on a slow machine either.
+    /// Stops the emulator's clock, so that only [`advance`](Self::advance) moves it. A test on a slow machine then sees
+    /// the same times.
     pub fn stop_clock(&self) {
         self.0.lock().clock.stop();
     }

@@ -1,4 +1,4 @@
-//! The handle that tests hold.
+//! The handle that tests use.
 
 use std::fmt;
 use std::io;
@@ -15,9 +15,9 @@ use crate::audit::{Decision, Request};
 use crate::dated::Dated;
 use crate::serve::{self, Server};
 
-/// A Google Cloud on loopback; it ends when this is dropped.
+/// An emulated Google Cloud on the loopback interface. It stops when this value is dropped.
 ///
-/// It has a thread of its own, so it answers whatever the runtime of its user does.
+/// It runs on its own thread, so it answers even while the caller's runtime is blocked.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -45,29 +45,29 @@ impl fmt::Debug for Gcp {
     }
 }
 
-/// What a test asks of its handle and cannot have is a mistake of the test.
-#[expect(clippy::panic, reason = "a handle of tests says what is wrong by panicking, as the tests themselves do")]
+/// A handle call that fails is a mistake in the test.
+#[expect(clippy::panic, reason = "a test handle reports failures by panicking, as tests do")]
 #[track_caller]
 fn must<T>(result: Result<T, Fail>) -> T {
     result.unwrap_or_else(|fail| panic!("{}", fail.message))
 }
 
 impl Gcp {
-    /// Starts an emulator on any free port of 127.0.0.1, without a project.
+    /// Starts an emulator on a free port of 127.0.0.1, without a project.
     ///
     /// # Errors
     ///
-    /// No port or no thread is to be had.
+    /// If no port or thread is available.
     pub async fn start() -> io::Result<Self> {
         Self::start_on(0).await
     }
 
-    /// Starts an emulator on a port of 127.0.0.1; 0 is any free one.
+    /// Starts an emulator on a port of 127.0.0.1. Port 0 picks a free one.
     ///
     /// # Errors
     ///
-    /// The port is taken, or no thread is to be had.
-    #[expect(clippy::unused_async, reason = "starting may come to wait, and tests are asynchronous")]
+    /// If the port is taken, or no thread is available.
+    #[expect(clippy::unused_async, reason = "starting may need to wait in future, and callers are asynchronous")]
     pub async fn start_on(port: u16) -> io::Result<Self> {
         let listener = serve::listen(port)?;
         let shared = Shared::new();
@@ -78,14 +78,13 @@ impl Gcp {
         Ok(Self { shared, _server: server })
     }
 
-    /// Where all of the APIs answer, such as `http://127.0.0.1:40123`.
+    /// The URL of all APIs, such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> &str {
         self.shared.url()
     }
 
-    /// Makes a project, with the default service account of Compute Engine, and all APIs enabled; one that is there is
-    /// left alone.
+    /// Creates a project with all APIs enabled and the default service account of Compute Engine, unless it exists.
     pub fn project(&self, id: &str, number: u64) {
         let state = &mut *self.shared.lock();
         let now = state.now().to_string();
@@ -102,20 +101,20 @@ impl Gcp {
         }
         state.projects.insert(id.to_owned(), Project { number, disabled: Default::default() });
         let email = format!("{number}-compute@developer.gserviceaccount.com");
-        // Both are new, since the project is.
+        // Both are new, because the project is.
         let _ = state.make_account(id, &email, "Compute Engine default service account");
         let default = format!("projects/{id}/locations/global/buckets/_Default");
         let _ = state.make_log_bucket(id, &default, json!({}));
     }
 
-    /// A new access token of a principal, such as `user:ada@example.com` or
-    /// `serviceAccount:app@acme.iam.gserviceaccount.com`, for all of the cloud's APIs and for an hour.
+    /// Issues an access token to a principal, such as `user:ada@example.com` or
+    /// `serviceAccount:app@acme.iam.gserviceaccount.com`. It is valid for an hour and for all APIs of the cloud.
     #[must_use]
     pub fn token(&self, principal: &str) -> String {
         self.shared.lock().access_token(principal, vec![CLOUD_PLATFORM.to_owned()], LIFETIME)
     }
 
-    /// A new refresh token of a principal, for the `refresh_token` grant at `/token`.
+    /// Issues a refresh token to a principal, for the `refresh_token` grant at `/token`.
     #[must_use]
     pub fn refresh_token(&self, principal: &str) -> String {
         let token = format!("1//sim-{:032x}", fastrand::u128(..));
@@ -123,11 +122,11 @@ impl Gcp {
         token
     }
 
-    /// Makes a service account; its email address.
+    /// Creates a service account, and returns its email address.
     ///
     /// # Panics
     ///
-    /// It is there already.
+    /// If it exists.
     #[track_caller]
     pub fn service_account(&self, project: &str, id: &str) -> String {
         let email = format!("{id}@{project}.iam.gserviceaccount.com");
@@ -135,11 +134,11 @@ impl Gcp {
         email
     }
 
-    /// A new key of a service account, as the text of a key file whose token endpoint is this emulator.
+    /// Creates a key of a service account, and returns the text of its key file, whose token endpoint is this emulator.
     ///
     /// # Panics
     ///
-    /// There is no such account, or no RSA key can be made.
+    /// If there is no such account, or no RSA key can be generated.
     #[must_use]
     #[track_caller]
     pub fn key(&self, email: &str) -> String {
@@ -149,7 +148,7 @@ impl Gcp {
         must(state.key_file(&project, email).map_err(Fail::precondition)).to_string()
     }
 
-    /// The account that the metadata server speaks for.
+    /// Sets the account that the metadata server issues tokens for.
     pub fn default_account(&self, email: &str) {
         self.shared.lock().default_account = Some(email.to_owned());
     }
@@ -158,7 +157,7 @@ impl Gcp {
     ///
     /// # Panics
     ///
-    /// Nothing of that name is there.
+    /// If nothing has that name.
     #[track_caller]
     pub fn bind(&self, on: &str, role: &str, member: &str) {
         let state = &mut *self.shared.lock();
@@ -177,17 +176,17 @@ impl Gcp {
         must(state.thing_mut(on)).policy = Dated::new(policy);
     }
 
-    /// The policy of a full resource name, in version 3; none where there is nothing.
+    /// The policy of a full resource name, in version 3, or `None` if nothing has that name.
     #[must_use]
     pub fn policy(&self, on: &str) -> Option<Value> {
         self.shared.lock().policy(on, 3).ok()
     }
 
-    /// Writes the policy of a full resource name, at once and whatever its etag; it is checked as the API checks it.
+    /// Writes the policy of a full resource name, at once and ignoring its etag. It is validated as in the API.
     ///
     /// # Panics
     ///
-    /// Nothing of that name is there, or the policy is refused.
+    /// If nothing has that name, or the policy is invalid.
     #[track_caller]
     pub fn set_policy(&self, on: &str, policy: &Value) {
         let state = &mut *self.shared.lock();
@@ -202,7 +201,7 @@ impl Gcp {
         self.shared.lock().role_body(name)
     }
 
-    /// Makes a role of a project, or replaces what it holds, at once.
+    /// Creates a role of a project, or replaces its permissions, at once.
     pub fn set_role(&self, name: &str, permissions: &[&str]) {
         let permissions: Vec<String> = permissions.iter().map(|name| (*name).to_owned()).collect();
         let role = Role {
@@ -217,11 +216,11 @@ impl Gcp {
         self.shared.lock().roles.insert(name.to_owned(), role);
     }
 
-    /// Makes an Artifact Registry repository of images; its full resource name.
+    /// Creates an Artifact Registry repository for images, and returns its full resource name.
     ///
     /// # Panics
     ///
-    /// It is there already.
+    /// If it exists.
     #[track_caller]
     pub fn repository(&self, project: &str, location: &str, name: &str) -> String {
         let body = json!({"format": "DOCKER"});
@@ -232,14 +231,15 @@ impl Gcp {
     ///
     /// # Panics
     ///
-    /// There is no such bucket.
+    /// If there is no such bucket.
     #[track_caller]
     pub fn put_object(&self, bucket: &str, name: &str) {
         let bytes = bytes::Bytes::new();
         must(self.shared.lock().put_object(bucket, name, "application/octet-stream", bytes));
     }
 
-    /// The full resource names of all there is, sorted; what is deleted and could be undeleted is not among them.
+    /// The full resource names of everything that exists, sorted. Deleted resources that could be undeleted are left
+    /// out.
     #[must_use]
     pub fn things(&self) -> Vec<String> {
         let state = self.shared.lock();
@@ -251,7 +251,7 @@ impl Gcp {
         names
     }
 
-    /// What the REST API would answer of a full resource name, as it is kept.
+    /// The stored body of a full resource name, as the REST API would return it.
     #[must_use]
     pub fn body(&self, name: &str) -> Option<Value> {
         let state = self.shared.lock();
@@ -259,21 +259,21 @@ impl Gcp {
         role.or_else(|| state.thing(name).ok().map(|thing| thing.body.clone()))
     }
 
-    /// Switches an API of a project on again, such as `run.googleapis.com`; all are on in a new project.
+    /// Enables an API of a project, such as `run.googleapis.com`. All are enabled in a new project.
     pub fn enable_api(&self, project: &str, api: &str) {
         if let Some(project) = self.shared.lock().projects.get_mut(project) {
             project.disabled.remove(api);
         }
     }
 
-    /// Switches an API of a project off, such as `run.googleapis.com`: its methods are refused with `SERVICE_DISABLED`.
+    /// Disables an API of a project, such as `run.googleapis.com`: its methods are refused with `SERVICE_DISABLED`.
     pub fn disable_api(&self, project: &str, api: &str) {
         if let Some(project) = self.shared.lock().projects.get_mut(project) {
             project.disabled.insert(api.to_owned());
         }
     }
 
-    /// What can be made to go wrong.
+    /// Injects faults and delays.
     #[must_use]
     pub fn faults(&self) -> Faults {
         Faults(self.shared.clone())
@@ -285,7 +285,7 @@ impl Gcp {
         self.shared.lock().decisions.all()
     }
 
-    /// The decisions, which are then forgotten.
+    /// Returns the decisions, and forgets them.
     #[must_use]
     pub fn take_decisions(&self) -> Vec<Decision> {
         self.shared.lock().decisions.take()
@@ -297,7 +297,7 @@ impl Gcp {
         self.shared.lock().requests.all()
     }
 
-    /// The requests, which are then forgotten.
+    /// Returns the requests, and forgets them.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Request> {
         self.shared.lock().requests.take()

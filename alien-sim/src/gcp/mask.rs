@@ -1,15 +1,15 @@
-//! Masks of updates: <https://google.aip.dev/161>.
+//! Update masks: <https://google.aip.dev/161>.
 
 use serde_json::Value;
 
 use super::fail::Fail;
 use crate::schema;
 
-/// Writes the fields of a mask from one body into another: `a.b` paths, `*` for all that is there.
+/// Copies the fields of a mask from one body to another. Paths have the form `a.b`, and `*` copies everything present.
 ///
 /// # Errors
 ///
-/// A path that does not begin with a field of the schema.
+/// If a path does not start with a field of the schema.
 pub(crate) fn merge(schema: &str, mask: &str, from: &Value, into: &mut Value) -> Result<(), Fail> {
     let everything = mask.is_empty() || mask == "*";
     let own: Vec<String> = from.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
@@ -41,7 +41,7 @@ fn put(into: &mut Value, path: &str, value: Option<Value>) {
     }
 }
 
-/// `push_config` as `pushConfig`: masks come in both forms.
+/// Converts `push_config` to `pushConfig`: masks come in both forms.
 fn camel(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     let mut upper = false;

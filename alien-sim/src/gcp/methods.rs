@@ -1,4 +1,4 @@
-//! Methods: what they need, where they are, and the way from a path to one of them.
+//! The methods, the permissions that they need, and the routing of paths to methods.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::table::TABLE;
 use crate::uri::decode;
 
-/// One method of an API of Google Cloud, the permissions that it needs, and the page that says so.
+/// A method of a Google Cloud API, the permissions that it needs, and the page that documents them.
 ///
 /// ```
 /// use alien_sim::gcp::methods;
@@ -20,23 +20,23 @@ use crate::uri::decode;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Method {
-    /// Such as `run.projects.locations.services.get`.
+    /// The id, such as `run.projects.locations.services.get`.
     pub id: &'static str,
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub verb: &'static str,
-    /// Such as `/v2/projects/{project}/locations/{location}/services/{service}`.
+    /// The path template, such as `/v2/projects/{project}/locations/{location}/services/{service}`.
     pub path: &'static str,
-    /// Always needed, on what the path names.
+    /// The permissions that are always needed, on the resource that the path names.
     pub permissions: &'static [&'static str],
-    /// Needed in some cases, or on something else than the path names.
+    /// The permissions that are needed in some cases, or on another resource.
     pub conditional: &'static [&'static str],
-    /// The page of Google's documentation that says so, as far as any does: the row's comment says where none does.
+    /// The page of Google's documentation that documents them. If none does, a comment at the row says so.
     pub source: &'static str,
 }
 
-/// Every method that is known, those of a resource together: all are enforced, some are also done.
+/// Lists every known method, grouped by resource. All of them check permissions; some are also implemented.
 ///
-/// What is not among them is answered with 501. A method with two paths is here twice.
+/// Any other method is answered with 501. A method with two paths is listed twice.
 pub fn methods() -> impl Iterator<Item = &'static Method> {
     TABLE.iter()
 }
@@ -49,16 +49,16 @@ impl Method {
     }
 }
 
-/// A step of a path.
+/// A node in the tree of paths.
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<&'static str, usize>,
-    /// A segment of any text; its name is the method's affair.
+    /// Any single segment; the method knows its name.
     any: Option<usize>,
-    /// One or more segments to the end of the path: an even number of them, or an odd one.
+    /// One or more segments to the end of the path: an even number here, an odd number in `odd`.
     even: Option<usize>,
     odd: Option<usize>,
-    /// By verb and what stands after the colon.
+    /// Methods by verb and by the text after the colon.
     ends: Vec<(&'static str, &'static str, &'static Method)>,
 }
 
@@ -68,20 +68,20 @@ struct Router {
     nodes: Vec<Node>,
 }
 
-/// A method and what its path holds.
+/// A method, and the parameters of its path.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) method: &'static Method,
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
-/// The method at a path.
+/// Finds the method of a path.
 pub(crate) fn route(verb: &str, path: &str) -> Option<Route> {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     ROUTER.get_or_init(|| Router::new(TABLE)).route(verb, path)
 }
 
-/// The template's segments, and what stands after its colon.
+/// The segments of a template, and the text after its colon.
 fn parts(path: &'static str) -> (Vec<&'static str>, &'static str) {
     let (path, custom) = match path.rsplit_once(':') {
         Some((path, custom)) => (path, custom),
@@ -173,7 +173,7 @@ impl Route {
         self.parameters.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
-    /// The full resource name that the path names: of a collection, of what it is in.
+    /// The full resource name that the path names. For a collection, that is its parent.
     pub(crate) fn resource(&self) -> String {
         let (template, _) = parts(self.method.path);
         let mut segments: Vec<String> = template
@@ -183,7 +183,7 @@ impl Route {
                 None => (*part).to_owned(),
             })
             .collect();
-        // A copy is about what it makes.
+        // A copy is checked on its target.
         let target = template.iter().position(|part| matches!(*part, "copyTo" | "rewriteTo")).unwrap_or(0);
         let start = segments.iter().skip(target).position(|s| s == "projects" || s == "b");
         let start = start.map_or(segments.len(), |start| target + start);
@@ -202,7 +202,7 @@ impl Route {
             };
             return format!("//storage.googleapis.com/projects/_/buckets/{bucket}{object}");
         }
-        // `global` stands alone, all else is in pairs of a collection and an id.
+        // `global` is a single segment; everything else is a pair of collection and id.
         let alone = usize::from(api == "compute" && segments.get(2).is_some_and(|s| s == "global"));
         if (segments.len() - alone) % 2 == 1 {
             segments.pop();
@@ -211,7 +211,7 @@ impl Route {
             segments.pop();
         }
         if api == "firestore" {
-            // Whatever is in a database is the database, to IAM.
+            // For IAM, everything in a database is the database.
             segments.truncate(4);
         }
         if segments.len() <= 2 {

@@ -1,7 +1,7 @@
-//! Google Cloud, emulated: its REST APIs, enforced by its IAM.
+//! An emulated Google Cloud: its REST APIs, with IAM enforced.
 //!
-//! Start a [`Gcp`], make projects and tokens by its handle, and let any client talk to [`Gcp::url`]. Every request is
-//! decided by the policies that the emulator holds, and [`Gcp::decisions`] tells each decision and why.
+//! Start a [`Gcp`], use it to create projects and tokens, and point any client at [`Gcp::url`]. The emulator's policies
+//! decide every request, and [`Gcp::decisions`] lists each decision with its reason.
 
 mod call;
 mod fail;

@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 
 use super::state::State;
 
-/// An operation that is done at a point in time.
+/// An operation that finishes at a set time.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) done_at: Timestamp,
     /// The answer once it is done.
     pub(crate) done: Value,
-    /// The answer until then.
+    /// The answer while it runs.
     pub(crate) running: Value,
 }
 
 impl State {
-    /// Starts a `google.longrunning.Operation` and answers it as it is now.
+    /// Starts a `google.longrunning.Operation`, and returns its current state.
     pub(crate) fn start(&mut self, name: String, kind: &str, metadata: Value, mut response: Value) -> Value {
         if let Some(response) = response.as_object_mut() {
             response.insert("@type".to_owned(), format!("type.googleapis.com/{kind}").into());
@@ -30,7 +30,7 @@ impl State {
         self.keep(name, running, done)
     }
 
-    /// Keeps an operation of any form and answers it as it is now.
+    /// Stores an operation of any form, and returns its current state.
     pub(crate) fn keep(&mut self, name: String, running: Value, done: Value) -> Value {
         let done_at = self.now() + self.knobs.operation;
         let operation = Operation { done_at, done, running };

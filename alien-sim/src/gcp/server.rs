@@ -1,4 +1,4 @@
-//! HTTP: one port, for HTTP/1 and HTTP/2 without TLS, for REST and gRPC.
+//! The HTTP server: one port for REST and gRPC, with HTTP/1 and HTTP/2 without TLS.
 
 use std::convert::Infallible;
 
@@ -20,13 +20,13 @@ use super::state::Shared;
 use super::{grpc, iam};
 use crate::uri::query;
 
-/// The longest body that is taken, in bytes.
+/// The largest body that is accepted, in bytes.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-/// Answers who has connected until he goes.
+/// Serves a connection until the client closes it.
 pub(crate) async fn connection(shared: Shared, stream: TcpStream) {
     let service = service_fn(move |request| respond(shared.clone(), request));
-    // A client that goes away in the middle is its own affair.
+    // A client may close the connection at any time.
     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -86,7 +86,7 @@ fn route(shared: &Shared, parts: &http::request::Parts, body: bytes::Bytes) -> A
     shared.answer(&ask)
 }
 
-/// OAuth's token endpoint, by form or by JSON.
+/// The OAuth token endpoint, for form and JSON bodies.
 fn token(shared: &Shared, content_type: &str, body: &[u8]) -> Answer {
     let form = if content_type.contains("json") {
         serde_json::from_slice(body).unwrap_or(Value::Null)

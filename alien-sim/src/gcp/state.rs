@@ -1,4 +1,4 @@
-//! What the emulator remembers, and the handle on it that everything shares.
+//! The state of the emulator, and the shared handle to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -19,12 +19,12 @@ use crate::audit::{Decision, Log, Request};
 use crate::clock::Clock;
 use crate::dated::Dated;
 
-/// The one state of an emulator. Cheap to clone.
+/// A handle to the state of an emulator. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Inner>);
 
 impl fmt::Debug for Shared {
-    /// The state holds tokens and keys: none of it is shown.
+    /// The state holds tokens and keys, so none of it is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("url", &self.url()).finish_non_exhaustive()
     }
@@ -35,25 +35,25 @@ struct Inner {
     url: OnceLock<String>,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// A member of a policy: `user:…` or `serviceAccount:…`.
+    /// The caller as a member in a policy: `user:…` or `serviceAccount:…`.
     pub(crate) principal: String,
-    /// The bearer token's OAuth scopes.
+    /// The OAuth scopes of the bearer token.
     pub(crate) scopes: Vec<String>,
 }
 
-/// Something that exists, by its full resource name.
+/// A resource, by its full resource name.
 #[derive(Clone, Debug)]
 pub(crate) struct Thing {
-    /// As the REST API answers it.
+    /// The body that the REST API returns.
     pub(crate) body: Value,
     /// Its allow policy.
     pub(crate) policy: Dated<Policy>,
-    /// Of which project: the policy that it inherits.
+    /// The project whose policy it inherits.
     pub(crate) project: String,
-    /// Deleted, but not gone: it may be undeleted.
+    /// Whether it is deleted but can be undeleted.
     pub(crate) deleted: bool,
 }
 
@@ -61,11 +61,11 @@ pub(crate) struct Thing {
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     pub(crate) number: u64,
-    /// Services such as `run.googleapis.com` that are switched off.
+    /// The disabled APIs, such as `run.googleapis.com`.
     pub(crate) disabled: BTreeSet<String>,
 }
 
-/// Everything; it has no `Debug`, for it holds tokens and keys.
+/// The whole state. It has no `Debug`, because it holds tokens and keys.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) projects: BTreeMap<String, Project>,
@@ -79,7 +79,7 @@ pub(crate) struct State {
     pub(crate) operations: HashMap<String, Operation>,
     /// Messages waiting in subscriptions, by the subscription's full name.
     pub(crate) messages: HashMap<String, Vec<super::service::pubsub::Waiting>>,
-    /// Log entries by the full name of the log bucket that keeps them.
+    /// Log entries, by the full name of the log bucket that stores them.
     pub(crate) logs: HashMap<String, Vec<Value>>,
     /// The bytes of objects, by full name.
     pub(crate) media: HashMap<String, bytes::Bytes>,
@@ -88,7 +88,7 @@ pub(crate) struct State {
     pub(crate) requests: Log<Request>,
     pub(crate) knobs: Knobs,
     pub(crate) clock: Clock,
-    /// Where the emulator answers.
+    /// The URL of the emulator.
     pub(crate) url: String,
 }
 
@@ -97,7 +97,7 @@ impl State {
         self.clock.now()
     }
 
-    /// The project by its id or its number.
+    /// The id of a project, given its id or number.
     pub(crate) fn project_id(&self, name: &str) -> Option<String> {
         if self.projects.contains_key(name) {
             return Some(name.to_owned());
@@ -114,11 +114,11 @@ impl State {
         self.things.get_mut(name).filter(|thing| !thing.deleted).ok_or_else(|| Fail::missing(relative(name)))
     }
 
-    /// Puts something new.
+    /// Creates a resource.
     ///
     /// # Errors
     ///
-    /// Something of that name is there.
+    /// If a resource of that name exists.
     pub(crate) fn create(&mut self, name: &str, project: &str, body: Value) -> Result<(), Fail> {
         if self.things.contains_key(name) {
             return Err(Fail::exists(relative(name)));
@@ -128,7 +128,7 @@ impl State {
         Ok(())
     }
 
-    /// Decides, and remembers the decision.
+    /// Authorises a permission, and records the decision.
     pub(crate) fn authorise(
         &mut self,
         caller: &Caller,
@@ -143,7 +143,7 @@ impl State {
         }
     }
 
-    /// Whether a principal may, as an entry of the audit log.
+    /// Decides whether a principal has a permission, and records it in the audit log.
     pub(crate) fn asks(&mut self, principal: &str, method: &'static str, permission: &str, on: &str) -> bool {
         let now = self.now();
         let verdict = decide::decide(self, principal, permission, on, now);
@@ -160,7 +160,7 @@ impl State {
         allowed
     }
 
-    /// Who a bearer token is.
+    /// Identifies the caller by bearer token.
     pub(crate) fn caller(&self, bearer: Option<&str>) -> Result<Caller, Fail> {
         let Some(bearer) = bearer else {
             return Err(Fail::unauthenticated(
@@ -185,7 +185,7 @@ impl Shared {
         Self(Arc::new(Inner { state: Mutex::default(), url: OnceLock::new() }))
     }
 
-    /// The state, for as long as the guard is held: never across an await.
+    /// Locks the state while the guard is held. Never hold it across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -195,17 +195,17 @@ impl Shared {
         let _ = self.0.url.set(url.to_owned());
     }
 
-    /// Where the emulator answers, such as `http://127.0.0.1:8080`.
+    /// The URL of the emulator, such as `http://127.0.0.1:8080`.
     pub(crate) fn url(&self) -> &str {
         self.0.url.get().map_or("", String::as_str)
     }
 }
 
-/// A new etag: base64 that is the same in both alphabets, because some of Google's APIs write the one and some the other,
-/// and clients read only what their API writes.
+/// A new etag. It is the same in both base64 alphabets, because some of Google's APIs write one and some the other, and
+/// clients read only what their API writes.
 pub(crate) fn etag() -> String {
     use base64::Engine as _;
-    // Digits have no bits that either alphabet writes as a sign.
+    // The base64 of digits contains none of the characters in which the alphabets differ.
     base64::engine::general_purpose::STANDARD.encode(format!("{:012}", fastrand::u64(..1_000_000_000_000)))
 }
 

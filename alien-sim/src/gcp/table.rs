@@ -1,13 +1,14 @@
-//! What each method needs: the part of the answer to "may I" that Google publishes.
+//! The permissions that each method needs, as far as Google publishes them.
 //!
-//! The table has the methods that are done, and those that read, write or expose the data, credentials, code or rights
-//! of the same services: who tests least privilege tries them. What is not here is answered with 501.
+//! The table has the implemented methods, and those that read, write or expose the data, credentials, code or
+//! permissions of the same services, because tests of least privilege try them. Any other method is answered with 501.
 
 use super::methods::Method;
 
-/// Rows by the page that says what they need: after `at`, how their ids and paths begin, then a row each of the end of
-/// the id, the verb, the end of the path, the permissions that are always needed on what the path names, and those that
-/// are needed in some cases or on something else, for which the method asks itself.
+/// Rows grouped by the documentation page that lists their permissions. `at` gives the prefix of their ids and paths.
+/// Each row has the end of the id, the verb, the end of the path, the permissions that are always needed on the
+/// resource of the path, and those that are needed in some cases or on another resource, which the method checks
+/// itself.
 macro_rules! methods {
     ($(source $source:literal { $(
         at $id:literal $path:literal;
@@ -24,7 +25,7 @@ macro_rules! methods {
     };
 }
 
-/// All rows, those of a service and of a resource together.
+/// All rows, grouped by service and resource.
 pub(crate) const TABLE: &[Method] = methods! {
     source "https://docs.cloud.google.com/resource-manager/docs/access-control-proj" {
         at "cloudresourcemanager.projects." "/v3/projects/{project}";
@@ -45,7 +46,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "create" POST "" ["iam.roles.create"];
         "get" GET "/{role}" ["iam.roles.get"];
         "list" GET "" ["iam.roles.list"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{role}" ["iam.roles.get", "iam.roles.update"];
         "delete" DELETE "/{role}" ["iam.roles.delete"];
         "undelete" POST "/{role}:undelete" ["iam.roles.undelete"];
@@ -53,14 +54,14 @@ pub(crate) const TABLE: &[Method] = methods! {
         at "iam." "/v1/";
         // Not documented.
         "permissions.queryTestablePermissions" POST "permissions:queryTestablePermissions" [];
-        // Of the predefined roles, which everyone reads: it is not asked.
+        // The predefined roles, which everyone may read: no permission is checked.
         "roles.get" GET "roles/{role}" ["iam.roles.get"];
 
         at "iam.projects.serviceAccounts." "/v1/projects/{project}/serviceAccounts";
         "create" POST "" ["iam.serviceAccounts.create"];
         "get" GET "/{account}" ["iam.serviceAccounts.get"];
         "list" GET "" ["iam.serviceAccounts.list"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{account}" ["iam.serviceAccounts.get", "iam.serviceAccounts.update"];
         "update" PUT "/{account}" ["iam.serviceAccounts.update"];
         "delete" DELETE "/{account}" ["iam.serviceAccounts.delete"];
@@ -91,7 +92,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "list" GET "" ["serviceusage.services.list"];
         "disable" POST "/{service}:disable" ["serviceusage.services.disable"];
         "enable" POST "/{service}:enable" ["serviceusage.services.enable"];
-        // Not documented; as of one.
+        // Not documented; as for a single one.
         "batchGet" GET ":batchGet" ["serviceusage.services.get"];
     }
     source "https://docs.cloud.google.com/run/docs/reference/iam/permissions" {
@@ -122,7 +123,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         at "run.projects.locations.jobs." "/v2/projects/{project}/locations/{location}/jobs";
         "create" POST "" ["run.jobs.create"];
         "get" GET "/{job}" ["run.jobs.get"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{job}" ["run.jobs.get", "run.jobs.update"];
         "delete" DELETE "/{job}" ["run.jobs.delete"];
         "run" POST "/{job}:run" ["run.jobs.run"];
@@ -148,7 +149,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "insert" POST "" ["storage.buckets.create"];
         "get" GET "/{bucket}" ["storage.buckets.get"];
         "list" GET "" ["storage.buckets.list"];
-        // For what a policy would say, too: access control lists, and the prevention of public access.
+        // Also for what acts like a policy: access control lists and public access prevention.
         "patch" PATCH "/{bucket}" ["storage.buckets.update"] also ["storage.buckets.setIamPolicy"];
         "delete" DELETE "/{bucket}" ["storage.buckets.delete"];
         "getIamPolicy" GET "/{bucket}/iam" ["storage.buckets.getIamPolicy"];
@@ -167,7 +168,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "list" GET "/{bucket}/o" ["storage.objects.list"];
         "patch" PATCH "/{bucket}/o/{object}" ["storage.objects.update"];
         "delete" DELETE "/{bucket}/o/{object}" ["storage.objects.delete"];
-        // On what is made; the source is asked for `get`.
+        // On the target; the source is checked for `get`.
         "copy" POST "/{sourceBucket}/o/{sourceObject}/copyTo/b/{destinationBucket}/o/{destinationObject}"
             ["storage.objects.create"] also ["storage.objects.get", "storage.objects.delete"];
         "rewrite" POST "/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{destinationBucket}/o/{destinationObject}"
@@ -193,7 +194,7 @@ pub(crate) const TABLE: &[Method] = methods! {
 
         at "firestore.projects.databases.collectionGroups.fields."
             "/v1/projects/{project}/databases/{database}/collectionGroups/{group}/fields";
-        // Not documented; by their names.
+        // Not documented; inferred from the names.
         "get" GET "/{field}" ["datastore.schemas.get"];
         "patch" PATCH "/{field}" ["datastore.schemas.update"];
 
@@ -215,9 +216,9 @@ pub(crate) const TABLE: &[Method] = methods! {
         "createDocument" POST "/{odd**}" ["datastore.entities.create"];
         "listCollectionIds" POST "/{even**}:listCollectionIds" ["datastore.entities.list"];
         "listCollectionIds" POST ":listCollectionIds" ["datastore.entities.list"];
-        // Not documented; as a query.
+        // Not documented; as for a query.
         "listen" POST ":listen" ["datastore.entities.get", "datastore.entities.list"];
-        // Not documented; as a query.
+        // Not documented; as for a query.
         "runAggregationQuery" POST "/{even**}:runAggregationQuery"
             ["datastore.entities.get", "datastore.entities.list"];
         "runAggregationQuery" POST ":runAggregationQuery" ["datastore.entities.get", "datastore.entities.list"];
@@ -234,7 +235,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "patch" PATCH "/{topic}" ["pubsub.topics.update"];
         "delete" DELETE "/{topic}" ["pubsub.topics.delete"];
         "publish" POST "/{topic}:publish" ["pubsub.topics.publish"];
-        // Not documented; what the emulator that Google publishes asks for.
+        // Not documented; what Google's own emulator checks.
         "snapshots.list" GET "/{topic}/snapshots" ["pubsub.topics.get"];
         "subscriptions.list" GET "/{topic}/subscriptions" ["pubsub.topics.get"];
         "getIamPolicy" GET "/{topic}:getIamPolicy" ["pubsub.topics.getIamPolicy"];
@@ -292,7 +293,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "create" POST "" ["logging.sinks.create"];
         "get" GET "/{sink}" ["logging.sinks.get"];
         "list" GET "" ["logging.sinks.list"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{sink}" ["logging.sinks.get", "logging.sinks.update"];
         "update" PUT "/{sink}" ["logging.sinks.update"];
         "delete" DELETE "/{sink}" ["logging.sinks.delete"];
@@ -301,7 +302,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "create" POST "" ["logging.buckets.create"];
         "get" GET "/{bucket}" ["logging.buckets.get"];
         "list" GET "" ["logging.buckets.list"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{bucket}" ["logging.buckets.get", "logging.buckets.update"];
         "delete" DELETE "/{bucket}" ["logging.buckets.delete"];
         "undelete" POST "/{bucket}:undelete" ["logging.buckets.undelete"];
@@ -311,10 +312,10 @@ pub(crate) const TABLE: &[Method] = methods! {
         "create" POST "" ["logging.views.create"];
         "get" GET "/{view}" ["logging.views.get"];
         "list" GET "" ["logging.views.list"];
-        // That a patch also reads is not documented on the page.
+        // The page does not say that a patch also reads.
         "patch" PATCH "/{view}" ["logging.views.get", "logging.views.update"];
         "delete" DELETE "/{view}" ["logging.views.delete"];
-        // Not documented; by their names.
+        // Not documented; inferred from the names.
         "getIamPolicy" POST "/{view}:getIamPolicy" ["logging.views.getIamPolicy"];
         "setIamPolicy" POST "/{view}:setIamPolicy" ["logging.views.setIamPolicy"];
     }
@@ -336,7 +337,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "delete" DELETE "/{subnetwork}" ["compute.subnetworks.delete"];
         "getIamPolicy" GET "/{resource}/getIamPolicy" ["compute.subnetworks.getIamPolicy"];
         "setIamPolicy" POST "/{resource}/setIamPolicy" ["compute.subnetworks.setIamPolicy"];
-        // Not documented; as of the other services.
+        // Not documented; as in the other services.
         "testIamPermissions" POST "/{resource}/testIamPermissions" [];
     }
     source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/firewalls" {
@@ -346,7 +347,7 @@ pub(crate) const TABLE: &[Method] = methods! {
         "list" GET "" ["compute.firewalls.list"];
         "patch" PATCH "/{firewall}" ["compute.firewalls.update"] also ["compute.networks.updatePolicy"];
         "delete" DELETE "/{firewall}" ["compute.firewalls.delete"] also ["compute.networks.updatePolicy"];
-        // Not documented; as of the other services.
+        // Not documented; as in the other services.
         "testIamPermissions" POST "/{resource}/testIamPermissions" [];
     }
     source "https://docs.cloud.google.com/compute/docs/reference/rest/v1/globalOperations" {

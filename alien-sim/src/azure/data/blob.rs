@@ -45,11 +45,11 @@ pub(super) fn answer(state: &mut State, ask: &Ask<'_>, account: &str) -> Answer 
     })
 }
 
-/// Who asks for what is in an account.
+/// Authenticates a caller of an account's data plane.
 ///
 /// # Errors
 ///
-/// In the words of storage.
+/// A refusal in the words of the storage service.
 pub(super) fn caller(state: &State, ask: &Ask<'_>, account: &Value, name: &str) -> Result<Caller, Refused> {
     let (_, query) = ask.parts();
     let scheme = ask.header("authorization").split(' ').next().unwrap_or_default();
@@ -119,7 +119,7 @@ pub(super) fn mismatch() -> Refused {
     )
 }
 
-/// Any one of some data actions.
+/// Authorises the caller by any one of several data actions.
 pub(super) fn any(
     state: &mut State,
     caller: &Caller,
@@ -131,7 +131,7 @@ pub(super) fn any(
     if allowed { Ok(()) } else { Err(mismatch()) }
 }
 
-/// The account of a host: its id, its name and its body.
+/// Finds the account of a host: its id, name and body.
 pub(super) fn account(state: &State, name: &str) -> Result<(String, Value), Refused> {
     let thing = state.account(name);
     thing
@@ -189,7 +189,7 @@ fn perform(state: &mut State, ask: &Ask<'_>, name: &str) -> Result<Answer, Refus
         let mut actions: Vec<String> = actions.iter().map(|action| format!("{BLOBS}/{action}")).collect();
         let is_there = state.data.blobs.get(&at.to_lowercase()).is_some_and(|blobs| blobs.contains_key(&blob));
         if is_there {
-            // To add is to make what is new.
+            // `add` only covers creating a new blob.
             actions.retain(|action| !action.ends_with("/add/action"));
         }
         any(state, &caller, key, &actions, &at)?;
@@ -248,7 +248,7 @@ impl State {
         blob
     }
 
-    /// Puts a blob whatever may be; false without such a container.
+    /// Puts a blob without any permission check. Returns false if the container does not exist.
     pub(crate) fn put_blob(&mut self, account: &str, container: &str, name: &str, body: Bytes) -> bool {
         let Some(account) = self.account(account).map(|thing| thing.id.clone()) else { return false };
         let at = Self::container_id(&account, container);
@@ -260,7 +260,7 @@ impl State {
     }
 }
 
-/// What is done with a blob that is there.
+/// Executes a request on an existing blob.
 fn one(state: &mut State, ask: &Ask<'_>, key: &str, container: &str, name: &str) -> Result<Answer, Refused> {
     let now = state.now();
     let blobs = state.data.blobs.entry(container.to_lowercase()).or_default();

@@ -1,4 +1,4 @@
-//! Messages that wait in queues: locks, deliveries, expiry, dead letters.
+//! Messages in queues: locks, deliveries, expiry and dead letters.
 //!
 //! Source: <https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>.
 
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The end of the key of a queue's dead letters.
-/// Source: <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>.
+/// The suffix of the key of a queue's dead-letter queue. Source:
+/// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues>.
 pub(crate) const DEAD_LETTERS: &str = "/$deadletterqueue";
 
-/// What a sender says of a message.
+/// A message as its sender gave it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) body: Bytes,
@@ -23,9 +23,9 @@ pub(crate) struct Sent {
     pub(crate) reply_to: String,
     pub(crate) label: String,
     pub(crate) session: String,
-    /// How long the sender lets it live.
+    /// The time to live that the sender set.
     pub(crate) lives: Option<Duration>,
-    /// Custom properties by name, their values as they came.
+    /// Custom properties by name, with their values as received.
     pub(crate) properties: Vec<(String, String)>,
 }
 
@@ -40,26 +40,26 @@ pub(crate) struct Message {
     pub(crate) lock: Option<Lock>,
 }
 
-/// Who holds a message, and until when.
+/// The lock of a receiver on a message, and when it expires.
 #[derive(Clone, Debug)]
 pub(crate) struct Lock {
     pub(crate) token: String,
     pub(crate) until: Timestamp,
 }
 
-/// What a queue says of its messages.
+/// The settings of a queue that apply to its messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) lock: Duration,
-    /// After how many deliveries a message is a dead letter.
+    /// The number of deliveries after which a message becomes a dead letter.
     pub(crate) deliveries: u64,
-    /// How long a message lives at most.
+    /// The longest time to live of a message.
     pub(crate) lives: Option<Duration>,
-    /// Whether what expires becomes a dead letter.
+    /// Whether expired messages become dead letters.
     pub(crate) buries_expired: bool,
-    /// For how long a message id is not taken a second time.
+    /// The duplicate detection window: how long a message id is not accepted again.
     pub(crate) remembers: Option<Duration>,
-    /// Where dead letters go instead of the queue's own, by key.
+    /// The key of the queue that dead letters are forwarded to, instead of the queue's own.
     pub(crate) dead_letters_to: Option<String>,
 }
 
@@ -70,12 +70,12 @@ struct Queue {
     sequence: u64,
 }
 
-/// All queues, by key: the lower-case resource id, and [`DEAD_LETTERS`] after it.
+/// All queues by key: the lower-case resource id, followed by [`DEAD_LETTERS`] for a dead-letter queue.
 #[derive(Debug, Default)]
 pub(crate) struct Broker(HashMap<String, Queue>);
 
 impl Broker {
-    /// Puts a message into a queue, unless duplicates are detected and it is one.
+    /// Puts a message into a queue, unless duplicate detection drops it.
     pub(crate) fn send(&mut self, key: &str, rules: &Rules, sent: Sent, now: Timestamp) {
         let queue = self.0.entry(key.to_owned()).or_default();
         queue.seen.retain(|(_, until)| *until > now);
@@ -89,14 +89,14 @@ impl Broker {
             (Some(own), Some(most)) => Some(own.min(most)),
             (own, most) => own.or(most),
         };
-        // What lives longer than time itself does not expire.
+        // A message whose expiry cannot be represented does not expire.
         let expires = lives.and_then(|lives| now.checked_add(lives).ok());
         queue.sequence += 1;
         let sequence = queue.sequence;
         queue.messages.push(Message { sent, sequence, enqueued: now, expires, deliveries: 0, lock: None });
     }
 
-    /// Ends locks and lives that have run out.
+    /// Releases expired locks and removes expired messages.
     pub(crate) fn settle(&mut self, key: &str, rules: &Rules, now: Timestamp) {
         let is_dead_letters = key.ends_with(DEAD_LETTERS);
         let Some(queue) = self.0.get_mut(key) else { return };
@@ -105,7 +105,7 @@ impl Broker {
             if message.lock.as_ref().is_some_and(|lock| lock.until <= now) {
                 message.lock = None;
             }
-            // Dead letters do not expire, and a message that is locked is not taken from its receiver.
+            // Dead letters do not expire, and a locked message is not taken from its receiver.
             if message.lock.is_some() || is_dead_letters {
                 return true;
             }
@@ -139,7 +139,7 @@ impl Broker {
         queue.messages.push(Message { sent, sequence, enqueued: now, expires: None, deliveries: 0, lock: None });
     }
 
-    /// Locks the first message that is free: peek-lock.
+    /// Locks the first available message (peek-lock).
     pub(crate) fn lock(&mut self, key: &str, rules: &Rules, now: Timestamp) -> Option<Message> {
         self.settle(key, rules, now);
         let queue = self.0.get_mut(key)?;
@@ -149,7 +149,7 @@ impl Broker {
         Some(message.clone())
     }
 
-    /// Takes the first message that is free: receive and delete.
+    /// Takes the first available message (receive and delete).
     pub(crate) fn receive(&mut self, key: &str, rules: &Rules, now: Timestamp) -> Option<Message> {
         self.settle(key, rules, now);
         let queue = self.0.get_mut(key)?;
@@ -159,7 +159,7 @@ impl Broker {
         Some(message)
     }
 
-    /// Takes the message that a lock holds, by its id or its sequence number.
+    /// Removes a locked message, by its id or sequence number.
     pub(crate) fn complete(&mut self, key: &str, rules: &Rules, name: &str, token: &str, now: Timestamp) -> Option<()> {
         self.settle(key, rules, now);
         let queue = self.0.get_mut(key)?;
@@ -168,7 +168,7 @@ impl Broker {
         Some(())
     }
 
-    /// Makes the message that a lock holds a dead letter.
+    /// Moves a locked message to the dead-letter queue.
     pub(crate) fn dead_letter(
         &mut self,
         key: &str,
@@ -184,7 +184,7 @@ impl Broker {
         Some(())
     }
 
-    /// Gives the message that a lock holds back.
+    /// Releases a locked message.
     pub(crate) fn unlock(&mut self, key: &str, rules: &Rules, name: &str, token: &str, now: Timestamp) -> Option<()> {
         self.settle(key, rules, now);
         let queue = self.0.get_mut(key)?;
@@ -193,7 +193,7 @@ impl Broker {
         Some(())
     }
 
-    /// Begins the lock's time again: until when it holds now.
+    /// Renews a lock, and returns its new expiry.
     pub(crate) fn renew(
         &mut self,
         key: &str,
@@ -210,7 +210,7 @@ impl Broker {
         Some(until)
     }
 
-    /// How many messages wait in a queue, those that are locked among them.
+    /// Counts the messages in a queue, locked ones included.
     pub(crate) fn count(&self, key: &str) -> usize {
         self.messages(key).len()
     }
@@ -220,12 +220,12 @@ impl Broker {
         self.0.get(key).map(|queue| queue.messages.as_slice()).unwrap_or_default()
     }
 
-    /// The first message of a queue that is free.
+    /// The first available message of a queue.
     pub(crate) fn next(&self, key: &str) -> Option<&Message> {
         self.messages(key).iter().find(|message| message.lock.is_none())
     }
 
-    /// Forgets a queue and its dead letters.
+    /// Removes a queue and its dead letters.
     pub(crate) fn forget(&mut self, key: &str) {
         let dead = format!("{key}{DEAD_LETTERS}");
         self.0.retain(|known, _| known != key && *known != dead);

@@ -1,4 +1,4 @@
-//! What the handle does in data planes, whatever the roles.
+//! Test access to data planes, without permission checks.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -14,14 +14,14 @@ impl Azure {
     ///
     /// # Panics
     ///
-    /// There is no such container.
+    /// If there is no such container.
     #[track_caller]
     pub fn put_blob(&self, account: &str, container: &str, name: &str, body: &[u8]) {
         let done = self.faults().0.lock().put_blob(account, container, name, Bytes::copy_from_slice(body));
         assert!(done, "there is no container {container} in an account {account}");
     }
 
-    /// The names of the blobs of a container of a storage account, sorted; none without such a container.
+    /// Lists the names of the blobs in a container of a storage account, sorted. Empty if there is no such container.
     #[must_use]
     pub fn blobs(&self, account: &str, container: &str) -> Vec<String> {
         let faults = self.faults();
@@ -31,22 +31,23 @@ impl Azure {
         state.data.blobs.get(&at).map(|blobs| blobs.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Puts an entity, an object of plain properties, into a table of a storage account; one of these keys is replaced.
+    /// Puts an entity, an object of plain properties, into a table of a storage account. It replaces an entity with the
+    /// same keys.
     ///
     /// # Panics
     ///
-    /// There is no such table.
+    /// If there is no such table.
     #[track_caller]
     pub fn put_entity(&self, account: &str, table: &str, partition: &str, row: &str, properties: &Value) {
         let done = self.faults().0.lock().put_entity(account, table, partition, row, properties);
         assert!(done, "there is no table {table} in an account {account}");
     }
 
-    /// Sends a message to a queue of a Service Bus namespace; its `MessageId`.
+    /// Sends a message to a queue of a Service Bus namespace, and returns its `MessageId`.
     ///
     /// # Panics
     ///
-    /// There is no such queue.
+    /// If there is no such queue.
     #[track_caller]
     pub fn send_message(&self, namespace: &str, queue: &str, body: &str) -> String {
         let faults = self.faults();
@@ -60,8 +61,8 @@ impl Azure {
         id
     }
 
-    /// The bodies of the messages that wait in a queue of a Service Bus namespace, oldest first, those that are locked among
-    /// them; its dead letters are in `{queue}/$deadletterqueue`.
+    /// The bodies of the messages in a queue of a Service Bus namespace, oldest first, locked ones included. Its dead
+    /// letters are in `{queue}/$deadletterqueue`.
     #[must_use]
     pub fn messages(&self, namespace: &str, queue: &str) -> Vec<String> {
         let faults = self.faults();

@@ -21,26 +21,26 @@ const READ: &str = "Microsoft.OperationalInsights/workspaces/tables/data/read";
 
 const KEY: &str = "POST api.loganalytics.io/query";
 
-/// What apps write: <https://learn.microsoft.com/azure/container-apps/log-options>.
+/// The table that apps write to: <https://learn.microsoft.com/azure/container-apps/log-options>.
 const CONSOLE: &str = "ContainerAppConsoleLogs_CL";
-/// What the platform writes of apps.
+/// The table that the platform writes to about apps.
 const SYSTEM: &str = "ContainerAppSystemLogs_CL";
 
 /// A record of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     table: &'static str,
-    /// From when it is found.
+    /// When queries start to find it.
     found: Timestamp,
     body: Value,
 }
 
-/// Who writes a record.
+/// The writer of a record.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// An app.
     Console,
-    /// The platform, and about what.
+    /// The platform, with the reason of the event.
     System { reason: &'static str },
 }
 
@@ -71,7 +71,7 @@ fn columns(table: &str) -> Option<&'static [Column]> {
 }
 
 impl State {
-    /// Writes a line of an app's revision to the workspace of its environment, if that has one.
+    /// Logs a line of an app's revision to the workspace of its environment, if it has one.
     pub(crate) fn log(&mut self, app: &str, source: &Source, revision: &str, line: &str) {
         let Ok(body) = self.thing(app).map(|thing| thing.body.clone()) else { return };
         let environment = text(&body, "/properties/environmentId");
@@ -118,7 +118,7 @@ pub(super) fn answer(state: &mut State, ask: &Ask<'_>) -> Answer {
     }
 }
 
-/// The status, and the error as Log Analytics tells it.
+/// The status and the error, as Log Analytics reports it.
 struct Failure(u16, Value);
 
 impl From<Refused> for Failure {
@@ -206,7 +206,7 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Failure> {
         return Err(Refused::new(400, "BadArgumentError", format!("The body has no field '{name}'.")).into());
     }
     let query = Query::parse(&text(&given, "/query"), now)?;
-    // Of all tables by a data action, or of one by an action that names it:
+    // A data action allows reading all tables; an action that names a table allows reading that one:
     // <https://learn.microsoft.com/azure/azure-monitor/logs/manage-table-access>.
     let one = format!("Microsoft.OperationalInsights/workspaces/query/{}/read", query.table);
     if !state.authorise_data(&caller, KEY, READ, &workspace)
@@ -234,7 +234,8 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Failure> {
     Ok(Answer::json(200, &json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": table.rows}]})))
 }
 
-/// A duration up to now, or from one time to another; no text is no bounds. None if it is neither.
+/// Parses a time span: a duration up to now, or two times. An empty text is unbounded. Returns `None` if the text is
+/// invalid.
 fn within(text: &str, now: Timestamp) -> Option<Option<(Timestamp, Timestamp)>> {
     if text.is_empty() {
         return Some(None);

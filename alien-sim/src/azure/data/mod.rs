@@ -1,4 +1,4 @@
-//! Data planes: hosts beside Azure Resource Manager's, whose requests are decided by data actions.
+//! Data planes: hosts other than Azure Resource Manager's, whose requests are authorised by data actions.
 
 pub(crate) mod blob;
 pub(crate) mod broker;
@@ -22,30 +22,30 @@ use super::provider::app::Revision;
 use super::provider::operationalinsights::Deleted;
 use super::state::State;
 
-/// What is in the data planes, and what emulated code has done; everything by ids in lower case.
+/// The contents of the data planes and what emulated code has done. All keys are ids in lower case.
 #[derive(Default)]
 pub(crate) struct Data {
     pub(crate) broker: broker::Broker,
-    /// Blobs of containers, by name.
+    /// Blobs by container, then by name.
     blobs: HashMap<String, BTreeMap<String, blob::Blob>>,
-    /// Entities of tables, by partition key and row key.
+    /// Entities by table, then by partition key and row key.
     entities: HashMap<String, BTreeMap<(String, String), serde_json::Value>>,
-    /// Records of workspaces.
+    /// Records by workspace.
     pub(crate) logs: HashMap<String, Vec<logs::Record>>,
-    /// Workspaces that can be recovered.
+    /// Deleted workspaces that can be recovered.
     pub(crate) deleted: HashMap<String, Deleted>,
-    /// Revisions of container apps, oldest first.
+    /// Revisions by container app, oldest first.
     pub(crate) apps: HashMap<String, Vec<Revision>>,
-    /// What was said once of a revision.
+    /// What was already logged once about a revision.
     pub(crate) said: HashSet<String>,
-    /// How long a new revision takes to be ready.
+    /// How long a new revision takes to become ready.
     pub(crate) revisions_take: Duration,
-    /// How long a record takes to be found.
+    /// How long until queries find a record.
     ingestion: Duration,
 }
 
 impl Data {
-    /// Takes away what is in a resource that is removed, by its id in lower case.
+    /// Removes the contents of a deleted resource, by its id in lower case.
     pub(crate) fn forget(&mut self, id: &str) {
         self.broker.forget(id);
         self.blobs.remove(id);
@@ -56,12 +56,12 @@ impl Data {
 }
 
 impl Faults {
-    /// A new revision of a container app is ready only after this long, and its operation lasts as long at least.
+    /// Sets how long a new revision of a container app takes to become ready. Its operation lasts at least as long.
     pub fn revisions_take(&self, duration: Duration) {
         self.0.lock().data.revisions_take = duration;
     }
 
-    /// Logs are found only after this long; in Azure it is 20 seconds to 3 minutes:
+    /// Sets how long it takes until queries find a log record. In Azure it is 20 seconds to 3 minutes:
     /// <https://learn.microsoft.com/azure/azure-monitor/logs/data-ingestion-time>.
     pub fn ingestion(&self, delay: Duration) {
         self.0.lock().data.ingestion = delay;
@@ -81,13 +81,13 @@ pub(crate) enum Host {
     Logs,
 }
 
-/// A request of a data plane. Who asks is asked of [`State::data_caller`].
+/// A request to a data plane. [`State::data_caller`] identifies the caller.
 #[derive(Debug)]
 pub(crate) struct Ask<'a> {
     pub(crate) service: Host,
     /// `GET`, `POST`, …
     pub(crate) verb: &'a str,
-    /// The path below the host and the query, encoded.
+    /// The encoded path below the host, and the query.
     pub(crate) target: &'a str,
     pub(crate) bearer: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
@@ -95,24 +95,24 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// A header, empty without one.
+    /// A header, or empty.
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The path, still encoded, and the parameters of the query.
+    /// The path, still encoded, and the query parameters.
     fn parts(&self) -> (&str, Vec<(String, String)>) {
         let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
         (path, crate::uri::query(query))
     }
 }
 
-/// A parameter of a query, empty without one.
+/// A query parameter, or empty.
 fn parameter<'a>(query: &'a [(String, String)], name: &str) -> &'a str {
     query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
 }
 
-/// Why a request of a data plane was not done; each plane says it in its own form.
+/// Why a data plane refused a request. Each plane reports it in its own form.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     status: u16,
@@ -150,7 +150,7 @@ pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Answer {
     answer
 }
 
-/// A time as HTTP headers have it.
+/// Formats a time as in HTTP headers.
 fn http_date(at: jiff::Timestamp) -> String {
     jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
 }

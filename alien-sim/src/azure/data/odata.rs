@@ -5,20 +5,20 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A `$filter` that was read.
+/// A parsed `$filter`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
-    /// All of these.
+    /// All of these hold.
     All(Vec<Filter>),
-    /// One of these at least.
+    /// At least one of these holds.
     Any(Vec<Filter>),
-    /// Not this.
+    /// This does not hold.
     Not(Box<Filter>),
-    /// A property compared with a literal; an entity without the property is not taken.
+    /// Compares a property with a literal. An entity without the property does not match.
     Is(String, Vec<Ordering>, Literal),
 }
 
-/// What a property is compared with.
+/// A literal that a property is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
     Text(String),
@@ -36,7 +36,7 @@ enum Token {
 }
 
 impl Filter {
-    /// Reads a filter; an empty one takes everything.
+    /// Parses a filter. An empty filter matches everything.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parser = Parser { tokens: tokens(text)?, at: 0 };
         if parser.tokens.is_empty() {
@@ -59,12 +59,12 @@ impl Filter {
 }
 
 impl Literal {
-    /// How a property stands to this.
+    /// Compares a property with this literal.
     fn compare(&self, value: &Value) -> Option<Ordering> {
         match (self, value) {
             (Self::Text(text), Value::String(value)) => Some(value.cmp(text)),
             (Self::Number(number), Value::Number(value)) => value.as_f64()?.partial_cmp(number),
-            // 64-bit integers are texts in JSON.
+            // JSON holds 64-bit integers as strings.
             (Self::Number(number), Value::String(value)) => value.parse::<f64>().ok()?.partial_cmp(number),
             (Self::Truth(truth), Value::Bool(value)) => Some(value.cmp(truth)),
             (Self::Time(time), Value::String(value)) => Some(value.parse::<Timestamp>().ok()?.cmp(time)),
@@ -164,7 +164,7 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                 rest = rest.get(1..)?;
             }
             '\'' => {
-                // A quote within a text is told by two.
+                // Two quotes stand for a quote within a string.
                 let mut inside = String::new();
                 rest = rest.get(1..)?;
                 loop {

@@ -22,7 +22,7 @@ pub(crate) const RECEIVE: &str = "Microsoft.ServiceBus/namespaces/messages/recei
 /// Source: <https://learn.microsoft.com/azure/service-bus-messaging/authenticate-application>.
 const AUDIENCES: &[&str] = &["https://servicebus.azure.net"];
 
-/// How many queues forward to one another at most:
+/// The longest chain of queues that forward to one another:
 /// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-auto-forwarding>.
 const HOPS: usize = 4;
 
@@ -41,7 +41,7 @@ pub(super) fn answer(state: &mut State, ask: &Ask<'_>, namespace: &str) -> Answe
     })
 }
 
-/// What a path asks for.
+/// The resource that a path names.
 enum Wanted<'a> {
     Messages,
     Head,
@@ -137,7 +137,7 @@ fn caller(state: &State, ask: &Ask<'_>, namespace: &Value) -> Result<Caller, Ref
 }
 
 impl State {
-    /// Puts a message into a queue, or where that forwards to.
+    /// Sends a message to a queue, or to the queue that it forwards to.
     pub(crate) fn send(&mut self, queue: &str, sent: Sent) -> Result<(), Refused> {
         let mut at = queue.to_owned();
         for _ in 0..=HOPS {
@@ -193,7 +193,7 @@ fn properties(given: &Value, body: Bytes, content_type: &str) -> Result<Sent, Re
                 return Err(Refused::unmodelled("Scheduled messages are not emulated."));
             }
             "To" | "ReplyToSessionId" | "PartitionKey" | "ViaPartitionKey" | "ForcePersistence" | "ContentType" => {}
-            // What a receiver was told may come back.
+            // A sender may send back properties that a receiver got.
             "SequenceNumber"
             | "DeliveryCount"
             | "EnqueuedTimeUtc"
@@ -244,7 +244,7 @@ fn send(state: &mut State, ask: &Ask<'_>, queue: &str) -> Result<Answer, Refused
     Ok(Answer::empty(201))
 }
 
-/// Receiving, and settling what was received.
+/// Receives messages, and settles received ones.
 fn receive(
     state: &mut State,
     wanted: &Wanted<'_>,
@@ -277,7 +277,7 @@ fn receive(
     let dead = if is_dead { DEAD_LETTERS } else { "" };
     let key = format!("{}{dead}", queue.to_lowercase());
     if is_dead {
-        // Dead letters are delivered for ever.
+        // Dead letters are delivered any number of times.
         rules.deliveries = u64::MAX;
     }
     let lost = || {
@@ -328,7 +328,7 @@ fn received(message: Message, status: u16) -> Answer {
         "SequenceNumber": message.sequence,
         "State": "Active",
     });
-    // The longest time of .NET stands for no end.
+    // The maximum of a .NET `TimeSpan` means no expiry.
     let lives = message.expires.and_then(|expires| {
         Duration::try_from(expires.duration_since(message.enqueued)).ok().map(|lives| lives.as_secs_f64())
     });

@@ -25,7 +25,7 @@ pub(super) fn answer(state: &mut State, ask: &Ask<'_>, account: &str) -> Answer 
     })
 }
 
-/// `name`, `name()` or `name(PartitionKey='p',RowKey='r')`.
+/// Parses `name`, `name()` or `name(PartitionKey='p',RowKey='r')`.
 fn address(path: &str) -> Option<(String, Option<(String, String)>)> {
     let path = decode(path.trim_start_matches('/'));
     let Some((name, keys)) = path.split_once('(') else { return Some((path, None)) };
@@ -92,7 +92,7 @@ fn perform(state: &mut State, ask: &Ask<'_>, name: &str) -> Result<Answer, Refus
     let actions: Vec<String> = needs.iter().map(|action| format!("{ENTITIES}/{action}")).collect();
     let allowed = any(state, &caller, key, &actions, &at);
     if allowed.is_err() {
-        // To insert or update without a condition is to add and to update.
+        // An insert-or-update without a condition needs both add and update.
         let is_upsert = !has_condition && matches!(verb, "PUT" | "MERGE" | "PATCH");
         let both = ["add/action", "update/action"].map(|action| format!("{ENTITIES}/{action}"));
         if !is_upsert || !both.iter().all(|action| state.authorise_data(&caller, key, action, &at)) {
@@ -117,7 +117,7 @@ fn perform(state: &mut State, ask: &Ask<'_>, name: &str) -> Result<Answer, Refus
     Ok(answer)
 }
 
-/// The table of a request.
+/// The table that a request names.
 struct Place {
     table: String,
     name: String,
@@ -139,7 +139,7 @@ fn met(ask: &Ask<'_>, etag: &str) -> Result<(), Refused> {
 }
 
 impl State {
-    /// Writes an entity, with its time; its etag.
+    /// Writes an entity with its timestamp, and returns its etag.
     fn write_entity(&mut self, table: &str, keys: (String, String), mut body: Value) -> String {
         let now = self.now().to_string();
         let etag = format!("W/\"datetime'{}'\"", now.replace(':', "%3A"));
@@ -151,7 +151,7 @@ impl State {
         etag
     }
 
-    /// Writes an entity whatever may be; false without such a table.
+    /// Writes an entity without any permission check. Returns false if the table does not exist.
     pub(crate) fn put_entity(&mut self, account: &str, table: &str, partition: &str, row: &str, body: &Value) -> bool {
         let Some(account) = self.account(account).map(|thing| thing.id.clone()) else { return false };
         let at = Self::table_id(&account, table);
@@ -213,7 +213,7 @@ impl Place {
         Ok(answer)
     }
 
-    /// Takes what only the service writes out of a body.
+    /// Removes the properties that only the service writes.
     fn given(body: Value) -> Result<Value, Refused> {
         let Value::Object(mut members) = body else {
             return Err(Refused::new(400, "InvalidInput", "The body has to be an object."));

@@ -1,4 +1,4 @@
-//! Tokens of somebody else for tokens of Entra's:
+//! Exchanges an external token for an Entra token (workload identity federation):
 //! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>.
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use crate::azure::call::{Answer, text};
 use crate::azure::state::State;
 use crate::jwt::Jwt;
 
-/// Whom an application or a managed identity trusts to speak for it.
+/// A federated credential: the issuer and subject that an application or a managed identity trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) name: String,
@@ -18,14 +18,14 @@ pub(crate) struct Credential {
     pub(crate) audience: String,
 }
 
-/// The audience of assertions that are to be exchanged:
+/// The audience of assertions to exchange:
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>.
 pub(crate) const AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// The type of the assertion: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How far clocks may be apart, in seconds.
+/// The allowed clock skew, in seconds.
 const SKEW: i64 = 300;
 
 /// A refusal of the token endpoint:
@@ -33,7 +33,7 @@ const SKEW: i64 = 300;
 #[derive(Debug)]
 struct Refusal {
     status: u16,
-    /// In OAuth's words.
+    /// The OAuth error code.
     error: &'static str,
     code: u32,
     message: String,
@@ -71,7 +71,7 @@ fn request(error: &'static str, code: u32, message: impl Into<String>) -> Refusa
 }
 
 impl State {
-    /// Answers the token endpoint of a tenant.
+    /// Answers a request to the token endpoint of a tenant.
     pub(crate) fn grant(&mut self, tenant: &str, form: &[(String, String)]) -> Answer {
         if self.knobs.throttle_tokens > 0 {
             self.knobs.throttle_tokens -= 1;
@@ -148,7 +148,7 @@ impl State {
         .header("cache-control", "no-store"))
     }
 
-    /// Whether an assertion is one that a client trusts.
+    /// Checks that a client trusts an assertion.
     fn trusts(&self, id: &str, assertion: &str) -> Result<(), Refusal> {
         let jwt = Jwt::parse(assertion)
             .map_err(|why| client(50_027, format!("JWT token is invalid or malformed: {why}.")))?;
@@ -167,7 +167,7 @@ impl State {
         let known = self.directory.federated.get(id).map_or(&none, |known| known.in_effect(now));
         match self.directory.issuers.get(&issuer) {
             Some(keys) => verify(&jwt, &issuer, keys)?,
-            // Nobody asks an issuer whom nobody trusts.
+            // The keys of an issuer that no credential trusts are never fetched.
             None if known.iter().any(|credential| credential.issuer == issuer) => {
                 return Err(client(50_166, format!("Request to External OIDC endpoint failed: '{issuer}'.")));
             }

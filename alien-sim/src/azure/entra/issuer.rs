@@ -1,5 +1,4 @@
-//! An issuer of assertions, with discovery as OpenID Connect has it:
-//! <https://openid.net/specs/openid-connect-discovery-1_0.html>.
+//! An issuer of assertions with OpenID Connect discovery: <https://openid.net/specs/openid-connect-discovery-1_0.html>.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -16,10 +15,10 @@ use crate::azure::call::set;
 use crate::azure::state::Shared;
 use crate::jwt;
 
-/// The name of the one key.
+/// The id of the only key.
 const KID: &str = "sim-issuer-key";
 
-/// An issuer whose assertions a federated credential may trust; its keys are published under its URL.
+/// An issuer whose assertions a federated credential can trust. It publishes its keys under its URL.
 #[derive(Clone)]
 pub struct Issuer {
     url: String,
@@ -32,13 +31,14 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// A key is made once in a process: it takes a second, and the issuers of an emulator are told apart by their URLs.
+/// The key pair, generated once per process because it takes a second. The issuers of an emulator differ only in their
+/// URLs.
 fn pair() -> Option<&'static KeyPair> {
     static PAIR: OnceLock<Option<KeyPair>> = OnceLock::new();
     PAIR.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
 }
 
-/// Signs claims with RS256; the pair could not be used if there is none.
+/// Signs claims with RS256. Returns `None` if the key pair cannot be used.
 fn sign(pair: &KeyPair, header: &Value, claims: &Value) -> Option<String> {
     let signed = format!("{}.{}", jwt::part(header), jwt::part(claims));
     let mut signature = vec![0; pair.public_modulus_len()];
@@ -69,26 +69,26 @@ impl Issuer {
         Self { url, shared: shared.clone() }
     }
 
-    /// Its URL, the `iss` of its assertions.
+    /// The issuer's URL, which is the `iss` of its assertions.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// An assertion of a subject for an audience such as `api://AzureADTokenExchange`, for ten minutes of the emulator's
-    /// clock.
+    /// Issues an assertion about a subject for an audience such as `api://AzureADTokenExchange`. It is valid for ten
+    /// minutes of the emulator's clock.
     #[must_use]
     pub fn token(&self, subject: &str, audience: &str) -> String {
         self.sign(&json!({"sub": subject, "aud": audience}))
     }
 
-    /// An assertion with these claims; `iss`, `aud`, `iat`, `nbf` and `exp` are added where they are missing.
+    /// Signs an assertion with these claims. `iss`, `aud`, `iat`, `nbf` and `exp` are added if they are missing.
     ///
     /// # Panics
     ///
-    /// No RSA key could be made.
+    /// If no RSA key can be generated.
     #[must_use]
-    #[expect(clippy::panic, reason = "a handle of tests says what is wrong by panicking, as the tests themselves do")]
+    #[expect(clippy::panic, reason = "a test handle reports failures by panicking, as tests do")]
     pub fn sign(&self, claims: &Value) -> String {
         let now = self.shared.lock().now().as_second();
         let mut all = json!({"iss": self.url, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 600});

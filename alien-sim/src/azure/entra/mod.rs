@@ -1,4 +1,4 @@
-//! Microsoft Entra ID: principals, their tokens, and whom they trust.
+//! Microsoft Entra ID: principals, their tokens, and the issuers that they trust.
 
 pub(crate) mod federation;
 pub(crate) mod issuer;
@@ -17,36 +17,36 @@ use crate::azure::call::text;
 use crate::azure::state::{State, Thing};
 use crate::dated::Dated;
 
-/// Somebody who can be assigned a role.
+/// A principal that roles can be assigned to.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     /// The object id.
     pub(crate) object: String,
-    /// The client id of an application or a managed identity, the name of a user.
+    /// The client id of an application or managed identity, or the name of a user.
     pub(crate) client: String,
-    /// For people.
+    /// The display name.
     pub(crate) name: String,
-    /// In the words of role assignments: `User` or `ServicePrincipal`.
+    /// The type in role assignments: `User` or `ServicePrincipal`.
     pub(crate) kind: &'static str,
-    /// The id of the managed identity's resource, if it is one.
+    /// The id of the managed identity's resource, if it is a managed identity.
     pub(crate) resource: Option<String>,
-    /// From when on Azure RBAC knows it.
+    /// When Azure RBAC starts to know it.
     pub(crate) known: Timestamp,
 }
 
-/// A tenant's directory.
+/// The directory of a tenant.
 #[derive(Default)]
 pub(crate) struct Directory {
-    /// By object id.
+    /// Principals by object id.
     principals: BTreeMap<String, Principal>,
     pub(crate) tokens: HashMap<String, Token>,
     /// Federated credentials by client id.
     pub(crate) federated: BTreeMap<String, Dated<Vec<Credential>>>,
-    /// The key sets of issuers, by their URLs.
+    /// The key sets of issuers, by URL.
     pub(crate) issuers: BTreeMap<String, Value>,
-    /// The object id of the identity that the metadata service speaks for.
+    /// The object id of the identity that the metadata service issues tokens for.
     pub(crate) default_identity: Option<String>,
-    /// How long tokens last, if it is not as in Azure.
+    /// How long tokens last, if not as long as in Azure.
     pub(crate) lifetime: Option<Duration>,
 }
 
@@ -61,7 +61,7 @@ impl Directory {
 }
 
 impl State {
-    /// A new principal, known to Azure RBAC after the delay that is set; its object id.
+    /// Creates a principal and returns its object id. Azure RBAC knows it after the configured delay.
     pub(crate) fn make_principal(&mut self, client: &str, kind: &'static str, resource: Option<&str>) -> String {
         let object = Uuid::new_v4().to_string();
         let known = self.now() + self.knobs.directory;
@@ -73,20 +73,20 @@ impl State {
         object
     }
 
-    /// Writes whom a client trusts, which takes effect after the delay that is set.
+    /// Sets the federated credentials of a client. They take effect after the configured delay.
     pub(crate) fn write_federated(&mut self, client: &str, credentials: Vec<Credential>) {
         let (now, delay) = (self.now(), self.knobs.federation);
         self.directory.federated.entry(client.to_owned()).or_default().write(credentials, now, delay);
     }
 
-    /// Gives a principal another name for people.
+    /// Changes the display name of a principal.
     pub(crate) fn name_principal(&mut self, object: &str, name: &str) {
         if let Some(principal) = self.directory.principals.get_mut(object) {
             name.clone_into(&mut principal.name);
         }
     }
 
-    /// Takes a principal out of the directory: its tokens end, its assignments stay and allow nothing.
+    /// Removes a principal. Its tokens stop working; its assignments remain but allow nothing.
     pub(crate) fn forget_principal(&mut self, object: &str) {
         if let Some(principal) = self.directory.principals.remove(object) {
             self.directory.federated.remove(&principal.client);
@@ -94,7 +94,7 @@ impl State {
         self.directory.tokens.retain(|_, token| token.object != object);
     }
 
-    /// Takes the principal of a resource that is removed out of the directory, if it has one.
+    /// Removes the principal of a deleted resource, if it has one.
     pub(crate) fn forget_identity(&mut self, thing: &Thing) {
         let of_identity = text(&thing.body, "/properties/principalId");
         let of_resource = text(&thing.body, "/identity/principalId");

@@ -11,7 +11,7 @@ use crate::azure::fail::Fail;
 use crate::azure::state::{Caller, State};
 use crate::jwt;
 
-/// What a bearer token stands for.
+/// The principal and audience of a bearer token.
 #[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) object: String,
@@ -25,35 +25,35 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token that was made.
+/// A newly issued token.
 pub(crate) struct Made {
     pub(crate) token: String,
     pub(crate) lifetime: Duration,
     pub(crate) expires: Timestamp,
 }
 
-/// Of users and applications; in Azure it is at random between 60 and 90 minutes:
+/// The lifetime for users and applications. In Azure it is random, between 60 and 90 minutes:
 /// <https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes>.
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// Of managed identities:
+/// The lifetime for managed identities:
 /// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identity-best-practice-recommendations>.
 const IDENTITY_LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// Why a data plane does not know a caller.
+/// Why a data plane does not accept a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stranger {
     /// The request has no bearer token.
     Missing,
-    /// The token is none of Entra's.
+    /// Entra did not issue the token.
     Unknown,
     Expired,
-    /// The token is for somebody else.
+    /// The token is for another audience.
     Audience,
 }
 
 impl State {
-    /// A new access token of a principal, for an audience such as `https://management.azure.com/`.
+    /// Issues an access token to a principal, for an audience such as `https://management.azure.com/`.
     pub(crate) fn access_token(&mut self, object: &str, audience: &str) -> Option<Made> {
         let principal = self.directory.principal(object)?.clone();
         let is_identity = principal.resource.is_some();
@@ -88,11 +88,11 @@ impl State {
         Some(Made { token, lifetime, expires })
     }
 
-    /// Who a bearer token of Azure Resource Manager is.
+    /// Identifies the caller of Azure Resource Manager by bearer token.
     ///
     /// # Errors
     ///
-    /// 401.
+    /// 401 if the token is missing or invalid.
     pub(crate) fn arm_caller(&self, bearer: Option<&str>) -> Result<Caller, Fail> {
         let fail = Fail::unauthenticated;
         self.data_caller(bearer, AUDIENCES).map_err(|stranger| match stranger {
@@ -111,7 +111,7 @@ impl State {
         })
     }
 
-    /// Who a bearer token is, if it is for one of these audiences; a slash at their ends says nothing.
+    /// Identifies the caller by bearer token, if the token is for one of these audiences. A trailing slash is ignored.
     pub(crate) fn data_caller(&self, bearer: Option<&str>, audiences: &[&str]) -> Result<Caller, Stranger> {
         let bearer = bearer.filter(|bearer| !bearer.is_empty()).ok_or(Stranger::Missing)?;
         let token = self.directory.tokens.get(bearer).ok_or(Stranger::Unknown)?;

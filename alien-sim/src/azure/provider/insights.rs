@@ -1,5 +1,5 @@
-//! Diagnostic settings: where the logs of a resource go.
-//! <https://learn.microsoft.com/rest/api/monitor/diagnostic-settings>
+//! Diagnostic settings, which say where a resource sends its logs:
+//! <https://learn.microsoft.com/rest/api/monitor/diagnostic-settings>.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ const TABLE: &[Method] = &[
 ];
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
-    // Those of the scope itself, not of what is in it.
+    // The settings of the scope itself, not of what it contains.
     let own = format!("{}/providers/Microsoft.Insights", call.id);
     Ok(Answer::list(call.state.list(&own, "Microsoft.Insights/diagnosticSettings")))
 }
@@ -72,7 +72,7 @@ fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
         "type": "Microsoft.Insights/diagnosticSettings",
         "properties": properties,
     });
-    // Also the first time it is 200.
+    // 200 even for a creation.
     call.write(body, Codes { made: 200, changed: 200, making: 200, changing: 200 }, None)
 }
 

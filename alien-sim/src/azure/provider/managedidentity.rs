@@ -1,4 +1,4 @@
-//! User-assigned identities and whom they trust: <https://learn.microsoft.com/rest/api/managedidentity/>.
+//! User-assigned identities and their federated credentials: <https://learn.microsoft.com/rest/api/managedidentity/>.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub(crate) const PROVIDER: Provider = Provider {
 const SOURCE: &str =
     "https://learn.microsoft.com/azure/role-based-access-control/permissions/identity#microsoftmanagedidentity";
 
-/// Whoever gives an identity to something needs to be allowed to assign it.
+/// To attach an identity to a resource, the caller must be allowed to assign it.
 const LINKS: &[Link] = &[Link {
     action: "*/write",
     field: "identity.userAssignedIdentities{}",
@@ -65,7 +65,7 @@ const TABLE: &[Method] = &[
 
 const CODES: Codes = Codes { made: 201, changed: 200, making: 201, changing: 200 };
 
-/// How many credentials an identity may have:
+/// The most credentials that an identity may have:
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>.
 const MOST: usize = 20;
 
@@ -89,7 +89,7 @@ fn name_is_valid(name: &str) -> Result<(), Fail> {
 }
 
 impl State {
-    /// The properties of an identity: those that it has, or a new principal's.
+    /// The properties of an identity. A new identity gets a new principal.
     pub(crate) fn identity(&mut self, id: &str) -> Value {
         if let Ok(known) = self.thing(id) {
             return known.body.get("properties").cloned().unwrap_or_default();
@@ -136,14 +136,14 @@ fn credentials(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(call.state.list(&call.id, kind)))
 }
 
-/// The identity that a credential is of: its id and its client id.
+/// The identity that a credential belongs to: its id and client id.
 fn identity_of(call: &Call<'_>) -> Result<(String, String), Fail> {
     let id = call.id.split('/').take(9).collect::<Vec<_>>().join("/");
     let client = text(&call.state.thing(&id)?.body, "/properties/clientId");
     Ok((id, client))
 }
 
-/// Writes are refused while another one of the same identity is under way:
+/// Refuses a write while another one of the same identity is in progress:
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#errors>.
 fn alone(call: &mut Call<'_>, identity: &str) -> Result<(), Fail> {
     let Some(left) = call.state.knobs.federation_conflicts.checked_sub(1) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Resource providers: the methods that they have, and what is done of them.
+//! Resource providers: their methods and how they are implemented.
 
 pub(crate) mod app;
 pub(crate) mod authorization;
@@ -18,15 +18,15 @@ use super::route::Method;
 /// A resource provider.
 #[derive(Debug)]
 pub(crate) struct Provider {
-    /// Such as `Microsoft.App`.
+    /// The namespace, such as `Microsoft.App`.
     pub(crate) namespace: &'static str,
-    /// The API versions that it answers, newest first.
+    /// The API versions that it supports, newest first.
     pub(crate) versions: &'static [&'static str],
     pub(crate) tables: &'static [&'static [Method]],
     pub(crate) links: &'static [Link],
 }
 
-/// The resource providers of which methods are known.
+/// The resource providers whose methods are known.
 pub(crate) static PROVIDERS: &[Provider] = &[
     app::PROVIDER,
     authorization::PROVIDER,
@@ -39,7 +39,7 @@ pub(crate) static PROVIDERS: &[Provider] = &[
     storage::PROVIDER,
 ];
 
-/// The namespaces of providers that roles may name; a part of
+/// The provider namespaces that roles may name; a part of
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-services-resource-providers>.
 #[rustfmt::skip]
 pub(crate) const NAMESPACES: &[&str] = &[
@@ -62,7 +62,7 @@ pub(crate) const NAMESPACES: &[&str] = &[
     "Microsoft.Subscription", "Microsoft.Support", "Microsoft.Synapse", "Microsoft.Web",
 ];
 
-/// Their names.
+/// The namespaces of all known providers.
 pub(crate) fn namespaces() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|provider| provider.namespace)
 }

@@ -1,4 +1,5 @@
-//! Microsoft.OperationalInsights: Log Analytics workspaces, <https://learn.microsoft.com/rest/api/loganalytics/workspaces>.
+//! Microsoft.OperationalInsights: Log Analytics workspaces,
+//! <https://learn.microsoft.com/rest/api/loganalytics/workspaces>.
 
 use std::time::Duration;
 
@@ -31,11 +32,11 @@ const LRO: Lro = Lro {
     word: "Creating",
 };
 
-/// For how long a workspace that was deleted can be recovered:
+/// How long a deleted workspace can be recovered:
 /// <https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>.
 const RECOVERABLE: Duration = Duration::from_hours(14 * 24);
 
-/// The fields of a PUT, and of a PATCH with the location as it may be there.
+/// The fields of a PUT, and of a PATCH, whose location is optional.
 macro_rules! workspace {
     ($location:literal) => {
         concat!(
@@ -97,7 +98,7 @@ const TABLE: &[Method] = rows! {
     }
 };
 
-/// A workspace that was deleted, and until when it can be recovered.
+/// A deleted workspace, and until when it can be recovered.
 #[derive(Clone, Debug)]
 pub(crate) struct Deleted {
     thing: Thing,
@@ -114,13 +115,13 @@ fn new_key() -> String {
 pub(super) const KEYS: [&str; 2] = ["primarySharedKey", "secondarySharedKey"];
 
 impl State {
-    /// The workspace of a customer id, if a key is one of its keys.
+    /// Finds a workspace by its customer id, if the key is one of its keys.
     pub(super) fn workspace_by_key(&self, customer: &str, key: &str) -> Option<&Thing> {
         let thing = self.workspace(customer)?;
         KEYS.iter().any(|name| thing.hidden.get(*name).and_then(Value::as_str) == Some(key)).then_some(thing)
     }
 
-    /// The workspace of a customer id.
+    /// Finds a workspace by its customer id.
     pub(crate) fn workspace(&self, customer: &str) -> Option<&Thing> {
         if customer.is_empty() {
             return None;
@@ -197,7 +198,7 @@ fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
 fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let mut body = call.state.thing(&call.id)?.body.clone();
     let mut given = call.body.clone();
-    // What only the provider writes is not written.
+    // Fields that only the provider writes are ignored.
     for field in ["customerId", "createdDate", "modifiedDate", "provisioningState"] {
         if let Some(members) = given.get_mut("properties").and_then(Value::as_object_mut) {
             members.remove(field);
@@ -211,7 +212,7 @@ fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.write(body, codes, None)
 }
 
-/// Without `force`, a workspace can be recovered for a while by writing it again.
+/// Deletes a workspace. Without `force`, writing it again recovers it for a while.
 fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let id = call.id.clone();
     if let Ok(thing) = call.state.thing(&id) {

@@ -1,7 +1,8 @@
-//! How the tables of providers are written.
+//! The macro that provider tables are written with.
 
-/// Rows of a provider by the page that says what they need: the namespace, and below a scope a row each of the verb, the
-/// end of the path, and the operations without their namespace; then how it is done, where it is.
+/// Rows of a provider, grouped by the documentation page that lists their permissions. First the namespace; then, below
+/// each scope, one row with the verb, the end of the path, the operations without their namespace, and the
+/// implementation, if there is one.
 macro_rules! rows {
     ($source:literal $namespace:literal $($root:literal {
         $($verb:ident $end:literal [$($action:literal),*] $(.$with:ident($($argument:expr)?))*;)*

@@ -18,7 +18,7 @@ pub(crate) struct Assignment {
     pub(crate) kind: &'static str,
     pub(crate) description: Option<String>,
     pub(crate) created: Timestamp,
-    /// Whether it is there: one that was deleted may be in effect still.
+    /// Whether it exists. A deleted assignment may still be in effect.
     pub(crate) live: Dated<bool>,
 }
 
@@ -27,7 +27,7 @@ impl Assignment {
         self.id.rsplit('/').next().unwrap_or_default()
     }
 
-    /// As Resource Manager answers it.
+    /// The assignment, as Resource Manager answers it.
     pub(crate) fn body(&self) -> Value {
         json!({
             "id": self.id,

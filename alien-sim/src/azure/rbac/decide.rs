@@ -1,9 +1,10 @@
-//! The decision: <https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource>.
+//! How a request is authorised:
+//! <https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource>.
 
 use super::role;
 use crate::azure::state::State;
 
-/// Actions and data actions are apart:
+/// Actions and data actions are separate:
 /// <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#control-and-data-actions>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plane {
@@ -11,14 +12,14 @@ pub(crate) enum Plane {
     Data,
 }
 
-/// An answer and why.
+/// A decision, and the reason.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     pub(crate) why: String,
 }
 
-/// Decides whether a principal may at a scope: the union over its assignments there and above.
+/// Decides whether a principal is allowed an action at a scope, by the union of its assignments there and above.
 pub(crate) fn decide(state: &State, object: &str, plane: Plane, action: &str, scope: &str) -> Verdict {
     let now = state.now();
     let mut reaching = 0;
@@ -42,7 +43,7 @@ pub(crate) fn decide(state: &State, object: &str, plane: Plane, action: &str, sc
     Verdict { allowed: false, why }
 }
 
-/// Whether a scope is another one or above it, by their segments and without regard to case.
+/// Whether one scope equals or contains another. Compares segments, without regard to case.
 pub(crate) fn reaches(above: &str, below: &str) -> bool {
     let above = above.trim_end_matches('/');
     match below.get(..above.len()) {
@@ -54,7 +55,7 @@ pub(crate) fn reaches(above: &str, below: &str) -> bool {
     }
 }
 
-/// Whether a name is of a pattern, in which `*` is any text, `/` too; without regard to case:
+/// Whether a name matches a pattern, in which `*` stands for any text, `/` included. Case is ignored:
 /// <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format>.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());

@@ -1,4 +1,4 @@
-//! Linked access: who names another resource in what he writes needs to be allowed to use that one, too:
+//! Linked access checks. A caller who writes a reference to another resource must also be allowed to use that resource:
 //! <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-linked-authorization-failed>.
 
 use std::collections::BTreeSet;
@@ -11,29 +11,29 @@ use crate::azure::provider::PROVIDERS;
 use crate::azure::route::Route;
 use crate::azure::state::{Caller, State};
 
-/// A field of a body that names another resource, and what is needed on that one.
+/// A field of a body that refers to another resource, and the action needed on that resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// The action of the write, or a pattern of it.
+    /// The action of the write, or a pattern for it.
     pub action: &'static str,
-    /// Where the id is: fields with dots; `[]` after one is each of its items, `{}` each of its names.
+    /// The path of the id: fields separated by dots. `[]` after a field means each item, `{}` each key.
     pub field: &'static str,
-    /// The action that is needed on what the id names.
+    /// The action needed on the resource that the id names.
     pub needs: &'static str,
-    /// The page of Microsoft's documentation that says so.
+    /// The page of Microsoft's documentation that documents it.
     pub source: &'static str,
 }
 
-/// Every field that is checked when a resource is written by PUT or PATCH.
+/// Lists every field that is checked when a PUT or PATCH writes a resource.
 pub fn links() -> impl Iterator<Item = &'static Link> {
     PROVIDERS.iter().flat_map(|provider| provider.links)
 }
 
-/// Checks what the body of a PUT or PATCH names.
+/// Checks the references in the body of a PUT or PATCH.
 ///
 /// # Errors
 ///
-/// 403 `LinkedAuthorizationFailed`.
+/// 403 `LinkedAuthorizationFailed` if the caller may not use one of them.
 pub(crate) fn check(state: &mut State, caller: &Caller, route: &Route, id: &str, body: &Value) -> Result<(), Fail> {
     if !matches!(route.method.verb, "PUT" | "PATCH") {
         return Ok(());
@@ -58,16 +58,16 @@ pub(crate) fn check(state: &mut State, caller: &Caller, route: &Route, id: &str,
     Ok(())
 }
 
-/// The ids at a field.
+/// Collects the ids at a field.
 fn collect(value: &Value, field: &str, into: &mut BTreeSet<String>) {
     let (name, rest) = field.split_once('.').unwrap_or((field, ""));
     let plain = name.trim_end_matches("[]").trim_end_matches("{}");
-    // Bodies are read without regard to the case of their names.
+    // Names in bodies are read without regard to case.
     let found = value.as_object().into_iter().flatten().find(|(known, _)| known.eq_ignore_ascii_case(plain));
     let Some((_, value)) = found else { return };
     match value {
         Value::Object(members) if name.ends_with("{}") => {
-            // A name whose value is null is taken away.
+            // A null value removes its key.
             into.extend(members.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.clone()));
         }
         Value::Array(items) if name.ends_with("[]") => items.iter().for_each(|item| collect(item, rest, into)),

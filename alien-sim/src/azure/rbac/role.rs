@@ -9,7 +9,7 @@ use super::decide::{Plane, matches};
 use crate::azure::state::State;
 use crate::dated::Dated;
 
-/// What a role allows: actions without those it leaves out, and the same of data actions.
+/// The permissions of a role: actions without the excluded ones, and likewise data actions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permission {
     pub(crate) actions: Vec<String>,
@@ -51,7 +51,7 @@ impl Permission {
     }
 }
 
-/// A role that customers write.
+/// A custom role.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     /// A GUID.
@@ -64,7 +64,7 @@ pub(crate) struct Role {
     pub(crate) updated: Timestamp,
 }
 
-/// A role of Azure.
+/// A built-in role.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
     /// A GUID.
@@ -103,13 +103,13 @@ impl Found<'_> {
         }
     }
 
-    /// Its id where it is asked for at a scope: it is the subscription's, whatever is in that.
+    /// The id of the role as asked for at a scope: below a subscription, it is the subscription's.
     pub(crate) fn full_id(&self, scope: &str) -> String {
         let subscription = scope.trim_end_matches('/').split('/').take(3).collect::<Vec<_>>().join("/");
         format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}", self.id())
     }
 
-    /// As Resource Manager answers it, at a scope.
+    /// The role, as Resource Manager answers it at a scope.
     pub(crate) fn body(&self, scope: &str) -> Value {
         let properties = match self {
             Self::BuiltIn(role) => json!({
@@ -138,7 +138,7 @@ impl Found<'_> {
     }
 }
 
-/// The roles of Azure that the emulator knows:
+/// The built-in roles that the emulator knows:
 /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged> and
 /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/general>.
 pub(crate) fn built_in() -> &'static [BuiltIn] {
@@ -195,7 +195,7 @@ pub(crate) fn built_in() -> &'static [BuiltIn] {
     })
 }
 
-/// A role by its GUID, by an id that ends with it, or, if it is Azure's, by its name.
+/// Finds a role by its GUID or an id that ends with it, or by its name if it is built in.
 pub(crate) fn find<'a>(state: &'a State, id: &str) -> Option<Found<'a>> {
     let guid = id.rsplit('/').next().unwrap_or_default();
     let known =

@@ -1,4 +1,4 @@
-//! What gRPC calls are done with: the REST API of the emulator, and its IAM.
+//! Executes gRPC calls with the emulator's REST API and its IAM.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -17,10 +17,10 @@ use crate::gcp::fail::Fail;
 use crate::gcp::iam::policy::Policy;
 use crate::gcp::state::{Shared, State, relative};
 
-/// What questions of Google's emulators are audited as.
+/// The method under which questions from Google's emulators are audited.
 const ASKED: &str = "IamInternal.TestPermissions";
 
-/// The version of policies with conditions: the newest, of which nothing is withheld.
+/// The version of policies with conditions. It is the newest, so nothing is left out.
 const CONDITIONS: u64 = 3;
 
 /// The emulator, as gRPC calls see it.
@@ -28,7 +28,7 @@ const CONDITIONS: u64 = 3;
 pub(super) struct Backend(pub(super) Shared);
 
 impl Backend {
-    /// Carries out a request of the REST API as the caller: it is routed, enforced, audited and recorded as any other.
+    /// Executes a request of the REST API as the caller. It is routed, enforced, audited and recorded like any other.
     pub(super) fn rest(&self, rest: &Rest, bearer: Option<&HeaderValue>, conflict: Code) -> Result<Value, Status> {
         let ask = Ask {
             verb: rest.verb,
@@ -42,7 +42,7 @@ impl Backend {
         if (200..300).contains(&answer.code) { Ok(body) } else { Err(status(answer.code, &body, conflict)) }
     }
 
-    /// What is kept of a bucket.
+    /// The stored form of a bucket.
     pub(super) fn bucket(&self, name: &str) -> Option<Value> {
         self.0.lock().thing(&format!("//storage.googleapis.com/{PREFIX}{name}")).ok().map(|thing| thing.body.clone())
     }
@@ -56,7 +56,7 @@ impl Backend {
         state.authorise(&caller, "storage.objects.insert", "storage.objects.create", &on).map_err(|fail| failed(&fail))
     }
 
-    /// Which of the permissions the caller of Google's emulator holds: none, where its token is not known here.
+    /// Lists which of the permissions the caller of Google's emulator holds: none if its token is unknown here.
     pub(super) fn test_permissions(&self, asked: &TestPermissionsRequest) -> Result<TestPermissionsResponse, Status> {
         let on = named(&asked.policy_name)?;
         let mut state = self.0.lock();
@@ -66,7 +66,7 @@ impl Backend {
         Ok(TestPermissionsResponse { permissions: held.cloned().collect() })
     }
 
-    /// The policy of something that Google's emulator keeps; nobody has written one where nothing of it is known here.
+    /// The policy of a resource that Google's emulator stores. It is empty if nothing is known about the resource here.
     pub(super) fn policy(&self, asked: &GetPolicyRequest) -> Result<GetPolicyResponse, Status> {
         let on = named(&asked.policy_name)?;
         let state = self.0.lock();
@@ -77,7 +77,7 @@ impl Backend {
         Ok(GetPolicyResponse { parent_name, policy: Some(policy::from_json(&policy)) })
     }
 
-    /// Writes the policy of something that Google's emulator keeps: here, only its name and its policy are.
+    /// Writes the policy of a resource that Google's emulator stores. Only its name and policy are stored here.
     pub(super) fn set_policy(&self, asked: SetPolicyRequest) -> Result<SetPolicyResponse, Status> {
         let on = named(&asked.policy_name)?;
         let wanted = policy::to_json(&asked.policy.unwrap_or_default()).map_err(Status::unimplemented)?;
@@ -97,7 +97,7 @@ fn project(state: &State, on: &str) -> Result<String, Status> {
     project.ok_or_else(|| failed(&Fail::missing(relative(on))))
 }
 
-/// Google's emulators hand on the whole header.
+/// Google's emulators pass on the whole header.
 fn token(bearer: &str) -> &str {
     bearer.strip_prefix("Bearer ").unwrap_or(bearer)
 }

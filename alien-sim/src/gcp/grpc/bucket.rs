@@ -1,5 +1,5 @@
-//! A bucket as the gRPC API has it, and as the REST API has it: the emulator keeps the second form.
-//! Sources: <https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v2> and
+//! Converts a bucket between its gRPC form and its REST form. The emulator stores the REST form. Sources:
+//! <https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v2> and
 //! <https://docs.cloud.google.com/storage/docs/json_api/v1/buckets>.
 
 use googleapis_tonic_google_storage_v2::google::storage::v2::Bucket;
@@ -16,14 +16,14 @@ use super::json::{
     flag, items, map, number, object, seconds, small_number, some_seconds, some_text, some_texts, text, texts, time,
 };
 
-/// What the names of buckets begin with over gRPC.
+/// The prefix of bucket names over gRPC.
 pub(super) const PREFIX: &str = "projects/_/buckets/";
 
-/// The fields that a caller may write, as REST has them.
+/// The fields that a caller may write, in REST form.
 ///
 /// # Errors
 ///
-/// A field that is not modelled: it must not get lost in silence.
+/// A field that is not modelled: it must not be dropped silently.
 pub(super) fn to_json(bucket: &Bucket) -> Result<Value, String> {
     let refused = [
         ("acl", !bucket.acl.is_empty()),
@@ -121,7 +121,7 @@ pub(super) fn to_json(bucket: &Bucket) -> Result<Value, String> {
     ]))
 }
 
-/// From what the emulator keeps.
+/// Converts the stored form of a bucket.
 pub(super) fn from_json(bucket: &Value) -> Bucket {
     let part = |name: &str| bucket.get(name).filter(|part| part.is_object());
     let name = text(bucket, "name");
@@ -191,12 +191,12 @@ pub(super) fn from_json(bucket: &Value) -> Bucket {
     }
 }
 
-/// The body of a REST patch (<https://www.rfc-editor.org/rfc/rfc7396>) that does what an update with a mask does: each
-/// path is replaced by what the bucket has there, `*` replaces everything that may be written.
+/// Converts an update with a mask to the body of a REST patch (<https://www.rfc-editor.org/rfc/rfc7396>). Each path is
+/// replaced by the bucket's value, and `*` replaces everything that may be written.
 ///
 /// # Errors
 ///
-/// An empty mask, a path that is not modelled, and a field that is not.
+/// If the mask is empty, or a path or a field is not modelled.
 pub(super) fn patch(current: &Value, bucket: &Bucket, mask: Option<&FieldMask>) -> Result<Value, String> {
     let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
     if paths.is_empty() {
@@ -234,7 +234,7 @@ pub(super) fn patch(current: &Value, bucket: &Bucket, mask: Option<&FieldMask>) 
     Ok(Value::Object(patch))
 }
 
-/// The fields that an update may name, with their names in REST.
+/// The fields that an update may name, with their REST names.
 const WRITABLE: &[(&str, &str)] = &[
     ("storage_class", "storageClass"),
     ("rpo", "rpo"),
@@ -253,7 +253,7 @@ const WRITABLE: &[(&str, &str)] = &[
     ("soft_delete_policy", "softDeletePolicy"),
 ];
 
-/// The name in REST of a field within a field.
+/// The REST name of a nested field.
 fn inner(field: &str, path: &str) -> Option<String> {
     if field == "labels" {
         return Some(path.to_owned());
@@ -279,7 +279,7 @@ fn inner(field: &str, path: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// What turns the old value into the new one when it is merged: what is no longer there must be named as null.
+/// The patch that turns the old value into the new one. Fields that are gone must be named as null.
 fn replacement(old: Option<&Value>, new: Option<&Value>) -> Value {
     match (old, new) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
@@ -366,7 +366,7 @@ fn date(value: &Value, name: &str) -> Option<Date> {
 mod tests {
     use super::*;
 
-    /// A bucket with every field that is modelled and may be written.
+    /// A bucket with every modelled field that may be written.
     fn full() -> Value {
         json!({
             "name": "b", "location": "EU", "storageClass": "STANDARD", "rpo": "DEFAULT", "etag": "CAE=",

@@ -1,4 +1,4 @@
-//! Calls by their path: unary ones are decoded, carried out and encoded by one function.
+//! Dispatches calls by their path. One function decodes, executes and encodes all unary calls.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use super::storage::Transcoded;
 use super::{iam_internal, storage};
 
 const STORAGE: &str = "google.storage.v2.Storage";
-/// Google's clients ask this service for the policies of buckets
+/// Google's clients read the policies of buckets from this service
 /// (<https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.control.v2>).
 const CONTROL: &str = "google.storage.control.v2.StorageControl";
 
@@ -70,7 +70,7 @@ where
     }
 }
 
-/// A call that a request of the REST API can do.
+/// Executes a call that a request of the REST API can do.
 async fn transcode<M, B>(backend: Backend, request: Request<B>) -> Response<Body>
 where
     M: Transcoded,
@@ -84,7 +84,7 @@ where
     .await
 }
 
-/// The bytes of objects are not read over gRPC: the caller must still be allowed to read the object.
+/// Objects cannot be read over gRPC here, but the caller's permission to read is still checked.
 async fn read_object<B>(backend: Backend, request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -100,7 +100,7 @@ where
     .await
 }
 
-/// The bytes of objects are not written over gRPC: the caller must still be allowed to create the object.
+/// Objects cannot be written over gRPC here, but the caller's permission to create is still checked.
 async fn write_object<B>(backend: Backend, request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -111,7 +111,7 @@ where
         .await
 }
 
-/// One message in, one out.
+/// Executes a unary call: one message in, one out.
 async fn unary<B, M, A, F, R>(request: Request<B>, handler: F) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,

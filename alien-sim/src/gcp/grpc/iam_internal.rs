@@ -1,17 +1,17 @@
-//! The interface that Google's Pub/Sub emulator asks an emulator of IAM through
-//! (<https://cloud.google.com/pubsub/docs/emulator>): which permissions a caller holds on a topic, a subscription or a
+//! The service through which Google's Pub/Sub emulator asks an IAM emulator
+//! (<https://cloud.google.com/pubsub/docs/emulator>) which permissions a caller holds on a topic, a subscription or a
 //! project. Its messages are not published as a package; these are their fields.
 
 use googleapis_tonic_google_iam_v1::google::iam::v1::Policy;
 
-/// The service in the paths of calls.
+/// The service name in the paths of calls.
 pub(super) const SERVICE: &str = "com.google.cloud.iam.testing.v1.shared.internalapi.IamInternal";
 
-/// Whose call the emulator was sent.
+/// The credentials of the call that the emulator received.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 pub(super) struct IamCredentials {
-    /// The caller's bearer token: it never shows in `Debug`.
+    /// The caller's bearer token. `Debug` never shows it.
     #[prost(string, tag = "1")]
     pub(super) token: String,
 }
@@ -64,13 +64,13 @@ pub(super) struct TestPermissionsRequest {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct TestPermissionsResponse {
-    /// Those of the request that the caller holds.
+    /// The requested permissions that the caller holds.
     #[prost(string, repeated, tag = "1")]
     pub(super) permissions: Vec<String>,
 }
 
-/// The full resource name of a policy's name: `resourcemanager/projects/P`, `pubsub/projects/P/topics/T`.
-/// Source of full names: <https://cloud.google.com/iam/docs/full-resource-names>.
+/// The full resource name of a policy: `resourcemanager/projects/P`, `pubsub/projects/P/topics/T`. Source of full
+/// names: <https://cloud.google.com/iam/docs/full-resource-names>.
 pub(super) fn full_name(policy: &str) -> Option<String> {
     let (service, path) = policy.split_once('/')?;
     let host = match (service, path.split('/').collect::<Vec<_>>().as_slice()) {

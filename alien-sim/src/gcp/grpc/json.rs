@@ -1,26 +1,26 @@
-//! Fields of the JSON of the REST APIs, read as Protocol Buffers have them: what is absent is the default.
-//! Source: <https://protobuf.dev/programming-guides/json/>.
+//! Reads REST JSON fields by the rules of Protocol Buffers: a missing field has its default. Source:
+//! <https://protobuf.dev/programming-guides/json/>.
 
 use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value};
 
-/// An object of the fields that are there.
+/// An object of the fields that are present.
 pub(super) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// A text, where it is not empty.
+/// A string, unless it is empty.
 pub(super) fn some_text(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| Value::from(text))
 }
 
-/// A list of texts, where it is not empty.
+/// A list of strings, unless it is empty.
 pub(super) fn some_texts(texts: &[String]) -> Option<Value> {
     (!texts.is_empty()).then(|| Value::from(texts))
 }
 
-/// Whole seconds; the REST API writes numbers of 64 bits between quotes.
+/// Whole seconds. The REST API writes 64-bit numbers as strings.
 pub(super) fn some_seconds(duration: Option<&Duration>) -> Option<Value> {
     duration.map(|duration| Value::from(duration.seconds.to_string()))
 }
@@ -41,7 +41,7 @@ pub(super) fn flag(value: &Value, name: &str) -> bool {
     value.get(name).and_then(Value::as_bool).unwrap_or_default()
 }
 
-/// A number, written as one or between quotes.
+/// Reads a number, written as a number or as a string.
 pub(super) fn number(value: &Value, name: &str) -> Option<i64> {
     let value = value.get(name)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())

@@ -1,4 +1,4 @@
-//! The gRPC APIs: Cloud Storage's buckets, and the questions of Google's own emulators.
+//! The gRPC APIs: Cloud Storage's buckets, and the IAM questions of Google's own emulators.
 
 mod backend;
 mod bucket;

@@ -1,5 +1,5 @@
-//! An object of a bucket, from the REST form that the emulator keeps.
-//! Source: <https://docs.cloud.google.com/storage/docs/json_api/v1/objects>.
+//! Converts an object from the REST form, which the emulator stores. Source:
+//! <https://docs.cloud.google.com/storage/docs/json_api/v1/objects>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! An allow policy over gRPC and over REST: <https://docs.cloud.google.com/iam/docs/reference/rest/v1/Policy>.
+//! Converts an allow policy between gRPC and REST: <https://docs.cloud.google.com/iam/docs/reference/rest/v1/Policy>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use super::json::{items, object, small_number, some_text, text, texts};
 
 /// # Errors
 ///
-/// Audit configurations, which are not modelled.
+/// If it has audit configurations, which are not modelled.
 pub(super) fn to_json(policy: &Policy) -> Result<Value, String> {
     if !policy.audit_configs.is_empty() {
         return Err("`audit_configs` of a policy are not modelled over gRPC: leave them out".to_owned());

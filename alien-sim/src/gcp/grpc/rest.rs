@@ -1,6 +1,5 @@
-//! A gRPC call as the request of the REST API that does the same, and the REST API's error as a gRPC status: so both
-//! APIs are enforced, recorded and disturbed by one code. Google's own APIs are bridged in this way too
-//! (<https://google.aip.dev/127>).
+//! Translates gRPC calls to REST requests and REST errors to gRPC statuses, so that one code path enforces, records and
+//! disturbs both APIs. Google's own APIs are bridged in this way too (<https://google.aip.dev/127>).
 
 use std::fmt::Write as _;
 
@@ -11,17 +10,17 @@ use tonic::{Code, Status};
 
 use super::json::{items, map, text};
 
-/// A request of the REST API.
+/// A request to the REST API.
 #[derive(Debug)]
 pub(super) struct Rest {
     pub(super) verb: &'static str,
-    /// With the query, encoded.
+    /// The encoded path and query.
     pub(super) target: String,
     pub(super) body: Option<Value>,
 }
 
 impl Rest {
-    /// Segments of the path are encoded; they may hold any character.
+    /// Builds the path from segments, which are encoded and may contain any character.
     pub(super) fn new<const N: usize>(verb: &'static str, segments: [&str; N]) -> Self {
         let mut target = String::new();
         for segment in segments {
@@ -31,7 +30,7 @@ impl Rest {
         Self { verb, target, body: None }
     }
 
-    /// A parameter of the query, where there is a value.
+    /// Adds a query parameter, if it has a value.
     pub(super) fn query(mut self, name: &str, value: Option<impl ToString>) -> Self {
         if let Some(value) = value {
             self.target.push(if self.target.contains('?') { '&' } else { '?' });
@@ -48,20 +47,20 @@ impl Rest {
     }
 }
 
-/// Percent-encodes whatever is not unreserved: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
+/// Percent-encodes everything that is not unreserved: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
 fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(byte.into());
         } else {
-            // Writing to a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(into, "%{byte:02X}");
         }
     }
 }
 
-/// The status for an error of the REST API, with its details.
-/// Source: <https://cloud.google.com/apis/design/errors>.
+/// Converts an error of the REST API to a status, with its details. Source:
+/// <https://cloud.google.com/apis/design/errors>.
 pub(super) fn status(http: u16, answer: &Value, conflict: Code) -> Status {
     let error = answer.get("error").unwrap_or(&Value::Null);
     let code = code(&text(error, "status")).unwrap_or(match http {
@@ -97,7 +96,7 @@ pub(super) fn status(http: u16, answer: &Value, conflict: Code) -> Status {
     Status::with_details(code, message, whole.encode_to_vec().into())
 }
 
-/// The code of a word: <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>.
+/// The code with a name: <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>.
 fn code(word: &str) -> Option<Code> {
     Some(match word {
         "CANCELLED" => Code::Cancelled,

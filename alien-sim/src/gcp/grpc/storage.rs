@@ -1,5 +1,5 @@
-//! `google.storage.v2.Storage`: which request of the REST API each call is.
-//! Source: <https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v2>.
+//! `google.storage.v2.Storage`: maps each call to a request of the REST API. Source:
+//! <https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v2>.
 
 use googleapis_tonic_google_iam_v1::google::iam::v1::{
     GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
@@ -18,18 +18,18 @@ use super::json::{items, text, texts};
 use super::rest::Rest;
 use super::{object, policy};
 
-/// What a call is over REST.
+/// A call with an equivalent REST request.
 pub(super) trait Transcoded: prost::Message + Default + 'static {
     type Answer: prost::Message + Default + 'static;
 
-    /// What HTTP's 409 means for this call.
+    /// The gRPC code of HTTP 409 for this call.
     const CONFLICT: Code = Code::Aborted;
 
-    /// `current` gives what the emulator keeps of a bucket, for what needs to know it.
+    /// Converts the call to a REST request. `current` returns the stored form of a bucket, for calls that need it.
     ///
     /// # Errors
     ///
-    /// `INVALID_ARGUMENT` for names of another form, `UNIMPLEMENTED` for fields that are not modelled.
+    /// `INVALID_ARGUMENT` if a name has the wrong form, `UNIMPLEMENTED` if a field is not modelled.
     fn request(&self, current: &dyn Fn(&str) -> Option<Value>) -> Result<Rest, Status>;
 
     fn answer(body: &Value) -> Self::Answer;
@@ -273,7 +273,7 @@ fn named(name: &str) -> Result<&str, Status> {
     if name.is_empty() { Err(Status::invalid_argument("a name is empty")) } else { Ok(name) }
 }
 
-/// Only whole resources are answered.
+/// Refuses a read mask, because answers are always whole resources.
 fn whole(mask: Option<&prost_types::FieldMask>) -> Result<(), Status> {
     match mask.and_then(|mask| mask.paths.iter().find(|path| *path != "*")) {
         Some(path) => Err(Status::unimplemented(format!("`read_mask` of `{path}` is not modelled: ask for `*`"))),
@@ -281,13 +281,13 @@ fn whole(mask: Option<&prost_types::FieldMask>) -> Result<(), Status> {
     }
 }
 
-/// The request for what is known of an object.
+/// The request that reads the metadata of an object.
 pub(super) fn object_of(bucket: &str, object: &str, generation: i64) -> Result<Rest, Status> {
     GetObjectRequest { bucket: bucket.to_owned(), object: object.to_owned(), generation, ..GetObjectRequest::default() }
         .request(&|_| None)
 }
 
-/// The bucket and the object that a write is to.
+/// The bucket and the object that a write goes to.
 pub(super) fn written(first: &WriteObjectRequest) -> Result<(&str, &str), Status> {
     let Some(FirstMessage::WriteObjectSpec(spec)) = &first.first_message else {
         return Err(Status::unimplemented(

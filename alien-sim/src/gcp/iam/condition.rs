@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::policy::Condition;
 use crate::gcp::state::{State, relative};
 
-/// Whether a condition is met; one that fails to evaluate is not.
+/// Whether a condition is met. One that fails to evaluate is not.
 pub(crate) fn met(state: &State, condition: &Condition, on: &str, now: Timestamp) -> bool {
     let Ok(program) = Program::compile(&condition.expression) else { return false };
     let Some(time) = time(now) else { return false };
@@ -23,7 +23,7 @@ pub(crate) fn met(state: &State, condition: &Condition, on: &str, now: Timestamp
     matches!(program.execute(&context), Ok(Value::Bool(true)))
 }
 
-/// Whether an expression is of the language, and short enough: 12 logical operators.
+/// Checks that an expression is valid and has at most 12 logical operators.
 ///
 /// # Errors
 ///
@@ -43,8 +43,8 @@ fn time(now: Timestamp) -> Option<Value> {
     Program::compile(&format!("timestamp(\"{now}\")")).ok()?.execute(&Context::default()).ok()
 }
 
-/// The name, type and service of a resource as conditions see them: only some services tell them.
-/// Source: <https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>.
+/// The name, type and service of a resource as conditions see them. Only some services provide them. Source:
+/// <https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>.
 fn attributes(state: &State, on: &str) -> (String, String, String) {
     let service = on.trim_start_matches('/').split('/').next().unwrap_or_default();
     let name = relative(on);

@@ -1,4 +1,4 @@
-//! Whether a principal holds a permission on a resource: <https://docs.cloud.google.com/iam/docs/policies>.
+//! Decides whether a principal holds a permission on a resource: <https://docs.cloud.google.com/iam/docs/policies>.
 
 use jiff::Timestamp;
 
@@ -6,14 +6,14 @@ use super::condition;
 use super::role;
 use crate::gcp::state::{State, project_name, relative};
 
-/// The answer, and why.
+/// A decision, and the reason.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     pub(crate) why: String,
 }
 
-/// Asks the policies of the resource, of what it is in, and of its project.
+/// Checks the policies of the resource, its parents and its project.
 pub(crate) fn decide(state: &State, principal: &str, permission: &str, on: &str, now: Timestamp) -> Verdict {
     let mut why_not = String::new();
     for name in lineage(state, on) {
@@ -41,7 +41,7 @@ pub(crate) fn decide(state: &State, principal: &str, permission: &str, on: &str,
     Verdict { allowed: false, why: why_not }
 }
 
-/// The resource, what it is in, and its project, nearest first.
+/// The resource, its parents and its project, nearest first.
 fn lineage(state: &State, on: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut name = on;

@@ -17,11 +17,11 @@ use crate::gcp::state::{self, State};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) bindings: Vec<Binding>,
-    /// Of this state of it.
+    /// The etag of this version of the policy.
     pub(crate) etag: String,
 }
 
-/// A role, who has it, and when.
+/// A role, its members, and an optional condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     pub(crate) role: String,
@@ -42,13 +42,13 @@ pub(crate) const FIELDS: &str = "version bindings{role members* condition{title 
 
 impl Default for Policy {
     fn default() -> Self {
-        // What Google answers of a policy that was never written.
+        // Google's etag for a policy that was never written.
         Self { bindings: Vec::new(), etag: "ACAB".to_owned() }
     }
 }
 
 impl Policy {
-    /// The policy as it is answered to one who understands `version`.
+    /// The policy for a client that understands `version`.
     pub(crate) fn answer(&self, version: u64) -> Value {
         let conditioned = self.bindings.iter().any(|binding| binding.condition.is_some());
         let whole = version >= 3;
@@ -60,11 +60,12 @@ impl Policy {
         json!({"version": version, "etag": self.etag, "bindings": bindings})
     }
 
-    /// Reads a policy that is to be that of a resource, and checks it.
+    /// Parses and validates the policy of a resource.
     ///
     /// # Errors
     ///
-    /// What Google refuses: see the limits, unknown members and roles, conditions in a version that has none.
+    /// If Google would refuse it: beyond the limits, unknown members and roles, or conditions in a version without
+    /// them.
     pub(crate) fn parse(state: &State, project: &str, body: &Value) -> Result<Self, Fail> {
         let version = body.get("version").and_then(Value::as_u64).unwrap_or(0);
         if ![0, 1, 3].contains(&version) {
@@ -108,7 +109,7 @@ impl Policy {
         Ok(Self { bindings, etag: state::etag() })
     }
 
-    /// Turns a member into that of a deleted account.
+    /// Marks a member as a deleted account.
     pub(crate) fn delete_member(&mut self, member: &str, uid: &str) -> bool {
         let mut changed = false;
         for binding in &mut self.bindings {
@@ -120,7 +121,7 @@ impl Policy {
         changed
     }
 
-    /// Turns the member of a deleted account into that of the account, which was undeleted.
+    /// Restores the member of an account that was undeleted.
     pub(crate) fn undelete_member(&mut self, member: &str, uid: &str) {
         let deleted = format!("deleted:{member}?uid={uid}");
         for held in self.bindings.iter_mut().flat_map(|binding| &mut binding.members).filter(|held| **held == deleted) {
@@ -182,7 +183,7 @@ impl Binding {
     }
 }
 
-/// A role of one project cannot be bound in another.
+/// Whether a role belongs to another project, where it cannot be bound.
 fn foreign(project: &str, role: &str) -> bool {
     role.strip_prefix("projects/").and_then(|rest| rest.split('/').next()).is_some_and(|of| of != project)
 }
@@ -213,7 +214,7 @@ fn member(state: &State, member: &str) -> Result<String, Fail> {
     }
 }
 
-/// Google's own accounts, which belong to no project of the emulator, exist.
+/// Google's own accounts exist, though they belong to no project of the emulator.
 fn is_agent(email: &str) -> bool {
     email.ends_with(".gserviceaccount.com") && email.contains("@gcp-sa-")
         || email.ends_with("@cloudservices.gserviceaccount.com")
@@ -221,7 +222,7 @@ fn is_agent(email: &str) -> bool {
 }
 
 impl State {
-    /// The policy of a resource, for one who understands `version`.
+    /// The policy of a resource, for a client that understands `version`.
     pub(crate) fn policy(&self, name: &str, version: u64) -> Result<Value, Fail> {
         Ok(self.thing(name)?.policy.latest.answer(version))
     }
@@ -230,7 +231,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// `ABORTED` where the etag is not that of the present policy; what [`Policy::parse`] refuses.
+    /// `ABORTED` if the etag is not the current one, and the errors of [`Policy::parse`].
     pub(crate) fn set_policy(&mut self, name: &str, body: &Value) -> Result<Value, Fail> {
         let present = self.thing(name)?;
         if let Some(etag) = body.get("etag").and_then(Value::as_str).filter(|etag| !etag.is_empty()) {
@@ -254,8 +255,8 @@ impl State {
     }
 }
 
-/// Bytes in JSON, in either alphabet of base64: gcloud writes the one for URLs.
-/// Source: <https://protobuf.dev/programming-guides/json/>.
+/// Decodes bytes in JSON, in either base64 alphabet: gcloud writes the URL-safe one. Source:
+/// <https://protobuf.dev/programming-guides/json/>.
 pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }

@@ -1,26 +1,26 @@
-//! Roles: some predefined ones, and those that projects make.
-//! Source: <https://docs.cloud.google.com/iam/docs/roles-permissions>.
+//! Roles: some predefined ones, and the custom roles of projects. Source:
+//! <https://docs.cloud.google.com/iam/docs/roles-permissions>.
 
 use jiff::Timestamp;
 
 use crate::dated::Dated;
 use crate::gcp::state::State;
 
-/// A role of a project.
+/// A custom role of a project.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) stage: String,
-    /// None while it is deleted.
+    /// Its permissions in effect. Empty while it is deleted.
     pub(crate) permissions: Dated<Vec<String>>,
-    /// What it holds, also while it is deleted.
+    /// Its permissions, kept while it is deleted.
     pub(crate) kept: Vec<String>,
     pub(crate) deleted: Option<Timestamp>,
     pub(crate) etag: String,
 }
 
-/// The predefined roles that are modelled; that of the owner holds everything.
+/// The predefined roles that are modelled. The owner's role has every permission.
 const PREDEFINED: &[(&str, &[&str])] = &[
     ("roles/owner", &[]),
     ("roles/run.invoker", &["run.jobs.run", "run.routes.invoke"]),
@@ -81,12 +81,12 @@ const PREDEFINED: &[(&str, &[&str])] = &[
     ("roles/logging.bucketWriter", &["logging.buckets.write"]),
 ];
 
-/// What a predefined role holds; everything, where the list is empty.
+/// The permissions of a predefined role. An empty list means every permission.
 pub(crate) fn predefined(role: &str) -> Option<&'static [&'static str]> {
     PREDEFINED.iter().find(|(name, _)| *name == role).map(|(_, permissions)| *permissions)
 }
 
-/// Whether a role holds a permission.
+/// Whether a role has a permission.
 pub(crate) fn holds(state: &State, role: &str, permission: &str, now: Timestamp) -> bool {
     match predefined(role) {
         Some(permissions) => role == "roles/owner" || permissions.contains(&permission),
@@ -97,12 +97,12 @@ pub(crate) fn holds(state: &State, role: &str, permission: &str, now: Timestamp)
     }
 }
 
-/// Whether a role can be bound: it need not be undeleted.
+/// Whether a role can be bound. A deleted role can.
 pub(crate) fn is_known(state: &State, role: &str) -> bool {
     predefined(role).is_some() || state.roles.contains_key(role)
 }
 
-/// `service.resource.verb`, or the longer form of workload identity: `iam.googleapis.com/pools.verb`.
+/// Checks the form `service.resource.verb`, or the longer form of workload identity: `iam.googleapis.com/pools.verb`.
 pub(crate) fn looks_like_a_permission(name: &str) -> bool {
     let dots = name.split('.').collect::<Vec<_>>();
     dots.len() >= 3
@@ -111,7 +111,7 @@ pub(crate) fn looks_like_a_permission(name: &str) -> bool {
         })
 }
 
-/// An id takes 3 to 64 of `[A-Za-z0-9_.]`: <https://docs.cloud.google.com/iam/docs/creating-custom-roles>.
+/// An id has 3 to 64 characters of `[A-Za-z0-9_.]`: <https://docs.cloud.google.com/iam/docs/creating-custom-roles>.
 pub(crate) fn is_role_id(id: &str) -> bool {
     (3..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }

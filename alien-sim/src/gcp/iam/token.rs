@@ -15,13 +15,13 @@ use crate::gcp::fail::Fail;
 use crate::gcp::state::State;
 use crate::jwt::{self, Jwt};
 
-/// What a bearer token stands for.
+/// The principal and scopes of a bearer token.
 #[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) principal: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) expires: Timestamp,
-    /// An ID token is for someone, and no access token.
+    /// The audience of an ID token. `None` for an access token.
     pub(crate) audience: Option<String>,
 }
 
@@ -34,14 +34,14 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How long a token of OAuth lasts.
+/// How long an OAuth token lasts.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// A scope that all APIs of Google Cloud take.
+/// The scope that all APIs of Google Cloud accept.
 pub(crate) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 impl State {
-    /// A new access token.
+    /// Issues an access token.
     pub(crate) fn access_token(&mut self, principal: &str, scopes: Vec<String>, lifetime: Duration) -> String {
         let token = format!("ya29.sim.{}", jwt::random());
         let expires = self.now() + lifetime;
@@ -49,7 +49,7 @@ impl State {
         token
     }
 
-    /// A new ID token for an audience: it reads as a JWT, and is verified by being known.
+    /// Issues an ID token for an audience. It has the form of a JWT, but is verified by looking it up.
     pub(crate) fn id_token(&mut self, email: &str, audience: &str) -> String {
         let now = self.now();
         let claims = json!({
@@ -69,13 +69,13 @@ impl State {
         token
     }
 
-    /// Ends the tokens of an account, which is deleted or disabled.
+    /// Revokes the tokens of an account that is deleted or disabled.
     pub(crate) fn end_tokens(&mut self, email: &str) {
         let principal = format!("serviceAccount:{email}");
         self.tokens.retain(|_, token| token.principal != principal);
     }
 
-    /// A new key of an account: its key file.
+    /// Creates a key of an account, and returns its key file.
     pub(crate) fn key_file(&mut self, project: &str, email: &str) -> Result<Value, String> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| "no RSA key could be made".to_owned())?;
         let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| "the RSA key has no PKCS #8 form".to_owned())?;
@@ -102,7 +102,7 @@ impl State {
         }))
     }
 
-    /// The OAuth token endpoint: the answer, or `invalid_grant` and why.
+    /// Answers the OAuth token endpoint, or fails with `invalid_grant` and the reason.
     pub(crate) fn grant(&mut self, form: &Value) -> Result<Value, Fail> {
         match text(form, "/grant_type").as_str() {
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => self.grant_assertion(&text(form, "/assertion")),
@@ -160,7 +160,7 @@ impl State {
         Ok(self.granted(&format!("serviceAccount:{email}"), scopes))
     }
 
-    /// Whether an account is there and not disabled.
+    /// Whether an account exists and is not disabled.
     pub(crate) fn is_live(&self, email: &str) -> bool {
         self.account(email).is_some_and(|thing| thing.body.get("disabled") != Some(&Value::Bool(true)))
     }

@@ -1,4 +1,4 @@
-//! Repositories of images: <https://docs.cloud.google.com/artifact-registry/docs/reference/rest>.
+//! Artifact Registry repositories: <https://docs.cloud.google.com/artifact-registry/docs/reference/rest>.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) fn find(id: &str) -> Option<Done> {
 }
 
 impl State {
-    /// Makes a repository of images; its full name is returned.
+    /// Creates a repository for images, and returns its full name.
     pub(crate) fn make_repository(
         &mut self,
         project: &str,

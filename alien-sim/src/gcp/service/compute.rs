@@ -20,7 +20,7 @@ const SUBNETWORK: &str = "kind id creationTimestamp name description network ipC
 const FIREWALL: &str = "kind id creationTimestamp name description network priority sourceRanges* destinationRanges* \
     sourceTags* targetTags* sourceServiceAccounts* targetServiceAccounts* allowed{IPProtocol ports*} \
     denied{IPProtocol ports*} direction logConfig{enable metadata} disabled selfLink params*";
-/// Compute Engine takes the bindings also beside the policy.
+/// Compute Engine also accepts the bindings beside the policy.
 const SET: &str = "policy{version bindings{role members* condition{title description expression location}} etag auditConfigs*} \
     bindings{role members* condition{title description expression location}} etag";
 
@@ -61,7 +61,7 @@ fn schema(call: &Call<'_>) -> &'static str {
     }
 }
 
-/// The place of a collection in its project: `global` or `regions/R`.
+/// The location of a collection in its project: `global` or `regions/R`.
 fn place(call: &Call<'_>) -> String {
     match call.parameter("region").as_str() {
         "" => "global".to_owned(),
@@ -147,7 +147,7 @@ fn list(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(answer)
 }
 
-/// A firewall is of its network, which is asked too.
+/// A firewall also needs a permission on its network.
 fn of_network(call: &mut Call<'_>) -> Result<(), Fail> {
     if collection(call) == "firewalls" {
         let named = call.state.things.get(&call.on).map(|thing| text(&thing.body, "/network")).unwrap_or_default();
@@ -218,7 +218,8 @@ fn begin(call: &mut Call<'_>, kind: &str, target: &str) -> Value {
     call.state.keep(path, running, done)
 }
 
-/// An operation; waiting answers at once, as it may: <https://docs.cloud.google.com/compute/docs/reference/rest/v1/globalOperations/wait>.
+/// Returns an operation. Waiting returns at once, which the API allows:
+/// <https://docs.cloud.google.com/compute/docs/reference/rest/v1/globalOperations/wait>.
 fn operation(call: &mut Call<'_>) -> Result<Value, Fail> {
     let path = format!("projects/{}/{}/operations/{}", call.project, place(call), call.parameter("operation"));
     let now = call.state.now();

@@ -1,5 +1,5 @@
-//! The part of the logging query language that is modelled: comparisons, all of which must hold.
-//! Source: <https://docs.cloud.google.com/logging/docs/view/logging-query-language>.
+//! The supported part of the Logging query language: comparisons that must all hold. Source:
+//! <https://docs.cloud.google.com/logging/docs/view/logging-query-language>.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::gcp::call::text;
 use crate::gcp::fail::Fail;
 
-/// Comparisons; an entry is taken where all of them hold.
+/// A parsed filter. An entry matches if all comparisons hold.
 #[derive(Debug)]
 pub(super) struct Filter(Vec<Comparison>);
 
@@ -15,7 +15,7 @@ pub(super) struct Filter(Vec<Comparison>);
 struct Comparison {
     field: String,
     operator: &'static str,
-    /// Any of these: `field=("a" OR "b")`.
+    /// The alternatives: `field=("a" OR "b")`.
     values: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ const OPERATORS: &[&str] = &[">=", "<=", "!=", "=", ">", "<", ":"];
 impl Filter {
     /// # Errors
     ///
-    /// What is not of the language, and what of it is not modelled.
+    /// If the filter is invalid, or uses an unsupported part of the language.
     pub(super) fn parse(text: &str) -> Result<Self, Fail> {
         let mut comparisons = Vec::new();
         let mut words = words(text)?.into_iter().peekable();
@@ -66,7 +66,7 @@ impl Filter {
     }
 }
 
-/// The value of a comparison, or all of those in parentheses.
+/// Reads the value of a comparison, or all values in parentheses.
 fn values(words: &mut impl Iterator<Item = String>) -> Option<Vec<String>> {
     let bare = |word: String| match word.as_str() {
         "(" | ")" | "OR" | "AND" | "NOT" => None,
@@ -89,7 +89,7 @@ fn values(words: &mut impl Iterator<Item = String>) -> Option<Vec<String>> {
 impl Comparison {
     fn holds(&self, entry: &Value) -> bool {
         let any = self.values.iter().any(|value| self.holds_for(entry, value));
-        // What is not equal is so to all of them.
+        // `!=` must hold for all values.
         if self.operator == "!=" { self.values.iter().all(|value| self.holds_for(entry, value)) } else { any }
     }
 
@@ -106,7 +106,7 @@ impl Comparison {
         }
         let found = text(entry, &format!("/{}", self.field.replace('.', "/").replace('"', "")));
         if self.operator == ":" {
-            // To have is to contain, whatever the case of letters.
+            // `:` means contains, without regard to case.
             return found.to_lowercase().contains(&value.to_lowercase());
         }
         compare(self.operator, &found.as_str(), &value)
@@ -125,7 +125,7 @@ fn compare<T: PartialOrd>(operator: &str, found: &T, wanted: &T) -> bool {
     }
 }
 
-/// Words, operators, and texts between quotes.
+/// Splits a filter into words, operators and quoted strings.
 fn words(text: &str) -> Result<Vec<String>, Fail> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
@@ -140,7 +140,7 @@ fn words(text: &str) -> Result<Vec<String>, Fail> {
             Some(1)
         } else {
             let end = rest.find(|c: char| c.is_whitespace() || "=<>!:()\"".contains(c)).unwrap_or(rest.len());
-            // A value without quotes may be a time, with colons in it.
+            // An unquoted value may be a time, which contains colons.
             let value = words.last().is_some_and(|last: &String| OPERATORS.contains(&last.as_str()));
             Some(if value { rest.find(char::is_whitespace).unwrap_or(rest.len()) } else { end })
         };

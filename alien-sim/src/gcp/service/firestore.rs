@@ -111,7 +111,7 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     check_etag(call, &call.text("/etag"))?;
     let mut mask = call.query("updateMask").to_owned();
     if mask.is_empty() {
-        // Fields that only the service writes are none of the caller's.
+        // Fields that only the service writes are ignored.
         let own = call.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
         mask = own.filter(|name| !matches!(*name, "name" | "etag" | "uid")).collect::<Vec<_>>().join(",");
     }
@@ -186,7 +186,7 @@ fn patch_field(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(begin(call, &database, "google.firestore.admin.v1.Field", "FieldOperationMetadata", body))
 }
 
-/// What a write needs is in the write; that it is done is not modelled.
+/// Only the permissions of a write are modelled, not its effect.
 fn write(call: &mut Call<'_>) -> Result<Value, Fail> {
     let on = call.on.clone();
     let writes = call.body.get("writes").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -56,13 +56,13 @@ pub(super) fn find(id: &str) -> Option<Done> {
 }
 
 impl State {
-    /// The account of an email address.
+    /// Finds the account of an email address.
     pub(crate) fn account(&self, email: &str) -> Option<&Thing> {
         let name = self.account_name(email)?;
         self.things.get(&name).filter(|thing| !thing.deleted)
     }
 
-    /// The full name of the account of an email address or a unique id.
+    /// The full name of an account, by its email address or unique id.
     pub(crate) fn account_name(&self, account: &str) -> Option<String> {
         let (local, host) = account.split_once('@').unwrap_or((account, ""));
         let name = |project: &str| format!("//iam.googleapis.com/projects/{project}/serviceAccounts/{account}");
@@ -81,7 +81,7 @@ impl State {
             .map(|(name, _)| name.clone())
     }
 
-    /// Makes an account with this address.
+    /// Creates an account with this address.
     pub(crate) fn make_account(&mut self, project: &str, email: &str, display: &str) -> Result<Value, Fail> {
         let name = format!("//iam.googleapis.com/projects/{project}/serviceAccounts/{email}");
         let id = fastrand::u64(100_000_000_000_000_000..999_999_999_999_999_999);
@@ -99,7 +99,7 @@ impl State {
         Ok(body)
     }
 
-    /// A role of a project as it is answered.
+    /// The role of a project, as it is answered.
     pub(crate) fn role_body(&self, name: &str) -> Option<Value> {
         let role = self.roles.get(name)?;
         let mut body = json!({
@@ -116,7 +116,7 @@ impl State {
         Some(body)
     }
 
-    /// Makes a role, or writes one.
+    /// Creates or writes a role.
     pub(crate) fn write_role(&mut self, name: &str, mut role: Role, permissions: Vec<String>) {
         let (now, delay) = (self.now(), self.knobs.propagation);
         role.kept.clone_from(&permissions);
@@ -240,7 +240,7 @@ fn role_name(call: &Call<'_>) -> String {
     format!("projects/{}/roles/{}", call.project, call.parameter("role"))
 }
 
-/// The permissions of a body, checked: <https://docs.cloud.google.com/iam/quotas>.
+/// Reads and checks the permissions of a body: <https://docs.cloud.google.com/iam/quotas>.
 fn permissions(body: &Value) -> Result<Vec<String>, Fail> {
     let mut permissions = BTreeSet::new();
     for permission in body.get("includedPermissions").and_then(Value::as_array).into_iter().flatten() {
@@ -318,7 +318,7 @@ fn roles(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(if roles.is_empty() { json!({}) } else { json!({"roles": roles}) })
 }
 
-/// The role of the path, where the etag is its own, or none.
+/// Finds the role of the path, if the etag is empty or matches.
 fn present(call: &Call<'_>, name: &str, etag: &str) -> Result<Role, Fail> {
     let role = call.state.roles.get(name).cloned().ok_or_else(|| Fail::missing(name))?;
     if !etag.is_empty() && policy::bytes(etag) != policy::bytes(&role.etag) {

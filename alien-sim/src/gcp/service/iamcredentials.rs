@@ -17,14 +17,14 @@ pub(super) fn find(id: &str) -> Option<Done> {
     })
 }
 
-/// The texts of a list of the body.
+/// The strings of a list in the body.
 fn texts(call: &Call<'_>, field: &str) -> Vec<String> {
     let items = call.body.get(field).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Asks along the chain of delegates: the caller about the first, each about the next, the last about the account.
-/// Source: <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>.
+/// Checks the chain of delegates: the caller on the first, each on the next, and the last on the account. Source:
+/// <https://docs.cloud.google.com/iam/docs/create-short-lived-credentials-delegated>.
 fn chain(call: &mut Call<'_>, permission: &str) -> Result<String, Fail> {
     let mut asker = call.caller.principal.clone();
     for delegate in texts(call, "delegates") {

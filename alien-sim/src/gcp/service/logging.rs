@@ -51,7 +51,7 @@ fn full(name: &str) -> String {
 }
 
 impl State {
-    /// Makes a log bucket, and its view of everything.
+    /// Creates a log bucket with a view of all its logs.
     pub(crate) fn make_log_bucket(&mut self, project: &str, relative: &str, mut body: Value) -> Result<Value, Fail> {
         let now = self.now().to_string();
         set(&mut body, "name", relative);
@@ -66,8 +66,8 @@ impl State {
         Ok(body)
     }
 
-    /// Routes an entry: to the default bucket, and by the sinks of the project.
-    /// Source: <https://docs.cloud.google.com/logging/docs/routing/overview>.
+    /// Routes an entry to the default bucket and through the project's sinks. Source:
+    /// <https://docs.cloud.google.com/logging/docs/routing/overview>.
     pub(crate) fn write_log(&mut self, project: &str, mut entry: Value) {
         let now = self.now().to_string();
         for field in ["timestamp", "receiveTimestamp"] {
@@ -104,7 +104,7 @@ impl State {
     }
 }
 
-/// Whether a sink takes an entry: its filter does, and none of its exclusions.
+/// Whether a sink accepts an entry: its filter matches, and none of its exclusions does.
 fn passes(sink: &Value, entry: &Value) -> bool {
     let takes = |filter: String| Filter::parse(&filter).is_ok_and(|filter| filter.takes(entry));
     let exclusions = sink.get("exclusions").and_then(Value::as_array).into_iter().flatten();
@@ -196,7 +196,7 @@ fn create_bucket(call: &mut Call<'_>) -> Result<Value, Fail> {
     call.state.make_log_bucket(&project, &name, body)
 }
 
-/// A bucket that is deleted is there for 7 days, and says so.
+/// A deleted bucket remains for 7 days, marked as deleted.
 fn get_bucket(call: &mut Call<'_>) -> Result<Value, Fail> {
     let missing = || Fail::missing(relative(&call.on));
     call.state.things.get(&call.on).map(|thing| thing.body.clone()).ok_or_else(missing)
@@ -281,7 +281,7 @@ fn create_sink(call: &mut Call<'_>) -> Result<Value, Fail> {
     set(&mut body, "resourceName", relative(&name));
     set(&mut body, "createTime", call.state.now().to_string());
     set(&mut body, "updateTime", call.state.now().to_string());
-    // A sink into a log bucket of its own project needs no identity.
+    // A sink to a log bucket in the same project needs no identity.
     let number = call.state.projects.get(&call.project).map_or(0, |project| project.number);
     let own = [
         format!("logging.googleapis.com/projects/{}/", call.project),
@@ -303,7 +303,8 @@ fn sinks(call: &mut Call<'_>) -> Result<Value, Fail> {
 }
 
 fn patch_sink(call: &mut Call<'_>) -> Result<Value, Fail> {
-    // What an update without a mask writes: <https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/projects.sinks/update>.
+    // The fields that an update without a mask writes:
+    // <https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/projects.sinks/update>.
     let mask = match call.query("updateMask") {
         "" => "destination,filter,includeChildren".to_owned(),
         mask => mask.to_owned(),

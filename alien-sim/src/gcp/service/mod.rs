@@ -1,4 +1,4 @@
-//! The services: their methods that are done.
+//! The services, with their implemented methods.
 
 pub(crate) mod artifactregistry;
 pub(crate) mod compute;
@@ -22,7 +22,7 @@ use super::mask;
 use super::methods::Route;
 use super::state::{State, project_name};
 
-/// The APIs of which methods are known.
+/// The APIs whose methods are known.
 pub(crate) const MODELLED: &[&str] = &[
     "artifactregistry.googleapis.com",
     "cloudresourcemanager.googleapis.com",
@@ -38,7 +38,7 @@ pub(crate) const MODELLED: &[&str] = &[
     "storage.googleapis.com",
 ];
 
-/// How a method is done, where it is.
+/// Finds the implementation of a method, if there is one.
 pub(crate) fn find(id: &str) -> Option<Done> {
     let (service, rest) = id.split_once('.')?;
     match service {
@@ -57,8 +57,7 @@ pub(crate) fn find(id: &str) -> Option<Done> {
     }
 }
 
-/// A name with the project's id where it may have its number, and the account's email and project where it may have
-/// `-` or its unique id.
+/// Replaces a project's number with its id, and `-` or an account's unique id with the account's project and email.
 pub(crate) fn canonical(state: &State, mut name: String) -> String {
     if let Some((before, after)) = name.split_once("/projects/") {
         let (project, rest) = after.split_once('/').unwrap_or((after, ""));
@@ -75,7 +74,7 @@ pub(crate) fn canonical(state: &State, mut name: String) -> String {
     name
 }
 
-/// The id of the project of a call.
+/// The project id of a call.
 pub(crate) fn project_of(state: &State, route: &Route, on: &str, query: &[(String, String)]) -> String {
     if let Some(thing) = state.things.get(on) {
         return thing.project.clone();
@@ -95,7 +94,8 @@ pub(crate) fn project_of(state: &State, route: &Route, on: &str, query: &[(Strin
     state.project_id(named).unwrap_or_else(|| named.to_owned())
 }
 
-/// The permissions that are asked before a method is done, and on what; none where the method asks itself.
+/// The permissions checked before a method runs, and the resource that they are checked on. `None` if the method checks
+/// them itself.
 pub(crate) fn asked(
     state: &State,
     route: &Route,
@@ -106,30 +106,30 @@ pub(crate) fn asked(
     let method = route.method;
     let on = match method.id {
         "logging.entries.list" | "logging.entries.write" => return None,
-        // The chain of delegates decides who is asked.
+        // The chain of delegates determines which resources are checked.
         "iamcredentials.projects.serviceAccounts.generateAccessToken"
         | "iamcredentials.projects.serviceAccounts.generateIdToken" => return None,
-        // Predefined roles are nobody's, and everyone reads them.
+        // Predefined roles belong to no project, and everyone may read them.
         "iam.roles.get" => return None,
         "run.projects.locations.services.patch" if run::is_made(state, on, query) => {
             let parent = on.rsplit_once("/services/").map_or(on, |(parent, _)| parent);
             return Some((&["run.services.create"], parent.to_owned()));
         }
         "storage.buckets.insert" | "storage.buckets.list" => project_name(project),
-        // Roles have no policies: the project is asked.
+        // Roles have no policies, so the project's is checked.
         id if id.starts_with("iam.projects.roles.") || id.starts_with("serviceusage.") => project_name(project),
-        // The bucket is asked about what is in it as a whole, and an object about itself.
+        // A method on all objects is checked on the bucket, a method on one object on the object.
         _ => on.to_owned(),
     };
     Some((method.permissions, on))
 }
 
-/// The bodies of the methods of policies.
+/// The body schemas of the policy methods.
 pub(crate) const GET_POLICY: &str = "options{requestedPolicyVersion}";
 pub(crate) const SET_POLICY: &str = "policy{version bindings{role members* condition{title description expression location}} etag auditConfigs*} updateMask";
 pub(crate) const TEST: &str = "permissions*";
 
-/// Answers the policy of what the path names.
+/// Returns the policy of the resource that the path names.
 pub(crate) fn policy(call: &mut Call<'_>) -> Result<Value, Fail> {
     let version = ["options.requestedPolicyVersion", "optionsRequestedPolicyVersion"]
         .iter()
@@ -139,7 +139,7 @@ pub(crate) fn policy(call: &mut Call<'_>) -> Result<Value, Fail> {
     call.state.policy(&call.on.clone(), version)
 }
 
-/// Writes the policy of what the path names.
+/// Writes the policy of the resource that the path names.
 pub(crate) fn set_policy(call: &mut Call<'_>) -> Result<Value, Fail> {
     let Some(policy) = call.body.get("policy").cloned() else {
         return Err(Fail::invalid("The request has no policy."));
@@ -147,7 +147,7 @@ pub(crate) fn set_policy(call: &mut Call<'_>) -> Result<Value, Fail> {
     call.state.set_policy(&call.on.clone(), &policy)
 }
 
-/// Which of some permissions the caller has on what the path names.
+/// Returns which of some permissions the caller has on the resource that the path names.
 pub(crate) fn test(call: &mut Call<'_>) -> Result<Value, Fail> {
     let wanted: Vec<String> = match call.body.get("permissions").and_then(Value::as_array) {
         Some(permissions) => permissions.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -165,19 +165,19 @@ pub(crate) fn test(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
 }
 
-/// Answers what the path names.
+/// Returns the resource that the path names.
 pub(crate) fn get(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(call.state.thing(&call.on)?.body.clone())
 }
 
-/// Deletes what the path names.
+/// Deletes the resource that the path names.
 pub(crate) fn delete(call: &mut Call<'_>) -> Result<Value, Fail> {
     call.state.thing(&call.on)?;
     call.state.things.remove(&call.on);
     Ok(json!({}))
 }
 
-/// What is directly below a name, as a list under a field.
+/// Lists the resources directly below a name, under a field.
 pub(crate) fn list(call: &Call<'_>, below: &str, field: &str) -> Value {
     let prefix = format!("{below}/");
     let items: Vec<Value> = call
@@ -191,12 +191,12 @@ pub(crate) fn list(call: &Call<'_>, below: &str, field: &str) -> Value {
     if items.is_empty() { json!({}) } else { json!({ field: items }) }
 }
 
-/// Writes the fields of a mask of the body into what is there.
+/// Merges the fields in a mask from the body into the stored resource.
 pub(crate) fn merged(call: &Call<'_>, fields: &str, mask: &str, from: &Value) -> Result<Value, Fail> {
     let mut body = call.state.thing(&call.on)?.body.clone();
     mask::merge(fields, mask, from, &mut body)?;
     Ok(body)
 }
 
-/// The fields of a policy where it is the body itself.
+/// The schema of a policy that is the whole body.
 pub(crate) const POLICY: &str = policy::FIELDS;

@@ -21,7 +21,7 @@ const SUBSCRIPTION: &str = "name topic \
     retryPolicy{minimumBackoff maximumBackoff} detached enableExactlyOnceDelivery topicMessageRetentionDuration state \
     analyticsHubSubscriptionInfo* messageTransforms* tags*";
 
-/// A message that waits to be acknowledged.
+/// A message waiting to be acknowledged.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     message: Value,
@@ -116,14 +116,15 @@ fn patch_topic(call: &mut Call<'_>) -> Result<Value, Fail> {
 fn delete_topic(call: &mut Call<'_>) -> Result<Value, Fail> {
     let topic = relative(&call.on).to_owned();
     super::delete(call)?;
-    // Its subscriptions stay, and say so.
+    // Its subscriptions remain, and say that the topic was deleted.
     for thing in call.state.things.values_mut().filter(|thing| text(&thing.body, "/topic") == topic) {
         set(&mut thing.body, "topic", "_deleted-topic_");
     }
     Ok(json!({}))
 }
 
-/// What the caller needs for what the subscription names: <https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
+/// Checks the permissions on what the subscription refers to:
+/// <https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 fn check(call: &mut Call<'_>, body: &Value) -> Result<(), Fail> {
     let account = text(body, "/pushConfig/oidcToken/serviceAccountEmail");
     if !account.is_empty() {
@@ -192,7 +193,7 @@ fn publish(call: &mut Call<'_>) -> Result<Value, Fail> {
 }
 
 impl State {
-    /// Gives a message to the subscriptions of a topic; its id.
+    /// Delivers a message to the subscriptions of a topic, and returns its id.
     fn publish(&mut self, topic: &str, mut message: Value) -> String {
         let id = fastrand::u64(1_000_000_000..9_999_999_999).to_string();
         set(&mut message, "messageId", id.clone());
@@ -213,7 +214,8 @@ impl State {
         id
     }
 
-    /// Pushes a message, as often as the subscription allows: whether it is dealt with.
+    /// Pushes a message, up to the subscription's number of attempts. Returns whether it was accepted or
+    /// dead-lettered.
     fn push(&mut self, name: &str, body: &Value, message: &Value) -> bool {
         let endpoint = text(body, "/pushConfig/pushEndpoint");
         if endpoint.is_empty() {

@@ -1,5 +1,5 @@
-//! Projects: <https://docs.cloud.google.com/resource-manager/reference/rest/v3/projects>, and what of version 1 gcloud
-//! still calls.
+//! Projects: <https://docs.cloud.google.com/resource-manager/reference/rest/v3/projects>, and the part of version 1
+//! that gcloud still calls.
 
 use serde_json::{Value, json};
 

@@ -161,7 +161,8 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(body)
 }
 
-/// A merge patch: null takes away, objects are merged, all else replaces. <https://www.rfc-editor.org/rfc/rfc7396>.
+/// Applies a JSON merge patch: null removes a field, objects are merged, everything else is replaced.
+/// <https://www.rfc-editor.org/rfc/rfc7396>.
 fn patch_value(into: &mut Value, from: Value) {
     match from {
         Value::Object(from) => {
@@ -206,7 +207,7 @@ fn set_policy(call: &mut Call<'_>) -> Result<Value, Fail> {
 }
 
 impl State {
-    /// Puts an object into a bucket, over what is there; as it is answered.
+    /// Puts an object into a bucket, replacing an existing one, and returns its metadata.
     pub(crate) fn put_object(
         &mut self,
         bucket: &str,
@@ -240,7 +241,7 @@ impl State {
     }
 }
 
-/// Castagnoli's checksum: <https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4>.
+/// The CRC-32C (Castagnoli) checksum: <https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4>.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 })
@@ -269,8 +270,8 @@ fn insert_object(call: &mut Call<'_>) -> Result<Value, Fail> {
     call.state.put_object(&bucket, &name, &kind, bytes)
 }
 
-/// Copies an object within one call; from what is asked for `get`, to what is asked for `create`.
-/// Source: <https://docs.cloud.google.com/storage/docs/json_api/v1/objects/rewrite>.
+/// Copies an object in one call: needs `get` on the source and `create` on the target. Source:
+/// <https://docs.cloud.google.com/storage/docs/json_api/v1/objects/rewrite>.
 fn copy(call: &mut Call<'_>) -> Result<Value, Fail> {
     if call.body.as_object().is_some_and(|fields| !fields.is_empty()) {
         return Err(Fail::unimplemented("Copying an object with other metadata is not emulated: send none."));

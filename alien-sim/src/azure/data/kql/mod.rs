@@ -1,6 +1,6 @@
-//! The part of the Kusto query language that log queries of a deployment need.
+//! The part of the Kusto Query Language (KQL) that the log queries of a deployment need.
 //!
-//! A table, and `where`, `project`, `order by`, `sort by`, `top`, `take` and `limit` after it:
+//! A table, followed by `where`, `project`, `order by`, `sort by`, `top`, `take` or `limit`:
 //! <https://learn.microsoft.com/kusto/query/>.
 
 mod parse;
@@ -14,25 +14,25 @@ use serde_json::Value;
 /// What is wrong with a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// It is not in the language: what the parser says.
+    /// A syntax error, as the parser reports it.
     Syntax(String),
-    /// A name stands for nothing: what the analyser says.
+    /// An unknown name, as the analyser reports it.
     Semantic(String),
-    /// It is in the language, and not modelled here: what is.
+    /// Valid KQL that the emulator does not support. The text says what it supports.
     Unmodelled(String),
 }
 
-/// A column: its name, and its type as answers tell it.
+/// The name and type of a column, as answers contain them.
 pub(super) type Column = (&'static str, &'static str);
 
-/// The answer: columns, and a row a record.
+/// The result: the columns, and one row per record.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Value>>,
 }
 
-/// A query that was read.
+/// A parsed query.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
     pub(super) table: String,
@@ -76,7 +76,7 @@ enum Literal {
 }
 
 impl Query {
-    /// Does the query on the records of its table.
+    /// Runs the query on the records of its table.
     pub(super) fn run(&self, columns: &[Column], records: &[Value]) -> Result<Table, Problem> {
         let mut columns = columns.to_vec();
         let mut records: Vec<&Value> = records.iter().collect();
@@ -207,7 +207,7 @@ impl Literal {
     }
 }
 
-/// Whether a term stands alone in a text: <https://learn.microsoft.com/kusto/query/has-operator>.
+/// Whether a text contains a term as a whole word: <https://learn.microsoft.com/kusto/query/has-operator>.
 fn has_term(text: &str, term: &str) -> bool {
     text.match_indices(term).any(|(at, found)| {
         let before = text.get(..at).and_then(|text| text.chars().next_back());

@@ -1,4 +1,4 @@
-//! Queries, read.
+//! Parses queries.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ const MODELLED: &str = "the emulator models a table followed by where (==, !=, =
     has, !has, startswith, in; and, or, not), project, order by, sort by, top, take and limit";
 
 impl Query {
-    /// Reads a query.
+    /// Parses a query.
     ///
     /// # Errors
     ///
-    /// It is not in the language, or not modelled.
+    /// If the query is invalid or not supported.
     pub(in crate::azure::data) fn parse(text: &str, now: Timestamp) -> Result<Self, Problem> {
         let mut parser = Parser { tokens: tokens(text)?, at: 0, now };
         let table = parser.name()?;
@@ -120,7 +120,7 @@ impl Parser {
         let mut by = Vec::new();
         loop {
             let name = self.name()?;
-            // Without a word the order is descending: <https://learn.microsoft.com/kusto/query/sort-operator>.
+            // The default order is descending: <https://learn.microsoft.com/kusto/query/sort-operator>.
             let ascending = self.eats_word("asc");
             let _ = ascending || self.eats_word("desc");
             by.push((name, ascending));
@@ -232,7 +232,7 @@ impl Parser {
     }
 }
 
-/// `2026-01-01`, `2026-01-01T00:00:00Z` or `2026-01-01 00:00`, in UTC where no zone is told.
+/// Parses `2026-01-01`, `2026-01-01T00:00:00Z` or `2026-01-01 00:00`, in UTC unless a zone is given.
 fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse().ok().or_else(|| {
@@ -241,7 +241,7 @@ fn time(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// `30s`, `5m`, `1h`, `2d`: <https://learn.microsoft.com/kusto/query/scalar-data-types/timespan>.
+/// Parses `30s`, `5m`, `1h`, `2d`: <https://learn.microsoft.com/kusto/query/scalar-data-types/timespan>.
 fn span(text: &str) -> Option<SignedDuration> {
     let at = text.find(|c: char| c.is_alphabetic())?;
     let (number, unit) = text.split_at(at);

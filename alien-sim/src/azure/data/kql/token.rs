@@ -1,8 +1,8 @@
-//! Queries, taken apart.
+//! Splits queries into tokens.
 
 use super::Problem;
 
-/// A part of a query.
+/// A token of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Word(String),
@@ -12,7 +12,7 @@ pub(super) enum Token {
 
 const SIGNS: &[&str] = &["==", "!=", "=~", "!~", "<=", ">=", "<", ">", "|", "(", ")", ",", "=", "!", ";"];
 
-/// What the parser says of a token that it does not expect.
+/// The parser's error for an unexpected token.
 pub(super) fn syntax(token: &Token) -> Problem {
     let at = match token {
         Token::Word(word) | Token::Text(word) => word,
@@ -21,7 +21,7 @@ pub(super) fn syntax(token: &Token) -> Problem {
     Problem::Syntax(format!("Query could not be parsed at '{at}'"))
 }
 
-/// The tokens of a query, without its comments.
+/// Splits a query into tokens, without its comments.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -53,7 +53,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
     Ok(tokens)
 }
 
-/// Words hold what times do, too: `2026-01-01T00:00:00.5Z`.
+/// A word may also be a time: `2026-01-01T00:00:00.5Z`.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.' | '+')
 }
@@ -66,7 +66,7 @@ fn unclosed() -> Problem {
     Problem::Syntax("Query could not be parsed: a string literal is not closed".to_owned())
 }
 
-/// A text in quotes with its escapes: <https://learn.microsoft.com/kusto/query/scalar-data-types/string>.
+/// Reads a quoted string with its escapes: <https://learn.microsoft.com/kusto/query/scalar-data-types/string>.
 fn quoted(text: &str) -> Result<(String, &str), Problem> {
     let mut inside = String::new();
     let mut characters = text.char_indices().skip(1);

@@ -1,4 +1,4 @@
-//! The emulated code of apps: it takes messages from queues, says what it was sent, and answers who asks for it.
+//! The emulated code of apps: it receives messages from queues, logs what it was sent, and answers requests.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,14 +12,14 @@ use crate::azure::data::servicebus::{RECEIVE, SEND};
 use crate::azure::rbac::decide::Plane;
 use crate::azure::state::{Caller, State};
 
-/// What the scaler needs: <https://keda.sh/docs/latest/scalers/azure-service-bus/>, by
+/// The action that the scaler needs: <https://keda.sh/docs/latest/scalers/azure-service-bus/>, according to
 /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/integration#azure-service-bus-data-receiver>.
 const COUNT: &str = "Microsoft.ServiceBus/namespaces/queues/read";
 
-/// How many messages are taken at a time: two apps that answer one another would never end.
+/// The most messages that are received in one go. Two apps that answer each other would never stop.
 const MOST: usize = 1_000;
 
-/// An app that waits for a queue's messages.
+/// An app that receives messages from a queue.
 struct Job {
     app: String,
     revision: Revision,
@@ -27,7 +27,7 @@ struct Job {
     queue: String,
 }
 
-/// Lets every app take the messages that wait for it, if it may.
+/// Lets every app receive the messages that wait for it, if it is allowed to.
 pub(crate) fn work(state: &mut State) {
     for _ in 0..MOST {
         let jobs = jobs(state);
@@ -56,7 +56,7 @@ fn jobs(state: &mut State) -> Vec<Job> {
     jobs
 }
 
-/// Says something once of an app's revision.
+/// Logs a message about an app's revision, once.
 fn say(state: &mut State, job: &Job, reason: &'static str, message: &str) {
     let said = format!("{} {} {reason} {message}", job.app.to_lowercase(), job.revision.name);
     if state.data.said.insert(said) {
@@ -64,7 +64,7 @@ fn say(state: &mut State, job: &Job, reason: &'static str, message: &str) {
     }
 }
 
-/// The managed identity of an id as who asks Service Bus.
+/// The managed identity of an id, as a caller of Service Bus.
 fn caller(state: &State, identity: &str) -> Option<Caller> {
     let body = &state.thing(identity).ok()?.body;
     Some(Caller {
@@ -74,8 +74,8 @@ fn caller(state: &State, identity: &str) -> Option<Caller> {
     })
 }
 
-/// The identity that the code asks as: the one that `AZURE_CLIENT_ID` names, or the only one.
-/// Source: <https://learn.microsoft.com/azure/container-apps/managed-identity#control-managed-identity-availability>.
+/// The identity that the code uses: the one that `AZURE_CLIENT_ID` names, or the only one. Source:
+/// <https://learn.microsoft.com/azure/container-apps/managed-identity#control-managed-identity-availability>.
 fn own_identity(state: &State, job: &Job) -> Option<String> {
     let body = &state.thing(&job.app).ok()?.body;
     let settings = body.pointer("/properties/configuration/identitySettings").and_then(Value::as_array);
@@ -94,7 +94,7 @@ fn own_identity(state: &State, job: &Job) -> Option<String> {
     }
 }
 
-/// A variable of the first container's environment that has it.
+/// An environment variable, from the first container that has it.
 fn variable(state: &State, job: &Job, name: &str) -> Option<String> {
     let containers = job.revision.template.get("containers").and_then(Value::as_array)?;
     let mut variables = containers.iter().flat_map(|c| c.get("env").and_then(Value::as_array).into_iter().flatten());
@@ -107,7 +107,7 @@ fn variable(state: &State, job: &Job, name: &str) -> Option<String> {
     hidden.get("secrets")?.get(secret)?.as_str().map(str::to_owned)
 }
 
-/// Takes one message; whether there was one that could be taken.
+/// Receives one message. Returns whether there was one that it could receive.
 fn take(state: &mut State, job: &Job) -> bool {
     let now = state.now();
     let key = job.queue.to_lowercase();
@@ -177,7 +177,7 @@ fn take(state: &mut State, job: &Job) -> bool {
             correlation,
             ..Sent::default()
         };
-        // A queue that is not there takes nothing.
+        // A reply to a queue that does not exist is lost.
         let _ = state.send(&reply, sent);
     }
     state.data.broker.complete(&key, &rules, &message.sequence.to_string(), &token, now);

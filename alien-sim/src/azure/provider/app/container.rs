@@ -9,7 +9,7 @@ use crate::azure::call::{Answer, Call, Codes, merge, set, text};
 use crate::azure::fail::Fail;
 use crate::azure::state::State;
 
-/// The fields of a PUT, or of a PATCH with the location as it may be there.
+/// The fields of a PUT, or of a PATCH, whose location is optional.
 macro_rules! app {
     ($location:literal) => {
         concat!(
@@ -35,7 +35,7 @@ macro_rules! app {
 pub(super) const PUT: &str = app!("location!");
 pub(super) const PATCH: &str = app!("location");
 
-/// What only the provider writes.
+/// The properties that only the provider writes.
 const FIXED: &[&str] = &[
     "provisioningState",
     "runningStatus",
@@ -58,7 +58,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
 }
 
 impl State {
-    /// An app as it is now.
+    /// The app as it is now.
     pub(super) fn app_shown(&mut self, id: &str) -> Result<Value, Fail> {
         self.settle_revisions(id);
         let now = self.now();
@@ -145,7 +145,7 @@ fn given(body: &Value) -> Value {
     properties
 }
 
-/// A JSON merge patch: lists are replaced as a whole, and secrets that are not named stay.
+/// Applies a JSON merge patch: lists are replaced as a whole, and secrets that are not named remain.
 pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let mut body = call.state.thing(&call.id)?.body.clone();
     idle(call)?;
@@ -169,7 +169,7 @@ fn environment(body: &Value) -> String {
     if id.is_empty() { text(body, "/properties/managedEnvironmentId") } else { id }
 }
 
-/// Takes the values of secrets out: what is answered has their names.
+/// Removes the values of secrets: answers only contain their names.
 fn hide(body: &mut Value, given: Option<Value>, before: &Value) -> Result<Map<String, Value>, Fail> {
     let Some(given) = given else {
         return Ok(before.get("secrets").and_then(Value::as_object).cloned().unwrap_or_default());
@@ -236,7 +236,7 @@ fn identify(state: &State, body: &mut Value, id: &str) -> Result<(), Fail> {
     Ok(())
 }
 
-/// The environment of an app, and how much its plan gives.
+/// The environment of an app, and how much its plan allows.
 fn plan(state: &State, body: &Value) -> Result<(String, Plan), Fail> {
     let id = environment(body);
     if !id.to_lowercase().contains("/providers/microsoft.app/managedenvironments/") {
@@ -277,7 +277,7 @@ fn plan(state: &State, body: &Value) -> Result<(String, Plan), Fail> {
     Ok((id, plan))
 }
 
-/// Writes an app that is whole; a template that is another makes a revision.
+/// Writes a complete app. A changed template creates a revision.
 fn write(call: &mut Call<'_>, mut body: Value, secrets: Option<Value>, codes: Codes) -> Result<Answer, Fail> {
     let id = call.id.clone();
     let (environment, plan) = plan(call.state, &body)?;
@@ -310,7 +310,7 @@ fn write(call: &mut Call<'_>, mut body: Value, secrets: Option<Value>, codes: Co
     }
     let template = body.pointer("/properties/template").cloned().unwrap_or_default();
     let made = call.state.next_revision(&id, &template)?;
-    // An operation lasts at least until the revision is ready, and fails as that does.
+    // The operation lasts at least until the revision is ready, and fails if the revision fails.
     let takes = call.state.knobs.operation;
     if let Some(made) = &made {
         call.state.knobs.operation = takes.max(call.state.data.revisions_take);

@@ -9,7 +9,7 @@ use crate::azure::provider::network::check_environment;
 use crate::azure::provider::resource::is_name;
 use crate::azure::state::State;
 
-/// The fields of a PUT, or of a PATCH with the location as it may be there.
+/// The fields of a PUT, or of a PATCH, whose location is optional.
 macro_rules! environment {
     ($location:literal) => {
         concat!(
@@ -32,7 +32,7 @@ macro_rules! environment {
 pub(super) const PUT: &str = environment!("location!");
 pub(super) const PATCH: &str = environment!("location");
 
-/// What only the provider writes.
+/// The properties that only the provider writes.
 const FIXED: &[&str] = &[
     "provisioningState",
     "deploymentErrors",
@@ -44,8 +44,8 @@ const FIXED: &[&str] = &[
 ];
 
 impl State {
-    /// The id of the workspace to which an environment sends its logs: none if the key that it was given is the
-    /// workspace's no more.
+    /// The id of the workspace that an environment sends its logs to. `None` if its key is no longer a key of the
+    /// workspace.
     pub(crate) fn logs_of(&self, environment: &str) -> Option<String> {
         let thing = self.thing(environment).ok()?;
         let logs = thing.body.pointer("/properties/appLogsConfiguration")?;
@@ -76,14 +76,14 @@ fn invalid(message: &str) -> Fail {
     Fail::invalid("InvalidRequestParameterWithDetails", message)
 }
 
-/// Takes the key of the workspace out of the properties, and checks it.
+/// Removes the workspace's key from the properties, and checks it.
 fn logs(state: &State, properties: &mut Value) -> Result<Option<String>, Fail> {
     let Some(logs) = properties.get_mut("appLogsConfiguration").filter(|logs| logs.is_object()) else {
         return Ok(None);
     };
     match text(logs, "/destination").as_str() {
         "log-analytics" => {}
-        // Diagnostic settings take over; they are not emulated.
+        // Diagnostic settings would apply here; they are not emulated.
         "" | "none" | "azure-monitor" => return Ok(None),
         other => return Err(invalid(&format!("AppLogsConfiguration.Destination '{other}' is invalid."))),
     }
@@ -131,7 +131,7 @@ fn checked(call: &Call<'_>, properties: &Value) -> Result<(), Fail> {
     check_environment(call.state, &subnet, &call.id, profiles.is_some_and(|profiles| !profiles.is_empty()))
 }
 
-/// Writes an environment whose properties are whole.
+/// Writes an environment with complete properties.
 fn write(call: &mut Call<'_>, mut body: Value, key: Option<String>, codes: Codes) -> Result<Answer, Fail> {
     let id = call.id.clone();
     let known = call.state.thing(&id).ok().map(|known| known.body.clone());

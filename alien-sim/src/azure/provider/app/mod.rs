@@ -1,4 +1,4 @@
-//! Microsoft.App: environments of container apps, the apps, their revisions and replicas.
+//! Microsoft.App: container app environments, apps, revisions and replicas.
 
 mod code;
 mod container;

@@ -16,12 +16,12 @@ pub(crate) struct Revision {
     pub(crate) name: String,
     pub(crate) template: Value,
     created: Timestamp,
-    /// When it is decided whether it is ready.
+    /// When it becomes ready or fails.
     decided: Timestamp,
-    /// Why it never is.
+    /// Why it never becomes ready, if it does not.
     pub(crate) broken: Option<String>,
     pub(crate) active: bool,
-    /// Whether what follows from the decision was done.
+    /// Whether the effects of becoming ready or failing were applied.
     settled: bool,
 }
 
@@ -48,9 +48,9 @@ impl Revision {
 #[derive(Debug)]
 pub(super) struct Serving {
     latest: Option<Revision>,
-    /// The newest that is ready, which serves.
+    /// The newest revision that is ready. It serves the traffic.
     pub(super) ready: Option<Revision>,
-    /// Where the newest answers.
+    /// The host name of the newest revision.
     pub(super) fqdn: String,
     is_decided: bool,
 }
@@ -70,7 +70,8 @@ impl Serving {
         self.latest.as_ref().map(|latest| latest.name.clone())
     }
 
-    /// The `provisioningState` of the app: a revision that does not start fails it, though an older one serves on.
+    /// The `provisioningState` of the app. A revision that does not start makes it fail, though an older one keeps
+    /// serving.
     pub(super) fn state(&self) -> &'static str {
         match &self.latest {
             Some(_) if !self.is_decided => "InProgress",
@@ -112,7 +113,7 @@ fn check_suffix(app: &str, suffix: &str) -> Result<(), Fail> {
 }
 
 impl State {
-    /// The revision that a template makes: none if it is the newest's.
+    /// The revision that a template creates, or `None` if the newest revision has this template.
     pub(super) fn next_revision(&mut self, app: &str, template: &Value) -> Result<Option<Revision>, Fail> {
         let revisions = self.data.apps.get(&app.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
         if revisions.last().is_some_and(|latest| latest.template == *template) {
@@ -147,7 +148,7 @@ impl State {
         }))
     }
 
-    /// Does what follows from revisions that have become ready: in single mode they take over.
+    /// Applies the effects of revisions that became ready. In single mode they replace the earlier ones.
     pub(super) fn settle_revisions(&mut self, app: &str) {
         let now = self.now();
         let Ok(thing) = self.thing(app) else { return };
@@ -242,7 +243,7 @@ impl State {
     }
 }
 
-/// The id of the app of a path below it.
+/// The id of the app that a path is below.
 fn app(call: &Call<'_>) -> Result<String, Fail> {
     let lower = call.route.path.to_lowercase();
     let at = lower.find("/revisions").unwrap_or(lower.len());
@@ -289,7 +290,7 @@ pub(super) fn deactivate(call: &mut Call<'_>) -> Result<Answer, Fail> {
     switch(call, false)
 }
 
-/// The emulated code has no state to lose.
+/// A restart changes nothing, because the emulated code has no state.
 pub(super) fn restart(call: &mut Call<'_>) -> Result<Answer, Fail> {
     named(call)?;
     Ok(Answer::empty(200))

@@ -1,4 +1,5 @@
-//! Templates: what a revision runs, <https://learn.microsoft.com/rest/api/containerapps/container-apps/create-or-update#template>.
+//! Templates, which describe what a revision runs:
+//! <https://learn.microsoft.com/rest/api/containerapps/container-apps/create-or-update#template>.
 
 use serde_json::{Value, json};
 
@@ -39,22 +40,22 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Which CPUs and memory an app may have in sum.
+/// How much CPU and memory an app may have in total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// An environment without workload profiles: up to 2 cores.
     ConsumptionOnly,
     /// A Consumption profile: up to 4 cores.
     Consumption,
-    /// A dedicated profile: any.
+    /// A dedicated profile: any amount.
     Dedicated,
 }
 
-/// Checks a template, and fills in what the provider fills in.
+/// Checks a template, and fills in the provider's defaults.
 ///
 /// # Errors
 ///
-/// In the provider's words.
+/// A refusal in the provider's words.
 pub(super) fn complete(template: &mut Value, secrets: &[String], plan: Plan) -> Result<(), Fail> {
     if items(template, "containers").next().is_none() {
         return Err(Fail::invalid(
@@ -98,7 +99,7 @@ pub(super) fn complete(template: &mut Value, secrets: &[String], plan: Plan) -> 
     if template.get("revisionSuffix").is_none_or(Value::is_null) {
         set(template, "revisionSuffix", "");
     }
-    // What is not there is the same as null, and as an empty list.
+    // A missing field, null and an empty list are the same.
     if let Some(members) = template.as_object_mut() {
         members.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()));
     }
@@ -195,7 +196,7 @@ fn scale(template: &mut Value) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Why a template never becomes ready: the emulator's images are broken by name.
+/// Why a template never becomes ready: certain image names are broken in the emulator.
 pub(super) fn broken(template: &Value) -> Option<String> {
     let containers = items(template, "containers").chain(items(template, "initContainers"));
     let container = containers.into_iter().find(|container| text(container, "/image").contains("broken"))?;

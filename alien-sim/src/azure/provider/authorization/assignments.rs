@@ -14,28 +14,27 @@ fn absent(name: &str) -> Fail {
     Fail::new(404, "RoleAssignmentNotFound", format!("The role assignment '{name}' is not found."))
 }
 
-/// An assignment that is to be written.
+/// An assignment to write.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) scope: &'a str,
     /// A GUID.
     pub(crate) name: &'a str,
-    /// The id of a role definition, or of a built-in role its name.
+    /// The id of a role definition, or the name of a built-in role.
     pub(crate) role: &'a str,
     /// An object id.
     pub(crate) principal: &'a str,
-    /// Empty if it is not said.
+    /// The principal type, or empty if it is not given.
     pub(crate) kind: &'a str,
     pub(crate) description: Option<String>,
 }
 
 impl State {
-    /// Writes an assignment, which takes effect after the delay that is set: the id, and whether it is new.
+    /// Writes an assignment, which takes effect after the configured delay. Returns its id, and whether it is new.
     ///
     /// # Errors
     ///
-    /// What Azure refuses:
-    /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>.
+    /// The refusals of Azure: <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>.
     pub(crate) fn write_assignment(&mut self, wanted: &Wanted<'_>) -> Result<(String, bool), Fail> {
         let Wanted { scope, name, .. } = wanted;
         if Uuid::parse_str(name).is_err() {
@@ -126,7 +125,8 @@ impl State {
         Ok((id, true))
     }
 
-    /// Deletes an assignment, which ceases to be in effect after the delay that is set; what it was, if it was there.
+    /// Deletes an assignment, which stays in effect for the configured delay. Returns the deleted assignment, if it
+    /// existed.
     pub(crate) fn delete_assignment(&mut self, id: &str) -> Option<Assignment> {
         let (now, delay) = (self.now(), self.knobs.propagation);
         let lower = id.to_lowercase();
@@ -174,8 +174,9 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     })
 }
 
-/// Filters: `atScope()`, `principalId eq '{id}'`, `assignedTo('{id}')`; without `atScope()` what is below is listed, too.
-/// Source: <https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest>.
+/// Lists assignments. Filters: `atScope()`, `principalId eq '{id}'`, `assignedTo('{id}')`. Without `atScope()`,
+/// assignments below the scope are listed too. Source:
+/// <https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest>.
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let scope = call.parameter("scope");
     let (mut only_at, mut of) = (false, None);

@@ -20,7 +20,7 @@ fn absent(id: &str) -> Fail {
     )
 }
 
-/// Whether a role can be seen at a scope: it may be assigned there.
+/// Whether a role is visible at a scope: it may be assigned there.
 fn seen(role: Found<'_>, scope: &str) -> bool {
     match role {
         Found::BuiltIn(_) => true,
@@ -41,7 +41,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::json(200, &found.body(scope)))
 }
 
-/// Filters: `atScopeAndBelow()`, `type eq 'CustomRole'`, `roleName eq 'N'`.
+/// Lists roles. Filters: `atScopeAndBelow()`, `type eq 'CustomRole'`, `roleName eq 'N'`.
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let scope = call.parameter("scope");
     let (mut below, mut kind, mut name) = (false, String::new(), String::new());
@@ -124,7 +124,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let description = call.text("/properties/description");
     call.state.write_role(&guid, &name, &description, permissions, assignable);
     let found = role::find(call.state, &guid).ok_or_else(|| absent(&guid))?;
-    // Also where it was there: <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>.
+    // 201 even for an update: <https://learn.microsoft.com/rest/api/authorization/role-definitions/create-or-update>.
     Ok(Answer::json(201, &found.body(&scope)))
 }
 
@@ -150,7 +150,7 @@ fn check_scopes(state: &State, scope: &str, assignable: &[String]) -> Result<(),
 }
 
 impl State {
-    /// Writes a custom role, which takes effect after the delay that is set.
+    /// Writes a custom role, which takes effect after the configured delay.
     pub(crate) fn write_role(
         &mut self,
         guid: &str,

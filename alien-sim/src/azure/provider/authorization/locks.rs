@@ -10,7 +10,7 @@ use crate::azure::state::State;
 
 const KIND: &str = "Microsoft.Authorization/locks";
 
-/// What a lock is of.
+/// The scope that a lock applies to.
 fn scope_of(lock: &str) -> &str {
     lock.rsplit_once("/providers/").map_or(lock, |(scope, _)| scope)
 }
@@ -28,7 +28,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.delete(200, None)
 }
 
-/// Those at the scope, above it and below it.
+/// Lists the locks at, above and below a scope.
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let scope = call.parameter("scope");
     let locks = call.state.list("", KIND);
@@ -36,16 +36,17 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(locks.into_iter().filter(|lock| related(scope_of(&text(lock, "/id")))).collect()))
 }
 
-/// Refuses what a lock refuses: a deletion of what is locked, is in it or holds it; of a lock for reading any change.
+/// Refuses what a lock forbids: the deletion of a locked resource, its children or its parents, and any change under a
+/// read-only lock.
 ///
 /// # Errors
 ///
-/// 409 `ScopeLocked`.
+/// 409 `ScopeLocked` if a lock forbids it.
 pub(crate) fn locked(state: &State, route: &Route, id: &str) -> Result<(), Fail> {
     if route.method.verb == "GET" || route.method.verb == "HEAD" || route.key.ends_with(KIND) {
         return Ok(());
     }
-    // Tags are a part of what has them.
+    // Tags are part of the resource that has them.
     let (verb, id) = match id.rsplit_once("/providers/") {
         Some((of, rest)) if rest.eq_ignore_ascii_case("Microsoft.Resources/tags/default") => ("PUT", of),
         _ => (route.method.verb, id),

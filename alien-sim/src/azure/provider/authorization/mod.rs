@@ -1,4 +1,4 @@
-//! Roles, assignments, locks: <https://learn.microsoft.com/rest/api/authorization/>.
+//! Role definitions, role assignments and locks: <https://learn.microsoft.com/rest/api/authorization/>.
 
 mod assignments;
 mod definitions;
@@ -87,12 +87,12 @@ const TABLE: &[Method] = &[
     row("POST", "/providers/Microsoft.Authorization/elevateAccess", &["Microsoft.Authorization/elevateAccess/action"], SOURCE),
 ];
 
-/// There are no deny assignments in the emulator.
+/// The emulator has no deny assignments.
 fn none(_: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(Vec::new()))
 }
 
-/// What the caller may at a scope: <https://learn.microsoft.com/rest/api/authorization/permissions>.
+/// The caller's permissions at a scope: <https://learn.microsoft.com/rest/api/authorization/permissions>.
 fn permissions(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let (now, scope) = (call.now(), call.parameter("scope"));
     let own = call.state.assignments.values().filter(|assignment| {

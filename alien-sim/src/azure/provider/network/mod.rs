@@ -1,4 +1,4 @@
-//! Microsoft.Network: virtual networks, their subnets, and network security groups.
+//! Microsoft.Network: virtual networks, subnets and network security groups.
 
 mod prefix;
 mod security;

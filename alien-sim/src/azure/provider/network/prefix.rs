@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use crate::azure::fail::Fail;
 
-/// Reads the prefixes of a field that is a text, or a list of them.
+/// Reads the prefixes of a field that is a string or a list of strings.
 ///
 /// # Errors
 ///
-/// One is not in CIDR notation, or has bits beyond its length.
+/// If a prefix is not in CIDR notation, or has bits set beyond its length.
 pub(super) fn read(value: Option<&Value>, id: &str) -> Result<Vec<IpNet>, Fail> {
     let texts: Vec<&str> = match value {
         Some(Value::String(text)) => vec![text],

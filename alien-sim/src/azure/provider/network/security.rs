@@ -63,7 +63,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.write(body, codes, Some(&LRO))
 }
 
-/// A group that subnets name stays.
+/// Refuses to delete a group that a subnet uses.
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let id = call.id.clone();
     let names = |body: &Value| text(body, "/properties/networkSecurityGroup/id").eq_ignore_ascii_case(&id);

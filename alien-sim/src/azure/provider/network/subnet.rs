@@ -10,7 +10,7 @@ use crate::azure::fail::Fail;
 use crate::azure::provider::resource::is_name;
 use crate::azure::state::State;
 
-/// What the fields of a subnet are, below its `properties`.
+/// The fields of a subnet's `properties`.
 macro_rules! properties {
     () => {
         "addressPrefix addressPrefixes networkSecurityGroup* routeTable* natGateway* \
@@ -29,7 +29,8 @@ pub(super) const SUBNET: &str = concat!("etag properties!{", properties!(), "}")
 
 const NAME: &str = "Microsoft.Network/virtualNetworks/subnets";
 
-/// The service of container apps: <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>.
+/// The service that container app environments need a delegation to:
+/// <https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>.
 const ENVIRONMENTS: &str = "Microsoft.App/environments";
 
 fn prefixes(properties: &Value, id: &str) -> Result<Vec<IpNet>, Fail> {
@@ -44,7 +45,7 @@ fn users(state: &State, id: &str) -> Vec<String> {
     state.things().filter(|thing| is_in(&thing.body)).map(|thing| thing.id.clone()).collect()
 }
 
-/// Refuses to take away a subnet that is in use.
+/// Refuses to delete a subnet that is in use.
 pub(super) fn unused(state: &State, id: &str) -> Result<(), Fail> {
     let Some(user) = users(state, id).into_iter().next() else { return Ok(()) };
     let name = id.rsplit('/').next().unwrap_or_default();
@@ -56,11 +57,12 @@ pub(super) fn unused(state: &State, id: &str) -> Result<(), Fail> {
     ))
 }
 
-/// What a subnet becomes.
+/// Checks a subnet, and returns its new body.
 ///
 /// # Errors
 ///
-/// Its name or a prefix is not valid, not in the network, or another subnet's; or what is in use is taken away.
+/// If its name or a prefix is invalid, a prefix is outside the network or overlaps another subnet, or the write removes
+/// something in use.
 pub(super) fn checked(
     state: &State,
     network: &str,
@@ -152,7 +154,7 @@ fn services(body: &Value) -> Vec<&str> {
     body.get("properties").map(delegated).unwrap_or_default()
 }
 
-/// The services to which a subnet is delegated.
+/// The services that a subnet is delegated to.
 fn delegated(properties: &Value) -> Vec<&str> {
     let items = properties.get("delegations").and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| item.pointer("/properties/serviceName")?.as_str()).collect()
@@ -184,11 +186,11 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.delete(200, Some(&LRO))
 }
 
-/// Whether an environment of container apps can be in a subnet.
+/// Checks that an environment of container apps can use a subnet.
 ///
 /// # Errors
 ///
-/// It is not there, too small, or not the environment's alone.
+/// If the subnet does not exist, is too small, or is not dedicated to the environment.
 pub(in crate::azure::provider) fn check_environment(
     state: &State,
     subnet: &str,

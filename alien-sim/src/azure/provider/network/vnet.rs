@@ -17,7 +17,7 @@ pub(super) const NETWORK: &str = "etag location! tags* extendedLocation* \
 
 const SUBNETS: &str = "Microsoft.Network/virtualNetworks/subnets";
 
-/// A network as it is answered: its subnets are resources of their own.
+/// The network as it is answered. Its subnets are resources of their own.
 fn shown(state: &State, id: &str) -> Result<Value, Fail> {
     let mut body = state.thing(id)?.shown(state.now());
     let subnets = state.list(id, SUBNETS);
@@ -37,8 +37,8 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(shown.collect::<Result<_, _>>()?))
 }
 
-/// Refuses a write while another is under way.
-/// Source: <https://learn.microsoft.com/azure/networking/troubleshoot-failed-state>.
+/// Refuses a write while another one is in progress. Source:
+/// <https://learn.microsoft.com/azure/networking/troubleshoot-failed-state>.
 pub(super) fn idle(state: &State, network: &str) -> Result<(), Fail> {
     let now = state.now();
     let own = state.thing(network).into_iter();
@@ -59,7 +59,7 @@ pub(super) fn idle(state: &State, network: &str) -> Result<(), Fail> {
     Err(fail)
 }
 
-/// Writes what is in the body, and takes away the subnets that are not in it.
+/// Writes the network, and deletes the subnets that are not in the body.
 pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let id = call.id.clone();
     if !is_name(call.name(), 2..=64, "_.-") {
@@ -118,8 +118,8 @@ pub(super) fn etag_now() -> String {
     format!("W/\"{}\"", Uuid::new_v4())
 }
 
-/// Replaces the tags; all else of a network is written whole.
-/// Source: <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/update-tags>.
+/// Replaces the tags. Everything else in a network is written as a whole. Source:
+/// <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/update-tags>.
 pub(super) fn tag(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let tags = call.body.get("tags").cloned().unwrap_or_else(|| json!({}));
     let id = call.id.clone();

@@ -47,7 +47,7 @@ fn name_is_valid(name: &str) -> Result<(), Fail> {
 pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     name_is_valid(call.name())?;
     let location = call.text("/location");
-    // Microsoft's own clients ask for `resourcegroups`, and are told the id in this form.
+    // Microsoft's own clients send `resourcegroups`, and get the id in this form.
     let id = format!("/subscriptions/{}/resourceGroups/{}", call.route.parameter("subscriptionId"), call.name());
     let body = body(&id, &location, &call.body);
     let wait = Codes { made: 201, changed: 200, making: 201, changing: 200 };
@@ -84,7 +84,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(filtered(call, groups)?))
 }
 
-/// Resources that Resource Manager itself knows: those with a place, directly in a group.
+/// Lists the resources that Resource Manager itself tracks: those with a location, directly in a group.
 pub(super) fn resources(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let is_tracked = |id: &str| id.split('/').count() == 9;
     let short = |body: &Value| {
@@ -98,7 +98,7 @@ pub(super) fn resources(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(filtered(call, bodies)?))
 }
 
-/// By `resourceType eq 'T'`, or `tagName eq 'N'` and `tagValue eq 'V'`:
+/// Filters by `resourceType eq 'T'`, or by `tagName eq 'N'` and `tagValue eq 'V'`:
 /// <https://learn.microsoft.com/rest/api/resources/resources/list>.
 fn filtered(call: &Call<'_>, mut bodies: Vec<Value>) -> Result<Vec<Value>, Fail> {
     let mut tag = String::new();

@@ -46,7 +46,7 @@ const TAGS: &str = at_scope!("Microsoft.Resources/tags/default");
 const READ: &[&str] = &["Microsoft.Resources/subscriptions/resourceGroups/read"];
 const WRITE: &[&str] = &["Microsoft.Resources/subscriptions/resourceGroups/write"];
 
-/// Deployments may be anywhere, with the same operations everywhere.
+/// Deployments may be at any level, with the same operations everywhere.
 macro_rules! deployments {
     ($at:ident) => {
         &[
@@ -97,7 +97,7 @@ macro_rules! deployments {
     };
 }
 
-/// Who may deploy may do all that a template says.
+/// Whoever may deploy may do everything that a template says.
 const DEPLOYMENTS: &[Method] = deployments!(in_subscription);
 const GROUP_DEPLOYMENTS: &[Method] = deployments!(in_group);
 
@@ -138,7 +138,7 @@ const TABLE: &[Method] = &[
 ];
 
 fn subscriptions(call: &mut Call<'_>) -> Result<Answer, Fail> {
-    // Whoever asks sees what he may read.
+    // Callers see only what they may read.
     let is_subscription = |id: &str| id.split('/').count() == 3;
     let known: Vec<(String, Value)> = call
         .state
@@ -156,7 +156,7 @@ fn subscriptions(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(seen))
 }
 
-/// A few of <https://learn.microsoft.com/azure/reliability/regions-list>.
+/// Some of the regions at <https://learn.microsoft.com/azure/reliability/regions-list>.
 fn locations(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let known = [
         ("eastus", "East US"),
@@ -183,10 +183,10 @@ fn providers(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(super::namespaces().map(|namespace| registered(subscription, namespace)).collect()))
 }
 
-/// Answers that a provider is registered: all are, in every subscription of the emulator.
+/// Answers that a provider is registered: in the emulator all are, in every subscription.
 pub(crate) fn provider(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let asked = match call.parameter("resourceProviderNamespace") {
-        // Registering names it in the path's text.
+        // The path of a registration contains the provider as text.
         "" => call.route.path.rsplit('/').nth(1).unwrap_or_default(),
         asked => asked,
     };
@@ -196,11 +196,11 @@ pub(crate) fn provider(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::json(200, &registered(call.parameter("subscriptionId"), known)))
 }
 
-/// Checks that what the path is in is there.
+/// Checks that the parent of the path exists.
 ///
 /// # Errors
 ///
-/// 404 `SubscriptionNotFound`, `ResourceGroupNotFound`, `ParentResourceNotFound` or `ResourceNotFound`.
+/// 404 `SubscriptionNotFound`, `ResourceGroupNotFound`, `ParentResourceNotFound` or `ResourceNotFound` if it does not.
 pub(crate) fn is_there(state: &State, route: &Route, id: &str) -> Result<(), Fail> {
     let segments: Vec<&str> = route.path.split('/').skip(1).collect();
     let first = |count: usize| format!("/{}", segments.get(..count).unwrap_or_default().join("/"));
@@ -220,7 +220,7 @@ pub(crate) fn is_there(state: &State, route: &Route, id: &str) -> Result<(), Fai
         return scope_is_there(state, route.parameter("scope"));
     }
     let provider = if in_group { 4 } else { 2 };
-    // The provider's namespace, a type and a name; what is below is in that.
+    // The provider's namespace, a type and a name. Everything below is inside that resource.
     let root = provider + 4;
     if route.method.is_rootless || segments.len() <= root || segments.get(provider + 2) == Some(&"locations") {
         return Ok(());
@@ -232,10 +232,10 @@ pub(crate) fn is_there(state: &State, route: &Route, id: &str) -> Result<(), Fai
     Err(if root.eq_ignore_ascii_case(id) { Fail::missing(&root) } else { Fail::parentless(&root) })
 }
 
-/// Checks that there is something at a scope.
+/// Checks that a scope exists.
 pub(crate) fn scope_is_there(state: &State, scope: &str) -> Result<(), Fail> {
     let bare = scope.trim_end_matches('/');
-    // The one service of an account is not written down.
+    // An account's single service has no entry of its own.
     let thing = bare.strip_suffix("/default").and_then(|service| service.rsplit_once('/')).map_or(bare, |(of, _)| of);
     if bare.is_empty() || state.thing(bare).is_ok() || state.thing(thing).is_ok() {
         return Ok(());
@@ -244,7 +244,7 @@ pub(crate) fn scope_is_there(state: &State, scope: &str) -> Result<(), Fail> {
 }
 
 impl State {
-    /// Makes a subscription; one that is there is left alone.
+    /// Creates a subscription, unless it exists.
     pub(crate) fn make_subscription(&mut self, subscription: &str) -> String {
         let id = format!("/subscriptions/{subscription}");
         if self.thing(&id).is_err() {
@@ -262,7 +262,7 @@ impl State {
         id
     }
 
-    /// Makes a resource group; one that is there is left alone.
+    /// Creates a resource group, unless it exists.
     pub(crate) fn make_group(&mut self, subscription: &str, name: &str, location: &str) -> Result<String, Fail> {
         let of = self.thing(&format!("/subscriptions/{subscription}"))?;
         let id = format!("{}/resourceGroups/{name}", text(&of.body, "/id"));

@@ -1,4 +1,4 @@
-//! Tags of anything: <https://learn.microsoft.com/rest/api/resources/tags>.
+//! Tags of any resource: <https://learn.microsoft.com/rest/api/resources/tags>.
 
 use serde_json::{Map, Value, json};
 
@@ -6,12 +6,12 @@ use crate::azure::call::{Answer, Call, set};
 use crate::azure::fail::Fail;
 use crate::azure::state::State;
 
-/// Checks the tags of a body that is to be written.
-/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>.
+/// Checks the tags of a body. Source:
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>.
 ///
 /// # Errors
 ///
-/// There are more than 50, or a name or value is too long, or is not a text.
+/// If there are more than 50, or a name or value is too long or not a string.
 pub(crate) fn check(tags: &Value) -> Result<(), Fail> {
     let Some(tags) = tags.as_object() else {
         return if tags.is_null() {
@@ -40,7 +40,7 @@ pub(crate) fn check(tags: &Value) -> Result<(), Fail> {
     Ok(())
 }
 
-/// The body of what has the tags.
+/// The body of the resource that has the tags.
 fn tagged(state: &State, scope: &str) -> Result<Value, Fail> {
     let body = &state.thing(scope)?.body;
     let is_own = scope.split('/').count() <= 5 || body.get("location").is_some();
@@ -94,7 +94,7 @@ pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
                 tags.insert(name, value);
             }
         }
-        // A tag goes if its value is the same.
+        // A tag is deleted only if its value is the same.
         "Delete" => tags.retain(|known, value| !given.iter().any(|(name, gone)| same(known, name) && gone == value)),
         other => {
             return Err(Fail::invalid(

@@ -1,4 +1,4 @@
-//! Microsoft.ServiceBus: namespaces and queues: <https://learn.microsoft.com/rest/api/servicebus/>.
+//! Microsoft.ServiceBus: namespaces and queues, <https://learn.microsoft.com/rest/api/servicebus/>.
 
 mod namespace;
 mod queue;

@@ -7,7 +7,7 @@ use crate::azure::fail::Fail;
 use crate::azure::provider::resource::is_name;
 use crate::azure::state::{State, Thing};
 
-/// The fields of a PUT, or of a PATCH with the location as it may be there.
+/// The fields of a PUT, or of a PATCH, whose location is optional.
 macro_rules! namespace {
     ($location:literal) => {
         concat!(
@@ -29,7 +29,7 @@ pub(super) const PATCH: &str = namespace!("location");
 const FIXED: &[&str] = &["provisioningState", "status", "createdAt", "updatedAt", "serviceBusEndpoint", "metricId"];
 
 impl State {
-    /// The namespace of a name: names are everyone's.
+    /// Finds a namespace by its name. Names are globally unique.
     pub(crate) fn namespace(&self, name: &str) -> Option<&Thing> {
         let kind = "Microsoft.ServiceBus/namespaces";
         let is_named = |body: &Value| text(body, "/type") == kind && text(body, "/name").eq_ignore_ascii_case(name);
@@ -110,8 +110,8 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     write(call, body, known.is_none())
 }
 
-/// Standard and Basic can be changed for one another, Premium for none.
-/// Source: <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-migrate-standard-premium>.
+/// Standard and Basic can be changed into each other, Premium into neither. Source:
+/// <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-migrate-standard-premium>.
 fn tier(before: &str, after: &str) -> Result<(), Fail> {
     let is_premium = |sku: &str| sku == "Premium";
     if before.is_empty() || is_premium(before) == is_premium(after) {
@@ -131,7 +131,7 @@ fn given(body: &Value) -> Value {
     properties
 }
 
-/// The provider has no operation to ask for: `provisioningState` tells when it is done.
+/// Writes a namespace. The provider has no operation URL for this: `provisioningState` says when it is done.
 fn write(call: &mut Call<'_>, mut body: Value, is_new: bool) -> Result<Answer, Fail> {
     if let Some(properties) = body.get_mut("properties") {
         set(properties, "provisioningState", "Succeeded");
@@ -178,7 +178,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::empty(202).header("location", url).header("retry-after", "1").header("x-ms-retry-after-ms", "10"))
 }
 
-/// How a deletion stands.
+/// Answers how far a deletion is.
 pub(super) fn result(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let namespace = call.id.split("/operationresults").next().unwrap_or_default();
     if call.state.thing(namespace).is_err() {

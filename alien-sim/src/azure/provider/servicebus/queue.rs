@@ -19,16 +19,16 @@ pub(super) const QUEUE: &str = "etag location properties{countDetails* createdAt
 
 const KIND: &str = "Microsoft.ServiceBus/namespaces/queues";
 
-/// What only the provider writes.
+/// The properties that only the provider writes.
 const FIXED: &[&str] = &["countDetails", "createdAt", "updatedAt", "accessedAt", "sizeInBytes", "messageCount"];
 
-/// The longest time of .NET, in the form of ISO 8601: for ever.
+/// The maximum of a .NET `TimeSpan` in ISO 8601, which means forever.
 const FOR_EVER: &str = "P10675199DT2H48M5.4775807S";
 
-/// An ISO 8601 duration; what is too long to count is for ever.
+/// Parses an ISO 8601 duration. One that is too long to represent means forever.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let Ok(span) = text.parse::<Span>() else {
-        // More days than a calendar has: .NET counts further.
+        // .NET counts more days than a calendar span can hold.
         let (days, rest) = text.strip_prefix('P')?.split_once('D')?;
         let _: u64 = days.parse().ok()?;
         let is_time = rest.is_empty() || format!("P{rest}").parse::<Span>().is_ok();
@@ -42,12 +42,12 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 }
 
 impl State {
-    /// The id of a queue of a namespace, which may have slashes in its name.
+    /// The id of a queue in a namespace. The name of a queue may contain slashes.
     pub(crate) fn queue_id(namespace: &str, queue: &str) -> String {
         format!("{namespace}/queues/{queue}")
     }
 
-    /// What a queue says of its messages.
+    /// The settings of a queue that apply to its messages.
     pub(crate) fn queue_rules(&self, id: &str) -> Option<Rules> {
         let body = &self.thing(id).ok()?.body;
         let time = |field: &str| duration(&text(body, &format!("/properties/{field}")));
@@ -64,7 +64,7 @@ impl State {
         })
     }
 
-    /// A queue as it is answered, with how many messages wait.
+    /// The queue as it is answered, with its message count.
     fn queue_shown(&self, id: &str) -> Result<Value, Fail> {
         let mut body = self.thing(id)?.body.clone();
         let key = id.to_lowercase();
@@ -88,7 +88,7 @@ impl State {
     }
 }
 
-/// Ends what has run out in a queue before it is counted.
+/// Applies expiries in a queue before its messages are counted.
 fn settle(call: &mut Call<'_>, id: &str) {
     let now = call.now();
     if let Some(rules) = call.state.queue_rules(id) {
@@ -179,7 +179,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
         members.remove("location");
     }
     let body = call.resource(properties);
-    // Made or there already, it is answered with 200.
+    // 200 for both a creation and an update.
     call.write(body, Codes { made: 200, changed: 200, making: 200, changing: 200 }, None)?;
     set(&mut call.state.thing_mut(&id)?.body, "location", place);
     Ok(Answer::json(200, &call.state.queue_shown(&id)?))

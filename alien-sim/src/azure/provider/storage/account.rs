@@ -16,7 +16,7 @@ const LRO: Lro = Lro {
     word: "Creating",
 };
 
-/// The fields of a PUT, or of a PATCH without those that a PUT must have.
+/// The fields of a PUT, or of a PATCH, where they are optional.
 macro_rules! account {
     ($must:literal) => {
         concat!(
@@ -49,7 +49,7 @@ pub(super) const PATCH: &str = account!(
     sku{tier name!=Standard_LRS|Standard_GRS|Standard_RAGRS|Standard_ZRS|Premium_LRS|Premium_ZRS|Standard_GZRS|Standard_RAGZRS}"
 );
 
-/// What only the provider writes.
+/// The properties that only the provider writes.
 const FIXED: &[&str] = &[
     "provisioningState",
     "primaryEndpoints",
@@ -64,7 +64,7 @@ const FIXED: &[&str] = &[
 ];
 
 impl State {
-    /// The account of a name: names are everyone's.
+    /// Finds an account by its name. Names are globally unique.
     pub(crate) fn account(&self, name: &str) -> Option<&Thing> {
         let kind = "Microsoft.Storage/storageAccounts";
         let is_named = |body: &Value| text(body, "/type") == kind && text(body, "/name").eq_ignore_ascii_case(name);
@@ -130,7 +130,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     clear(&mut properties);
     let known = call.state.thing(&id).ok().cloned();
     if let Some(known) = &known {
-        // A PUT leaves what it does not name as it is.
+        // A PUT keeps the properties that it does not name.
         let mut before = known.body.get("properties").cloned().unwrap_or_default();
         merge(&mut before, &properties);
         properties = before;
@@ -179,7 +179,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let tier = sku.split('_').next().unwrap_or_default().to_owned();
     set(&mut body, "sku", json!({"name": sku, "tier": tier}));
     let is_new = known.is_none();
-    // What is done at once is answered 200, also if it is new; until then a new one has no body.
+    // 200 if it is done at once, even for a creation; otherwise a creation answers 202 without a body.
     let codes = Codes { made: 200, changed: 200, making: 202, changing: 200 };
     let mut answer = call.write(body, codes, is_new.then_some(&LRO))?;
     if is_new {
@@ -191,7 +191,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(answer)
 }
 
-/// Takes out what only the provider writes.
+/// Removes the properties that only the provider writes.
 fn clear(properties: &mut Value) {
     if let Some(members) = properties.as_object_mut() {
         members.retain(|name, _| !FIXED.contains(&name.as_str()));
@@ -218,8 +218,8 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.delete(200, None)
 }
 
-/// The keys are told whether they may be used or not.
-/// Source: <https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>.
+/// Lists the keys, even if key access is disabled. Source:
+/// <https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>.
 pub(super) fn keys(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let thing = call.state.thing(&call.id)?;
     let made = text(&thing.body, "/properties/creationTime");

@@ -13,7 +13,7 @@ pub(super) const CONTAINER: &str = "etag properties{version deleted deletedTime 
 
 const KIND: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
 
-/// What only the provider writes.
+/// The properties that only the provider writes.
 const FIXED: &[&str] = &[
     "version",
     "deleted",
@@ -45,7 +45,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// What is missing in an account is said by the account's own service.
+/// Finds the container, or fails with the code of the storage service.
 fn known(call: &Call<'_>) -> Result<Value, Fail> {
     call.state
         .thing(&call.id)
@@ -116,7 +116,7 @@ pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     write(call, properties, 201)
 }
 
-/// A PATCH leaves what it does not name; the metadata is replaced as a whole.
+/// A PATCH keeps what it does not name; the metadata is replaced as a whole.
 pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let mut properties = known(call)?.get("properties").cloned().unwrap_or_default();
     let given = given(call);
@@ -131,7 +131,7 @@ pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     write(call, properties, 200)
 }
 
-/// With what is in it.
+/// Deletes the container with its blobs.
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.delete(200, None)
 }

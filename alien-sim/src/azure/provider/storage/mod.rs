@@ -1,4 +1,4 @@
-//! Microsoft.Storage: accounts, and what is in them: <https://learn.microsoft.com/rest/api/storagerp/>.
+//! Microsoft.Storage: accounts and their contents, <https://learn.microsoft.com/rest/api/storagerp/>.
 
 mod account;
 mod container;
@@ -40,14 +40,14 @@ const TABLE: &[Method] = rows! {
     "Microsoft.Storage"
     "/subscriptions/{subscriptionId}" {
         POST "register" ["register/action"].done(super::resources::provider);
-        // A POST that is checked as a read.
+        // A POST whose action is a read.
         POST "checkNameAvailability" ["checkNameAvailability/read"].done(account::check_name).body("name! type!=Microsoft.Storage/storageAccounts");
         GET "storageAccounts" ["storageAccounts/read"].done(resource::list);
         GET "deletedAccounts" ["deletedAccounts/read"];
         GET "locations/{location}/deletedAccounts/{deletedAccountName}" ["deletedAccounts/read"];
         GET "locations/{location}/usages" ["locations/usages/read"];
         GET "skus" ["skus/read"];
-        // No action of it is published: who has the URL may ask.
+        // No action is published for it: whoever has the URL may read it.
         GET "locations/{location}/asyncoperations/{operationId}" [].done(operation::result).query(&["monitor"]);
     }
     "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}" {

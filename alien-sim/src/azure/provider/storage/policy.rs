@@ -1,4 +1,4 @@
-//! Lifecycles of blobs: <https://learn.microsoft.com/rest/api/storagerp/management-policies>.
+//! Lifecycle policies of blobs: <https://learn.microsoft.com/rest/api/storagerp/management-policies>.
 
 use serde_json::{Value, json};
 

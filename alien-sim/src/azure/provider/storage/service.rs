@@ -1,4 +1,5 @@
-//! What an account says of its blobs, tables, queues and files: <https://learn.microsoft.com/rest/api/storagerp/blob-services>.
+//! The blob, table, queue and file services of an account:
+//! <https://learn.microsoft.com/rest/api/storagerp/blob-services>.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ pub(super) const BLOBS: &str = "etag sku* properties{cors{corsRules*} defaultSer
     lastAccessTimeTrackingPolicy{enable! name trackingGranularityInDays blobType} staticWebsite*}";
 pub(super) const OTHERS: &str = "etag properties{cors{corsRules*}}";
 
-/// A service is there as soon as its account is.
+/// A service exists as soon as its account does.
 fn body(call: &Call<'_>, id: &str) -> Result<Value, Fail> {
     if let Ok(known) = call.state.thing(id) {
         return Ok(known.body.clone());

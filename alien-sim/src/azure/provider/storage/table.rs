@@ -12,7 +12,7 @@ pub(super) const TABLE: &str =
 pub(crate) const KIND: &str = "Microsoft.Storage/storageAccounts/tableServices/tables";
 
 impl State {
-    /// The id of a table of an account.
+    /// The id of a table in an account.
     pub(crate) fn table_id(account: &str, name: &str) -> String {
         format!("{account}/tableServices/default/tables/{name}")
     }
@@ -39,7 +39,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(call.state.list(account, KIND)))
 }
 
-/// Made or there already, it is answered with 200.
+/// Writes a table: 200 for both a creation and an update.
 pub(super) fn put(call: &mut Call<'_>) -> Result<Answer, Fail> {
     if !is_name(call.name()) {
         return Err(Fail::invalid("InvalidResourceName", "The specified resource name contains invalid characters."));

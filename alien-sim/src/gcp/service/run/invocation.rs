@@ -1,4 +1,4 @@
-//! The data plane of Cloud Run: requests to a service itself, by callers and by pushes.
+//! The data plane of Cloud Run: requests to a service, from callers and from Pub/Sub pushes.
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::gcp::state::State;
 
 const INVOKE: &str = "run.routes.invoke";
 
-/// The data plane: a request to the service itself, `P/L/S` and what follows.
-/// Source: <https://docs.cloud.google.com/run/docs/authenticating/overview>.
+/// Answers a request to the service itself: `P/L/S` and the rest of the path. Source:
+/// <https://docs.cloud.google.com/run/docs/authenticating/overview>.
 pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: &[u8]) -> Answer {
     let mut parts = path.split('/');
     let (Some(project), Some(location), Some(service)) = (parts.next(), parts.next(), parts.next()) else {
@@ -39,7 +39,7 @@ pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: 
     run(state, &name, body)
 }
 
-/// A push of Pub/Sub, as an account: whether the service took it.
+/// Delivers a Pub/Sub push as an account. Returns whether the service accepted it.
 pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]) -> bool {
     let prefix = format!("{}/run/", state.url);
     let Some(path) = endpoint.strip_prefix(&prefix) else { return false };
@@ -55,7 +55,7 @@ pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]
         && run(state, &name, body).code == 200
 }
 
-/// The emulated code: it says what it was asked.
+/// The emulated code: it answers with the request.
 fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
     let now = state.now();
     let ready = state.serving.get(name).and_then(|serving| serving.ready(now).cloned());

@@ -59,10 +59,10 @@ pub(crate) struct Serving {
     generation: u64,
     /// The newest.
     created: String,
-    /// When it is decided whether the newest is ready.
+    /// When the newest becomes ready or fails.
     decided: Timestamp,
     broken: bool,
-    /// The newest that was ready before it.
+    /// The newest revision that was ready before it.
     before: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Serving {
 }
 
 impl State {
-    /// A service as it is now: <https://docs.cloud.google.com/run/docs/reference/rest/v2/Condition>.
+    /// The service as it is now: <https://docs.cloud.google.com/run/docs/reference/rest/v2/Condition>.
     fn service_at(&self, name: &str, now: Timestamp) -> Result<Value, Fail> {
         let mut body = self.thing(name)?.body.clone();
         let serving = self.serving.get(name).ok_or_else(|| Fail::missing(name))?;
@@ -115,8 +115,8 @@ fn list(call: &mut Call<'_>) -> Result<Value, Fail> {
     Ok(if services.is_empty() { json!({}) } else { json!({"services": services}) })
 }
 
-/// What a revision needs beside the service: actAs on its account, and its image.
-/// Source: <https://docs.cloud.google.com/run/docs/reference/iam/roles#additional-configuration>.
+/// Checks what a revision needs besides the service: `actAs` on its account, and access to its image. Source:
+/// <https://docs.cloud.google.com/run/docs/reference/iam/roles#additional-configuration>.
 fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
     let images: Vec<String> = body
         .pointer("/template/containers")
@@ -145,7 +145,7 @@ fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
         return Err(Fail::missing(&format!("service account {account}")));
     }
     for image in images {
-        // `L-docker.pkg.dev/P/R/image`; what is elsewhere is public, or another's to guard.
+        // `L-docker.pkg.dev/P/R/image`. Images elsewhere are public, or protected by someone else.
         let mut parts = image.split('/');
         let location = parts.next().and_then(|host| host.strip_suffix("-docker.pkg.dev"));
         if let (Some(location), Some(project), Some(repository)) = (location, parts.next(), parts.next())
@@ -222,8 +222,8 @@ fn uuid() -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// Whether a patch makes the service: it is missing, and may be.
-/// Source: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/patch>.
+/// Whether a patch creates the service: the service is missing, and the patch allows it. Source:
+/// <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/patch>.
 pub(super) fn is_made(state: &State, name: &str, query: &[(String, String)]) -> bool {
     query.iter().any(|(field, value)| field == "allowMissing" && value == "true") && state.thing(name).is_err()
 }
@@ -240,7 +240,7 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     }
     let mut mask = call.query("updateMask").to_owned();
     if mask.is_empty() {
-        // Without a mask, what is given is written; what only the service writes is not.
+        // Without a mask, the given fields are written, except those that only the service writes.
         let fixed = [
             "name",
             "uid",
@@ -283,7 +283,7 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     deploy(call, &on, body)
 }
 
-/// Makes a revision of what the service is now.
+/// Creates a revision of the service's current template.
 fn deploy(call: &mut Call<'_>, name: &str, mut body: Value) -> Result<Value, Fail> {
     let now = call.state.now();
     let id = name.rsplit('/').next().unwrap_or_default();
