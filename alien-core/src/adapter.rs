@@ -1,7 +1,8 @@
-//! What the adapter of a cloud implements and uses: nothing here is needed by a host.
+//! What the adapter of a cloud implements and uses. A program that only uses the library needs nothing from here.
 //!
-//! * [`Cloud`] and [`On`]: names and sets of operations, of the cloud and of each kind. Pure.
-//! * [`AccessControl`]: the cloud's own permission documents. A cloud that has none implements [`Documented`] instead. Pure.
+//! * [`Cloud`] and [`On`]: the names and permission sets of the cloud and of each kind of resource. They make no calls.
+//! * [`AccessControl`]: the cloud's own permission documents. A cloud without such documents implements [`Documented`]
+//!   instead. They make no calls either.
 //! * [`Provider`], [`ReconcileIdentity`] and, for each kind, [`Reconcile`]: the admin's calls. [`Engine`] does the rest.
 //! * [`Assume`] and, for each kind, [`Operate`]: the vendor's calls. [`Impersonator`] does the rest.
 

@@ -1,4 +1,4 @@
-//! The customer's admin, as a program sees it: each call has what it needs, and takes options by name.
+//! The API of the customer's admin: a method for each action, with options set by name.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -12,9 +12,10 @@ use crate::progress::{Event, Progress, Silent};
 use crate::provision::{Data, DestroyReport, Options, Plan, Provision};
 use crate::release::Release;
 
-/// Sets up and takes down one deployment, with the credentials of the customer's admin. The vendor never has a value of it.
+/// Sets up and takes down one deployment, with the credentials of the customer's admin. A vendor's program never has a
+/// value of this type.
 ///
-/// Each method gives a request: set its options, then await it.
+/// Each method returns a request: set its options, then await it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,7 +47,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Makes an admin of what an adapter provisions with.
+    /// Creates an admin from the provisioner of an adapter.
     #[must_use]
     pub fn new(provision: impl Provision + 'static) -> Self {
         Self { provision: Arc::new(provision) }
@@ -56,50 +57,50 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where the cloud does not take the stack, all problems at once, and where the
-    /// previous record is of another product; [`Credentials`](crate::ErrorKind::Credentials); what the cloud's calls give.
+    /// [`Input`](crate::ErrorKind::Input) if the cloud rejects the stack (all problems at once), or if the previous
+    /// record is of another product; [`Credentials`](crate::ErrorKind::Credentials); errors of the cloud's calls.
     pub fn plan<'a>(&'a self, release: &'a Release) -> PlanRequest<'a> {
         PlanRequest { admin: self, release, previous: None, options: Options::default() }
     }
 
-    /// Does what a plan says, and gives the record for the vendor. It can be interrupted anywhere and begun again.
+    /// Applies a plan, and returns the record for the vendor. It can be interrupted at any point and run again.
     ///
-    /// A plan that was kept is checked again before anything is done: where what is there has changed since, so that other
-    /// steps would be taken, it is refused.
+    /// A plan that was stored is checked again first. If the deployment has changed since, so that the steps would
+    /// differ, the plan is refused.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where the plan has a refusal, lacks the bytes of a zip, or is out of date;
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is under way; [`NotOwned`](crate::ErrorKind::NotOwned) where
-    /// something of someone else's has a name that is needed; what the cloud's calls give.
+    /// [`Input`](crate::ErrorKind::Input) if the plan has a refusal, lacks the bytes of a zip, or is out of date;
+    /// [`Locked`](crate::ErrorKind::Locked) if another run is in progress; [`NotOwned`](crate::ErrorKind::NotOwned) if
+    /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     pub fn apply<'a>(&'a self, plan: &'a Plan) -> ApplyRequest<'a> {
         ApplyRequest { admin: self, plan, options: Options::default(), progress: Box::new(Silent) }
     }
 
-    /// Takes a deployment down, the vendor's access first. Says what is left, and makes sure that nothing else is.
+    /// Takes a deployment down, the vendor's access first. Reports what is left, after checking that nothing else is.
     ///
     /// # Errors
     ///
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is under way; [`Busy`](crate::ErrorKind::Busy) where
-    /// something is still there in the end; what the cloud's calls give.
+    /// [`Locked`](crate::ErrorKind::Locked) if another run is in progress; [`Busy`](crate::ErrorKind::Busy) if
+    /// something still exists in the end; errors of the cloud's calls.
     pub fn destroy<'a>(&'a self, deployment: &'a Deployment) -> DestroyRequest<'a> {
         let (data, options) = (Data::default(), Options::default());
         DestroyRequest { admin: self, deployment, data, options, progress: Box::new(Silent) }
     }
 
-    /// Takes the vendor's access back, at once, and leaves everything running. It ends a set-up that is under way; a
-    /// further set-up gives the access again.
+    /// Revokes the vendor's access at once, and leaves everything running. It ends a set-up that is in progress; a
+    /// later set-up grants the access again.
     ///
     /// # Errors
     ///
-    /// [`NotOwned`](crate::ErrorKind::NotOwned) where the identity of that name is not this deployment's;
-    /// [`NotFound`](crate::ErrorKind::NotFound) where there is none; what the cloud's calls give.
+    /// [`NotOwned`](crate::ErrorKind::NotOwned) if the identity of that name is not this deployment's;
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none; errors of the cloud's calls.
     pub fn revoke<'a>(&'a self, deployment: &'a Deployment) -> RevokeRequest<'a> {
         RevokeRequest { admin: self, deployment, options: Options::default() }
     }
 }
 
-/// A plan to be made: see [`Admin::plan`].
+/// A request to plan a set-up: see [`Admin::plan`].
 #[derive(Debug)]
 #[must_use = "nothing is done before it is awaited"]
 pub struct PlanRequest<'a> {
@@ -109,7 +110,7 @@ pub struct PlanRequest<'a> {
     options: Options,
 }
 
-/// A plan to be applied: see [`Admin::apply`].
+/// A request to apply a plan: see [`Admin::apply`].
 #[must_use = "nothing is done before it is awaited"]
 pub struct ApplyRequest<'a> {
     admin: &'a Admin,
@@ -118,7 +119,7 @@ pub struct ApplyRequest<'a> {
     progress: Box<dyn Progress + 'a>,
 }
 
-/// A deployment to be taken down: see [`Admin::destroy`].
+/// A request to take a deployment down: see [`Admin::destroy`].
 #[must_use = "nothing is done before it is awaited"]
 pub struct DestroyRequest<'a> {
     admin: &'a Admin,
@@ -128,7 +129,7 @@ pub struct DestroyRequest<'a> {
     progress: Box<dyn Progress + 'a>,
 }
 
-/// An access to be taken back: see [`Admin::revoke`].
+/// A request to revoke the vendor's access: see [`Admin::revoke`].
 #[derive(Debug)]
 #[must_use = "nothing is done before it is awaited"]
 pub struct RevokeRequest<'a> {
@@ -138,13 +139,14 @@ pub struct RevokeRequest<'a> {
 }
 
 impl<'a> PlanRequest<'a> {
-    /// Plans from the record of what is there: the plan says which settings changed, and removes what the stack has no more.
+    /// Plans from the record of the present deployment: the plan says which settings changed, and removes what the
+    /// stack no longer has.
     pub fn previous(mut self, record: impl Into<Option<&'a Deployment>>) -> Self {
         self.previous = record.into();
         self
     }
 
-    /// Lets the plan change frozen resources. Without it, such a step is refused.
+    /// Allows the plan to change frozen resources. By default, such a step is refused.
     pub fn allow_frozen_changes(mut self) -> Self {
         self.options = self.options.allow_frozen_changes();
         self
@@ -152,7 +154,7 @@ impl<'a> PlanRequest<'a> {
 }
 
 impl<'a> ApplyRequest<'a> {
-    /// Gives every step to a function, when it begins and when it ends.
+    /// Calls a function whenever a step begins or ends.
     pub fn progress(mut self, progress: impl Fn(&Event) + Send + Sync + 'a) -> Self {
         self.progress = Box::new(progress);
         self
@@ -160,13 +162,13 @@ impl<'a> ApplyRequest<'a> {
 }
 
 impl<'a> DestroyRequest<'a> {
-    /// Gives every step to a function, when it begins and when it ends.
+    /// Calls a function whenever a step begins or ends.
     pub fn progress(mut self, progress: impl Fn(&Event) + Send + Sync + 'a) -> Self {
         self.progress = Box::new(progress);
         self
     }
 
-    /// What becomes of data. By default, what holds data is kept.
+    /// Sets what happens to data. By default, a resource that holds data is kept.
     pub fn data(mut self, data: Data) -> Self {
         self.data = data;
         self
@@ -177,14 +179,14 @@ impl<'a> DestroyRequest<'a> {
 macro_rules! runs {
     ($($request:ident)*) => {
         $(impl $request<'_> {
-            /// All options at once.
+            /// Sets all options at once.
             pub fn options(mut self, options: Options) -> Self {
                 self.options = options;
                 self
             }
 
-            /// Names the run, in the place of a name that is made: another one for every run. It stands in the claim that other
-            /// runs see.
+            /// Names the run, instead of generating a name. Use another name for every run: other runs see it in the
+            /// claim.
             pub fn run(mut self, name: impl Into<String>) -> Self {
                 self.options.run = name.into();
                 self

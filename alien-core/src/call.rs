@@ -367,7 +367,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.deployment().name(self.subject, scope)
     }
 
-    /// The last part of that name, after `/` or `:`, which most calls use.
+    /// The last part of the full name, after `/` or `:`, which most calls use.
     ///
     /// # Errors
     ///
@@ -376,11 +376,11 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.full_name(scope).map(last)
     }
 
-    /// [`Gate::call`] about the subject.
+    /// Makes an idempotent call about the subject: [`Gate::call`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for the method of [`Gate`].
     pub async fn call<T, F: Future<Output = Result<T>> + Send>(
         self,
         rows: &[&'static Operation<C::Scope>],
@@ -389,11 +389,11 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.gate.call(self.subject, rows, attempt).await
     }
 
-    /// [`Gate::call_once`] about the subject.
+    /// Makes a call about the subject that is not idempotent: [`Gate::call_once`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for the method of [`Gate`].
     pub async fn call_once<T, F: Future<Output = Result<T>> + Send>(
         self,
         rows: &[&'static Operation<C::Scope>],
@@ -424,8 +424,8 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         .await
     }
 
-    /// Polls until a lookup breaks: soon at first, then every three seconds. A lookup that continues says what it still waits
-    /// for.
+    /// Polls until a lookup breaks: after short pauses at first, then every three seconds. A lookup that continues says
+    /// what it still waits for.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Time, passed in: what waits, waits on a clock that a test can replace.
+//! The clock that this crate reads and waits on. It is passed in, so that a test can replace it.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-/// The time, and waiting for it to pass.
+/// A clock: the current time, and a way to wait.
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits.
+    /// Waits for a duration.
     async fn sleep(&self, duration: Duration);
 }
 
-/// The time a duration from now; the end of time where there is none later.
+/// Returns the time a duration from now, or the latest time that can be represented.
 #[must_use]
 pub(crate) fn later(now: Timestamp, duration: Duration) -> Timestamp {
     now.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// The clock of the machine; waits on tokio's timer.
+/// The clock of the machine. It waits on tokio's timer.
 #[cfg(feature = "tokio")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

@@ -34,11 +34,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// The options of a connection.
     fn options(&self) -> &'static [ConnectOption];
 
-    /// Reads a target from texts, by the names of its fields.
+    /// Parses a target from strings, by the names of its fields.
     ///
     /// # Errors
     ///
-    /// Every text that is missing, unknown or wrong.
+    /// Every field that is missing, unknown or wrong.
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
 
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
@@ -48,7 +48,7 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// Every text that is missing, unknown or wrong; what [`Invitation::new`] refuses.
+    /// Every field that is missing, unknown or wrong; what [`Invitation::new`] refuses.
     fn invite(&self, id: DeploymentId, trust: BTreeMap<String, String>, stack: Stack) -> Result<Invitation, Problems>;
 
     /// Renders all three layers of a stack, checks every size, audits the result and describes it in words. No network.

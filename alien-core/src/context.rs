@@ -13,24 +13,24 @@ use crate::resource::Resource;
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
-/// One deployment on one cloud, with all that calls need to know of it: its stack, its target, its permissions, its names,
-/// and the ids that the cloud chose.
+/// A deployment on a cloud, with everything that calls need: its stack, its target, its permissions, its names, and the
+/// ids that the cloud chose.
 #[derive(Debug)]
 pub struct DeploymentContext<C: Cloud> {
     /// The deployment's id.
     pub id: DeploymentId,
-    /// Its stack at its target, and what everything is called.
+    /// Its stack at its target, with all names.
     pub layout: Layout<C>,
-    /// The cloud's ids of resources, where they are known.
+    /// The cloud's ids of resources, as far as they are known.
     pub ids: BTreeMap<ResourceId, String>,
-    /// [`Deployment::identity_id`].
+    /// As [`Deployment::identity_id`].
     pub identity_id: Option<String>,
     whole: Stack,
     artifacts: Artifacts,
 }
 
 impl<C: Cloud> DeploymentContext<C> {
-    /// A release at a target.
+    /// Creates the context of a release at a target.
     #[must_use]
     pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
         let (stack, artifacts) = release.into_parts();
@@ -38,12 +38,12 @@ impl<C: Cloud> DeploymentContext<C> {
         Self { id, layout, ids: BTreeMap::new(), identity_id: None, whole: stack, artifacts }
     }
 
-    /// The deployment that a record tells of. It has no artifacts.
+    /// Creates the context of the deployment in a record. It has no artifacts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the record is of another cloud, cannot be read, or names an identity other than the
-    /// one that follows from its target.
+    /// [`ErrorKind::Input`] if the record is of another cloud, cannot be read, or names an identity other than the one
+    /// that follows from its target.
     pub fn of(record: &Deployment) -> Result<Self> {
         let target = record.target::<C>()?.clone();
         let release = Release::without_artifacts(record.stack.clone());
@@ -60,12 +60,12 @@ impl<C: Cloud> DeploymentContext<C> {
         Ok(context)
     }
 
-    /// The record of this deployment, as far as it follows from stack and target: an id that the cloud chooses is not
-    /// known before it has.
+    /// The record of this deployment, as far as it follows from stack and target. Ids that the cloud chooses are in it
+    /// only once they are known.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where the target's JSON form is no object of texts.
+    /// [`ErrorKind::Internal`] if the target's JSON form is not an object of strings.
     pub fn record(&self) -> Result<Deployment> {
         let ids =
             self.stack().resources().iter().enumerate().map(|(position, resource)| {
@@ -98,7 +98,7 @@ impl<C: Cloud> DeploymentContext<C> {
         &self.layout.stack
     }
 
-    /// Where it is and whom it trusts.
+    /// The target: where the deployment is, and whom it trusts.
     #[must_use]
     pub const fn target(&self) -> &C::Target {
         &self.layout.target
@@ -110,7 +110,7 @@ impl<C: Cloud> DeploymentContext<C> {
         self.layout.permissions()
     }
 
-    /// What everything of it is called.
+    /// The names of everything in it.
     #[must_use]
     pub const fn names(&self) -> &Names<C::Scope> {
         &self.layout.names
@@ -128,7 +128,7 @@ impl<C: Cloud> DeploymentContext<C> {
         self.names().management_identity()
     }
 
-    /// What people call a subject: a resource's id, a profile's name, or what it is.
+    /// The name of a subject, for people: a resource's id, a profile's name, or a description.
     #[must_use]
     pub fn subject_name(&self, subject: Subject) -> &str {
         match subject {
@@ -141,17 +141,17 @@ impl<C: Cloud> DeploymentContext<C> {
         }
     }
 
-    /// What sort of thing a subject is: the kind of resource, `identity`, or `deployment` for what resources share.
+    /// The type of a subject, for people: the kind of resource, `identity`, or `deployment` for what resources share.
     #[must_use]
     pub fn subject_kind(&self, subject: Subject) -> &'static str {
         subject.subject_type(self.stack()).map_or("", SubjectType::name)
     }
 
-    /// The resource that a subject is.
+    /// The resource of a subject.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it is none.
+    /// [`ErrorKind::Internal`] if the subject has none.
     pub fn resource(&self, subject: Subject) -> Result<&Resource> {
         let resource = match subject {
             Subject::Resource(position) => self.stack().at(position),
@@ -160,17 +160,17 @@ impl<C: Cloud> DeploymentContext<C> {
         resource.ok_or_else(|| Error::new(ErrorKind::Internal, "no resource").at(self.subject_name(subject)))
     }
 
-    /// The subject that a resource is.
+    /// The subject of the resource with this id.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the stack has no such resource.
+    /// [`ErrorKind::Input`] if the stack has no such resource.
     pub fn subject(&self, id: &str) -> Result<Subject> {
         let missing = || Error::new(ErrorKind::Input, "the deployment has no such resource").at(id);
         self.stack().position(id).map(Subject::Resource).ok_or_else(missing)
     }
 
-    /// Whose identity a subject is.
+    /// The holder of the identity that a subject is.
     #[must_use]
     pub fn holder(&self, subject: Subject) -> Option<&Holder> {
         self.grants(subject).ok().map(|grants| &grants.holder)
@@ -180,7 +180,7 @@ impl<C: Cloud> DeploymentContext<C> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it is none.
+    /// [`ErrorKind::Internal`] if the subject has none.
     pub fn grants(&self, subject: Subject) -> Result<&Grants> {
         let grants = match subject {
             Subject::ManagementIdentity => Some(&self.permissions().management),
@@ -190,18 +190,18 @@ impl<C: Cloud> DeploymentContext<C> {
         grants.ok_or_else(|| Error::new(ErrorKind::Internal, "no identity").at(self.subject_name(subject)))
     }
 
-    /// The full name that a place has for a subject.
+    /// The full name of a subject in a scope.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where it has none.
+    /// [`ErrorKind::Internal`] if it has none.
     pub fn name(&self, subject: Subject, scope: C::Scope) -> Result<&str> {
         let missing =
             || Error::new(ErrorKind::Internal, format!("no name for {scope:?}")).at(self.subject_name(subject));
         self.names().at(scope, subject).next().ok_or_else(missing)
     }
 
-    /// The cloud's id of a resource: as the record has it, else its name.
+    /// The cloud's id of a resource: the one in the record, otherwise its name.
     #[must_use]
     pub fn id_of(&self, subject: Subject) -> &str {
         let Subject::Resource(position) = subject else { return "" };
@@ -209,8 +209,8 @@ impl<C: Cloud> DeploymentContext<C> {
         recorded.map_or_else(|| self.names().id(position), String::as_str)
     }
 
-    /// The subjects in an order of set-up: identities of code and what is shared, resources, and last the identity
-    /// that lets the vendor in.
+    /// The subjects in an order of set-up: the identities of code and what is shared, then resources, and last the
+    /// identity that trusts the vendor.
     pub fn subjects(&self) -> impl Iterator<Item = Subject> {
         (0..self.permissions().runtime.len())
             .map(Subject::RuntimeIdentity)
@@ -219,7 +219,7 @@ impl<C: Cloud> DeploymentContext<C> {
             .chain([Subject::ManagementIdentity])
     }
 
-    /// The subjects that must be there before one is set up.
+    /// The subjects that must exist before one is set up.
     #[must_use]
     pub fn needs(&self, subject: Subject) -> Vec<Subject> {
         match subject {

@@ -1,4 +1,4 @@
-//! How releases reach a deployment: pushed by the vendor, or pulled by an agent of the customer's.
+//! How releases reach a deployment: pushed by the vendor, or pulled by an agent in the customer's network.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,20 +18,20 @@ use crate::parsed_text;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Delivery {
-    /// The vendor's manager enters the deployment by the identity that trusts it.
+    /// The vendor's manager assumes the identity that trusts it, and updates the deployment.
     #[default]
     Push,
     /// An agent in the customer's network asks the vendor's manager for releases. Nobody outside is trusted.
     Pull {
-        /// Where the agent asks: the only address of the vendor's that it talks to.
+        /// The URL of the vendor's manager, the only address of the vendor that the agent talks to.
         manager: ManagerUrl,
-        /// The SHA-256 of the root file that names the vendor's keys: what is not signed by them does not run.
+        /// The SHA-256 of the root file that lists the vendor's keys. The agent runs nothing that they did not sign.
         root: RootDigest,
     },
 }
 
 impl Delivery {
-    /// Whether the vendor enters the deployment.
+    /// Whether the vendor pushes releases.
     #[must_use]
     pub fn is_push(&self) -> bool {
         *self == Self::Push

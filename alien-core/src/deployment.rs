@@ -16,7 +16,7 @@ use crate::stack::Stack;
 use crate::target::AnyTarget;
 use crate::unique;
 
-/// The id of a deployment. The vendor makes it, and everything that the deployment creates is marked with it.
+/// The id of a deployment. The vendor generates it, and everything that the deployment creates is marked with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeploymentId(Uuid);
@@ -83,6 +83,29 @@ pub struct Invitation {
 }
 
 /// The record of a deployment: what the vendor needs to find it. It holds no secret.
+///
+/// The set-up returns it, and updates change its stack. It is stored as JSON.
+///
+/// ```
+/// use alien_core::{Deployment, DeploymentId, Queue, Release, Stack, memory};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mut stack = Stack::builder("shop");
+/// # stack.live("jobs", Queue::new());
+/// # let release = Release::new(stack.build()?, Default::default())?;
+/// # let config = memory::Config::new(memory::Account::default());
+/// # let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+/// # let plan = admin.plan(&release).await?;
+/// let deployment = admin.apply(&plan).await?;
+/// assert_eq!(deployment.resource(&"jobs".parse()?)?, "queue/acme-jobs-4");
+///
+/// let file = serde_json::to_string(&deployment)?;
+/// assert_eq!(Deployment::from_json(&file)?, deployment);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Deployment {
@@ -131,7 +154,7 @@ impl Serialize for Version {
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let found = u32::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::custom(format!("version {found} is none of 1 to {VERSION}"));
+        let wrong = || serde::de::Error::custom(format!("version {found} is not one of 1 to {VERSION}"));
         if (1..=VERSION).contains(&found) { Ok(Self) } else { Err(wrong()) }
     }
 }
@@ -150,7 +173,7 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<
         return Err(problem(Rule::Form, says, "use the program that wrote it, or a newer one"));
     }
     serde_json::from_str(text)
-        .map_err(|error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file"))
+        .map_err(|error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file as it was written"))
 }
 
 impl Invitation {
@@ -165,7 +188,7 @@ impl Invitation {
     /// form.
     pub fn new<T: CloudTarget>(id: DeploymentId, target: &T, stack: Stack) -> Result<Self, Problems> {
         let any = AnyTarget::of::<T::Cloud>(target).map_err(|error| {
-            let help = "mend the target".to_owned();
+            let help = "fix the target".to_owned();
             Problems(vec![Problem::error(Rule::Form, error.to_string(), help)])
         })?;
         Self::trusting(id, T::Cloud::NAME, any.trust::<T::Cloud>(), stack)

@@ -205,7 +205,7 @@ impl Error {
         self
     }
 
-    /// Adds words behind the message.
+    /// Appends words to the message.
     #[must_use]
     pub fn because(mut self, more: impl fmt::Display) -> Self {
         self.0.message = format!("{}; {more}", self.0.message);

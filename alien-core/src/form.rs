@@ -1,7 +1,7 @@
-//! A form of its own for what a stack says of a resource: what fingerprints are taken of, and differences are made of.
+//! The stable form of what a stack says of a resource. Fingerprints and differences are computed from it.
 //!
-//! It does not change with the JSON form: what stands on a deployed thing was taken of it, and a new field must not make a
-//! frozen resource read as changed. So a field at its default is absent, names stay for good, and fields are sorted.
+//! It does not change with the JSON form: deployed things carry fingerprints of it, and a new field must not make a
+//! frozen resource appear changed. So a field at its default is left out, names never change, and fields are sorted.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ impl<'a> Form<'a> {
         Self::Text(Cow::Borrowed(text))
     }
 
-    /// The form as text, the same for the same form.
+    /// The form as text. Equal forms give equal texts.
     pub(crate) fn text(&self) -> String {
-        // Maps of texts have a JSON form.
+        // Serializing a map of strings cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -56,12 +56,12 @@ impl Serialize for Form<'_> {
     }
 }
 
-/// Fields that are being collected: those that are not at their default.
+/// Collected fields: those that are not at their default.
 #[derive(Debug, Default)]
 pub(crate) struct Collected<'a>(pub(crate) BTreeMap<&'static str, Form<'a>>);
 
 impl<'a> Collected<'a> {
-    /// All of them as one.
+    /// Combines the fields into one form.
     pub(crate) fn form(self) -> Form<'a> {
         Form::Object(self.0.into_iter().collect())
     }

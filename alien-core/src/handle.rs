@@ -8,10 +8,10 @@ use crate::kind::{Kind, ResourceKind};
 use crate::lifecycle::{Lifecycle, State};
 use crate::name::ResourceId;
 
-/// A resource of a stack that is being built: its kind and its lifecycle are in the type.
+/// A reference to a resource of a stack that is being built. Its type has the resource's kind and lifecycle.
 ///
-/// Only a [`Builder`](crate::stack::Builder) makes one. A reference given to another builder is refused by
-/// [`build`](crate::stack::Builder::build), even where that builder has a resource of the same id.
+/// Only a [`Builder`](crate::stack::Builder) creates one. A reference of another builder is refused by
+/// [`build`](crate::stack::Builder::build), even if both builders have a resource of the same id.
 pub struct Ref<K, L> {
     pub(crate) id: String,
     pub(crate) origin: Origin,
@@ -23,7 +23,7 @@ impl<K: ResourceKind, L: State> Ref<K, L> {
         Self { id, origin, kind: PhantomData }
     }
 
-    /// The id the resource was given.
+    /// The id of the resource.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -48,7 +48,7 @@ impl<K: ResourceKind, L: State> fmt::Debug for Ref<K, L> {
     }
 }
 
-/// Which builder a reference came from: equal only to itself and its clones.
+/// The builder that a reference came from: equal only to itself and its clones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin(Arc<()>);
 
@@ -77,9 +77,9 @@ impl<K, L> From<Ref<K, L>> for Mention {
     }
 }
 
-/// A resource of a deployment: its kind and its lifecycle are in the type.
+/// A handle to a resource of a deployment. Its type has the resource's kind and lifecycle.
 ///
-/// Only a [`Manager`](crate::Manager) makes one, after it looked at the record.
+/// Only a [`Manager`](crate::Manager) creates one, after checking the record.
 pub struct Handle<K, L> {
     id: ResourceId,
     kind: PhantomData<fn() -> (K, L)>,
@@ -115,7 +115,7 @@ impl<K: ResourceKind, L: State> fmt::Debug for Handle<K, L> {
     }
 }
 
-/// A resource of a deployment, its kind and its lifecycle as data.
+/// A handle to a resource of a deployment, with its kind and lifecycle as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyHandle {
     pub(crate) id: ResourceId,

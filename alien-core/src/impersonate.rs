@@ -28,6 +28,30 @@ use crate::session::{AssumedSession, Session};
 
 /// Opens sessions in deployments, with the vendor's own credentials. A vendor's program has a value of this, and none of
 /// [`Admin`](crate::Admin).
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use alien_core::{memory, *};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mut stack = Stack::builder("shop");
+/// # stack.live("jobs", Queue::new());
+/// # let stack = stack.build()?;
+/// # let (id, target) = (DeploymentId::new(), memory::Target::new("acme")?);
+/// # let config = memory::Config::new(memory::Account::default());
+/// # let admin = memory::admin(&config, id, target.clone());
+/// let invitation = Invitation::new(id, &target, stack)?;
+/// // The customer sets up with the invitation, and sends the record back.
+/// # let release = Release::new(invitation.stack.clone(), Default::default())?;
+/// # let deployment = admin.apply(&admin.plan(&release).await?).await?;
+///
+/// let vendor: Arc<dyn Impersonate> = memory::vendor(&config);
+/// vendor.register(&invitation, &deployment).await?;
+/// let manager = Manager::new(vendor, deployment);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait Impersonate: Send + Sync + fmt::Debug {
     /// Returns a session: one that is open already, or a new one. Concurrent callers share one.
@@ -279,7 +303,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
             return error;
         }
         let identity = deployment.identity();
-        let what = format!("the customer's cloud does not let the vendor in as `{identity}`: the access was revoked");
+        let what = format!("the customer's cloud does not accept the vendor as `{identity}`: the access was revoked");
         let help = "if the customer did not mean to, their admin sets up again";
         let revoked = Error::new(ErrorKind::Revoked, format!("{what}; {help}")).caused_by(&error);
         revoked.in_operation(self.assume.operation()).with_request_id(error.request_id())
@@ -333,7 +357,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         let deployment = Arc::new(DeploymentContext::<C>::of(deployment)?);
         let grants = deployment.permissions().management.clone();
         let mut request = AssumeRequest { deployment, grants, narrowed: false, proof: Proof::Expected };
-        // Just after the set-up a denial may only mean that what was granted is not known everywhere yet.
+        // Just after the set-up a denial may only mean that what was granted has not propagated yet.
         let propagates = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
         let mut config = self.config.clone();
         config.retry.budget = config.retry.budget.saturating_add(self.assume.propagation());
@@ -355,7 +379,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
                         Proof::Expected | Proof::Mismatched => "with a wrong proof",
                     };
                     let identity = request.deployment.identity();
-                    let what = format!("`{identity}` lets the vendor in {shown}, so it would let others in too");
+                    let what = format!("`{identity}` accepts the vendor {shown}, so it would accept others too");
                     let help = "the record is refused; ask the customer to set up with the invitation as it is";
                     return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
                 }

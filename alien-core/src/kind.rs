@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Hands the list of kinds to a macro: each with its docs, its name in code, its word in documents, and what is so of it. A new
-/// kind is one entry here and one file in `resource/`.
+/// Calls a macro with the list of kinds: each with its docs, its name in code, its word in documents, and its
+/// properties. A new kind is one entry here and one file in `resource/`.
 #[cfg(not(test))]
 macro_rules! for_each_kind {
     ($apply:ident) => {
@@ -13,7 +13,7 @@ macro_rules! for_each_kind {
     };
 }
 
-/// The same, and a kind of the tests' own: what a kind costs is seen by it.
+/// The same list, with a kind that only the tests have: it shows what adding a kind takes.
 #[cfg(test)]
 macro_rules! for_each_kind {
     ($apply:ident) => {
@@ -32,13 +32,13 @@ macro_rules! list_of_kinds {
             Function "function" { runs_code is_invoked }
             /// Code that always runs.
             Container "container" { runs_code }
-            /// Objects, by name.
+            /// Object storage: objects, by name.
             Storage "storage" { holds_data }
-            /// Records, by key.
+            /// A key-value store: records, by key.
             Kv "kv" { holds_data }
-            /// Messages, each handled at least once.
+            /// A message queue: each message is handled at least once.
             Queue "queue" { holds_data }
-            /// A private address range.
+            /// A private network: a private address range.
             Network "network" { }
             $($more)*
         }
@@ -78,7 +78,7 @@ macro_rules! kinds {
 }
 for_each_kind!(kinds);
 
-/// What is so of a kind.
+/// The properties of a kind.
 struct Facts {
     runs_code: bool,
     holds_data: bool,
@@ -90,7 +90,7 @@ impl Facts {
 }
 
 impl Kind {
-    /// The kind of that name.
+    /// The kind of this name; `None` if there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
@@ -108,7 +108,7 @@ impl Kind {
         self.facts().holds_data
     }
 
-    /// Whether it is called: by other code, and by the vendor's commands.
+    /// Whether it can be called: by other code, and by the vendor's commands.
     #[must_use]
     pub const fn is_invoked(self) -> bool {
         self.facts().is_invoked
@@ -124,11 +124,11 @@ impl fmt::Display for Kind {
 /// A kind as a type: [`Function`](crate::Function), [`Container`](crate::Container), [`Storage`](crate::Storage),
 /// [`Kv`](crate::Kv), [`Queue`](crate::Queue), [`Network`](crate::Network). Sealed.
 pub trait ResourceKind: sealed::Sealed + 'static {
-    /// The same as data.
+    /// The kind as data.
     const KIND: Kind;
 }
 
 pub(crate) mod sealed {
-    /// Only this crate has kinds.
+    /// Only this crate can implement it.
     pub trait Sealed {}
 }

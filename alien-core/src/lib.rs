@@ -41,13 +41,15 @@
 //! * [`Stack`]: the description, in Rust or JSON, checked as a whole: every problem at once. [`Profile`] is what its code may do.
 //! * [`Permissions`]: provisioning (the customer's admin, once), management (the vendor, day to day) and runtime (the deployed
 //!   code), each grant with the reason it exists.
-//! * [`render`], [`audit`] and [`review`]: a cloud's own documents, proved against the promises, and said in words.
+//! * [`render`], [`audit`] and [`review`]: a cloud's own permission documents, the check that they keep the promises,
+//!   and a review in words.
 //! * [`Invitation`] and [`Deployment`]: the two files that vendor and customer exchange. No secret is in either.
-//! * [`Admin`] plans, sets up, takes down and revokes: the customer's admin alone has a value of it.
+//! * [`Admin`] plans, sets up, takes down and revokes: only the customer's admin has one.
 //! * [`Manager`] watches and updates one deployment, through sessions that an [`Impersonate`] opens: the vendor's side.
-//! * [`Release`]: a stack and the bytes of its code. [`Outcome`] is what became of it, resource by resource.
-//! * [`Adapter`]: one face for every cloud, for programs that serve several.
-//! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest one, in this process.
+//! * [`Release`]: a stack and the bytes of its code. [`Outcome`] is the result of a release for one resource.
+//! * [`Adapter`]: one interface to every cloud, for programs that serve several.
+//! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest adapter: a cloud in this process,
+//!   for tests.
 //!
 //! This crate names no cloud, opens no connection, starts no thread, and reads no clock but the one it is given.
 

@@ -45,7 +45,7 @@ pub enum Live {}
 
 /// [`Frozen`] or [`Live`], as a type. Sealed: there are exactly these two.
 pub trait State: sealed::Sealed + 'static {
-    /// The same as data.
+    /// The lifecycle as data.
     const LIFECYCLE: Lifecycle;
 }
 

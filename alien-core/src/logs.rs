@@ -11,7 +11,32 @@ use crate::manage::{LogLine, LogQuery};
 use crate::managed::Managed;
 use crate::name::ResourceId;
 
-/// A log to be read: see [`Manager::logs`](crate::Manager::logs).
+/// A request to read the log of a function or container: see [`Manager::logs`](crate::Manager::logs).
+///
+/// ```
+/// use futures_util::TryStreamExt;
+/// # use std::sync::Arc;
+/// # use alien_core::{memory, *};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mut stack = Stack::builder("shop");
+/// # let api = stack.live("api", Function::new(Code::zip(b"first"), "api").with_commands());
+/// # stack.profile("api", Profile::new());
+/// # let stack = stack.build()?;
+/// # let first = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect())?;
+/// # let config = memory::Config::new(memory::Account::default());
+/// # let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+/// # let deployment = admin.apply(&admin.plan(&first).await?).await?;
+/// # let manager = Manager::new(memory::vendor(&config), deployment);
+/// # let api = manager.handle(&api)?;
+/// manager.dispatch(&api, b"hello").await?;
+///
+/// let lines: Vec<LogLine> = manager.logs(&api).read().try_collect().await?;
+/// assert_eq!(lines[0].text, "command hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is read before `read` or `follow`"]
 pub struct Logs<'a> {
@@ -27,25 +52,26 @@ impl<'a> Logs<'a> {
         Self { managed, id, since: Timestamp::UNIX_EPOCH, until: None, every: Duration::from_secs(2) }
     }
 
-    /// Begins with the first line of this time or later; without it, with the first that the cloud has kept.
+    /// Starts at the first line of this time or later. By default, starts at the first line that the cloud has kept.
     pub const fn since(mut self, time: Timestamp) -> Self {
         self.since = time;
         self
     }
 
-    /// Ends [`follow`](Self::follow) at the end of the log once it is this time.
+    /// Stops [`follow`](Self::follow) at the end of the log once this time has come.
     pub const fn until(mut self, time: Timestamp) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// How long [`follow`](Self::follow) waits at the end of the log before it looks for more: two seconds by default.
+    /// Sets how long [`follow`](Self::follow) waits at the end of the log before it asks for more lines: two seconds by
+    /// default.
     pub const fn every(mut self, pause: Duration) -> Self {
         self.every = pause;
         self
     }
 
-    /// Reads to the present end.
+    /// Reads the log to its present end.
     ///
     /// # Errors
     ///
@@ -55,8 +81,9 @@ impl<'a> Logs<'a> {
         lines(managed, id, since)
     }
 
-    /// Reads to the present end, and then what is written, for as long as the stream is read, or [`until`](Self::until) a time. A line that the cloud shows
-    /// later than others of a later time may be left out.
+    /// Reads the log to its present end, and then new lines as they are written, until the stream is dropped or the
+    /// time of [`until`](Self::until) has come. A line that the cloud shows only after lines of a later time may be
+    /// left out.
     ///
     /// # Errors
     ///
@@ -103,7 +130,8 @@ fn lines(managed: &Managed, id: ResourceId, since: Timestamp) -> BoxStream<'_, R
     pages.try_flatten().boxed()
 }
 
-/// How far a log was read. It is read again from the time of its last line, as more may have been written at that time.
+/// How far a log was read. It is read again from the time of its last line, because more lines may have been written at
+/// that time.
 struct Tail {
     from: Timestamp,
     shown: Vec<LogLine>,
@@ -111,7 +139,7 @@ struct Tail {
 }
 
 impl Tail {
-    /// The lines of the last time come once more.
+    /// The next page repeats the lines of the last time.
     fn read_again(&mut self) {
         self.skip.clone_from(&self.shown);
     }

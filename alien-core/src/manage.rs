@@ -60,7 +60,7 @@ pub enum Health {
     Degraded,
     /// It does not exist.
     Missing,
-    /// The cloud denies the vendor the look.
+    /// The cloud does not allow the vendor to see it.
     Denied,
 }
 

@@ -1,4 +1,4 @@
-//! One deployment and the way into it: what every call of the vendor's goes through.
+//! One deployment and its sessions: every call of the vendor goes through here.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Result};
 use crate::impersonate::{Impersonate, Purpose};
 use crate::manage::Manage;
 
-/// One deployment, its record as it is now, and what opens sessions in it.
+/// One deployment: its current record, and what opens sessions in it.
 #[derive(Debug)]
 pub(crate) struct Managed {
     pub(crate) impersonator: Arc<dyn Impersonate>,
@@ -42,8 +42,8 @@ impl Managed {
         self.with_session(&deployment, purpose, Repeat::Once, work).await
     }
 
-    /// Works with a session. A session that the cloud no longer takes is replaced: where that fails, the vendor was shut
-    /// out; where not, what is harmless is done once more.
+    /// Works with a session. A session that the cloud no longer accepts is replaced. If that fails, the access was
+    /// revoked. Otherwise, work that is safe to repeat is done once more.
     pub(crate) async fn with_session<T, F: Future<Output = Result<T>>>(
         &self,
         deployment: &Deployment,
@@ -66,10 +66,10 @@ impl Managed {
     }
 }
 
-/// Whether what a session was refused is done again with a new one.
+/// Whether work that a session was refused is repeated with a new session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Once,
-    /// It has several calls, and some may have been done.
+    /// It makes several calls, and some may have been done.
     Never,
 }

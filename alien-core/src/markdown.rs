@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::stack::{ChangeKind, Diff, Who};
 
 impl Reviewed {
-    /// The review, what the audit found, and the sizes of documents, as Markdown of GitHub's flavour.
+    /// The review, the report of the audit, and the sizes of documents, as GitHub-flavored Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = self.review.to_markdown();
@@ -54,7 +54,7 @@ impl Review {
 }
 
 impl Report {
-    /// Broken promises, what should be known, and the data within reach of pushed code, as Markdown.
+    /// The broken promises, the disclosures, and the data within reach of pushed code, as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
@@ -94,7 +94,8 @@ impl Report {
 }
 
 impl Diff {
-    /// What changed, who may apply it, the grants that were gained and lost, and what stops it, as Markdown.
+    /// The changes, who may apply each, the grants that were gained and lost, and what only the customer's admin can
+    /// apply, as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         if self.changes.is_empty() && self.grants.is_empty() {
@@ -139,7 +140,7 @@ impl ChangeKind {
 }
 
 impl Who {
-    /// Who it is, and by what they apply it.
+    /// Who it is, and how they apply the change.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -150,7 +151,7 @@ impl Who {
 }
 
 impl DisclosureKind {
-    /// Why it is disclosed, in words.
+    /// The reason for the disclosure, in words.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
-//! What a deployment writes on the things it makes, as names and values: a cloud's tags, labels, or words in a description.
+//! The marks that a deployment writes on what it creates, as names and values: a cloud's tags or labels, or words in a
+//! description.
 //!
-//! Names and values are lower-case letters, digits, hyphens and underscores, 63 at most, so that every cloud takes them; but
-//! for a [`Claim`], which only the identity carries that trusts the vendor.
+//! Names and values have at most 63 characters, which are lower-case letters, digits, hyphens and underscores, so that
+//! every cloud accepts them. The one exception is a [`Claim`]: only the identity that trusts the vendor carries it.
 
 use std::fmt;
 
@@ -10,47 +11,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::DeploymentId;
 
-/// What a deployment writes on everything it makes, so that a later run finds it.
+/// The marks that a deployment writes on everything it creates, so that a later run finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
     /// The deployment.
     pub deployment: DeploymentId,
     /// The digest of the release that set it last.
     pub release: String,
-    /// What it was set to: written last.
+    /// The fingerprint of its settings, written last.
     pub fingerprint: Fingerprint,
 }
 
 impl Marks {
-    /// Names the deployment that made a thing, by its id.
+    /// The name of the mark for the id of the deployment that created a thing.
     pub const DEPLOYMENT: &'static str = "alien-deployment";
-    /// Names the resource that a thing belongs to, by its physical name.
+    /// The name of the mark for the physical name of the resource that a thing belongs to.
     pub const RESOURCE: &'static str = "alien-resource";
-    /// Names the digest of the release that set a thing last.
+    /// The name of the mark for the digest of the release that set a thing last.
     pub const RELEASE: &'static str = "alien-release";
-    /// Names the [`Fingerprint`] of what a thing was set to.
+    /// The name of the mark for the [`Fingerprint`] of a thing.
     pub const FINGERPRINT: &'static str = "alien-seal";
-    /// Names the [`Claim`] of a run.
+    /// The name of the mark for the [`Claim`] of a run.
     pub const CLAIM: &'static str = "alien-claim";
 
-    /// What a thing is made with: whose it is, and which release made it. It is not finished yet.
+    /// The marks that a thing is created with: its deployment and its release. A thing without a fingerprint is not
+    /// finished.
     #[must_use]
     pub fn ownership(&self, resource: &str) -> [(&'static str, String); 3] {
         let deployment = (Self::DEPLOYMENT, self.deployment.to_string());
         [deployment, (Self::RESOURCE, resource.to_owned()), (Self::RELEASE, self.release.clone())]
     }
 
-    /// What is written when everything else is set.
+    /// The marks that are written when everything else is set.
     #[must_use]
     pub fn finished(&self) -> [(&'static str, String); 2] {
         [(Self::RELEASE, self.release.clone()), (Self::FINGERPRINT, self.fingerprint.to_string())]
     }
 }
 
-/// What a thing was set to, and by which version of the library.
+/// A digest of what a thing was set to, and the version of the library that set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// The version of what the library sets: [`REVISION`](Self::REVISION) now.
+    /// The version of the settings that the library writes: [`REVISION`](Self::REVISION) now.
     pub revision: u32,
     /// The digest of what the stack says of it.
     pub digest: String,
@@ -71,10 +73,10 @@ impl std::str::FromStr for Fingerprint {
     }
 }
 
-/// Who is setting up or taking down a deployment, and until when nobody else may.
+/// The claim of a run that sets up or takes down a deployment: until it lapses, no other run may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// The run.
+    /// The name of the run.
     pub run: String,
     /// When the claim lapses, unless it is renewed.
     pub until: Timestamp,

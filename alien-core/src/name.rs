@@ -1,4 +1,4 @@
-//! Names: parsed once at the edge, right everywhere after.
+//! Names. They are checked when they are parsed, and valid everywhere after.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not a name: it says the rule, so that the reader can mend the text.
+/// Why a text is not a valid name. The message says the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not {what}: use 1 to {max} characters, words of `a-z` and `0-9` joined by single hyphens, \
@@ -19,8 +19,8 @@ pub struct NameError {
     max: usize,
 }
 
-/// Words of lower-case letters and digits, joined by single hyphens, beginning with a letter. Every cloud takes
-/// such a name for most things; what it does not take is encoded in [`naming`](crate::naming).
+/// Checks for words of lower-case letters and digits, joined by single hyphens, the first character a letter. Every
+/// cloud accepts such a name for most things; where it does not, [`naming`](crate::naming) encodes the name.
 fn check(text: &str, what: &'static str, max: usize) -> Result<(), NameError> {
     let words_are_plain = text
         .split('-')
@@ -42,7 +42,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// The longest name, in characters.
+            /// The maximum length of the name, in characters.
             pub const MAX: usize = $max;
 
             /// The name as text.
@@ -121,7 +121,7 @@ name! {
     ProfileName, "a profile name", 63
 }
 name! {
-    /// The name of one deployment: it begins the name of everything the deployment makes in the customer's account.
+    /// The name of one deployment. The names of everything that it creates in the customer's account begin with it.
     Prefix, "a prefix", 32
 }
 
@@ -136,7 +136,7 @@ impl ResourceId {
     }
 }
 
-/// Why a text is not what it should be: it says the rule, so that the reader can mend the text.
+/// Why a text is not valid. The message says the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {what}: {rule}")]
 pub struct TextError {
@@ -146,14 +146,14 @@ pub struct TextError {
 }
 
 impl TextError {
-    /// The text, what it should have been, and the rule.
+    /// Creates the error from the text, what it should be, and the rule.
     #[must_use]
     pub const fn new(text: String, what: &'static str, rule: &'static str) -> Self {
         Self { text, what, rule }
     }
 }
 
-/// Declares a newtype over text that obeys a rule: parsed once, right everywhere after.
+/// Declares a newtype over text that obeys a rule. The text is checked when it is parsed, and valid everywhere after.
 ///
 /// ```
 /// alien_core::parsed_text! {
@@ -178,7 +178,7 @@ macro_rules! parsed_text {
         pub struct $name(String);
 
         impl $name {
-            /// As text.
+            /// The value as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -223,7 +223,7 @@ pub(crate) fn is_digest(text: &str) -> bool {
     })
 }
 
-/// Environment variables that begin so are set by the platform.
+/// Environment variables with this prefix are set by the platform.
 pub(crate) const VARIABLE_PREFIX: &str = "ALIEN_";
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub fn compact(prefix: &Prefix, id: &str, realm: &str, max: usize) -> String {
     name
 }
 
-/// The parts of two lists in a row, as one text.
+/// Joins the parts of two lists to one text.
 #[must_use]
 pub fn join(head: &[&str], tail: &[&str]) -> String {
     let length = head.iter().chain(tail).map(|part| part.len()).sum();
@@ -69,7 +69,7 @@ pub fn join(head: &[&str], tail: &[&str]) -> String {
     text
 }
 
-/// A digest of some texts: 20 characters, other for any other list of texts.
+/// A digest of a list of texts: 20 characters, different for every other list.
 #[must_use]
 pub fn digest(parts: &[&str]) -> String {
     let mut digest = String::with_capacity(HASH_LEN);

@@ -1,4 +1,4 @@
-//! What a session of the vendor's does with a kind of resource on a cloud.
+//! What a session of the vendor does with a kind of resource on a cloud.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,37 @@ use crate::manage::{Change, Heartbeat, LogPage, LogQuery};
 use crate::reconcile::Reconcile;
 use crate::resource::Resource;
 
-/// Makes a session's calls about one kind of resource, on its settings as they are. A kind implements what it has. `K` are
-/// the clients of the cloud's services.
+/// The vendor's calls about one kind of resource; its settings implement this. A kind implements only the methods that
+/// it supports. `K` are the clients of the cloud's services.
 #[async_trait]
 pub trait Operate<C: Cloud, K: Sync>: Reconcile<C, K> {
-    /// How the resource is. One that is not there may be told by [`NotFound`](ErrorKind::NotFound).
+    /// Returns the health of the resource. May fail with [`NotFound`](ErrorKind::NotFound) if the resource does not
+    /// exist.
     async fn heartbeat(&self, cx: CallContext<'_, C, K>) -> Result<Heartbeat>;
 
-    /// Changes code and settings from what they are to what the change says, and waits until that works. Where it does not,
-    /// what was is put back, as far as that can be done.
+    /// Changes code and settings to what the change says, and waits until the resource works. If it does not, puts back
+    /// what was there before, as far as possible.
     ///
     /// # Errors
     ///
-    /// [`Failed`](ErrorKind::Failed) where it does not work: in which state it is and why, and what runs now.
+    /// [`Failed`](ErrorKind::Failed) if the resource does not work: the message has its state, the reason, and what
+    /// runs now.
     async fn update(&self, cx: CallContext<'_, C, K>, _: &Change) -> Result<()> {
         unsupported(cx, "is not updated by the vendor")
     }
 
-    /// Some lines of the log.
+    /// Returns a page of the log.
     async fn logs(&self, cx: CallContext<'_, C, K>, _: &LogQuery) -> Result<LogPage> {
         unsupported(cx, "has no log")
     }
 
-    /// Sends a command.
+    /// Sends a command, and returns the answer.
     async fn dispatch(&self, cx: CallContext<'_, C, K>, _: &[u8]) -> Result<Vec<u8>> {
         unsupported(cx, "takes no commands")
     }
 
-    /// What linked code is told of the resource: by default, the last part of its id. It may call for an id that the cloud
-    /// chooses, while the resource is being set up.
+    /// The address of the resource that linked code gets: by default, the last part of its id. May make a call, if the
+    /// cloud chooses the address while the resource is being set up.
     async fn address(&self, cx: CallContext<'_, C, K>) -> Result<String> {
         Ok(last(cx.deployment().id_of(cx.subject)).to_owned())
     }
@@ -49,9 +51,10 @@ fn unsupported<T, C: Cloud, K>(cx: CallContext<'_, C, K>, what: &str) -> Result<
     Err(Error::new(ErrorKind::Unsupported, format!("a {} {what} on {}", cx.resource()?.kind(), C::NAME)))
 }
 
-/// Kinds with their calls: a tuple of settings that implement [`On`] and [`Operate`]. Nobody else implements it.
+/// Kinds with their calls. Implemented for tuples of settings that implement [`On`] and [`Operate`], and for nothing
+/// else.
 pub trait Operated<C: Cloud, K: Sync>: Kinds<C> {
-    /// The calls about a resource; none where its kind is none of them.
+    /// The calls about a resource; `None` if its kind is none of these.
     fn calls(resource: &Resource) -> Option<&dyn Operate<C, K>>;
 }
 
@@ -83,7 +86,7 @@ where
 ///
 /// # Errors
 ///
-/// What [`Operate::address`] gives.
+/// Errors of [`Operate::address`].
 pub async fn environment<C, K: Sync>(cx: CallContext<'_, C, K>, resource: &Resource) -> Result<BTreeMap<String, String>>
 where
     C: Cloud<Kinds: Operated<C, K>>,

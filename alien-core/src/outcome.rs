@@ -1,4 +1,4 @@
-//! What became of a release, resource by resource.
+//! The outcomes of a release, for each resource.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,19 +8,44 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::name::ResourceId;
 
-/// What became of one resource in a release.
+/// The result of a release for one resource.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use alien_core::{memory, *};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mut stack = Stack::builder("shop");
+/// # let api = stack.live("api", Function::new(Code::zip(b"first"), "api").with_commands());
+/// # stack.profile("api", Profile::new());
+/// # let stack = stack.build()?;
+/// # let first = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect())?;
+/// # let config = memory::Config::new(memory::Account::default());
+/// # let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+/// # let deployment = admin.apply(&admin.plan(&first).await?).await?;
+/// # let manager = Manager::new(memory::vendor(&config), deployment);
+/// // Code that does not start: what ran before is put back.
+/// let next = stack.with_code(&api, Code::zip(memory::BROKEN))?;
+/// let release = Release::new(next, [Arc::from(memory::BROKEN)].into_iter().collect())?;
+/// let released = manager.release(&release).await;
+/// let outcomes: Vec<_> = released.outcomes().collect();
+/// assert!(matches!(outcomes[..], [(_, Outcome::PutBack(_))]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "error", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is as the release says already: no call was made.
+    /// It already was as the release says: no call was made.
     Unchanged,
     /// It was updated and works.
     Updated,
-    /// It did not work as the release says. What was there before was put back, and runs again.
+    /// The update failed. What ran before was put back, and runs again.
     PutBack(Error),
-    /// Nothing was done to it: why not.
+    /// Nothing was changed, for this reason.
     NotUpdated(Error),
-    /// The update began, and whether it was done is not known. The next release sets it anew.
+    /// The update began, but it is unknown whether it was done. The next release repeats it.
     Unknown(Error),
 }
 
@@ -43,7 +68,7 @@ impl Outcome {
         matches!(self, Self::Unchanged | Self::Updated)
     }
 
-    /// Why it is not as the release says; none where it is.
+    /// Why it is not as the release says; `None` if it is.
     #[must_use]
     pub const fn error(&self) -> Option<&Error> {
         match self {
@@ -64,7 +89,31 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What became of a release: an outcome for every resource, or why it was refused as a whole.
+/// The result of a release: an outcome for every resource, or why it was refused as a whole.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use alien_core::{memory, *};
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+/// # runtime.block_on(async {
+/// # let mut stack = Stack::builder("shop");
+/// # let api = stack.live("api", Function::new(Code::zip(b"first"), "api").with_commands());
+/// # stack.profile("api", Profile::new());
+/// # let stack = stack.build()?;
+/// # let first = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect())?;
+/// # let config = memory::Config::new(memory::Account::default());
+/// # let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+/// # let deployment = admin.apply(&admin.plan(&first).await?).await?;
+/// # let manager = Manager::new(memory::vendor(&config), deployment);
+/// let next = stack.with_code(&api, Code::zip(b"second"))?;
+/// let release = Release::new(next, [Arc::from(*b"second")].into_iter().collect())?;
+/// let released = manager.release(&release).await;
+/// assert_eq!(released.to_string(), "api: updated");
+/// released.into_result()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "what failed is told by `into_result` and `outcomes`"]
 pub struct Released {
@@ -82,13 +131,13 @@ impl Released {
         Self { refusal: None, outcomes }
     }
 
-    /// Why it was refused before any call; none where it was carried out.
+    /// Why it was refused before any call; `None` if it was carried out.
     #[must_use]
     pub const fn refusal(&self) -> Option<&Error> {
         self.refusal.as_ref()
     }
 
-    /// Every resource of the release and what became of it, sorted by id; nothing where the release was refused.
+    /// Every resource of the release with its outcome, sorted by id; empty if the release was refused.
     pub fn outcomes(&self) -> impl Iterator<Item = (&ResourceId, &Outcome)> {
         self.outcomes.iter()
     }
@@ -99,12 +148,12 @@ impl Released {
         self.refusal.is_none() && self.outcomes.values().all(Outcome::is_ok)
     }
 
-    /// The same as a result.
+    /// Turns it into a [`Result`], for a program that only needs to know whether everything is as the release says.
     ///
     /// # Errors
     ///
-    /// Why the release was refused; else why a resource is not as it says. Of several, the first is told in full, and the
-    /// others are named.
+    /// Why the release was refused, or why a resource is not as it says. Of several resources, the first error is
+    /// complete, and the others are named in it.
     pub fn into_result(self) -> Result<()> {
         if let Some(error) = self.refusal {
             return Err(error);

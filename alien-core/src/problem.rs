@@ -13,7 +13,7 @@ use crate::name::ResourceId;
 pub enum Rule {
     /// The document is not of the form the schema gives.
     Form,
-    /// A name is not of the pattern, or too long.
+    /// A name does not match the pattern, or is too long.
     Name,
     /// Two resources have the same id.
     Duplicate,
@@ -25,13 +25,13 @@ pub enum Rule {
     UnknownProfile,
     /// A resource that is not in the stack.
     UnknownResource,
-    /// A permission set of another kind than the resource, or one that may not stand there.
+    /// A permission set of another kind than the resource, or one that is not allowed there.
     SetFit,
     /// Resources that need each other.
     Cycle,
     /// A reference that came from another stack's builder.
     ForeignReference,
-    /// An image or zip that cannot be trusted to stay what it is.
+    /// Code that is missing, or an image or zip whose content can change because it is not named by a digest.
     Code,
     /// A setting outside its bounds.
     Setting,
@@ -39,34 +39,35 @@ pub enum Rule {
     Unused,
     /// A document over one of the cloud's limits.
     Limit,
-    /// Something the chosen cloud does not take.
+    /// Something that the chosen cloud does not support.
     Cloud,
 }
 
-/// How bad it is.
+/// How severe a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is done until it is mended.
+    /// Nothing is done until it is fixed.
     Error,
-    /// It is done, but should be known.
+    /// It stops nothing, but should be known.
     Warning,
 }
 
-/// What helps, where a program has a word of its own for it: an option, or a command.
+/// What helps against a problem, as data, for a program that has its own word for it: an option, or a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Remedy {
+    /// Allow changes of frozen resources:
     /// [`PlanRequest::allow_frozen_changes`](crate::PlanRequest::allow_frozen_changes).
     AllowFrozenChanges,
-    /// [`Data::Delete`](crate::Data::Delete).
+    /// Delete the data: [`Data::Delete`](crate::Data::Delete).
     DeleteData,
-    /// The customer's admin takes down again.
+    /// The customer's admin takes the deployment down again.
     TakeDownAgain,
     /// The vendor invites the customer to set up again.
     InviteAgain,
-    /// Whoever administers the account looks at the documents of the provisioning layer, and gives those permissions.
+    /// The administrator of the account reads the documents of the provisioning layer, and grants those permissions.
     GrantProvisioning,
 }
 
@@ -77,52 +78,52 @@ pub struct Problem {
     pub severity: Severity,
     /// The rule it breaks.
     pub rule: Rule,
-    /// The resource, profile or field it is found at; none where it is the whole.
+    /// The resource, profile or field that it is about; `None` if it is about the whole input.
     #[serde(rename = "at", skip_serializing_if = "Option::is_none", default)]
     pub subject: Option<String>,
     /// What is wrong.
     pub what: String,
     /// What to do.
     pub help: String,
-    /// The same as data, where a program has a word of its own for it.
+    /// What to do, as data, if there is a [`Remedy`] for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remedy: Option<Remedy>,
 }
 
 impl Problem {
-    /// A problem that stops everything.
+    /// Creates a problem that stops everything.
     #[must_use]
     pub fn error(rule: Rule, what: String, help: String) -> Self {
         Self { severity: Severity::Error, rule, subject: None, what, help, remedy: None }
     }
 
-    /// A problem that should be known.
+    /// Creates a problem that stops nothing, but should be known.
     #[must_use]
     pub fn warning(rule: Rule, what: String, help: String) -> Self {
         Self { severity: Severity::Warning, ..Self::error(rule, what, help) }
     }
 
-    /// Found at this resource.
+    /// Sets the resource that it is about.
     #[must_use]
     pub fn on(self, id: &ResourceId) -> Self {
         self.at(id.as_str())
     }
 
-    /// Found at this resource, profile or field.
+    /// Sets the resource, profile or field that it is about.
     #[must_use]
     pub fn at(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// With what helps, as data.
+    /// Sets what helps, as data.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.remedy = Some(remedy);
         self
     }
 
-    /// Whether nothing is done until it is mended.
+    /// Whether nothing is done until it is fixed.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -153,11 +154,11 @@ impl Problems {
         &self.0
     }
 
-    /// Nothing, where no problem is an error: the warnings are then given back.
+    /// Checks that no problem is an error, and returns the warnings.
     ///
     /// # Errors
     ///
-    /// All of them, where one is an error.
+    /// All problems, if one of them is an error.
     pub fn none(problems: Vec<Problem>) -> Result<Vec<Problem>, Self> {
         if problems.iter().any(Problem::is_error) { Err(Self(problems)) } else { Ok(problems) }
     }

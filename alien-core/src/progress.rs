@@ -1,4 +1,4 @@
-//! What is told while a set-up runs.
+//! The progress of a set-up, take-down or release.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,21 +9,21 @@ use crate::cloud::Cloud;
 use crate::context::DeploymentContext;
 use crate::permission::Subject;
 
-/// Is told how a set-up or a take-down goes on.
+/// Receives the progress of a set-up or take-down.
 pub trait Progress: Send + Sync {
-    /// Something began or ended.
+    /// Called when a step begins or ends.
     fn event(&self, event: &Event);
 }
 
-/// Something began or ended.
+/// A step that began or ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The resource's id, the profile's name, or what it is.
+    /// The resource's id, the profile's name, or a description.
     pub subject: String,
     /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// What happens with it.
+    /// The stage that it has reached.
     pub stage: Stage,
 }
 
@@ -41,32 +41,32 @@ impl fmt::Display for Event {
     }
 }
 
-/// How far something is.
+/// The stage of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// It is being made.
+    /// It is being created.
     Creating,
-    /// It was made.
+    /// It was created.
     Created,
-    /// It is being changed.
+    /// It is being updated.
     Updating,
-    /// It was changed.
+    /// It was updated.
     Updated,
-    /// It is as it should be.
+    /// Nothing: it is up to date.
     Left,
-    /// It is being removed.
+    /// It is being deleted.
     Deleting,
-    /// It was removed.
+    /// It was deleted.
     Deleted,
-    /// It was to be removed and was kept.
+    /// It was to be deleted, but was kept.
     Kept,
-    /// It is not as it was to be: the outcome says why.
+    /// The step failed: the outcome says why.
     Failed,
 }
 
 impl Stage {
-    /// Whether nothing more is done with it.
+    /// Whether the step has ended.
     #[must_use]
     pub const fn is_end(self) -> bool {
         !matches!(self, Self::Creating | Self::Updating | Self::Deleting)
@@ -95,7 +95,7 @@ impl<F: Fn(&Event) + Send + Sync> Progress for F {
     }
 }
 
-/// Tells nobody.
+/// Ignores the progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -17,7 +17,7 @@ use crate::release::{Artifacts, Release};
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
-/// What an adapter provisions with: [`Admin`](crate::Admin) is its face for programs.
+/// Provisions deployments, as an adapter implements it. Programs use it through [`Admin`](crate::Admin).
 #[async_trait]
 pub trait Provision: Send + Sync + fmt::Debug {
     /// Plans a set-up. Changes nothing.
@@ -231,7 +231,7 @@ impl Plan {
     /// [`Input`](crate::ErrorKind::Input) if not: every refused step and every error.
     pub fn refusal(&self) -> Result<()> {
         let steps = self.steps.iter().filter(|step| step.action == Action::Refuse).map(|step| {
-            let problem = Problem::error(Rule::SetFit, step.why.clone(), "mend it, and plan again".to_owned());
+            let problem = Problem::error(Rule::SetFit, step.why.clone(), "fix it, and plan again".to_owned());
             Problem { remedy: step.remedy, ..problem.at(&step.subject) }
         });
         let reasons: Vec<Problem> =

@@ -1,4 +1,4 @@
-//! What a deployment makes, and how an adapter finds, makes, sets and removes it. Each is safe to do again.
+//! How an adapter observes, creates, configures and deletes each part of a deployment. Every call is safe to repeat.
 
 use std::fmt;
 
@@ -12,48 +12,49 @@ use crate::marks::{Claim, Fingerprint, Marks};
 use crate::problem::Problem;
 use crate::provision::Data;
 
-/// Sets up and takes down one thing of a deployment, by calls with the admin's credentials: a resource, by its settings; an
-/// identity; or what resources share. `K` are the clients of the cloud's services.
+/// Sets up and takes down one thing of a deployment, with the admin's credentials: a resource (its settings implement
+/// this), an identity, or what resources share. `K` are the clients of the cloud's services.
 ///
-/// Every method may be interrupted anywhere and is then called again: what it finds done, it leaves.
+/// Every method may be interrupted at any point, and is then called again. It leaves what is done already.
 #[async_trait]
 pub trait Reconcile<C: Cloud, K: Sync>: Send + Sync {
-    /// Looks it up: whose it is, and what was set last.
+    /// Looks it up: who owns it, and what was set last.
     async fn observe(&self, cx: CallContext<'_, C, K>) -> Result<Observed>;
 
-    /// Makes it, with the marks of ownership and no fingerprint; the identity that trusts the vendor trusts nobody yet.
+    /// Creates it, with the marks of ownership and no fingerprint. The identity that trusts the vendor is created
+    /// without any trust.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) where it is there, whoever made it.
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if it already exists, whoever created it.
     async fn create(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
 
     /// Sets everything that the stack says of it, and then the fingerprint.
     async fn configure(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
 
-    /// Removes it. It is there, and it is this deployment's.
+    /// Deletes it. Called only if it exists and belongs to this deployment.
     async fn delete(&self, cx: CallContext<'_, C, K>, data: Data) -> Result<Removal>;
 }
 
 /// Sets up and takes down identities. The one that trusts the vendor also carries the claim of a run.
 #[async_trait]
 pub trait ReconcileIdentity<C: Cloud, K: Sync>: Reconcile<C, K> {
-    /// The claim on the deployment; none where nobody sets it up or takes it down.
+    /// Reads the claim on the deployment; `None` if no run has one.
     async fn claim(&self, cx: CallContext<'_, C, K>) -> Result<Option<Claim>>;
 
-    /// Writes the claim; removes it where none is given.
+    /// Writes the claim, or removes it if `claim` is `None`.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) where there is no such identity.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if the identity does not exist.
     async fn write_claim(&self, cx: CallContext<'_, C, K>, claim: Option<&Claim>) -> Result<()>;
 
-    /// Takes the vendor's access back, also from sessions that have begun: at once, or as soon as the cloud knows everywhere
-    /// what was written. The fingerprint goes too, so that a further set-up writes the access again.
+    /// Revokes the vendor's access, also for sessions that are open: at once, or as soon as the change has propagated.
+    /// Removes the fingerprint too, so that a later set-up grants the access again.
     async fn revoke(&self, cx: CallContext<'_, C, K>) -> Result<()>;
 }
 
-/// The admin's side of a cloud's adapter: its clients, and what it sets up that is no resource.
+/// The admin's side of a cloud's adapter: its clients, and the set-up of what is not a resource.
 #[async_trait]
 pub trait Provider<C: Cloud>: Send + Sync + fmt::Debug {
     /// The clients of the cloud's services.
@@ -65,62 +66,63 @@ pub trait Provider<C: Cloud>: Send + Sync + fmt::Debug {
     /// Sets up identities.
     fn identity(&self) -> &dyn ReconcileIdentity<C, Self::Clients>;
 
-    /// Sets up what resources share; none where they share nothing.
+    /// Sets up what resources share; `None` if they share nothing.
     fn shared(&self) -> Option<&dyn Reconcile<C, Self::Clients>> {
         None
     }
 
-    /// Whether the credentials are the account's, may do all that the set-up takes, and quotas leave room. What is wrong
-    /// is given, all at once.
+    /// Checks that the credentials are of the account and have every permission that the set-up needs, and that quotas
+    /// leave room. Returns all problems at once.
     async fn preflight(&self, cx: CallContext<'_, C, Self::Clients>) -> Result<Vec<Problem>>;
 }
 
-/// What stands under a name.
+/// What was found under the name of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
     /// The stack needs nothing here.
     Unneeded,
-    /// Nothing.
+    /// It does not exist.
     Absent,
-    /// Something that is not this deployment's: whose, as far as can be told.
+    /// Something of this name exists, and does not belong to this deployment. The text says who owns it, if that is
+    /// known.
     Foreign(String),
-    /// This deployment's.
+    /// It exists, and belongs to this deployment.
     Own {
         /// The cloud's id.
         id: String,
-        /// Whether it was set up to its end.
+        /// Whether its set-up was finished.
         state: State,
-        /// How it differs from what was set, as far as can be told.
+        /// How it differs from what was set, if it is known to.
         drift: Option<String>,
     },
-    /// The customer's own, used and never changed.
+    /// It is the customer's own: it is used, and never changed.
     Adopted {
         /// The cloud's id.
         id: String,
     },
 }
 
-/// Whether a thing was set up to its end.
+/// Whether the set-up of a thing was finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It was not.
+    /// It was not finished.
     Unfinished,
-    /// It was, to what this was taken of.
+    /// It was finished, with this fingerprint.
     Finished(Fingerprint),
-    /// It can carry no fingerprint: it was compared, and is as the stack says.
+    /// It cannot carry a fingerprint. A comparison shows that it is as the stack says.
     Matches,
-    /// It can carry no fingerprint: it was compared, and is otherwise than the stack says.
+    /// It cannot carry a fingerprint. A comparison shows that it differs from the stack.
     Differs,
 }
 
 impl Observed {
-    /// The deployment's own, not finished.
+    /// It exists, belongs to this deployment, and is not finished.
     #[must_use]
     pub fn unfinished(id: impl Into<String>) -> Self {
         Self::Own { id: id.into(), state: State::Unfinished, drift: None }
     }
 
-    /// What is told by what stands on a thing: whose it is, and what was set last.
+    /// Reads the marks of a thing: who owns it, and what was set last.
     #[must_use]
     pub fn marked<'m>(
         id: impl Into<String>,
@@ -145,7 +147,7 @@ impl Observed {
         }
     }
 
-    /// Combines parts: finished where every wanted part is, and no unwanted part of this deployment's remains.
+    /// Combines parts: finished if every wanted part is, and no unwanted part of this deployment remains.
     #[must_use]
     pub fn together(wanted: impl IntoIterator<Item = Self>, unwanted: impl IntoIterator<Item = Self>) -> Self {
         let unfinished = |found| match found {
@@ -182,7 +184,7 @@ impl Observed {
         }
     }
 
-    /// The same, with what differs from what was set.
+    /// Sets how it differs from what was set.
     #[must_use]
     pub fn drifted(mut self, how: Option<String>) -> Self {
         if let Self::Own { drift, .. } = &mut self {
@@ -191,21 +193,21 @@ impl Observed {
         self
     }
 
-    /// Whether it is this deployment's.
+    /// Whether it belongs to this deployment.
     #[must_use]
     pub const fn is_own(&self) -> bool {
         matches!(self, Self::Own { .. })
     }
 }
 
-/// What became of something that was to be removed.
+/// The result of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// It is deleted.
     Gone,
-    /// It was kept, because it holds data or may: why, in a sentence.
+    /// It was kept, because it holds data or may hold some. The sentence says why.
     HoldsData(String),
-    /// The cloud will let it go later: why, in a sentence.
+    /// The cloud will delete it later. The sentence says why.
     Pending(String),
 }
 

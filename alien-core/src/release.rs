@@ -1,4 +1,4 @@
-//! What is rolled out: a stack and the bytes its zips are named by.
+//! A release: a stack and the bytes of its zips.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::problem::{Problem, Problems, Rule};
 use crate::resource::{Code, Resource};
 use crate::stack::Stack;
 
-/// A stack and the bytes of its zips: what is rolled out, as one.
+/// A stack and the bytes of its zips, to be set up or rolled out together.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,12 +28,12 @@ pub struct Release {
     artifacts: Artifacts,
 }
 
-/// The bytes of zips, by the digests that [`Code`] names them by.
+/// The bytes of zips, by the SHA-256 digests that [`Code`] has for them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Artifacts(BTreeMap<String, Arc<[u8]>>);
 
 impl Artifacts {
-    /// Adds a zip. Gives the code that names it.
+    /// Adds a zip, and returns the code that names it.
     pub fn insert(&mut self, bytes: impl Into<Arc<[u8]>>) -> Code {
         let bytes = bytes.into();
         let code = Code::zip(&bytes);
@@ -41,7 +41,7 @@ impl Artifacts {
         code
     }
 
-    /// The bytes of the code's zip; none where it has none, or its zip is not among them.
+    /// The bytes of the code's zip; `None` if the code has no zip, or if the bytes are not among the artifacts.
     #[must_use]
     pub fn bytes(&self, code: &Code) -> Option<&Arc<[u8]>> {
         code.zips().find_map(|digest| self.0.get(digest))
@@ -65,7 +65,7 @@ impl FromIterator<Arc<[u8]>> for Artifacts {
 }
 
 impl Release {
-    /// A stack, and the bytes of every zip it names.
+    /// Creates a release from a stack and the bytes of every zip that it names.
     ///
     /// # Errors
     ///
@@ -77,13 +77,13 @@ impl Release {
         Ok(release)
     }
 
-    /// A stack, and the bytes of those of its zips that will be sent somewhere: for an update of what is there.
+    /// Creates a release to update an existing deployment: only the bytes of the zips that will be sent are needed.
     #[must_use]
     pub const fn partial(stack: Stack, artifacts: Artifacts) -> Self {
         Self { stack, artifacts }
     }
 
-    /// A stack that is there already: no bytes are needed to look after it.
+    /// Creates a release from a stack that is deployed already, without any bytes: none will be sent.
     #[must_use]
     pub(crate) const fn without_artifacts(stack: Stack) -> Self {
         Self::partial(stack, Artifacts(BTreeMap::new()))

@@ -1,4 +1,4 @@
-//! A release on one deployment: what it changes, each update, and what became of it.
+//! A release on one deployment: what it changes, each update, and the outcomes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::progress::{Event, Progress, Silent, Stage};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
 
-/// A release that was begun: what it changes is marked in the record.
+/// A release that was begun: the resources that it will update are marked in the record.
 #[derive(Debug, Clone)]
 pub struct PendingRelease {
     release: Release,
@@ -33,7 +33,7 @@ pub struct PendingRelease {
 }
 
 impl PendingRelease {
-    /// What it will update.
+    /// The resources that it will update.
     #[must_use]
     pub fn changed(&self) -> &[ResourceId] {
         &self.changed
@@ -64,16 +64,16 @@ pub(crate) fn begin(managed: &Managed, release: &Release) -> Result<PendingRelea
     Ok(PendingRelease { release, before, changed })
 }
 
-/// What is to be carried out.
+/// What a request carries out.
 #[derive(Debug)]
 pub(crate) enum Work<'a> {
-    /// A release that is to be begun first.
+    /// A release that has yet to begin.
     Release(&'a Release),
-    /// One that was begun.
+    /// A release that was begun.
     Begun(Box<PendingRelease>),
 }
 
-/// A release to be rolled out: see [`Manager::release`](crate::Manager::release).
+/// A request to roll out a release: see [`Manager::release`](crate::Manager::release).
 #[must_use = "nothing is done before it is awaited"]
 pub struct ReleaseRequest<'a> {
     managed: &'a Managed,
@@ -88,21 +88,21 @@ impl<'a> ReleaseRequest<'a> {
         Self { managed, work, previous: Artifacts::default(), progress: Box::new(Silent), deadline: None }
     }
 
-    /// Gives the zips that run now, as far as they are at hand: they are put back where new code does not work. A cloud that
-    /// runs zips (AWS Lambda) cannot put a zip back without its bytes; an image needs none.
+    /// Sets the bytes of the zips that run now, as far as they are available, to put back if new code does not work. A
+    /// cloud that runs zips (AWS Lambda) cannot put a zip back without its bytes; an image needs none.
     pub fn previous(mut self, artifacts: &Artifacts) -> Self {
         self.previous = artifacts.clone();
         self
     }
 
-    /// Gives every update to a function, when it begins and when it ends.
+    /// Calls a function whenever an update begins or ends.
     pub fn progress(mut self, progress: impl Fn(&Event) + Send + Sync + 'a) -> Self {
         self.progress = Box::new(progress);
         self
     }
 
-    /// Gives up after so long. What had begun by then is [`Unknown`](Outcome::Unknown), what had not is
-    /// [`NotUpdated`](Outcome::NotUpdated), each with an error of kind [`TimedOut`](ErrorKind::TimedOut).
+    /// Sets how long the release may take. An update that had begun by then is [`Unknown`](Outcome::Unknown), one that
+    /// had not is [`NotUpdated`](Outcome::NotUpdated), each with an error of kind [`TimedOut`](ErrorKind::TimedOut).
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -184,7 +184,8 @@ impl Rolling<'_> {
             async move { session.update(&id, &change).await }
         };
         let updated = async {
-            // A session for many may be more than the cloud lets one be narrowed to.
+            // The cloud may limit how large the description of a narrowed session is: one for many resources can exceed
+            // that.
             match self.managed.with_session(before, purpose, Repeat::Never, update).await {
                 Err(error) if error.kind() == ErrorKind::TooLarge => {
                     let alone = Purpose::Update(BTreeSet::from([id.clone()]));
@@ -197,7 +198,7 @@ impl Rolling<'_> {
         let outcome = match updated {
             Ok(()) => Outcome::Updated,
             Err(error) if error.is_put_back() => Outcome::PutBack(error),
-            // Such a session was refused by this library, before any call.
+            // The library refused this before any call.
             Err(error) if matches!(error.kind(), ErrorKind::NotGranted | ErrorKind::Unsupported | ErrorKind::Input) => {
                 Outcome::NotUpdated(error)
             }
@@ -208,7 +209,7 @@ impl Rolling<'_> {
         let mut deployment = self.managed.record_mut();
         match &outcome {
             Outcome::Unchanged | Outcome::Updated => {
-                // Of a change of links that only holds as a whole, the parts wait for the end of the release.
+                // A change of links may be valid only as a whole. Its parts then wait for the end of the release.
                 if let Ok(stack) = deployment.stack.with_resource(next) {
                     deployment.stack = stack;
                     deployment.uncertain.remove(&id);
@@ -222,11 +223,11 @@ impl Rolling<'_> {
         (id, outcome)
     }
 
-    /// Waits no longer than the release was given.
+    /// Waits no longer than the deadline of the release.
     async fn in_time(&self, work: impl Future<Output = Result<()>>) -> Result<()> {
         let Some(until) = self.until else { return work.await };
         let clock = self.managed.clock();
-        let over = || Error::new(ErrorKind::TimedOut, "the release was given no more time; release again to go on");
+        let over = || Error::new(ErrorKind::TimedOut, "the release reached its deadline; release again to go on");
         let left = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
         if left.is_zero() {
             return Err(over());

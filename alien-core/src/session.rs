@@ -1,4 +1,4 @@
-//! One session: what is checked before any call, whatever the cloud.
+//! One session, and what it checks before any call, for every cloud.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::name::ResourceId;
 use crate::operate::{Operated, calls};
 use crate::permission::Set;
 
-/// Short-lived clients, and when their credentials end.
+/// Clients with short-lived credentials, and when these expire.
 pub struct AssumedSession<K> {
-    /// Make calls with the credentials.
+    /// The clients of the cloud's services, with the credentials.
     pub clients: K,
-    /// When the credentials end.
+    /// When the credentials expire.
     pub expires: Timestamp,
 }
 
@@ -45,7 +45,7 @@ impl<C: Cloud, K> Session<C, K> {
         Self { serial, assumed, gate }
     }
 
-    /// The calls about a resource on which the session holds a set.
+    /// The context of calls about a resource on which the session holds a set.
     fn context(&self, id: &ResourceId, set: Set, refusal: &str) -> Result<CallContext<'_, C, K>> {
         let subject = self.gate.deployment().subject(id.as_str())?;
         if self.gate.grants().sets_on(subject).contains(set) {

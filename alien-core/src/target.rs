@@ -1,4 +1,4 @@
-//! Where a deployment goes, whatever cloud that is on.
+//! The target of a deployment, on any cloud.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use crate::cloud::{Cloud, Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Problem, Problems, Rule};
 
-/// Where a deployment goes and whom it trusts: a cloud's target, by the texts of its JSON form. The cloud's own type is made
-/// of them once, when it is first asked for.
+/// Where a deployment goes and whom it trusts, on any cloud: the fields of a cloud's target as strings. The cloud's own
+/// type is parsed from them once, when it is first needed.
 #[derive(Clone)]
 pub struct AnyTarget {
     texts: BTreeMap<String, String>,
@@ -22,39 +22,39 @@ pub struct AnyTarget {
 }
 
 impl AnyTarget {
-    /// The texts of a cloud's target.
+    /// Converts a cloud's target to the strings of its fields.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] where its JSON form is no object of texts.
+    /// [`ErrorKind::Internal`] if its JSON form is not an object of strings.
     pub fn of<C: Cloud>(target: &C::Target) -> Result<Self> {
         let defect = |what: &str| Error::new(ErrorKind::Internal, format!("a target of {} {what}", C::NAME));
-        let Ok(Value::Object(fields)) = serde_json::to_value(target) else { return Err(defect("is no object")) };
+        let Ok(Value::Object(fields)) = serde_json::to_value(target) else { return Err(defect("is not an object")) };
         let texts = fields.into_iter().map(|(name, value)| match value {
             Value::String(text) => Ok((name, text)),
-            _ => Err(defect("has a field that is no text")),
+            _ => Err(defect("has a field that is not a string")),
         });
         let texts = texts.collect::<Result<_>>()?;
         Ok(Self { texts, typed: OnceLock::from(Arc::new(target.clone()) as Arc<dyn Any + Send + Sync>) })
     }
 
-    /// A target of a cloud from its texts, by the names of [`Cloud::TARGET`].
+    /// Parses a target of a cloud from strings, by the names of [`Cloud::TARGET`].
     ///
     /// # Errors
     ///
-    /// Every text that is missing, unknown or wrong.
+    /// Every field that is missing, unknown or wrong.
     pub fn read<C: Cloud>(texts: BTreeMap<String, String>) -> Result<Self, Problems> {
         Self::check::<C>(&texts, |_| true)?;
         let read = Self { texts, typed: OnceLock::new() };
         match read.typed::<C>() {
             Ok(_) => Ok(read),
             Err(error) => {
-                Err(Problems(vec![Problem::error(Rule::Form, error.to_string(), "mend the target".to_owned())]))
+                Err(Problems(vec![Problem::error(Rule::Form, error.to_string(), "fix the target".to_owned())]))
             }
         }
     }
 
-    /// Checks texts by those fields of a cloud's target that are wanted.
+    /// Checks strings against those fields of a cloud's target that `is_wanted` picks.
     pub(crate) fn check<C: Cloud>(
         texts: &BTreeMap<String, String>,
         is_wanted: fn(&Field) -> bool,
@@ -77,36 +77,36 @@ impl AnyTarget {
         Problems::none(problems).map(drop)
     }
 
-    /// The target, as its cloud knows it.
+    /// The target, as the type of its cloud.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] where the texts are not a target of this cloud.
+    /// [`ErrorKind::Input`] if the strings are not a target of this cloud.
     pub fn typed<C: Cloud>(&self) -> Result<&C::Target> {
         let wrong = |why: &str| Error::new(ErrorKind::Input, format!("the target cannot be read: {why}"));
         if self.typed.get().is_none() {
             let texts = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
             let target = C::Target::deserialize(MapDeserializer::<_, ValueError>::new(texts));
             let target: Arc<dyn Any + Send + Sync> = Arc::new(target.map_err(|error| wrong(&error.to_string()))?);
-            // Whoever was faster made the same.
+            // A concurrent caller that was faster set the same value.
             let _ = self.typed.set(target);
         }
         let typed = self.typed.get().and_then(|typed| typed.downcast_ref());
         typed.ok_or_else(|| wrong("it is another cloud's"))
     }
 
-    /// The text of a field.
+    /// The value of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
 
-    /// Every field and its text, sorted by name.
+    /// Every field and its value, sorted by name.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The fields that say whom it trusts, as the cloud lists them.
+    /// The fields that say whom the deployment trusts, with their values.
     #[must_use]
     pub fn trust<C: Cloud>(&self) -> BTreeMap<String, String> {
         let trust = C::TARGET.iter().filter(|field| field.is_trust());

@@ -1,11 +1,11 @@
-//! What a kind costs, and what a cloud costs.
+//! What a new kind takes, and what a new cloud takes.
 //!
-//! The kind: `resource/bell.rs` is all of it in the core, its settings and their bounds; an entry in `kind.rs` names it, and
-//! `resource/mod.rs` and `resource/any.rs` bring it in. On a cloud it is one file, here the module `bell`, and a word in the
-//! cloud's list of kinds.
+//! The kind: in the core, `resource/bell.rs` has its settings and their bounds, `kind.rs` has an entry for it, and
+//! `resource/mod.rs` and `resource/any.rs` include it. On a cloud it is one file, here the module `bell`, and an entry
+//! in the cloud's list of kinds.
 //!
-//! The cloud: the module `cloud`, which has no documents that could be read back and so shows its review itself, by
-//! [`Documented`](crate::adapter::Documented). One that has them, and is written outside, is `tests/it/toy.rs`.
+//! The cloud: the module `cloud`. It has no documents that could be read back, so it creates its review itself, by
+//! [`Documented`](crate::adapter::Documented). A cloud outside of this crate that has documents is `tests/it/toy.rs`.
 
 /// `bell` on the toy cloud: its sets, its names, its calls.
 mod bell {
@@ -73,7 +73,7 @@ mod bell {
     }
 }
 
-/// A cloud that knows no kind but by its list: things with words on them, and identities among them.
+/// A cloud that only knows the kinds in its list. It has things with marks on them, and identities.
 mod cloud {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -188,7 +188,7 @@ mod cloud {
         }
     }
 
-    /// What hangs and who is admitted, by name, with the words on each.
+    /// The bells and the identities, by name, with the marks on each.
     #[derive(Debug, Clone, Default)]
     pub(super) struct Bells(Arc<Mutex<BTreeMap<String, BTreeMap<String, String>>>>);
 
@@ -330,7 +330,7 @@ mod tests {
         SetName, Stack,
     };
 
-    /// Stands still but for waiting.
+    /// A clock whose time stands still. Waiting on it uses tokio's timer.
     #[derive(Debug)]
     struct Still;
 

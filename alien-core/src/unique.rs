@@ -1,5 +1,5 @@
-//! JSON in files that people review: a name that stands twice is an error. JSON readers silently keep one of the two, and the
-//! reviewer may have read the other.
+//! JSON in files that people review: a repeated name is an error. JSON readers silently keep one of the two values, and
+//! the reviewer may have read the other.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads a map in which no name stands twice.
+/// Reads a map in which no name is repeated.
 pub(crate) fn map<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
 where
     D: Deserializer<'de>,
@@ -38,7 +38,7 @@ where
     deserializer.deserialize_map(Unique(PhantomData))
 }
 
-/// Reads a JSON value in which no field stands twice in one object.
+/// Reads a JSON value in which no object repeats a field.
 pub(crate) fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     let Tree { value, repeated } = Tree::deserialize(deserializer)?;
     match repeated.first() {
@@ -47,8 +47,8 @@ pub(crate) fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value,
     }
 }
 
-/// A JSON value, and the paths of fields that stand twice in one object: JSON readers silently keep one of them, and
-/// a reviewer may have read the other.
+/// A JSON value, and the paths of repeated fields. JSON readers silently keep one of the values, and a reviewer may
+/// have read the other.
 pub(crate) struct Tree {
     pub(crate) value: Value,
     pub(crate) repeated: Vec<String>,

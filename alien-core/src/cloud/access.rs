@@ -12,23 +12,23 @@ use super::operation::Escalation;
 use super::placement::Cloud;
 use crate::permission::Grants;
 
-/// A cloud whose permissions are documents of its own, as typed values: it renders them from grants, and can say of any such
-/// document what it allows. What is the same for all of them is done once, by [`render`](super::render()),
-/// [`audit`](super::audit()) and [`review`](super::review()).
+/// A cloud whose permissions are documents of its own, such as policies or roles. It renders documents from grants, and
+/// lists what a document allows. [`render`](super::render()), [`audit`](super::audit()) and [`review`](super::review())
+/// build on that, once for all such clouds.
 pub trait AccessControl: Cloud {
-    /// One identity and all that it may do, as the cloud's own documents.
+    /// One identity and everything that it may do, as the cloud's own documents.
     type Principal: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static;
 
     /// A condition under which a document allows something.
     type Condition;
 
-    /// The known ways to widen one's own rights.
+    /// The known paths of privilege escalation on this cloud.
     fn escalations() -> &'static [Escalation];
 
-    /// Whether a permission pattern covers a permission, as the cloud compares them.
+    /// Whether a permission pattern covers a permission, by the cloud's rules.
     fn covers(pattern: &str, permission: &str) -> bool;
 
-    /// Renders what one holder may do.
+    /// Renders the documents of one holder.
     fn principal(layout: &Layout<Self>, grants: &Grants) -> Self::Principal;
 
     /// The name of a principal: the [label](crate::permission::Holder::label) of its holder.
@@ -37,25 +37,26 @@ pub trait AccessControl: Cloud {
     /// The sizes of the documents, each with the cloud's limit.
     fn sizes(target: &Self::Target, layers: &Layers<Self::Principal>) -> Vec<Size>;
 
-    /// Calls `visit` with everything that the documents allow, denials already taken out where they certainly apply.
+    /// Calls `visit` with everything that the documents allow, without what a denial certainly takes away.
     fn allowed<'d>(principal: &'d Self::Principal, visit: &mut dyn FnMut(Allowed<'d, Self>));
 
-    /// The conditions under which alone a permission may be held on a scope, all of them; none for most.
+    /// The conditions that a permission on this scope must have, all of them. Most scopes need none.
     fn guards(_: Self::Scope) -> &'static [Guard<Self::Scope>] {
         &[]
     }
 
-    /// The values that a condition lets a key have; empty where it does not confine the key.
+    /// The values that a condition allows for a key; empty if it does not restrict the key.
     fn confined_to<'c>(_: &'c Self::Condition, _: &str) -> &'c [String] {
         &[]
     }
 
-    /// What permissions do not show: where identity, trust, members or the definitions of roles say more than those
-    /// that the stack gives. `expected` is what this library renders for the same holder. A sentence each.
+    /// What a list of permissions does not show: an identity, a trust, members or role definitions that allow more than
+    /// the stack asks for. `expected` is what this library renders for the same holder. Returns a sentence for each
+    /// excess.
     fn excesses(target: &Self::Target, found: &Self::Principal, expected: &Self::Principal) -> Vec<String>;
 
     /// Whether some request for the permission on the resource could be allowed. `known` are condition keys of the
-    /// request with their values; conditions on other keys count as met. Gives the statement that allows it.
+    /// request with their values; conditions on other keys count as met. Returns the statement that allows it.
     fn may_allow(
         principal: &Self::Principal,
         permission: &str,
@@ -64,34 +65,34 @@ pub trait AccessControl: Cloud {
     ) -> Option<String>;
 }
 
-/// A condition that keeps a permission where it belongs: a key, and the values it may have.
+/// A condition that restricts a permission: a condition key, and the values that it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard<P: 'static> {
-    /// These values.
+    /// The key must have one of these values.
     Fixed {
-        /// The key.
+        /// The condition key.
         key: &'static str,
-        /// The values.
+        /// The allowed values.
         values: &'static [&'static str],
     },
-    /// The name that the subject has at another place. A subject that has none there needs no guard.
+    /// The key must have the name that the subject has in another scope. A subject without a name there needs no guard.
     Named {
-        /// The key.
+        /// The condition key.
         key: &'static str,
-        /// The other place.
+        /// The other scope.
         by: P,
     },
 }
 
-/// Something that documents allow.
+/// One permission that documents allow.
 pub struct Allowed<'d, C: AccessControl> {
     /// The permission, by name or as a pattern.
     pub permission: Permission<'d>,
-    /// What on.
+    /// What it is allowed on.
     pub coverage: Coverage<'d>,
-    /// Under which condition; none where always.
+    /// The condition; `None` if it is always allowed.
     pub condition: Option<&'d C::Condition>,
-    /// The statement that allows it, for people.
+    /// The name of the statement that allows it, for messages.
     pub statement: &'d str,
 }
 
@@ -111,8 +112,8 @@ impl<C: AccessControl> fmt::Debug for Allowed<'_, C> {
 pub enum Permission<'d> {
     /// Exactly this one.
     Named(&'d str),
-    /// Every one that the pattern covers.
+    /// Every permission that the pattern covers.
     Pattern(&'d str),
-    /// Some of those that the pattern covers: what is known of them is visited by name.
+    /// Some of the permissions that the pattern covers. The known ones among them are visited by name.
     Part(&'d str),
 }

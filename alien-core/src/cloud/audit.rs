@@ -1,8 +1,8 @@
-//! The audit: the final documents against the promises, whatever rendered them.
+//! The audit: it checks the final documents against the promises, whoever rendered them.
 //!
-//! Everything that the documents allow is looked up in the operation table and must be there, must be about a thing
-//! of this deployment, must follow from a grant of the stack, and must be of an effect that the layer may have. The
-//! effects of a grant's permission sets are judged again here: a set that held a data permission would not pass.
+//! Every permission that the documents allow must be in the operation table, must be on something of this deployment,
+//! must follow from a grant of the stack, and must have an effect that the layer may have. The effects of permission
+//! sets are checked again here: a management set that held a data permission would not pass.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,8 @@ use crate::lifecycle::Lifecycle;
 use crate::permission::{GrantReason, Grants, Holder, Layer, Set, Sets, Subject, SubjectType};
 use crate::stack::Stack;
 
-/// Audits documents, wherever they came from, against the stack and the target they are said to be for. Layers that
-/// are absent are not judged.
+/// Audits documents from any source against the stack and the target that they are meant for. Absent layers are not
+/// checked.
 #[must_use]
 pub fn audit_layers<T, C>(stack: &Stack, target: &T, layers: &Layers<C::Principal>) -> Report
 where
@@ -32,12 +32,12 @@ where
     report(&Layout::<C>::new(stack.clone(), target.clone()), layers, Source::Elsewhere)
 }
 
-/// Where documents come from.
+/// The source of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// This library just rendered them, so rendering them again to compare would show nothing.
     Rendered,
-    /// A file, or anyone.
+    /// A file, or another program.
     Elsewhere,
 }
 
@@ -104,7 +104,7 @@ impl Findings {
     }
 }
 
-/// What a holder has on one subject.
+/// The permission sets that a holder has on one subject.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     sets: Sets,
@@ -130,24 +130,24 @@ enum Derived {
     Yes,
 }
 
-/// A row of the table, and a thing that its permission is checked on.
+/// A row of the operation table, and a thing that its permission is checked on.
 type Checked<'a, C> = (&'static Operation<<C as Cloud>::Scope>, NamedResource<'a, <C as Cloud>::Scope>);
 
-/// Judges one principal.
+/// The check of one principal.
 struct Judge<'a, C: AccessControl> {
     layout: &'a Layout<C>,
     index: &'a Index<'a, C::Scope>,
     holder: &'a Holder,
     layer: Layer,
-    /// What is held, by resource.
+    /// What the principal holds, by resource.
     held: Vec<Held>,
-    /// What is held on anything that resources of a kind share.
+    /// What it holds on things that the resources of a kind share.
     shared: BTreeMap<Kind, Held>,
-    /// What is held on the code that runs under each runtime identity, by its kind.
+    /// What it holds on the code that runs under each runtime identity, by kind.
     identities: BTreeMap<(usize, Kind), Held>,
-    /// Every permission that is allowed, and how it follows from the stack where it does so least.
+    /// Every allowed permission, with the weakest way in which it follows from the stack.
     allowed: BTreeMap<&'static str, Derived>,
-    /// Patterns, and permissions that are in no table.
+    /// Patterns, and permissions that are not in the operation table.
     unknown: Vec<&'a str>,
     findings: &'a mut Findings,
 }
@@ -226,7 +226,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         }
     }
 
-    /// Judges a permission on everything that the scope means for it.
+    /// Checks a permission on everything that the scope covers.
     fn judge_rows(&mut self, name: &'a str, rows: &[&'static Operation<C::Scope>], allowed: &Allowed<'a, C>) {
         let mut direct = false;
         if let Coverage::Exact(text) | Coverage::Tree(text) | Coverage::Glob(text) | Coverage::Whole(text) =
@@ -237,7 +237,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             let mut candidates = index
                 .named(text)
                 .flat_map(|thing| rows.iter().filter(|row| row.on == thing.scope).map(move |row| (*row, *thing)));
-            // Nearly always there is one, and nothing to weigh.
+            // Nearly always there is only one candidate.
             let first = candidates.next();
             let second = candidates.next();
             if let (Some((row, thing)), None) = (first, second)
@@ -252,7 +252,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
                 .chain(second)
                 .chain(candidates)
                 .partition(|(_, thing)| guards.met(&self.layout.names, thing));
-            // What one thing's condition confines says nothing about another of the same full name.
+            // A condition that restricts one thing says nothing about another of the same full name.
             if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
                 let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
                 self.breach(promise(row.effect, true), name, allowed, what);
@@ -263,7 +263,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         if direct {
             return;
         }
-        // The scope is none of the things that the permission is checked on: it is about all of them within it.
+        // The permission is not checked on the scope itself: it applies to everything inside the scope.
         let within: Vec<NamedResource<'a, C::Scope>> = self
             .index
             .within(allowed.coverage)
@@ -282,11 +282,11 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         rows.iter().for_each(|row| self.note(row.permission, Derived::No));
     }
 
-    /// Judges a permission on things of one full name.
+    /// Checks a permission on things of one full name.
     fn judge_alike(&mut self, name: &'a str, things: &[Checked<'a, C>], allowed: &Allowed<'a, C>) {
-        // A thing may be several places at once, and a grant for one of them is a grant for the thing; a condition
-        // that belongs to one place keeps it apart from the others. What several resources look at, join or fetch
-        // from, one of them suffices for.
+        // One thing may count as several scopes, and a grant for one of them is a grant for the thing, unless a
+        // condition restricts that scope. If several resources observe, join or fetch from the same thing, the grant of
+        // one of them is enough.
         let shares =
             |row: &Operation<C::Scope>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
         let mut shared: Option<(Derived, Checked<'a, C>)> = None;
@@ -374,7 +374,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         }
     }
 
-    /// Whether a row on a subject follows from a grant of the stack.
+    /// How a row on a subject follows from the grants of the stack.
     fn derived(&self, row: &'static Operation<C::Scope>, subject: Subject) -> Derived {
         let given = |kind: Kind, held: Held| {
             let gives = |sets: Sets| {
@@ -412,14 +412,14 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         }
     }
 
-    /// Remembers that a permission is allowed somewhere, for the paths of escalation.
+    /// Records that a permission is allowed somewhere, for the check of escalation paths.
     fn note(&mut self, name: &'static str, derived: Derived) {
         self.allowed.entry(name).and_modify(|least| *least = (*least).min(derived)).or_insert(derived);
     }
 
-    /// A path of escalation is open where all it takes is allowed. Where all of it follows from what is live, it is the
-    /// update of live code under its own identity, and `Reach` says what that reaches; where some of it follows from
-    /// `management.extend`, the path is disclosed; else it breaks a promise.
+    /// Checks a path of escalation. It is open if all permissions that it needs are allowed. If all of them follow from
+    /// live resources, the path is the update of live code under its own identity, and `Reach` says what that reaches.
+    /// If some follow from `management.extend`, the path is disclosed. Otherwise it breaks a promise.
     fn escalation(&mut self, escalation: &'static Escalation) {
         let mut least = Derived::Yes;
         for required in escalation.required {
@@ -468,7 +468,8 @@ impl<'a, C: AccessControl> Judge<'a, C> {
     }
 }
 
-/// What the vendor may never have, though a set gave it. `lifecycle` is none for what is no resource.
+/// The promise that breaks if the vendor has an effect, even if a permission set gave it. `lifecycle` is `None` for
+/// what is not a resource.
 fn never_for_the_vendor(effect: Effect, derived: Derived, lifecycle: Option<Lifecycle>) -> Option<Promise> {
     let extended = derived == Derived::Extended;
     let frozen = lifecycle == Some(Lifecycle::Frozen);
@@ -486,7 +487,7 @@ fn never_for_the_vendor(effect: Effect, derived: Derived, lifecycle: Option<Life
     }
 }
 
-/// What deployed code may never have, though a set gave it.
+/// The promise that breaks if deployed code has an effect, even if a permission set gave it.
 fn never_for_code(effect: Effect) -> Option<Promise> {
     match effect {
         Effect::Observe
@@ -507,7 +508,7 @@ fn never_for_code(effect: Effect) -> Option<Promise> {
     }
 }
 
-/// The promise that an effect breaks where it is not derived.
+/// The promise that an effect breaks if no grant of the stack gives it.
 fn promise(effect: Effect, frozen: bool) -> Promise {
     match effect {
         Effect::ReadData | Effect::WriteData | Effect::Credential | Effect::Redirect => Promise::P2,
@@ -519,7 +520,7 @@ fn promise(effect: Effect, frozen: bool) -> Promise {
     }
 }
 
-/// Which effect to name where a permission has several.
+/// How severe an effect is: of several, the most severe is named.
 fn severity(effect: Effect) -> u8 {
     match promise(effect, true) {
         Promise::P5 => 4,
@@ -534,7 +535,7 @@ fn severity(effect: Effect) -> u8 {
 mod tests {
     use super::*;
 
-    /// Which promise each effect breaks, though a set gave it: the columns are a frozen resource, a live one, and one
+    /// Which promise each effect breaks, even if a set gave it: the columns are a frozen resource, a live one, and one
     /// that the stack extends; then deployed code.
     #[test]
     fn effects_that_no_set_can_make_right() {

@@ -1,15 +1,15 @@
-//! What a statement of a document is about.
+//! What a statement of a document applies to.
 
 use std::fmt;
 
-/// What a statement is about.
+/// What a statement applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage<'d> {
     /// Exactly this thing.
     Exact(&'d str),
-    /// This thing and all that is below it.
+    /// This thing and everything below it.
     Tree(&'d str),
-    /// Every thing that a pattern of `*` and `?` covers.
+    /// Everything whose name matches a pattern of `*` and `?`.
     Glob(&'d str),
     /// Everything in the account, project or subscription of this name.
     Whole(&'d str),
@@ -18,7 +18,7 @@ pub enum Coverage<'d> {
 }
 
 impl Coverage<'_> {
-    /// Whether the thing of this full name is within the scope.
+    /// Whether the thing of this full name is covered.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         match self {
@@ -41,7 +41,7 @@ impl fmt::Display for Coverage<'_> {
     }
 }
 
-/// Whether a pattern, in which `*` stands for any characters and `?` for one, covers the text.
+/// Whether a pattern matches a text: `*` stands for any characters, `?` for one.
 ///
 /// ```
 /// use alien_core::adapter::glob;

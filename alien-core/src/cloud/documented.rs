@@ -1,4 +1,4 @@
-//! What a customer reviews, whatever the cloud's documents are.
+//! What a customer reviews, whatever form the cloud's documents have.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,25 +16,25 @@ use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
 use crate::unique;
 
-/// What a customer reviews before anything is done.
+/// What a customer reviews before the set-up: permission documents, the audit's report, and a summary in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// The permission documents of all three layers, in the cloud's own form.
     #[serde(deserialize_with = "unique::value")]
     pub documents: Value,
-    /// What the audit found: no breach, and what should be known.
+    /// The report of the audit. It has no breach, and lists what should be known.
     pub report: Report,
     /// What the vendor can and cannot do, in words.
     pub review: Review,
     /// The size of each document against its limit.
     pub sizes: Vec<Size>,
-    /// What should be known about the stack on this cloud.
+    /// Warnings about the stack on this cloud.
     pub warnings: Vec<Problem>,
 }
 
 impl Reviewed {
-    /// Leaves only the documents of one layer.
+    /// Keeps only the documents of one layer.
     pub fn keep(&mut self, layer: Layer) {
         if let Some(layers) = self.documents.get_mut("layers").and_then(Value::as_object_mut) {
             layers.retain(|name, _| name == layer.name());
@@ -42,8 +42,8 @@ impl Reviewed {
     }
 }
 
-/// Renders all three layers of a stack, checks every size, audits the result and says it in words: what a customer reviews
-/// before anything is done. No network.
+/// Renders all three layers of a stack, checks every size, audits the result and describes it in words, for the
+/// customer to review before the set-up. Makes no network calls.
 ///
 /// ```
 /// use alien_core::{Queue, Stack, memory, review};
@@ -62,13 +62,13 @@ pub fn review<T: CloudTarget<Cloud: Documented>>(stack: &Stack, target: &T) -> R
     T::Cloud::reviewed(stack, target)
 }
 
-/// Audits permission documents in the form of [`Reviewed::documents`], wherever they came from: a file that somebody edited, or
-/// another program. Layers that are absent are not judged. No network.
+/// Audits permission documents in the form of [`Reviewed::documents`] from any source: a file that somebody edited, or
+/// another program. Absent layers are not checked. Makes no network calls.
 ///
 /// # Errors
 ///
-/// Where they are documents of another cloud, where a key stands twice, where they have no principal, and where they are not of
-/// that form.
+/// A problem if the documents are not of that form, are of another cloud, have a key twice in one object, or have no
+/// principal.
 pub fn audit<T: CloudTarget<Cloud: Documented>>(
     stack: &Stack,
     target: &T,
@@ -77,23 +77,24 @@ pub fn audit<T: CloudTarget<Cloud: Documented>>(
     T::Cloud::audited(stack, target, documents)
 }
 
-/// A cloud that shows what it will grant. Every [`AccessControl`] does.
+/// A cloud that can show what it will grant. Every [`AccessControl`] is one.
 pub trait Documented: Cloud {
-    /// Renders all three layers of a stack, checks every size, audits the result and says it in words. No network.
+    /// Renders all three layers of a stack, checks every size, audits the result and describes it in words. Makes no
+    /// network calls.
     ///
     /// # Errors
     ///
     /// As [`render`](super::render()).
     fn reviewed(stack: &Stack, target: &Self::Target) -> Result<Reviewed, RenderError>;
 
-    /// Audits documents in the form of [`Reviewed::documents`], wherever they came from.
+    /// Audits documents in the form of [`Reviewed::documents`], from any source.
     ///
     /// # Errors
     ///
-    /// Where they are not of that form.
+    /// A problem if they are not of that form.
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems>;
 
-    /// All that is granted to a holder, as one text: the same as long as it is the same.
+    /// Everything that is granted to a holder, as one text. Equal permissions give equal texts.
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String;
 }
 
@@ -110,13 +111,13 @@ impl<C: AccessControl> Documented for C {
     }
 
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems> {
-        /// What of documents is audited.
+        /// The part of the documents that is audited.
         #[derive(Deserialize)]
         struct Given<P> {
             cloud: String,
             layers: Layers<P>,
         }
-        /// A key that stands twice may be read otherwise by the cloud.
+        /// The cloud may read a repeated key otherwise than this library.
         #[derive(Deserialize)]
         #[serde(transparent)]
         struct Once(#[serde(deserialize_with = "unique::value")] Value);
@@ -137,7 +138,7 @@ impl<C: AccessControl> Documented for C {
     }
 
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String {
-        // Documents have a JSON form.
+        // Serializing documents cannot fail.
         serde_json::to_string(&C::principal(layout, grants)).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! What a customer reviews: one cloud's own documents, in three layers, and their sizes.
+//! One cloud's permission documents, in three layers, and their sizes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use crate::lifecycle::Lifecycle;
 use crate::name::{ResourceId, StackName};
 use crate::permission::Layer;
 
-/// Everything a customer reviews: the identities of three layers and exactly what each may do. `T` is the cloud's target,
-/// `P` what an identity is in its documents.
+/// The permission documents of a stack: the identities of all three layers, and exactly what each may do. `T` is the
+/// cloud's target, `P` the form of an identity in its documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents<T, P> {
@@ -19,7 +19,7 @@ pub struct Documents<T, P> {
     pub cloud: Cow<'static, str>,
     /// The stack's name.
     pub stack: StackName,
-    /// Where it goes and whom it trusts.
+    /// Where the deployment goes and whom it trusts.
     pub target: T,
     /// The resources, by id.
     #[serde(deserialize_with = "crate::unique::map")]
@@ -28,7 +28,7 @@ pub struct Documents<T, P> {
     pub layers: Layers<P>,
 }
 
-/// A resource as the cloud knows it.
+/// A resource, with its id on the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Physical {
     /// Its kind.
@@ -36,7 +36,7 @@ pub struct Physical {
     pub kind: Kind,
     /// Frozen or live.
     pub lifecycle: Lifecycle,
-    /// ARN, full resource name or resource id.
+    /// The cloud's id of it: an ARN (AWS), a full resource name (GCP) or a resource id (Azure).
     pub id: String,
 }
 
@@ -59,7 +59,7 @@ pub struct Layers<P> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerDocuments<P> {
-    /// The identities: one, but for the runtime, which has one a profile.
+    /// The identities: one for each profile in the runtime layer, a single one in the other layers.
     pub principals: Vec<P>,
 }
 
@@ -75,7 +75,7 @@ impl<P> Layers<P> {
         documents.as_ref().map_or(&[], |documents| documents.principals.as_slice())
     }
 
-    /// Leaves only one layer.
+    /// Keeps only one layer.
     pub fn keep(&mut self, layer: Layer) {
         if layer != Layer::Provisioning {
             self.provisioning = None;
@@ -89,17 +89,17 @@ impl<P> Layers<P> {
     }
 }
 
-/// How large a document is, and how large it may be.
+/// The size of a document, and the cloud's limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// The document.
+    /// The name of the document.
     pub document: String,
-    /// What is counted.
+    /// The unit of the size and the limit, as `characters`.
     pub unit: Cow<'static, str>,
-    /// How many there are.
+    /// The size.
     pub size: usize,
-    /// How many the cloud takes.
+    /// The largest size that the cloud accepts.
     pub limit: usize,
-    /// Where the cloud says so.
+    /// The URL at which the cloud documents the limit.
     pub source: Cow<'static, str>,
 }

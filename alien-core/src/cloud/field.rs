@@ -1,74 +1,74 @@
-//! The fields of a target, as a person gives them.
+//! The fields of a target, as a person fills them in.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A field of a cloud's target, in its JSON form. Every one is a text.
+/// A field of a cloud's target. Its value is always a string.
 #[derive(Clone, Copy)]
 pub struct Field {
-    /// Its name, `externalId`.
+    /// Its name in JSON, as `externalId`.
     pub name: &'static str,
-    /// What it is, for people.
+    /// What it is, in words.
     pub help: &'static str,
-    /// Who gives it.
+    /// Who fills it in.
     pub giver: Giver,
     make: Option<fn(&str) -> String>,
     check: fn(&str) -> Result<(), String>,
 }
 
-/// Who gives a field of a target.
+/// Who fills in a field of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Giver {
     /// The customer's admin: it says where the deployment goes.
     Customer,
     /// The vendor, in the invitation: it says whom the deployment trusts.
     Vendor,
-    /// The vendor's program, in the invitation: another one for every deployment.
+    /// The vendor's program, in the invitation: it generates another value for every deployment.
     Program,
 }
 
 impl Field {
-    /// Says where the deployment goes: the customer's admin gives it.
+    /// Declares a field that says where the deployment goes: the customer's admin fills it in.
     #[must_use]
     pub const fn place<T: FromStr<Err: fmt::Display>>(name: &'static str, help: &'static str) -> Self {
         Self { name, help, giver: Giver::Customer, make: None, check: parses::<T> }
     }
 
-    /// Says whom the deployment trusts: the vendor gives it.
+    /// Declares a field that says whom the deployment trusts: the vendor fills it in.
     #[must_use]
     pub const fn trust<T: FromStr<Err: fmt::Display>>(name: &'static str, help: &'static str) -> Self {
         Self { giver: Giver::Vendor, ..Self::place::<T>(name, help) }
     }
 
-    /// Where the vendor gives none, it is made from the deployment's id.
+    /// Sets a default: if the vendor gives no value, `make` generates one from the deployment's id.
     #[must_use]
     pub const fn or(self, make: fn(&str) -> String) -> Self {
         Self { make: Some(make), ..self }
     }
 
-    /// Nobody gives it: it is made, another one for every deployment.
+    /// Makes it a generated field: nobody fills it in, and `make` generates another value for every deployment.
     #[must_use]
     pub const fn made(self, make: fn(&str) -> String) -> Self {
         Self { giver: Giver::Program, ..self.or(make) }
     }
 
-    /// Whether the invitation gives it.
+    /// Whether the invitation has it.
     #[must_use]
     pub fn is_trust(&self) -> bool {
         self.giver != Giver::Customer
     }
 
-    /// The text that is made for a deployment of this id; none where somebody must give it.
+    /// Generates the value for a deployment of this id; `None` if somebody must fill it in.
     #[must_use]
     pub fn make(&self, deployment: &str) -> Option<String> {
         self.make.map(|make| make(deployment))
     }
 
-    /// Checks a text by itself.
+    /// Checks a value.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with the value.
     pub fn check(&self, text: &str) -> Result<(), String> {
         (self.check)(text)
     }

@@ -1,4 +1,4 @@
-//! Conditions in documents, against those that belong to places.
+//! Compares the conditions in documents with the guards that scopes require.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use super::access::{AccessControl, Guard};
 use super::names::{Index, NamedResource, Names};
 use crate::permission::Subject;
 
-/// Which things a statement's condition confines it to.
+/// The things to which a statement's condition restricts it.
 pub(super) struct Guards<'a, 'i, C: AccessControl> {
     index: &'i Index<'a, C::Scope>,
     condition: Option<&'a C::Condition>,
-    /// The subjects that a key's values name, by key; none where a value names nothing of the deployment's.
+    /// The subjects that a key's values name, by key; `None` if a value names nothing of the deployment.
     named: Vec<(&'static str, Option<BTreeSet<Subject>>)>,
 }
 
@@ -19,7 +19,7 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
         Self { index, condition, named: Vec::new() }
     }
 
-    /// Whether the condition is the one that belongs to the thing.
+    /// Whether the condition is the one that the thing requires.
     pub(super) fn met(&mut self, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
         C::guards(thing.scope).iter().all(|guard| match *guard {
             Guard::Fixed { key, values } => {
@@ -32,7 +32,7 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
         })
     }
 
-    /// Whether a key's values are all names of the deployment's, and one is this subject's.
+    /// Whether all values of a key name something of the deployment, and one of them names this subject.
     fn names_subject(&mut self, key: &'static str, by: C::Scope, subject: Subject) -> bool {
         if !self.named.iter().any(|(known, _)| *known == key) {
             let owners = self.values(key).iter().map(|value| {

@@ -1,4 +1,4 @@
-//! A stack at a target, and what everything of it is called there.
+//! A stack at a target, with the names that everything has there.
 
 use super::names::Names;
 use super::operation::Operation;
@@ -6,19 +6,19 @@ use super::placement::{Cloud, chosen_code};
 use crate::permission::{Grants, Permissions, Set, SubjectType};
 use crate::stack::Stack;
 
-/// A stack at a target, and what everything of it is called there.
+/// A stack at a target, with the names that everything has there.
 #[derive(Debug, Clone)]
 pub struct Layout<C: Cloud> {
     /// The stack, with all code in the one form that the cloud runs.
     pub stack: Stack,
-    /// Where it goes and whom it trusts.
+    /// Where the deployment goes and whom it trusts.
     pub target: C::Target,
     /// The names.
     pub names: Names<C::Scope>,
 }
 
 impl<C: Cloud> Layout<C> {
-    /// Names everything. Of all code, the one form that the cloud runs is chosen.
+    /// Names everything, and chooses for all code the one form that the cloud runs.
     #[must_use]
     pub fn new(stack: Stack, target: C::Target) -> Self {
         let stack = stack.with_codes(chosen_code::<C>);
@@ -32,8 +32,8 @@ impl<C: Cloud> Layout<C> {
         self.stack.permissions()
     }
 
-    /// The rows that grants give, in order of grants, each with its subject's type, its set and the full names that its scope
-    /// means there. Rows whose scope means nothing in this deployment are left out.
+    /// The rows of the operation table that grants give, in order of grants. Each comes with its subject's type, its
+    /// permission set, and the full names of its scope. Rows whose scope has no name in this deployment are left out.
     pub fn granted(
         &self,
         grants: &Grants,

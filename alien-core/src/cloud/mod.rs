@@ -1,5 +1,5 @@
-//! The traits that a cloud implements, and what is built on them once for all: [`render`](render()), [`audit`](audit()) and
-//! [`review`](review()).
+//! The traits that a cloud implements, and what is built on them for every cloud: [`render`](render()),
+//! [`audit`](audit()) and [`review`](review()).
 
 mod access;
 mod audit;

@@ -1,4 +1,4 @@
-//! What everything of a deployment is called, and the way back from a full name to the thing.
+//! The names of everything in a deployment, and the lookup from a full name back to the thing.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::placement::{Cloud, Kinds, Placed};
 use crate::permission::{Grants, Subject};
 use crate::stack::Stack;
 
-/// The full names of a deployment's things, by what they belong to. `P` is the cloud's list of scopes.
+/// The full names of everything in a deployment, by subject. `P` is the cloud's enum of scopes.
 #[derive(Debug, Clone)]
 pub struct Names<P> {
     resources: Vec<Named<P>>,
@@ -23,19 +23,19 @@ struct Named<P> {
     identity: Option<usize>,
 }
 
-/// One thing of a deployment, under its full name.
+/// One thing of a deployment, with its full name.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedResource<'n, P> {
-    /// Its full name; a pattern where the cloud names sub-resources by one that can cover nothing else.
+    /// Its full name. For sub-resources it may be a pattern that can match nothing else.
     pub name: &'n str,
-    /// What it is.
+    /// Its scope.
     pub scope: P,
-    /// What it belongs to.
+    /// The subject that it belongs to.
     pub subject: Subject,
 }
 
 impl<P: Copy + Eq> Names<P> {
-    /// Names everything of a deployment.
+    /// Names everything in a deployment.
     #[must_use]
     pub fn of<C: Cloud<Scope = P>>(stack: &Stack, target: &C::Target) -> Self {
         let permissions = stack.permissions();
@@ -77,8 +77,8 @@ impl<P: Copy + Eq> Names<P> {
         (0..self.resources.len()).any(|position| self.id(position) == id)
     }
 
-    /// The full names that `scope` means for a subject: its own; those of the identity its code runs under; those
-    /// that all share.
+    /// The full names of a scope for a subject: its own, those of the identity that its code runs under, and those that
+    /// all subjects share.
     pub fn at(&self, scope: P, subject: Subject) -> impl Iterator<Item = &str> {
         let (own, identity) = match subject {
             Subject::Resource(position) => match self.resources.get(position) {
@@ -97,7 +97,7 @@ impl<P: Copy + Eq> Names<P> {
             .map(|(_, name)| name.as_str())
     }
 
-    /// Everything, in order of subjects.
+    /// Every named thing, in order of subjects.
     pub fn things(&self) -> impl Iterator<Item = NamedResource<'_, P>> {
         let resources = self.resources.iter().enumerate().map(|(n, named)| (Subject::Resource(n), &named.things));
         let runtime = self.runtime.iter().enumerate().map(|(n, things)| (Subject::RuntimeIdentity(n), things));
@@ -110,10 +110,10 @@ impl<P: Copy + Eq> Names<P> {
     }
 }
 
-/// The way back: from a full name in a document to what it is.
+/// The lookup from a full name in a document to the things of that name.
 pub(super) struct Index<'n, P> {
     first: HashMap<&'n str, u32>,
-    /// Each thing, and where the next one of the same full name stands.
+    /// Each thing, with the position of the next one of the same full name.
     things: Vec<(NamedResource<'n, P>, Option<u32>)>,
 }
 
@@ -139,7 +139,7 @@ impl<'n, P: Copy + Eq> Index<'n, P> {
         })
     }
 
-    /// The things within a scope.
+    /// The things that a statement covers.
     pub(super) fn within<'s>(&'s self, coverage: Coverage<'s>) -> impl Iterator<Item = &'s NamedResource<'n, P>> {
         self.things.iter().map(|(thing, _)| thing).filter(move |thing| coverage.contains(thing.name))
     }

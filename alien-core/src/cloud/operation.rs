@@ -1,4 +1,5 @@
-//! The operation table: what an adapter may call, the permission each call needs, where it is checked, what it does.
+//! The operation table: the calls that an adapter may make, the permission that each needs, the scope on which the
+//! cloud checks it, and its effect.
 //!
 //! Each cloud has one such table. Permission sets are lists of its rows, documents are rendered from those lists, the
 //! audit looks up what a permission does in it, and the code that calls names the row it is about to use.
@@ -8,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a permission lets its holder do, at the place where it is checked.
+/// The effect of a permission: what it lets its holder do on the scope where it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
@@ -64,7 +65,7 @@ impl Effect {
         Self::Credential,
     ];
 
-    /// What it does, as a verb phrase.
+    /// The effect in words, as a verb phrase: `writes or deletes data`.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -89,7 +90,7 @@ impl Effect {
 
 /// One row: one permission that one API operation needs. An operation that needs several has several rows.
 ///
-/// `P` is the cloud's own list of places, the things a permission can be checked on.
+/// `P` is the cloud's enum of scopes: what a permission can be checked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation<P: 'static> {
     /// The API operation, as the cloud's API reference names it.
@@ -98,11 +99,11 @@ pub struct Operation<P: 'static> {
     pub permission: &'static str,
     /// What the permission is checked on.
     pub on: P,
-    /// What the permission lets its holder do there.
+    /// The effect of the permission there.
     pub effect: Effect,
-    /// What the answer shows beside health and settings; empty where nothing.
+    /// What the answer shows besides health and settings; empty if nothing.
     pub reveals: &'static str,
-    /// Where the cloud says so.
+    /// The URL at which the cloud documents the permission.
     pub source: &'static str,
 }
 
@@ -112,7 +113,7 @@ impl<P> fmt::Display for Operation<P> {
     }
 }
 
-/// A cloud's operation table, and where each permission stands in it.
+/// A cloud's operation table, with an index by permission.
 #[derive(Debug)]
 pub struct Table<P: 'static> {
     rows: &'static [&'static Operation<P>],
@@ -120,7 +121,7 @@ pub struct Table<P: 'static> {
 }
 
 impl<P> Table<P> {
-    /// The table of these rows.
+    /// Creates a table of these rows.
     #[must_use]
     pub fn new(rows: &'static [&'static Operation<P>]) -> Self {
         let mut by_permission: HashMap<_, Vec<_>> = HashMap::new();
@@ -136,23 +137,23 @@ impl<P> Table<P> {
         self.rows
     }
 
-    /// The rows that need a permission.
+    /// The rows that need this permission.
     #[must_use]
     pub fn needing(&self, permission: &str) -> &[&'static Operation<P>] {
         self.by_permission.get(permission).map_or(&[], Vec::as_slice)
     }
 }
 
-/// A known way to widen one's own rights: whoever holds all of these permissions can.
+/// A known path of privilege escalation: whoever holds all of these permissions can get more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Escalation {
-    /// What it is called.
+    /// The name of the path.
     pub name: &'static str,
-    /// The permissions it takes, all of them.
+    /// The permissions that the path needs, all of them.
     pub required: &'static [&'static str],
 }
 
-/// Declares a cloud's operation table: a constant a row, and `TABLE`, all of them.
+/// Declares a cloud's operation table: a constant for each row, and `TABLE` with all rows.
 ///
 /// ```
 /// mod operations {

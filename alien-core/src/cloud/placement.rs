@@ -1,6 +1,6 @@
-//! A cloud, and what each kind of resource is there: names, sets of operations, and what the cloud does not take.
+//! The traits of a cloud and of each kind of resource on it: names, permission sets, and checks.
 //!
-//! A kind is registered once a cloud: it implements [`On`] and stands in [`Cloud::Kinds`].
+//! A kind is registered once for each cloud: its settings implement [`On`] and are listed in [`Cloud::Kinds`].
 
 use std::fmt;
 use std::hash::Hash;
@@ -20,15 +20,17 @@ use crate::stack::Stack;
 /// Rows of a cloud's operation table.
 pub type Rows<C> = &'static [&'static Operation<<C as Cloud>::Scope>];
 
-/// A cloud: where resources can be placed, under which names, and by which operations. Nothing here calls the network.
+/// A cloud: the names that resources have there, and the operations that their permission sets allow. Makes no network
+/// calls.
 ///
-/// A cloud whose permissions are documents that can be read back implements [`AccessControl`](super::AccessControl) as well, and gets its review
-/// and audit from there; another one implements [`Documented`](super::Documented).
+/// A cloud whose permissions are documents that can be read back also implements
+/// [`AccessControl`](super::AccessControl), which provides its review and audit. Any other cloud implements
+/// [`Documented`](super::Documented).
 pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
-    /// The word used in documents and on the command line.
+    /// The cloud's name in documents and on the command line.
     const NAME: &'static str;
 
-    /// The fields of a target: all of its JSON form, each a text.
+    /// The fields of a target. They are its whole JSON form, and each is a string.
     const TARGET: &'static [Field];
 
     /// What a permission can be checked on.
@@ -37,38 +39,38 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Where a deployment goes and whom it trusts.
     type Target: CloudTarget<Cloud = Self>;
 
-    /// The kinds that the cloud takes: a tuple of their settings, each of which implements [`On`].
+    /// The kinds that the cloud supports: a tuple of their settings, each of which implements [`On`].
     type Kinds: Kinds<Self>;
 
     /// The operation table.
     fn operations() -> &'static Table<Self::Scope>;
 
-    /// The operations that it takes to set up an identity.
+    /// The operations that the set-up of an identity needs.
     fn identity_set() -> Rows<Self>;
 
-    /// The operations that it takes to set up what resources share; none where they share nothing.
+    /// The operations that the set-up of what resources share needs; empty if they share nothing.
     fn shared_set() -> Rows<Self>;
 
-    /// Whether things of others can be at or below the scope: an account, a project.
+    /// Whether the scope can also contain things of others, as an account or a project does.
     fn is_shared(scope: Self::Scope) -> bool;
 
-    /// Whether a resource needs what the deployment's resources share: what that is stands there first, and goes last.
+    /// Whether a resource needs what the deployment's resources share. If so, that is created first and deleted last.
     fn needs_shared(resource: &Resource) -> bool {
         resource.kind().runs_code()
     }
 
-    /// Names what the resources of a deployment share.
+    /// Adds the names of what the resources of a deployment share.
     fn name_shared(stack: &Stack, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
 
-    /// Names the identity of a holder, and what belongs to it.
+    /// Adds the names of a holder's identity and of what belongs to it.
     fn name_identity(holder: &Holder, target: &Self::Target, things: &mut Vec<(Self::Scope, String)>);
 
-    /// What is wrong with a target, or with a stack as a whole there, and what should be known about it.
+    /// Checks a target, and a stack as a whole on that target. Returns errors and warnings.
     fn check(_: &Stack, _: &Self::Target) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// The operations of a permission set; none where the cloud has no narrow way to give it.
+    /// The operations of a permission set; empty if the cloud has no narrow way to grant it.
     fn set(subject: SubjectType, set: Set) -> Rows<Self> {
         match subject {
             SubjectType::Kind(kind) => Self::Kinds::set(kind, set),
@@ -87,30 +89,29 @@ pub trait CloudTarget: Serialize + DeserializeOwned + Clone + PartialEq + fmt::D
 
 /// A kind of resource on a cloud.
 pub trait On<C: Cloud>: ResourceSettings {
-    /// The operations of a permission set; none where the cloud has no narrow way to give it.
+    /// The operations of a permission set; empty if the cloud has no narrow way to grant it.
     fn set(set: Set) -> Rows<C>;
 
-    /// Names what belongs to a resource. The first name is the resource's id.
+    /// Adds the names of a resource and of what belongs to it. The first name is the resource's id.
     fn name(&self, placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
 
-    /// The forms of code that the kind runs there. Asked only of a kind that runs code.
+    /// The forms of code that the kind runs on the cloud. Called only for a kind that runs code.
     fn code() -> CodeForms {
         CodeForms::ANY
     }
 
-    /// What the cloud does not take of a resource, and what should be known about it there. Its code is in the one form that
-    /// the cloud runs.
+    /// Checks a resource, and adds errors and warnings. Its code is in the one form that the cloud runs.
     fn check(&self, _: &Placed<'_, C>, _: &mut Vec<Problem>) {}
 }
 
-/// A resource of a stack, and where it goes.
+/// A resource of a stack, with the target of the deployment.
 #[derive(Debug)]
 pub struct Placed<'a, C: Cloud> {
     /// The stack.
     pub stack: &'a Stack,
     /// The resource.
     pub resource: &'a Resource,
-    /// Where it goes.
+    /// The target.
     pub target: &'a C::Target,
 }
 
@@ -122,12 +123,12 @@ impl<C: Cloud> Placed<'_, C> {
     }
 }
 
-/// Kinds that a cloud takes: a tuple of settings. Nobody else implements it.
+/// The kinds that a cloud supports. Implemented for tuples of settings, and for nothing else.
 pub trait Kinds<C: Cloud> {
-    /// [`On::set`] of a kind; nothing where it is none of them.
+    /// [`On::set`] of a kind; empty if the cloud does not support the kind.
     fn set(kind: Kind, set: Set) -> Rows<C>;
 
-    /// [`On::code`] of a kind; none where it is none of them.
+    /// [`On::code`] of a kind; `None` if the cloud does not support the kind.
     fn code(kind: Kind) -> Option<CodeForms>;
     /// [`On::name`] of a resource.
     fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
@@ -136,7 +137,7 @@ pub trait Kinds<C: Cloud> {
     fn check(placed: &Placed<'_, C>, problems: &mut Vec<Problem>);
 }
 
-/// Hands lists of one to eight kinds to a macro.
+/// Calls a macro with each list of one to eight kinds.
 macro_rules! for_tuples {
     ($apply:ident) => {
         $apply!(A);
@@ -186,7 +187,7 @@ macro_rules! tuples_of_kinds {
 }
 for_tuples!(tuples_of_kinds);
 
-/// What a cloud does not take of a stack, and what should be known about it.
+/// Checks a stack on a cloud. Returns errors and warnings.
 pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
     let mut problems = C::check(stack, target);
     let mut own = Vec::new();
@@ -198,7 +199,7 @@ pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem>
     problems
 }
 
-/// The resource's code in the one form that the cloud runs; none where it is so already, or has no such form.
+/// The resource's code in the one form that the cloud runs; `None` if it has that form already, or has no such form.
 pub(crate) fn chosen_code<C: Cloud>(resource: &Resource) -> Option<Code> {
     let code = resource.code()?;
     forms::<C>(resource)?.choose(code).filter(|chosen| chosen != code)
@@ -208,10 +209,10 @@ fn forms<C: Cloud>(resource: &Resource) -> Option<CodeForms> {
     C::Kinds::code(resource.kind())
 }
 
-/// A resource whose code has no form that the cloud runs.
+/// The problem of a resource whose code has no form that the cloud runs.
 fn code_refusal<C: Cloud>(resource: &Resource) -> Option<Problem> {
     let (code, forms) = (resource.code()?, forms::<C>(resource)?);
-    // That it is empty is said of the stack itself.
+    // Empty code is already a problem of the stack itself.
     let lacks = forms.choose(code).is_none() && code.forms().next().is_some();
     lacks.then(|| forms.refusal(C::NAME, resource.kind(), code))
 }

@@ -20,19 +20,19 @@ use crate::stack::Stack;
 pub struct Rendered<C: AccessControl> {
     /// The documents.
     pub documents: Documents<C::Target, C::Principal>,
-    /// What the audit found: no breach, and what should be known.
+    /// The report of the audit. It has no breach, and lists what should be known.
     pub report: Report,
     /// The size of each document against its limit.
     pub sizes: Vec<Size>,
-    /// What should be known about the stack on this cloud.
+    /// Warnings about the stack on this cloud.
     pub warnings: Vec<Problem>,
 }
 
-/// Why there are no documents.
+/// Why a stack was not rendered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
-    /// The cloud does not take the stack, or a document is over a limit.
+    /// The cloud does not accept the stack, or a document is over a limit.
     #[error("{0}")]
     Problems(Problems),
     /// The documents would break a promise. This is a defect of the library, and nothing was rendered.
@@ -40,11 +40,12 @@ pub enum RenderError {
     Breaches(Vec<Breach>),
 }
 
-/// Renders all three layers of a stack, checks every size and audits the result. No network.
+/// Renders all three layers of a stack, checks every size and audits the result. Makes no network calls.
 ///
 /// # Errors
 ///
-/// * [`RenderError::Problems`]: the cloud does not take the stack, or a document is over a limit; all of them at once.
+/// * [`RenderError::Problems`]: the cloud does not accept the stack, or a document is over a limit; all problems at
+///   once.
 /// * [`RenderError::Breaches`]: the documents would break a promise.
 pub fn render<T>(stack: &Stack, target: &T) -> Result<Rendered<T::Cloud>, RenderError>
 where
@@ -62,7 +63,7 @@ where
     Ok(rendered)
 }
 
-/// Renders as [`render`] does, but lets documents be over the cloud's limits: for measuring, not for use.
+/// Renders as [`render`] does, but accepts documents over the cloud's limits: for measuring, not for use.
 ///
 /// # Errors
 ///
@@ -85,7 +86,8 @@ where
     Ok(Rendered { documents, report, sizes, warnings })
 }
 
-/// For clouds where the logs of all frozen code stand in one place: they are given for all of it or for none.
+/// Checks the grants of `logs` on a cloud that stores the logs of all frozen code in one place: the vendor can read
+/// them for all frozen code or for none.
 #[must_use]
 pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
     let frozen = || stack.resources().iter().filter(|r| r.kind().runs_code() && r.lifecycle() == Lifecycle::Frozen);
@@ -101,8 +103,7 @@ pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
     frozen().filter(|resource| !extended(resource)).map(problem).collect()
 }
 
-/// Only an existing thing of the customer's can have the name of another resource: a name that we make is one
-/// resource's alone.
+/// Generated names are unique, so only an existing thing of the customer's can have the name of another resource.
 fn same_names<C: AccessControl>(layout: &Layout<C>) -> Vec<Problem> {
     let mut seen = BTreeMap::<&str, &ResourceId>::new();
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! What an audit finds: promises that are broken, and what should be known all the same.
+//! The report of an audit: broken promises, and disclosures that break no promise.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,11 +14,11 @@ pub enum Promise {
     P1,
     /// The vendor never touches customer data and gets no credential.
     P2,
-    /// The vendor never creates or deletes, unless the stack extends its rights.
+    /// The vendor never creates or deletes, unless the stack extends its permissions.
     P3,
     /// A frozen resource can be observed and nothing more; nothing of anyone else's can be touched.
     P4,
-    /// Nobody can widen their own rights.
+    /// Nobody can extend their own permissions.
     P5,
 }
 
@@ -37,11 +37,11 @@ pub struct Breach {
     pub layer: Layer,
     /// The principal.
     pub principal: String,
-    /// The statement that causes it: as the document names it.
+    /// The statement that breaks it, as the document names it.
     pub statement: String,
-    /// The permission, or pattern; empty where the trust is wrong.
+    /// The permission, or pattern; empty if the trust is wrong.
     pub permission: String,
-    /// What it is allowed on; empty where the trust is wrong.
+    /// What it is allowed on; empty if the trust is wrong.
     pub on: String,
     /// Why that breaks the promise.
     pub what: String,
@@ -58,12 +58,12 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Something that breaks no promise and should be known.
+/// Something that breaks no promise, but that the customer should know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Disclosure {
-    /// What sort.
+    /// The sort of disclosure.
     pub kind: DisclosureKind,
-    /// The resource it is about; none where it is the account, project or group.
+    /// The resource; `None` for the account, project or resource group.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resource: Option<String>,
     /// The permission.
@@ -72,34 +72,35 @@ pub struct Disclosure {
     pub what: Cow<'static, str>,
 }
 
-/// What sort of disclosure.
+/// The sort of a disclosure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DisclosureKind {
-    /// A call that is needed shows more than health and settings.
+    /// A call that is needed returns more than health and settings.
     Reveals,
-    /// The stack extends the vendor's rights by it.
+    /// The stack gives the vendor the permission by `management.extend`.
     Extended,
-    /// The stack extends the vendor's rights by it, and it can move or destroy data.
+    /// The stack gives the vendor the permission by `management.extend`, and it can move or destroy data.
     Indirect,
-    /// The cloud has no narrower place to give it than one that others share.
+    /// The cloud can grant the permission only on a scope that others share.
     Wide,
-    /// With what the stack extends, the vendor holds all that a known path of escalation takes.
+    /// By `management.extend`, the vendor holds all permissions that a known path of escalation needs.
     Path,
 }
 
-/// What the audit found.
+/// The report of an audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The cloud's name.
     pub cloud: Cow<'static, str>,
-    /// The layers whose permissions were judged. The admin's own are not: only who may become that principal.
+    /// The layers whose permissions were checked. The admin's own permissions are not checked, only who may become that
+    /// principal.
     pub layers: Vec<Layer>,
-    /// How many permissions on how many things were judged.
+    /// The number of checks: one for each permission on each thing.
     pub checked: usize,
-    /// The promises that are broken, with the statement that breaks each. Empty where all are kept.
+    /// The broken promises, with the statement that breaks each. Empty if all are kept.
     pub breaches: Vec<Breach>,
-    /// What should be known all the same.
+    /// What the customer should know although no promise is broken.
     pub disclosures: Vec<Disclosure>,
     /// The data that a vendor can reach by pushing code.
     pub reach: Reach,

@@ -21,13 +21,13 @@ pub struct Review {
     pub cloud: Cow<'static, str>,
     /// The stack's name.
     pub stack: String,
-    /// One row a resource, sorted by id.
+    /// One row for each resource, sorted by id.
     pub rows: Vec<ReviewRow>,
-    /// What should be known besides: permissions that the cloud cannot give more narrowly.
+    /// Notes: permissions that the cloud cannot grant more narrowly.
     pub notes: Vec<String>,
 }
 
-/// One resource.
+/// A row of the review: one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewRow {
     /// Its id in the stack.
@@ -37,18 +37,19 @@ pub struct ReviewRow {
     pub kind: Kind,
     /// Frozen or live.
     pub lifecycle: Lifecycle,
-    /// ARN, full resource name or resource id.
+    /// The cloud's id of it: an ARN (AWS), a full resource name (GCP) or a resource id (Azure).
     pub id: String,
     /// What the vendor can do.
     pub can: Vec<String>,
     /// What the vendor cannot do.
     pub cannot: Vec<String>,
-    /// What the vendor can reach by replacing its code; empty where it may not, or the code reaches nothing.
+    /// The data that the vendor can reach by replacing the resource's code; empty if the vendor may not replace it, or
+    /// if the code reaches no data.
     pub reach: Vec<String>,
 }
 
 impl<C: AccessControl> Rendered<C> {
-    /// Says in words what the documents let the vendor do. `stack` is the stack that they were rendered from.
+    /// Describes in words what the documents let the vendor do. `stack` is the stack that they were rendered from.
     #[must_use]
     pub fn review(&self, stack: &Stack) -> Review {
         review(stack, self)
@@ -91,7 +92,7 @@ fn row<C: AccessControl>(
         let id = Some(resource.id().as_str());
         rendered.report.disclosures.iter().filter(move |found| found.kind == kind && found.resource.as_deref() == id)
     };
-    // Where a cloud has one permission for creating and for such settings, whoever holds the one holds the other.
+    // If a cloud has one permission for creating and for such settings, whoever may create may also change them.
     let indirect = own(DisclosureKind::Indirect).next().is_some();
     for set in Set::ALL.into_iter().filter(|set| set.fits(kind) && set.is_for_management()) {
         let phrase = phrase(set, kind);
@@ -101,7 +102,7 @@ fn row<C: AccessControl>(
             None if set == Set::Reconfigure && indirect => can.push(format!("{phrase} (extended)")),
             None if set == Set::Dispatch && !resource.settings().takes_commands() => {}
             None if set == Set::Management && kind.runs_code() => cannot.push(phrase.to_owned()),
-            // Settings that are harmless and settings that are not are one permission: the admin changes both.
+            // The cloud has one permission for harmless and for other settings, so only the admin changes them.
             None if set == Set::Management && resource.lifecycle() == Lifecycle::Live => {
                 cannot.push(format!("{phrase}, though it is live: the customer's admin does, at the next set-up"));
             }

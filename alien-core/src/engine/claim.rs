@@ -1,7 +1,8 @@
-//! The claim of a run on a deployment, so that two admins do not set up at once.
+//! The claim: the lock of a run on a deployment, so that two admins do not set up at once.
 //!
-//! A claim is written where nobody has one, and looked at again after a pause: of two who wrote at once, the last has it
-//! and the other is told before it has done anything. It lapses by itself, and is renewed while the run lasts.
+//! A run writes its claim if there is none, and reads it again after a pause. If two runs write at once, the last one
+//! has the claim, and the other fails before it has done anything. A claim lapses by itself, and is renewed while the
+//! run lasts.
 
 use futures_util::future::{Either, select};
 
@@ -16,12 +17,12 @@ use crate::permission::Subject;
 use crate::provision::Options;
 use crate::reconcile::{Observed, Provider};
 
-/// What a run means to do with the identity that carries the claim.
+/// What a run does with the identity that carries the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier {
-    /// Leave it there: without it, the claim is lost.
+    /// It keeps the identity: if the identity is gone, the claim is lost.
     Stays,
-    /// Remove it in the end: without it, the run is nearly over.
+    /// It deletes the identity at the end: if the identity is gone, the run is nearly over.
     Goes,
 }
 
@@ -30,8 +31,8 @@ where
     C: Documented<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    /// Does something under the run's claim, which is renewed meanwhile and given back in the end. A claim that was lost
-    /// ends it.
+    /// Does work under the run's claim. The claim is renewed meanwhile and released at the end. The work stops if the
+    /// claim is lost.
     pub(super) async fn claimed<T: Send>(
         &self,
         gate: &Gate<C>,
@@ -50,17 +51,17 @@ where
         }
     }
 
-    /// Takes the claim, where nobody else has one that has not lapsed, or the options say to take over. The identity that
-    /// carries it is made where it is absent.
+    /// Takes the claim, if no other run has one that has not lapsed, or if the options say to take over. Creates the
+    /// identity that carries it if it does not exist.
     async fn take_claim(&self, gate: &Gate<C>, options: &Options) -> Result<()> {
         let subject = Subject::ManagementIdentity;
         match self.observe(subject, gate).await? {
             Observed::Foreign(whose) => {
                 let name = gate.deployment().identity();
-                return Err(Error::new(ErrorKind::NotOwned, format!("`{name}` is there, and {whose}")));
+                return Err(Error::new(ErrorKind::NotOwned, format!("`{name}` already exists, and {whose}")));
             }
             Observed::Absent => match self.create(subject, &self.marks(subject, gate.deployment()), gate).await {
-                // Someone else has made it since: then the claims tell who is first.
+                // Another run has created it since: the claim then decides which run goes on.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => made?,
             },
@@ -74,7 +75,7 @@ where
             return Err(claimed(&other));
         }
         self.write_own_claim(gate, &options.run).await?;
-        // Two seconds by default: longer than another run takes from its look to its claim.
+        // Two seconds by default: longer than another run takes between reading and writing the claim.
         gate.clock().sleep(self.lease / 30).await;
         self.has_claim(gate, &options.run).await
     }
@@ -84,7 +85,7 @@ where
         self.write_claim(Some(&Claim { run: run.to_owned(), until }), gate).await
     }
 
-    /// Renews the claim as long as it is held. Ends only with the reason why it is held no more.
+    /// Renews the claim while it is held. Returns only when the claim is lost, with the reason.
     async fn keep_claim(&self, gate: &Gate<C>, run: &str, carrier: Carrier) -> Error {
         let pause = self.lease / 3;
         let clock = gate.clock();
@@ -94,7 +95,7 @@ where
                 self.has_claim(gate, run).await?;
                 self.write_own_claim(gate, run).await
             };
-            // What is not renewed in time may have lapsed.
+            // A claim that is not renewed in time may have lapsed.
             let late = clock.sleep(pause);
             match select(std::pin::pin!(renewal), late).await {
                 Either::Left((Ok(()), _)) => {}
@@ -110,24 +111,24 @@ where
         }
     }
 
-    /// Gives it back, if it is still this run's. A claim that cannot be given back lapses by itself.
+    /// Releases the claim, if it is still this run's. If that fails, the claim lapses by itself.
     async fn give_claim_back(&self, gate: &Gate<C>, run: &str) {
         let given = async {
             self.has_claim(gate, run).await?;
             self.write_claim(None, gate).await
         };
         if let Err(error) = given.await {
-            tracing::debug!(%error, "the claim was not given back");
+            tracing::debug!(%error, "the claim was not released");
         }
     }
 
-    /// Refuses where the claim is not this run's.
+    /// Fails if the claim is not this run's.
     pub(super) async fn has_claim(&self, gate: &Gate<C>, run: &str) -> Result<()> {
         match self.claim(gate).await? {
             Some(claim) if claim.run == run => Ok(()),
             Some(other) => Err(claimed(&other)),
             None => {
-                let what = "another run has ended this run's claim; look what it did, and run again";
+                let what = "another run took this run's claim; look at what it did, and run again";
                 Err(Error::new(ErrorKind::Locked, what))
             }
         }

@@ -1,4 +1,4 @@
-//! What a set-up is made with, and how calls are made for it.
+//! What a set-up uses: the adapter, the target, the claim, and how calls are made.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use crate::provision::Data;
 use crate::release::Release;
 use crate::target::AnyTarget;
 
-/// Provisions one deployment: a cloud's adapter, a target, and how calls are made.
+/// Provisions one deployment at a target, through the adapter of a cloud.
 pub struct Engine<C: Cloud, P> {
     pub(super) provider: P,
     pub(super) id: DeploymentId,
@@ -32,32 +32,32 @@ impl<C: Cloud, P: fmt::Debug> fmt::Debug for Engine<C, P> {
     }
 }
 
-/// How many things are set up at once by default: what the clouds' rate limits take without complaint.
+/// How many things are set up at once by default: as many as the clouds' rate limits allow.
 const WIDTH: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 impl<C: Cloud, P> Engine<C, P> {
-    /// Provisions the deployment of this id at a target: eight things at once, with a claim of one minute that is
-    /// renewed while the run lasts.
+    /// Creates the engine of the deployment of this id at a target. It sets up eight things at once, under a claim of
+    /// one minute that is renewed while the run lasts.
     #[must_use]
     pub fn new(provider: P, id: DeploymentId, target: C::Target, config: CallConfig) -> Self {
         Self { provider, id, target, config, width: WIDTH, lease: Duration::from_secs(60) }
     }
 
-    /// So many things at once.
+    /// Sets how many things are set up at once.
     #[must_use]
     pub const fn with_width(mut self, width: NonZeroUsize) -> Self {
         self.width = width;
         self
     }
 
-    /// A claim of this length: how long others must wait after a run was killed, unless they take over.
+    /// Sets how long a claim lasts: after a run was killed, other runs must wait that long, unless they take over.
     #[must_use]
     pub const fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// What is written on a subject.
+    /// The marks that are written on a subject.
     pub(super) fn marks(&self, subject: Subject, deployment: &DeploymentContext<C>) -> Marks
     where
         C: Documented,
@@ -66,7 +66,7 @@ impl<C: Cloud, P> Engine<C, P> {
         Marks { deployment: self.id, release, fingerprint: Fingerprint::of(subject, deployment) }
     }
 
-    /// Calls for the admin.
+    /// The gate for the admin's calls.
     pub(super) fn gate(&self, release: Release, data: Data) -> Gate<C> {
         let deployment = Arc::new(DeploymentContext::<C>::new(self.id, self.target.clone(), release));
         let mut grants = deployment.permissions().provisioning.clone();
@@ -76,22 +76,22 @@ impl<C: Cloud, P> Engine<C, P> {
         Gate::new(deployment, grants, self.config.clone())
     }
 
-    /// Refuses what is of another deployment, or of this one somewhere else.
+    /// Fails if a record or plan is of another deployment, or of this one at another target.
     pub(super) fn is_own(&self, what: &str, id: DeploymentId, target: &AnyTarget) -> Result<()> {
         if id != self.id {
-            let what = format!("{what} is of deployment {id}, and this provisioner of {}", self.id);
+            let what = format!("{what} is of deployment {id}, but this provisioner is for {}", self.id);
             return Err(Error::new(ErrorKind::Input, what));
         }
         if *target.typed::<C>()? != self.target {
             let own = AnyTarget::of::<C>(&self.target)?;
-            let what = format!("{what} goes to another place ({target}) than this provisioner ({own})");
+            let what = format!("{what} has another target ({target}) than this provisioner ({own})");
             return Err(Error::new(ErrorKind::Input, what));
         }
         Ok(())
     }
 }
 
-/// To delete data, the admin must be able to see and delete it: those sets are held for that run only.
+/// To delete data, the admin must be able to list and delete it. The admin holds those sets for that run only.
 fn erase<C: Cloud>(deployment: &DeploymentContext<C>, grants: &mut Grants) {
     for (position, resource) in deployment.stack().resources().iter().enumerate() {
         for set in [Set::DataRead, Set::DataWrite].into_iter().filter(|set| set.fits(resource.kind())) {

@@ -1,4 +1,5 @@
-//! Taking down: in reverse, data kept, nothing of anyone else's touched, and a look whether anything is left.
+//! Taking down: in reverse order, data kept, nothing of anyone else's touched, and a last check that nothing else is
+//! left.
 
 use super::claim::Carrier;
 use super::config::Engine;
@@ -17,7 +18,7 @@ use crate::reconcile::{Observed, Provider, Removal};
 use crate::release::Release;
 use crate::stack::Stack;
 
-/// What became of something that was to be removed, whosever it is.
+/// What happened to something that was to be deleted, whoever owns it.
 pub(super) enum Outcome {
     Gone,
     Kept(String, Option<Remedy>),
@@ -61,7 +62,7 @@ where
         }
         let there = found.iter().any(|(_, found)| found.is_own());
         let work = async {
-            // The vendor is out before anything is taken away beneath it.
+            // The vendor's access is revoked before anything is deleted.
             if there {
                 self.close(&gate).await?;
             }
@@ -73,7 +74,7 @@ where
             }
             self.remove_all(&gate, data, progress, report).await
         };
-        // Where nothing is there, nothing is made to carry a claim either.
+        // If nothing exists, no identity is created just to carry a claim.
         if there { self.claimed(&gate, options, Carrier::Goes, work).await } else { work.await }
     }
 
@@ -97,7 +98,7 @@ where
         if left.is_empty() {
             return Ok(report);
         }
-        let what = format!("still there after it was removed: {}; take the deployment down again", left.join(", "));
+        let what = format!("still exists after it was deleted: {}; take the deployment down again", left.join(", "));
         Err(Error::new(ErrorKind::Busy, what))
     }
 
@@ -121,7 +122,7 @@ where
         match self.delete(subject, data, gate).await {
             Ok(Removal::HoldsData(why)) => return kept(why, Remedy::DeleteData),
             Ok(Removal::Pending(why)) => return kept(why, Remedy::TakeDownAgain),
-            // Or gone between our look and our call.
+            // Or it was deleted between our lookup and our call.
             Ok(Removal::Gone) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -130,7 +131,7 @@ where
         Ok(Outcome::Gone)
     }
 
-    /// Removes what a deployment had and a new release of it does not have. Tells what became of each.
+    /// Deletes what a deployment had and its new release no longer has. Returns what happened to each.
     pub(super) async fn remove_leftover(
         &self,
         old: &Gate<C>,
@@ -139,7 +140,7 @@ where
         progress: &dyn Progress,
     ) -> Result<Vec<(Subject, Outcome)>> {
         let mut outcomes = Vec::new();
-        // What others need goes after them.
+        // What others need is deleted after them.
         for subject in leftover(old.deployment(), new).into_iter().rev() {
             outcomes.push((subject, self.remove(subject, data, old, progress).await?));
         }
@@ -147,17 +148,17 @@ where
     }
 }
 
-/// The subjects of an old release that a new one has no more, in an order of set-up.
+/// The subjects of an old release that a new one no longer has, in an order of set-up.
 pub(super) fn leftover<C: Cloud>(old: &DeploymentContext<C>, new: &DeploymentContext<C>) -> Vec<Subject> {
-    // What is not the deployment's own, an account or a project, is named by every deployment.
+    // Every deployment also names what is not its own, such as an account or a project.
     let own = |thing: NamedResource<'_, C::Scope>| thing.subject == Subject::Deployment && !C::is_shared(thing.scope);
     let has_shared = |deployment: &DeploymentContext<C>| deployment.names().things().any(own);
     old.subjects()
         .filter(|subject| match *subject {
-            // Of two kinds that are the same thing to the cloud, the one has become the other.
+            // To the cloud both kinds are the same thing: the one has become the other.
             Subject::Resource(position) if new.names().has_id(old.names().id(position)) => false,
             Subject::Resource(position) => old.stack().at(position).is_some_and(|resource| {
-                // What was made stays the deployment's, also where another thing of the customer's takes its place.
+                // What the set-up created stays the deployment's, even if something of the customer's replaces it.
                 new.stack()
                     .resource(resource.id().as_str())
                     .is_none_or(|kept| kept.kind() != resource.kind() || kept.is_adopted() && !resource.is_adopted())

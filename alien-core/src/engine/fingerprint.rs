@@ -1,4 +1,4 @@
-//! What a subject is known by, to see whether the stack says the same of it as when it was set up.
+//! The fingerprint of a subject: it shows whether the stack still says the same of the subject as when it was set up.
 
 use crate::cloud::Documented;
 use crate::context::DeploymentContext;
@@ -7,23 +7,24 @@ use crate::permission::Subject;
 use crate::resource::{Existing, Resource};
 
 impl Fingerprint {
-    /// The version of what this library sets on things. A newer one sets everything again.
+    /// The version of the settings that this library writes. A newer version writes everything again.
     pub const REVISION: u32 = 1;
 
-    /// The fingerprint of what the stack says of a subject. Whether a resource is frozen or live is not in it: that is said by
-    /// the permissions of others.
+    /// Computes the fingerprint of what the stack says of a subject. A resource's lifecycle is not part of it: the
+    /// lifecycle only affects the permissions of others.
     #[must_use]
     pub fn of<C: Documented>(subject: Subject, deployment: &DeploymentContext<C>) -> Self {
         let text = match subject {
             Subject::Resource(_) => deployment.resource(subject).map(|resource| {
-                // Code cannot be moved by the network's own fingerprint: a network of the customer's has none.
+                // A network of the customer's has no fingerprint that would show other subnets, so the code in it has
+                // them in its own.
                 let network =
                     resource.settings().compute().and_then(|compute| deployment.stack().resource(compute.network?));
                 let given = network.and_then(Resource::existing).filter(|existing| !existing.subnets.is_empty());
                 let place = given.map(|Existing { id, subnets }| format!("\n{id} {}", subnets.join(" ")));
                 resource.fingerprint_text() + &place.unwrap_or_default()
             }),
-            // What is shared is there for those who need it.
+            // What resources share depends on the resources that need it.
             Subject::Deployment => {
                 let users = deployment.stack().resources().iter().filter(|resource| C::needs_shared(resource));
                 Ok(users.map(|resource| format!("{} {}\n", resource.id(), resource.lifecycle())).collect())

@@ -1,10 +1,10 @@
 //! Plan, set up, take down: once, for every cloud.
 //!
-//! There is no journal. Names follow from the stack, everything made carries the deployment's marks, and a fingerprint of what
-//! was set is written when it is finished: a run that was killed is found as it stands and finished by the next.
-//! The identity that trusts the vendor is made first, trusting nobody, and carries the claim of the run, so that two
-//! admins do not set up at once; it begins to trust the vendor when everything else stands. It is closed first when a
-//! deployment is taken down, and removed last.
+//! There is no journal. Names follow from the stack, everything that is created carries the deployment's marks, and a
+//! fingerprint of its settings is written last. If a run is killed, the next run finds what exists and finishes it. The
+//! identity that trusts the vendor is created first, without any trust, and carries the claim of the run, so that two
+//! admins do not set up at once. It gets its trust when everything else is set up. A take-down removes that trust
+//! first, and deletes the identity last.
 
 mod claim;
 mod config;
@@ -64,7 +64,7 @@ where
         let work = async {
             let (gate, deployment) = (&gate, gate.deployment());
             let settle = |subject| async move {
-                // The vendor is let in by whoever still has the claim: a revocation meanwhile has taken it.
+                // Only a run that still has the claim may add the trust: a revocation meanwhile has taken the claim.
                 if subject == Subject::ManagementIdentity {
                     self.has_claim(gate, &options.run).await?;
                 }
@@ -81,7 +81,7 @@ where
             }
             let changes = |step: &Step| matches!(step.action, Action::Update | Action::Delete);
             if plan.steps.iter().any(changes) {
-                // What only those shared that are gone, or are otherwise now, can go too.
+                // What only deleted or changed resources shared can now be deleted too.
                 settle(Subject::Deployment).await?;
             }
             let resources = deployment.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
@@ -109,10 +109,10 @@ where
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()> {
         self.is_own("the record", deployment.id, &deployment.target)?;
         let gate = self.gate(Release::without_artifacts(deployment.stack.clone()), Data::default());
-        // A set-up that is under way would let the vendor in again: its claim is taken from it.
+        // A set-up in progress would grant the access again, so this run takes over its claim.
         let options = options.clone().take_over();
         if self.observe(Subject::ManagementIdentity, &gate).await? == Observed::Absent {
-            let what = format!("there is no `{}`: nobody is let in", gate.deployment().identity());
+            let what = format!("`{}` does not exist: there is no access to revoke", gate.deployment().identity());
             return Err(Error::new(ErrorKind::NotFound, what));
         }
         self.claimed(&gate, &options, Carrier::Stays, self.close(&gate)).await
@@ -124,7 +124,7 @@ where
     C: Documented<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    /// Brings one subject to what the stack says of it. Gives its id.
+    /// Brings one subject to the state that the stack describes. Returns its id.
     async fn settle(&self, subject: Subject, plan: &Plan, gate: &Gate<C>, progress: &dyn Progress) -> Result<String> {
         let deployment = gate.deployment();
         let tell = |stage| progress.event(&Event::of(deployment, subject, stage));
@@ -144,11 +144,11 @@ where
             Action::Create => {
                 tell(Stage::Creating);
                 match self.create(subject, &marks, gate).await {
-                    // Our own first attempt may have made it without our hearing of it.
+                    // Our own first attempt may have created it, and only its answer was lost.
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     created => created?,
                 }
-                // Whoever else has made it since: it is configured only if it is ours.
+                // Somebody else may have created it since: it is configured only if it is ours.
                 found = self.observe(subject, gate).await?;
                 if let Observed::Foreign(whose) = &found {
                     return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(deployment.subject_name(subject)));

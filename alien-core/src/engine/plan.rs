@@ -1,4 +1,4 @@
-//! What a set-up will do, before it does anything.
+//! Planning: what a set-up will do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,8 @@ pub(super) struct Decision {
 }
 
 impl<C: Documented, P> Engine<C, P> {
-    /// What to do about what was found. `may_change` says whether the settings of a frozen resource may be changed.
+    /// Decides what to do with a subject, from what was found. `may_change` says whether the settings of a frozen
+    /// resource may be changed.
     pub(super) fn decide(
         &self,
         deployment: &DeploymentContext<C>,
@@ -48,7 +49,8 @@ impl<C: Documented, P> Engine<C, P> {
                 return decision(Action::Adopt, "it is the customer's: it is used, never changed");
             }
             Observed::Foreign(whose) => {
-                let why = format!("something of this name is there, and {whose}; remove it, or choose another prefix");
+                let why =
+                    format!("something of this name already exists, and {whose}; remove it, or choose another prefix");
                 return decision(Action::Refuse, &why);
             }
             Observed::Own { state, drift, .. } => (state, drift),
@@ -65,7 +67,7 @@ impl<C: Documented, P> Engine<C, P> {
         };
         if same {
             return match drift {
-                None => decision(Action::Leave, "it is as it should be"),
+                None => decision(Action::Leave, "it is up to date"),
                 Some(how) => decision(Action::Update, &format!("it is not as it was set up: {how}")),
             };
         }
@@ -112,7 +114,7 @@ where
         let deployment = gate.deployment();
         let mut problems = reviewed.warnings;
         problems.extend(self.preflight(&gate).await?);
-        // Without the record of what is there, every frozen resource that differs counts as changed.
+        // Without the record of the present deployment, every frozen resource that differs counts as changed.
         let mut changed = BTreeMap::new();
         for change in previous.iter().flat_map(|previous| deployment.stack().diff(&previous.stack).changes) {
             if let ChangeKind::Settings { fields, .. } = change.kind {
@@ -120,7 +122,7 @@ where
             }
         }
         let found = self.observe_all(deployment.subjects(), &gate).await;
-        // Where something is known to be wrong, all of that is told, and not what followed from it.
+        // If the preflight found errors, they are reported, and not the failure that followed from them.
         let found = match found {
             Err(_) if problems.iter().any(Problem::is_error) => return Err(problems.into()),
             found => found?,
@@ -169,7 +171,7 @@ where
         })
     }
 
-    /// Refuses a plan that was kept where another one would be made now.
+    /// Fails if planning now would give another plan than the stored one.
     pub(super) async fn check_again(&self, plan: &Plan, options: &Options) -> Result<()> {
         let reviewed =
             C::reviewed(&plan.stack, &self.target).map_err(|error| Error::new(ErrorKind::Input, error.to_string()))?;
@@ -187,7 +189,7 @@ where
         for step in &now.steps {
             let planned =
                 plan.steps.iter().find(|planned| planned.subject == step.subject && planned.kind == step.kind);
-            // What was begun is gone on with, and what is done already is left.
+            // A step that has begun is continued, and a step that is done is left.
             let same = planned.is_some_and(|planned| {
                 planned.action == step.action
                     || step.action == Action::Leave
@@ -196,18 +198,18 @@ where
             if !same {
                 let planned = planned.map_or("nothing", |planned| planned.action.name());
                 let Step { subject, action, why, .. } = step;
-                stale(format!("it says {planned} for `{subject}`, and now that would be {action}: {why}"));
+                stale(format!("it says {planned} for `{subject}`, but now that would be {action}: {why}"));
             }
         }
         if let Some(more) = now.approved.iter().find(|id| !plan.approved.contains(*id)) {
-            stale(format!("it does not approve that the frozen `{more}` is changed"));
+            stale(format!("it does not allow a change of the frozen `{more}`"));
         }
         Problems::none(problems)?;
         Ok(())
     }
 }
 
-/// What is done with something that the stack has no more.
+/// Decides what to do with something that the stack no longer has.
 fn removal(resource: Option<&Resource>, options: &Options) -> Decision {
     let frozen = resource.is_some_and(|resource| resource.lifecycle() == Lifecycle::Frozen);
     if frozen && !options.allow_frozen_changes {

@@ -23,7 +23,7 @@ where
         Ok(CallContext { clients: self.provider.clients().await?, gate, subject })
     }
 
-    /// The calls about a subject; none where the cloud has no such thing.
+    /// The calls about a subject; `None` if the cloud has no such thing.
     fn part<'a>(&'a self, cx: CallContext<'a, C, P::Clients>) -> Result<Option<&'a dyn Reconcile<C, P::Clients>>> {
         Ok(match cx.subject {
             Subject::Resource(_) => Some(calls(cx)?),
@@ -45,7 +45,7 @@ where
         }
     }
 
-    /// Looks at several subjects at once.
+    /// Observes several subjects at once.
     pub(super) async fn observe_all(
         &self,
         subjects: impl Iterator<Item = Subject> + Send,
@@ -55,7 +55,7 @@ where
         stream::iter(looks).buffered(self.width.get()).try_collect().await
     }
 
-    /// What is left of a subject, where it is taken down: what was the customer's, the customer may have removed.
+    /// What is left of a subject that is taken down. The customer may already have deleted what is the customer's own.
     pub(super) async fn left(&self, subject: Subject, gate: &Gate<C>) -> Result<Observed> {
         let is_adopted = || gate.deployment().resource(subject).is_ok_and(Resource::is_adopted);
         match self.observe(subject, gate).await {
@@ -64,7 +64,7 @@ where
         }
     }
 
-    /// What is left of several subjects, looked at at once.
+    /// What is left of several subjects, observed at once.
     pub(super) async fn all_left(
         &self,
         subjects: impl Iterator<Item = Subject> + Send,
@@ -106,7 +106,7 @@ where
         self.provider.identity().write_claim(self.context(Subject::ManagementIdentity, gate).await?, claim).await
     }
 
-    /// Takes the vendor's access back.
+    /// Revokes the vendor's access.
     pub(super) async fn close(&self, gate: &Gate<C>) -> Result<()> {
         self.provider.identity().revoke(self.context(Subject::ManagementIdentity, gate).await?).await
     }

@@ -11,7 +11,7 @@ use crate::context::DeploymentContext;
 use crate::error::{Error, Result};
 use crate::permission::Subject;
 
-/// Visits every subject after all it needs. Gives what the visits gave.
+/// Visits every subject after all it needs. Returns the results of the visits.
 pub(super) async fn forward<C, T, F>(
     deployment: &DeploymentContext<C>,
     width: NonZeroUsize,
@@ -37,8 +37,9 @@ where
     C: Cloud,
     F: Future<Output = Result<T>>,
 {
-    // The identity that needs everything when it is opened carries the claim, and goes last all the same. Those of code
-    // go after every resource: some clouds clear up behind code, in its network, under the code's own identity.
+    // The management identity needs everything else when it gets its trust, but it also carries the claim, so it is
+    // deleted last. The identities of code are deleted after every resource: some clouds clean up after code, in its
+    // network, under the code's own identity.
     let last = Subject::ManagementIdentity;
     let edges = deployment.subjects().filter(|subject| *subject != last).flat_map(|subject| {
         let identities = (0..deployment.permissions().runtime.len()).map(Subject::RuntimeIdentity);
@@ -51,8 +52,8 @@ where
     walk(deployment.subjects(), edges, width, visit).await
 }
 
-/// Visits subjects, each after those that `edges` put before it. After the first failure nothing more is begun; what
-/// is under way ends, so that nothing is left half-done without need. Gives the first failure.
+/// Visits subjects, each after those that `edges` put before it. After the first failure no visit begins any more, and
+/// those in progress finish, so that nothing is left half-done without need. Returns the first failure.
 async fn walk<T, F: Future<Output = Result<T>>>(
     subjects: impl Iterator<Item = Subject>,
     edges: impl Iterator<Item = (Subject, Subject)>,

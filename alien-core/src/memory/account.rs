@@ -1,4 +1,4 @@
-//! The account: what is in it, who may do what, and what can go wrong.
+//! The account: its contents, who may do what, and the faults that a test can cause.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::manage::LogLine;
 /// The bytes of a zip that does not start: whatever runs it is degraded.
 pub const BROKEN: &[u8] = b"broken";
 
-/// An account of the in-process cloud. Clones are the same account.
+/// An account of the in-process cloud. Clones share the same account.
 #[derive(Clone)]
 pub struct Account {
     state: Arc<Mutex<State>>,
@@ -31,7 +31,7 @@ impl fmt::Debug for Account {
     }
 }
 
-/// What stands in an account, by name.
+/// The contents of an account, by name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Saved {
     things: BTreeMap<String, Stored>,
@@ -43,16 +43,16 @@ pub struct Saved {
 pub struct Asked {
     /// Who called: `admin`, or the name of an identity.
     pub who: String,
-    /// The permission it took.
+    /// The permission that it needed.
     pub right: Right,
-    /// Whether the account let it.
+    /// Whether the account allowed it.
     pub allowed: bool,
 }
 
-/// What goes wrong with a call.
+/// A fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The program is killed before the call arrives: neither it nor any later one does.
+    /// The program is killed before the call arrives: neither this call nor any later one arrives.
     KilledBefore,
     /// The program is killed after the call was done: its answer is lost, and no later call arrives.
     KilledAfter,
@@ -60,11 +60,11 @@ pub enum Fault {
     Lost,
     /// The call is done, its answer is lost, and it can be made again.
     AnswerLost,
-    /// The call is not done: too many in a short time.
+    /// The call is throttled, and not done.
     Throttled,
 }
 
-/// What an allowed call works on, and what is known of callers.
+/// What an allowed call works on, and what the account knows of callers.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) things: BTreeMap<String, Stored>,
@@ -82,9 +82,9 @@ pub(super) struct State {
 /// Something in the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
-    /// Whose it is; none where it is nobody's of ours.
+    /// The deployment that it belongs to; `None` if it belongs to none.
     pub(super) deployment: Option<String>,
-    /// What it was set to; version 1 called it a seal.
+    /// The fingerprint of its settings; version 1 called it a seal.
     #[serde(alias = "seal")]
     pub(super) fingerprint: Option<String>,
     /// Its settings, and what it runs.
@@ -102,7 +102,7 @@ pub(super) struct Identity {
     pub(super) thing: Stored,
     pub(super) claim: Option<String>,
     pub(super) document: Option<Principal>,
-    /// When it is known everywhere.
+    /// When it has propagated.
     pub(super) known: Timestamp,
 }
 
@@ -113,7 +113,7 @@ struct Token {
     expires: Timestamp,
 }
 
-/// What a caller shows.
+/// The credentials of a caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Credential {
     Admin,
@@ -121,12 +121,12 @@ pub(super) enum Credential {
 }
 
 pub(super) fn found<'a, T>(things: &'a mut BTreeMap<String, T>, name: &str) -> Result<&'a mut T> {
-    things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` is not there")))
+    things.get_mut(name).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{name}` does not exist")))
 }
 
 pub(super) fn add<T>(things: &mut BTreeMap<String, T>, name: &str, thing: T) -> Result<()> {
     if things.contains_key(name) {
-        return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` is there")));
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("`{name}` already exists")));
     }
     things.insert(name.to_owned(), thing);
     Ok(())
@@ -134,14 +134,14 @@ pub(super) fn add<T>(things: &mut BTreeMap<String, T>, name: &str, thing: T) -> 
 
 #[cfg(feature = "tokio")]
 impl Default for Account {
-    /// An empty account on the time of the machine.
+    /// Creates an empty account that uses the machine's clock.
     fn default() -> Self {
         Self::new(Arc::new(crate::clock::SystemClock))
     }
 }
 
 impl Account {
-    /// An empty account. Sessions last an hour.
+    /// Creates an empty account that uses this clock. Sessions last an hour.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State { lifetime: Duration::from_secs(3600), ..State::default() };
@@ -152,29 +152,29 @@ impl Account {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sessions that are opened from now on last so long.
+    /// Sets how long the sessions last that are opened from now on.
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.lock().lifetime = lifetime;
     }
 
-    /// What is made from now on is known everywhere only after so long.
+    /// Sets how long it takes until what is created from now on has propagated.
     pub fn set_settling(&self, settling: Duration) {
         self.lock().settling = settling;
     }
 
-    /// The `n`th call from now on, from 0, goes wrong.
+    /// Causes a fault at the `n`th call from now on, counted from 0.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         let mut state = self.lock();
         let at = state.asked.len() + n;
         state.faults.insert(at, fault);
     }
 
-    /// Every `n`th call from now on is throttled; none where `n` is 0.
+    /// Throttles every `n`th call from now on; none if `n` is 0.
     pub fn throttle_every(&self, n: usize) {
         self.lock().every = (n > 0).then_some(n);
     }
 
-    /// Forgets every fault, and lets a new program begin where one was killed.
+    /// Clears all faults. If a program was killed, calls arrive again, as from a new program.
     pub fn restart(&self) {
         let mut state = self.lock();
         state.faults.clear();
@@ -182,7 +182,7 @@ impl Account {
         state.killed = false;
     }
 
-    /// The admin may do only this, from now on. Without it, the admin may do everything.
+    /// Limits the admin to these permissions from now on. By default, the admin may do everything.
     pub fn limit_admin(&self, rights: Vec<Right>) {
         self.lock().admin = Some(rights);
     }
@@ -200,38 +200,38 @@ impl Account {
         state.things.keys().chain(state.identities.keys()).cloned().collect()
     }
 
-    /// All that stands in the account, to be [loaded](Self::load) by another program: without sessions, and without what
-    /// goes wrong.
+    /// Returns the contents of the account, to be [loaded](Self::load) by another program. They include neither
+    /// sessions nor faults.
     #[must_use]
     pub fn save(&self) -> Saved {
         let state = self.lock();
         Saved { things: state.things.clone(), identities: state.identities.clone() }
     }
 
-    /// Replaces all that stands in the account.
+    /// Replaces the contents of the account.
     pub fn load(&self, saved: Saved) {
         let mut state = self.lock();
         (state.things, state.identities) = (saved.things, saved.identities);
     }
 
-    /// Puts something there that is nobody's of ours.
+    /// Adds something that belongs to no deployment.
     pub fn add_foreign(&self, name: &str) {
         self.lock().things.insert(name.to_owned(), Stored::default());
     }
 
-    /// Removes something behind everyone's back.
+    /// Deletes something, as if by another program.
     pub fn remove(&self, name: &str) {
         self.lock().things.remove(name);
     }
 
-    /// Puts data in a thing, or takes it out.
+    /// Sets how many objects a thing holds.
     pub fn set_objects(&self, name: &str, objects: u64) {
         if let Some(thing) = self.lock().things.get_mut(name) {
             thing.objects = objects;
         }
     }
 
-    /// Ends every session, before its time.
+    /// Ends every session before it expires.
     pub fn end_sessions(&self) {
         let now = self.clock.now();
         for token in self.lock().tokens.values_mut() {
@@ -239,7 +239,7 @@ impl Account {
         }
     }
 
-    /// Takes a right away from every identity: the documents are changed, not the deployment.
+    /// Takes a permission away from every identity. Only the documents in the account change, not the deployment.
     pub fn without(&self, right: &Right) {
         for identity in self.lock().identities.values_mut() {
             if let Some(document) = &mut identity.document {
@@ -248,7 +248,7 @@ impl Account {
         }
     }
 
-    /// Gives an identity a document, behind everyone's back.
+    /// Sets the document of an identity, as if by another program.
     pub fn set_document(&self, identity: &str, document: Principal) {
         if let Some(identity) = self.lock().identities.get_mut(identity) {
             identity.document = Some(document);
@@ -261,7 +261,7 @@ impl Account {
         self.lock().identities.get(identity).and_then(|identity| identity.document.clone())
     }
 
-    /// A call. The account decides whether it is allowed; what it does is then done.
+    /// Makes a call. The account decides whether it is allowed, and then does it.
     pub(super) async fn request<T>(
         &self,
         credential: Credential,
@@ -302,7 +302,7 @@ impl Account {
         }
     }
 
-    /// Lets someone act as an identity, where it trusts them.
+    /// Opens a session as an identity, if the identity trusts the caller.
     pub(super) async fn assume(
         &self,
         identity: &str,
@@ -353,7 +353,7 @@ impl State {
     }
 }
 
-/// Lets others go on once, as a call over a network would.
+/// Yields to other tasks once, as a call over a network would.
 async fn pause() {
     let mut paused = false;
     futures_util::future::poll_fn(|context| {

@@ -26,7 +26,7 @@ use crate::resource::{Code, CodeForm, Resource, ResourceSettings};
 use crate::session::AssumedSession;
 use crate::stack::decode;
 
-/// How an account is reached, and who the vendor is there.
+/// How to reach an account, and who the vendor is there.
 #[derive(Debug, Clone)]
 pub struct Config {
     account: Account,
@@ -35,7 +35,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reaches an account, by its own clock. The vendor is called `vendor`, and shows `proof`.
+    /// Creates the configuration of an account. Calls wait on the account's clock. The vendor has the name `vendor` and
+    /// presents the proof `proof`.
     #[must_use]
     pub fn new(account: Account) -> Self {
         let calls = CallConfig::new(Arc::clone(&account.clock));
@@ -43,14 +44,14 @@ impl Config {
         Self { account, vendor, calls }
     }
 
-    /// Makes calls in another way: with another clock, retries, or a recorder.
+    /// Sets how calls are made: with which clock, retries and recorder.
     #[must_use]
     pub fn with_calls(mut self, calls: CallConfig) -> Self {
         self.calls = calls;
         self
     }
 
-    /// Calls as a vendor of another name, which shows another proof.
+    /// Sets the name of the vendor, and the proof that it presents.
     #[must_use]
     pub fn with_vendor(mut self, vendor: impl Into<String>, proof: impl Into<String>) -> Self {
         (self.vendor.vendor, self.vendor.proof) = (vendor.into(), proof.into());
@@ -58,26 +59,27 @@ impl Config {
     }
 }
 
-/// Sets up and takes down the deployment of this id at a target, as the admin of the account.
+/// Creates the admin of the account, for the deployment of this id at a target.
 #[must_use]
 pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
     Admin::new(engine(config, id, target))
 }
 
-/// What [`admin`] provisions with, for a program that sets how much it does at once, or the length of its claim.
+/// Creates the engine that [`admin`] uses, for a program that sets how much it does at once, or how long its claim
+/// lasts.
 #[must_use]
 pub fn engine(config: &Config, id: DeploymentId, target: Target) -> Engine<Memory, Clients> {
     let clients = Clients { account: config.account.clone(), credential: Credential::Admin };
     Engine::new(clients, id, target, config.calls.clone())
 }
 
-/// Enters deployments, as the vendor.
+/// Creates the vendor's side of the account: what opens sessions in its deployments.
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
     Arc::new(Impersonator::new(config.vendor.clone(), config.calls.clone()))
 }
 
-/// Calls an account, as somebody.
+/// The client of an account, with somebody's credentials.
 #[derive(Debug, Clone)]
 pub struct Clients {
     account: Account,
@@ -101,7 +103,7 @@ impl fmt::Debug for Vendor {
 type Context<'a> = CallContext<'a, Memory, Clients>;
 type Row = &'static Operation<Scope>;
 
-/// One call, through the gate.
+/// Makes one call through the gate.
 async fn request<T: Send>(
     cx: Context<'_>,
     row: Row,
@@ -111,12 +113,12 @@ async fn request<T: Send>(
     cx.call(&[row], || account.request(*credential, row.permission, name, |inside| then(inside, name))).await
 }
 
-/// One call about something that is no identity.
+/// Makes one call about something that is not an identity.
 async fn with_thing<T: Send>(cx: Context<'_>, row: Row, then: impl Fn(&mut Stored) -> T + Send + Sync) -> Result<T> {
     request(cx, row, |inside, name| Ok(then(found(&mut inside.things, name)?))).await
 }
 
-/// One call about an identity.
+/// Makes one call about an identity.
 async fn with_identity<T: Send>(
     cx: Context<'_>,
     row: Row,
@@ -139,7 +141,7 @@ async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
     with_thing(cx, row, |thing| thing.fingerprint = Some(marks.fingerprint.to_string())).await
 }
 
-/// What a resource is set to.
+/// The wanted settings of a resource.
 struct Wanted {
     resource: Resource,
     code: String,
@@ -171,7 +173,7 @@ impl Wanted {
     }
 
     async fn set_settings(&self, cx: Context<'_>, row: Row) -> Result<()> {
-        // A resource has a JSON form.
+        // Serializing a resource cannot fail.
         let settings = serde_json::to_string(&self.resource).unwrap_or_default();
         with_thing(cx, row, |thing| thing.settings.clone_from(&settings)).await
     }
@@ -193,11 +195,15 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        // Code is made under its identity, which must be known by then.
+        // Code is created under its identity, which must have propagated by then.
         if S::KIND.runs_code() {
             request(cx, op::GIVE_IDENTITY, |inside, name| {
                 let known = found(&mut inside.identities, name)?.known <= cx.gate.clock().now();
-                if known { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the identity is not known yet")) }
+                if known {
+                    Ok(())
+                } else {
+                    Err(Error::new(ErrorKind::Propagating, "the identity has not propagated yet"))
+                }
             })
             .await?;
         }
@@ -253,7 +259,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
             let beat = self.heartbeat(cx).await?;
             if beat.health != Health::Healthy {
                 was.set_code(cx).await?;
-                let what = format!("the new code does not work: {}; the code it had runs again", beat.reason);
+                let what = format!("the new code does not work: {}; the previous code was put back", beat.reason);
                 return Err(Error::new(ErrorKind::Failed, what).with_put_back());
             }
         }
@@ -268,7 +274,7 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
             None => 0,
             Some(cursor) => cursor
                 .parse()
-                .map_err(|_| Error::new(ErrorKind::Input, format!("`{cursor}` is no place in this log")))?,
+                .map_err(|_| Error::new(ErrorKind::Input, format!("`{cursor}` is not a cursor of this log")))?,
         };
         with_thing(cx, op::READ_LOGS, |thing| {
             let from = thing.log.iter().filter(|line| line.at >= query.from);
@@ -371,7 +377,7 @@ impl ReconcileIdentity<Memory, Clients> for Identities {
     }
 
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
-        // Whoever sets up again writes the document again.
+        // The next set-up writes the document again.
         with_identity(cx, op::SET_IDENTITY, |identity| (identity.document, identity.thing.fingerprint) = (None, None))
             .await
     }

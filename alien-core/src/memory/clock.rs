@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use crate::clock::{Clock, later};
 
-/// How often others may go on before a wait is over.
+/// How often other tasks may run before a wait is over.
 const TURNS: u32 = 256;
 
-/// A clock that is wound on by hand, and on which nobody waits: what waits lets others go on, and then moves the clock to the
-/// end of its wait. It begins in 2027.
+/// A clock for tests. It moves forward by hand, and a wait takes no real time: it lets other tasks run, and then moves
+/// the clock to the end of the wait. It starts in 2027.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,7 +41,7 @@ struct Time {
 }
 
 impl TestClock {
-    /// Begins in 2027.
+    /// Creates a clock that starts in 2027.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "`default()` would not say that time is not the machine's")]
     pub fn new() -> Self {
@@ -49,7 +49,7 @@ impl TestClock {
         Self(Mutex::new(Time { now, ends: BTreeMap::new(), waits: 0 }))
     }
 
-    /// Moves the time on.
+    /// Moves the clock forward.
     pub fn wind(&self, duration: Duration) {
         let mut time = self.lock();
         time.now = later(time.now, duration);
@@ -60,7 +60,7 @@ impl TestClock {
     }
 }
 
-/// A wait that has begun. It counts until it is over or given up.
+/// A wait that has begun. It counts until it is over or dropped.
 struct Wait<'a> {
     clock: &'a TestClock,
     number: u64,

@@ -70,19 +70,19 @@ use operations as op;
 pub struct Target {
     /// The name of the deployment.
     pub prefix: Prefix,
-    /// Whom it trusts.
+    /// The name of the vendor that it trusts.
     pub vendor: String,
-    /// What the vendor must show.
+    /// The proof that the vendor must present.
     pub proof: String,
 }
 
-/// An identity and all that it may do.
+/// An identity and everything that it may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
     /// The layer, or the name of the profile.
     pub name: String,
-    /// Who may act as it, and what they must show; none where only code does.
+    /// Who may assume it, and the proof that they must present; `None` if only code runs under it.
     pub trusts: Option<(String, String)>,
     /// What it may do.
     pub rights: Vec<Right>,
@@ -99,11 +99,11 @@ pub struct Right {
 }
 
 impl Target {
-    /// A deployment of this name, which trusts `vendor` with the proof `proof`.
+    /// Creates the target of a deployment of this name, which trusts the vendor `vendor` with the proof `proof`.
     ///
     /// # Errors
     ///
-    /// Where the name is none.
+    /// If the name is not a valid [`Prefix`].
     pub fn new(prefix: &str) -> Result<Self, crate::name::NameError> {
         Ok(Self { prefix: prefix.parse()?, vendor: "vendor".to_owned(), proof: "proof".to_owned() })
     }
@@ -113,8 +113,8 @@ impl Cloud for Memory {
     const NAME: &'static str = "memory";
     const TARGET: &'static [Field] = &[
         Field::place::<Prefix>("prefix", "the name of the deployment"),
-        Field::trust::<String>("vendor", "whom it trusts"),
-        Field::trust::<String>("proof", "what the vendor must show"),
+        Field::trust::<String>("vendor", "the name of the vendor that it trusts"),
+        Field::trust::<String>("proof", "the proof that the vendor must present"),
     ];
 
     type Scope = Scope;
@@ -152,7 +152,7 @@ impl Cloud for Memory {
     }
 }
 
-/// Every kind is the same here: something with settings, and with code or data.
+/// Every kind works the same here: something with settings, and with code or data.
 impl<S: ResourceSettings> On<Memory> for S {
     fn set(set: Set) -> Rows<Memory> {
         match set {
@@ -231,7 +231,7 @@ impl AccessControl for Memory {
         if found.trusts == expected.trusts {
             return Vec::new();
         }
-        vec![format!("it trusts {}, and the deployment's trusts {}", trusts(found), trusts(expected))]
+        vec![format!("it trusts {}, but the deployment's identity trusts {}", trusts(found), trusts(expected))]
     }
 
     fn may_allow(principal: &Principal, permission: &str, name: &str, _: &[(&str, &str)]) -> Option<String> {

@@ -1,12 +1,12 @@
-//! A cloud in this process: the reference of how a cloud behaves, for tests of hosts and of this library.
+//! A cloud in this process, for tests of your program and of this library: the reference for how a cloud behaves.
 //!
-//! It keeps what the adapters of real clouds rely on. An [`Account`] enforces the documents that were written to it, and
-//! nothing but them; sessions end; what was just made is not known everywhere at once; calls can be throttled, fail, or
-//! be the last that a killed program makes. Code does not run in it: a command is answered with itself, and leaves one line
-//! in the log, `command ` and its text.
+//! It behaves as the adapters of real clouds expect. An [`Account`] enforces exactly the permission documents that were
+//! written to it; sessions expire; what was just created takes time to propagate; calls can be throttled, fail, or be
+//! the last before the program is killed. Code does not run in it: a command returns its own text as the answer, and
+//! writes one line to the log, `command ` and that text.
 //!
-//! A host tests what happens when things go wrong: time is [wound on](TestClock::wind), a zip of the bytes [`BROKEN`] does not
-//! start, and an [`Account`] loses calls where it is told to.
+//! A program can test what happens when things go wrong: a [`TestClock`] [moves forward](TestClock::wind) by hand, a
+//! zip of the bytes [`BROKEN`] does not start, and an [`Account`] [fails calls](Account::fail_at) on demand.
 //!
 //! ```
 //! use std::sync::Arc;

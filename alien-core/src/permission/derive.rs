@@ -15,7 +15,8 @@ impl Stack {
     ///   and shared things below it.
     /// * *Management*, the vendor: `heartbeat` of everything; `management` and `logs` of what is live; `dispatch` of
     ///   live functions with commands on; and what `management.extend` adds.
-    /// * *Runtime*, one identity a profile that code runs under: what the profile asks for, and `run` of the code itself.
+    /// * *Runtime*, one identity for each profile that code runs under: what the profile asks for, and `run` of the
+    ///   code itself.
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
         self.permissions_by(derive)

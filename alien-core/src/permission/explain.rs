@@ -4,7 +4,7 @@ use super::grant::{Grant, GrantReason, Subject, SubjectType};
 use crate::stack::Stack;
 
 impl Subject {
-    /// What sort of thing it is; none where the stack has no such resource.
+    /// The type of the subject; `None` if the stack has no such resource.
     #[must_use]
     pub fn subject_type(self, stack: &Stack) -> Option<SubjectType> {
         match self {
@@ -16,7 +16,7 @@ impl Subject {
 }
 
 impl Grant {
-    /// The name of the set, `queue/data-read`; `deployment/setup` and `identity/setup` where the subject is no
+    /// The name of the set, as `queue/data-read`; `deployment/setup` or `identity/setup` if the subject is not a
     /// resource.
     #[must_use]
     pub fn set_name(&self, stack: &Stack) -> String {
@@ -28,7 +28,7 @@ impl Grant {
         format!("{subject}/{}", self.set.name())
     }
 
-    /// Why it exists, in a sentence.
+    /// Why the grant exists, in a sentence.
     #[must_use]
     pub fn reason(&self, stack: &Stack) -> String {
         let what = match self.subject {

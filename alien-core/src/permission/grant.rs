@@ -8,7 +8,7 @@ use super::set::{Set, Sets};
 use crate::kind::Kind;
 use crate::name::ProfileName;
 
-/// The three layers of permissions, each apart from the others.
+/// The three layers of permissions. Each has its own holders, and no permission passes from one to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -41,7 +41,7 @@ impl fmt::Display for Layer {
     }
 }
 
-/// What a grant is about.
+/// The subject of a grant: what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A resource, by its position among [`Stack::resources`](crate::Stack::resources).
@@ -80,15 +80,15 @@ pub enum GrantReason {
 /// One permission set on one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
-    /// What it is about.
+    /// The subject.
     pub subject: Subject,
-    /// What may be done.
+    /// The permission set.
     pub set: Set,
-    /// Why.
+    /// The reason.
     pub why: GrantReason,
 }
 
-/// Whose grants they are.
+/// The holder of grants.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
     /// The customer's admin.
@@ -133,7 +133,7 @@ impl Holder {
 /// All grants of one holder, sorted by subject and set, no two alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
-    /// Whose they are.
+    /// The holder.
     pub holder: Holder,
     /// The grants.
     pub grants: Vec<Grant>,
@@ -147,14 +147,14 @@ impl Grants {
     }
 }
 
-/// What a stack asks for, in three layers.
+/// The permissions that a stack asks for, in three layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permissions {
     /// What the customer's admin needs, once.
     pub provisioning: Grants,
     /// What the vendor holds, day to day.
     pub management: Grants,
-    /// What the deployed code holds: one list a profile that code runs under, sorted by name.
+    /// What the deployed code holds: one list for each profile that code runs under, sorted by name.
     pub runtime: Vec<Grants>,
 }
 
@@ -176,7 +176,8 @@ impl Permissions {
     }
 }
 
-/// A kind, or one of the two subjects that are no resource: what a cloud's catalogue of sets is ordered by.
+/// The type of a subject: a kind of resource, or one of the two types that are not resources. A cloud defines its
+/// permission sets for each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectType {
     /// A resource of the kind.

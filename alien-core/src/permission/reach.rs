@@ -1,4 +1,4 @@
-//! What cannot be prevented is said: whoever may push code can reach what that code can reach.
+//! Reach: whoever may push code can reach what that code can reach. Nothing can prevent that, so it is disclosed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::set::{Set, Sets};
 use crate::name::{ProfileName, ResourceId};
 use crate::stack::Stack;
 
-/// The data that a vendor can reach by pushing code, though it holds no right on the data itself.
+/// The data that a vendor can reach by pushing code, though it holds no permission on the data itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// The code the vendor may replace, sorted by id.
@@ -26,7 +26,7 @@ pub struct Through {
     pub resource: ResourceId,
     /// The profile it runs under.
     pub profile: ProfileName,
-    /// Why the vendor may replace it: because it is live, or because `management.extend` says so.
+    /// Whether the vendor may replace it because of `management.extend`. If not, it may because the resource is live.
     pub extended: bool,
 }
 
@@ -64,7 +64,7 @@ impl Access {
 }
 
 impl Reach {
-    /// What the code of a resource can reach, where the vendor may replace that code.
+    /// What the code of a resource can reach, if the vendor may replace that code.
     #[must_use]
     pub fn of(&self, resource: &ResourceId) -> Option<&[DataReach]> {
         let position = self.through.binary_search_by(|through| through.resource.cmp(resource)).ok()?;

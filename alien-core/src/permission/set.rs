@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::kind::Kind;
 
-/// What a permission set lets its holder do. With a [`Kind`] it is a [`SetName`], `queue/data-read`.
+/// What a permission set lets its holder do. Together with a [`Kind`], it is a [`SetName`], as `queue/data-read`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Set {
     /// See health and settings, no data.
@@ -111,7 +111,8 @@ pub struct SetName {
 }
 
 impl SetName {
-    /// The set of that name, `queue/data-read`; none where there is no such kind or set, or the kind has no such set.
+    /// The set of this name, as `queue/data-read`; `None` if there is no such kind or set, or if the kind has no such
+    /// set.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let (kind, set) = name.split_once('/')?;
@@ -143,7 +144,7 @@ impl Serialize for SetName {
     }
 }
 
-/// Several sets at once.
+/// A collection of sets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sets(u16);
 
@@ -159,13 +160,13 @@ impl Sets {
         self.0 & set.bit() != 0
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those of either.
+    /// The sets of both collections.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -201,7 +202,7 @@ pub enum ForProfiles {}
 #[derive(Debug, Clone, Copy)]
 pub enum ForManagement {}
 
-/// A permission set of one kind, for one purpose, in the type: `Storage::DATA_READ` fits storages and profiles.
+/// A permission set with its kind and its purpose in the type: `Storage::DATA_READ` fits storages and profiles only.
 #[derive(Debug)]
 pub struct SetOf<K, Purpose> {
     set: Set,
@@ -213,7 +214,7 @@ impl<K, Purpose> SetOf<K, Purpose> {
         Self { set, marker: PhantomData }
     }
 
-    /// The same as data.
+    /// The set as data.
     #[must_use]
     pub const fn set(&self) -> Set {
         self.set

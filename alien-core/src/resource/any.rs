@@ -25,7 +25,7 @@ use crate::problem::Problem;
 
 /// The settings of one kind, as a type. Sealed, as [`ResourceKind`] is.
 pub trait ResourceSettings: ResourceKind + fmt::Debug + Clone + Send + Sync + Into<Settings> {
-    /// The settings of this kind, if they are.
+    /// The settings as this kind; `None` if they are of another.
     fn of(settings: &Settings) -> Option<&Self>;
 }
 
@@ -73,7 +73,7 @@ macro_rules! settings {
                 }
             }
 
-            /// What is asked of settings, whichever kind they are of.
+            /// The methods that the settings of every kind have.
             pub(crate) fn describe(&self) -> &dyn Describe {
                 match self {
                     $(Self::$kind(settings) => settings,)*
@@ -119,7 +119,7 @@ macro_rules! settings {
 for_each_kind!(settings);
 
 impl Settings {
-    /// What every kind has that runs code; nothing for the others.
+    /// What all kinds have that run code; `None` for the others.
     #[must_use]
     pub fn compute(&self) -> Option<Compute<'_>> {
         self.describe().compute()
@@ -142,7 +142,7 @@ impl Settings {
         self.describe().triggers().iter().map(|trigger| trigger.queue.as_str())
     }
 
-    /// What is wrong with the settings by themselves, whatever else is in the stack.
+    /// Checks the settings by themselves, whatever else is in the stack.
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         self.describe().check(problems);
     }
@@ -176,7 +176,7 @@ impl Resource {
         self.lifecycle
     }
 
-    /// The resources set up before it, whose addresses its code is told. Sorted by id.
+    /// The ids of the linked resources, sorted. They are set up before it, and its code gets their addresses.
     #[must_use]
     pub fn links(&self) -> &[ResourceId] {
         &self.links
@@ -201,13 +201,13 @@ impl Resource {
         &self.settings
     }
 
-    /// Its settings, where it is of this kind.
+    /// Its settings, if it is of this kind.
     #[must_use]
     pub fn settings_of<K: ResourceSettings>(&self) -> Option<&K> {
         K::of(&self.settings)
     }
 
-    /// What the customer gave in its place: it is used, never changed. None where the set-up makes the resource.
+    /// What the customer gave in its place, which is used and never changed; `None` if the set-up creates the resource.
     #[must_use]
     pub fn existing(&self) -> Option<&Existing> {
         self.settings.describe().existing()
@@ -219,13 +219,13 @@ impl Resource {
         self.existing().is_some()
     }
 
-    /// What runs; none where it runs no code.
+    /// Its code; `None` if it runs none.
     #[must_use]
     pub fn code(&self) -> Option<&Code> {
         self.settings.compute().map(|compute| compute.code)
     }
 
-    /// Ids of the resources it needs before it can be set up: links, triggers and its network.
+    /// The ids of the resources that it needs before it can be set up: links, triggers and its network.
     pub fn needs(&self) -> impl Iterator<Item = &str> {
         self.links
             .iter()
@@ -234,8 +234,8 @@ impl Resource {
             .chain(self.settings.compute().and_then(|compute| compute.network))
     }
 
-    /// All that the stack says of it, but for its lifecycle, as one text: what its fingerprint is taken of. Whether it is
-    /// frozen or live is said by the permissions of others.
+    /// Everything that the stack says of it except its lifecycle, as one text. Its fingerprint is computed from this.
+    /// The lifecycle only affects the permissions of others.
     pub(crate) fn fingerprint_text(&self) -> String {
         let mut fields = Collected::default();
         self.settings.describe().collect(&mut fields);
@@ -247,7 +247,7 @@ impl Resource {
         fields.form().text()
     }
 
-    /// The fields in which it differs from an earlier form of it, sorted; bounds and `links` stand last.
+    /// The fields in which it differs from an earlier form of it, sorted, with bounds and `links` last.
     pub(crate) fn changed_fields(&self, old: &Self) -> Vec<&'static str> {
         let (mut was, mut is) = (Collected::default(), Collected::default());
         old.settings.describe().collect(&mut was);
@@ -265,7 +265,7 @@ impl Resource {
     }
 }
 
-/// The JSON form of a resource: what it is, its settings, and its links.
+/// The JSON form of a resource: id, kind and lifecycle, its settings, and its links.
 #[derive(Serialize)]
 struct Written<'a, K> {
     id: &'a ResourceId,

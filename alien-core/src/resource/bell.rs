@@ -1,5 +1,5 @@
-//! `bell`: a kind that only the tests have. It shows what a kind costs: this file, an entry in `kind.rs`, and a file in each
-//! cloud that has it.
+//! `bell`: a kind that only the tests have. It shows what a new kind takes: this file, an entry in `kind.rs`, and a
+//! file in each cloud that supports it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

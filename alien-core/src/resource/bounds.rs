@@ -1,4 +1,4 @@
-//! How far an update of the vendor's may go.
+//! How far an update by the vendor may change a number.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::{Problem, Rule};
 
-/// The least and the most that the vendor may set a number to, both included. Where a stack gives none, the number stays as
-/// it is.
+/// The minimum and the maximum to which the vendor may set a number, both included. Without bounds in the stack, the
+/// vendor may not change the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// The least.
+    /// The minimum.
     pub min: u32,
-    /// The most.
+    /// The maximum.
     pub max: u32,
 }
 
@@ -24,7 +24,7 @@ impl Bounds {
         Self { min: value, max: value }
     }
 
-    /// Whether all of the other lie in these.
+    /// Whether the other bounds lie within these.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.min <= other.min && other.max <= self.max
@@ -43,26 +43,26 @@ impl fmt::Display for Bounds {
     }
 }
 
-/// A number that the vendor's update may change, and within which bounds.
+/// A number that the vendor's update may change, and its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scale {
     /// The field that gives its bounds.
     pub(crate) field: &'static str,
     /// What it is, for people: `memory in MiB`.
     pub(crate) what: &'static str,
-    /// What it is set to: from the least to the most where it has two ends.
+    /// What it is set to: minimum and maximum if it is a range.
     pub(crate) has: Bounds,
-    /// What the stack says of bounds.
+    /// The bounds that the stack gives.
     pub(crate) given: Option<Bounds>,
 }
 
 impl Scale {
-    /// The bounds: what it has where the stack gives none.
+    /// Its bounds: the present number if the stack gives none.
     pub(crate) fn bounds(self) -> Bounds {
         self.given.unwrap_or(self.has)
     }
 
-    /// Why the vendor may not set it from these to those; none where the vendor may.
+    /// Why the vendor may not set it to `next`; `None` if the vendor may.
     pub(crate) fn refusal(self, next: Self) -> Option<String> {
         let (what, bounds) = (self.what, self.bounds());
         let beyond = || format!("{what} would be {}, and the customer approved {bounds}", next.has);
@@ -81,7 +81,7 @@ impl Scale {
             if bounds.min > bounds.max || !possible.contains(bounds) {
                 problem(
                     format!("the bounds of {what} are {bounds}"),
-                    format!("set them inside {possible}, the least first"),
+                    format!("set them inside {possible}, the minimum first"),
                 );
             } else if !bounds.contains(has) {
                 problem(

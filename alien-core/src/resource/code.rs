@@ -45,20 +45,20 @@ pub struct Code {
     images: BTreeMap<String, Pin>,
 }
 
-/// What stands behind a name: `sha256:` and 64 hexadecimal digits in lower case; or one such digest for each platform.
+/// The digest of a zip or an image: `sha256:` and 64 hexadecimal digits in lower case; or one such digest for each platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Pin {
-    /// For every platform that is in it.
+    /// One digest, for all platforms.
     Digest(String),
-    /// For each platform.
+    /// A digest for each platform.
     Platforms(BTreeMap<Platform, String>),
 }
 
-/// What version 1 wrote without a digest: it is read, warned of, and kept.
+/// Stands for the digest of an image that version 1 wrote without one. Such an image is read and kept, with a warning.
 const UNPINNED: &str = "unpinned";
 
-/// What code is built for.
+/// The platform that code is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Platform {
@@ -127,7 +127,7 @@ pub enum CodeForm<'a> {
 }
 
 impl CodeForm<'_> {
-    /// The digest, `sha256:…`; empty where an image is not pinned.
+    /// The digest, `sha256:…`; empty if an image is not pinned.
     #[must_use]
     pub fn digest(&self) -> &str {
         match self {
@@ -140,9 +140,9 @@ impl CodeForm<'_> {
 /// Which forms of code a kind of resource runs on a cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeForms {
-    /// Whether it runs a zip. It is taken before any image.
+    /// Whether it runs a zip. If so, a zip is preferred to any image.
     pub zip: bool,
-    /// How the names of registries end that are the cloud's own, `.amazonaws.com`: an image there is taken before others.
+    /// How the names of the cloud's own registries end, as `.amazonaws.com`. An image there is preferred to others.
     pub registries: &'static [&'static str],
 }
 
@@ -152,13 +152,13 @@ impl CodeForms {
     /// An image of any registry.
     pub const IMAGE: Self = Self { zip: false, registries: &[] };
 
-    /// The same, with the endings of the names of the cloud's own registries.
+    /// Sets how the names of the cloud's own registries end.
     #[must_use]
     pub const fn preferring(self, registries: &'static [&'static str]) -> Self {
         Self { registries, ..self }
     }
 
-    /// The code in the one form that is run here; none where it has no such form.
+    /// Chooses the one form of the code that runs here; `None` if the code has no such form.
     #[must_use]
     pub fn choose(self, code: &Code) -> Option<Code> {
         let platform = Platform::LinuxAmd64;
@@ -174,7 +174,7 @@ impl CodeForms {
         Some(Code { zip: None, images: BTreeMap::from([(repository.clone(), Pin::Digest(digest.to_owned()))]) })
     }
 
-    /// What is wrong with code that has no form that is run here.
+    /// The problem of code that has no form that runs here.
     pub(crate) fn refusal(self, cloud: &str, kind: Kind, code: &Code) -> Problem {
         let platform = Platform::LinuxAmd64;
         let (what, help) = if code.images.is_empty() && !self.zip {
@@ -189,23 +189,24 @@ impl CodeForms {
 }
 
 impl Code {
-    /// A zip that holds an executable `bootstrap`. Of its bytes the SHA-256 is kept, which names them in the release.
+    /// Creates code from the bytes of a zip that holds an executable `bootstrap`. Only their SHA-256 is kept; the
+    /// release has the bytes.
     #[must_use]
     pub fn zip(bytes: &[u8]) -> Self {
         Self::default().with_zip(bytes)
     }
 
-    /// An image: its repository, `registry/name`, and its digest, `sha256:` and 64 hexadecimal digits in lower case. The
-    /// digest may be that of an index of several platforms.
+    /// Creates code from an image: its repository, `registry/name`, and its digest, `sha256:` and 64 hexadecimal digits
+    /// in lower case. The digest may be that of an index of several platforms.
     ///
     /// # Errors
     ///
-    /// Where one of the two is none.
+    /// If the repository or the digest is not valid.
     pub fn image(repository: impl Into<String>, digest: &str) -> Result<Self, TextError> {
         Self::default().with_image(repository, digest)
     }
 
-    /// Adds a zip, or replaces the one there is.
+    /// Adds a zip, or replaces the present one.
     #[must_use]
     pub fn with_zip(mut self, bytes: &[u8]) -> Self {
         use std::fmt::Write as _;
@@ -266,7 +267,7 @@ impl Code {
         self.zip.iter().flat_map(digests).map(CodeForm::Zip).chain(images)
     }
 
-    /// Its form, where it has one alone: so it is wherever a cloud's adapter sees it, since each cloud chose one.
+    /// Its form, if it has exactly one. An adapter only sees such code: the form for its cloud was chosen before.
     #[must_use]
     pub fn only(&self) -> Option<CodeForm<'_>> {
         let mut forms = self.forms();
@@ -282,7 +283,7 @@ impl Code {
         })
     }
 
-    /// What it says, for fingerprints and differences. Code of one form is written as version 1 of the JSON form wrote it.
+    /// Its form for fingerprints and differences. Code of one form is written as version 1 of the JSON form wrote it.
     pub(crate) fn form(&self) -> Form<'_> {
         match self.only() {
             Some(CodeForm::Zip(digest)) => Form::object([("zip", Form::of(digest))]),

@@ -37,29 +37,32 @@ pub struct Container {
     /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
     #[serde(default = "default_cpu", skip_serializing_if = "is_default_cpu")]
     pub(crate) cpu_millis: u32,
-    /// The least and the most of a processor that the vendor may set by an update, in thousandths; where absent, what it has.
+    /// The minimum and the maximum of a processor, in thousandths, that the vendor may set by an update. If absent, the
+    /// vendor may not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cpu_bounds: Option<Bounds>,
     /// Memory in MiB, 512 to 30,720.
     #[serde(default = "default_memory", skip_serializing_if = "is_default_memory")]
     #[schemars(range(min = 512, max = 30720))]
     pub(crate) memory_mib: u32,
-    /// The least and the most memory that the vendor may set by an update; where absent, what it has.
+    /// The minimum and the maximum memory, in MiB, that the vendor may set by an update. If absent, the vendor may not
+    /// change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bounds: Option<Bounds>,
-    /// How many run at once.
+    /// The number of replicas that run at once.
     #[serde(default, skip_serializing_if = "is_default_replicas")]
     pub(crate) replicas: Replicas,
-    /// The fewest and the most that the vendor may let run by an update; where absent, what it has.
+    /// The minimum and the maximum number of replicas that the vendor may set by an update. If absent, the vendor may
+    /// not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replica_bounds: Option<Bounds>,
-    /// The port it listens on, reachable inside its network; none where it only works.
+    /// The port it listens on, reachable inside its network. If absent, it accepts no connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
     /// Environment variables. Whoever may watch the container can read them: put no secret here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) environment: BTreeMap<String, String>,
-    /// The network it runs in; the cloud's default where absent.
+    /// The network it runs in. If absent, the cloud's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<String>,
     #[serde(skip)]
@@ -67,13 +70,13 @@ pub struct Container {
     mentions: Mentions,
 }
 
-/// How many copies run at once: from `min` (at least 1) to `max` (at most 100).
+/// How many replicas run at once: from `min` (at least 1) to `max` (at most 100).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replicas {
-    /// The fewest, at least 1.
+    /// The minimum, at least 1.
     pub min: u32,
-    /// The most, at most 100.
+    /// The maximum, at most 100.
     pub max: u32,
 }
 
@@ -113,7 +116,8 @@ impl Container {
     /// Read logs: for `management.extend`.
     pub const LOGS: SetOf<Self, ForManagement> = SetOf::new(Set::Logs);
 
-    /// Code that runs under the identity of a permission profile, with a quarter of a processor and 512 MiB.
+    /// Creates a container whose code runs under the identity of a permission profile, with a quarter of a processor
+    /// and 512 MiB.
     #[must_use]
     pub fn new(code: Code, profile: impl Into<String>) -> Self {
         Self {
@@ -132,50 +136,52 @@ impl Container {
         }
     }
 
-    /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
+    /// Sets the processor, in thousandths: 250, 500, 1,000, 2,000 or 4,000.
     #[must_use]
     pub fn with_cpu_millis(mut self, cpu: u32) -> Self {
         self.cpu_millis = cpu;
         self
     }
 
-    /// Memory in MiB, 512 to 30,720.
+    /// Sets the memory in MiB, 512 to 30,720.
     #[must_use]
     pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = memory;
         self
     }
 
-    /// How many run at once.
+    /// Sets how many replicas run at once.
     #[must_use]
     pub fn with_replicas(mut self, replicas: Replicas) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// The least and the most of a processor, in thousandths, that the vendor may set by an update. Without it, the processor
-    /// stays as it is.
+    /// Sets the minimum and the maximum of a processor, in thousandths, that the vendor may set by an update. By
+    /// default, the vendor may not change it.
     #[must_use]
     pub fn with_cpu_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
         self.cpu_bounds = Some(bounds.into());
         self
     }
 
-    /// The least and the most memory, in MiB, that the vendor may set by an update. Without it, the memory stays as it is.
+    /// Sets the minimum and the maximum memory, in MiB, that the vendor may set by an update. By default, the vendor
+    /// may not change it.
     #[must_use]
     pub fn with_memory_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
         self.memory_bounds = Some(bounds.into());
         self
     }
 
-    /// The fewest and the most replicas that the vendor may set by an update. Without it, their number stays as it is.
+    /// Sets the minimum and the maximum number of replicas that the vendor may set by an update. By default, the vendor
+    /// may not change it.
     #[must_use]
     pub fn with_replica_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
         self.replica_bounds = Some(bounds.into());
         self
     }
 
-    /// The port it listens on, reachable inside its network.
+    /// Sets the port it listens on, reachable inside its network.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = Some(port);
@@ -189,7 +195,7 @@ impl Container {
         self
     }
 
-    /// Runs it in a network of the stack's.
+    /// Runs it in a network of the stack.
     #[must_use]
     pub fn with_network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
@@ -197,31 +203,31 @@ impl Container {
         self
     }
 
-    /// What runs.
+    /// Its code.
     #[must_use]
     pub const fn code(&self) -> &Code {
         &self.code
     }
 
-    /// Thousandths of a processor.
+    /// Its processor, in thousandths.
     #[must_use]
     pub const fn cpu_millis(&self) -> u32 {
         self.cpu_millis
     }
 
-    /// Memory in MiB.
+    /// Its memory, in MiB.
     #[must_use]
     pub const fn memory_mib(&self) -> u32 {
         self.memory_mib
     }
 
-    /// How many run at once.
+    /// The number of replicas that run at once.
     #[must_use]
     pub const fn replicas(&self) -> Replicas {
         self.replicas
     }
 
-    /// The port it listens on; none where it only works.
+    /// The port it listens on; `None` if it accepts no connections.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.port

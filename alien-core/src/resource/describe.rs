@@ -1,4 +1,4 @@
-//! What is asked of the settings of every kind.
+//! The methods that the settings of every kind have.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +15,9 @@ use crate::handle::Mention;
 use crate::name::VARIABLE_PREFIX;
 use crate::problem::{Problem, Rule};
 
-/// What is asked of settings, whichever kind they are of.
+/// The methods that the settings of every kind have.
 pub(crate) trait Describe: fmt::Debug {
-    /// What is wrong with the settings by themselves, whatever else is in the stack.
+    /// Checks the settings by themselves, whatever else is in the stack.
     fn check(&self, problems: &mut Vec<Problem>);
 
     /// Collects the fields that are not at their default, for fingerprints and differences. Bounds are [`scales`](Self::scales):
@@ -25,22 +25,22 @@ pub(crate) trait Describe: fmt::Debug {
     /// here: implementations take `self` apart without `..`.
     fn collect<'a>(&'a self, fields: &mut Collected<'a>);
 
-    /// The fields that the vendor's update reaches, by the names of [`collect`](Self::collect).
+    /// The fields that the vendor's update can change, by the names of [`collect`](Self::collect).
     fn updatable(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The numbers that the vendor's update may change, and within which bounds.
+    /// The numbers that the vendor's update may change, and their bounds.
     fn scales(&self) -> Vec<Scale> {
         Vec::new()
     }
 
-    /// What every kind has that runs code.
+    /// What all kinds have that run code.
     fn compute(&self) -> Option<Compute<'_>> {
         None
     }
 
-    /// The code, to be narrowed to the form that a cloud runs.
+    /// The code, to be reduced to the form that a cloud runs.
     fn code_mut(&mut self) -> Option<&mut Code> {
         None
     }
@@ -55,7 +55,7 @@ pub(crate) trait Describe: fmt::Debug {
         false
     }
 
-    /// What the customer gave in its place: it is used, never changed.
+    /// What the customer gave in its place, which is used and never changed.
     fn existing(&self) -> Option<&Existing> {
         None
     }
@@ -65,7 +65,7 @@ pub(crate) trait Describe: fmt::Debug {
         false
     }
 
-    /// Puts something of the customer's in its place, where it is adoptable.
+    /// Puts something of the customer's in its place, if that is allowed.
     fn adopt(&mut self, _: Existing) {}
 
     /// Whether anyone may call it over HTTPS.
@@ -73,7 +73,7 @@ pub(crate) trait Describe: fmt::Debug {
         false
     }
 
-    /// References that the settings mention, given to the builder beside the id that stands in the settings.
+    /// Takes the references that the settings mention, so that the builder can check them. The settings keep the ids.
     fn take_mentions(&mut self) -> Vec<Mention> {
         Vec::new()
     }
@@ -83,13 +83,13 @@ pub(crate) trait Describe: fmt::Debug {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Compute<'a> {
-    /// What runs.
+    /// The code.
     pub code: &'a Code,
     /// The permission profile it runs under.
     pub profile: &'a str,
-    /// Environment variables of the vendor's.
+    /// The vendor's environment variables.
     pub environment: &'a BTreeMap<String, String>,
-    /// The network it runs in; none means the cloud's default.
+    /// The network it runs in; `None` means the cloud's default.
     pub network: Option<&'a str>,
 }
 
@@ -101,11 +101,11 @@ pub struct Trigger {
     pub queue: String,
 }
 
-/// References that were given to the settings, so that the builder can see whether they are its own.
+/// References that were given to the settings, so that the builder can check that they are its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mentions(pub(crate) Vec<Mention>);
 
-/// Where a setting came from does not make it another setting.
+/// Equal settings are equal, whatever references they came from.
 impl PartialEq for Mentions {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -124,7 +124,7 @@ pub(crate) fn check_range(problems: &mut Vec<Problem>, what: &str, value: u32, b
     }
 }
 
-/// Records the problems of environment variables: names a shell could not set, and names that are ours.
+/// Records the problems of environment variables: names that a shell could not set, and names that the platform uses.
 pub(crate) fn check_environment(problems: &mut Vec<Problem>, environment: &BTreeMap<String, String>) {
     for name in environment.keys() {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

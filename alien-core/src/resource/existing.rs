@@ -1,9 +1,10 @@
-//! What the customer has already.
+//! What the customer already has.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Something that the customer has already, given in the place of a resource that a set-up would make: used, never changed.
+/// Something that the customer already has, given in place of a resource that the set-up would create. It is used, and
+/// never changed.
 ///
 /// ```
 /// use alien_core::Existing;
@@ -15,19 +16,20 @@ use serde::{Deserialize, Serialize};
 pub struct Existing {
     /// The cloud's name for it: the id of a VPC on AWS, the name of a network on GCP and Azure.
     pub id: String,
-    /// The subnets of a network that code is placed in; where none is given, those that the cloud's page names.
+    /// The subnets of the network in which code runs. If none is given, a default that the cloud's documentation page
+    /// names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subnets: Vec<String>,
 }
 
 impl Existing {
-    /// Names something of the customer's: the id of a VPC on AWS, the name of a network on GCP and Azure.
+    /// Creates it from the cloud's name for it: the id of a VPC on AWS, the name of a network on GCP and Azure.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), subnets: Vec::new() }
     }
 
-    /// Names the subnets that code is placed in.
+    /// Sets the subnets in which code runs.
     #[must_use]
     pub fn with_subnets<S: Into<String>>(mut self, subnets: impl IntoIterator<Item = S>) -> Self {
         self.subnets = subnets.into_iter().map(Into::into).collect();

@@ -41,7 +41,8 @@ pub struct Function {
     #[serde(default = "default_memory", skip_serializing_if = "is_default_memory")]
     #[schemars(range(min = 128, max = 8192))]
     pub(crate) memory_mib: u32,
-    /// The least and the most memory that the vendor may set by an update; where absent, what it has.
+    /// The minimum and the maximum memory, in MiB, that the vendor may set by an update. If absent, the vendor may not
+    /// change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bounds: Option<Bounds>,
     /// The longest run in seconds, 1 to 900.
@@ -60,7 +61,7 @@ pub struct Function {
     /// Whether the vendor may send it commands (`function/dispatch`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) commands: bool,
-    /// The network it runs in; the cloud's default where absent.
+    /// The network it runs in. If absent, the cloud's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<String>,
     #[serde(skip)]
@@ -98,7 +99,8 @@ impl Function {
     /// Send commands: for `management.extend`.
     pub const DISPATCH: SetOf<Self, ForManagement> = SetOf::new(Set::Dispatch);
 
-    /// Code that runs under the identity of a permission profile, with 512 MiB and 30 seconds.
+    /// Creates a function whose code runs under the identity of a permission profile, with 512 MiB of memory and a
+    /// timeout of 30 seconds.
     #[must_use]
     pub fn new(code: Code, profile: impl Into<String>) -> Self {
         Self {
@@ -116,21 +118,22 @@ impl Function {
         }
     }
 
-    /// Memory in MiB, 128 to 8,192.
+    /// Sets the memory in MiB, 128 to 8,192.
     #[must_use]
     pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = memory;
         self
     }
 
-    /// The least and the most memory, in MiB, that the vendor may set by an update. Without it, the memory stays as it is.
+    /// Sets the minimum and the maximum memory, in MiB, that the vendor may set by an update. By default, the vendor
+    /// may not change it.
     #[must_use]
     pub fn with_memory_bounds(mut self, bounds: impl Into<Bounds>) -> Self {
         self.memory_bounds = Some(bounds.into());
         self
     }
 
-    /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
+    /// Sets the longest run, 1 to 900 seconds; fractions of a second are rounded up.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout_seconds = whole_seconds(timeout);
@@ -144,7 +147,7 @@ impl Function {
         self
     }
 
-    /// Starts it for messages of a queue. The profile must hold `queue/data-read` on that queue.
+    /// Starts it for the messages of a queue. The profile must hold `queue/data-read` on that queue.
     #[must_use]
     pub fn with_trigger<L: State>(mut self, queue: &Ref<Queue, L>) -> Self {
         self.triggers.push(Trigger { queue: queue.id.clone() });
@@ -166,7 +169,7 @@ impl Function {
         self
     }
 
-    /// Runs it in a network of the stack's.
+    /// Runs it in a network of the stack.
     #[must_use]
     pub fn with_network<L: State>(mut self, network: &Ref<Network, L>) -> Self {
         self.network = Some(network.id.clone());
@@ -180,13 +183,13 @@ impl Function {
         self.commands
     }
 
-    /// What runs.
+    /// Its code.
     #[must_use]
     pub const fn code(&self) -> &Code {
         &self.code
     }
 
-    /// Memory in MiB.
+    /// Its memory, in MiB.
     #[must_use]
     pub const fn memory_mib(&self) -> u32 {
         self.memory_mib
@@ -204,7 +207,7 @@ impl Function {
         !self.triggers.is_empty()
     }
 
-    /// The network it runs in; none where the cloud's default.
+    /// The network it runs in; `None` means the cloud's default.
     #[must_use]
     pub fn network(&self) -> Option<&str> {
         self.network.as_deref()

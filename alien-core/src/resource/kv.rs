@@ -1,4 +1,4 @@
-//! `kv`: records, by key.
+//! `kv`: a key-value store.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::{Problem, Rule};
 
-/// Records, by key.
+/// A key-value store: records, by key.
 ///
 /// ```
 /// use alien_core::Kv;
@@ -17,7 +17,8 @@ use crate::problem::{Problem, Rule};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Kv {
-    /// The attribute that holds the second (Unix time) after which a record may be deleted; none where absent.
+    /// The attribute that holds the time, in Unix seconds, after which a record may be deleted. If absent, records
+    /// never expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ttl_attribute: Option<String>,
 }
@@ -34,13 +35,13 @@ impl Kv {
     /// Change settings that can move or destroy data: for `management.extend`.
     pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
 
-    /// Records that never expire.
+    /// Creates a store whose records never expire.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The attribute that holds the second (Unix time) after which a record may be deleted: 1 to 255 letters,
+    /// Sets the attribute that holds the time, in Unix seconds, after which a record may be deleted: 1 to 255 letters,
     /// digits and underscores, beginning with a letter.
     #[must_use]
     pub fn with_time_to_live(mut self, attribute: impl Into<String>) -> Self {
@@ -48,7 +49,7 @@ impl Kv {
         self
     }
 
-    /// The attribute that says when a record may be deleted; none where records never expire.
+    /// The attribute that says when a record may be deleted; `None` if records never expire.
     #[must_use]
     pub fn time_to_live(&self) -> Option<&str> {
         self.ttl_attribute.as_deref()

@@ -1,4 +1,4 @@
-//! The settings of each kind of resource, one file a kind.
+//! The settings of each kind of resource, one file for each kind.
 
 mod any;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `network`: a private address range.
+//! `network`: a private network.
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
@@ -10,8 +10,8 @@ use crate::form::{Collected, Form};
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::{Problem, Rule};
 
-/// A private address range. The set-up makes it, unless the customer gives a network of its own in its place
-/// ([`Stack::with_existing`](crate::Stack::with_existing)).
+/// A private network: a private address range. The set-up creates it, unless the customer gives an existing network in
+/// its place ([`Stack::with_existing`](crate::Stack::with_existing)).
 ///
 /// ```
 /// use alien_core::Network;
@@ -22,10 +22,10 @@ use crate::problem::{Problem, Rule};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Network {
-    /// The addresses, as `a.b.c.d/n` with n from 16 to 24; `10.0.0.0/16` where absent.
+    /// The addresses, as `a.b.c.d/n` with n from 16 to 24. If absent, `10.0.0.0/16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) range: Option<String>,
-    /// What the customer gave in its place, which stands beside the resources of a stack.
+    /// What the customer gave in its place. In JSON it is beside the resources of a stack, not in them.
     #[serde(skip)]
     #[schemars(skip)]
     existing: Option<Existing>,
@@ -39,19 +39,19 @@ impl Network {
     /// Change settings that can redirect traffic: for `management.extend`.
     pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
 
-    /// A new network of these addresses, as `a.b.c.d/n` with n from 16 to 24.
+    /// Creates a network of these addresses, as `a.b.c.d/n` with n from 16 to 24.
     #[must_use]
     pub fn new(range: impl Into<String>) -> Self {
         Self { range: Some(range.into()), existing: None }
     }
 
-    /// The addresses of a network that the set-up makes, as `a.b.c.d/n`.
+    /// The addresses of a network that the set-up creates, as `a.b.c.d/n`.
     #[must_use]
     pub fn range(&self) -> &str {
         self.range.as_deref().unwrap_or("10.0.0.0/16")
     }
 
-    /// What the customer gave in its place, where it did.
+    /// What the customer gave in its place, if anything.
     #[must_use]
     pub const fn existing(&self) -> Option<&Existing> {
         self.existing.as_ref()

@@ -1,4 +1,4 @@
-//! `queue`: messages, each handled at least once.
+//! `queue`: a message queue.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::Problem;
 
-/// Messages, each handled at least once.
+/// A message queue: each message is handled at least once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct Queue {
     #[serde(default = "default_retention", skip_serializing_if = "is_default_retention")]
     #[schemars(range(min = 600, max = 604800))]
     pub(crate) retention_seconds: u32,
-    /// Deliveries after which a message is moved to a dead-letter queue, 5 to 100; never where absent.
+    /// Deliveries after which a message is moved to a dead-letter queue, 5 to 100. If absent, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 100))]
     pub(crate) dead_letter_after: Option<u32>,
@@ -50,7 +50,7 @@ fn is_default_retention(seconds: &u32) -> bool {
     *seconds == default_retention()
 }
 
-/// Whole seconds, fractions rounded up; more than fit are as many as fit, which the check then refuses.
+/// Whole seconds, fractions rounded up. A duration that does not fit becomes the maximum, which the check then refuses.
 pub(super) fn whole_seconds(duration: Duration) -> u32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)
@@ -78,27 +78,28 @@ impl Queue {
     /// Change settings that can move or destroy messages: for `management.extend`.
     pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
 
-    /// Hidden for 30 seconds, kept for 4 days, no dead-letter queue.
+    /// Creates a queue: a received message is hidden for 30 seconds, messages are kept for 4 days, and there is no
+    /// dead-letter queue.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long a received message stays hidden from others, 10 to 300 seconds; fractions are rounded up.
+    /// Sets how long a received message stays hidden from others, 10 to 300 seconds; fractions are rounded up.
     #[must_use]
     pub fn with_visibility_timeout(mut self, timeout: Duration) -> Self {
         self.visibility_timeout_seconds = whole_seconds(timeout);
         self
     }
 
-    /// How long a message is kept, 10 minutes to 7 days; fractions of a second are rounded up.
+    /// Sets how long a message is kept, 10 minutes to 7 days; fractions of a second are rounded up.
     #[must_use]
     pub fn with_retention(mut self, retention: Duration) -> Self {
         self.retention_seconds = whole_seconds(retention);
         self
     }
 
-    /// Moves a message to a dead-letter queue after so many deliveries, 5 to 100.
+    /// Moves a message to a dead-letter queue after this many deliveries, 5 to 100.
     #[must_use]
     pub fn with_dead_letters_after(mut self, deliveries: u32) -> Self {
         self.dead_letter_after = Some(deliveries);
@@ -123,7 +124,7 @@ impl Queue {
         self.retention_seconds
     }
 
-    /// Deliveries after which a message is moved to the dead-letter queue; none where there is no such queue.
+    /// Deliveries after which a message is moved to the dead-letter queue; `None` if there is no such queue.
     #[must_use]
     pub const fn dead_letters_after(&self) -> Option<u32> {
         self.dead_letter_after

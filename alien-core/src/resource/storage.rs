@@ -1,4 +1,4 @@
-//! `storage`: objects, by name.
+//! `storage`: object storage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::form::Collected;
 use crate::permission::{ForManagement, ForProfiles, Set, SetOf};
 use crate::problem::Problem;
 
-/// Objects, by name. Private, encrypted, reached over TLS only.
+/// Object storage: objects, by name. It is private, encrypted, and reached over TLS only.
 ///
 /// ```
 /// use alien_core::Storage;
@@ -20,7 +20,7 @@ pub struct Storage {
     /// Whether replaced and deleted objects are kept as versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) versioning: bool,
-    /// Days after which objects are deleted, 1 to 3,650; never where absent.
+    /// Days after which objects are deleted, 1 to 3,650. If absent, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3650))]
     pub(crate) expire_after_days: Option<u32>,
@@ -38,7 +38,7 @@ impl Storage {
     /// Change settings that can move or destroy data: for `management.extend`.
     pub const RECONFIGURE: SetOf<Self, ForManagement> = SetOf::new(Set::Reconfigure);
 
-    /// Unversioned, never expiring.
+    /// Creates a storage without versions, whose objects never expire.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -51,7 +51,7 @@ impl Storage {
         self
     }
 
-    /// Deletes objects after so many days, 1 to 3,650.
+    /// Deletes objects after this many days, 1 to 3,650.
     #[must_use]
     pub fn with_expiry_days(mut self, days: u32) -> Self {
         self.expire_after_days = Some(days);
@@ -64,7 +64,7 @@ impl Storage {
         self.versioning
     }
 
-    /// Days after which objects are deleted; none where they never are.
+    /// Days after which objects are deleted; `None` if they never are.
     #[must_use]
     pub const fn expiry_days(&self) -> Option<u32> {
         self.expire_after_days

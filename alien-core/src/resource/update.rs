@@ -1,4 +1,4 @@
-//! What the vendor may change of a live function or container: code, and the settings beside it.
+//! What the vendor may change of a live function or container: its code and some of its settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,22 +10,22 @@ use super::code::Code;
 use super::container::{Container, Replicas};
 use super::function::Function;
 
-/// A kind that the vendor updates. Sealed, as [`ResourceKind`](crate::ResourceKind) is.
+/// A kind that the vendor can update. Sealed, as [`ResourceKind`](crate::ResourceKind) is.
 pub trait Updatable: ResourceSettings {
-    /// What may be changed of it.
+    /// The type of an update.
     type Update: Send;
 
-    /// The settings as the update leaves them, and the bytes that takes.
+    /// Applies an update. Returns the new settings and the bytes that they need.
     fn updated(self, update: Self::Update) -> Updated<Self>;
 }
 
-/// Settings after an update, and the bytes that it takes.
+/// The settings after an update, and the bytes that they need.
 #[derive(Debug)]
 pub struct Updated<K> {
     pub(crate) settings: K,
     /// The bytes of new code.
     pub(crate) zip: Option<Arc<[u8]>>,
-    /// The bytes of the code before.
+    /// The bytes of the previous code.
     pub(crate) previous: Option<Arc<[u8]>>,
 }
 
@@ -58,7 +58,7 @@ fn set(environment: &mut BTreeMap<String, String>, variables: BTreeMap<String, O
     }
 }
 
-/// An update of a live function. What it does not name stays.
+/// An update of a live function. What it does not set stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FunctionUpdate {
     code: Option<NewCode>,
@@ -69,41 +69,41 @@ pub struct FunctionUpdate {
 }
 
 impl FunctionUpdate {
-    /// Nothing yet.
+    /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// New code: a zip with an executable `bootstrap`.
+    /// Sets new code: the bytes of a zip with an executable `bootstrap`.
     #[must_use]
     pub fn with_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.code = Some(NewCode::zip(bytes.into()));
         self
     }
 
-    /// The zip that runs now: it is put back where the new code does not work.
+    /// Sets the bytes of the zip that runs now, to put back if the new code does not work.
     #[must_use]
     pub fn with_previous_zip(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.previous = Some(NewCode::zip(bytes.into()));
         self
     }
 
-    /// New code: images. A zip comes with its bytes, by [`with_zip`](Self::with_zip).
+    /// Sets new code: images. For a zip, use [`with_zip`](Self::with_zip), which takes its bytes.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = Some(NewCode { code, zip: None });
         self
     }
 
-    /// Memory in MiB, 128 to 8,192.
+    /// Sets the memory in MiB, 128 to 8,192.
     #[must_use]
     pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = Some(memory);
         self
     }
 
-    /// The longest run, 1 to 900 seconds; fractions of a second are rounded up.
+    /// Sets the longest run, 1 to 900 seconds; fractions of a second are rounded up.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -117,7 +117,7 @@ impl FunctionUpdate {
         self
     }
 
-    /// Removes an environment variable. One that is not set stays so.
+    /// Removes an environment variable, if it is set.
     #[must_use]
     pub fn without_variable(mut self, name: impl Into<String>) -> Self {
         self.variables.insert(name.into(), None);
@@ -142,7 +142,7 @@ impl Updatable for Function {
     }
 }
 
-/// An update of a live container. What it does not name stays.
+/// An update of a live container. What it does not set stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerUpdate {
     code: Option<NewCode>,
@@ -153,34 +153,34 @@ pub struct ContainerUpdate {
 }
 
 impl ContainerUpdate {
-    /// Nothing yet.
+    /// Creates an update that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// New code: images.
+    /// Sets new code: images.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = Some(NewCode { code, zip: None });
         self
     }
 
-    /// Thousandths of a processor: 250, 500, 1,000, 2,000 or 4,000.
+    /// Sets the processor, in thousandths: 250, 500, 1,000, 2,000 or 4,000.
     #[must_use]
     pub fn with_cpu_millis(mut self, cpu: u32) -> Self {
         self.cpu_millis = Some(cpu);
         self
     }
 
-    /// Memory in MiB, 512 to 30,720.
+    /// Sets the memory in MiB, 512 to 30,720.
     #[must_use]
     pub fn with_memory_mib(mut self, memory: u32) -> Self {
         self.memory_mib = Some(memory);
         self
     }
 
-    /// How many run at once.
+    /// Sets how many replicas run at once.
     #[must_use]
     pub fn with_replicas(mut self, replicas: Replicas) -> Self {
         self.replicas = Some(replicas);
@@ -194,7 +194,7 @@ impl ContainerUpdate {
         self
     }
 
-    /// Removes an environment variable. One that is not set stays so.
+    /// Removes an environment variable, if it is set.
     #[must_use]
     pub fn without_variable(mut self, name: impl Into<String>) -> Self {
         self.variables.insert(name.into(), None);

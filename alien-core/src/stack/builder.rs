@@ -1,4 +1,4 @@
-//! A stack in Rust: references carry kind and lifecycle, so that most mistakes do not compile.
+//! Building a stack in Rust. The types of references have kind and lifecycle, so that most mistakes do not compile.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::resource::ResourceSettings;
 
 /// Builds a [`Stack`]. The order of calls changes nothing.
 ///
-/// A set of another kind does not compile:
+/// A permission set of another kind does not compile:
 ///
 /// ```compile_fail
 /// # use alien_core::{Profile, Queue, Stack, Storage};
@@ -22,7 +22,7 @@ use crate::resource::ResourceSettings;
 /// stack.profile("execution", Profile::new().on(&data, [Queue::DATA_READ]));
 /// ```
 ///
-/// nor does data for the vendor:
+/// Nor does a data permission for the vendor:
 ///
 /// ```compile_fail
 /// # use alien_core::{Stack, Storage};
@@ -38,7 +38,7 @@ pub struct Builder {
 }
 
 impl Stack {
-    /// Begins a stack of this name.
+    /// Creates a builder for a stack of this name.
     pub fn builder(name: impl Into<String>) -> Builder {
         let draft = Draft { name: Some(name.into()), ..Draft::default() };
         Builder { draft, origin: Origin::default(), problems: Vec::new() }
@@ -70,8 +70,8 @@ impl Builder {
         Ref::new(id, self.origin.clone())
     }
 
-    /// Sets `to` up before `from`, and tells the code of `from` the address of `to` in the environment variable
-    /// [`variable`](crate::ResourceId::variable). It grants nothing: profiles do.
+    /// Links `from` to `to`: sets `to` up before `from`, and gives the code of `from` the address of `to` in the
+    /// environment variable [`variable`](crate::ResourceId::variable). A link grants no permission: profiles do.
     pub fn link<K: ResourceKind, L: State, K2: ResourceKind, L2: State>(
         &mut self,
         from: &Ref<K, L>,
@@ -87,7 +87,7 @@ impl Builder {
         self
     }
 
-    /// Defines a profile; calls for the same name add up.
+    /// Defines a permission profile. Calls for the same name add up.
     pub fn profile(&mut self, name: impl Into<String>, profile: Profile) -> &mut Self {
         let name = name.into();
         for mention in &profile.mentions {
@@ -100,7 +100,8 @@ impl Builder {
         self
     }
 
-    /// Adds to what the vendor may do with a resource (`management.extend`). The customer sees it as an extension.
+    /// Gives the vendor more permission sets on a resource than the default (`management.extend`). The review shows
+    /// them to the customer as extensions.
     pub fn extend<K: ResourceKind, L: State>(
         &mut self,
         resource: &Ref<K, L>,
@@ -112,17 +113,17 @@ impl Builder {
         self
     }
 
-    /// Checks every rule.
+    /// Checks every rule, and builds the stack.
     ///
     /// # Errors
     ///
-    /// Every problem at once: ids and names that are not of the pattern or given twice, unknown sets, profiles and
-    /// resources, sets that do not fit, circles, settings outside their bounds, references of another builder.
+    /// Every problem at once: ids and names that do not match the pattern or are used twice, unknown sets, profiles and
+    /// resources, sets that do not fit, cycles, settings outside their bounds, references of another builder.
     pub fn build(self) -> Result<Stack, Problems> {
         self.draft.check(self.problems)
     }
 
-    /// Refuses a reference that another builder made.
+    /// Records a problem if another builder created the reference.
     fn own(&mut self, at: &str, mention: &Mention) {
         if mention.origin != self.origin {
             let what = format!("the reference to `{}` comes from another stack", mention.id);
@@ -132,7 +133,7 @@ impl Builder {
     }
 }
 
-/// What the code of a profile may do, by resource.
+/// A permission profile: what code that runs under it may do, by resource.
 ///
 /// ```
 /// use alien_core::{Profile, Queue, Stack, Storage};
@@ -148,13 +149,13 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Nothing yet. Writing its own logs needs no mention.
+    /// Creates a profile that grants nothing. Code may always write its own logs.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds sets on one resource.
+    /// Grants permission sets on one resource.
     #[must_use]
     pub fn on<K: ResourceKind, L: State>(
         mut self,
@@ -165,7 +166,7 @@ impl Profile {
         self.add(resource.id.clone(), sets)
     }
 
-    /// Adds sets on every resource of their kind.
+    /// Grants permission sets on every resource of their kind.
     #[must_use]
     pub fn on_all<K: ResourceKind>(self, sets: impl IntoIterator<Item = SetOf<K, ForProfiles>>) -> Self {
         self.add("*".to_owned(), sets)

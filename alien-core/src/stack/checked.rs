@@ -12,10 +12,11 @@ use crate::permission::{Permissions, Set, SetName};
 use crate::problem::Problem;
 use crate::resource::{Code, Existing, Resource};
 
-/// A checked stack: its resources, sorted by id, and who may do what with them.
+/// The description of a vendor's product: its resources, each frozen or live, and who may do what with them. It is the
+/// same for every cloud, and every rule has been checked.
 ///
-/// Made by a [`Builder`](crate::Builder) or read from its JSON form; both say the same and are checked by the same rules. Two
-/// stacks that say the same are equal, in whatever order their parts were added.
+/// Built by a [`Builder`](crate::Builder), or read from JSON by [`from_json`](Self::from_json); both are checked by the
+/// same rules. Two stacks with the same content are equal, in whatever order their parts were added.
 ///
 /// ```
 /// use alien_core::{Code, Function, Profile, Stack, Storage};
@@ -35,7 +36,8 @@ use crate::resource::{Code, Existing, Resource};
 #[derive(Clone)]
 pub struct Stack(Arc<Checked>);
 
-/// What a stack says, and what follows from it. It never changes, so clones share it, and what is derived is derived once.
+/// The content of a stack, and what is derived from it. It never changes, so clones share it, and each derivation runs
+/// once.
 struct Checked {
     name: StackName,
     resources: Vec<Resource>,
@@ -47,7 +49,7 @@ struct Checked {
     digest: OnceLock<String>,
 }
 
-/// Two stacks that say the same are equal: all else follows from it.
+/// Two stacks of the same content are equal: everything else is derived from that.
 impl PartialEq for Stack {
     fn eq(&self, other: &Self) -> bool {
         let Checked { name, resources, profiles, extend, .. } = &*self.0;
@@ -73,7 +75,7 @@ impl fmt::Debug for Stack {
     }
 }
 
-/// What a profile asks for, by scope.
+/// The permission sets that a profile asks for, by scope.
 pub type Scopes = BTreeMap<ProfileScope, BTreeSet<SetName>>;
 
 /// What a profile's sets are for: one resource, or every resource of the kind that the set fits.
@@ -106,14 +108,14 @@ impl Stack {
     /// The version of the JSON form that this library writes. It reads version 1 as well.
     pub const VERSION: u32 = 2;
 
-    /// Its name: the vendor's product. A deployment of one product is not updated to another.
+    /// Its name: the vendor's product. A deployment of one product cannot be updated to another.
     #[must_use]
     pub fn name(&self) -> &StackName {
         &self.0.name
     }
 
-    /// What the customer gave in the place of resources that a set-up would make, by the resource's id. Nothing in a stack of
-    /// the vendor's: the customer gives it when setting up.
+    /// What the customer gave in place of resources that the set-up would create, by the resource's id. Empty in the
+    /// vendor's stack: the customer gives it when setting up.
     pub fn existing(&self) -> impl Iterator<Item = (&ResourceId, &Existing)> {
         self.resources().iter().filter_map(|resource| Some((resource.id(), resource.existing()?)))
     }
@@ -160,13 +162,14 @@ impl Stack {
         &self.0.order
     }
 
-    /// What should be known about it, though it can be set up: images that are not pinned, profiles that are not used.
+    /// Warnings about the stack, which do not prevent a set-up: images that are not pinned, profiles that are not used.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.0.warnings
     }
 
-    /// The same with other code, where `choose` gives some: all else stays, so it needs no check.
+    /// The same stack with other code, for the resources for which `choose` returns some. Everything else stays, so it
+    /// needs no check.
     pub(crate) fn with_codes(&self, choose: impl Fn(&Resource) -> Option<Code>) -> Self {
         let chosen =
             self.resources().iter().enumerate().filter_map(|(position, found)| Some((position, choose(found)?)));
@@ -195,16 +198,16 @@ impl Stack {
         Ok(())
     }
 
-    /// What `derive` gives, derived once.
+    /// The result of `derive`, which runs once.
     pub(crate) fn permissions_by(&self, derive: fn(&Self) -> Permissions) -> &Permissions {
         self.0.permissions.get_or_init(|| derive(self))
     }
 
-    /// The digest of all that the vendor says in it: 20 characters, other for any other stack. Zips are named by their
-    /// digests, so their bytes are in it. What the customer gave of its own is not.
+    /// The digest of the vendor's part of the stack: 20 characters, different for every other stack. Zips are named by
+    /// their digests, so it also covers their bytes. It does not cover what the customer gave of its own.
     #[must_use]
     pub fn digest(&self) -> &str {
-        // A stack has a JSON form.
+        // Serializing a stack cannot fail.
         let text = || serde_json::to_string(&VendorsPart(self)).unwrap_or_default();
         self.0.digest.get_or_init(|| crate::naming::digest(&[&text()]))
     }
@@ -223,7 +226,7 @@ impl Serialize for Stack {
     }
 }
 
-/// A stack without what the customer gave of its own.
+/// The vendor's part of a stack: without what the customer gave of its own.
 struct VendorsPart<'a>(&'a Stack);
 
 impl Serialize for VendorsPart<'_> {

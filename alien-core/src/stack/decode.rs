@@ -1,7 +1,7 @@
-//! The JSON form → a draft, and every problem of form on the way.
+//! From JSON to a draft, with every problem of form on the way.
 //!
-//! Serde stops at the first error. Here a resource that does not decode is decoded again field by field, each beside
-//! the least that its kind needs, so that every wrong field is named.
+//! Serde stops at the first error. So a resource that does not decode is decoded again for each field, together with
+//! the minimum that its kind needs, so that every wrong field is named.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ use crate::resource::{Code, Existing, Resource, Settings};
 use crate::unique::Tree;
 
 impl Stack {
-    /// Reads the JSON form and checks it. The form is that of [`schema`](crate::schema).
+    /// Reads a stack from JSON, in the form that [`schema`](crate::schema) describes, and checks it.
     ///
     /// # Errors
     ///
-    /// Every problem: text that is no JSON, unknown and repeated fields, values of the wrong type, and everything
-    /// that [`Builder::build`](crate::Builder::build) checks.
+    /// Every problem: text that is not JSON, unknown and repeated fields, values of the wrong type, and everything that
+    /// [`Builder::build`](crate::Builder::build) checks.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
         match serde_json::from_str::<Tree>(text) {
             Ok(tree) => stack(tree),
@@ -122,7 +122,8 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
 
 type Fields = BTreeMap<String, Value>;
 
-/// Rewrites what version 1 wrote otherwise: an image was one reference, and something of the customer's stood in its resource.
+/// Converts what version 1 wrote differently: an image was one reference, and something of the customer's was in its
+/// resource.
 fn read_version_1(fields: &mut Fields) -> Option<Existing> {
     if let Some(Value::Object(code)) = fields.get_mut("code")
         && let Some(Value::String(image)) = code.get("image")
@@ -160,7 +161,7 @@ impl Findings {
         self.0.push(Problem::error(Rule::Form, what, help.to_owned()).at(path));
     }
 
-    /// The fields of an object, sorted, whichever order JSON objects keep in this program.
+    /// The fields of an object, sorted, whichever order `serde_json` keeps in this program.
     fn object(&mut self, path: &str, value: Value) -> Option<Fields> {
         if let Value::Object(fields) = value {
             return Some(fields.into_iter().collect());

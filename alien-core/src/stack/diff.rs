@@ -40,11 +40,11 @@ pub struct ResourceChange {
 pub enum ChangeKind {
     /// It is new.
     Added,
-    /// It is gone; or it is now of another kind, and then it is also new.
+    /// It was removed; or its kind changed, and then it is also [`Added`](Self::Added).
     Removed,
-    /// It was frozen and is live.
+    /// It was frozen, and is now live.
     Thawed,
-    /// It was live and is frozen.
+    /// It was live, and is now frozen.
     Froze,
     /// Its settings changed.
     Settings {
@@ -104,8 +104,8 @@ impl Delta {
 }
 
 impl Diff {
-    /// Why the new stack may not follow the previous one by itself: frozen resources that changed, resources that
-    /// were removed or thawed, and permissions that grew. Empty where the vendor may release it.
+    /// The changes that need somebody's approval, each as a problem: frozen resources that changed, resources that were
+    /// removed or thawed, and permissions that grew. Empty if there are none.
     #[must_use]
     pub fn refusals(&self) -> Vec<Problem> {
         let mut refusals = self.frozen_changes();
@@ -113,7 +113,8 @@ impl Diff {
         refusals
     }
 
-    /// The same where the vendor means the changes of frozen resources: they are then the customer's admin's to apply.
+    /// The same without the changes of frozen resources, for a vendor who intends them. The customer's admin then
+    /// applies those.
     #[must_use]
     pub fn refusals_except_frozen(&self) -> Vec<Problem> {
         let mut refusals = Vec::new();
@@ -147,7 +148,8 @@ impl Diff {
         self.grants.iter().any(|grant| grant.change == Delta::Gained && grant.layer != Layer::Provisioning)
     }
 
-    /// Why the vendor cannot apply it by an update: everything that is the customer's admin's. Empty where nothing is.
+    /// The changes that only the customer's admin can apply, each as a problem. Empty if the vendor can apply all of
+    /// them by an update.
     #[must_use]
     pub fn admin_only(&self) -> Vec<Problem> {
         let mut problems = self.refusals();
@@ -189,7 +191,7 @@ impl Diff {
 }
 
 impl Stack {
-    /// Refuses a stack of another product: what one product set up is not another's to change.
+    /// Fails if the stack is of another product: a deployment of one product cannot be updated to another.
     pub(crate) fn is_of_product(&self, deployed: &Self) -> Result<(), Problems> {
         if self.name() == deployed.name() {
             return Ok(());
@@ -199,7 +201,8 @@ impl Stack {
         Err(Problems(vec![Problem::error(Rule::Name, what, help).at("name")]))
     }
 
-    /// What changed since `previous`, who may apply each change, and which grants were gained and lost.
+    /// Compares this stack with a previous one: what changed, who may apply each change, and which grants were gained
+    /// and lost.
     #[must_use]
     pub fn diff(&self, previous: &Self) -> Diff {
         diff(previous, self)
@@ -241,8 +244,8 @@ fn diff(previous: &Stack, next: &Stack) -> Diff {
     Diff { changes, grants: grant_changes(previous, next) }
 }
 
-/// The vendor's update reaches code and the settings beside it, sizes within the bounds that the customer approved; identity,
-/// triggers, addresses, bounds and everything of the other kinds are the admin's.
+/// The vendor's update may change code, some settings, and sizes within the bounds that the customer approved. Only the
+/// admin changes identity, triggers, addresses, bounds, and everything of the other kinds.
 fn who_applies(old: &Resource, new: &Resource, fields: &[&str]) -> Who {
     let live = old.lifecycle() == Lifecycle::Live && new.lifecycle() == Lifecycle::Live;
     let reached = new.settings().describe().updatable();
@@ -274,7 +277,7 @@ fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
     changes
 }
 
-/// Layer, holder, subject and set of every grant → its reason.
+/// The reason of every grant, by layer, holder, subject and set.
 fn held(stack: &Stack) -> BTreeMap<(Layer, String, String, String), String> {
     let permissions = stack.permissions();
     let mut all = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A stack as it was written, before any rule was checked. Builder and JSON form both end here.
+//! A stack as it was written, before any rule was checked. Both the builder and the JSON decoder produce one.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::resource::{Existing, Settings};
 pub(super) struct Draft {
     pub(super) name: Option<String>,
     pub(super) resources: Vec<DraftResource>,
-    /// Profile name → scope (`*` or a resource id) → names of sets.
+    /// The names of sets, by profile name and scope (`*` or a resource id).
     pub(super) profiles: BTreeMap<String, BTreeMap<String, Vec<String>>>,
-    /// Resource id → what the customer has in its place.
+    /// What the customer has in place of a resource, by resource id.
     pub(super) existing: BTreeMap<String, Existing>,
-    /// Resource id → names of sets.
+    /// The names of sets, by resource id.
     pub(super) extend: BTreeMap<String, Vec<String>>,
 }
 

@@ -12,7 +12,7 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// Every problem of the stack that this makes.
+    /// Every problem of the resulting stack.
     pub fn with_resource(&self, resource: &Resource) -> Result<Self, Problems> {
         let mut draft = self.draft();
         for old in draft.resources.iter_mut().filter(|old| old.id.as_deref() == Some(resource.id().as_str())) {
@@ -38,7 +38,7 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// Where the stack has no such resource, where it runs no code, and every problem of the code.
+    /// If the stack has no such resource, or if the resource runs no code; every problem of the code.
     pub fn with_code(&self, resource: impl AsRef<str>, code: Code) -> Result<Self, Problems> {
         let id = resource.as_ref();
         let mut draft = self.draft();
@@ -55,8 +55,8 @@ impl Stack {
         draft.check(Vec::new())
     }
 
-    /// The same stack with something of the customer's own in the place of a resource that a set-up would make: a network.
-    /// It is used and never changed.
+    /// The same stack with something of the customer's own in place of a resource that the set-up would create: a
+    /// network. It is used, and never changed.
     ///
     /// ```
     /// use alien_core::{Existing, Network, Stack};
@@ -72,14 +72,14 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// Where the stack has no such resource, where it is no network, and where the stack lets the vendor change it.
+    /// If the stack has no such resource, if the resource is not a network, or if the stack lets the vendor change it.
     pub fn with_existing(&self, resource: impl AsRef<str>, existing: Existing) -> Result<Self, Problems> {
         let mut draft = self.draft();
         draft.existing.insert(resource.as_ref().to_owned(), existing);
         draft.check(Vec::new())
     }
 
-    /// The same stack with what the customer gave for another one, where it says nothing else.
+    /// The same stack with what the customer gave for another one, except where it has something itself.
     pub(crate) fn with_existing_of(&self, other: &Self) -> Result<Self, Problems> {
         let has = |id: &ResourceId| self.resource(id.as_str()).is_some_and(|own| own.is_adopted());
         let theirs =
@@ -93,7 +93,7 @@ impl Stack {
         draft.check(Vec::new())
     }
 
-    /// The draft that becomes this stack.
+    /// Converts the stack back to a draft.
     fn draft(&self) -> Draft {
         let scope = |scope: &ProfileScope| match scope {
             ProfileScope::All => "*".to_owned(),

@@ -1,11 +1,11 @@
-//! Which resource needs which: an order of set-up, or the circles that make one impossible.
+//! Which resource needs which: an order of set-up, or the cycles that make one impossible.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 /// `needs[n]` are the positions that position `n` needs. Positions beyond the end are not allowed.
 ///
-/// Gives the order, each position after all it needs and otherwise ascending; or every circle, each beginning at its
+/// Returns the order, each position after all it needs and otherwise ascending; or every cycle, each starting at its
 /// lowest position and going from what needs to what is needed.
 pub(super) fn order(needs: &[BTreeSet<usize>]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
     let mut needed_by = vec![Vec::new(); needs.len()];
@@ -38,7 +38,7 @@ pub(super) fn order(needs: &[BTreeSet<usize>]) -> Result<Vec<usize>, Vec<Vec<usi
                 }
             }
         }
-        // Whatever is left needs something that is left, so walking along the needs must come back to itself.
+        // Everything left needs something that is left, so following the needs must come back to the start.
         let Some(&start) = left.first() else { break };
         let circle = walk(needs, &left, start);
         ready.extend(circle.iter().map(|position| Reverse(*position)));

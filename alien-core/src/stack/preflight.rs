@@ -29,14 +29,14 @@ impl Draft {
         let order = check.order(&resources);
         let Check { problems, .. } = check;
         let warnings = Problems::none(problems)?;
-        // Without an error there is a name.
+        // Without an error, there is a name.
         let Some(name) = name else { return Err(Problems(warnings)) };
         Ok(Stack::of(Sound { name, resources, profiles, extend, order, warnings }))
     }
 }
 
 struct Check {
-    /// The kind of every id that is declared; none where the resource could not be read.
+    /// The kind of every id that is declared; `None` if the resource could not be read.
     kinds: BTreeMap<String, Option<Kind>>,
     problems: Vec<Problem>,
 }
@@ -63,7 +63,7 @@ impl Check {
             let settings = found.map(|found| found.settings.as_mut().map(Settings::describe_mut));
             match settings {
                 Some(Some(settings)) if settings.is_adoptable() => settings.adopt(existing),
-                // A problem says already that it cannot be read.
+                // A problem already says that it cannot be read.
                 Some(None) => {}
                 Some(Some(_)) => {
                     let what = format!("`{}` cannot stand in its place: the set-up makes it", existing.id);
@@ -89,8 +89,8 @@ impl Check {
         }
     }
 
-    /// Looks an id up; a problem is recorded where there is no such resource. The kind is none where the resource
-    /// could not be read.
+    /// Looks an id up, and records a problem if there is no such resource. The kind is `None` if the resource could not
+    /// be read.
     fn look_up(&mut self, at: &str, id: &str, role: &str) -> Option<Option<Kind>> {
         let found = self.kinds.get(id).copied();
         if found.is_none() {
@@ -196,7 +196,7 @@ impl Check {
                 }
                 if !set.set.is_for_management() {
                     let what = format!("`{set}` would give the vendor data or credentials");
-                    let help = "remove it: the vendor never holds such a right; code that needs it asks by a profile";
+                    let help = "remove it: the vendor never holds such a permission; code that needs it asks for it in a profile";
                     self.error(&at, Rule::SetFit, what, help);
                     continue;
                 }
@@ -228,7 +228,7 @@ impl Check {
         extend
     }
 
-    /// Checks a resource and gives it back where it can stand in a stack.
+    /// Checks a resource, and returns it if it can be in a stack.
     fn resource(&mut self, draft: DraftResource, profiles: &BTreeMap<ProfileName, Scopes>) -> Option<Resource> {
         let at = draft.id.clone().unwrap_or_default();
         let mut links = BTreeSet::new();
@@ -273,7 +273,8 @@ impl Check {
         }
     }
 
-    /// Links and triggers grant nothing, profiles do: a function that is started by a queue must be allowed to read it.
+    /// Links and triggers grant no permission, profiles do. So the profile of a function that a queue starts must allow
+    /// to read that queue.
     fn triggers_are_granted(&mut self, at: &str, settings: &Settings, profile: &str, scopes: &Scopes) {
         let read = SetName { kind: Kind::Queue, set: Set::DataRead };
         for queue in settings.triggers() {

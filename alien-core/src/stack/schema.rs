@@ -12,7 +12,7 @@ use crate::resource::{Existing, Settings};
 
 /// The JSON Schema (draft 2020-12) of the form that [`Stack::from_json`](crate::Stack::from_json) reads.
 ///
-/// It says what a schema can say; [`Stack::from_json`](crate::Stack::from_json) checks the rest.
+/// It covers what a schema can express; [`Stack::from_json`](crate::Stack::from_json) checks the rest.
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -28,7 +28,7 @@ pub fn schema() -> Value {
         properties.insert("id".to_owned(), json!(id));
         properties.insert("type".to_owned(), json!({ "const": kind.name() }));
         properties.insert("lifecycle".to_owned(), json!(lifecycle));
-        let links = "Resources set up before it, whose addresses its code is told.";
+        let links = "Resources that are set up before it, and whose addresses its code gets.";
         properties.insert("links".to_owned(), json!({ "type": "array", "items": id, "description": links }));
         schema.insert("properties".to_owned(), properties.into());
         let own = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -53,7 +53,7 @@ pub fn schema() -> Value {
             "name": name,
             "resources": { "type": "array", "items": { "oneOf": kinds } },
             "existing": {
-                "description": "What the customer has in the place of resources. A vendor's stack has none of it.",
+                "description": "What the customer has in place of resources. A vendor's stack has none.",
                 "type": "object",
                 "propertyNames": id,
                 "additionalProperties": existing,

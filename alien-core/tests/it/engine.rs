@@ -244,7 +244,7 @@ async fn something_foreign_of_the_same_name_is_an_error_and_is_not_touched() {
         let case = Case::new(&world, "name", stack.clone());
         let error = case.up(&release, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
-        assert!(error.to_string().contains(&format!("`{id}`: something of this name is there")), "{error}");
+        assert!(error.to_string().contains(&format!("`{id}`: something of this name already exists")), "{error}");
         assert_eq!(world.account.names(), std::slice::from_ref(name));
         let mut own = deployment.clone();
         own.id = case.invitation.id;
@@ -645,7 +645,7 @@ async fn what_is_still_there_after_a_take_down_is_told() {
     let error = admin.destroy(&deployment).data(Data::Delete).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     let told =
-        "still there after it was removed: jobs, the identity that trusts the vendor; take the deployment down again";
+        "still exists after it was deleted: jobs, the identity that trusts the vendor; take the deployment down again";
     assert_eq!(error.message(), told);
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!(world.account.names(), [""; 0]);

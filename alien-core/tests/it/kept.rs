@@ -181,26 +181,26 @@ async fn a_plan_that_was_kept_is_gone_on_with() {
 async fn a_plan_that_was_kept_is_refused_where_something_changed() {
     type Change = fn(&InProcess, &mut Value);
     let changes: [(&str, Change); 8] = [
-        ("it says leave for `data`, and now that would be create: it is not there", |world, _| {
+        ("it says leave for `data`, but now that would be create: it is not there", |world, _| {
             world.account.remove("storage/kept-data-4");
         }),
-        ("it says leave for `worker`, and now that would be update: it is not as it was set up", |world, _| {
+        ("it says leave for `worker`, but now that would be update: it is not as it was set up", |world, _| {
             let mut there = serde_json::to_value(world.account.save()).unwrap();
             there["things"]["container/kept-worker-4"]["settings"] = "{}".into();
             world.account.load(serde_json::from_value(there).unwrap());
         }),
-        ("something of this name is there, and it is not marked as any deployment's", |world, _| {
+        ("something of this name already exists, and it is not marked as any deployment's", |world, _| {
             world.account.add_foreign("queue/kept-more-4");
         }),
         ("this version of the library renders other permission documents", |_, plan| {
             plan["documents"]["layers"]["management"]["principals"][0]["rights"].as_array_mut().unwrap().pop();
         }),
-        ("it says nothing for `more`, and now that would be create", |_, plan| {
+        ("it says nothing for `more`, but now that would be create", |_, plan| {
             plan["steps"].as_array_mut().unwrap().retain(|step| step["subject"] != "more");
         }),
-        ("it does not approve that the frozen `ledger` is changed", |_, plan| plan["approved"] = json!(["mailer"])),
+        ("it does not allow a change of the frozen `ledger`", |_, plan| plan["approved"] = json!(["mailer"])),
         ("it is frozen, and its settings changed", |_, plan| plan["approved"] = json!([])),
-        ("goes to another place", |_, plan| plan["target"]["vendor"] = "another".into()),
+        ("has another target", |_, plan| plan["target"]["vendor"] = "another".into()),
     ];
     for (told, change) in changes {
         let world = InProcess::new();

@@ -68,7 +68,7 @@ async fn code_that_does_not_work_is_taken_back_and_the_record_stays() {
     let api = manager.find::<Function, Live>("api").unwrap();
     let error = manager.update(&api, FunctionUpdate::new().with_zip(*b"broken")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
-    assert!(error.to_string().contains("its code does not start; the code it had runs again"), "{error}");
+    assert!(error.to_string().contains("its code does not start; the previous code was put back"), "{error}");
     let now = manager.deployment();
     assert_eq!(now.stack, deployment.stack);
     assert!(error.is_put_back() && now.uncertain.is_empty(), "what runs is known");
@@ -178,7 +178,7 @@ async fn an_identity_that_trusts_without_proof_is_not_registered() {
     let vendor = memory::vendor(&world.config(world.calling()).with_vendor("vendor", "wrong"));
     let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(error.to_string().contains("lets the vendor in with a wrong proof"), "{error}");
+    assert!(error.to_string().contains("accepts the vendor with a wrong proof"), "{error}");
     let honest = world.vendor(world.calling());
     assert_eq!(honest.register(&case.invitation, &deployment).await.unwrap_err().kind(), ErrorKind::Revoked);
 }
