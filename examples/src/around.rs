@@ -1,69 +1,73 @@
-//! What the vendor tries without this library, with nothing but its own credentials.
+//! What the vendor tries without this library, with only its own credentials.
 
 use std::error::Error;
 
 use alien_core::Deployment;
 use async_trait::async_trait;
 
-/// Something that must be refused.
+/// Something that the cloud must refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// Update the frozen function.
     UpdateFrozen,
     /// Run the live function under the identity of the frozen one.
     RunAsAnother,
-    /// Read a file of the customer's.
+    /// Read one of the customer's files.
     ReadFile,
-    /// Make another function.
+    /// Create another function.
     Create,
     /// Delete the live function.
     DeleteLive,
     /// Give the vendor's own identity more rights.
     WidenRights,
-    /// Get in, after the customer has taken the access back.
+    /// Assume a session after the customer revoked the access.
     Enter,
 }
 
-/// What came of something that was tried.
+/// The result of an attempt.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was done.
+    /// The cloud allowed it.
     Allowed,
-    /// By whom, in its own words.
+    /// The cloud refused it, in its own words.
     Refused {
-        /// Such as `AuthorizationFailed`.
+        /// The error code, such as `AuthorizationFailed`.
         code: String,
-        /// What was missing, such as `Microsoft.App/containerApps/write`; empty where that is not told.
+        /// The missing permission, such as `Microsoft.App/containerApps/write`. Empty if the cloud does not tell.
         permission: String,
-        /// For people.
+        /// The message for people.
         message: String,
     },
-    /// It cannot be tried there, for this reason.
+    /// It cannot be tried on this cloud, for this reason.
     Untried(&'static str),
 }
 
-/// A way round the library.
+/// A way around the library.
 #[async_trait]
 pub trait Around: Send + Sync {
-    /// What the emulated cloud needs, once everything is set up; told in a sentence.
+    /// Does what the emulated cloud needs after set-up, and returns a sentence about it.
     async fn prepare(&self, _: &Deployment) -> Result<Option<&'static str>, Box<dyn Error>> {
         Ok(None)
     }
 
-    /// Tries something with the vendor's own credentials. What is not clearly allowed or refused is an error.
+    /// Tries something with the vendor's own credentials.
+    ///
+    /// # Errors
+    ///
+    /// If the cloud neither clearly allowed nor clearly refused it.
     async fn attempt(&self, deployment: &Deployment, attempt: Attempt) -> Result<Outcome, Box<dyn Error>>;
 
-    /// How many requests have reached the cloud so far; none where it does not tell.
+    /// How many requests the cloud has received so far, or `None` if it does not tell.
     fn requests(&self) -> Option<usize>;
 
-    /// What the cloud decided, in a sentence; none where it does not tell.
+    /// A sentence about what the cloud decided, or `None` if it does not tell.
     fn decided(&self) -> Option<String>;
 }
 
-/// That sentence.
+/// The sentence for [`Around::decided`].
 #[must_use]
 pub fn sentence(decisions: usize, vendors: usize, refused: usize) -> String {
     format!(
-        "The emulator decided {decisions} permissions, {vendors} of them for the vendor's token, and refused {refused}."
+        "The emulator decided on {decisions} permissions, {vendors} of them for the vendor's token, and refused {refused}."
     )
 }

@@ -1,4 +1,4 @@
-//! The whole life of a stack, told as it goes: what `quickstart` and `clouds` share.
+//! The whole life of a stack, printed as it goes. `quickstart` and `clouds` share this code.
 
 pub mod around;
 pub mod life;
@@ -13,7 +13,7 @@ use alien_core::{Admin, Impersonate, Invitation};
 use around::Around;
 use shop::Product;
 
-/// Both sides of a deployment. In life they are two programs, of two companies.
+/// Both sides of a deployment. In reality they are two programs of two companies.
 pub struct Sides {
     /// The customer's admin's.
     pub admin: Admin,
@@ -21,9 +21,9 @@ pub struct Sides {
     pub vendor: Arc<dyn Impersonate>,
     /// What the vendor gave the admin.
     pub invitation: Invitation,
-    /// What is set up, and then updated.
+    /// The product to set up, and then to update.
     pub product: Product,
-    /// The way round both. An emulated cloud ends with this.
+    /// A way around the library. Dropping it stops an emulated cloud.
     pub around: Box<dyn Around>,
 }
 

@@ -1,4 +1,4 @@
-//! One cloud, from the plan to the end, told as it goes.
+//! The life of a stack on one cloud, from the plan to the take-down, printed as it goes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::Sides;
 use crate::around::{Attempt, Outcome};
 use crate::shop::{FROZEN, LIVE};
 
-/// Lives it.
+/// Runs it.
 ///
 /// # Errors
 ///
-/// Where something fails, or is not refused that must be.
+/// If something fails, or if something is allowed that must be refused.
 pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     let Sides { admin, vendor, invitation, product, around } = sides;
     let told = |event: &Event| println!("  {event}");
@@ -35,7 +35,10 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
 
     println!("\n== The vendor registers the record that came back\n");
     vendor.register(&invitation, &deployment).await?;
-    println!("`{}` lets the vendor in, as the invitation asked, and everything can be watched.", deployment.identity);
+    println!(
+        "`{}` lets in the vendor, as the invitation says, and the vendor can watch everything.",
+        deployment.identity
+    );
 
     println!("\n== … and watches everything, frozen or live\n");
     let manager = Manager::new(Arc::clone(&vendor), deployment.clone());
@@ -60,10 +63,10 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     println!("It answers a command: {}", String::from_utf8_lossy(&answer));
     println!("Its log: {:?}", log(&manager, &api, begin).await?);
 
-    println!("\n== … and is refused what is frozen\n");
+    println!("\n== … and may not update what is frozen\n");
     let billing = manager.find::<Function, Frozen>(FROZEN)?;
-    // `manager.update(&billing, …)` does not compile. Whoever goes round the types meets the session's grants, and whoever
-    // goes round the library meets the cloud.
+    // `manager.update(&billing, …)` does not compile. Whoever bypasses the types is stopped by the session's grants,
+    // and whoever bypasses the library is stopped by the cloud.
     let change = again_as_it_is(&deployment, billing.id().as_str())?;
     let session = vendor.session(&deployment, &Purpose::Watch).await?;
     match session.update(billing.id(), &change).await {
@@ -72,10 +75,10 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     }
     for attempt in [Attempt::UpdateFrozen, Attempt::RunAsAnother] {
         match around.attempt(&deployment, attempt).await? {
-            Outcome::Allowed => return Err("what goes round the library was allowed".into()),
-            Outcome::Refused { code, message, .. } => println!("Whoever goes round the library: {code}: {message}"),
+            Outcome::Allowed => return Err("the cloud allowed what it must refuse".into()),
+            Outcome::Refused { code, message, .. } => println!("Without the library: {code}: {message}"),
             Outcome::Untried(why) => {
-                println!("Round the library: {why}.");
+                println!("Without the library: {why}.");
                 break;
             }
         }
@@ -97,13 +100,13 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A change of a resource to what it is already.
+/// A change that leaves a resource as it is.
 pub fn again_as_it_is(deployment: &Deployment, id: &str) -> Result<Change, Box<dyn Error>> {
     let resource = deployment.stack.resource(id).ok_or("no such resource")?.clone();
     Ok(Change { resource, zip: None, previous_zip: None, again: false })
 }
 
-/// The lines that say hello. A cloud takes a while to show what was just written.
+/// Reads the lines that contain `hello`. A cloud takes a while to show what was just written.
 pub async fn log(
     manager: &Manager,
     api: &Handle<Function, Live>,
@@ -118,5 +121,5 @@ pub async fn log(
         }
         SystemClock.sleep(std::time::Duration::from_secs(1)).await;
     }
-    Err("the log never said hello".into())
+    Err("the log never contained `hello`".into())
 }

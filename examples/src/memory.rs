@@ -1,4 +1,4 @@
-//! Both sides on a cloud in this process.
+//! Both sides on a cloud in memory.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::Sides;
 use crate::around::{Around, Attempt, Outcome};
 use crate::shop::{Product, Shipped};
 
-/// Both sides, in an account of their own.
+/// Both sides, in a fresh account.
 ///
 /// # Errors
 ///
-/// None, as long as the product is right.
+/// None, as long as the product is valid.
 pub fn sides() -> Result<Sides, Box<dyn Error>> {
     let product = Product::new(|release| Ok(Shipped::Zip(release.as_bytes().into())))?;
     let account = Account::default();
@@ -33,7 +33,7 @@ pub fn sides() -> Result<Sides, Box<dyn Error>> {
     })
 }
 
-/// There is one thing to try: to get in anew.
+/// Only one thing can be tried without the library: to assume a new session.
 struct Beside {
     account: Account,
     config: memory::Config,
@@ -44,7 +44,7 @@ impl Around for Beside {
     async fn attempt(&self, deployment: &Deployment, attempt: Attempt) -> Result<Outcome, Box<dyn Error>> {
         if attempt != Attempt::Enter {
             return Ok(Outcome::Untried(
-                "it has no interface beside the library's, so nobody can go round the library there",
+                "the memory cloud has no interface besides the library's, so nobody can bypass the library there",
             ));
         }
         match memory::vendor(&self.config).session(deployment, &Purpose::Watch).await {

@@ -1,4 +1,4 @@
-//! The vendor's product: an API that is the vendor's to update, and what is the customer's.
+//! The vendor's product: an API that the vendor may update, and the customer's resources.
 
 use std::error::Error;
 use std::fmt;
@@ -12,9 +12,9 @@ use alien_core::{
 
 /// The function that the vendor may update.
 pub const LIVE: &str = "api";
-/// The one that the vendor may watch.
+/// The function that the vendor may only watch.
 pub const FROZEN: &str = "billing";
-/// Where the customer's files are.
+/// The storage with the customer's files.
 pub const FILES: &str = "receipts";
 
 /// Code, in the form that a cloud takes.
@@ -26,12 +26,12 @@ pub enum Shipped {
     Image(String),
 }
 
-/// The code of a release, by its name.
+/// Builds the code of a release, by its name.
 pub type Ship = fn(release: &str) -> Result<Shipped, Box<dyn Error>>;
 
-/// The product, and how it is shipped.
+/// The product, and how its code is built.
 pub struct Product {
-    /// Its first release.
+    /// The first release.
     pub first: Release,
     ship: Ship,
 }
@@ -43,11 +43,11 @@ impl fmt::Debug for Product {
 }
 
 impl Product {
-    /// The product, with code in the form that a cloud takes.
+    /// Creates the product, with code in the form that a cloud takes.
     ///
     /// # Errors
     ///
-    /// Where the code cannot be made.
+    /// If the code cannot be built.
     pub fn new(ship: Ship) -> Result<Self, Box<dyn Error>> {
         let mut zips = Artifacts::default();
         let mut code = |release: &str| {
@@ -60,7 +60,7 @@ impl Product {
         Ok(Self { first: Release::new(stack, zips)?, ship })
     }
 
-    /// What a customer is given.
+    /// The invitation for a customer.
     ///
     /// # Errors
     ///
@@ -69,11 +69,11 @@ impl Product {
         Invitation::new(id, target, self.first.stack().clone())
     }
 
-    /// The next release of the function that the vendor may update.
+    /// Builds the next release of the function that the vendor may update.
     ///
     /// # Errors
     ///
-    /// Where the code cannot be made.
+    /// If the code cannot be built.
     pub fn second(&self) -> Result<FunctionUpdate, Box<dyn Error>> {
         let update = match (self.ship)("second")? {
             Shipped::Zip(bytes) => FunctionUpdate::new().with_zip(bytes),

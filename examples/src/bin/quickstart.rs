@@ -1,5 +1,5 @@
-//! The whole life of a stack in this process, without an account: described, planned, set up, registered, watched, updated,
-//! commanded, revoked, taken down.
+//! The whole life of a stack in this process, without an account: describe, plan, set up, register, watch, update,
+//! command, revoke, take down.
 
 use std::error::Error;
 

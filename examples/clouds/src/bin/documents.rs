@@ -1,11 +1,11 @@
-//! Describes a product once, and shows for three clouds what its vendor could do: the reviewer's table, the sizes of
-//! the documents, and the audit. No account, no network.
+//! Describes a product once, and shows what its vendor could do on three clouds: the reviewer's table, the document
+//! sizes and the audit. It needs no account and no network.
 
 use std::error::Error;
 
 use alien_core::{Adapter, Code, Container, Function, Kv, Network, Profile, Queue, Reviewed, Stack, Storage};
 
-/// A target, by its fields.
+/// The fields of a target.
 type Texts = &'static [(&'static str, &'static str)];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -89,7 +89,7 @@ fn show(reviewed: &Reviewed) {
     for size in sizes {
         println!("{:>6} of {:>6} {}  {}", size.size, size.limit, size.unit, size.document);
     }
-    println!("\nAudit: {} permissions judged, {} breaches.", report.checked, report.breaches.len());
+    println!("\nAudit: {} permissions checked, {} breaches.", report.checked, report.breaches.len());
     for disclosure in &report.disclosures {
         let resource = disclosure.resource.as_deref().unwrap_or("(shared)");
         println!("  {resource}: {} {} ({:?})", disclosure.permission, disclosure.what, disclosure.kind);

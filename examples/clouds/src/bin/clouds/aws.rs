@@ -1,5 +1,5 @@
-//! Both sides on AWS's interface, against a peer on this machine that enforces IAM and knows account ids as keys of their
-//! roots, as ministack does.
+//! Both sides on the AWS API, against a peer on this machine, such as ministack. The peer must enforce IAM, and accept
+//! an account id as the access key of the account's root user.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ const VENDOR: &str = "111111111111";
 
 pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
     let config = |key: &str, secret: &str| configured(url, Credentials::new(key, secret, None, None, "quickstart"));
-    // The vendor is a user who may assume roles and nothing else.
+    // The vendor is a user who may only assume roles.
     let iam = aws_sdk_iam::Client::new(&config(VENDOR, "test"));
     let name = format!("vendor-{}", Uuid::now_v7().simple());
     iam.create_user().user_name(&name).send().await?;
@@ -65,7 +65,7 @@ fn configured(url: &str, credentials: Credentials) -> SdkConfig {
         .build()
 }
 
-/// AWS's own clients, with the vendor's credentials.
+/// The AWS SDK's own clients, with the vendor's credentials.
 struct Beside {
     url: String,
     admin: SdkConfig,
@@ -73,7 +73,7 @@ struct Beside {
     external_id: String,
 }
 
-/// What came of a call.
+/// Tells what became of a call.
 fn outcome<T, E: ProvideErrorMetadata + Error + 'static, R: std::fmt::Debug + 'static>(
     called: Result<T, SdkError<E, R>>,
 ) -> Result<Outcome, Box<dyn Error>> {
@@ -126,9 +126,11 @@ impl Around for Beside {
             Attempt::UpdateFrozen => {
                 outcome(lambda.update_function_code().function_name(frozen).zip_file(zip).send().await)
             }
-            // AWS asks for `iam:PassRole` on the other role
+            // AWS needs `iam:PassRole` on the other role
             // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html>).
-            Attempt::RunAsAnother => Ok(Outcome::Untried("its peer does not ask who may pass a role (`iam:PassRole`)")),
+            Attempt::RunAsAnother => {
+                Ok(Outcome::Untried("its peer does not check who may pass a role (`iam:PassRole`)"))
+            }
             Attempt::ReadFile => {
                 let bucket = resource(FILES)?.rsplit(':').next().unwrap_or_default();
                 let receipt = aws_sdk_s3::primitives::ByteStream::from_static(b"14.20 EUR");

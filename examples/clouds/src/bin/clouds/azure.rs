@@ -1,4 +1,4 @@
-//! Both sides on an emulated Azure in this process, which decides every request by its roles and assignments.
+//! Both sides on an emulated Azure in this process, which decides every request by roles and role assignments.
 
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +22,7 @@ const GROUP: &str = "customer-rg";
 const LOCATION: &str = "westeurope";
 const ARM: &str = "https://management.azure.com/";
 
-/// What the functions run.
+/// The image that the functions run.
 const IMAGE: &str = "registry.example.com/echo";
 
 pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
@@ -31,7 +31,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     let group = sim.resource_group(SUBSCRIPTION, GROUP, LOCATION);
     let admin = sim.user("admin@example.com");
     sim.assign(&group, "Owner", &admin);
-    // The vendor's own: its keys are published where Entra can fetch them.
+    // The vendor's own issuer: it publishes its keys where Entra can fetch them.
     let issuer = sim.issuer("vendor");
 
     let id = DeploymentId::new();
@@ -70,7 +70,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     })
 }
 
-/// The emulated cloud, and a plain client of it.
+/// The emulated cloud, and a plain HTTP client for it.
 struct Emulator {
     sim: Sim,
     plain: Plain,
@@ -78,18 +78,18 @@ struct Emulator {
     group: String,
     issuer: Issuer,
     target: Target,
-    /// The object id of the management identity, once the vendor has been there.
+    /// The object id of the management identity, as of the last attempt that found it.
     vendor: Mutex<Option<String>>,
 }
 
-/// An id of Resource Manager's as the path of a request.
+/// The request path of an Azure Resource Manager id.
 fn path(id: &str) -> String {
     let version = if id.contains("Microsoft.Authorization") { "2022-04-01" } else { "2025-07-01" };
     format!("{id}?api-version={version}")
 }
 
 impl Emulator {
-    /// What Entra answers who asks for a token of the management identity, with the vendor's own.
+    /// Asks Entra for a token of the management identity, with the vendor's own token.
     /// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential>
     async fn enter(&self, deployment: &Deployment, audience: &str) -> Result<Answer, Box<dyn Error>> {
         let assertion = self.issuer.token(self.target.subject.as_str(), AUDIENCE);

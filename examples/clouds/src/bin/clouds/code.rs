@@ -1,4 +1,4 @@
-//! What the functions run: a script that answers every command with itself, and writes it to its log.
+//! The code of the functions: a script that answers every command with the command itself, and logs it.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use alien_core::Code;
 use examples::shop::Shipped;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// It speaks the runtime API of Lambda, by the shell and curl that `provided.al2023` has
+/// Implements the Lambda runtime API with the shell and curl of `provided.al2023`
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-walkthrough.html>).
 const BOOTSTRAP: &str = r#"#!/bin/sh
 api="http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation"
@@ -20,7 +20,7 @@ while true; do
 done
 "#;
 
-/// A zip with the script. `release` makes it another zip that does the same.
+/// A zip with the script. Each `release` gives a different zip that does the same.
 pub(crate) fn zip(release: &str) -> Result<Arc<[u8]>, zip::result::ZipError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
@@ -28,7 +28,7 @@ pub(crate) fn zip(release: &str) -> Result<Arc<[u8]>, zip::result::ZipError> {
     Ok(zip.finish()?.into_inner().into())
 }
 
-/// An image, by its digest. The emulators answer every command with itself, whichever image it is.
+/// An image, by its digest. The emulators answer every command with the command itself, whichever image it is.
 pub(crate) fn image(repository: &str, release: &str) -> Shipped {
     // Any digest does, as long as each release has its own.
     let named = Code::zip(release.as_bytes());

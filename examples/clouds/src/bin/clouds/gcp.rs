@@ -1,4 +1,4 @@
-//! Both sides by Google's own clients, on an emulated project in this process that enforces IAM.
+//! Both sides with Google's own clients, on an emulated project in this process that enforces IAM.
 
 use std::error::Error;
 
@@ -20,7 +20,7 @@ const NUMBER: &str = "123456789012";
 const LOCATION: &str = "europe-west3";
 const ADMIN: &str = "user:admin@example.com";
 
-/// What the functions run.
+/// The image that the functions run.
 const IMAGE: &str = "europe-west3-docker.pkg.dev/customer-project/app/echo";
 
 pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
@@ -54,7 +54,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
     })
 }
 
-/// The emulated cloud, and a plain client of it.
+/// The emulated cloud, and a plain HTTP client for it.
 struct Emulator {
     sim: Sim,
     plain: Plain,
@@ -62,7 +62,7 @@ struct Emulator {
 }
 
 impl Emulator {
-    /// What Google answers who asks for a token of the management account, with the vendor's own.
+    /// Asks Google for a token of the management service account, with the vendor's own token.
     async fn enter(&self, account: &str) -> Result<Answer, Box<dyn Error>> {
         let path = format!("/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
         let scope = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"] });

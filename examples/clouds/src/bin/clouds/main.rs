@@ -1,7 +1,8 @@
-//! The life of the quickstart's stack on a cloud, by the clients of that cloud: `cargo run --bin clouds -- --cloud gcp` or
-//! `-- --cloud azure`, on an emulated one in this process that enforces its permissions; on AWS's interface, against a peer
-//! such as ministack: `-- --cloud aws --endpoint-url http://127.0.0.1:4566`. With `-- --cloud all`, what is allowed and what is
-//! refused on each of them, side by side.
+//! The quickstart on a cloud, with that cloud's own clients.
+//!
+//! Run `cargo run --bin clouds -- --cloud gcp` or `-- --cloud azure` for an emulated cloud in this process that
+//! enforces its permissions. Run `-- --cloud aws --endpoint-url http://127.0.0.1:4566` for the AWS API of a peer such
+//! as ministack. Run `-- --cloud all` for a table of what each cloud allows and refuses.
 
 mod aws;
 mod azure;
@@ -15,7 +16,7 @@ use std::error::Error;
 use examples::Sides;
 use examples::life::live;
 
-/// A cloud that a stack lives on.
+/// A cloud to run the quickstart on.
 #[derive(Debug, Clone, Copy)]
 enum Cloud<'a> {
     Memory,

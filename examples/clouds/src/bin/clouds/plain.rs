@@ -1,4 +1,4 @@
-//! A client of plain JSON over HTTP, which knows nothing of this library nor of any cloud.
+//! A client for plain JSON over HTTP, which knows neither this library nor any cloud.
 
 use std::error::Error;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use examples::around::Outcome;
 
-/// A client of one address.
+/// A client for one URL.
 pub(crate) struct Plain {
     client: Client,
     url: String,
 }
 
-/// What is sent.
+/// The body of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Body<'a> {
     Nothing,
@@ -22,7 +22,7 @@ pub(crate) enum Body<'a> {
     Form(&'a [(&'a str, &'a str)]),
 }
 
-/// What was answered.
+/// The answer to a request.
 pub(crate) struct Answer {
     status: StatusCode,
     /// The code of an error, in the cloud's own words.
@@ -31,7 +31,7 @@ pub(crate) struct Answer {
 }
 
 impl Plain {
-    /// A client of the address that shows this certificate, where it has one of its own.
+    /// Connects to a URL. `certificate` is a PEM certificate to trust, if the server has its own.
     pub(crate) fn new(url: &str, certificate: Option<&str>) -> Result<Self, Box<dyn Error>> {
         let builder = match certificate {
             Some(pem) => Client::builder().tls_certs_only([Certificate::from_pem(pem.as_bytes())?]),
@@ -40,7 +40,7 @@ impl Plain {
         Ok(Self { client: builder.build()?, url: url.to_owned() })
     }
 
-    /// Sends a request, with a token where there is one.
+    /// Sends a request, with a bearer token if one is given.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -66,7 +66,7 @@ impl Plain {
         Ok(Answer { status, code: named.or_else(|| code(&body)).unwrap_or_else(|| status.to_string()), body })
     }
 
-    /// Asks for something that is there.
+    /// Gets a resource that must exist.
     pub(crate) async fn get(&self, path: &str, token: &str) -> Result<Value, Box<dyn Error>> {
         self.send(Method::GET, path, Some(token), Body::Nothing).await?.done()
     }
@@ -86,7 +86,7 @@ fn form(fields: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-/// Azure's code, Google's status, or the number of Entra.
+/// The code of an error: Azure's code, Google's status, or Entra's number.
 fn code(body: &Value) -> Option<String> {
     let text = |pointer| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let entra = || body.pointer("/error_codes/0").map(|number| format!("AADSTS{number}"));
@@ -94,7 +94,7 @@ fn code(body: &Value) -> Option<String> {
 }
 
 impl Answer {
-    /// What it says, where it is no refusal and no failure.
+    /// Returns the body, or an error if the request did not succeed.
     pub(crate) fn done(self) -> Result<Value, Box<dyn Error>> {
         if self.status.is_success() { Ok(self.body) } else { Err(self.failure()) }
     }
@@ -109,13 +109,13 @@ impl Answer {
         said.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Whether it was refused. Anything that is neither that nor done is an error: a request that makes no sense is refused
-    /// for another reason than the one that is looked for.
+    /// Tells whether the request was allowed or refused. Anything else is an error, because an invalid request would be
+    /// refused for the wrong reason.
     pub(crate) fn outcome(&self, permission: Option<String>) -> Result<Outcome, Box<dyn Error>> {
         match self.status {
             status if status.is_success() => Ok(Outcome::Allowed),
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Ok(self.refused(permission)),
-            // Entra refuses by 400 and a number of its own.
+            // Entra refuses with 400 and its own number.
             StatusCode::BAD_REQUEST if self.code.starts_with("AADSTS") => Ok(self.refused(permission)),
             _ => Err(self.failure()),
         }

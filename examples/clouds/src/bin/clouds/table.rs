@@ -1,5 +1,5 @@
-//! The same stack on every cloud at hand: what the vendor tries, and by whom it is refused, side by side. Every cell is what
-//! happened in this run.
+//! The same stack on every cloud available: what the vendor tries, and who refuses it, side by side. Every cell is the
+//! result of this run.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -15,7 +15,7 @@ use examples::{Sides, life};
 
 use crate::Cloud;
 
-/// By which way something is tried.
+/// How something is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     WatchFrozen,
@@ -23,15 +23,15 @@ enum Way {
     UpdateLive,
     Command,
     ReadLog,
-    /// To have the frozen function as a live one, which alone can be updated.
+    /// Get a live handle, which updates need, for the frozen function.
     TakeForLive,
-    /// To update the frozen function past the types.
+    /// Update the frozen function without its typed handle.
     UpdateFrozen,
     /// Without the library.
     Round(Attempt),
 }
 
-/// What must come of it.
+/// The expected result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Allowed,
@@ -44,22 +44,22 @@ const ROWS: [(&str, Way, Due); 14] = [
     ("update the live one", Way::UpdateLive, Due::Allowed),
     ("send it a command", Way::Command, Due::Allowed),
     ("read its log", Way::ReadLog, Due::Allowed),
-    ("take the frozen one for a live one", Way::TakeForLive, Due::Refused),
-    ("update the frozen one past the types", Way::UpdateFrozen, Due::Refused),
-    ("… without the library, by the vendor's own token", Way::Round(Attempt::UpdateFrozen), Due::Refused),
-    ("… run the live one as the frozen one's identity", Way::Round(Attempt::RunAsAnother), Due::Refused),
-    ("… read a file of the customer's", Way::Round(Attempt::ReadFile), Due::Refused),
+    ("get a live handle for the frozen one", Way::TakeForLive, Due::Refused),
+    ("update the frozen one without a typed handle", Way::UpdateFrozen, Due::Refused),
+    ("… without the library, with the vendor's own token", Way::Round(Attempt::UpdateFrozen), Due::Refused),
+    ("… run the live one with the frozen one's identity", Way::Round(Attempt::RunAsAnother), Due::Refused),
+    ("… read one of the customer's files", Way::Round(Attempt::ReadFile), Due::Refused),
     ("… create a function", Way::Round(Attempt::Create), Due::Refused),
     ("… delete the live function", Way::Round(Attempt::DeleteLive), Due::Refused),
-    ("… widen its own rights", Way::Round(Attempt::WidenRights), Due::Refused),
-    ("get in after the customer revoked it", Way::Round(Attempt::Enter), Due::Refused),
+    ("… give itself more rights", Way::Round(Attempt::WidenRights), Due::Refused),
+    ("assume a session after the customer revoked it", Way::Round(Attempt::Enter), Due::Refused),
 ];
 
-/// How wide the table is, in letters, and its first column.
+/// The width of the table and of its first column, in characters.
 const WIDTH: usize = 120;
 const FIRST: usize = 26;
 
-/// What a cell says, and whether it is what must be.
+/// The text of a cell, and whether the result is the expected one.
 struct Cell {
     text: String,
     is_due: bool,
@@ -82,7 +82,7 @@ impl Cell {
         Self { text, is_due, untried }
     }
 
-    /// In lines of so many letters, which end where a word does, or a part of a name.
+    /// Breaks the text into lines of at most `width` characters, after a word or a part of a name.
     fn lines(&self, width: usize) -> String {
         let mut lines = vec![String::new()];
         for part in self.text.split_inclusive([' ', '/', '.']).flat_map(|part| parts(part, width)) {
@@ -95,7 +95,7 @@ impl Cell {
     }
 }
 
-/// A part of a name; where it is too long for a line, before each of its capital letters.
+/// Splits a part of a name that is too long for a line before each of its capital letters.
 fn parts(part: &str, width: usize) -> Vec<String> {
     if part.trim_end().chars().count() <= width {
         return vec![part.to_owned()];
@@ -110,20 +110,20 @@ fn parts(part: &str, width: usize) -> Vec<String> {
     parts
 }
 
-/// A deployment that is set up, and who tries things on it.
+/// A deployment, and the manager that tries things on it.
 struct Tried<'a> {
     sides: &'a Sides,
     deployment: &'a Deployment,
     manager: Manager,
 }
 
-/// Shows the table. An error where a cell is not what must be.
+/// Prints the table. Fails if a cell is not as expected.
 pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
     let clouds = [Cloud::Memory, Cloud::Gcp, Cloud::Azure].into_iter().chain(aws.map(|url| Cloud::Aws { url }));
     let mut names = Vec::new();
     let mut columns = Vec::new();
     for cloud in clouds {
-        eprintln!("{}: set up, tried, revoked, taken down …", cloud.name());
+        eprintln!("{}: setting up, trying, revoking, taking down …", cloud.name());
         names.push(cloud.name());
         columns.push(column(cloud).await.map_err(|error| format!("{}: {error}", cloud.name()))?);
     }
@@ -133,7 +133,7 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH as u16);
     table.set_header(["what the vendor tries"].into_iter().chain(names.iter().copied()));
-    // A third of the table says what is tried, or less, and each column has a border and two spaces.
+    // The first column takes its own width; each other column has a border and two spaces.
     let width = (WIDTH - FIRST) / columns.len() - 3;
     for (row, (what, ..)) in ROWS.iter().enumerate() {
         let cells = columns.iter().filter_map(|column| column.get(row)).map(|cell| cell.lines(width));
@@ -147,15 +147,13 @@ pub(crate) async fn all(aws: Option<&str>) -> Result<(), Box<dyn Error>> {
         }
     }
     if aws.is_none() {
-        println!(
-            "AWS is left out: start its peer, ministack, with AUTH=true, and add `--endpoint-url http://127.0.0.1:4566`."
-        );
+        println!("AWS is left out: start ministack with AUTH=true, and add `--endpoint-url http://127.0.0.1:4566`.");
     }
     let broken = columns.iter().flatten().filter(|cell| !cell.is_due).count();
     if broken == 0 { Ok(()) } else { Err(format!("{broken} cells are not as promised").into()) }
 }
 
-/// The life of the stack on one cloud, with everything tried on the way.
+/// Runs the stack's life on one cloud, with every attempt on the way.
 async fn column(cloud: Cloud<'_>) -> Result<Vec<Cell>, Box<dyn Error>> {
     let sides = cloud.sides().await?;
     let plan = sides.admin.plan(&sides.product.first).await?;
@@ -212,7 +210,7 @@ impl Tried<'_> {
         let code = match error.kind() {
             ErrorKind::Input if quietly => "the library's types",
             ErrorKind::NotGranted if quietly => "the session's grants",
-            // What the library must refuse by itself should not come as far as that.
+            // What the library itself must refuse should never reach the cloud.
             ErrorKind::Denied if !matches!(way, Way::TakeForLive | Way::UpdateFrozen) => "the cloud",
             _ => return Err(error.into()),
         };
