@@ -68,7 +68,7 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
         }
         let on = statement.resources.join(", ");
         let what = format!("`{principal}` may not {} on {on}", denied.join(", "));
-        let help = "ask whoever administers the account for the rights of the provisioning documents";
+        let help = "ask the administrator of the account for the permissions in the provisioning documents";
         let problem = Problem::error(Rule::Cloud, what, help.to_owned());
         Some(problem.at(&statement.sid).remedy(Remedy::GrantProvisioning))
     };

@@ -30,8 +30,8 @@ async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {
         Ok(_) => Ok(Vec::new()),
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("cannot read the resource group `{}`: {}", target.resource_group, error.message());
-            let help = "create it, correct group and subscription, or ask whoever administers it for the rights of the \
-                        provisioning documents";
+            let help = "create it, correct the group or the subscription, or ask its administrator for the permissions in \
+                        the provisioning documents";
             let problem = Problem::error(Rule::Cloud, what, help.to_owned());
             Ok(vec![problem.at("resourceGroup").remedy(Remedy::GrantProvisioning)])
         }
@@ -70,7 +70,7 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
     }
     let group = &deployment.target().resource_group;
     let what = format!("these credentials may not {} in `{group}`", missing.join(", "));
-    let help = "ask whoever administers the resource group for the rights of the provisioning documents";
+    let help = "ask the administrator of the resource group for the permissions in the provisioning documents";
     let problem = Problem::error(Rule::Cloud, what, help.to_owned());
     Ok(vec![problem.at("resourceGroup").remedy(Remedy::GrantProvisioning)])
 }

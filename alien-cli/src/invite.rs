@@ -20,7 +20,7 @@ pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
         // What one customer's cloud asks the vendor to show fits no other's.
         (None, Some(cloud)) => {
             let id = DeploymentId::new();
-            // Whom to trust is judged also where the stack cannot be read.
+            // Whom to trust is also checked if the stack cannot be read.
             let nothing = Stack::builder("nothing").build()?;
             let (stack, _) = output::both(stack, target::invite(cloud, id, &args.trust, nothing))?;
             target::invite(cloud, id, &args.trust, stack)

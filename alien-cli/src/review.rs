@@ -46,8 +46,8 @@ pub(crate) fn report(report: &Report, format: Format) -> String {
     let mut text = String::new();
     if report.breaches.is_empty() {
         let layers: Vec<&str> = report.layers.iter().map(|layer| layer.name()).collect();
-        let judged = format!("{} permissions of {} checked", report.checked, layers.join(" and "));
-        heading(&mut text, format, &format!("No promise is broken ({judged})"));
+        let checked = format!("{} permissions of {} checked", report.checked, layers.join(" and "));
+        heading(&mut text, format, &format!("No promise is broken ({checked})"));
     } else {
         heading(&mut text, format, &format!("{} breaches", report.breaches.len()));
         let rows = report.breaches.iter().map(|breach| {

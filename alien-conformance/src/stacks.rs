@@ -34,6 +34,39 @@ pub const IDS: [&str; 14] = [
     "an-id-that-is-too-long-for-most-clouds-to-take-as-it-is",
 ];
 
+/// A digest of an image: 64 times this hexadecimal digit.
+#[must_use]
+pub fn digest(digit: char) -> String {
+    format!("sha256:{}", digit.to_string().repeat(64))
+}
+
+/// A stack of one live function, `api`, of this code.
+///
+/// # Panics
+///
+/// Never: the stack is valid.
+#[must_use]
+pub fn of_function(code: Code) -> Stack {
+    let mut stack = Stack::builder("shop");
+    stack.live("api", Function::new(code, "api"));
+    stack.profile("api", Profile::new());
+    stack.build().unwrap()
+}
+
+/// A stack of one live container, `worker`, of this code in the frozen network `net`.
+///
+/// # Panics
+///
+/// Never: the stack is valid.
+#[must_use]
+pub fn in_network(code: Code) -> Stack {
+    let mut stack = Stack::builder("shop");
+    let network = stack.frozen("net", Network::default());
+    stack.live("worker", Container::new(code, "worker").with_network(&network));
+    stack.profile("worker", Profile::new());
+    stack.build().unwrap()
+}
+
 /// A stack with every setting at something else than its default, and with extended management.
 ///
 /// # Panics

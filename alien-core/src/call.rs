@@ -253,8 +253,8 @@ impl<C: Cloud> Gate<C> {
         let mut permissions: Vec<&str> = rows.iter().map(|row| row.permission).collect();
         permissions.dedup();
         let grant = match self.grants.holder.layer() {
-            Layer::Provisioning => "whoever administers the account can give it to you",
-            Layer::Management | Layer::Runtime => "the customer's admin gives it by setting up again",
+            Layer::Provisioning => "the administrator of the account can grant it",
+            Layer::Management | Layer::Runtime => "the customer's admin grants it by setting up again",
         };
         error.because(format!("it needs {}: {grant}", permissions.join(" and ")))
     }

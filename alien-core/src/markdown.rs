@@ -64,14 +64,14 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "No promise is broken: {} permissions of {} judged.",
+                "No promise is broken: {} permissions of {} checked.",
                 self.checked,
                 layers.join(" and ")
             );
         }
         points(&mut text, self.breaches.iter().map(ToString::to_string));
         if !self.disclosures.is_empty() {
-            heading(&mut text, "What should be known");
+            heading(&mut text, "Disclosures");
             let rows = self.disclosures.iter().map(|found| {
                 let resource = found.resource.as_deref().map_or_else(|| "(shared)".to_owned(), code);
                 [resource, code(&found.permission), found.what.to_string(), found.kind.describe().to_owned()]

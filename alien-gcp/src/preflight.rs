@@ -64,7 +64,7 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
         Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let what = format!("cannot read the project `{}`: {}", target.project, error.message());
             let help =
-                "correct the project, or ask whoever administers it for the rights of the provisioning documents";
+                "correct the project, or ask its administrator for the permissions in the provisioning documents";
             let problem = Problem::error(Rule::Cloud, what, help.to_owned());
             return Ok(vec![problem.at("project").remedy(Remedy::GrantProvisioning)]);
         }
@@ -108,7 +108,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     let mut problems = Vec::new();
     if !missing.is_empty() {
         let what = format!("these credentials may not {} on `{}`", missing.join(", "), deployment.target().project);
-        let help = "ask whoever administers the project for the rights of the provisioning documents";
+        let help = "ask the administrator of the project for the permissions in the provisioning documents";
         let problem = Problem::error(Rule::Cloud, what, help.to_owned());
         problems.push(problem.at("project").remedy(Remedy::GrantProvisioning));
     }

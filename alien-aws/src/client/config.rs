@@ -50,7 +50,7 @@ impl fmt::Debug for Config {
 
 impl Config {
     /// Finds the credentials of this machine: environment variables, profiles, single sign-on and roles, as every SDK of AWS
-    /// does. Credentials that are missing are told by the first call.
+    /// does. If none are found, the first call fails with [`ErrorKind::Credentials`](alien_core::ErrorKind::Credentials).
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
     pub async fn found() -> Self {
         // The region follows from the target. Without one, the SDK would look for it, on the network too.

@@ -1,7 +1,8 @@
 //! What AWS takes of a stack, and what it makes of what it takes.
 
 use alien_aws::Aws;
-use alien_core::{Code, Container, Existing, Function, Network, Profile, Rendered, Stack, render};
+use alien_conformance::stacks::{digest, in_network, of_function};
+use alien_core::{Code, Existing, Rendered, Stack, render};
 
 use crate::target;
 
@@ -9,39 +10,18 @@ fn rendered(stack: &Stack) -> Result<Rendered<Aws>, String> {
     render(stack, &target("acme".parse().unwrap())).map_err(|error| error.to_string())
 }
 
-fn digest(letter: char) -> String {
-    format!("sha256:{}", letter.to_string().repeat(64))
-}
-
 fn ecr(name: &str) -> String {
     format!("222222222222.dkr.ecr.eu-central-1.amazonaws.com/{name}")
-}
-
-/// A stack of one function of this code.
-fn of_code(code: Code) -> Stack {
-    let mut stack = Stack::builder("shop");
-    stack.live("api", Function::new(code, "api"));
-    stack.profile("api", Profile::new());
-    stack.build().unwrap()
-}
-
-/// A stack of a container of this code in a network.
-fn in_network(code: Code) -> Stack {
-    let mut stack = Stack::builder("shop");
-    let network = stack.frozen("net", Network::default());
-    stack.live("worker", Container::new(code, "worker").with_network(&network));
-    stack.profile("worker", Profile::new());
-    stack.build().unwrap()
 }
 
 #[test]
 fn a_function_runs_its_zip_and_else_an_image_in_ecr() {
     let images = Code::image("ghcr.io/vendor/api", &digest('a')).unwrap().with_image(ecr("api"), &digest('b')).unwrap();
-    let documents = |code| serde_json::to_string(&rendered(&of_code(code)).unwrap().documents.layers).unwrap();
+    let documents = |code| serde_json::to_string(&rendered(&of_function(code)).unwrap().documents.layers).unwrap();
     assert!(documents(images.clone()).contains("repository/api"), "the image in ECR is the one that is pulled");
     assert!(!documents(images.clone().with_zip(b"zip")).contains("repository/api"), "a zip is taken first");
     let warned =
-        |code| rendered(&of_code(code)).unwrap().warnings.iter().any(|warning| warning.what.contains("ghcr.io"));
+        |code| rendered(&of_function(code)).unwrap().warnings.iter().any(|warning| warning.what.contains("ghcr.io"));
     assert!(warned(Code::image("ghcr.io/vendor/api", &digest('a')).unwrap()) && !warned(images));
 }
 

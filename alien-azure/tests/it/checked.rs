@@ -2,8 +2,9 @@
 
 use alien_azure::Azure;
 use alien_azure::operations::Scope;
+use alien_conformance::stacks::{digest, in_network, of_function};
 use alien_core::adapter::Layout;
-use alien_core::{Code, Container, Existing, Function, Network, Profile, Rendered, Stack, render};
+use alien_core::{Code, Existing, Rendered, Stack, render};
 
 use crate::target;
 
@@ -12,32 +13,15 @@ fn rendered(stack: &Stack) -> Result<Rendered<Azure>, String> {
     render(stack, &target("acme".parse().unwrap())).map_err(|error| error.to_string())
 }
 
-fn digest(letter: char) -> String {
-    format!("sha256:{}", letter.to_string().repeat(64))
-}
-
-/// A stack of one function of this code.
-fn of_code(code: Code) -> Stack {
-    let mut stack = Stack::builder("shop");
-    stack.live("api", Function::new(code, "api"));
-    stack.profile("api", Profile::new());
-    stack.build().unwrap()
-}
-
 /// A stack of a container in a network of the customer's, of which these subnets are given.
 fn given(subnets: &[&str]) -> Stack {
-    let mut stack = Stack::builder("shop");
-    let network = stack.frozen("net", Network::default());
     let code = Code::image("registry.example.com/worker", &digest('0')).unwrap();
-    stack.live("worker", Container::new(code, "worker").with_network(&network));
-    stack.profile("worker", Profile::new());
-    let stack = stack.build().unwrap();
-    stack.with_existing(&network, Existing::new("corporate").with_subnets(subnets.iter().copied())).unwrap()
+    in_network(code).with_existing("net", Existing::new("corporate").with_subnets(subnets.iter().copied())).unwrap()
 }
 
 #[test]
 fn code_that_is_a_zip_alone_is_refused() {
-    let told = rendered(&of_code(Code::zip(b"first"))).unwrap_err();
+    let told = rendered(&of_function(Code::zip(b"first"))).unwrap_err();
     assert!(told.contains("azure runs a function from an image, and its code is a zip alone"), "{told}");
 }
 
@@ -45,7 +29,7 @@ fn code_that_is_a_zip_alone_is_refused() {
 fn of_several_images_the_one_in_azures_registry_is_taken() {
     let code = Code::zip(b"first").with_image("123.dkr.ecr.eu-central-1.amazonaws.com/api", &digest('a')).unwrap();
     let told = |code| {
-        let warnings = rendered(&of_code(code)).unwrap().warnings;
+        let warnings = rendered(&of_function(code)).unwrap().warnings;
         warnings.into_iter().map(|warning| warning.what).collect::<Vec<_>>()
     };
     let pulls = |what: &String| what.contains("may not pull");

@@ -448,7 +448,10 @@ async fn an_admin_who_may_not_make_identities_is_told_so() {
     world.account.limit_admin(rights);
     let error = case.up(&release, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-    assert!(error.to_string().contains("it needs identity.create: whoever administers the account"), "{error}");
+    assert!(
+        error.to_string().contains("it needs identity.create: the administrator of the account can grant it"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

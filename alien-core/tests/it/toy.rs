@@ -462,7 +462,8 @@ impl Provider<Toy> for Client {
         let server = self.server.lock().unwrap();
         let lacking = needed.into_iter().filter(|(held, _)| !server.admin.is_empty() && !server.admin.contains(held));
         let problem = |(permission, name)| {
-            let help = "ask whoever administers the account for the rights of the provisioning documents".to_owned();
+            let help =
+                "ask the administrator of the account for the permissions in the provisioning documents".to_owned();
             let problem = Problem::error(Rule::Cloud, format!("you may not {permission} on {name}"), help);
             problem.remedy(Remedy::GrantProvisioning)
         };
@@ -764,7 +765,7 @@ async fn an_admin_who_may_too_little_is_helped_by_the_provisioning_documents() {
     assert!(error.problems().len() > 5, "all at once: {error}");
     for problem in error.problems() {
         assert_eq!(problem.remedy, Some(Remedy::GrantProvisioning), "{problem}");
-        assert!(problem.help.contains("ask whoever administers the account"), "{problem}");
+        assert!(problem.help.contains("ask the administrator of the account"), "{problem}");
     }
     assert!(toys.0.lock().unwrap().things.is_empty(), "nothing was done");
 }

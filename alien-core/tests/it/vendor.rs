@@ -141,7 +141,7 @@ async fn a_heartbeat_says_what_is_missing_and_what_is_denied() {
     world.account.without(&right);
     let beat = manager.heartbeat(&data).await.unwrap();
     assert_eq!(beat.health, Health::Denied);
-    assert!(beat.reason.contains("it needs thing.get: the customer's admin gives it by setting up again"), "{beat:?}");
+    assert!(beat.reason.contains("it needs thing.get: the customer's admin grants it by setting up again"), "{beat:?}");
     world.give_back(&deployment).await;
     world.account.remove(&deployment.resources["data"]);
     assert_eq!(manager.heartbeat(&data).await.unwrap().health, Health::Missing);

@@ -1,6 +1,7 @@
 //! What GCP takes of a stack, and what it makes of what it takes.
 
-use alien_core::{Code, Container, Existing, Function, Network, Profile, Rendered, Stack, render};
+use alien_conformance::stacks::{digest, in_network, of_function};
+use alien_core::{Code, Existing, Rendered, Stack, render};
 use alien_gcp::Gcp;
 
 use crate::target;
@@ -10,35 +11,15 @@ fn rendered(stack: &Stack) -> Result<Rendered<Gcp>, String> {
     render(stack, &target("acme".parse().unwrap())).map_err(|error| error.to_string())
 }
 
-fn digest(letter: char) -> String {
-    format!("sha256:{}", letter.to_string().repeat(64))
-}
-
-/// A stack of one function of this code.
-fn of_code(code: Code) -> Stack {
-    let mut stack = Stack::builder("shop");
-    stack.live("api", Function::new(code, "api"));
-    stack.profile("api", Profile::new());
-    stack.build().unwrap()
-}
-
-/// A stack of a container in a network.
-fn in_network() -> Stack {
-    let mut stack = Stack::builder("shop");
-    let network = stack.frozen("net", Network::default());
-    let code = Code::image("registry.example.com/worker", &digest('0')).unwrap();
-    stack.live("worker", Container::new(code, "worker").with_network(&network));
-    stack.profile("worker", Profile::new());
-    stack.build().unwrap()
-}
-
+/// A stack of a container in a network of the customer's, of which these subnetworks are given.
 fn given(subnets: &[&str]) -> Stack {
-    in_network().with_existing("net", Existing::new("corporate").with_subnets(subnets.iter().copied())).unwrap()
+    let code = Code::image("registry.example.com/worker", &digest('0')).unwrap();
+    in_network(code).with_existing("net", Existing::new("corporate").with_subnets(subnets.iter().copied())).unwrap()
 }
 
 #[test]
 fn code_that_is_a_zip_alone_is_refused() {
-    let told = rendered(&of_code(Code::zip(b"first"))).unwrap_err();
+    let told = rendered(&of_function(Code::zip(b"first"))).unwrap_err();
     assert!(told.contains("gcp runs a function from an image, and its code is a zip alone"), "{told}");
 }
 
@@ -48,7 +29,7 @@ fn of_several_images_the_one_in_artifact_registry_is_taken() {
     let own = "europe-west3-docker.pkg.dev/customer-project/images/api";
     let code = code.with_image(own, &digest('b')).unwrap();
     let code = code.with_image("vendor.azurecr.io/api", &digest('c')).unwrap();
-    let documents = |code| rendered(&of_code(code)).unwrap().documents.layers;
+    let documents = |code| rendered(&of_function(code)).unwrap().documents.layers;
     assert_eq!(documents(code), documents(Code::image(own, &digest('b')).unwrap()));
     let layers = serde_json::to_string(&documents(Code::image(own, &digest('b')).unwrap())).unwrap();
     assert!(layers.contains("/locations/europe-west3/repositories/images"), "{layers}");

@@ -165,8 +165,8 @@ pub(crate) async fn finish_workspace(cx: Context<'_>, lifecycle: Lifecycle, mark
     tags::finish(cx, &workspace_id(cx, lifecycle), marks).await
 }
 
-/// Deletes the workspace and its data permanently. A soft-deleted workspace would be restored for whoever next creates
-/// one of the same name (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
+/// Deletes the workspace and its data permanently. A soft-deleted workspace would be restored, with its data, when a
+/// workspace of the same name is created (<https://learn.microsoft.com/azure/azure-monitor/logs/delete-workspace>).
 pub(crate) async fn delete_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Removal> {
     let id = workspace_id(cx, lifecycle);
     let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? else { return Ok(Removal::Gone) };
@@ -332,7 +332,7 @@ pub(crate) async fn stray(cx: Context<'_>) -> Result<Vec<String>> {
     Ok(list(cx).await?.into_iter().map(|found| found.id).filter(|id| !named(id)).collect())
 }
 
-/// The apps in an environment, whoever owns them.
+/// Lists the apps in an environment, owned by this deployment or not.
 pub(crate) async fn apps_in(cx: Context<'_>, id: &str) -> Result<Vec<String>> {
     let all = Ids(cx.target()).resource(&["Microsoft.App/containerApps"]);
     let apps = cx.call(&[op::LIST_APPS], || async { cx.clients.list::<App>(&all, &[]).await }).await?;

@@ -91,7 +91,8 @@ pub(crate) async fn finish(cx: Context<'_>, marks: &Marks) -> Result<()> {
     tags::finish(cx, &id(cx), marks).await
 }
 
-/// The names of the queues in the namespace, whoever owns them; none if it does not exist.
+/// Lists the names of the queues in the namespace, owned by this deployment or not. Empty if the namespace does not
+/// exist.
 pub(crate) async fn standing(cx: Context<'_>) -> Result<Vec<String>> {
     let queues = [&id(cx), "/queues"].concat();
     let listed = cx.call(&[op::LIST_QUEUES], || async { cx.clients.list::<Listed>(&queues, &[]).await });
