@@ -7,6 +7,7 @@ use alien_core::adapter::{Purpose, last};
 use alien_core::{
     Action, Code, Container, Data, ErrorKind, Existing, Function, Live, Network, Profile, Stack, Storage,
 };
+use aws_sdk_lambda::types::VpcConfig;
 
 use crate::world::{Peer, root};
 
@@ -204,6 +205,18 @@ pub(crate) async fn code_is_placed_in_the_subnets_that_are_given(peer: &Peer) {
     for moved in ["update  api (function): its settings changed", "update  worker (container): its settings changed"] {
         assert!(plan.to_string().contains(moved), "{plan}");
     }
+    let deployment = case.admin.apply(&plan).await.unwrap();
+    assert_eq!(placed("guest").await, [[subnets[1].clone()], [subnets[1].clone()]]);
+
+    // Code that someone moved is found, and moved back.
+    let name = "guest-api-5";
+    let placed_at = lambda.get_function_configuration().function_name(name).send().await.unwrap().vpc_config.unwrap();
+    let groups = Some(placed_at.security_group_ids().to_vec());
+    let elsewhere = VpcConfig::builder().set_security_group_ids(groups).subnet_ids(&subnets[0]).build();
+    lambda.update_function_configuration().function_name(name).vpc_config(elsewhere).send().await.unwrap();
+    let plan = case.admin.plan(&given(&subnets[1])).previous(&deployment).await.unwrap();
+    let moved = format!("update  api (function): it is not as it was set up: it is in the subnets {}", subnets[0]);
+    assert!(plan.to_string().contains(&moved), "{plan}");
     let deployment = case.admin.apply(&plan).await.unwrap();
     assert_eq!(placed("guest").await, [[subnets[1].clone()], [subnets[1].clone()]]);
 
