@@ -1,5 +1,5 @@
-//! Every cloud call goes through here: it is refused before any I/O where its rows of the operation table were not granted,
-//! tried again where that is safe and can help, and reported.
+//! Every cloud call goes through here. It is refused before any I/O if its rows of the operation table were not granted,
+//! retried if that is safe and can help, and reported.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -22,6 +22,9 @@ pub enum Delivery {
     #[default]
     Push,
     /// An agent in the customer's network asks the vendor's manager for releases. Nobody outside is trusted.
+    ///
+    /// No agent exists yet, so a deployment that pulls cannot be set up: that fails with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported).
     Pull {
         /// The URL of the vendor's manager, the only address of the vendor that the agent talks to.
         manager: ManagerUrl,

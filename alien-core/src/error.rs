@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Credentials,
     /// The session is over: a new one is needed.
     Expired,
-    /// The customer took the vendor's access back.
+    /// The customer revoked the vendor's access.
     Revoked,
     /// It does not exist.
     NotFound,

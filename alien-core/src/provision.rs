@@ -26,19 +26,19 @@ pub trait Provision: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where the cloud rejects the stack, all problems at once;
+    /// [`Input`](crate::ErrorKind::Input) if the cloud rejects the stack, all problems at once;
     /// [`Credentials`](crate::ErrorKind::Credentials); errors of the cloud's calls.
     async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan>;
 
-    /// Applies a plan, and returns the record for the vendor. It can be interrupted anywhere and run again.
+    /// Applies a plan, and returns the record for the vendor. It can be interrupted at any point and run again.
     ///
     /// A plan that was stored is checked again first. If the deployment has changed since, so that the steps would differ, the
     /// plan is refused.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) where the plan has a refusal, lacks the bytes of a zip, or is out of date;
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is in progress; [`NotOwned`](crate::ErrorKind::NotOwned) where
+    /// [`Input`](crate::ErrorKind::Input) if the plan has a refusal, lacks the bytes of a zip, or is out of date;
+    /// [`Locked`](crate::ErrorKind::Locked) if another run is in progress; [`NotOwned`](crate::ErrorKind::NotOwned) if
     /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment>;
 
@@ -46,7 +46,7 @@ pub trait Provision: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`Locked`](crate::ErrorKind::Locked) where another run is in progress; [`Busy`](crate::ErrorKind::Busy) where
+    /// [`Locked`](crate::ErrorKind::Locked) if another run is in progress; [`Busy`](crate::ErrorKind::Busy) if
     /// something still exists in the end; errors of the cloud's calls.
     async fn destroy(
         &self,
@@ -61,8 +61,8 @@ pub trait Provision: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`NotOwned`](crate::ErrorKind::NotOwned) where the identity of that name is not this deployment's;
-    /// [`NotFound`](crate::ErrorKind::NotFound) where there is none; errors of the cloud's calls.
+    /// [`NotOwned`](crate::ErrorKind::NotOwned) if the identity of that name is not this deployment's;
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none; errors of the cloud's calls.
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
 }
 

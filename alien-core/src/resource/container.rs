@@ -59,7 +59,7 @@ pub struct Container {
     /// The port it listens on, reachable inside its network. If absent, it accepts no connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
-    /// Environment variables. Whoever may watch the container can read them: put no secret here.
+    /// Environment variables. Anyone who may watch the container can read them, so put no secret here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) environment: BTreeMap<String, String>,
     /// The network it runs in. If absent, the cloud's default.
@@ -188,7 +188,7 @@ impl Container {
         self
     }
 
-    /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
+    /// Sets an environment variable. Anyone who may watch the container can read it, so put no secret here.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());

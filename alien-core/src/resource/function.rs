@@ -49,7 +49,7 @@ pub struct Function {
     #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
     #[schemars(range(min = 1, max = 900))]
     pub(crate) timeout_seconds: u32,
-    /// Environment variables. Whoever may watch the function can read them: put no secret here.
+    /// Environment variables. Anyone who may watch the function can read them, so put no secret here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) environment: BTreeMap<String, String>,
     /// The queues whose messages start it. The profile must hold `queue/data-read` on each.
@@ -140,7 +140,7 @@ impl Function {
         self
     }
 
-    /// Sets an environment variable. Whoever may watch the function can read it: put no secret here.
+    /// Sets an environment variable. Anyone who may watch the function can read it, so put no secret here.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());

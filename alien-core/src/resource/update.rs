@@ -110,7 +110,7 @@ impl FunctionUpdate {
         self
     }
 
-    /// Sets an environment variable. Whoever may watch the function can read it: put no secret here.
+    /// Sets an environment variable. Anyone who may watch the function can read it, so put no secret here.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.variables.insert(name.into(), Some(value.into()));
@@ -187,7 +187,7 @@ impl ContainerUpdate {
         self
     }
 
-    /// Sets an environment variable. Whoever may watch the container can read it: put no secret here.
+    /// Sets an environment variable. Anyone who may watch the container can read it, so put no secret here.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.variables.insert(name.into(), Some(value.into()));
