@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::contracts::template::Template;
 use crate::oracle;
 
-/// The name of the file in the [`oracle`](crate::oracle) folder.
+/// The name of the file in the [`oracle`] folder.
 pub const FILE: &str = "azure-arm-map.json";
 
 /// The list.

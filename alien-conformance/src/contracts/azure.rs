@@ -8,7 +8,7 @@ use super::template::Template;
 use super::{OperationName, Route, Sent};
 use crate::oracle;
 
-/// The name of the file in the [`oracle`](crate::oracle) folder.
+/// The name of the file in the [`oracle`] folder.
 pub const FILE: &str = "azure-contracts.json";
 
 /// The query parameter that every request must have
