@@ -14,7 +14,7 @@ use crate::policy::Statement;
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let caller = cx
-        .call(&[op::CALLER_IDENTITY], || async { cx.clients.sts.get_caller_identity().send().await.map_err(failure) })
+        .call(&[op::CALLER_IDENTITY], || async { cx.clients.sts().get_caller_identity().send().await.map_err(failure) })
         .await?;
     let account = caller.account().unwrap_or_default();
     if account != target.account.as_str() {
@@ -95,7 +95,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
     loop {
         let page = cx
             .call(&[op::SIMULATE], || async {
-                let asked = cx.clients.iam.simulate_principal_policy().policy_source_arn(principal);
+                let asked = cx.clients.iam().simulate_principal_policy().policy_source_arn(principal);
                 let asked = asked.set_action_names(Some(actions.clone())).set_resource_arns(Some(resources.clone()));
                 asked
                     .set_context_entries(Some(context.clone()))
@@ -126,7 +126,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
 async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
     let summary = cx
-        .call(&[op::ACCOUNT_SUMMARY], || async { cx.clients.iam.get_account_summary().send().await.map_err(failure) })
+        .call(&[op::ACCOUNT_SUMMARY], || async { cx.clients.iam().get_account_summary().send().await.map_err(failure) })
         .await;
     let summary = match summary {
         Ok(summary) => summary.summary_map.unwrap_or_default(),

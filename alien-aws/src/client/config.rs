@@ -4,6 +4,11 @@ use std::fmt;
 
 use alien_core::CallConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::target::{PolicyArn, Region};
 
@@ -58,9 +63,15 @@ impl Config {
         Self::new(aws_config::defaults(BehaviorVersion::latest()).region(region).load().await)
     }
 
-    /// Uses the credentials and the endpoint of an SDK configuration.
+    /// Uses the credentials, the endpoint and the HTTP client of an SDK configuration. If it has no HTTP client, all
+    /// clients that are made of this configuration share a new one: it reads the root certificates of the system once,
+    /// and keeps connections open from one session to the next.
     #[must_use]
     pub fn new(sdk: SdkConfig) -> Self {
+        let sdk = match sdk.http_client() {
+            Some(_) => sdk,
+            None => sdk.to_builder().http_client(http()).build(),
+        };
         let operator = "alien".to_owned();
         Self { sdk, boundary: None, operator, attributed: false, calls: CallConfig::default() }
     }
@@ -108,4 +119,16 @@ impl Config {
     pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
         self.sdk.to_builder().region(aws_config::Region::new(region.to_string())).build()
     }
+}
+
+/// An HTTP client as the SDK's own, which each of the SDK's clients would otherwise build for itself.
+/// <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/http.html>
+fn http() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }

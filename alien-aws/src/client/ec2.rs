@@ -1,54 +1,39 @@
 //! A small client for EC2's Query API. The SDK's crate for EC2 takes longer to build than the rest of the workspace.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html>
 
+use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_types::body::SdkBody;
 
-use super::error::{answer, unreachable, unsigned_request};
+use super::error::{answer, unanswered, unsigned_request};
+use super::{ATTEMPT, CONNECT};
 
 const VERSION: &str = "2016-11-15";
+const CONTENT_TYPE: &str = "content-type";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-
-/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// The timeout for opening a connection.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Credentials are fetched again when they expire within this time.
 const MARGIN: Duration = Duration::from_secs(300);
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// Calls EC2.
+/// Calls EC2, over the connections of the SDK's own clients.
 #[derive(Clone)]
 pub(crate) struct Ec2 {
     config: SdkConfig,
-    shared: Arc<Shared>,
-}
-
-/// State that the clones of a client share: open connections and cached credentials.
-#[derive(Default)]
-struct Shared {
-    http: OnceLock<Http>,
-    credentials: Mutex<Option<Credentials>>,
+    /// The credentials, which the clones of a client share.
+    credentials: Arc<Mutex<Option<Credentials>>>,
 }
 
 impl fmt::Debug for Ec2 {
@@ -57,34 +42,77 @@ impl fmt::Debug for Ec2 {
     }
 }
 
+/// A signed request.
+struct Signed {
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// Shows no signature.
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").finish_non_exhaustive()
+    }
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    wait: Option<Duration>,
+    body: String,
+}
+
 impl Ec2 {
     pub(crate) fn new(config: &SdkConfig) -> Self {
-        Self { config: config.clone(), shared: Arc::default() }
+        Self { config: config.clone(), credentials: Arc::default() }
     }
 
     /// Sends one request, without retries. `action` and `params` are named as in the API reference, `Filter.1.Name`.
     pub(crate) async fn call(&self, action: &str, params: &[(String, String)]) -> Result<Element> {
-        let request = self.request(action, params).await?;
-        let exchange = async {
-            let response = self.http()?.request(request).await.map_err(|error| unreachable(&chain(&error)))?;
-            let (head, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| unreachable(&chain(&error)))?;
-            Ok::<_, Error>((head, body.to_bytes()))
-        };
-        let late = |_| Error::new(ErrorKind::Unavailable, "AWS did not answer in time");
-        let (head, body) = tokio::time::timeout(ATTEMPT, exchange).await.map_err(late)??;
-        let text = String::from_utf8_lossy(&body);
-        if head.status.is_success() {
-            return Element::parse(&text);
-        }
-        let wait = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        Err(refusal(head.status, &text).with_retry_after(wait.map(Duration::from_secs)))
-    }
-
-    async fn request(&self, action: &str, params: &[(String, String)]) -> Result<Request<Full<Bytes>>> {
         let region = self.config.region().map(AsRef::as_ref).ok_or_else(|| defect("no region is configured"))?;
         let uri = self.config.endpoint_url().map_or_else(|| endpoint(region), |url| format!("{url}/"));
-        let body = form(action, params);
+        let http = self.config.http_client().ok_or_else(|| defect("no HTTP client is configured"))?;
+        let signed = self.signed(region, &uri, form(action, params)).await?;
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
+        let operation = Operation::builder()
+            .service_name("ec2")
+            .operation_name(action.to_owned())
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(&uri)
+            .no_auth()
+            .no_retry()
+            .timeout_config(timeouts.build())
+            .serializer(|Signed { headers, body }: Signed| {
+                let mut request = HttpRequest::new(SdkBody::from(body));
+                request.set_method("POST")?;
+                for (name, value) in headers {
+                    request.headers_mut().try_insert(name, value)?;
+                }
+                Ok(request)
+            })
+            .deserializer(|response: &HttpResponse| {
+                let bytes = response.body().bytes().unwrap_or_default();
+                Ok::<_, OrchestratorError<Infallible>>(Answer {
+                    status: response.status().as_u16(),
+                    wait: response
+                        .headers()
+                        .get("retry-after")
+                        .and_then(|wait| wait.parse().ok())
+                        .map(Duration::from_secs),
+                    body: String::from_utf8_lossy(bytes).into_owned(),
+                })
+            })
+            .build();
+        let Answer { status, wait, body } = operation.invoke(signed).await.map_err(|error| unanswered(&error))?;
+        if (200..300).contains(&status) {
+            return Element::parse(&body);
+        }
+        Err(refusal(status, &body).with_retry_after(wait))
+    }
+
+    async fn signed(&self, region: &str, uri: &str, body: String) -> Result<Signed> {
         let identity = self.credentials().await?.into();
         let signing = v4::SigningParams::builder()
             .identity(&identity)
@@ -95,24 +123,18 @@ impl Ec2 {
             .build()
             .map_err(|error| defect(&chain(&error)))?
             .into();
-        let headers = [(CONTENT_TYPE.as_str(), FORM)];
-        let signable =
-            SignableRequest::new("POST", uri.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+        let headers = [(CONTENT_TYPE, FORM)];
+        let signable = SignableRequest::new("POST", uri, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
         let signable = signable.map_err(|error| defect(&chain(&error)))?;
         let (signature, _) = sign(signable, &signing).map_err(|error| defect(&chain(&error)))?.into_parts();
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(&uri)
-            .header(CONTENT_TYPE, FORM)
-            .body(Full::from(body))
-            .map_err(|error| defect(&chain(&error)))?;
-        signature.apply_to_request_http1x(&mut request);
-        Ok(request)
+        let headers = headers.into_iter().chain(signature.headers());
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Signed { headers, body })
     }
 
     /// Gives the credentials, from the cache while they last: the SDK's credential providers do not cache.
     async fn credentials(&self) -> Result<Credentials> {
-        let kept = || self.shared.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let lasting = |found: &Credentials| found.expiry().is_some_and(|end| end > SystemTime::now() + MARGIN);
         if let Some(found) = kept().clone().filter(lasting) {
             return Ok(found);
@@ -124,23 +146,6 @@ impl Ec2 {
         let found = provider.provide_credentials().await.map_err(|error| unsigned_request(&chain(&error)))?;
         *kept() = Some(found.clone());
         Ok(found)
-    }
-
-    /// Gives the HTTP client. It is built by the first call, because building it reads the system's root certificates.
-    fn http(&self) -> Result<&Http> {
-        if let Some(http) = self.shared.http.get() {
-            return Ok(http);
-        }
-        let mut plain = HttpConnector::new();
-        plain.enforce_http(false);
-        plain.set_connect_timeout(Some(CONNECT));
-        // The provider is named because rustls panics if a program has two of them and has not chosen one.
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .map_err(|error| unreachable(&chain(&error)))?;
-        let connector = tls.https_or_http().enable_http1().wrap_connector(plain);
-        Ok(self.shared.http.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
     }
 }
 
@@ -176,11 +181,11 @@ fn push_encoded(text: &mut String, plain: &str) {
 }
 
 /// Reads an error response: code and message from `Response/Errors/Error`, and the request's id.
-fn refusal(status: StatusCode, body: &str) -> Error {
-    let Ok(said) = Element::parse(body) else { return answer(status.as_u16(), "", "") };
+fn refusal(status: u16, body: &str) -> Error {
+    let Ok(said) = Element::parse(body) else { return answer(status, "", "") };
     let code = said.text("Errors/Error/Code").unwrap_or_default();
     let message = said.text("Errors/Error/Message").unwrap_or_default();
-    answer(status.as_u16(), code, message).with_request_id(said.text("RequestID"))
+    answer(status, code, message).with_request_id(said.text("RequestID"))
 }
 
 /// An element of an XML response.
@@ -253,9 +258,9 @@ mod tests {
     fn a_refusal_says_code_message_and_request() {
         let xml = "<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no vpc</Message></Error>\
                    </Errors><RequestID>r-1</RequestID></Response>";
-        let error = refusal(StatusCode::BAD_REQUEST, xml);
+        let error = refusal(400, xml);
         assert_eq!((error.kind(), error.request_id()), (ErrorKind::NotFound, Some("r-1")));
         assert_eq!(error.message(), "no vpc (InvalidVpcID.NotFound)");
-        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>").kind(), ErrorKind::Unavailable);
+        assert_eq!(refusal(502, "<html>").kind(), ErrorKind::Unavailable);
     }
 }

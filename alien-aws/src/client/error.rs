@@ -26,13 +26,23 @@ where
             let message = service.err().message().unwrap_or_default();
             answer(response.status().as_u16(), code, message).with_retry_after(header.map(Duration::from_secs))
         }
+        error => unanswered(error),
+    };
+    made.with_request_id(id.as_deref())
+}
+
+/// Converts an error of a call that got no answer which can be read.
+pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match error {
         SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "AWS did not answer in time"),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
         SdkError::ResponseError(unread) if unread.raw().status().is_success() => unreadable(),
         SdkError::ResponseError(unread) => answer(unread.raw().status().as_u16(), "", ""),
-        _ => Error::new(ErrorKind::Internal, chain(&error)),
-    };
-    made.with_request_id(id.as_deref())
+        _ => Error::new(ErrorKind::Internal, chain(error)),
+    }
 }
 
 /// A success whose body cannot be parsed: the request may have taken effect.

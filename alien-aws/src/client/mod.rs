@@ -5,6 +5,7 @@ mod ec2;
 mod error;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,22 +15,65 @@ use aws_config::timeout::TimeoutConfig;
 use crate::Aws;
 
 pub use config::Config;
-use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 
-/// The clients for all services that this crate calls, with the credentials of one identity.
+/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// The timeout for opening a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The timeout of an attempt that may upload a zip of 50 MB.
+const SENDING: Duration = Duration::from_secs(600);
+
+/// Declares the clients: for each service a method, which builds the client at its first use. A session needs few of
+/// them: a heartbeat of a function one.
+macro_rules! clients {
+    ($($service:ident: $client:ty = $build:expr;)*) => {
+        /// Each client, once it is built.
+        #[derive(Default)]
+        struct Built {
+            $($service: OnceLock<$client>,)*
+        }
+
+        impl Clients {
+            $(pub(crate) fn $service(&self) -> &$client {
+                let build: fn(&SdkConfig) -> $client = $build;
+                self.0.built.$service.get_or_init(|| build(&self.0.config))
+            })*
+
+            /// The services whose clients are built.
+            #[cfg(test)]
+            pub(crate) fn built(&self) -> Vec<&'static str> {
+                let built = [$(self.0.built.$service.get().map(|_| stringify!($service)),)*];
+                built.into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+clients! {
+    dynamodb: aws_sdk_dynamodb::Client = aws_sdk_dynamodb::Client::new;
+    ec2: Ec2 = Ec2::new;
+    ecs: aws_sdk_ecs::Client = aws_sdk_ecs::Client::new;
+    iam: aws_sdk_iam::Client = aws_sdk_iam::Client::new;
+    lambda: aws_sdk_lambda::Client = lambda;
+    logs: aws_sdk_cloudwatchlogs::Client = aws_sdk_cloudwatchlogs::Client::new;
+    s3: aws_sdk_s3::Client = s3;
+    sqs: aws_sdk_sqs::Client = aws_sdk_sqs::Client::new;
+    sts: aws_sdk_sts::Client = aws_sdk_sts::Client::new;
+}
+
+/// The clients for all services that this crate calls, with the credentials of one identity. They share the HTTP client
+/// of the configuration, and so its connections and the root certificates that it has read.
 #[derive(Clone)]
-pub(crate) struct Clients {
-    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
-    pub(crate) ec2: Ec2,
-    pub(crate) ecs: aws_sdk_ecs::Client,
-    pub(crate) iam: aws_sdk_iam::Client,
-    pub(crate) lambda: aws_sdk_lambda::Client,
-    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
-    pub(crate) s3: aws_sdk_s3::Client,
-    pub(crate) sqs: aws_sdk_sqs::Client,
-    pub(crate) sts: aws_sdk_sts::Client,
+pub(crate) struct Clients(Arc<Shared>);
+
+/// What the clones of the clients share.
+struct Shared {
+    config: SdkConfig,
+    built: Built,
 }
 
 /// Shows no credentials.
@@ -39,31 +83,26 @@ impl fmt::Debug for Clients {
     }
 }
 
-/// The timeout of an attempt that may upload a zip of 50 MB.
-const SENDING: Duration = Duration::from_secs(600);
-
 impl Clients {
-    /// Builds clients with the credentials, region and endpoint of a configuration. The SDK's retries are off: the
+    /// The clients with the credentials, region and endpoint of a configuration. The SDK's retries are off: the
     /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
     pub(crate) fn new(config: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
-        // A service at a custom endpoint rarely has a host name for each bucket, so S3 then uses path-style URLs.
-        let sending = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(SENDING);
-        let lambda = aws_sdk_lambda::config::Builder::from(&config).timeout_config(sending.build());
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some());
-        Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            ec2: Ec2::new(&config),
-            ecs: aws_sdk_ecs::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::from_conf(lambda.build()),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
-        }
+        Self(Arc::new(Shared { config, built: Built::default() }))
     }
+}
+
+fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
+    let sending = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(SENDING);
+    let lambda = aws_sdk_lambda::config::Builder::from(config).timeout_config(sending.build());
+    aws_sdk_lambda::Client::from_conf(lambda.build())
+}
+
+/// A service at a custom endpoint rarely has a host name for each bucket, so S3 then uses path-style URLs.
+fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some());
+    aws_sdk_s3::Client::from_conf(s3.build())
 }
 
 /// The subject that calls are about, and how they are made.

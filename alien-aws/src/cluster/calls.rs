@@ -22,7 +22,7 @@ impl Reconcile<Aws, Clients> for Cluster {
         let name = cx.name(Scope::Cluster)?;
         let answer = cx
             .call(&[op::DESCRIBE_CLUSTERS], || async {
-                let request = cx.clients.ecs.describe_clusters().clusters(name).include(ClusterField::Tags);
+                let request = cx.clients.ecs().describe_clusters().clusters(name).include(ClusterField::Tags);
                 request.send().await.map_err(failure)
             })
             .await
@@ -41,7 +41,7 @@ impl Reconcile<Aws, Clients> for Cluster {
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let made = cx
             .call(&[op::CREATE_ECS_LINKED_ROLE], || async {
-                let request = cx.clients.iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com");
+                let request = cx.clients.iam().create_service_linked_role().aws_service_name("ecs.amazonaws.com");
                 request.send().await.map_err(failure)
             })
             .await;
@@ -52,7 +52,7 @@ impl Reconcile<Aws, Clients> for Cluster {
             made => drop(made?),
         }
         let name = cx.name(Scope::Cluster)?;
-        let request = cx.clients.ecs.create_cluster().cluster_name(name).set_tags(Some(tags(marks.ownership(name))));
+        let request = cx.clients.ecs().create_cluster().cluster_name(name).set_tags(Some(tags(marks.ownership(name))));
         cx.call(&[op::CREATE_CLUSTER, op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) })
             .await?;
         // If a cluster of this name exists, CreateCluster returns it as if it were new. Its tags tell whose it is.
@@ -68,7 +68,7 @@ impl Reconcile<Aws, Clients> for Cluster {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let request = cx
             .clients
-            .ecs
+            .ecs()
             .tag_resource()
             .resource_arn(cx.full_name(Scope::Cluster)?)
             .set_tags(Some(tags(marks.finished())));
@@ -80,7 +80,7 @@ impl Reconcile<Aws, Clients> for Cluster {
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let name = cx.name(Scope::Cluster)?;
         cx.call(&[op::DELETE_CLUSTER], || async {
-            cx.clients.ecs.delete_cluster().cluster(name).send().await.map_err(failure)
+            cx.clients.ecs().delete_cluster().cluster(name).send().await.map_err(failure)
         })
         .await
         .optional()?;

@@ -61,7 +61,7 @@ impl Assume<Aws> for Vendor {
         let own = self.config.sdk(&target.region);
         let operator = name(&self.config.operator, 40);
         let assumed = Clients::new(&own)
-            .sts
+            .sts()
             .assume_role()
             .role_arn(request.deployment.identity())
             .role_session_name(name(&format!("{operator}@{}", request.deployment.stack().digest()), 64))
@@ -112,17 +112,39 @@ fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use alien_core::adapter::{CallContext, DeploymentContext, Gate, Operate as _, Purpose};
+    use alien_core::{Artifacts, CallConfig, Code, Function, Profile, Release, Stack};
+    use aws_config::{BehaviorVersion, SdkConfig};
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
     use super::*;
+    use crate::policy::{Request, evaluate};
 
     /// The session of an update may update its own resource, and no other live one.
     #[test]
     fn a_session_policy_holds_what_the_update_takes() {
-        use alien_core::adapter::DeploymentContext;
-        use alien_core::adapter::Purpose;
-        use alien_core::{Artifacts, Code, Function, Profile, Release, Stack};
+        let deployment = two();
+        let grants = Purpose::Update(["api".parse().unwrap()].into()).narrow(&deployment).unwrap();
+        let request = AssumeRequest { deployment, grants, narrowed: true, proof: Proof::Expected };
+        let policy: Policy = serde_json::from_str(&session_policy(&request).unwrap()).unwrap();
+        for (action, name, allowed) in [
+            ("lambda:UpdateFunctionCode", "acme-api-4", true),
+            ("lambda:GetFunctionConfiguration", "acme-api-4", true),
+            ("lambda:UpdateFunctionCode", "acme-jobs-4", false),
+            ("logs:FilterLogEvents", "acme-api-4", false),
+        ] {
+            let arn = format!("arn:aws:lambda:eu-central-1:222222222222:function:{name}");
+            let decision = evaluate([&policy], &Request::new(action, &arn, &[]));
+            assert_eq!(decision.is_allowed(), allowed, "{action} on {name}: {decision:?}");
+        }
+    }
 
-        use crate::policy::{Request, evaluate};
-
+    /// A deployment of two live functions.
+    fn two() -> Arc<DeploymentContext<Aws>> {
         let mut stack = Stack::builder("two");
         for id in ["api", "jobs"] {
             stack.live(id, Function::new(Code::zip(b"code"), "code"));
@@ -137,20 +159,55 @@ mod tests {
         };
         let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
         let release = Release::partial(stack.build().unwrap(), Artifacts::default());
-        let deployment = std::sync::Arc::new(DeploymentContext::<Aws>::new(id, target, release));
-        let grants = Purpose::Update(["api".parse().unwrap()].into()).narrow(&deployment).unwrap();
-        let request = AssumeRequest { deployment, grants, narrowed: true, proof: Proof::Expected };
-        let policy: Policy = serde_json::from_str(&session_policy(&request).unwrap()).unwrap();
-        for (action, name, allowed) in [
-            ("lambda:UpdateFunctionCode", "acme-api-4", true),
-            ("lambda:GetFunctionConfiguration", "acme-api-4", true),
-            ("lambda:UpdateFunctionCode", "acme-jobs-4", false),
-            ("logs:FilterLogEvents", "acme-api-4", false),
-        ] {
-            let arn = format!("arn:aws:lambda:eu-central-1:222222222222:function:{name}");
-            let decision = evaluate([&policy], &Request::new(action, &arn, &[]));
-            assert_eq!(decision.is_allowed(), allowed, "{action} on {name}: {decision:?}");
+        Arc::new(DeploymentContext::<Aws>::new(id, target, release))
+    }
+
+    /// Lets in whoever asks, and answers everything else with nothing.
+    #[derive(Debug, Clone)]
+    struct Open;
+
+    impl HttpClient for Open {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
         }
+    }
+
+    impl HttpConnector for Open {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let enters = request.body().bytes().unwrap_or_default().starts_with(b"Action=AssumeRole");
+            let entered = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId>\
+                           <SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>\
+                           <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+                           </AssumeRoleResponse>";
+            let body = if enters { entered } else { "{}" };
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body.into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_builds_the_clients_that_it_uses_and_no_others() {
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Open)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+            .build();
+        let vendor = Vendor { config: Config::new(sdk) };
+        let deployment = two();
+        let grants = deployment.permissions().management.clone();
+        let request = AssumeRequest {
+            deployment: deployment.clone(),
+            grants: grants.clone(),
+            narrowed: false,
+            proof: Proof::Expected,
+        };
+        let clients = vendor.assume(&request).await.unwrap().clients;
+        assert_eq!(clients.built(), [""; 0], "a session that is not used yet");
+        let gate = Gate::<Aws>::new(deployment.clone(), grants, CallConfig::default());
+        let cx = CallContext { clients: &clients, gate: &gate, subject: deployment.subject("api").unwrap() };
+        let function = cx.resource().unwrap().settings_of::<Function>().unwrap();
+        function.heartbeat(cx).await.unwrap();
+        assert_eq!(clients.built(), ["lambda"]);
+        assert_eq!(clients.clone().built(), ["lambda"], "clones share what is built");
     }
 
     #[test]

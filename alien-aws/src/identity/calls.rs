@@ -53,7 +53,7 @@ fn principal(cx: Context<'_>) -> Result<Principal> {
 async fn role(cx: Context<'_>) -> Result<aws_sdk_iam::types::Role> {
     let name = cx.name(Scope::Role)?;
     let found = cx
-        .call(&[op::GET_ROLE], || async { cx.clients.iam.get_role().role_name(name).send().await.map_err(failure) })
+        .call(&[op::GET_ROLE], || async { cx.clients.iam().get_role().role_name(name).send().await.map_err(failure) })
         .await?;
     found.role.ok_or_else(|| Error::missing_field("role"))
 }
@@ -83,14 +83,14 @@ impl Reconcile<Aws, Clients> for Roles {
         };
         let (trust, tags) = (text(&trust)?, tags(marks.ownership(name))?);
         cx.call(&[op::CREATE_ROLE, op::TAG_ROLE], || async {
-            let made = cx.clients.iam.create_role().role_name(name).assume_role_policy_document(&trust);
+            let made = cx.clients.iam().create_role().role_name(name).assume_role_policy_document(&trust);
             let made = made.max_session_duration(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
             let made = made.set_permissions_boundary(self.boundary.as_ref().map(PolicyArn::to_string));
             made.set_tags(Some(tags.clone())).send().await.map_err(failure)
         })
         .await?;
         cx.call(&[op::GET_ROLE], || async {
-            cx.clients.iam.get_role().role_name(name).send().await.map_err(failure).propagating()
+            cx.clients.iam().get_role().role_name(name).send().await.map_err(failure).propagating()
         })
         .await
         .map(|_| ())
@@ -143,7 +143,7 @@ impl Reconcile<Aws, Clients> for Roles {
             delete_inline(cx, name, &policy).await?;
         }
         cx.call(&[op::DELETE_ROLE], || async {
-            cx.clients.iam.delete_role().role_name(name).send().await.map_err(failure)
+            cx.clients.iam().delete_role().role_name(name).send().await.map_err(failure)
         })
         .await
         .optional()?;
@@ -196,7 +196,7 @@ fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -
 async fn write_trust(cx: Context<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
     cx.call(&[op::UPDATE_TRUST], || async {
-        let written = cx.clients.iam.update_assume_role_policy().role_name(role).policy_document(&trust);
+        let written = cx.clients.iam().update_assume_role_policy().role_name(role).policy_document(&trust);
         written.send().await.map_err(failure).propagating()
     })
     .await
@@ -205,7 +205,7 @@ async fn write_trust(cx: Context<'_>, role: &str, trust: &Policy) -> Result<()> 
 
 async fn write_tags(cx: Context<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
     cx.call(&[op::TAG_ROLE], || async {
-        cx.clients.iam.tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
+        cx.clients.iam().tag_role().role_name(role).set_tags(Some(tags.clone())).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
@@ -213,7 +213,7 @@ async fn write_tags(cx: Context<'_>, role: &str, tags: Vec<Tag>) -> Result<()> {
 
 async fn untag(cx: Context<'_>, role: &str, key: &str) -> Result<()> {
     cx.call(&[op::UNTAG_ROLE], || async {
-        cx.clients.iam.untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
+        cx.clients.iam().untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
     })
     .await
     .map(|_| ())
@@ -222,7 +222,7 @@ async fn untag(cx: Context<'_>, role: &str, key: &str) -> Result<()> {
 async fn put_inline(cx: Context<'_>, role: &str, name: &str, document: &Policy) -> Result<()> {
     let document = text(document)?;
     cx.call(&[op::PUT_ROLE_POLICY], || async {
-        let put = cx.clients.iam.put_role_policy().role_name(role).policy_name(name).policy_document(&document);
+        let put = cx.clients.iam().put_role_policy().role_name(role).policy_name(name).policy_document(&document);
         put.send().await.map_err(failure).propagating()
     })
     .await
@@ -232,7 +232,7 @@ async fn put_inline(cx: Context<'_>, role: &str, name: &str, document: &Policy) 
 async fn inline(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
     let listed = cx
         .call(&[op::LIST_ROLE_POLICIES], || async {
-            cx.clients.iam.list_role_policies().role_name(role).send().await.map_err(failure)
+            cx.clients.iam().list_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
     Ok(listed.optional()?.map(|listed| listed.policy_names).unwrap_or_default())
@@ -240,7 +240,7 @@ async fn inline(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
 
 async fn delete_inline(cx: Context<'_>, role: &str, name: &str) -> Result<()> {
     cx.call(&[op::DELETE_ROLE_POLICY], || async {
-        cx.clients.iam.delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
+        cx.clients.iam().delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
     })
     .await
     .optional()
@@ -251,7 +251,7 @@ async fn delete_inline(cx: Context<'_>, role: &str, name: &str) -> Result<()> {
 async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
     let listed = cx
         .call(&[op::LIST_ATTACHED_ROLE_POLICIES], || async {
-            cx.clients.iam.list_attached_role_policies().role_name(role).send().await.map_err(failure)
+            cx.clients.iam().list_attached_role_policies().role_name(role).send().await.map_err(failure)
         })
         .await;
     let policies = listed.optional()?.and_then(|listed| listed.attached_policies).unwrap_or_default();
@@ -266,7 +266,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
     let tags = tags(marks.ownership(role))?;
     let made = cx
         .call(&[op::CREATE_POLICY, op::TAG_POLICY], || async {
-            let made = cx.clients.iam.create_policy().policy_name(&policy.name).policy_document(&document);
+            let made = cx.clients.iam().create_policy().policy_name(&policy.name).policy_document(&document);
             made.set_tags(Some(tags.clone())).send().await.map_err(failure)
         })
         .await;
@@ -277,7 +277,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
                 delete_version(cx, &arn, &version).await?;
             }
             cx.call(&[op::CREATE_POLICY_VERSION], || async {
-                let made = cx.clients.iam.create_policy_version().policy_arn(&arn).policy_document(&document);
+                let made = cx.clients.iam().create_policy_version().policy_arn(&arn).policy_document(&document);
                 made.set_as_default(true).send().await.map_err(failure)
             })
             .await?;
@@ -287,7 +287,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
         }
     }
     cx.call(&[op::ATTACH_ROLE_POLICY], || async {
-        let attached = cx.clients.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
+        let attached = cx.clients.iam().attach_role_policy().role_name(role).policy_arn(&arn).send().await;
         attached.map_err(failure).propagating()
     })
     .await
@@ -297,7 +297,7 @@ async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &M
 /// Fails if the policy belongs to somebody else.
 async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
     let found = cx
-        .call(&[op::GET_POLICY], || async { cx.clients.iam.get_policy().policy_arn(arn).send().await.map_err(failure) })
+        .call(&[op::GET_POLICY], || async { cx.clients.iam().get_policy().policy_arn(arn).send().await.map_err(failure) })
         .await?;
     let policy = found.policy.ok_or_else(|| Error::missing_field("policy"))?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
@@ -311,7 +311,7 @@ async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
 
 async fn detach(cx: Context<'_>, role: &str, arn: &str) -> Result<()> {
     cx.call(&[op::DETACH_ROLE_POLICY], || async {
-        cx.clients.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
+        cx.clients.iam().detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
     })
     .await
     .optional()
@@ -324,7 +324,7 @@ async fn delete_managed(cx: Context<'_>, arn: &str) -> Result<()> {
         delete_version(cx, arn, &version).await?;
     }
     cx.call(&[op::DELETE_POLICY], || async {
-        cx.clients.iam.delete_policy().policy_arn(arn).send().await.map_err(failure)
+        cx.clients.iam().delete_policy().policy_arn(arn).send().await.map_err(failure)
     })
     .await
     .optional()
@@ -335,7 +335,7 @@ async fn delete_managed(cx: Context<'_>, arn: &str) -> Result<()> {
 async fn old_versions(cx: Context<'_>, arn: &str) -> Result<Vec<String>> {
     let listed = cx
         .call(&[op::LIST_POLICY_VERSIONS], || async {
-            cx.clients.iam.list_policy_versions().policy_arn(arn).send().await.map_err(failure)
+            cx.clients.iam().list_policy_versions().policy_arn(arn).send().await.map_err(failure)
         })
         .await?;
     let old = |version: &PolicyVersion| !version.is_default_version();
@@ -344,7 +344,7 @@ async fn old_versions(cx: Context<'_>, arn: &str) -> Result<Vec<String>> {
 
 async fn delete_version(cx: Context<'_>, arn: &str, version: &str) -> Result<()> {
     cx.call(&[op::DELETE_POLICY_VERSION], || async {
-        cx.clients.iam.delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
+        cx.clients.iam().delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
     })
     .await
     .optional()

@@ -1,4 +1,4 @@
-//! Calls of a service about which the peer decides wrongly go to it as its root's: they run unenforced, and nothing that the
+//! Calls of services about which the peer decides wrongly go to it as its root's: they run unenforced, and nothing that the
 //! library renders is widened for the peer.
 
 use std::sync::{Arc, Mutex};
@@ -17,13 +17,13 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use crate::life::CUSTOMER;
 use crate::world::root;
 
-/// The service, as signatures name it.
-const SERVICE: &str = "ecs";
+/// The services, as signatures name them. Of EC2 the vendor calls nothing but what the peer decides wrongly.
+const SERVICES: [&str; 2] = ["ecs", "ec2"];
 
 /// The bodies of requests to STS: what was asked for when someone was let in.
 pub(crate) type Entries = Arc<Mutex<Vec<String>>>;
 
-/// A client over which calls of that service go as the root's, and which keeps what STS is asked.
+/// A client over which calls of those services go as the root's, and which keeps what STS is asked.
 pub(crate) fn client(entries: &Entries) -> SharedHttpClient {
     SharedHttpClient::new(Unenforced { inner: Builder::new().build_http(), entries: Arc::clone(entries) })
 }
@@ -50,15 +50,15 @@ impl HttpConnector for Unenforced<SharedHttpConnector> {
         if signed_for("sts") {
             let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
             self.entries.lock().unwrap().push(body);
-        } else if signed_for(SERVICE) {
-            resign(&mut request);
+        } else if let Some(service) = SERVICES.into_iter().find(|service| signed_for(service)) {
+            resign(&mut request, service);
         }
         self.inner.call(request)
     }
 }
 
 /// Signs a request again.
-fn resign(request: &mut HttpRequest) {
+fn resign(request: &mut HttpRequest, service: &str) {
     for header in ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"] {
         request.headers_mut().remove(header);
     }
@@ -66,7 +66,7 @@ fn resign(request: &mut HttpRequest) {
     let signing = v4::SigningParams::builder()
         .identity(&identity)
         .region("eu-central-1")
-        .name(SERVICE)
+        .name(service)
         .time(SystemTime::now())
         .settings(SigningSettings::default())
         .build()

@@ -151,13 +151,6 @@ impl World for Peer {
     }
 
     async fn prepare(&self, deployment: &Deployment) {
-        // Sessions that watch are not narrowed, so that a policy of its own is enough for the one call of EC2.
-        let unenforced = serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Action": "ec2:DescribeVpcAttribute", "Resource": "*" }],
-        });
-        let put = self.iam().put_role_policy().role_name(role(deployment)).policy_name("peer-cannot-decide");
-        put.policy_document(unenforced.to_string()).send().await.unwrap();
         // The policy of a bucket lets nobody in without TLS, which this peer is called without.
         let s3 = aws_sdk_s3::config::Builder::from(&self.customer()).force_path_style(true).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use alien_aws::Config;
 use alien_core::adapter::{LogQuery, Purpose};
-use alien_core::{CallConfig, Deployment, Kind};
+use alien_core::{CallConfig, Deployment};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -42,7 +42,7 @@ impl HttpConnector for Hosts {
     }
 }
 
-/// Every service but EC2, whose client is not the SDK's; in a usual region, and in a partition of its own.
+/// In a usual region, and in a partition of its own.
 #[tokio::test]
 async fn services_are_called_by_their_own_names() {
     for (region, partition, domain, iam) in [
@@ -61,7 +61,7 @@ async fn services_are_called_by_their_own_names() {
         let config = Config::new(config).with_calls(CallConfig::new(WoundClock::begin(None)));
         let vendor = alien_aws::vendor(&config);
         let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
-        for resource in record.stack.resources().iter().filter(|resource| resource.kind() != Kind::Network) {
+        for resource in record.stack.resources() {
             session.heartbeat(resource.id()).await.unwrap_err();
         }
         session.logs(&"api".parse().unwrap(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
@@ -71,7 +71,7 @@ async fn services_are_called_by_their_own_names() {
 
         let bucket = "life-data-4-222222222222.s3";
         let regional =
-            ["dynamodb", "ecs", "lambda", "logs", "sqs", "sts", bucket].map(|name| format!("{name}.{domain}"));
+            ["dynamodb", "ec2", "ecs", "lambda", "logs", "sqs", "sts", bucket].map(|name| format!("{name}.{domain}"));
         let expected: BTreeSet<String> = regional.into_iter().chain([iam.to_owned()]).collect();
         assert_eq!(*hosts.0.lock().unwrap(), expected);
     }

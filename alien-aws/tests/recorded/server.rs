@@ -1,5 +1,5 @@
 //! A server on the loopback interface whose answers a test gives: the adapter's clients go there over the very connections
-//! that they open to AWS, also the client of EC2, which is not the SDK's.
+//! that they open to AWS.
 
 use std::convert::Infallible;
 use std::io;

@@ -23,7 +23,7 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
     let made = cx
         .call(&[op::CREATE_LOG_GROUP, op::TAG_LOG_GROUP], || async {
             let tags = marks.ownership(owner).map(|(key, value)| (key.to_owned(), value));
-            let request = cx.clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags.into()));
+            let request = cx.clients.logs().create_log_group().log_group_name(name).set_tags(Some(tags.into()));
             request.send().await.map_err(failure)
         })
         .await;
@@ -37,7 +37,7 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
         made => drop(made?),
     }
     cx.call(&[op::PUT_LOG_RETENTION], || async {
-        let request = cx.clients.logs.put_retention_policy().log_group_name(name).retention_in_days(KEPT);
+        let request = cx.clients.logs().put_retention_policy().log_group_name(name).retention_in_days(KEPT);
         request.send().await.map_err(failure)
     })
     .await
@@ -51,7 +51,7 @@ pub(crate) async fn remove_logs(cx: Context<'_>) -> Result<()> {
     }
     let name = log_group(cx)?;
     cx.call(&[op::DELETE_LOG_GROUP], || async {
-        cx.clients.logs.delete_log_group().log_group_name(name).send().await.map_err(failure)
+        cx.clients.logs().delete_log_group().log_group_name(name).send().await.map_err(failure)
     })
     .await
     .optional()
@@ -62,7 +62,7 @@ async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
     let arn = cx.full_name(Scope::LogGroup)?;
     let found = cx
         .call(&[op::LIST_LOG_GROUP_TAGS], || async {
-            cx.clients.logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
+            cx.clients.logs().list_tags_for_resource().resource_arn(arn).send().await.map_err(failure)
         })
         .await
         .optional()?;
@@ -79,7 +79,7 @@ pub(crate) async fn logs(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
     let name = log_group(cx)?;
     let page = cx
         .call(&[op::FILTER_LOG_EVENTS], || async {
-            let request = cx.clients.logs.filter_log_events().log_group_name(name);
+            let request = cx.clients.logs().filter_log_events().log_group_name(name);
             let request = request.start_time(query.from.as_millisecond()).limit(i32::from(query.limit));
             request.set_next_token(query.cursor.clone()).send().await.map_err(failure)
         })

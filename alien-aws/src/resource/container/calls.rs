@@ -66,7 +66,7 @@ impl Reconcile<Aws, Clients> for Container {
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
         let request = cx
             .clients
-            .ecs
+            .ecs()
             .create_service()
             .cluster(cx.name(Scope::Cluster)?)
             .service_name(name)
@@ -100,7 +100,7 @@ impl Reconcile<Aws, Clients> for Container {
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
         let request = cx
             .clients
-            .ecs
+            .ecs()
             .update_service()
             .cluster(cx.name(Scope::Cluster)?)
             .service(cx.name(Scope::Service)?)
@@ -129,7 +129,7 @@ impl Reconcile<Aws, Clients> for Container {
         compute::remove_logs(cx).await?;
         let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
         cx.call(&[op::DELETE_SERVICE], || async {
-            cx.clients.ecs.delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
+            cx.clients.ecs().delete_service().cluster(cluster).service(name).force(true).send().await.map_err(failure)
         })
         .await
         .optional()?;
@@ -211,7 +211,7 @@ fn revision(arn: &str) -> &str {
 async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
     let request = cx
         .clients
-        .ecs
+        .ecs()
         .update_service()
         .cluster(cx.name(Scope::Cluster)?)
         .service(cx.name(Scope::Service)?)
@@ -263,7 +263,7 @@ async fn definition(
     // A vCPU is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
     Ok(cx
         .clients
-        .ecs
+        .ecs()
         .register_task_definition()
         .family(last(family))
         .requires_compatibilities(Compatibility::Fargate)
@@ -313,7 +313,7 @@ async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
         let done = cx
             .call(&[op::DEREGISTER_TASK_DEFINITION], || async {
                 let request =
-                    cx.clients.ecs.deregister_task_definition().task_definition(format!("{family}:{revision}"));
+                    cx.clients.ecs().deregister_task_definition().task_definition(format!("{family}:{revision}"));
                 request.send().await.map_err(failure)
             })
             .await;
@@ -356,7 +356,7 @@ async fn placement(cx: Context<'_>) -> Result<NetworkConfiguration> {
 async fn default_subnets(cx: Context<'_>) -> Result<Vec<String>> {
     let filter = [("Filter.1.Name", "default-for-az"), ("Filter.1.Value.1", "true")];
     let filter = filter.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let answer = cx.call(&[op::DESCRIBE_SUBNETS], || cx.clients.ec2.call("DescribeSubnets", &filter)).await?;
+    let answer = cx.call(&[op::DESCRIBE_SUBNETS], || cx.clients.ec2().call("DescribeSubnets", &filter)).await?;
     let subnets: Vec<String> =
         answer.items("subnetSet").filter_map(|subnet| subnet.text("subnetId").map(str::to_owned)).collect();
     if subnets.is_empty() {
@@ -378,7 +378,7 @@ async fn found(cx: Context<'_>) -> Result<Option<Service>> {
     let answer = cx
         .call(&[op::DESCRIBE_SERVICES], || async {
             let request =
-                cx.clients.ecs.describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
+                cx.clients.ecs().describe_services().cluster(cluster).services(name).include(ServiceField::Tags);
             request.send().await.map_err(failure)
         })
         .await
@@ -431,6 +431,7 @@ async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
 }
 
 async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
-    let request = cx.clients.ecs.tag_resource().resource_arn(cx.full_name(Scope::Service)?).set_tags(Some(tags(marks)));
+    let request =
+        cx.clients.ecs().tag_resource().resource_arn(cx.full_name(Scope::Service)?).set_tags(Some(tags(marks)));
     cx.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }

@@ -43,7 +43,7 @@ impl Reconcile<Aws, Clients> for Function {
         let arn = cx.full_name(Scope::Function)?;
         let found = cx
             .call(&[op::LIST_FUNCTION_TAGS], || async {
-                cx.clients.lambda.list_tags().resource(arn).send().await.map_err(failure)
+                cx.clients.lambda().list_tags().resource(arn).send().await.map_err(failure)
             })
             .await
             .optional()?;
@@ -78,7 +78,7 @@ impl Reconcile<Aws, Clients> for Function {
         let tags = marks.ownership(name).map(|(key, value)| (key.to_owned(), value));
         let request = cx
             .clients
-            .lambda
+            .lambda()
             .create_function()
             .function_name(name)
             .role(cx.full_name(Scope::RoleForLambda)?)
@@ -148,7 +148,7 @@ impl Reconcile<Aws, Clients> for Function {
         opening::no_url(cx).await?;
         compute::remove_logs(cx).await?;
         cx.call(&[op::DELETE_FUNCTION], || async {
-            cx.clients.lambda.delete_function().function_name(name).send().await.map_err(busy)
+            cx.clients.lambda().delete_function().function_name(name).send().await.map_err(busy)
         })
         .await
         .optional()?;
@@ -218,7 +218,7 @@ impl Operate<Aws, Clients> for Function {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
             let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
-            let request = cx.clients.lambda.invoke().function_name(name).payload(Blob::new(command));
+            let request = cx.clients.lambda().invoke().function_name(name).payload(Blob::new(command));
             let answer = request.customize().config_override(config).send().await.map_err(busy)?;
             let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
             match answer.function_error {
@@ -283,7 +283,7 @@ impl Package {
 }
 
 async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
-    let request = cx.clients.lambda.update_function_code().function_name(cx.name(Scope::Function)?);
+    let request = cx.clients.lambda().update_function_code().function_name(cx.name(Scope::Function)?);
     let request = match package {
         Package::Zip(zip) => request.zip_file(zip),
         Package::Image(image) => request.image_uri(image),
@@ -298,7 +298,7 @@ async fn settings(
     resource: &Resource,
     function: &Function,
 ) -> Result<UpdateFunctionConfigurationFluentBuilder> {
-    let request = cx.clients.lambda.update_function_configuration().function_name(cx.name(Scope::Function)?);
+    let request = cx.clients.lambda().update_function_configuration().function_name(cx.name(Scope::Function)?);
     Ok(request
         .memory_size(number(function.memory_mib()))
         .timeout(number(function.timeout().as_secs()))
@@ -397,7 +397,7 @@ async fn differs(cx: Context<'_>, found: &Found, resource: &Resource, function: 
 async fn look(cx: Context<'_>) -> Result<Found> {
     let name = cx.name(Scope::Function)?;
     cx.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
-        cx.clients.lambda.get_function_configuration().function_name(name).send().await.map_err(failure)
+        cx.clients.lambda().get_function_configuration().function_name(name).send().await.map_err(failure)
     })
     .await
 }
@@ -455,7 +455,7 @@ fn works(found: &Found) -> Result<()> {
 
 async fn mark(cx: Context<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
     let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let request = cx.clients.lambda.tag_resource().resource(cx.full_name(Scope::Function)?).set_tags(Some(tags));
+    let request = cx.clients.lambda().tag_resource().resource(cx.full_name(Scope::Function)?).set_tags(Some(tags));
     cx.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
         Some(FunctionUrlAuthType::None) => {}
         Some(_) => {
             cx.call(&[op::UPDATE_FUNCTION_URL], || async {
-                let request = cx.clients.lambda.update_function_url_config().function_name(name).auth_type(anyone());
+                let request = cx.clients.lambda().update_function_url_config().function_name(name).auth_type(anyone());
                 request.send().await.map_err(busy)
             })
             .await?;
@@ -36,7 +36,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
             let made = cx
                 .call(&[op::CREATE_FUNCTION_URL], || async {
                     let request =
-                        cx.clients.lambda.create_function_url_config().function_name(name).auth_type(anyone());
+                        cx.clients.lambda().create_function_url_config().function_name(name).auth_type(anyone());
                     request.send().await.map_err(failure).map_err(conflict)
                 })
                 .await;
@@ -44,7 +44,7 @@ pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
         }
     }
     for (statement, action) in STATEMENTS {
-        let request = cx.clients.lambda.add_permission().function_name(name).statement_id(statement).action(action);
+        let request = cx.clients.lambda().add_permission().function_name(name).statement_id(statement).action(action);
         let request = request.principal("*");
         let request = match action {
             "lambda:InvokeFunctionUrl" => request.function_url_auth_type(anyone()),
@@ -68,14 +68,14 @@ pub(super) async fn no_url(cx: Context<'_>) -> Result<()> {
     }
     for (statement, _) in STATEMENTS {
         cx.call(&[op::REMOVE_FUNCTION_PERMISSION], || async {
-            let request = cx.clients.lambda.remove_permission().function_name(name).statement_id(statement);
+            let request = cx.clients.lambda().remove_permission().function_name(name).statement_id(statement);
             request.send().await.map_err(busy)
         })
         .await
         .optional()?;
     }
     cx.call(&[op::DELETE_FUNCTION_URL], || async {
-        cx.clients.lambda.delete_function_url_config().function_name(name).send().await.map_err(busy)
+        cx.clients.lambda().delete_function_url_config().function_name(name).send().await.map_err(busy)
     })
     .await
     .optional()
@@ -87,7 +87,7 @@ async fn look(cx: Context<'_>) -> Result<Option<FunctionUrlAuthType>> {
     let name = cx.name(Scope::Function)?;
     let found = cx
         .call(&[op::GET_FUNCTION_URL], || async {
-            cx.clients.lambda.get_function_url_config().function_name(name).send().await.map_err(failure)
+            cx.clients.lambda().get_function_url_config().function_name(name).send().await.map_err(failure)
         })
         .await
         .optional()?;
@@ -125,7 +125,7 @@ pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()>
     for queue in missing {
         // While an old mapping of the same queue is being deleted, a new one cannot be created.
         cx.call(&[op::CREATE_MAPPING], || async {
-            let request = cx.clients.lambda.create_event_source_mapping().function_name(name).event_source_arn(queue);
+            let request = cx.clients.lambda().create_event_source_mapping().function_name(name).event_source_arn(queue);
             request.batch_size(BATCH).send().await.map_err(busy)
         })
         .await?;
@@ -143,7 +143,7 @@ pub(super) async fn no_triggers(cx: Context<'_>) -> Result<()> {
 
 async fn remove(cx: Context<'_>, mapping: &Mapping) -> Result<()> {
     cx.call(&[op::DELETE_MAPPING], || async {
-        cx.clients.lambda.delete_event_source_mapping().uuid(&mapping.id).send().await.map_err(busy)
+        cx.clients.lambda().delete_event_source_mapping().uuid(&mapping.id).send().await.map_err(busy)
     })
     .await
     .optional()
@@ -158,7 +158,7 @@ async fn mappings(cx: Context<'_>) -> Result<Vec<Mapping>> {
     loop {
         let page = cx
             .call(&[op::LIST_MAPPINGS], || async {
-                let request = cx.clients.lambda.list_event_source_mappings().function_name(name);
+                let request = cx.clients.lambda().list_event_source_mappings().function_name(name);
                 request.set_marker(marker.clone()).send().await.map_err(failure)
             })
             .await

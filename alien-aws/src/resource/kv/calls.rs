@@ -29,7 +29,7 @@ impl Reconcile<Aws, Clients> for Kv {
         let mut next: Option<String> = None;
         loop {
             let page = cx.call(&[op::LIST_TABLE_TAGS], || async {
-                let call = cx.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
+                let call = cx.clients.dynamodb().list_tags_of_resource().resource_arn(arn).set_next_token(next.clone());
                 call.send().await.map_err(failure)
             });
             let Some(page) = page.await.optional()? else { return Ok(Observed::Absent) };
@@ -50,7 +50,7 @@ impl Reconcile<Aws, Clients> for Kv {
             AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
         let attribute = attribute.map_err(incomplete)?;
         let created = cx.call(&[op::CREATE_TABLE, op::TAG_TABLE], || async {
-            let call = cx.clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+            let call = cx.clients.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
             let call =
                 call.key_schema(key.clone()).attribute_definitions(attribute.clone()).set_tags(Some(tags.clone()));
             call.send().await.map_err(failure)
@@ -74,14 +74,14 @@ impl Reconcile<Aws, Clients> for Kv {
         let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
         let recovery = recovery.map_err(incomplete)?;
         let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
-            let call = cx.clients.dynamodb.update_continuous_backups().table_name(name);
+            let call = cx.clients.dynamodb().update_continuous_backups().table_name(name);
             call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
         });
         done.await?;
         expire(cx, self, name).await?;
         let tags = tags(marks.finished())?;
         let finished = cx.call(&[op::TAG_TABLE], || async {
-            let call = cx.clients.dynamodb.tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
+            let call = cx.clients.dynamodb().tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
             call.send().await.map_err(failure)
         });
         finished.await.map(drop)
@@ -94,7 +94,7 @@ impl Reconcile<Aws, Clients> for Kv {
         }
         let name = cx.name(Scope::Table)?;
         let deleted = cx.call(&[op::DELETE_TABLE], || async {
-            let deleted = cx.clients.dynamodb.delete_table().table_name(name).send().await.map_err(failure);
+            let deleted = cx.clients.dynamodb().delete_table().table_name(name).send().await.map_err(failure);
             // The table is in use: it is being created, changed or deleted.
             deleted.map(drop).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => error.with_kind(ErrorKind::Busy),
@@ -122,7 +122,7 @@ impl Operate<Aws, Clients> for Kv {
 /// The status of the table.
 async fn status(cx: Context<'_>) -> Result<TableStatus> {
     let name = cx.name(Scope::Table)?;
-    let found = cx.clients.dynamodb.describe_table().table_name(name).send().await.map_err(failure)?;
+    let found = cx.clients.dynamodb().describe_table().table_name(name).send().await.map_err(failure)?;
     found.table.and_then(|table| table.table_status).ok_or_else(|| Error::missing_field("status of the table"))
 }
 
@@ -151,7 +151,7 @@ fn incomplete(error: BuildError) -> Error {
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
 async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
     let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
-        cx.clients.dynamodb.describe_time_to_live().table_name(name).send().await.map_err(failure)
+        cx.clients.dynamodb().describe_time_to_live().table_name(name).send().await.map_err(failure)
     });
     let found = found.await?.time_to_live_description;
     let found = found.filter(|found| {
@@ -178,7 +178,7 @@ async fn set_expiry(cx: Context<'_>, name: &str, attribute: &str, enabled: bool)
     let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
     let setting = setting.map_err(incomplete)?;
     let done = cx.call(&[op::UPDATE_TIME_TO_LIVE], || async {
-        let call = cx.clients.dynamodb.update_time_to_live().table_name(name);
+        let call = cx.clients.dynamodb().update_time_to_live().table_name(name);
         call.time_to_live_specification(setting.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)

@@ -98,7 +98,7 @@ impl Reconcile<Aws, Clients> for Network {
         // Lists show a new VPC only after a while
         // (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
         cx.call(&[op::DESCRIBE_VPCS], || async {
-            let found = cx.clients.ec2.call("DescribeVpcs", &own).await?;
+            let found = cx.clients.ec2().call("DescribeVpcs", &own).await?;
             let listed = items(&found, VPCS).iter().any(|(id, _)| *id == vpc);
             if listed { Ok(()) } else { Err(Error::new(ErrorKind::Propagating, "the VPC is not listed yet")) }
         })
@@ -434,7 +434,7 @@ fn action(rows: Rows<'_>) -> &'static str {
 }
 
 async fn ask(cx: Context<'_>, rows: Rows<'_>, params: &Params) -> Result<Element> {
-    cx.call(rows, || cx.clients.ec2.call(action(rows), params)).await
+    cx.call(rows, || cx.clients.ec2().call(action(rows), params)).await
 }
 
 /// Lists things, sorted by id.
@@ -453,7 +453,7 @@ fn items(answer: &Element, List(_, list, id): List) -> Vec<(String, Element)> {
 /// propagated yet (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
 async fn make(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Params, id: &str) -> Result<String> {
     let params = [params(about), tags].concat();
-    let attempt = || async { cx.clients.ec2.call(action(rows), &params).await.propagating() };
+    let attempt = || async { cx.clients.ec2().call(action(rows), &params).await.propagating() };
     let made = cx.call_once(rows, attempt).await?;
     made.text(id).map(str::to_owned).ok_or_else(|| Error::missing_field("id of what was made"))
 }
@@ -461,7 +461,7 @@ async fn make(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)], tags: Par
 /// Changes a part.
 async fn change(cx: Context<'_>, rows: Rows<'_>, about: &[(&str, &str)]) -> Result<()> {
     let params = params(about);
-    cx.call(rows, || async { cx.clients.ec2.call(action(rows), &params).await.propagating() }).await.map(drop)
+    cx.call(rows, || async { cx.clients.ec2().call(action(rows), &params).await.propagating() }).await.map(drop)
 }
 
 /// Deletes a part, unless it is gone. A part in use counts as busy; most often network interfaces of functions use it

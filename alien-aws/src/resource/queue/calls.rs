@@ -98,7 +98,7 @@ impl Reconcile<Aws, Clients> for Queue {
         set(cx, MAIN, &url, wanted).await?;
         let tags = tags(marks.finished());
         let finished = cx.call(&[op::TAG_QUEUE], || async {
-            cx.clients.sqs.tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+            cx.clients.sqs().tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
         });
         finished.await.map(drop)
     }
@@ -137,7 +137,7 @@ impl Operate<Aws, Clients> for Queue {
         let url = url(cx, MAIN).await?;
         let found = cx.call(&[op::GET_QUEUE_ATTRIBUTES], || async {
             let call =
-                cx.clients.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+                cx.clients.sqs().get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
             call.send().await.map_err(failure)
         });
         found.await?;
@@ -148,8 +148,9 @@ impl Operate<Aws, Clients> for Queue {
 /// Looks up one of the two queues; `None` if it does not exist.
 async fn look(cx: Context<'_>, rows: &'static Rows) -> Result<Option<Observed>> {
     let Some(url) = url(cx, rows).await.optional()? else { return Ok(None) };
-    let tags = cx
-        .call(&rows.tags, || async { cx.clients.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failure) });
+    let tags = cx.call(&rows.tags, || async {
+        cx.clients.sqs().list_queue_tags().queue_url(&url).send().await.map_err(failure)
+    });
     let Some(tags) = tags.await.optional()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -162,7 +163,7 @@ async fn url(cx: Context<'_>, rows: &'static Rows) -> Result<String> {
 }
 
 async fn find(cx: Context<'_>, name: &str) -> Result<String> {
-    let found = cx.clients.sqs.get_queue_url().queue_name(name).send().await.map_err(failure)?;
+    let found = cx.clients.sqs().get_queue_url().queue_name(name).send().await.map_err(failure)?;
     found.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
 }
 
@@ -171,7 +172,7 @@ async fn make(cx: Context<'_>, rows: &'static Rows, marks: &Marks) -> Result<Str
     let name = cx.name(rows.scope)?;
     let tags = tags(marks.ownership(cx.name(Scope::Queue)?));
     let made = cx.call(&rows.create, || async {
-        let call = cx.clients.sqs.create_queue().queue_name(name).set_tags(Some(tags.clone()));
+        let call = cx.clients.sqs().create_queue().queue_name(name).set_tags(Some(tags.clone()));
         call.send().await.map_err(failure)
     });
     made.await?.queue_url.ok_or_else(|| Error::missing_field("URL of the queue"))
@@ -205,7 +206,7 @@ async fn set<const N: usize>(
 ) -> Result<()> {
     let wanted = HashMap::from(wanted);
     let done = cx.call(&rows.set, || async {
-        let call = cx.clients.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
+        let call = cx.clients.sqs().set_queue_attributes().queue_url(url).set_attributes(Some(wanted.clone()));
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -221,7 +222,7 @@ async fn held(cx: Context<'_>, rows: &'static Rows) -> Result<u64> {
     ];
     let Some(url) = url(cx, rows).await.optional()? else { return Ok(0) };
     let found = cx.call(&rows.attributes, || async {
-        let call = cx.clients.sqs.get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
+        let call = cx.clients.sqs().get_queue_attributes().queue_url(&url).set_attribute_names(Some(COUNTS.to_vec()));
         call.send().await.map_err(failure)
     });
     let found = found.await?.attributes.unwrap_or_default();
@@ -233,8 +234,8 @@ async fn held(cx: Context<'_>, rows: &'static Rows) -> Result<u64> {
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
 async fn remove(cx: Context<'_>, rows: &'static Rows) -> Result<()> {
     let Some(url) = url(cx, rows).await.optional()? else { return Ok(()) };
-    let deleted =
-        cx.call(&rows.delete, || async { cx.clients.sqs.delete_queue().queue_url(&url).send().await.map_err(failure) });
+    let deleted = cx
+        .call(&rows.delete, || async { cx.clients.sqs().delete_queue().queue_url(&url).send().await.map_err(failure) });
     deleted.await.optional()?;
     let name = cx.name(rows.scope)?;
     let still = cx.call(&rows.url, || async {

@@ -60,7 +60,7 @@ impl Reconcile<Aws, Clients> for Storage {
         let made =
             CreateBucketConfiguration::builder().set_location_constraint(constraint).set_tags(Some(tags)).build();
         let created = cx.call(&[op::CREATE_BUCKET, op::TAG_BUCKET], || async {
-            let call = cx.clients.s3.create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
+            let call = cx.clients.s3().create_bucket().bucket(bucket.name).create_bucket_configuration(made.clone());
             call.send().await.map_err(failure)
         });
         created.await?;
@@ -78,7 +78,7 @@ impl Reconcile<Aws, Clients> for Storage {
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
         let finished = cx.call(&[op::PUT_BUCKET_TAGGING], || async {
-            let call = cx.clients.s3.put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            let call = cx.clients.s3().put_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.tagging(tags.clone()).send().await.map_err(failure)
         });
         finished.await.map(drop)
@@ -118,7 +118,7 @@ impl Operate<Aws, Clients> for Storage {
 /// Fails if the bucket does not exist. GetBucketLocation is the narrowest call that shows it.
 async fn locate(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let located = cx.call(&[op::GET_BUCKET_LOCATION], || async {
-        let call = cx.clients.s3.get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = cx.clients.s3().get_bucket_location().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     located.await.map(drop).map_err(|error| match error.kind() {
@@ -134,7 +134,7 @@ async fn tags(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<BTreeMap<String, S
 }
 
 async fn tag_list(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
-    let call = cx.clients.s3.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+    let call = cx.clients.s3().get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner);
     Ok(call.send().await.map_err(failure)?.tag_set)
 }
 
@@ -157,7 +157,7 @@ async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .restrict_public_buckets(true)
         .build();
     let done = cx.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
-        let call = cx.clients.s3.put_public_access_block().bucket(name).expected_bucket_owner(owner);
+        let call = cx.clients.s3().put_public_access_block().bucket(name).expected_bucket_owner(owner);
         call.public_access_block_configuration(blocked.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -166,7 +166,7 @@ async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let rule = rule.map_err(incomplete)?;
     let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete)?;
     let done = cx.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
-        let call = cx.clients.s3.put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
+        let call = cx.clients.s3().put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
         call.ownership_controls(controls.clone()).send().await.map_err(failure)
     });
     done.await?;
@@ -177,14 +177,14 @@ async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .build();
     let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
     let done = cx.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
-        let call = cx.clients.s3.put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
+        let call = cx.clients.s3().put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
         call.server_side_encryption_configuration(encrypted.clone()).send().await.map_err(failure)
     });
     done.await?;
 
     let policy = tls_only(cx.full_name(Scope::Bucket)?, cx.full_name(Scope::Objects)?);
     let done = cx.call(&[op::PUT_BUCKET_POLICY], || async {
-        let call = cx.clients.s3.put_bucket_policy().bucket(name).expected_bucket_owner(owner);
+        let call = cx.clients.s3().put_bucket_policy().bucket(name).expected_bucket_owner(owner);
         call.policy(policy.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -215,7 +215,7 @@ async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     };
     let wanted = VersioningConfiguration::builder().status(wanted).build();
     let done = cx.call(&[op::PUT_BUCKET_VERSIONING], || async {
-        let call = cx.clients.s3.put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = cx.clients.s3().put_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.versioning_configuration(wanted.clone()).send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -224,7 +224,7 @@ async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
 /// The state of versioning; `None` if it was never enabled.
 async fn versioning(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<BucketVersioningStatus>> {
     let found = cx.call(&[op::GET_BUCKET_VERSIONING], || async {
-        let call = cx.clients.s3.get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = cx.clients.s3().get_bucket_versioning().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     Ok(found.await?.status)
@@ -243,7 +243,7 @@ async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
         .build();
     let rules = BucketLifecycleConfiguration::builder().rules(rule.map_err(incomplete)?).build().map_err(incomplete)?;
     let done = cx.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = cx.clients.s3.put_bucket_lifecycle_configuration().bucket(bucket.name);
+        let call = cx.clients.s3().put_bucket_lifecycle_configuration().bucket(bucket.name);
         let call = call.expected_bucket_owner(bucket.owner).lifecycle_configuration(rules.clone());
         call.send().await.map_err(failure)
     });
@@ -252,7 +252,7 @@ async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
 
 async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let found = cx.call(&[op::GET_BUCKET_LIFECYCLE], || async {
-        let call = cx.clients.s3.get_bucket_lifecycle_configuration().bucket(bucket.name);
+        let call = cx.clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.name);
         call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
     });
     if found.await.optional()?.is_none() {
@@ -261,7 +261,7 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     // DeleteBucketLifecycle takes the permission to put a lifecycle
     // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>).
     let done = cx.call(&[op::PUT_BUCKET_LIFECYCLE], || async {
-        let call = cx.clients.s3.delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = cx.clients.s3().delete_bucket_lifecycle().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
@@ -270,7 +270,7 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
 /// Deletes the bucket if it is empty. S3 itself checks that, so no permission to list objects is needed.
 async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
     cx.call(&[op::DELETE_BUCKET], || async {
-        let call = cx.clients.s3.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+        let call = cx.clients.s3().delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("BucketNotEmpty") => Ok(false),
@@ -284,7 +284,7 @@ async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
 async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     loop {
         let listed = cx.call(&[op::LIST_BUCKET], || async {
-            let call = cx.clients.s3.list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            let call = cx.clients.s3().list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.send().await.map_err(failure)
         });
         let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
@@ -295,7 +295,7 @@ async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
         }
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(incomplete)?;
         let deleted = cx.call(&[op::DELETE_OBJECT], || async {
-            let call = cx.clients.s3.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
+            let call = cx.clients.s3().delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
             call.delete(batch.clone()).send().await.map_err(failure)
         });
         if let Some(refused) = deleted.await?.errors().first() {
