@@ -4,6 +4,10 @@
 pub(crate) mod assume;
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+mod drift;
+#[cfg(feature = "client")]
+mod policies;
 
 use std::collections::BTreeSet;
 
@@ -28,15 +32,18 @@ pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
         op::DELETE_ROLE,
         op::TAG_ROLE,
         op::UNTAG_ROLE,
+        op::UPDATE_ROLE,
         op::UPDATE_TRUST,
         op::PUT_ROLE_POLICY,
         op::DELETE_ROLE_POLICY,
+        op::GET_ROLE_POLICY,
         op::LIST_ROLE_POLICIES,
         op::ATTACH_ROLE_POLICY,
         op::DETACH_ROLE_POLICY,
         op::LIST_ATTACHED_ROLE_POLICIES,
         op::CREATE_POLICY,
         op::GET_POLICY,
+        op::GET_POLICY_VERSION,
         op::DELETE_POLICY,
         op::TAG_POLICY,
         op::CREATE_POLICY_VERSION,

@@ -4,30 +4,33 @@
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
 
 use alien_core::adapter::{
-    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, Subject, last,
+    AccessControl, Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject,
 };
 use alien_core::{Data, Error, ErrorKind, Result};
 use async_trait::async_trait;
-use aws_sdk_iam::types::{PolicyVersion, Tag};
+use aws_sdk_iam::types::Tag;
 
+use super::policies::{
+    attached, delete_inline, delete_managed, detach, detach_foreign, found, inline, is_of_role, put_inline, put_managed,
+};
+use super::{MAX_SESSION, drift, managed_policy_name, policies};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
-use crate::identity::{MAX_SESSION, managed_policy_name};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::policy::{Effect, Policy, PolicyKind, Principal, RolePolicy, Statement, Texts};
+use crate::policy::{Effect, Policy, PolicyKind, Principal, Statement, Texts};
 use crate::target::PolicyArn;
 
 /// The inline policy that denies everything to sessions that began before the access was revoked.
 const REVOKED: &str = "alien-revoked";
 
 /// A policy document as JSON.
-fn text(policy: &Policy) -> Result<String> {
+pub(super) fn text(policy: &Policy) -> Result<String> {
     serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
-fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
+pub(super) fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
     let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
     let defect = |error: aws_sdk_iam::error::BuildError| Error::new(ErrorKind::Internal, error.to_string());
     pairs.into_iter().map(tag).collect::<Result<_, _>>().map_err(defect)
@@ -67,11 +70,20 @@ pub(crate) struct Roles {
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Roles {
+    /// A finished role is compared with the rendered one. An unfinished one, such as one whose access was revoked, will
+    /// be written whatever it says.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let Some(role) = role(cx).await.optional()? else { return Ok(Observed::Absent) };
         let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
-        let other = wrong_boundary(&role, self.boundary.as_ref());
-        Ok(Observed::marked(role.arn(), cx.deployment().id, tags).drifted(other))
+        let observed = Observed::marked(role.arn(), cx.deployment().id, tags);
+        if !matches!(observed, Observed::Own { state: State::Finished(_), .. }) {
+            return Ok(observed);
+        }
+        let boundary = wrong_boundary(&role, self.boundary.as_ref());
+        let found = found(cx, &role).await?;
+        let differences = drift::differences(&found, &principal(cx)?, |policy| policies::arn(cx, policy));
+        let drift: Vec<String> = boundary.into_iter().chain(differences).collect();
+        Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -96,32 +108,45 @@ impl Reconcile<Aws, Clients> for Roles {
         .map(|_| ())
     }
 
+    /// Takes away what the role has beyond the rendered one, and writes the rendered policies and trust.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let name = cx.name(Scope::Role)?;
-        if let Some(wrong) = wrong_boundary(&role(cx).await?, self.boundary.as_ref()) {
+        let found = role(cx).await?;
+        if let Some(wrong) = wrong_boundary(&found, self.boundary.as_ref()) {
             // No rendered document allows changing a boundary: a permission to change it would be a permission to
             // remove it.
             let what = format!("{wrong}; set it on the role `{name}` yourself, or delete the role and set up again");
             return Err(Error::new(ErrorKind::Rejected, what));
         }
         let Principal { role, policies, .. } = principal(cx)?;
+        if drift::admits_more(found.assume_role_policy_document(), &role.trust_policy) {
+            // Who is not to be let in is shut out before anything else. A role that is not finished opens last.
+            let is_finished = found.tags().iter().any(|tag| tag.key() == Marks::FINGERPRINT);
+            write_trust(cx, name, &if is_finished { role.trust_policy.clone() } else { closed(cx) }).await?;
+        }
+        limit_sessions(cx, name, &found).await?;
+        let wanted = |policy: &str| policies.iter().any(|wanted| wanted.name == policy);
+        let (inline, attached) = (inline(cx, name).await?, attached(cx, name).await?);
+        // What is foreign goes first, because it counts against the limits of a role too.
+        for policy in inline.iter().filter(|policy| !wanted(policy) && *policy != REVOKED) {
+            delete_inline(cx, name, policy).await?;
+        }
+        let detached = detach_foreign(cx, name, &attached).await;
         for policy in &policies {
             match policy.kind {
                 PolicyKind::Inline => put_inline(cx, name, &policy.name, &policy.document).await?,
                 PolicyKind::Managed => put_managed(cx, name, policy, marks).await?,
             }
         }
-        let wanted = |policy: &str| policies.iter().any(|wanted| wanted.name == policy);
-        for policy in inline(cx, name).await?.iter().filter(|policy| !wanted(policy)) {
-            delete_inline(cx, name, policy).await?;
+        let is_wanted = |arn: &str| policies.iter().any(|wanted| policies::arn(cx, &wanted.name) == arn);
+        for arn in attached.iter().filter(|arn| is_of_role(cx, name, arn) && !is_wanted(arn)) {
+            detach(cx, name, arn).await?;
+            delete_managed(cx, arn).await?;
         }
-        for arn in attached(cx, name).await? {
-            let policy = last(&arn);
-            let own = (0..10).any(|number| policy == managed_policy_name(name, number));
-            if own && !wanted(policy) {
-                detach(cx, name, &arn).await?;
-                delete_managed(cx, &arn).await?;
-            }
+        // The role opens to nobody while it may do more than is rendered.
+        detached?;
+        if inline.iter().any(|policy| policy == REVOKED) {
+            delete_inline(cx, name, REVOKED).await?;
         }
         write_trust(cx, name, &role.trust_policy).await?;
         let tags = tags(marks.finished())?;
@@ -136,8 +161,7 @@ impl Reconcile<Aws, Clients> for Roles {
         // Only policies with the role's own names are ours, whatever else is attached. The names also find policies
         // that an interrupted run has detached.
         for number in 0..10 {
-            let policy = managed_policy_name(name, number);
-            delete_managed(cx, &Arns(cx.target()).iam(&["policy/", &policy])).await?;
+            delete_managed(cx, &policies::arn(cx, &managed_policy_name(name, number))).await?;
         }
         for policy in inline(cx, name).await? {
             delete_inline(cx, name, &policy).await?;
@@ -193,6 +217,19 @@ fn wrong_boundary(role: &aws_sdk_iam::types::Role, wanted: Option<&PolicyArn>) -
     (found != Some(wanted)).then(|| format!("its permissions boundary is {}, not {wanted}", found.unwrap_or("none")))
 }
 
+/// Limits sessions to an hour, unless they are.
+async fn limit_sessions(cx: Context<'_>, name: &str, role: &aws_sdk_iam::types::Role) -> Result<()> {
+    let longest = i32::try_from(MAX_SESSION).unwrap_or(i32::MAX);
+    if role.max_session_duration().is_none_or(|found| found == longest) {
+        return Ok(());
+    }
+    cx.call(&[op::UPDATE_ROLE], || async {
+        cx.clients.iam().update_role().role_name(name).max_session_duration(longest).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
 async fn write_trust(cx: Context<'_>, role: &str, trust: &Policy) -> Result<()> {
     let trust = text(trust)?;
     cx.call(&[op::UPDATE_TRUST], || async {
@@ -216,137 +253,5 @@ async fn untag(cx: Context<'_>, role: &str, key: &str) -> Result<()> {
         cx.clients.iam().untag_role().role_name(role).tag_keys(key).send().await.map_err(failure)
     })
     .await
-    .map(|_| ())
-}
-
-async fn put_inline(cx: Context<'_>, role: &str, name: &str, document: &Policy) -> Result<()> {
-    let document = text(document)?;
-    cx.call(&[op::PUT_ROLE_POLICY], || async {
-        let put = cx.clients.iam().put_role_policy().role_name(role).policy_name(name).policy_document(&document);
-        put.send().await.map_err(failure).propagating()
-    })
-    .await
-    .map(|_| ())
-}
-
-async fn inline(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
-    let listed = cx
-        .call(&[op::LIST_ROLE_POLICIES], || async {
-            cx.clients.iam().list_role_policies().role_name(role).send().await.map_err(failure)
-        })
-        .await;
-    Ok(listed.optional()?.map(|listed| listed.policy_names).unwrap_or_default())
-}
-
-async fn delete_inline(cx: Context<'_>, role: &str, name: &str) -> Result<()> {
-    cx.call(&[op::DELETE_ROLE_POLICY], || async {
-        cx.clients.iam().delete_role_policy().role_name(role).policy_name(name).send().await.map_err(failure)
-    })
-    .await
-    .optional()
-    .map(|_| ())
-}
-
-/// The ARNs of the attached managed policies: ten at most, so there is one page.
-async fn attached(cx: Context<'_>, role: &str) -> Result<Vec<String>> {
-    let listed = cx
-        .call(&[op::LIST_ATTACHED_ROLE_POLICIES], || async {
-            cx.clients.iam().list_attached_role_policies().role_name(role).send().await.map_err(failure)
-        })
-        .await;
-    let policies = listed.optional()?.and_then(|listed| listed.attached_policies).unwrap_or_default();
-    Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
-}
-
-/// Writes a managed policy. It has five versions at most, so the oldest ones are deleted to make room
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html>).
-async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy, marks: &Marks) -> Result<()> {
-    let arn = Arns(cx.target()).iam(&["policy/", &policy.name]);
-    let document = text(&policy.document)?;
-    let tags = tags(marks.ownership(role))?;
-    let made = cx
-        .call(&[op::CREATE_POLICY, op::TAG_POLICY], || async {
-            let made = cx.clients.iam().create_policy().policy_name(&policy.name).policy_document(&document);
-            made.set_tags(Some(tags.clone())).send().await.map_err(failure)
-        })
-        .await;
-    match made {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            is_own(cx, &arn).await?;
-            for version in old_versions(cx, &arn).await? {
-                delete_version(cx, &arn, &version).await?;
-            }
-            cx.call(&[op::CREATE_POLICY_VERSION], || async {
-                let made = cx.clients.iam().create_policy_version().policy_arn(&arn).policy_document(&document);
-                made.set_as_default(true).send().await.map_err(failure)
-            })
-            .await?;
-        }
-        made => {
-            made?;
-        }
-    }
-    cx.call(&[op::ATTACH_ROLE_POLICY], || async {
-        let attached = cx.clients.iam().attach_role_policy().role_name(role).policy_arn(&arn).send().await;
-        attached.map_err(failure).propagating()
-    })
-    .await
-    .map(|_| ())
-}
-
-/// Fails if the policy belongs to somebody else.
-async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
-    let found = cx
-        .call(&[op::GET_POLICY], || async { cx.clients.iam().get_policy().policy_arn(arn).send().await.map_err(failure) })
-        .await?;
-    let policy = found.policy.ok_or_else(|| Error::missing_field("policy"))?;
-    let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
-    match Observed::marked(arn, cx.deployment().id, tags) {
-        Observed::Foreign(whose) => {
-            Err(Error::new(ErrorKind::NotOwned, format!("a policy `{arn}` already exists, and {whose}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn detach(cx: Context<'_>, role: &str, arn: &str) -> Result<()> {
-    cx.call(&[op::DETACH_ROLE_POLICY], || async {
-        cx.clients.iam().detach_role_policy().role_name(role).policy_arn(arn).send().await.map_err(failure)
-    })
-    .await
-    .optional()
-    .map(|_| ())
-}
-
-async fn delete_managed(cx: Context<'_>, arn: &str) -> Result<()> {
-    let Some(versions) = old_versions(cx, arn).await.optional()? else { return Ok(()) };
-    for version in versions {
-        delete_version(cx, arn, &version).await?;
-    }
-    cx.call(&[op::DELETE_POLICY], || async {
-        cx.clients.iam().delete_policy().policy_arn(arn).send().await.map_err(failure)
-    })
-    .await
-    .optional()
-    .map(|_| ())
-}
-
-/// The versions that are not the default one.
-async fn old_versions(cx: Context<'_>, arn: &str) -> Result<Vec<String>> {
-    let listed = cx
-        .call(&[op::LIST_POLICY_VERSIONS], || async {
-            cx.clients.iam().list_policy_versions().policy_arn(arn).send().await.map_err(failure)
-        })
-        .await?;
-    let old = |version: &PolicyVersion| !version.is_default_version();
-    Ok(listed.versions().iter().filter(|version| old(version)).filter_map(|v| v.version_id.clone()).collect())
-}
-
-async fn delete_version(cx: Context<'_>, arn: &str, version: &str) -> Result<()> {
-    cx.call(&[op::DELETE_POLICY_VERSION], || async {
-        cx.clients.iam().delete_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failure)
-    })
-    .await
-    .optional()
     .map(|_| ())
 }

@@ -12,6 +12,7 @@ mod forbidden;
 mod life;
 mod only_aws;
 mod record;
+mod roles;
 #[path = "../recorded/server.rs"]
 mod server;
 mod spare;
@@ -56,6 +57,15 @@ fn main() {
             Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
         }),
         trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
+        trial("a_role_that_somebody_widened_is_told_and_mended", |peer| {
+            Box::pin(roles::a_role_that_somebody_widened_is_told_and_mended(peer))
+        }),
+        trial("a_policy_that_may_not_be_detached_is_told", |peer| {
+            Box::pin(roles::a_policy_that_may_not_be_detached_is_told(peer))
+        }),
+        trial("managed_policies_are_compared_and_mended", |peer| {
+            Box::pin(roles::managed_policies_are_compared_and_mended(peer))
+        }),
         trial("wrong_credentials_and_missing_rights_are_told_before_anything_is_done", |peer| {
             Box::pin(only_aws::preflight_tells(peer))
         }),

@@ -5,7 +5,7 @@ use alien_conformance::life;
 use crate::world::Peer;
 
 /// What this life does not come to, and when it is used. It is called elsewhere in the adapter, or it would not be granted.
-const UNUSED: [(&str, &str); 17] = [
+const UNUSED: [(&str, &str); 19] = [
     ("ec2:DescribeVpcAttribute on Vpc", "heartbeat, of whoever sets up as well"),
     ("iam:AttachRolePolicy on Role", "documents over 10,000 characters"),
     ("iam:CreatePolicy on RolePolicies", "documents over 10,000 characters"),
@@ -14,7 +14,9 @@ const UNUSED: [(&str, &str); 17] = [
     ("iam:DeletePolicyVersion on RolePolicies", "documents over 10,000 characters"),
     ("iam:DetachRolePolicy on Role", "documents over 10,000 characters"),
     ("iam:GetPolicy on RolePolicies", "documents over 10,000 characters, changed"),
+    ("iam:GetPolicyVersion on RolePolicies", "documents over 10,000 characters"),
     ("iam:TagPolicy on RolePolicies", "documents over 10,000 characters"),
+    ("iam:UpdateRole on Role", "sessions that someone made longer"),
     ("lambda:AddPermission on Function", "a public URL"),
     ("lambda:CreateFunctionUrlConfig on Function", "a public URL"),
     ("lambda:DeleteFunctionUrlConfig on Function", "a public URL that is no longer wanted"),
