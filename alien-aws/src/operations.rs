@@ -18,8 +18,13 @@ pub enum Scope {
     Service,
     /// An ECS service, for requests that leave ECS Exec off: an update must not open a shell.
     ServiceWithoutShell,
+    /// An ECS service, for requests that also leave its network, its volumes, its connections and where it runs as they
+    /// are, and run nothing but its own task definition.
+    ServiceInPlace,
     /// All revisions of a task definition family. A family has no `:` in its name, so `:*` covers nothing else.
     TaskFamily,
+    /// The same, for requests that register no privileged container.
+    TaskFamilyUnprivileged,
     /// The ECS cluster of a deployment.
     Cluster,
     /// The service-linked role of ECS.
@@ -109,8 +114,9 @@ alien_core::operations! {
     // DescribeTaskDefinition takes only `*`: it shows the environment variables of every task definition.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html" {
         DESCRIBE_SERVICES = "ecs:DescribeServices" on Service, Observe;
-        REGISTER_TASK_DEFINITION = "ecs:RegisterTaskDefinition" on TaskFamily, Update;
+        REGISTER_TASK_DEFINITION = "ecs:RegisterTaskDefinition" on TaskFamilyUnprivileged, Update, also "mounts file systems that its network and its runtime role let it reach";
         UPDATE_SERVICE = "ecs:UpdateService" on ServiceWithoutShell, Update;
+        UPDATE_SERVICE_IN_PLACE = "ecs:UpdateService" on ServiceInPlace, Update, also "attaches it to load balancers and service registries of the account";
         CREATE_SERVICE = "ecs:CreateService" on ServiceWithoutShell, Create;
         DELETE_SERVICE = "ecs:DeleteService" on Service, Delete;
         TAG_SERVICE = "ecs:TagResource" on Service, Update;

@@ -78,8 +78,10 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
 /// The actions of a statement that are not allowed.
 async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-    // A key of one text takes one value, so the first of a condition's values is simulated.
-    let conditions = statement.condition.0.values().flatten();
+    // A key of one text takes one value, so the first of a condition's values is simulated. A key that must be absent is
+    // not given.
+    let given = statement.condition.0.iter().filter(|(operator, _)| *operator != "Null");
+    let conditions = given.flat_map(|(_, keys)| keys);
     let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
     let region = ("aws:RequestedRegion", cx.target().region.as_str());
     let context: Vec<ContextEntry> = conditions

@@ -19,12 +19,12 @@ fn context<'n, C: AccessControl>(
 ) -> Vec<(&'static str, &'n str)> {
     let mut known = Vec::new();
     for guard in C::operations().rows().iter().flat_map(|row| C::guards(row.on)) {
-        if let Guard::Named { key, by } = guard {
+        if let Guard::Named { key, by } | Guard::NamedIfPresent { key, by } = guard {
             known.extend(names.at(*by, thing.subject).map(|name| (*key, name)));
         }
     }
     for guard in C::guards(thing.scope) {
-        if let Guard::Fixed { key, values } = guard {
+        if let Guard::Fixed { key, values } | Guard::FixedIfPresent { key, values } = guard {
             known.extend(values.iter().map(|value| (*key, *value)));
         }
     }

@@ -45,6 +45,12 @@ pub trait World: Send + Sync {
     /// Does whatever else the peer needs after every set-up.
     async fn prepare(&self, _deployment: &Deployment) {}
 
+    /// Whether the vendor's documents say something else today than those of this earlier version: then a set-up writes
+    /// them anew.
+    fn gives_the_vendor_other_rights_than(&self, _version: &str) -> bool {
+        false
+    }
+
     /// Whether the peer is known to decide wrongly on a permission, so that only the cloud's evaluator decides.
     fn is_undecided(&self, _permission: &str) -> bool {
         false

@@ -159,6 +159,7 @@ impl DisclosureKind {
             Self::Extended => "extended by the stack",
             Self::Indirect => "extended by the stack: indirect data access",
             Self::Wide => "the cloud has no narrower place",
+            Self::Unguarded => "the cloud has no condition for it",
             Self::Path => "extended by the stack: a known path of escalation",
         }
     }

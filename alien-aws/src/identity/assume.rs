@@ -113,7 +113,7 @@ fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use alien_core::adapter::{CallContext, DeploymentContext, Gate, Operate as _, Purpose};
-    use alien_core::{Artifacts, CallConfig, Code, Function, Profile, Release, Stack};
+    use alien_core::{Artifacts, CallConfig, Code, Container, Function, Profile, Release, Stack};
     use aws_config::{BehaviorVersion, SdkConfig};
     use aws_smithy_runtime_api::client::http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -143,6 +143,21 @@ mod tests {
         }
     }
 
+    /// A session of an update is narrowed by AWS too, so its policy must fit, whatever the names.
+    #[test]
+    fn the_session_policy_of_a_service_with_the_longest_names_fits() {
+        let id = "w".repeat(63);
+        let image = format!("222222222222.dkr.ecr.eu-central-1.amazonaws.com/worker@sha256:{}", "0".repeat(64));
+        let mut stack = Stack::builder("one");
+        stack.live(id.clone(), Container::new(image.parse::<Code>().unwrap(), "execution"));
+        stack.profile("execution", Profile::new());
+        let deployment = placed(stack.build().unwrap(), &"p".repeat(32));
+        let grants = Purpose::Update([id.parse().unwrap()].into()).narrow(&deployment).unwrap();
+        let request = AssumeRequest { deployment, grants, narrowed: true, proof: Proof::Expected };
+        let policy = session_policy(&request).unwrap();
+        assert!(policy.contains("ecs:UpdateService") && policy.len() <= SESSION_POLICY, "{}", policy.len());
+    }
+
     /// A deployment of two live functions.
     fn two() -> Arc<DeploymentContext<Aws>> {
         let mut stack = Stack::builder("two");
@@ -150,15 +165,19 @@ mod tests {
             stack.live(id, Function::new(Code::zip(b"code"), "code"));
         }
         stack.profile("code", Profile::new());
+        placed(stack.build().unwrap(), "acme")
+    }
+
+    fn placed(stack: Stack, prefix: &str) -> Arc<DeploymentContext<Aws>> {
         let target = crate::Target {
             account: "222222222222".parse().unwrap(),
             region: "eu-central-1".parse().unwrap(),
-            prefix: "acme".parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
             vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
             external_id: "acme-7f3a".parse().unwrap(),
         };
         let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
-        let release = Release::partial(stack.build().unwrap(), Artifacts::default());
+        let release = Release::partial(stack, Artifacts::default());
         Arc::new(DeploymentContext::<Aws>::new(id, target, release))
     }
 

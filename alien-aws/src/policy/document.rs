@@ -129,8 +129,26 @@ pub struct Condition(pub BTreeMap<Text, BTreeMap<Text, Texts>>);
 impl Condition {
     /// Requires a key to have one of these values, in addition to what is required already.
     pub fn require(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
-        let keys = self.0.entry(STRING_EQUALS.into()).or_default();
-        keys.insert(key.into(), Texts(values.into_iter().collect()));
+        self.set(STRING_EQUALS, key.into(), values);
+    }
+
+    /// Requires a key to have one of these values if a request has it.
+    pub(crate) fn require_if_present(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
+        self.set(STRING_EQUALS_IF_EXISTS, key.into(), values);
+    }
+
+    /// Requires a key to have an ARN of one of these patterns if a request has it.
+    pub(crate) fn require_arn_if_present(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
+        self.set(ARN_LIKE_IF_EXISTS, key.into(), values);
+    }
+
+    /// Requires that a request does not have a key.
+    pub(crate) fn require_absent(&mut self, key: impl Into<Text>) {
+        self.set(NULL, key.into(), ["true".to_owned()]);
+    }
+
+    fn set(&mut self, operator: &'static str, key: Text, values: impl IntoIterator<Item = String>) {
+        self.0.entry(operator.into()).or_default().insert(key, Texts(values.into_iter().collect()));
     }
 
     /// Whether there is no condition.
@@ -142,11 +160,31 @@ impl Condition {
     /// The values that `StringEquals` allows for a key; empty if it does not limit the key.
     #[must_use]
     pub fn equal_values(&self, key: &str) -> &[String] {
-        self.0.get(STRING_EQUALS).and_then(|keys| keys.get(key)).map_or(&[], |values| values.0.as_slice())
+        self.values(STRING_EQUALS, key)
+    }
+
+    /// The values that `StringEqualsIfExists`, or else `ArnLikeIfExists`, allows for a key; empty if neither limits it.
+    pub(crate) fn equal_values_if_present(&self, key: &str) -> &[String] {
+        match self.values(STRING_EQUALS_IF_EXISTS, key) {
+            [] => self.values(ARN_LIKE_IF_EXISTS, key),
+            values => values,
+        }
+    }
+
+    /// Whether `Null` allows only requests without a key.
+    pub(crate) fn excludes(&self, key: &str) -> bool {
+        self.values(NULL, key) == ["true"]
+    }
+
+    fn values(&self, operator: &str, key: &str) -> &[String] {
+        self.0.get(operator).and_then(|keys| keys.get(key)).map_or(&[], |values| values.0.as_slice())
     }
 }
 
 pub(crate) const STRING_EQUALS: &str = "StringEquals";
+const STRING_EQUALS_IF_EXISTS: &str = "StringEqualsIfExists";
+const ARN_LIKE_IF_EXISTS: &str = "ArnLikeIfExists";
+const NULL: &str = "Null";
 
 /// One text or several. A single one is written without brackets, as AWS does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

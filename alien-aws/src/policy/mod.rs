@@ -51,6 +51,14 @@ impl AccessControl for Aws {
         condition.equal_values(key)
     }
 
+    fn confined_if_present<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
+        condition.equal_values_if_present(key)
+    }
+
+    fn excludes(condition: &Condition, key: &str) -> bool {
+        condition.excludes(key)
+    }
+
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
         identity::excesses(found, expected)
     }

@@ -1,6 +1,6 @@
 //! Renders grants as a role and its policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use alien_core::Grants;
@@ -13,13 +13,37 @@ use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
 use crate::operations::Scope;
 
+/// What a request leaves out to leave a service where it is, on Fargate, and unconnected.
+///
+/// `Null` admits only requests without a key: those that set no network, no namespace and no capacity provider. The
+/// capabilities that are on or off may be in a request as `false`, so they are `StringEqualsIfExists`: a plain operator
+/// is not met by a request without the key, and `Null` not by one with `false`. A request without a task definition keeps
+/// the one that runs, hence `ArnLikeIfExists`. Only for ECS Exec the value must be there, because the request of this
+/// library always has it.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
+const IN_PLACE: &[Guard<Scope>] = &[
+    WITHOUT_SHELL,
+    Guard::Absent { key: "ecs:subnet" },
+    Guard::Absent { key: "ecs:auto-assign-public-ip" },
+    Guard::Absent { key: "ecs:namespace" },
+    Guard::Absent { key: "ecs:capacity-provider" },
+    Guard::FixedIfPresent { key: "ecs:enable-service-connect", values: OFF },
+    Guard::FixedIfPresent { key: "ecs:enable-ebs-volumes", values: OFF },
+    Guard::FixedIfPresent { key: "ecs:enable-vpc-lattice", values: OFF },
+    Guard::NamedIfPresent { key: "ecs:task-definition", by: Scope::TaskFamily },
+];
+const WITHOUT_SHELL: Guard<Scope> = Guard::Fixed { key: "ecs:enable-execute-command", values: OFF };
+const OFF: &[&str] = &["false"];
+
 /// The conditions that every statement on a scope has; most scopes have none.
 pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
     const NEW: Guard<Scope> = Guard::Named { key: NEW_TAG, by: Scope::NetworkTag };
     match scope {
         Scope::RoleForLambda => &[Guard::Fixed { key: PASSED_TO, values: &["lambda.amazonaws.com"] }],
         Scope::RoleForTasks => &[Guard::Fixed { key: PASSED_TO, values: &["ecs-tasks.amazonaws.com"] }],
-        Scope::ServiceWithoutShell => &[Guard::Fixed { key: "ecs:enable-execute-command", values: &["false"] }],
+        Scope::ServiceWithoutShell => &[WITHOUT_SHELL],
+        Scope::ServiceInPlace => IN_PLACE,
+        Scope::TaskFamilyUnprivileged => &[Guard::FixedIfPresent { key: "ecs:privileged", values: OFF }],
         Scope::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
         Scope::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Scope::Function }],
         Scope::Vpc | Scope::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Scope::NetworkTag }],
@@ -63,8 +87,14 @@ pub(crate) fn principal(layout: &Layout<Aws>, grants: &Grants) -> Principal {
 #[derive(Default)]
 struct Group<'a> {
     rows: Vec<&'static Operation<Scope>>,
-    resources: Vec<&'a str>,
+    parts: Vec<Part<'a>>,
+}
+
+/// The names of one subject: those that conditions compare, and those that the actions are checked on.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Part<'a> {
     values: Vec<&'a str>,
+    resources: Vec<&'a str>,
 }
 
 /// Groups grants that are alike: by subject type, scope and permission sets. `guarded` separates new networks from the
@@ -110,60 +140,70 @@ fn group<'a>(
     groups: &mut BTreeMap<Key, Group<'a>>,
 ) {
     let names = &layout.names;
-    let mut resources = names.at(key.scope, subject).peekable();
-    if resources.peek().is_none() {
+    let resources: Vec<&str> = names.at(key.scope, subject).collect();
+    if resources.is_empty() {
         return;
     }
     let named = guards(key.scope).iter().filter_map(|guard| match guard {
-        Guard::Named { by, .. } => Some(names.at(*by, subject)),
-        Guard::Fixed { .. } => None,
+        Guard::Named { by, .. } | Guard::NamedIfPresent { by, .. } => Some(names.at(*by, subject)),
+        Guard::Fixed { .. } | Guard::FixedIfPresent { .. } | Guard::Absent { .. } => None,
     });
-    let mut values = named.flatten().peekable();
-    key.guarded = values.peek().is_some();
+    let values: Vec<&str> = named.flatten().collect();
+    key.guarded = !values.is_empty();
     let group = groups.entry(key).or_insert_with(|| Group { rows, ..Group::default() });
-    group.resources.extend(resources);
-    group.values.extend(values);
+    group.parts.push(Part { values, resources });
 }
 
-/// The most values of a condition in one statement. A policy can be split between statements, and a statement between
-/// resources, but a condition cannot be split.
-const VALUES_PER_STATEMENT: usize = 40;
+/// The most subjects whose names the condition of one statement compares. A policy can be split between statements, and
+/// a statement between resources, but a condition cannot be split. A service runs its own task definition alone, so it
+/// has a statement of its own.
+const fn subjects_per_statement(scope: Scope) -> usize {
+    match scope {
+        Scope::ServiceInPlace => 1,
+        _ => 40,
+    }
+}
 
 fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
     let mut actions: Vec<Text> = group.rows.iter().map(|row| Text::Borrowed(row.permission)).collect();
     actions.sort_unstable();
     actions.dedup();
-    for names in [&mut group.resources, &mut group.values] {
-        names.sort_unstable();
-        names.dedup();
-    }
+    group.parts.sort_unstable();
     let sid = sid(key);
-    let statement = |part: usize, values: &[&str]| Statement {
-        sid: if part == 0 { sid.clone() } else { format!("{sid}Part{part}") },
+    let statement = |number: usize, parts: &[Part<'_>]| Statement {
+        sid: if number == 0 { sid.clone() } else { format!("{sid}Part{number}") },
         effect: Effect::Allow,
         actions: actions.clone(),
-        resources: group.resources.iter().map(|name| Text::Owned((*name).to_owned())).collect(),
-        condition: condition(key.scope, values),
+        resources: distinct(parts.iter().flat_map(|part| &part.resources)).into_iter().map(Text::Owned).collect(),
+        condition: condition(key.scope, &distinct(parts.iter().flat_map(|part| &part.values))),
         ..Statement::default()
     };
-    if group.values.is_empty() {
-        return vec![statement(0, &[])];
+    if !key.guarded {
+        return vec![statement(0, &group.parts)];
     }
-    let chunks = group.values.chunks(VALUES_PER_STATEMENT);
-    chunks.enumerate().map(|(part, values)| statement(part, values)).collect()
+    let chunks = group.parts.chunks(subjects_per_statement(key.scope));
+    chunks.enumerate().map(|(number, parts)| statement(number, parts)).collect()
+}
+
+/// The names in order, each once.
+fn distinct<'a>(names: impl Iterator<Item = &'a &'a str>) -> Vec<String> {
+    let names: BTreeSet<&str> = names.copied().collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// The conditions of a scope, with these names for the guards that compare names.
-fn condition(scope: Scope, names: &[&str]) -> Condition {
+fn condition(scope: Scope, names: &[String]) -> Condition {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut condition = Condition::default();
     for guard in guards(scope) {
-        match guard {
-            Guard::Fixed { key, values } => condition.require(*key, values.iter().map(|value| (*value).to_owned())),
-            Guard::Named { key, .. } if !names.is_empty() => {
-                condition.require(*key, names.iter().map(|name| (*name).to_owned()));
-            }
+        match *guard {
+            Guard::Fixed { key, values } => condition.require(key, owned(values)),
             // The customer's own network is identified by its ARN.
-            Guard::Named { .. } => {}
+            Guard::Named { .. } | Guard::NamedIfPresent { .. } if names.is_empty() => {}
+            Guard::Named { key, .. } => condition.require(key, names.to_vec()),
+            Guard::FixedIfPresent { key, values } => condition.require_if_present(key, owned(values)),
+            Guard::NamedIfPresent { key, .. } => condition.require_arn_if_present(key, names.to_vec()),
+            Guard::Absent { key } => condition.require_absent(key),
         }
     }
     condition

@@ -21,8 +21,9 @@ impl On<Aws> for Container {
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::DESCRIBE_SERVICES],
-            // A new revision names the runtime role, so updating it takes `iam:PassRole`.
-            Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
+            // A new revision names the runtime role, so updating it takes `iam:PassRole`. Where the service runs is for the
+            // admin to set.
+            Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE_IN_PLACE, op::PASS_ROLE_TO_TASKS],
             Set::Logs => &[op::FILTER_LOG_EVENTS],
             Set::Provision => &[
                 op::REGISTER_TASK_DEFINITION,
@@ -57,8 +58,11 @@ impl On<Aws> for Container {
         let name = arns.physical(id, MAX);
         let service = arns.regional("ecs", &["service/", &cluster::name(arns), "/", &name]);
         things.push((Scope::Service, service.clone()));
-        things.push((Scope::ServiceWithoutShell, service));
-        things.push((Scope::TaskFamily, arns.regional("ecs", &["task-definition/", &name, ":*"])));
+        things.push((Scope::ServiceWithoutShell, service.clone()));
+        things.push((Scope::ServiceInPlace, service));
+        let family = arns.regional("ecs", &["task-definition/", &name, ":*"]);
+        things.push((Scope::TaskFamily, family.clone()));
+        things.push((Scope::TaskFamilyUnprivileged, family));
         compute::log_group(arns, &["/ecs/", &name], things);
         compute::repository_names(placed, things);
     }

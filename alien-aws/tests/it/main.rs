@@ -6,6 +6,7 @@ mod broken;
 mod checked;
 mod documents;
 mod evaluate;
+mod in_place;
 mod sizes;
 mod target;
 

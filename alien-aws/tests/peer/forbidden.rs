@@ -156,6 +156,7 @@ fn undecided(deployment: &alien_core::Deployment) {
         (context.id_of(context.subject("worker").unwrap()), context.id_of(context.subject("mailer").unwrap()));
     let no_shell: &[_] = &[("ecs:enable-execute-command", "false")];
     let shell: &[_] = &[("ecs:enable-execute-command", "true")];
+    let elsewhere: &[_] = &[("ecs:enable-execute-command", "false"), ("ecs:subnet", "subnet-1")];
     let tasks: &[_] = &[("iam:PassedToService", "ecs-tasks.amazonaws.com")];
     let ec2: &[_] = &[("iam:PassedToService", "ec2.amazonaws.com")];
     let family = |service: &str| {
@@ -169,6 +170,7 @@ fn undecided(deployment: &alien_core::Deployment) {
         ("ecs:DescribeServices", mailer, &[], true),
         ("ecs:UpdateService", worker, no_shell, true),
         ("ecs:UpdateService", worker, shell, false),
+        ("ecs:UpdateService", worker, elsewhere, false),
         ("ecs:UpdateService", worker, &[], false),
         ("ecs:UpdateService", mailer, no_shell, false),
         ("ecs:DeleteService", worker, &[], false),

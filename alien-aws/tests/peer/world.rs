@@ -193,6 +193,11 @@ impl World for Peer {
         }
     }
 
+    /// Since the first version, updates of services have more conditions.
+    fn gives_the_vendor_other_rights_than(&self, version: &str) -> bool {
+        version == "v1"
+    }
+
     fn is_undecided(&self, permission: &str) -> bool {
         UNDECIDED.contains(&permission)
     }

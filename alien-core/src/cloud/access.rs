@@ -50,6 +50,16 @@ pub trait AccessControl: Cloud {
         &[]
     }
 
+    /// The values that a condition allows for a key of requests that have it; empty if it does not restrict them.
+    fn confined_if_present<'c>(_: &'c Self::Condition, _: &str) -> &'c [String] {
+        &[]
+    }
+
+    /// Whether a condition allows only requests without a key.
+    fn excludes(_: &Self::Condition, _: &str) -> bool {
+        false
+    }
+
     /// What a list of permissions does not show: an identity, a trust, members or role definitions that allow more than
     /// the stack asks for. `expected` is what this library renders for the same holder. Returns a sentence for each
     /// excess.
@@ -81,6 +91,25 @@ pub enum Guard<P: 'static> {
         key: &'static str,
         /// The other scope.
         by: P,
+    },
+    /// As [`Fixed`](Self::Fixed), for requests that have the key. Others need nothing.
+    FixedIfPresent {
+        /// The condition key.
+        key: &'static str,
+        /// The allowed values.
+        values: &'static [&'static str],
+    },
+    /// As [`Named`](Self::Named), for requests that have the key. Others need nothing.
+    NamedIfPresent {
+        /// The condition key.
+        key: &'static str,
+        /// The other scope.
+        by: P,
+    },
+    /// The request must not have the key.
+    Absent {
+        /// The condition key.
+        key: &'static str,
     },
 }
 

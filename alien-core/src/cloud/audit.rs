@@ -284,8 +284,8 @@ impl<'a, C: AccessControl> Judge<'a, C> {
 
     /// Checks a permission on things of one full name.
     fn judge_alike(&mut self, name: &'a str, things: &[Checked<'a, C>], allowed: &Allowed<'a, C>) {
-        // One thing may count as several scopes, and a grant for one of them is a grant for the thing, unless a
-        // condition restricts that scope. If several resources observe, join or fetch from the same thing, the grant of
+        // One thing may count as several scopes, and a grant for one of them is a grant for the thing, if that scope has
+        // all the conditions of the other: what is allowed meets them all. If several resources observe, join or fetch from the same thing, the grant of
         // one of them is enough.
         let shares =
             |row: &Operation<C::Scope>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
@@ -300,10 +300,10 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             }
             let otherwise = |(other, of): &Checked<'a, C>| {
                 of.subject == thing.subject
-                    && C::guards(of.scope).is_empty()
+                    && C::guards(thing.scope).iter().all(|guard| C::guards(of.scope).contains(guard))
                     && self.derived(other, of.subject) != Derived::No
             };
-            if derived == Derived::No && C::guards(thing.scope).is_empty() && things.iter().any(otherwise) {
+            if derived == Derived::No && things.iter().any(otherwise) {
                 continue;
             }
             self.judge_thing(name, row, *thing, allowed);
@@ -368,6 +368,9 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         if derived == Derived::Extended && row.effect != Effect::Observe {
             let indirect = row.effect == Effect::Redirect;
             disclose(if indirect { DisclosureKind::Indirect } else { DisclosureKind::Extended }, row.effect.describe());
+        }
+        if !row.also.is_empty() {
+            disclose(DisclosureKind::Unguarded, row.also);
         }
         if C::is_shared(thing.scope) {
             disclose(DisclosureKind::Wide, row.effect.describe());

@@ -27,15 +27,25 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
                 !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
             }
             Guard::Named { key, by } => {
-                names.at(by, thing.subject).next().is_none() || self.names_subject(key, by, thing.subject)
+                names.at(by, thing.subject).next().is_none()
+                    || self.names_subject(key, self.values(key), by, thing.subject)
             }
+            Guard::FixedIfPresent { key, values } => {
+                let given = self.values_if_present(key);
+                !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
+            }
+            Guard::NamedIfPresent { key, by } => {
+                names.at(by, thing.subject).next().is_none()
+                    || self.names_subject(key, self.values_if_present(key), by, thing.subject)
+            }
+            Guard::Absent { key } => self.condition.is_some_and(|condition| C::excludes(condition, key)),
         })
     }
 
     /// Whether all values of a key name something of the deployment, and one of them names this subject.
-    fn names_subject(&mut self, key: &'static str, by: C::Scope, subject: Subject) -> bool {
+    fn names_subject(&mut self, key: &'static str, values: &[String], by: C::Scope, subject: Subject) -> bool {
         if !self.named.iter().any(|(known, _)| *known == key) {
-            let owners = self.values(key).iter().map(|value| {
+            let owners = values.iter().map(|value| {
                 let owner = self.index.named(value).find(|owner| owner.scope == by);
                 owner.map(|owner| owner.subject)
             });
@@ -48,5 +58,13 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
 
     fn values(&self, key: &str) -> &'a [String] {
         self.condition.map_or(&[], |condition| C::confined_to(condition, key))
+    }
+
+    /// The same for a key that requests may lack. A condition that also takes those away is narrower.
+    fn values_if_present(&self, key: &str) -> &'a [String] {
+        match self.values(key) {
+            [] => self.condition.map_or(&[], |condition| C::confined_if_present(condition, key)),
+            values => values,
+        }
     }
 }

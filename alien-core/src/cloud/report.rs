@@ -84,6 +84,8 @@ pub enum DisclosureKind {
     Indirect,
     /// The cloud can grant the permission only on a scope that others share.
     Wide,
+    /// The permission also writes settings that no condition of the cloud's can take out.
+    Unguarded,
     /// By `management.extend`, the vendor holds all permissions that a known path of escalation needs.
     Path,
 }

@@ -118,6 +118,9 @@ fn row<C: AccessControl>(
     for disclosure in own(DisclosureKind::Reveals) {
         can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
     }
+    for disclosure in own(DisclosureKind::Unguarded) {
+        can.push(format!("{} (`{}` has no condition for it)", disclosure.what, disclosure.permission));
+    }
     if resource.settings().is_public() {
         can.push("call it over HTTPS, as anyone can".to_owned());
     }

@@ -207,7 +207,8 @@ fn revision(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Updates the service: its desired count, and its task definition if one is given.
+/// Updates the service: its desired count, and its task definition if one is given. The vendor's policy admits nothing
+/// else in this request (`Scope::ServiceInPlace`).
 async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
     let request = cx
         .clients
@@ -219,8 +220,8 @@ async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<
         .desired_count(copies)
         .enable_execute_command(false);
     let rows: &[_] = match definition {
-        Some(_) => &[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS],
-        None => &[op::UPDATE_SERVICE],
+        Some(_) => &[op::UPDATE_SERVICE_IN_PLACE, op::PASS_ROLE_TO_TASKS],
+        None => &[op::UPDATE_SERVICE_IN_PLACE],
     };
     cx.call(rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
 }

@@ -1,0 +1,203 @@
+//! An update of a service by the vendor changes what runs, and not where, beside what, or with what it is connected.
+
+use alien_aws::Aws;
+use alien_aws::policy::{Principal, Request, evaluate};
+use alien_conformance::stacks::{self, IMAGE, in_network};
+use alien_core::adapter::{AccessControl, DeploymentContext, audit_layers};
+use alien_core::{Code, Deployment, DisclosureKind, Kind, Layers, Lifecycle, Promise, Rendered, Report};
+use serde_json::{Value, json};
+
+use crate::target;
+
+const SERVICE: &str = "arn:aws:ecs:eu-central-1:222222222222:service/acme-cluster-4/acme-worker-4";
+const FAMILY: &str = "arn:aws:ecs:eu-central-1:222222222222:task-definition/acme-worker-4";
+const EXEC: (&str, &str) = ("ecs:enable-execute-command", "false");
+
+fn rendered() -> Rendered<Aws> {
+    let stack = in_network(IMAGE.parse::<Code>().unwrap());
+    alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap()
+}
+
+fn allows(principal: &Principal, action: &str, resource: &str, keys: &[(&str, &str)]) -> bool {
+    let policies = principal.policies.iter().map(|policy| &policy.document);
+    evaluate(policies, &Request::new(action, resource, keys)).is_allowed()
+}
+
+#[test]
+fn an_update_of_a_service_sets_no_more_than_count_and_its_own_task_definition() {
+    let management = rendered().documents.layers.management.unwrap().principals.remove(0);
+    let own = format!("{FAMILY}:7");
+    let others = [
+        "arn:aws:ecs:eu-central-1:222222222222:task-definition/acme-worker-4-b:7",
+        "arn:aws:ecs:eu-central-1:222222222222:task-definition/other:1",
+        "arn:aws:ecs:eu-west-1:222222222222:task-definition/acme-worker-4:7",
+    ];
+    let update = |more: &[(&str, &str)]| {
+        let keys: Vec<(&str, &str)> = [EXEC].iter().chain(more).copied().collect();
+        allows(&management, "ecs:UpdateService", SERVICE, &keys)
+    };
+    assert!(update(&[]), "the count alone");
+    assert!(update(&[("ecs:task-definition", &own)]));
+    assert!(!allows(&management, "ecs:UpdateService", SERVICE, &[]), "Exec must be off, and said to be");
+    for other in others {
+        assert!(!update(&[("ecs:task-definition", other)]), "{other}");
+    }
+    for (key, value) in [
+        ("ecs:subnet", "subnet-0a1b2c3d4e5f60718"),
+        ("ecs:auto-assign-public-ip", "ENABLED"),
+        ("ecs:auto-assign-public-ip", "DISABLED"),
+        ("ecs:namespace", "arn:aws:servicediscovery:eu-central-1:222222222222:namespace/ns-1"),
+        ("ecs:capacity-provider", "theirs"),
+        ("ecs:enable-service-connect", "true"),
+        ("ecs:enable-ebs-volumes", "true"),
+        ("ecs:enable-vpc-lattice", "true"),
+        ("ecs:enable-execute-command", "true"),
+    ] {
+        assert!(!update(&[(key, value)]) || key == EXEC.0, "{key} {value}");
+        assert!(!allows(&management, "ecs:UpdateService", SERVICE, &[(key, value)]), "{key} {value}");
+    }
+    // What is off may be said to be off.
+    for key in ["ecs:enable-service-connect", "ecs:enable-ebs-volumes", "ecs:enable-vpc-lattice"] {
+        assert!(update(&[(key, "false")]), "{key}");
+    }
+    let register = |keys: &[(&str, &str)]| allows(&management, "ecs:RegisterTaskDefinition", &own, keys);
+    assert!(register(&[]) && register(&[("ecs:privileged", "false")]) && !register(&[("ecs:privileged", "true")]));
+    assert!(!allows(&management, "ecs:RegisterTaskDefinition", others[0], &[]));
+}
+
+/// The keys that ECS has for a request, by its fields
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>).
+fn keys(body: &Value) -> Vec<(&'static str, String)> {
+    let mut keys = Vec::new();
+    let mut add = |key, value: &Value| match value {
+        Value::Null => {}
+        Value::String(text) => keys.push((key, text.clone())),
+        other => keys.push((key, other.to_string())),
+    };
+    let network = &body["networkConfiguration"]["awsvpcConfiguration"];
+    network["subnets"].as_array().into_iter().flatten().for_each(|subnet| add("ecs:subnet", subnet));
+    add("ecs:auto-assign-public-ip", &network["assignPublicIp"]);
+    add("ecs:enable-execute-command", &body["enableExecuteCommand"]);
+    add("ecs:task-definition", &body["taskDefinition"]);
+    add("ecs:enable-service-connect", &body["serviceConnectConfiguration"]["enabled"]);
+    add("ecs:namespace", &body["serviceConnectConfiguration"]["namespace"]);
+    let providers = body["capacityProviderStrategy"].as_array().into_iter().flatten();
+    providers.for_each(|provider| add("ecs:capacity-provider", &provider["capacityProvider"]));
+    for (field, key) in
+        [("volumeConfigurations", "ecs:enable-ebs-volumes"), ("vpcLatticeConfigurations", "ecs:enable-vpc-lattice")]
+    {
+        if body[field].as_array().is_some_and(|list| !list.is_empty()) {
+            add(key, &true.into());
+        }
+    }
+    let containers = body["containerDefinitions"].as_array().into_iter().flatten();
+    containers.for_each(|container| add("ecs:privileged", &container["privileged"]));
+    keys
+}
+
+/// What the library sends, as it was recorded: the vendor's requests meet the vendor's conditions, and the admin's, which
+/// place the service, meet only the admin's.
+#[test]
+fn the_requests_of_a_life_meet_the_conditions_of_who_sends_them() {
+    let record = Deployment::from_json(include_str!("../recorded/record.json")).unwrap();
+    let context = DeploymentContext::<Aws>::of(&record).unwrap();
+    let principal = |grants| Aws::principal(&context.layout, grants);
+    let (admin, vendor) =
+        (principal(&context.permissions().provisioning), principal(&context.permissions().management));
+    let service = context.id_of(context.subject("worker").unwrap());
+    let family = "arn:aws:ecs:eu-central-1:222222222222:task-definition/life-worker-4:1";
+    let mut seen = Vec::new();
+    for line in include_str!("../recorded/life.jsonl").lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let action = line["headers"]["x-amz-target"].as_str().and_then(|target| target.rsplit('.').next());
+        let body = &line["body"];
+        let (action, resource) = match action {
+            Some("UpdateService") if body["service"] == "life-worker-4" => ("ecs:UpdateService", service),
+            Some("RegisterTaskDefinition") if body["family"] == "life-worker-4" => {
+                ("ecs:RegisterTaskDefinition", family)
+            }
+            _ => continue,
+        };
+        let keys = keys(body);
+        let keys: Vec<(&str, &str)> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let step = line["step"].as_str().unwrap();
+        let by = [&admin, &vendor].map(|who| allows(who, action, resource, &keys));
+        let expected = match (step, action) {
+            ("update", _) => by[1],
+            (_, "ecs:UpdateService") => by == [true, false],
+            _ => by[0],
+        };
+        assert!(expected, "{step}: {action} with {keys:?}: {by:?}");
+        seen.push((step.to_owned(), action));
+    }
+    for due in ["update", "apply"] {
+        for action in ["ecs:UpdateService", "ecs:RegisterTaskDefinition"] {
+            assert!(seen.iter().any(|(step, seen)| step == due && *seen == action), "{due} {action}: {seen:?}");
+        }
+    }
+}
+
+/// The report after a change of one statement of the vendor's.
+fn after(sid: &str, change: impl FnOnce(&mut Value)) -> Report {
+    let rendered = rendered();
+    let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
+    let statements = &mut layers["management"]["principals"][0]["policies"][0]["document"]["Statement"];
+    let statement = statements.as_array_mut().unwrap().iter_mut().find(|statement| statement["Sid"] == sid).unwrap();
+    change(&mut statement["Condition"]);
+    let layers: Layers<Principal> = serde_json::from_value(layers).unwrap();
+    audit_layers(&in_network(IMAGE.parse::<Code>().unwrap()), &rendered.documents.target, &layers)
+}
+
+const IN_PLACE: &str = "ContainerManagementOnServiceInPlace";
+
+#[test]
+fn the_audit_refuses_an_update_without_any_one_of_its_conditions() {
+    assert_eq!(after(IN_PLACE, |_| ()).breaches, []);
+    let condition = {
+        let mut found = Value::Null;
+        after(IN_PLACE, |condition| found = condition.clone());
+        found
+    };
+    let mut broken = 0;
+    for (operator, keys) in condition.as_object().unwrap() {
+        for key in keys.as_object().unwrap().keys() {
+            let caught = |what: &str, change: &dyn Fn(&mut Value)| {
+                let report = after(IN_PLACE, |condition| change(&mut condition[operator]));
+                let by = |promise| report.breaches.iter().any(|b| b.promise == promise && b.statement == IN_PLACE);
+                assert!(by(Promise::P4) || by(Promise::P1), "{what} {operator} {key}: {:#?}", report.breaches);
+            };
+            caught("without", &|keys| drop(keys.as_object_mut().unwrap().remove(key)));
+            caught("wider", &|keys| keys[key] = json!(["false", "true", "*"]));
+            broken += 1;
+        }
+    }
+    assert_eq!(broken, 9);
+    let register = "ContainerManagementOnTaskFamilyUnprivileged";
+    assert_eq!(after(register, |_| ()).breaches, []);
+    assert!(!after(register, |condition| *condition = json!({})).breaches.is_empty());
+}
+
+/// What no condition key of ECS keeps out is told.
+#[test]
+fn what_an_update_of_a_service_can_do_besides_is_disclosed() {
+    let told = rendered().report.disclosures.into_iter().filter(|told| told.kind == DisclosureKind::Unguarded);
+    let told: Vec<String> = told.map(|told| format!("{} {}", told.permission, told.what)).collect();
+    assert_eq!(
+        told,
+        [
+            "ecs:RegisterTaskDefinition mounts file systems that its network and its runtime role let it reach",
+            "ecs:UpdateService attaches it to load balancers and service registries of the account",
+        ]
+    );
+}
+
+/// A service has a statement of its own for its updates, and yet many services with the longest names fit.
+#[test]
+fn forty_services_with_long_names_fit() {
+    let resources: Vec<Value> = (0..40)
+        .map(|number| format!("{}{number:02}", "w".repeat(61)))
+        .map(|id| stacks::resource(&id, Kind::Container, Lifecycle::Live))
+        .collect();
+    let rendered = alien_core::render(&stacks::stack_of(&resources), &target("p".repeat(32).parse().unwrap())).unwrap();
+    assert!(rendered.sizes.iter().all(|size| size.size <= size.limit), "{:#?}", rendered.sizes);
+}
