@@ -40,6 +40,8 @@ mod preflight;
 mod provider;
 mod resource;
 mod target;
+#[cfg(all(test, feature = "client"))]
+mod testing;
 
 use alien_core::adapter::{Cloud, Holder, Rows, Table};
 use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};

@@ -96,6 +96,7 @@ alien_core::operations! {
         UPDATE_FUNCTION_URL = "lambda:UpdateFunctionUrlConfig" on Function, Redirect;
         DELETE_FUNCTION_URL = "lambda:DeleteFunctionUrlConfig" on Function, Delete;
         GET_FUNCTION_URL = "lambda:GetFunctionUrlConfig" on Function, Observe;
+        GET_FUNCTION_POLICY = "lambda:GetPolicy" on Function, Observe, reveals "who may call the function";
         CREATE_MAPPING = "lambda:CreateEventSourceMapping" on Mappings, Redirect;
         UPDATE_MAPPING = "lambda:UpdateEventSourceMapping" on Mappings, Redirect;
         DELETE_MAPPING = "lambda:DeleteEventSourceMapping" on Mappings, Delete;
@@ -136,6 +137,7 @@ alien_core::operations! {
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html" {
         GET_BUCKET_LOCATION = "s3:GetBucketLocation" on Bucket, Observe;
         GET_BUCKET_TAGGING = "s3:GetBucketTagging" on Bucket, Observe;
+        GET_BUCKET_POLICY = "s3:GetBucketPolicy" on Bucket, Observe, reveals "the bucket's policy";
         GET_BUCKET_VERSIONING = "s3:GetBucketVersioning" on Bucket, Observe;
         GET_BUCKET_LIFECYCLE = "s3:GetLifecycleConfiguration" on Bucket, Observe;
         CREATE_BUCKET = "s3:CreateBucket" on Bucket, Create;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::cloud::{Cloud, Operation};
+use crate::cloud::{Cloud, Kinds, Operation, Rows};
 use crate::context::DeploymentContext;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::permission::{Grants, Layer, Subject};
+use crate::permission::{Grants, Layer, Set, Subject, SubjectType};
 use crate::resource::Resource;
 
 /// How often and for how long a call is retried: exponential backoff with full jitter, within a total budget.
@@ -207,13 +207,20 @@ impl<C: Cloud> Gate<C> {
     #[must_use]
     pub fn holds(&self, subject: Subject, row: &Operation<C::Scope>) -> bool {
         let Some(kind) = subject.subject_type(self.deployment.stack()) else { return false };
+        let erased = match kind {
+            SubjectType::Kind(kind) => C::Kinds::erase(kind),
+            SubjectType::Deployment | SubjectType::Identity => &[],
+        };
+        let is_listed = |rows: Rows<C>| rows.iter().any(|candidate| **candidate == *row);
+        // The admin may write data only while taking down what holds it.
+        let erases = |set| set == Set::DataWrite && self.grants.holder.layer() == Layer::Provisioning;
         let grants = &self.grants.grants;
         let from = grants.partition_point(|grant| grant.subject < subject);
         grants
             .iter()
             .skip(from)
             .take_while(|grant| grant.subject == subject)
-            .any(|grant| C::set(kind, grant.set).iter().any(|candidate| **candidate == *row))
+            .any(|grant| is_listed(C::set(kind, grant.set)) || erases(grant.set) && is_listed(erased))
     }
 
     /// Makes a call that is idempotent. `rows` are the rows of the operation table that it needs, its own first.

@@ -129,6 +129,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ClusterNotFoundException"
         | "Gateway.NotAttached"
         | "NoSuchBucket"
+        | "NoSuchBucketPolicy"
         | "NoSuchEntity"
         | "NoSuchLifecycleConfiguration"
         | "NoSuchTagSet"

@@ -112,17 +112,12 @@ fn session_policy(request: &AssumeRequest<Aws>) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use alien_core::adapter::{CallContext, DeploymentContext, Gate, Operate as _, Purpose};
-    use alien_core::{Artifacts, CallConfig, Code, Container, Function, Profile, Release, Stack};
-    use aws_config::{BehaviorVersion, SdkConfig};
-    use aws_smithy_runtime_api::client::http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-    };
-    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+    use alien_core::adapter::{CallContext, Gate, Operate as _, Purpose};
+    use alien_core::{CallConfig, Code, Container, Function, Profile, Stack};
 
     use super::*;
     use crate::policy::{Request, evaluate};
+    use crate::testing::{placed, sdk, two};
 
     /// The session of an update may update its own resource, and no other live one.
     #[test]
@@ -158,59 +153,18 @@ mod tests {
         assert!(policy.contains("ecs:UpdateService") && policy.len() <= SESSION_POLICY, "{}", policy.len());
     }
 
-    /// A deployment of two live functions.
-    fn two() -> Arc<DeploymentContext<Aws>> {
-        let mut stack = Stack::builder("two");
-        for id in ["api", "jobs"] {
-            stack.live(id, Function::new(Code::zip(b"code"), "code"));
-        }
-        stack.profile("code", Profile::new());
-        placed(stack.build().unwrap(), "acme")
-    }
-
-    fn placed(stack: Stack, prefix: &str) -> Arc<DeploymentContext<Aws>> {
-        let target = crate::Target {
-            account: "222222222222".parse().unwrap(),
-            region: "eu-central-1".parse().unwrap(),
-            prefix: prefix.parse().unwrap(),
-            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-            external_id: "acme-7f3a".parse().unwrap(),
-        };
-        let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
-        let release = Release::partial(stack, Artifacts::default());
-        Arc::new(DeploymentContext::<Aws>::new(id, target, release))
-    }
-
     /// Lets in whoever asks, and answers everything else with nothing.
-    #[derive(Debug, Clone)]
-    struct Open;
-
-    impl HttpClient for Open {
-        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-            SharedHttpConnector::new(self.clone())
-        }
-    }
-
-    impl HttpConnector for Open {
-        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-            let enters = request.body().bytes().unwrap_or_default().starts_with(b"Action=AssumeRole");
-            let entered = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId>\
-                           <SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>\
-                           <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
-                           </AssumeRoleResponse>";
-            let body = if enters { entered } else { "{}" };
-            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body.into())))
-        }
+    fn open(request: &str) -> String {
+        let entered = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId>\
+                       <SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>\
+                       <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+                       </AssumeRoleResponse>";
+        if request.starts_with("Action=AssumeRole") { entered } else { "{}" }.to_owned()
     }
 
     #[tokio::test]
     async fn a_session_builds_the_clients_that_it_uses_and_no_others() {
-        let sdk = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(Open)
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
-            .build();
-        let vendor = Vendor { config: Config::new(sdk) };
+        let vendor = Vendor { config: Config::new(sdk(open)) };
         let deployment = two();
         let grants = deployment.permissions().management.clone();
         let request = AssumeRequest {

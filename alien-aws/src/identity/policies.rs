@@ -252,3 +252,55 @@ async fn delete_version(cx: Context<'_>, arn: &str, version: &str) -> Result<()>
     .optional()
     .map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use alien_core::CallConfig;
+    use alien_core::adapter::{CallContext, Gate, Subject};
+
+    use super::*;
+    use crate::Aws;
+    use crate::client::Clients;
+    use crate::testing::{sdk, two};
+
+    /// Two pages of each list, by the action and the marker of a request.
+    fn pages(request: &str) -> String {
+        let (action, list) = match request {
+            _ if request.contains("Action=ListRolePolicies") => ("ListRolePolicies", ["a", "b"].map(name)),
+            _ if request.contains("Action=ListAttachedRolePolicies") => {
+                ("ListAttachedRolePolicies", ["a", "b"].map(attached_policy))
+            }
+            _ => ("ListPolicyVersions", ["v1", "v2"].map(version)),
+        };
+        let [first, second] = list;
+        let rest = request.contains("Marker=more");
+        let (list, next) = if rest { (second, "") } else { (first, "<Marker>more</Marker>") };
+        let inner = format!("{list}<IsTruncated>{}</IsTruncated>{next}", !rest);
+        format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
+    }
+
+    fn name(name: &str) -> String {
+        format!("<PolicyNames><member>{name}</member></PolicyNames>")
+    }
+
+    fn attached_policy(arn: &str) -> String {
+        format!("<AttachedPolicies><member><PolicyArn>{arn}</PolicyArn></member></AttachedPolicies>")
+    }
+
+    fn version(id: &str) -> String {
+        let version = format!("<VersionId>{id}</VersionId><IsDefaultVersion>false</IsDefaultVersion>");
+        format!("<Versions><member>{version}</member></Versions>")
+    }
+
+    #[tokio::test]
+    async fn lists_of_a_roles_policies_are_read_over_all_pages() {
+        let deployment = two();
+        let clients = Clients::new(&sdk(pages));
+        let gate =
+            Gate::<Aws>::new(deployment.clone(), deployment.permissions().provisioning.clone(), CallConfig::default());
+        let cx = CallContext { clients: &clients, gate: &gate, subject: Subject::ManagementIdentity };
+        assert_eq!(inline(cx, "role").await.unwrap(), ["a", "b"]);
+        assert_eq!(attached(cx, "role").await.unwrap(), ["a", "b"]);
+        assert_eq!(old_versions(cx, "policy").await.unwrap(), ["v1", "v2"]);
+    }
+}

@@ -51,6 +51,7 @@ impl On<Aws> for Function {
                 op::UPDATE_FUNCTION_URL,
                 op::DELETE_FUNCTION_URL,
                 op::GET_FUNCTION_URL,
+                op::GET_FUNCTION_POLICY,
                 op::ADD_FUNCTION_PERMISSION,
                 op::REMOVE_FUNCTION_PERMISSION,
                 op::CREATE_MAPPING,

@@ -2,6 +2,10 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+mod closing;
+#[cfg(feature = "client")]
+mod emptying;
 
 use alien_core::adapter::{On, Placed, Rows};
 use alien_core::{Problem, Rule, Set, Storage};
@@ -32,6 +36,7 @@ impl On<Aws> for Storage {
             Set::Setup => &[
                 op::PUT_BUCKET_ENCRYPTION,
                 op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK,
+                op::GET_BUCKET_POLICY,
                 op::PUT_BUCKET_POLICY,
                 op::PUT_BUCKET_OWNERSHIP,
             ],
@@ -39,6 +44,11 @@ impl On<Aws> for Storage {
             Set::DataWrite => &[op::PUT_OBJECT, op::DELETE_OBJECT, op::ABORT_MULTIPART_UPLOAD],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    /// Versions are what keeps data from being deleted, so no document allows to delete them.
+    fn erase() -> Rows<Aws> {
+        &[op::LIST_BUCKET_VERSIONS, op::DELETE_OBJECT_VERSION, op::LIST_BUCKET_UPLOADS]
     }
 
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {

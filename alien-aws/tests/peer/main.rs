@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod buckets;
 #[path = "../recorded/clock.rs"]
 mod clock;
 #[path = "../recorded/exchange.rs"]
@@ -11,6 +12,7 @@ mod forbidden;
 #[path = "../recorded/life.rs"]
 mod life;
 mod only_aws;
+mod parts;
 mod record;
 mod roles;
 #[path = "../recorded/server.rs"]
@@ -65,6 +67,27 @@ fn main() {
         }),
         trial("managed_policies_are_compared_and_mended", |peer| {
             Box::pin(roles::managed_policies_are_compared_and_mended(peer))
+        }),
+        trial("a_log_group_that_somebody_deleted_is_made_again", |peer| {
+            Box::pin(parts::a_log_group_is_made_again(peer))
+        }),
+        trial("a_url_and_its_permissions_that_somebody_removed_are_made_again", |peer| {
+            Box::pin(parts::a_url_and_its_permissions_are_made_again(peer))
+        }),
+        trial("a_trigger_that_somebody_deleted_or_turned_off_is_made_again", |peer| {
+            Box::pin(parts::a_trigger_is_made_again(peer))
+        }),
+        trial("a_dead_letter_queue_that_somebody_deleted_is_made_again", |peer| {
+            Box::pin(parts::a_dead_letter_queue_is_made_again(peer))
+        }),
+        trial("what_the_customer_added_to_a_buckets_policy_stays", |peer| {
+            Box::pin(buckets::what_the_customer_added_to_a_buckets_policy_stays(peer))
+        }),
+        trial("all_versions_of_a_bucket_are_deleted", |peer| {
+            Box::pin(buckets::all_versions_of_a_bucket_are_deleted(peer))
+        }),
+        trial("a_version_that_may_not_be_deleted_is_told", |peer| {
+            Box::pin(buckets::a_version_that_may_not_be_deleted_is_told(peer))
         }),
         trial("wrong_credentials_and_missing_rights_are_told_before_anything_is_done", |peer| {
             Box::pin(only_aws::preflight_tells(peer))

@@ -5,7 +5,7 @@ use alien_conformance::life;
 use crate::world::Peer;
 
 /// What this life does not come to, and when it is used. It is called elsewhere in the adapter, or it would not be granted.
-const UNUSED: [(&str, &str); 19] = [
+const UNUSED: [(&str, &str); 20] = [
     ("ec2:DescribeVpcAttribute on Vpc", "heartbeat, of whoever sets up as well"),
     ("iam:AttachRolePolicy on Role", "documents over 10,000 characters"),
     ("iam:CreatePolicy on RolePolicies", "documents over 10,000 characters"),
@@ -20,6 +20,7 @@ const UNUSED: [(&str, &str); 19] = [
     ("lambda:AddPermission on Function", "a public URL"),
     ("lambda:CreateFunctionUrlConfig on Function", "a public URL"),
     ("lambda:DeleteFunctionUrlConfig on Function", "a public URL that is no longer wanted"),
+    ("lambda:GetPolicy on Function", "a public URL"),
     ("lambda:RemovePermission on Function", "a public URL that is no longer wanted"),
     ("lambda:UpdateFunctionCode on Function", "other code, by the admin"),
     ("lambda:UpdateFunctionConfiguration on Function", "other settings, by the admin"),

@@ -92,6 +92,12 @@ pub trait On<C: Cloud>: ResourceSettings {
     /// The operations of a permission set; empty if the cloud has no narrow way to grant it.
     fn set(set: Set) -> Rows<C>;
 
+    /// The operations that delete for good what a resource holds, beside those of [`Set::DataRead`] and
+    /// [`Set::DataWrite`]. No document grants them: the admin holds all these during a take-down that deletes data.
+    fn erase() -> Rows<C> {
+        &[]
+    }
+
     /// Adds the names of a resource and of what belongs to it. The first name is the resource's id.
     fn name(&self, placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
 
@@ -128,6 +134,9 @@ pub trait Kinds<C: Cloud> {
     /// [`On::set`] of a kind; empty if the cloud does not support the kind.
     fn set(kind: Kind, set: Set) -> Rows<C>;
 
+    /// [`On::erase`] of a kind.
+    fn erase(kind: Kind) -> Rows<C>;
+
     /// [`On::code`] of a kind; `None` if the cloud does not support the kind.
     fn code(kind: Kind) -> Option<CodeForms>;
     /// [`On::name`] of a resource.
@@ -158,6 +167,13 @@ macro_rules! tuples_of_kinds {
             fn set(kind: Kind, set: Set) -> Rows<C> {
                 $(if kind == $kind::KIND {
                     return $kind::set(set);
+                })+
+                &[]
+            }
+
+            fn erase(kind: Kind) -> Rows<C> {
+                $(if kind == $kind::KIND {
+                    return $kind::erase();
                 })+
                 &[]
             }

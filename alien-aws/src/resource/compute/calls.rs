@@ -58,6 +58,16 @@ pub(crate) async fn remove_logs(cx: Context<'_>) -> Result<()> {
     .map(drop)
 }
 
+/// How the log group differs from what was set up. Its retention is not compared: DescribeLogGroups would show every log
+/// group of the account.
+pub(crate) async fn logs_drift(cx: Context<'_>) -> Result<Option<String>> {
+    Ok(match observe_logs(cx).await? {
+        Observed::Own { .. } => None,
+        Observed::Foreign(whose) => Some(format!("its log group is not the deployment's: {whose}")),
+        _ => Some("its log group is missing".to_owned()),
+    })
+}
+
 async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
     let arn = cx.full_name(Scope::LogGroup)?;
     let found = cx

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, environment, last,
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, environment, last,
 };
 use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
@@ -37,26 +37,30 @@ const MAIN: &str = "main";
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Container {
-    /// One call: the service's tags tell whether it exists and whose it is. ECS lists a deleted service for a while.
+    /// The service's tags tell whether it exists and whose it is. ECS lists a deleted service for a while.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let copies = self.replicas().min;
         let network = cx.resource()?.settings().compute().and_then(|compute| compute.network);
-        Ok(look(cx).await?.map_or(Observed::Absent, |service| {
-            let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-            let finished = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
-            let runs = service.task_definition().map(revision);
-            let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
-            let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
-            let drift = match finished {
-                Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
-                Some(_) if misplaced.is_some() => misplaced,
-                _ if u32::try_from(service.desired_count()) != Ok(copies) => {
-                    Some(format!("its desired count is {}", service.desired_count()))
-                }
-                _ => None,
-            };
-            Observed::marked(service.service_arn().unwrap_or_default(), cx.deployment().id, tags()).drifted(drift)
-        }))
+        let Some(service) = look(cx).await? else { return Ok(Observed::Absent) };
+        let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
+        let observed = Observed::marked(service.service_arn().unwrap_or_default(), cx.deployment().id, tags());
+        if !matches!(observed, Observed::Own { state: State::Finished(_), .. }) {
+            return Ok(observed);
+        }
+        let finished = tags().find(|(key, _)| *key == DEFINITION).map(|(_, value)| value);
+        let runs = service.task_definition().map(revision);
+        let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
+        let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
+        let own = match finished {
+            Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+            Some(_) if misplaced.is_some() => misplaced,
+            _ if u32::try_from(service.desired_count()) != Ok(copies) => {
+                Some(format!("its desired count is {}", service.desired_count()))
+            }
+            _ => None,
+        };
+        let drift: Vec<String> = own.into_iter().chain(compute::logs_drift(cx).await?).collect();
+        Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
     }
 
     /// Creates the service with no tasks, because its log group must exist first. A service cannot be created without a

@@ -37,8 +37,8 @@ const SHOWN: usize = 2000;
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Function {
-    /// The function's tags tell whether it exists and whose it is; its configuration, whether it has changed since the
-    /// set-up.
+    /// The function's tags tell whether it exists and whose it is; its configuration and its parts, whether they have
+    /// changed since the set-up.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let arn = cx.full_name(Scope::Function)?;
         let found = cx
@@ -56,14 +56,16 @@ impl Reconcile<Aws, Clients> for Function {
             Observed::Own { state: SetUp::Finished(_), .. } => {
                 let found = look(cx).await?;
                 let subnets = found.vpc_config().map_or(&[][..], VpcConfigResponse::subnet_ids);
-                let drift = if !runs(&found, self.code()) {
+                let own = if !runs(&found, self.code()) {
                     Some("other code".to_owned())
                 } else if differs(cx, &found, cx.resource()?, self).await? {
                     Some("other settings".to_owned())
                 } else {
                     network::misplaced(cx, self.network(), subnets)
                 };
-                Ok(observed.drifted(drift))
+                let parts = compute::logs_drift(cx).await?.into_iter().chain(opening::drift(cx, self).await?);
+                let drift: Vec<String> = own.into_iter().chain(parts).collect();
+                Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
             }
             _ => Ok(observed),
         }
@@ -88,19 +90,23 @@ impl Reconcile<Aws, Clients> for Function {
             .environment(variables(cx, resource).await?)
             .set_vpc_config(vpc)
             .set_tags(Some(tags.into()));
-        let request = match package {
-            Package::Zip(zip) => request
-                .package_type(PackageType::Zip)
-                .runtime(Runtime::from("provided.al2023"))
-                .handler("bootstrap")
-                .code(FunctionCode::builder().zip_file(zip).build()),
-            Package::Image(image) => {
-                request.package_type(PackageType::Image).code(FunctionCode::builder().image_uri(image).build())
+        let request = match &package {
+            Package::Zip(_) => {
+                request.package_type(PackageType::Zip).runtime(Runtime::from("provided.al2023")).handler("bootstrap")
             }
+            Package::Image(_) => request.package_type(PackageType::Image),
         };
         let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
         let rows = [&own, image_rows(cx), vpc_rows(self)].concat();
-        cx.call(&rows, || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+        cx.call(&rows, || async {
+            let code = match &package {
+                Package::Zip(zip) => FunctionCode::builder().zip_file(body(zip)),
+                Package::Image(image) => FunctionCode::builder().image_uri(image),
+            };
+            request.clone().code(code.build()).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
     }
 
     /// Sends code and settings only if they differ: after a creation they do not.
@@ -135,7 +141,7 @@ impl Reconcile<Aws, Clients> for Function {
             settle(cx).await?;
         }
         opening::url(cx, self).await?;
-        opening::triggers(cx, resource).await?;
+        opening::triggers(cx).await?;
         mark(cx, marks.finished()).await
     }
 
@@ -257,10 +263,16 @@ async fn send(cx: Context<'_>, change: &Change, taken: &mut Taken) -> Result<()>
 }
 
 /// Code in the form that Lambda takes.
-#[derive(Clone)]
 enum Package {
-    Zip(Blob),
+    /// The very bytes of the release.
+    Zip(Arc<[u8]>),
     Image(String),
+}
+
+/// The body of one attempt. It is the only copy of the zip that is made here: the request of an attempt owns its body, and
+/// the SDK then encodes it in base64 into the JSON that it sends, and drops it.
+fn body(zip: &Arc<[u8]>) -> Blob {
+    Blob::new(zip.to_vec())
 }
 
 impl Package {
@@ -272,7 +284,7 @@ impl Package {
                 let help = "leave out files that it does not need, or ship the function as an image";
                 Err(Error::new(ErrorKind::Input, format!("{what}; {help}")))
             }
-            (Some(CodeForm::Zip(_)), Some(zip)) => Ok(Self::Zip(Blob::new(zip.to_vec()))),
+            (Some(CodeForm::Zip(_)), Some(zip)) => Ok(Self::Zip(Arc::clone(zip))),
             (Some(CodeForm::Zip(digest)), None) => {
                 let what = format!("the bytes of the zip `{digest}` are missing; give the file with this digest");
                 Err(Error::new(ErrorKind::Input, what))
@@ -283,13 +295,18 @@ impl Package {
 }
 
 async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
-    let request = cx.clients.lambda().update_function_code().function_name(cx.name(Scope::Function)?);
-    let request = match package {
-        Package::Zip(zip) => request.zip_file(zip),
-        Package::Image(image) => request.image_uri(image),
-    };
+    let name = cx.name(Scope::Function)?;
     let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(cx)].concat();
-    cx.call(&rows, || async { request.clone().send().await.map_err(busy) }).await.map(drop)
+    cx.call(&rows, || async {
+        let request = cx.clients.lambda().update_function_code().function_name(name);
+        let request = match &package {
+            Package::Zip(zip) => request.zip_file(body(zip)),
+            Package::Image(image) => request.image_uri(image),
+        };
+        request.send().await.map_err(busy)
+    })
+    .await
+    .map(drop)
 }
 
 /// The settings that the vendor may change. Role and network are for the admin to set.
@@ -467,6 +484,14 @@ fn number(number: impl TryInto<i32>) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zip_is_not_copied_before_it_is_sent() {
+        let zip: Arc<[u8]> = b"zip".as_slice().into();
+        let Ok(Package::Zip(kept)) = Package::of(&Code::zip(b"zip"), Some(&zip)) else { unreachable!() };
+        assert!(Arc::ptr_eq(&kept, &zip));
+        assert_eq!(body(&kept).as_ref(), b"zip");
+    }
 
     #[test]
     fn a_digest_is_compared_in_the_form_that_lambda_tells() {

@@ -1,8 +1,9 @@
 //! Who may invoke a function: everyone through its URL, and the queues that trigger it.
 
-use alien_core::adapter::ResultExt;
-use alien_core::{Error, ErrorKind, Function, Resource, Result};
+use alien_core::adapter::{ResultExt, last};
+use alien_core::{Error, ErrorKind, Function, Result};
 use aws_sdk_lambda::types::FunctionUrlAuthType;
+use serde_json::Value;
 
 use crate::client::{Context, busy, failure};
 use crate::operations as op;
@@ -15,6 +16,51 @@ const BATCH: i32 = 10;
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>).
 const STATEMENTS: [(&str, &str); 2] =
     [("alien-public-url", "lambda:InvokeFunctionUrl"), ("alien-public-call", "lambda:InvokeFunction")];
+
+/// How the URL, its permissions and the triggers differ from what the stack says.
+pub(super) async fn drift(cx: Context<'_>, function: &Function) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    match look(cx).await? {
+        Some(FunctionUrlAuthType::None) if function.is_public() => {}
+        Some(_) if function.is_public() => told.push("its URL is not public".to_owned()),
+        None if function.is_public() => told.push("its URL is missing".to_owned()),
+        Some(_) => told.push("it has a URL, which the stack does not ask for".to_owned()),
+        None => {}
+    }
+    if function.is_public() {
+        let found = statements(cx).await?;
+        let missing = STATEMENTS.iter().filter(|(statement, _)| !found.iter().any(|found| found == statement));
+        told.extend(missing.map(|(statement, _)| format!("its permission `{statement}` is missing")));
+    }
+    let wanted = queues(cx)?;
+    let found = mappings(cx).await?;
+    for queue in &wanted {
+        match found.iter().find(|mapping| mapping.queue == *queue) {
+            Some(mapping) if mapping.is_on => {}
+            Some(_) => told.push(format!("its trigger from `{}` is off", last(queue))),
+            None => told.push(format!("its trigger from `{}` is missing", last(queue))),
+        }
+    }
+    let others = found.iter().filter(|mapping| !wanted.contains(&mapping.queue.as_str()));
+    told.extend(others.map(|mapping| format!("`{}` triggers it, which the stack does not say", mapping.queue)));
+    Ok(told)
+}
+
+/// The names of the statements in the function's policy; none if it has no policy
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html>).
+async fn statements(cx: Context<'_>) -> Result<Vec<String>> {
+    let name = cx.name(Scope::Function)?;
+    let found = cx
+        .call(&[op::GET_FUNCTION_POLICY], || async {
+            cx.clients.lambda().get_policy().function_name(name).send().await.map_err(failure)
+        })
+        .await
+        .optional()?;
+    let Some(policy) = found.and_then(|found| found.policy) else { return Ok(Vec::new()) };
+    let policy: Value = serde_json::from_str(&policy).map_err(|_| Error::missing_field("policy that can be read"))?;
+    let statements = policy.get("Statement").and_then(Value::as_array).into_iter().flatten();
+    Ok(statements.filter_map(|statement| Some(statement.get("Sid")?.as_str()?.to_owned())).collect())
+}
 
 /// Opens or closes the public URL, as the stack says.
 pub(super) async fn url(cx: Context<'_>, function: &Function) -> Result<()> {
@@ -104,22 +150,25 @@ fn conflict(error: Error) -> Error {
 struct Mapping {
     id: String,
     queue: String,
+    is_on: bool,
 }
 
-/// Creates the mappings that the stack names and deletes all others.
-pub(super) async fn triggers(cx: Context<'_>, resource: &Resource) -> Result<()> {
+/// The queues that the stack names as triggers, by their ARNs.
+fn queues(cx: Context<'_>) -> Result<Vec<&str>> {
     let deployment = cx.deployment();
+    let triggers = cx.resource()?.settings().triggers();
+    triggers.map(|queue| deployment.name(deployment.subject(queue)?, Scope::Queue)).collect()
+}
+
+/// Creates the mappings that the stack names and deletes all others. One that somebody turned off is created anew.
+pub(super) async fn triggers(cx: Context<'_>) -> Result<()> {
     let name = cx.name(Scope::Function)?;
-    let wanted: Vec<&str> = resource
-        .settings()
-        .triggers()
-        .map(|queue| deployment.name(deployment.subject(queue)?, Scope::Queue))
-        .collect::<Result<_>>()?;
-    let mut missing = wanted.clone();
+    let mut missing = queues(cx)?;
     for mapping in mappings(cx).await? {
-        missing.retain(|queue| *queue != mapping.queue);
-        if !wanted.contains(&mapping.queue.as_str()) {
-            remove(cx, &mapping).await?;
+        let wanted = missing.iter().position(|queue| mapping.is_on && *queue == mapping.queue);
+        match wanted {
+            Some(position) => drop(missing.remove(position)),
+            None => remove(cx, &mapping).await?,
         }
     }
     for queue in missing {
@@ -164,9 +213,12 @@ async fn mappings(cx: Context<'_>) -> Result<Vec<Mapping>> {
             .await
             .optional()?;
         let Some(page) = page else { return Ok(found) };
-        found.extend(page.event_source_mappings().iter().filter(|found| found.state() != Some("Deleting")).filter_map(
-            |found| Some(Mapping { id: found.uuid()?.to_owned(), queue: found.event_source_arn()?.to_owned() }),
-        ));
+        let there = page.event_source_mappings().iter().filter(|found| found.state() != Some("Deleting"));
+        found.extend(there.filter_map(|found| {
+            // <https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html>
+            let is_on = !matches!(found.state(), Some("Disabled" | "Disabling"));
+            Some(Mapping { id: found.uuid()?.to_owned(), queue: found.event_source_arn()?.to_owned(), is_on })
+        }));
         marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
         if marker.is_none() {
             return Ok(found);

@@ -55,12 +55,13 @@ const DEAD_LETTER_RETENTION: u32 = 14 * 24 * 60 * 60;
 #[async_trait]
 impl Reconcile<Aws, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        if self.has_dead_letters()
-            && let Some(Observed::Foreign(whose)) = look(cx, DEAD).await?
-        {
+        let dead = if self.has_dead_letters() { look(cx, DEAD).await? } else { None };
+        if let Some(Observed::Foreign(whose)) = dead {
             return Ok(Observed::Foreign(format!("its dead-letter queue is not this deployment's: {whose}")));
         }
-        Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent))
+        let missing = self.has_dead_letters() && dead.is_none();
+        let drift = missing.then(|| "its dead-letter queue is missing".to_owned());
+        Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent).drifted(drift))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {

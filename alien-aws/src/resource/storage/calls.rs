@@ -10,25 +10,23 @@ use std::collections::BTreeMap;
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Result, Storage};
 use async_trait::async_trait;
-use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
+use aws_sdk_s3::error::BuildError;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete,
-    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership,
-    OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-    VersioningConfiguration,
+    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, Tag, Tagging, VersioningConfiguration,
 };
-use serde_json::json;
 
+use super::closing::close;
+use super::emptying::{delete_if_empty, empty};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
 
 /// The bucket of a call, and the account that must own it.
-struct Bucket<'a> {
-    name: &'a str,
-    owner: &'a str,
+pub(super) struct Bucket<'a> {
+    pub(super) name: &'a str,
+    pub(super) owner: &'a str,
     storage: &'a Storage,
 }
 
@@ -92,18 +90,12 @@ impl Reconcile<Aws, Clients> for Storage {
         if data != Data::Delete {
             return Ok(Removal::HoldsData("it holds objects".to_owned()));
         }
-        // No permission set allows deleting versions, and deleting the objects would only hide them behind delete
-        // markers.
-        if versioning(cx, &bucket).await?.is_some() {
-            let why =
-                "it keeps versions, which only its owner may delete: delete its objects and all their versions first";
-            return Ok(Removal::HoldsData(why.to_owned()));
-        }
-        empty(cx, &bucket).await?;
+        let left = empty(cx, &bucket).await?;
         if delete_if_empty(cx, &bucket).await? {
             return Ok(Removal::Gone);
         }
-        Ok(Removal::HoldsData("something still writes to it: stop that first".to_owned()))
+        let busy = || "something still writes to it: stop that first".to_owned();
+        Ok(Removal::HoldsData(left.unwrap_or_else(busy)))
     }
 }
 
@@ -142,66 +134,8 @@ fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>>
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
 }
 
-fn incomplete(error: BuildError) -> Error {
+pub(super) fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
-}
-
-/// Makes the bucket private, encrypted, without access control lists and TLS-only. The first three are AWS's defaults,
-/// unless the account says otherwise.
-async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let &Bucket { name, owner, .. } = bucket;
-    let blocked = PublicAccessBlockConfiguration::builder()
-        .block_public_acls(true)
-        .block_public_policy(true)
-        .ignore_public_acls(true)
-        .restrict_public_buckets(true)
-        .build();
-    let done = cx.call(&[op::PUT_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
-        let call = cx.clients.s3().put_public_access_block().bucket(name).expected_bucket_owner(owner);
-        call.public_access_block_configuration(blocked.clone()).send().await.map_err(failure)
-    });
-    done.await?;
-
-    let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
-    let rule = rule.map_err(incomplete)?;
-    let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete)?;
-    let done = cx.call(&[op::PUT_BUCKET_OWNERSHIP], || async {
-        let call = cx.clients.s3().put_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
-        call.ownership_controls(controls.clone()).send().await.map_err(failure)
-    });
-    done.await?;
-
-    let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build();
-    let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(by_default.map_err(incomplete)?)
-        .build();
-    let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete)?;
-    let done = cx.call(&[op::PUT_BUCKET_ENCRYPTION], || async {
-        let call = cx.clients.s3().put_bucket_encryption().bucket(name).expected_bucket_owner(owner);
-        call.server_side_encryption_configuration(encrypted.clone()).send().await.map_err(failure)
-    });
-    done.await?;
-
-    let policy = tls_only(cx.full_name(Scope::Bucket)?, cx.full_name(Scope::Objects)?);
-    let done = cx.call(&[op::PUT_BUCKET_POLICY], || async {
-        let call = cx.clients.s3().put_bucket_policy().bucket(name).expected_bucket_owner(owner);
-        call.policy(policy.clone()).send().await.map_err(failure)
-    });
-    done.await.map(drop)
-}
-
-/// The bucket policy that denies requests without TLS.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>
-fn tls_only(bucket: &str, objects: &str) -> String {
-    let statement = json!({
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket, objects],
-        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
-    });
-    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
 
 /// Enables or suspends versioning. A bucket that had versioning once cannot go back to having none
@@ -265,42 +199,4 @@ async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
         call.send().await.map_err(failure)
     });
     done.await.map(drop)
-}
-
-/// Deletes the bucket if it is empty. S3 itself checks that, so no permission to list objects is needed.
-async fn delete_if_empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<bool> {
-    cx.call(&[op::DELETE_BUCKET], || async {
-        let call = cx.clients.s3().delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == Some("BucketNotEmpty") => Ok(false),
-            Err(error) => Err(failure(error)),
-        }
-    })
-    .await
-}
-
-/// Deletes all objects in batches of a thousand, the limit of one list call and one delete call.
-async fn empty(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    loop {
-        let listed = cx.call(&[op::LIST_BUCKET], || async {
-            let call = cx.clients.s3().list_objects_v2().bucket(bucket.name).expected_bucket_owner(bucket.owner);
-            call.send().await.map_err(failure)
-        });
-        let keys = listed.await?.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-        let objects: Vec<_> =
-            keys.map(|key| ObjectIdentifier::builder().key(key).build().map_err(incomplete)).collect::<Result<_>>()?;
-        if objects.is_empty() {
-            return Ok(());
-        }
-        let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(incomplete)?;
-        let deleted = cx.call(&[op::DELETE_OBJECT], || async {
-            let call = cx.clients.s3().delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner);
-            call.delete(batch.clone()).send().await.map_err(failure)
-        });
-        if let Some(refused) = deleted.await?.errors().first() {
-            let what = format!("S3 did not delete an object: {}", refused.code().unwrap_or_default());
-            return Err(Error::new(ErrorKind::Rejected, what));
-        }
-    }
 }
