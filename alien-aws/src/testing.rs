@@ -1,5 +1,7 @@
 //! For unit tests: a deployment, and clients whose requests a function answers.
 
+#![expect(clippy::unwrap_used, reason = "what is given here is valid")]
+
 use std::fmt;
 use std::sync::Arc;
 

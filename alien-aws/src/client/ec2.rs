@@ -19,11 +19,16 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 
 use super::error::{answer, unanswered, unsigned_request};
-use super::{ATTEMPT, CONNECT};
 
 const VERSION: &str = "2016-11-15";
 const CONTENT_TYPE: &str = "content-type";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// The timeout for opening a connection.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Credentials are fetched again when they expire within this time.
 const MARGIN: Duration = Duration::from_secs(300);

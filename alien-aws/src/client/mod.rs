@@ -15,14 +15,9 @@ use aws_config::timeout::TimeoutConfig;
 use crate::Aws;
 
 pub use config::Config;
+use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
-
-/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
-const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// The timeout for opening a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The timeout of an attempt that may upload a zip of 50 MB.
 const SENDING: Duration = Duration::from_secs(600);

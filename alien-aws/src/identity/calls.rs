@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use aws_sdk_iam::types::Tag;
 
 use super::policies::{
-    attached, delete_inline, delete_managed, detach, detach_foreign, found, inline, is_of_role, put_inline, put_managed,
+    attached, delete_inline, delete_managed, detach, detach_foreign, found, inline, is_of_role, put_inline,
+    put_managed, tags, text,
 };
 use super::{MAX_SESSION, drift, managed_policy_name, policies};
 use crate::Aws;
@@ -24,17 +25,6 @@ use crate::target::PolicyArn;
 
 /// The inline policy that denies everything to sessions that began before the access was revoked.
 const REVOKED: &str = "alien-revoked";
-
-/// A policy document as JSON.
-pub(super) fn text(policy: &Policy) -> Result<String> {
-    serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
-}
-
-pub(super) fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
-    let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
-    let defect = |error: aws_sdk_iam::error::BuildError| Error::new(ErrorKind::Internal, error.to_string());
-    pairs.into_iter().map(tag).collect::<Result<_, _>>().map_err(defect)
-}
 
 /// A trust policy that nobody satisfies.
 fn closed(cx: Context<'_>) -> Policy {

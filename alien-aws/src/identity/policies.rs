@@ -2,15 +2,25 @@
 
 use alien_core::adapter::{Marks, Observed, ResultExt, last};
 use alien_core::{Error, ErrorKind, Result};
-use aws_sdk_iam::types::PolicyVersion;
+use aws_sdk_iam::types::{PolicyVersion, Tag};
 
-use super::calls::{tags, text};
 use super::drift::{Found, read};
 use super::managed_policy_name;
 use crate::client::{Context, failure};
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::policy::{Policy, RolePolicy};
+
+/// A policy document as JSON.
+pub(super) fn text(policy: &Policy) -> Result<String> {
+    serde_json::to_string(policy).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}
+
+pub(super) fn tags(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Tag>> {
+    let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
+    let defect = |error: aws_sdk_iam::error::BuildError| Error::new(ErrorKind::Internal, error.to_string());
+    pairs.into_iter().map(tag).collect::<Result<_, _>>().map_err(defect)
+}
 
 /// The ARN of a managed policy of the deployment.
 pub(super) fn arn(cx: Context<'_>, policy: &str) -> String {

@@ -1,6 +1,8 @@
 //! `storage`: a private, encrypted S3 bucket that accepts only TLS.
 
 #[cfg(feature = "client")]
+mod bucket;
+#[cfg(feature = "client")]
 pub(crate) mod calls;
 #[cfg(feature = "client")]
 mod closing;

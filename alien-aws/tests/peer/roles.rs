@@ -17,7 +17,9 @@ const STRANGER: &str = "arn:aws:iam::333333333333:root";
 /// What a plan says of a subject's difference from what was set up.
 fn told(plan: &Plan, subject: &str) -> String {
     let step = plan.steps.iter().find(|step| step.subject == subject).unwrap();
-    step.why.strip_prefix("it is not as it was set up: ").unwrap_or_else(|| panic!("{plan}")).to_owned()
+    let how = step.why.strip_prefix("it is not as it was set up: ");
+    assert!(how.is_some(), "{plan}");
+    how.unwrap().to_owned()
 }
 
 fn everything() -> Value {

@@ -8,33 +8,20 @@
 use std::collections::BTreeMap;
 
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
-use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Result, Storage};
+use alien_core::{Data, ErrorKind, Health, Heartbeat, Result, Storage};
 use async_trait::async_trait;
-use aws_sdk_s3::error::BuildError;
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, Tag, Tagging, VersioningConfiguration,
 };
 
+use super::bucket::{Bucket, incomplete};
 use super::closing::close;
 use super::emptying::{delete_if_empty, empty};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
-
-/// The bucket of a call, and the account that must own it.
-pub(super) struct Bucket<'a> {
-    pub(super) name: &'a str,
-    pub(super) owner: &'a str,
-    storage: &'a Storage,
-}
-
-impl<'a> Bucket<'a> {
-    fn of(cx: Context<'a>, storage: &'a Storage) -> Result<Self> {
-        Ok(Self { name: cx.name(Scope::Bucket)?, owner: cx.target().account.as_str(), storage })
-    }
-}
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Storage {
@@ -132,10 +119,6 @@ async fn tag_list(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<Tag>> {
 
 fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>> {
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
-}
-
-pub(super) fn incomplete(error: BuildError) -> Error {
-    Error::new(ErrorKind::Internal, error.to_string())
 }
 
 /// Enables or suspends versioning. A bucket that had versioning once cannot go back to having none

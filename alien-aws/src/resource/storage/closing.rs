@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Map, Value, json};
 
-use super::calls::{Bucket, incomplete};
+use super::bucket::{Bucket, incomplete};
 use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -86,7 +86,7 @@ fn extended(policy: Option<&str>, own: Value) -> Result<Option<String>> {
     if statements.contains(&own) {
         return Ok(None);
     }
-    statements.retain(|statement| statement["Sid"] != own["Sid"]);
+    statements.retain(|statement| statement.get("Sid") != own.get("Sid"));
     statements.push(own);
     policy.insert("Statement".to_owned(), statements.into());
     Ok(Some(Value::from(policy).to_string()))

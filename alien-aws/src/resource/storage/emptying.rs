@@ -7,7 +7,7 @@ use alien_core::adapter::ResultExt;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Delete, Error as S3Error, ObjectIdentifier};
 
-use super::calls::{Bucket, incomplete};
+use super::bucket::{Bucket, incomplete};
 use crate::client::{Context, failure};
 use crate::operations as op;
 
