@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -189,6 +189,12 @@ impl<C: Cloud> Gate<C> {
     #[must_use]
     pub fn deployment(&self) -> &DeploymentContext<C> {
         &self.deployment
+    }
+
+    /// What identifies the run: all calls of one plan, set-up, take-down or session have the same, and no two runs have.
+    #[must_use]
+    pub fn run(&self) -> Weak<DeploymentContext<C>> {
+        Arc::downgrade(&self.deployment)
     }
 
     /// The grants.

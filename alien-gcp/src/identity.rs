@@ -3,7 +3,11 @@
 #[cfg(feature = "client")]
 pub(crate) mod assume;
 #[cfg(feature = "client")]
+pub(crate) mod bindings;
+#[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+mod roles;
 
 use std::collections::BTreeSet;
 

@@ -4,6 +4,7 @@ mod credentials;
 mod error;
 mod invoker;
 pub(crate) mod policy;
+mod seen;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -59,6 +60,8 @@ pub(crate) struct Clients {
     pub(crate) pubsub_policies: SchemaService,
     /// Custom roles that are known to have the right permissions.
     pub(crate) defined: Arc<Mutex<HashSet<String>>>,
+    /// The policies that runs have read.
+    pub(crate) policies: seen::Policies,
     /// Serializes writes of the project's policy.
     pub(crate) project_policy: Arc<Mutex<()>>,
     pub(crate) region_operations: RegionOperations,
@@ -109,6 +112,7 @@ impl Clients {
             networks: client!(Networks, config),
             projects: client!(Projects, config),
             defined: Arc::default(),
+            policies: seen::Policies::default(),
             project_policy: Arc::default(),
             pubsub_policies: client!(SchemaService, config),
             region_operations: client!(RegionOperations, config),

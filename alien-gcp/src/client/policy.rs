@@ -1,7 +1,10 @@
 //! Allow policies: a policy is read, changed and written back with the same etag; if somebody else wrote in between,
 //! all of it is repeated. <https://docs.cloud.google.com/iam/docs/allow-policies#etag>
+//!
+//! A run reads each policy once for all who look at it ([`seen`]), and again only after it wrote it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alien_core::Result;
 use alien_core::adapter::{DeploymentContext, Operation, ResultExt, Subject, last};
@@ -53,6 +56,15 @@ pub(crate) fn guarded(deployment: &DeploymentContext<Gcp>) -> BTreeMap<&str, Gua
     found
 }
 
+/// The policy of a resource, as this run read it first or after it wrote it; `None` if the resource does not exist.
+pub(crate) async fn seen(cx: Context<'_>, on: Guarded<'_>) -> Result<Option<Arc<Policy>>> {
+    let Some([look, _]) = rows(on.scope) else { return Ok(None) };
+    let cell = cx.clients.policies.cell(cx.gate.run(), on.name);
+    let read = || async { cx.about(on.subject).call(&[look], || read(cx, on)).await.optional() };
+    let found = cell.get_or_try_init(|| async { Ok(read().await?.map(Arc::new)) }).await;
+    found.cloned()
+}
+
 /// Changes a policy, unless `edit` returns `false`. Does nothing if the resource does not exist.
 pub(crate) async fn change_if_there(
     cx: Context<'_>,
@@ -89,7 +101,9 @@ async fn rewrite(
         }
         Ok(())
     });
-    written.await
+    let written = written.await;
+    cx.clients.policies.forget(on.name);
+    written
 }
 
 async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
@@ -176,11 +190,11 @@ fn to_compute(policy: Policy) -> compute::Policy {
 /// What a member is bound by: a role, and the condition under which it applies.
 pub(crate) type Bound<'a> = (&'a str, Option<&'a Condition>);
 
-/// Binds a member by exactly these roles, among the roles for which `own` returns true. Bindings of other members and
-/// by other roles stay as they are. Returns whether anything changed.
-pub(crate) fn bind(policy: &mut Policy, member: &str, own: impl Fn(&str) -> bool, wanted: &[Bound<'_>]) -> bool {
+/// Binds a member by exactly this, and by nothing else. Bindings of other members stay as they are. Returns whether
+/// anything changed.
+pub(crate) fn bind(policy: &mut Policy, member: &str, wanted: &[Bound<'_>]) -> bool {
     let mut changed = false;
-    for binding in policy.bindings.iter_mut().filter(|binding| own(&binding.role)) {
+    for binding in &mut policy.bindings {
         if !wanted.iter().any(|due| is(binding, due)) {
             let before = binding.members.len();
             binding.members.retain(|found| found != member);
@@ -192,6 +206,46 @@ pub(crate) fn bind(policy: &mut Policy, member: &str, own: impl Fn(&str) -> bool
         changed |= add(policy, member, due);
     }
     changed
+}
+
+/// Binds exactly these members by these roles, without a condition, and nobody else by anything. Returns whether anything
+/// changed.
+pub(crate) fn only(policy: &mut Policy, due: &[(String, String)]) -> bool {
+    let mut changed = false;
+    for binding in &mut policy.bindings {
+        let before = binding.members.len();
+        let (role, plain) = (&binding.role, binding.condition.is_none());
+        binding.members.retain(|member| plain && due.iter().any(|(by, who)| by == role && who == member));
+        changed |= binding.members.len() != before;
+    }
+    policy.bindings.retain(|binding| !binding.members.is_empty());
+    due.iter().fold(changed, |changed, (role, member)| bind_one(policy, role, member) | changed)
+}
+
+/// The roles and members of a policy that are not among these, or apply under a condition.
+pub(crate) fn strangers<'p>(policy: &'p Policy, due: &[(String, String)]) -> Vec<(&'p str, &'p str)> {
+    let each = policy.bindings.iter().flat_map(|binding| {
+        let plain = binding.condition.is_none();
+        binding.members.iter().map(move |member| (binding.role.as_str(), member.as_str(), plain))
+    });
+    let stranger = |(role, member, plain): &(&str, &str, bool)| {
+        !*plain || !due.iter().any(|(by, who)| by == role && who == member)
+    };
+    each.filter(stranger).map(|(role, member, _)| (role, member)).collect()
+}
+
+/// The roles by which a member is bound, and should not be.
+pub(crate) fn beyond<'p>(policy: &'p Policy, member: &str, due: &[Bound<'_>]) -> Vec<&'p str> {
+    let bound = policy.bindings.iter().filter(|binding| binding.members.iter().any(|found| found == member));
+    bound.filter(|binding| !due.iter().any(|due| is(binding, due))).map(|binding| binding.role.as_str()).collect()
+}
+
+/// The roles by which a member is not bound, and should be.
+pub(crate) fn lacking<'d>(policy: &Policy, member: &str, due: &[Bound<'d>]) -> Vec<&'d str> {
+    let binds = |due: &Bound<'_>| {
+        policy.bindings.iter().any(|binding| is(binding, due) && binding.members.iter().any(|found| found == member))
+    };
+    due.iter().filter(|due| !binds(due)).map(|(role, _)| *role).collect()
 }
 
 /// Binds a member by a role without a condition. Returns whether anything changed.
@@ -222,25 +276,42 @@ fn add(policy: &mut Policy, member: &str, due: &Bound<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn own(role: &str) -> bool {
-        role.starts_with("projects/p/roles/alien.")
-    }
-
     #[test]
     fn a_member_is_bound_by_what_is_wanted_and_others_are_left_alone() {
-        let theirs = Binding::new().set_role("roles/viewer").set_members(["serviceAccount:us", "user:them"]);
-        let stale = Binding::new().set_role("projects/p/roles/alien.old").set_members(["serviceAccount:us", "user:x"]);
-        let mut policy = Policy::new().set_bindings([theirs.clone(), stale]);
+        let theirs = Binding::new().set_role("roles/viewer").set_members(["user:them"]);
+        let given = Binding::new().set_role("roles/owner").set_members(["serviceAccount:us", "user:x"]);
+        let mut policy = Policy::new().set_bindings([theirs.clone(), given]);
         let condition = Condition { title: "only a".to_owned(), expression: "resource.name == \"a\"".to_owned() };
         let wanted = [("projects/p/roles/alien.new", Some(&condition)), ("projects/p/roles/alien.new", None)];
-        assert!(bind(&mut policy, "serviceAccount:us", own, &wanted));
-        assert!(!bind(&mut policy, "serviceAccount:us", own, &wanted), "the same again changes nothing");
+        assert_eq!(beyond(&policy, "serviceAccount:us", &wanted), ["roles/owner"]);
+        assert_eq!(lacking(&policy, "serviceAccount:us", &wanted), ["projects/p/roles/alien.new"; 2]);
+        assert!(bind(&mut policy, "serviceAccount:us", &wanted));
+        assert!(!bind(&mut policy, "serviceAccount:us", &wanted), "the same again changes nothing");
+        assert!(beyond(&policy, "serviceAccount:us", &wanted).is_empty());
+        assert!(lacking(&policy, "serviceAccount:us", &wanted).is_empty());
         assert_eq!(policy.bindings.len(), 4);
         assert_eq!(policy.bindings[0], theirs);
         assert_eq!(policy.bindings[1].members, ["user:x"]);
         assert_eq!(policy.bindings[2].condition.as_ref().unwrap().expression, condition.expression);
-        assert!(bind(&mut policy, "serviceAccount:us", own, &[]));
+        assert!(bind(&mut policy, "serviceAccount:us", &[]));
         assert_eq!(policy.bindings.len(), 2, "a binding of nobody is taken away: {policy:?}");
+    }
+
+    #[test]
+    fn only_those_who_may_use_an_account_are_left_in_its_policy() {
+        let due = [("r".to_owned(), "serviceAccount:vendor".to_owned())];
+        let whenever = Expr::new().set_title("t").set_expression("true");
+        let mut policy = Policy::new().set_bindings([
+            Binding::new().set_role("r").set_members(["serviceAccount:vendor", "user:x"]),
+            Binding::new().set_role("r").set_members(["serviceAccount:vendor"]).set_condition(whenever),
+            Binding::new().set_role("roles/owner").set_members(["user:y"]),
+        ]);
+        let strange = [("r", "user:x"), ("r", "serviceAccount:vendor"), ("roles/owner", "user:y")];
+        assert_eq!(strangers(&policy, &due), strange);
+        assert!(only(&mut policy, &due));
+        assert!(!only(&mut policy, &due) && strangers(&policy, &due).is_empty(), "{policy:?}");
+        assert_eq!(policy.bindings, [Binding::new().set_role("r").set_members(["serviceAccount:vendor"])]);
+        assert!(only(&mut policy, &[]) && policy.bindings.is_empty());
     }
 
     #[test]

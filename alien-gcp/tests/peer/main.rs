@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod changed;
 mod described;
 mod forbidden;
 mod only_gcp;
@@ -47,6 +48,10 @@ fn main() {
             Box::pin(only_gcp::a_token_from_before_is_worth_nothing(peer))
         }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_gcp::what_is_made_is_closed(peer))),
+        trial("an_identity_that_someone_changed_is_mended", |peer| {
+            Box::pin(changed::an_identity_that_someone_changed_is_mended(peer))
+        }),
+        trial("a_plan_reads_each_policy_once", |peer| Box::pin(changed::a_plan_reads_each_policy_once(peer))),
         trial("a_lost_answer_does_no_harm", |peer| {
             Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 25) })
         }),

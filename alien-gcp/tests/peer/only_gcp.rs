@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::world::{ADMIN, LOCATION, NUMBER, PROJECT, Peer, image, project, role_name};
 
 /// The code of a function that says this.
-fn code(says: &str) -> Code {
+pub(crate) fn code(says: &str) -> Code {
     image(says).parse().unwrap()
 }
 
 /// A stack of what has a policy on the resource and one on the project.
-fn small() -> Stack {
+pub(crate) fn small() -> Stack {
     let mut stack = Stack::builder("small");
     let data = stack.frozen("data", Storage::new());
     stack.frozen("cache", alien_core::Kv::new());

@@ -17,7 +17,7 @@ use google_cloud_wkt::FieldMask;
 
 use super::super::network::calls::subnetwork;
 use crate::client::{Context, failure, labels};
-use crate::identity::calls::admit;
+use crate::identity::bindings::admit;
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;

@@ -126,7 +126,7 @@ async fn open(cx: Context<'_>, public: bool) -> Result<()> {
         if public {
             return bind_one(policy, INVOKER, EVERYBODY);
         }
-        policy::bind(policy, EVERYBODY, |_| true, &[]) | policy::bind(policy, EVERY_ACCOUNT, |_| true, &[])
+        policy::bind(policy, EVERYBODY, &[]) | policy::bind(policy, EVERY_ACCOUNT, &[])
     })
     .await
 }

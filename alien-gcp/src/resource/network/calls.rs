@@ -15,7 +15,7 @@ use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingCon
 
 use crate::Gcp;
 use crate::client::{Clients, Context, description, failure};
-use crate::identity::calls::admit;
+use crate::identity::bindings::admit;
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;

@@ -12,7 +12,7 @@ use google_cloud_wkt::{Duration, FieldMask};
 use crate::Gcp;
 use crate::client::policy::{self, Guarded, bind_one};
 use crate::client::{Clients, Context, failure, labels};
-use crate::identity::calls::{admit, dismiss};
+use crate::identity::bindings::{admit, dismiss};
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;

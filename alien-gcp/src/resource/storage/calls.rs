@@ -13,7 +13,7 @@ use google_cloud_wkt::FieldMask;
 
 use crate::Gcp;
 use crate::client::{Clients, Context, failure, labels};
-use crate::identity::calls::{admit, dismiss};
+use crate::identity::bindings::{admit, dismiss};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;

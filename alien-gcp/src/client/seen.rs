@@ -1,0 +1,42 @@
+//! The policies that were read, so that a run reads each once for all who look at it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use alien_core::adapter::DeploymentContext;
+use google_cloud_iam_v1::model::Policy;
+use tokio::sync::OnceCell;
+
+use crate::Gcp;
+
+/// A policy that is read by whoever looks first; `None` if the resource does not exist.
+type Cell = Arc<OnceCell<Option<Arc<Policy>>>>;
+
+/// What identifies a run.
+type Run = Weak<DeploymentContext<Gcp>>;
+
+/// The policies that each run has read, by full resource names.
+#[derive(Clone, Default)]
+pub(crate) struct Policies(Arc<Mutex<Vec<(Run, HashMap<String, Cell>)>>>);
+
+impl Policies {
+    /// The place for a policy in a run. Policies of runs that ended are dropped.
+    pub(crate) fn cell(&self, run: Run, name: &str) -> Cell {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.retain(|(run, _)| run.strong_count() > 0);
+        if let Some((_, read)) = runs.iter_mut().find(|(known, _)| known.ptr_eq(&run)) {
+            return Cell::clone(read.entry(name.to_owned()).or_default());
+        }
+        let cell = Cell::default();
+        runs.push((run, HashMap::from([(name.to_owned(), Cell::clone(&cell))])));
+        cell
+    }
+
+    /// Forgets a policy that was written.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, read) in runs.iter_mut() {
+            read.remove(name);
+        }
+    }
+}
