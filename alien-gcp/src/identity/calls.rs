@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State};
+use alien_core::adapter::{Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last};
 use alien_core::{Data, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use google_cloud_iam_admin_v1::model::{CreateServiceAccountRequest, PatchServiceAccountRequest, ServiceAccount};
@@ -31,6 +31,19 @@ async fn account(cx: Context<'_>) -> Result<ServiceAccount> {
         cx.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)
     })
     .await
+}
+
+/// Whether an account is one that code of this deployment runs as, and is marked as this deployment's.
+pub(crate) async fn is_own_runtime(cx: Context<'_>, email: &str) -> Result<bool> {
+    for holder in (0..cx.deployment().permissions().runtime.len()).map(Subject::RuntimeIdentity) {
+        let cx = cx.about(holder);
+        if last(cx.full_name(Scope::RuntimeAccount)?) == email {
+            let Some(found) = account(cx).await.optional()? else { return Ok(false) };
+            let marks = description::marks(&found.description);
+            return Ok(Observed::marked("", cx.deployment().id, marks).is_own());
+        }
+    }
+    Ok(false)
 }
 
 /// The service accounts of a deployment.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use alien_conformance::world::{Case, release};
-use alien_core::{Deployment, Release, Stack};
+use alien_core::adapter::{DeploymentContext, Fingerprint};
+use alien_core::{Data, Deployment, Function, Profile, Release, Stack};
+use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
-use crate::only_gcp::small;
+use crate::only_gcp::{code, small};
 use crate::world::{PROJECT, Peer, project};
 
 /// The full name of a service account.
@@ -88,4 +90,65 @@ pub(crate) async fn a_plan_reads_each_policy_once(peer: &Peer) {
     }
     assert!(read.len() >= 5, "{read:?}");
     assert!(read.values().all(|times| *times == 1), "{read:?}");
+}
+
+/// What a client with the vendor's token asks of a live service.
+async fn relabel(peer: &Peer, token: &str, service: &str, labels: &Value) {
+    let path = service.trim_start_matches("//run.googleapis.com/");
+    let url = format!("{}/v2/{path}?updateMask=labels", peer.sim.url());
+    let request = reqwest::Client::new().patch(url).bearer_auth(token).header("content-type", "application/json");
+    let answer = request.body(json!({ "labels": labels }).to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+}
+
+/// A function that everyone may call, or only those who are named.
+fn reachable(public: bool) -> Stack {
+    let mut stack = Stack::builder("reachable");
+    let api = Function::new(code("reachable"), "api");
+    stack.live("api", if public { api.with_public_url() } else { api });
+    stack.profile("api", Profile::new());
+    stack.build().unwrap()
+}
+
+/// The vendor can write the labels of a live service: they neither make it somebody else's, nor hide what is to be changed.
+pub(crate) async fn labels_of_the_vendors_decide_nothing(peer: &Peer) {
+    let (public, private) = (reachable(true), reachable(false));
+    let case = Case::new(peer, "labels", public.clone());
+    let deployment = case.up(&release(&public, &[]), None).await.unwrap();
+    let api = &deployment.resources["api"];
+    let other = Case::new(peer, "labels", public.clone());
+
+    // The service is said to be another deployment's, or nobody's: it is set up again, and taken down.
+    let token = peer.session(&deployment).await;
+    let mut stranger = peer.sim.body(api).unwrap()["labels"].clone();
+    stranger["alien-deployment"] = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+    for (labels, says) in [(&stranger, "somebody changed its labels"), (&json!({}), "update  api (function)")] {
+        relabel(peer, &token, api, labels).await;
+        let plan = told(&case, &release(&public, &[]), &deployment).await;
+        assert!(plan.contains(says), "{plan}");
+        mended(&case, &public, &deployment).await;
+        let labels = peer.sim.body(api).unwrap()["labels"].clone();
+        assert_eq!(labels["alien-deployment"], deployment.id.to_string(), "{labels:#}");
+    }
+    // It is nobody else's either, though it has the name that another deployment with this prefix would give it.
+    let plan = other.admin.plan(&release(&public, &[])).await.unwrap();
+    assert!(plan.to_string().contains(&format!("it belongs to the deployment {}", deployment.id)), "{plan}");
+
+    // It is said to be set as the next stack wants it: it is compared, and changed.
+    let next = DeploymentContext::<Gcp>::new(deployment.id, case.target.clone(), release(&private, &[]));
+    let subject = next.subject("api").unwrap();
+    let seal = Fingerprint::of(subject, &next).to_string();
+    let mut labels = peer.sim.body(api).unwrap()["labels"].clone();
+    labels["alien-seal"] = seal.into();
+    relabel(peer, &token, api, &labels).await;
+    let plan = told(&case, &release(&private, &[]), &deployment).await;
+    assert!(plan.contains("everyone may call it"), "{plan}");
+    let deployment = mended(&case, &private, &deployment).await;
+    let policy = peer.sim.policy(api).unwrap().to_string();
+    assert!(!policy.contains("allUsers"), "{policy}");
+
+    relabel(peer, &peer.session(&deployment).await, api, &stranger).await;
+    let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    assert!(remains.foreign.is_empty() && remains.kept.is_empty(), "{remains:?}");
+    assert!(!peer.sim.things().contains(api), "it is left behind");
 }

@@ -52,6 +52,9 @@ fn main() {
             Box::pin(changed::an_identity_that_someone_changed_is_mended(peer))
         }),
         trial("a_plan_reads_each_policy_once", |peer| Box::pin(changed::a_plan_reads_each_policy_once(peer))),
+        trial("labels_of_the_vendors_decide_nothing", |peer| {
+            Box::pin(changed::labels_of_the_vendors_decide_nothing(peer))
+        }),
         trial("a_lost_answer_does_no_harm", |peer| {
             Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 25) })
         }),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{Change, Marks, Observed, Operation, Removal, ResultExt, environment, last, or_undo};
-use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Resource, Result};
+use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
@@ -16,11 +16,19 @@ use google_cloud_run_v2::model::{
 use google_cloud_wkt::FieldMask;
 
 use super::super::network::calls::subnetwork;
+use crate::client::policy::{self, Guarded};
 use crate::client::{Context, failure, labels};
 use crate::identity::bindings::admit;
+use crate::identity::calls::is_own_runtime;
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
+
+/// The role that allows calling a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
+const INVOKER: &str = "roles/run.invoker";
+const EVERYBODY: &str = "allUsers";
+/// Everyone with a Google account.
+const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
 
 /// How long a new revision may take until it works, or a deletion until it has finished.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -37,18 +45,86 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
         .await
 }
 
-/// Who owns the service that was found, and how it differs from the wanted revision. The vendor may have changed it
-/// since the set-up.
-pub(crate) fn observed(cx: Context<'_>, found: &Service, wanted: &RevisionTemplate) -> Result<Observed> {
-    let marks = labels::marks(&found.labels);
-    let observed = Observed::marked(cx.full_name(Scope::Service)?, cx.deployment().id, marks);
+/// From where a service can be reached, and who may call it.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) ingress: IngressTraffic,
+    pub(crate) callers: Callers,
+}
+
+/// Who may call a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// Those whom its policy names.
+    Named,
+    /// Everyone.
+    Everyone,
+}
+
+/// Who owns the service that was found, and how it differs from what is wanted. The vendor may have changed a live one
+/// since the set-up, its labels too, so a fingerprint among them is never trusted alone: everything is compared.
+pub(crate) async fn observed(
+    cx: Context<'_>,
+    found: &Service,
+    wanted: &RevisionTemplate,
+    access: &Access,
+) -> Result<Observed> {
+    let (id, own) = (cx.full_name(Scope::Service)?, cx.deployment().id);
+    let mut relabelled = None;
+    let observed = match Observed::marked(id, own, labels::marks(&found.labels)) {
+        Observed::Foreign(whose) if is_live(cx)? && runs_as_own(cx, found).await? => {
+            let owner = own.to_string();
+            let others = labels::marks(&found.labels).filter(|(name, _)| *name != Marks::DEPLOYMENT);
+            let observed = Observed::marked(id, own, others.chain([(Marks::DEPLOYMENT, owner.as_str())]));
+            relabelled = Some(format!("somebody changed its labels: {whose}"));
+            observed
+        }
+        Observed::Foreign(whose) => return Ok(Observed::Foreign(whose)),
+        observed => observed,
+    };
     let drift = match &found.template {
         _ if found.invoker_iam_disabled => Some("everyone may call it".to_owned()),
         _ if !serves_latest(found) => Some("an older revision serves requests".to_owned()),
+        _ if found.ingress != access.ingress => Some("it can be reached from elsewhere".to_owned()),
         Some(template) => differs(template, wanted),
         None => None,
     };
-    Ok(observed.drifted(drift.or_else(|| broken(found).map(|why| format!("it does not work: {why}")))))
+    let drift = match drift.or_else(|| broken(found).map(|why| format!("it does not work: {why}"))) {
+        None => other_callers(cx, access.callers).await?,
+        drift => drift,
+    };
+    let all: Vec<String> = relabelled.into_iter().chain(drift).collect();
+    Ok(observed.drifted((!all.is_empty()).then(|| all.join("; "))))
+}
+
+fn is_live(cx: Context<'_>) -> Result<bool> {
+    Ok(cx.resource()?.lifecycle() == Lifecycle::Live)
+}
+
+/// Whether the service runs as an account of code of this deployment. The vendor can write the labels of a live service,
+/// but neither make it run as an account of anybody else's nor mark an account, so a service under the exact name that runs
+/// as such an account is the deployment's, whatever its labels say.
+async fn runs_as_own(cx: Context<'_>, found: &Service) -> Result<bool> {
+    match &found.template {
+        Some(template) => is_own_runtime(cx, &template.service_account).await,
+        None => Ok(false),
+    }
+}
+
+/// How those who may call the service differ from what is wanted, as to everyone.
+async fn other_callers(cx: Context<'_>, callers: Callers) -> Result<Option<String>> {
+    let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
+    let Some(policy) = policy::seen(cx, on).await? else { return Ok(None) };
+    Ok(match callers {
+        Callers::Everyone => {
+            let lacks = !policy::lacking(&policy, EVERYBODY, &[(INVOKER, None)]).is_empty();
+            lacks.then(|| "not everyone may call it".to_owned())
+        }
+        Callers::Named => {
+            let open = [EVERYBODY, EVERY_ACCOUNT].iter().any(|who| !policy::beyond(&policy, who, &[]).is_empty());
+            open.then(|| "everyone may call it".to_owned())
+        }
+    })
 }
 
 /// Sends all traffic to the latest ready revision.
@@ -193,7 +269,7 @@ pub(crate) async fn create(
 
 /// Sends what differs, waits until the revision works, and binds those whom the stack allows to call it. The caller
 /// writes the fingerprint with [`finish`].
-pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate) -> Result<Service> {
+pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, callers: Callers) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     if broken(&found).is_some() {
@@ -203,7 +279,18 @@ pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate) -> Result<Ser
     }
     let found = settle(cx).await?;
     admit(cx).await?;
+    open(cx, callers).await?;
     Ok(found)
+}
+
+/// Allows everyone to call the service, or removes public access.
+async fn open(cx: Context<'_>, callers: Callers) -> Result<()> {
+    let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
+    policy::change(cx, on, |policy| match callers {
+        Callers::Everyone => policy::bind_one(policy, INVOKER, EVERYBODY),
+        Callers::Named => policy::bind(policy, EVERYBODY, &[]) | policy::bind(policy, EVERY_ACCOUNT, &[]),
+    })
+    .await
 }
 
 /// Makes the revision differ from a broken one with the same content: Cloud Run makes no new revision if nothing
@@ -219,16 +306,25 @@ pub(crate) async fn finish(
     ingress: IngressTraffic,
     template: RevisionTemplate,
 ) -> Result<()> {
-    let found = look(cx).await?;
-    let ours = marks.ownership(cx.name(Scope::Service)?).into_iter().chain(marks.finished());
-    let labels = labels::with(found.labels, ours);
-    let service = Service::new().set_name(path(cx)?).set_labels(labels).set_ingress(ingress).set_template(template);
-    let fields: &[&str] = if found.invoker_iam_disabled {
-        &["labels", "ingress", "invoker_iam_disabled"]
-    } else {
-        &["labels", "ingress"]
-    };
-    patch(cx, service, fields).await?;
+    let name = path(cx)?;
+    let ours = || Ok::<_, Error>(marks.ownership(cx.name(Scope::Service)?).into_iter().chain(marks.finished()));
+    let service = &Service::new().set_name(name).set_ingress(ingress).set_template(template);
+    let mut rows = revision_rows(cx, op::PATCH_SERVICE);
+    rows.push(op::GET_SERVICE);
+    // The etag makes the second of two concurrent writers start again, so each attempt reads the labels anew.
+    cx.call(&rows, || async {
+        let found = cx.clients.run.get_service().set_name(name).send().await.map_err(failure)?;
+        let mut fields = vec!["labels", "ingress"];
+        if found.invoker_iam_disabled {
+            fields.push("invoker_iam_disabled");
+        }
+        let labels = labels::with(found.labels, ours()?);
+        let request = UpdateServiceRequest::new()
+            .set_service(service.clone().set_labels(labels).set_etag(found.etag))
+            .set_update_mask(FieldMask::default().set_paths(fields));
+        cx.clients.run.update_service().with_request(request).send().await.map_err(failure)
+    })
+    .await?;
     // Every write is rolled out.
     idle(cx).await.map(drop)
 }

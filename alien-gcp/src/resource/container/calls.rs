@@ -7,9 +7,13 @@ use google_cloud_run_v2::model::{
     ContainerPort, ExecutionEnvironment, IngressTraffic, RevisionScaling, RevisionTemplate,
 };
 
+use super::super::compute::calls::{Access, Callers};
 use super::super::compute::{calls as compute, logs};
 use crate::Gcp;
 use crate::client::{Clients, Context};
+
+/// A container can be reached only from inside the network.
+const ACCESS: Access = Access { ingress: IngressTraffic::InternalOnly, callers: Callers::Named };
 
 /// The longest request, in seconds: the default of Cloud Run.
 const TIMEOUT: i64 = 300;
@@ -41,18 +45,18 @@ async fn template(cx: Context<'_>, resource: &Resource, settings: &Container) ->
 impl Reconcile<Gcp, Clients> for Container {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let Some(found) = compute::look(cx).await.optional()? else { return Ok(Observed::Absent) };
-        compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?)
+        compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?, &ACCESS).await
     }
 
     /// Creates the service. It can be reached only from inside the network.
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        compute::create(cx, marks, IngressTraffic::InternalOnly, template(cx, cx.resource()?, self).await?).await
+        compute::create(cx, marks, ACCESS.ingress, template(cx, cx.resource()?, self).await?).await
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
-        compute::set(cx, wanted.clone()).await?;
-        compute::finish(cx, marks, IngressTraffic::InternalOnly, wanted).await
+        compute::set(cx, wanted.clone(), ACCESS.callers).await?;
+        compute::finish(cx, marks, ACCESS.ingress, wanted).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

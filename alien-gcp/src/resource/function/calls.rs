@@ -12,20 +12,14 @@ use google_cloud_pubsub::model::{PushConfig, Subscription};
 use google_cloud_run_v2::model::{IngressTraffic, RevisionScaling, RevisionTemplate, Service};
 use google_cloud_wkt::FieldMask;
 
+use super::super::compute::calls::{Access, Callers};
 use super::super::compute::{calls as compute, logs};
 use super::super::queue::calls as queue;
 use crate::Gcp;
-use crate::client::policy::{self, Guarded, bind_one};
 use crate::client::{Clients, Context, bearer, failure};
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
-
-/// The role that allows calling a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
-const INVOKER: &str = "roles/run.invoker";
-const EVERYBODY: &str = "allUsers";
-/// Everyone with a Google account.
-const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
 
 /// The most instances: what Cloud Run allows in every region without a quota increase
 /// (<https://docs.cloud.google.com/run/docs/configuring/max-instances>).
@@ -55,7 +49,7 @@ async fn template(cx: Context<'_>, resource: &Resource, function: &Function) -> 
 impl Reconcile<Gcp, Clients> for Function {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let Some(found) = compute::look(cx).await.optional()? else { return Ok(Observed::Absent) };
-        let observed = compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?)?;
+        let observed = compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?, &access(self)).await?;
         match observed {
             Observed::Own { state: State::Finished(_), drift: None, .. } => {
                 Ok(observed.drifted(wrong_push(cx, &found).await?))
@@ -65,17 +59,16 @@ impl Reconcile<Gcp, Clients> for Function {
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        compute::create(cx, marks, IngressTraffic::All, template(cx, cx.resource()?, self).await?).await
+        compute::create(cx, marks, access(self).ingress, template(cx, cx.resource()?, self).await?).await
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
-        let service = compute::set(cx, wanted.clone()).await?;
-        open(cx, self.is_public()).await?;
+        let service = compute::set(cx, wanted.clone(), access(self).callers).await?;
         for queue in cx.resource()?.settings().triggers() {
             push(cx, cx.about(cx.deployment().subject(queue)?), &service).await?;
         }
-        compute::finish(cx, marks, IngressTraffic::All, wanted).await
+        compute::finish(cx, marks, access(self).ingress, wanted).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -119,16 +112,10 @@ impl Operate<Gcp, Clients> for Function {
     }
 }
 
-/// Allows everyone to call the service, or removes public access.
-async fn open(cx: Context<'_>, public: bool) -> Result<()> {
-    let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
-    policy::change(cx, on, |policy| {
-        if public {
-            return bind_one(policy, INVOKER, EVERYBODY);
-        }
-        policy::bind(policy, EVERYBODY, &[]) | policy::bind(policy, EVERY_ACCOUNT, &[])
-    })
-    .await
+/// Everyone can reach a function; who may call it is decided by its policy.
+const fn access(function: &Function) -> Access {
+    let callers = if function.is_public() { Callers::Everyone } else { Callers::Named };
+    Access { ingress: IngressTraffic::All, callers }
 }
 
 /// Makes a queue's subscription push messages to the service, authenticated as the service's own identity
