@@ -100,6 +100,9 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         }
         // The same for a role.
         Code::InvalidArgument if said("does not exist in the resource's hierarchy") => ErrorKind::Propagating,
+        // Somebody else wrote to a bucket between our read and our write
+        // (<https://docs.cloud.google.com/storage/docs/request-preconditions>).
+        Code::FailedPrecondition if said("pre-conditions you specified did not hold") => ErrorKind::Busy,
         // The name of a database is free again five minutes after its deletion.
         Code::InvalidArgument | Code::FailedPrecondition if told_wait(&status.message).is_some() => ErrorKind::Busy,
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,

@@ -171,13 +171,20 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
     /// Removes everyone who may use the account and every binding of the account, so that tokens issued before are of no use. The
     /// fingerprint is removed, so the next set-up configures the account again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
-        let found = account(cx).await?;
         let principal = principal(cx)?;
         admit_users(cx, &[]).await?;
         bind_everywhere(cx, &member(&principal), &[]).await?;
-        let words: Vec<&str> =
-            found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT)).collect();
-        describe(cx, &words.join(" ")).await
+        let name = account_name(cx)?;
+        cx.call(&[op::PATCH_SERVICE_ACCOUNT, op::GET_SERVICE_ACCOUNT], || async move {
+            let found = cx.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)?;
+            let words = found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT));
+            let words: Vec<&str> = words.collect();
+            let account = ServiceAccount::new().set_name(name).set_description(words.join(" "));
+            let request = patched(account, "description");
+            cx.clients.iam.patch_service_account().with_request(request).send().await.map_err(failure)
+        })
+        .await
+        .map(drop)
     }
 }
 
@@ -189,10 +196,13 @@ async fn describe(cx: Context<'_>, words: &str) -> Result<()> {
     patch(cx, ServiceAccount::new().set_description(words), "description").await
 }
 
+fn patched(account: ServiceAccount, field: &str) -> PatchServiceAccountRequest {
+    let mask = FieldMask::default().set_paths([field]);
+    PatchServiceAccountRequest::new().set_service_account(account).set_update_mask(mask)
+}
+
 async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<()> {
-    let request = PatchServiceAccountRequest::new()
-        .set_service_account(account.set_name(account_name(cx)?))
-        .set_update_mask(FieldMask::default().set_paths([field]));
+    let request = patched(account.set_name(account_name(cx)?), field);
     cx.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
         cx.clients.iam.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
     })

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
 mod changed;
+mod conflict;
 mod described;
 mod forbidden;
 mod only_gcp;
@@ -54,6 +55,11 @@ fn main() {
         trial("a_plan_reads_each_policy_once", |peer| Box::pin(changed::a_plan_reads_each_policy_once(peer))),
         trial("labels_of_the_vendors_decide_nothing", |peer| {
             Box::pin(changed::labels_of_the_vendors_decide_nothing(peer))
+        }),
+        trial("a_conflict_is_read_again", |peer| Box::pin(conflict::a_conflict_is_read_again(peer))),
+        trial("a_conflict_is_no_data", |peer| Box::pin(conflict::a_conflict_is_no_data(peer))),
+        trial("a_command_that_code_refuses_is_sent_once", |peer| {
+            Box::pin(conflict::a_command_that_code_refuses_is_sent_once(peer))
         }),
         trial("a_lost_answer_does_no_harm", |peer| {
             Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 25) })

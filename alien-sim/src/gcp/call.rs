@@ -203,6 +203,9 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
     let project = service::project_of(state, &route, &on, &query);
     enabled(state, &project, &method.api())?;
     state.knobs.before(method.id)?;
+    if let Some(name) = state.knobs.met(method.id) {
+        state.touch(&name);
+    }
     bucket_is_there(state, &on)?;
     // If the path names no project or no resource of its own, the method decides what is checked.
     if let Some((permissions, asked)) = service::asked(state, &route, &on, &project, &query) {

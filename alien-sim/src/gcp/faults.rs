@@ -1,5 +1,6 @@
 //! Injects faults and delays.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::fail::Fail;
@@ -14,6 +15,8 @@ pub(crate) struct Knobs {
     pub(crate) reconcile: Duration,
     pub(crate) throttle: u32,
     pub(crate) refuses_all_users: bool,
+    /// What somebody else writes to just before the next call of a method.
+    meets: HashMap<String, String>,
     before: Calls,
     after: Calls,
 }
@@ -27,6 +30,11 @@ impl Knobs {
         let mut fail = Fail::with_status("RESOURCE_EXHAUSTED");
         fail.retry_after = Some(1);
         Err(fail)
+    }
+
+    /// What somebody else writes to before this call.
+    pub(crate) fn met(&mut self, method: &str) -> Option<String> {
+        self.meets.remove(method)
     }
 
     pub(crate) fn before(&mut self, method: &str) -> Result<(), Fail> {
@@ -74,6 +82,12 @@ impl Faults {
     /// Executes the next `calls` calls of a method, but loses their answers: the caller sees the status instead.
     pub fn fail_after(&self, method: &str, calls: u32, status: &str) {
         self.0.lock().knobs.after.set(method, calls, status);
+    }
+
+    /// Lets somebody else write to a thing, by its full resource name, just before the next call of a method is executed: its
+    /// etag is another then, and where it has labels it gets the label `met`.
+    pub fn meet(&self, method: &str, name: &str) {
+        self.0.lock().knobs.meets.insert(method.to_owned(), name.to_owned());
     }
 
     /// Sets an organisation policy that refuses the members `allUsers` and `allAuthenticatedUsers`:

@@ -259,6 +259,33 @@ impl Gcp {
         role.or_else(|| state.thing(name).ok().map(|thing| thing.body.clone()))
     }
 
+    /// Writes a field of a body, at once; `null` removes it.
+    ///
+    /// # Panics
+    ///
+    /// If nothing has that name.
+    #[track_caller]
+    pub fn write(&self, name: &str, field: &str, value: &Value) {
+        let state = &mut *self.shared.lock();
+        let Some(body) = must(state.thing_mut(name)).body.as_object_mut() else { return };
+        match value {
+            Value::Null => body.remove(field),
+            value => body.insert(field.to_owned(), value.clone()),
+        };
+    }
+
+    /// Deletes something, as somebody with another tool would: what depends on it stays.
+    ///
+    /// # Panics
+    ///
+    /// If nothing has that name.
+    #[track_caller]
+    pub fn vanish(&self, name: &str) {
+        let state = &mut *self.shared.lock();
+        let _ = must(state.thing(name));
+        state.things.remove(name);
+    }
+
     /// Enables an API of a project, such as `run.googleapis.com`. All are enabled in a new project.
     pub fn enable_api(&self, project: &str, api: &str) {
         if let Some(project) = self.shared.lock().projects.get_mut(project) {

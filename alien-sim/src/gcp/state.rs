@@ -128,6 +128,24 @@ impl State {
         Ok(())
     }
 
+    /// Writes to a thing as somebody else would: another etag, and the label `met` where it has labels.
+    pub(crate) fn touch(&mut self, name: &str) {
+        if let Some(role) = name.strip_prefix("//iam.googleapis.com/").and_then(|name| self.roles.get_mut(name)) {
+            role.etag = etag();
+        }
+        let Some(body) = self.things.get_mut(name).map(|thing| &mut thing.body) else { return };
+        if body.get("etag").is_some() {
+            super::call::set(body, "etag", etag());
+        }
+        let next = body.get("metageneration").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok());
+        if let Some(next) = next {
+            super::call::set(body, "metageneration", (next + 1).to_string());
+        }
+        if let Some(labels) = body.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.insert("met".to_owned(), "yes".into());
+        }
+    }
+
     /// Authorises a permission, and records the decision.
     pub(crate) fn authorise(
         &mut self,

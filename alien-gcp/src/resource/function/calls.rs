@@ -106,7 +106,7 @@ impl Operate<Gcp, Clients> for Function {
                 bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
             let request = cx.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
             let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
-            answer(request.send().await.map_err(unsent)?).await
+            answer(cx, request.send().await.map_err(unsent)?).await
         })
         .await
     }
@@ -158,27 +158,49 @@ fn unsent(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::Unavailable, what)
 }
 
-async fn answer(response: reqwest::Response) -> Result<Vec<u8>> {
+/// Reads what came back. Whatever runs may have been the code, so an error is the command's own failure ([`Failed`]), and
+/// the command is not sent again: unless Cloud Run refused it before any code ran.
+///
+/// A refusal has no mark that code could not give as well: Google documents its status and its words alone
+/// (<https://docs.cloud.google.com/run/docs/troubleshooting#403>). So IAM is asked too whether the caller may call the
+/// service, which takes no permission
+/// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/testIamPermissions>).
+///
+/// [`Failed`]: ErrorKind::Failed
+async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {
     let status = response.status();
-    let body = response.bytes().await.map_err(unsent)?;
-    if body.len() > LARGEST {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("the answer has {} bytes, but at most {LARGEST} are accepted", body.len()),
-        ));
+    let mut body = Vec::new();
+    while let Some(more) = response.chunk().await.map_err(unsent)? {
+        body.extend_from_slice(&more);
+        if body.len() > LARGEST {
+            let what = format!("the answer is too large: at most {LARGEST} bytes are accepted");
+            return Err(Error::new(ErrorKind::TooLarge, what));
+        }
     }
     if status.is_success() {
-        return Ok(body.to_vec());
+        return Ok(body);
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
-    // Cloud Run gives these statuses before any code runs, but the code may give them too, so the command is not
-    // repeated (<https://docs.cloud.google.com/run/docs/troubleshooting>).
     let (kind, what) = match status.as_u16() {
-        401 => (ErrorKind::Expired, "Cloud Run or the function does not accept the token"),
-        403 => (ErrorKind::Denied, "Cloud Run or the function does not let the vendor call it"),
+        403 if REFUSALS.iter().any(|words| text.contains(words)) && !may_call(cx).await? => {
+            (ErrorKind::Denied, "Cloud Run does not let the vendor call the function")
+        }
+        401 => (ErrorKind::Failed, "the function returned an error, or Cloud Run does not accept the token"),
         404 => (ErrorKind::NotFound, "the service does not exist, or the function answered 404"),
         429 | 503 => (ErrorKind::Unavailable, "the service is not available"),
         _ => (ErrorKind::Failed, "the function returned an error"),
     };
     Err(Error::new(kind, format!("{what} ({status}): {text}")))
+}
+
+/// What Cloud Run says to a caller who may not call a service.
+/// <https://docs.cloud.google.com/run/docs/troubleshooting#403>
+const REFUSALS: [&str; 2] = ["Your client does not have permission to get URL", "The request was not authenticated"];
+
+/// Whether the caller may call the service, by IAM.
+async fn may_call(cx: Context<'_>) -> Result<bool> {
+    let asked = op::INVOKE_SERVICE.permission;
+    let call = cx.clients.run.test_iam_permissions().set_resource(relative(cx.full_name(Scope::Service)?));
+    let held = call.set_permissions([asked]).send().await.map_err(failure)?.permissions;
+    Ok(held.iter().any(|held| held == asked))
 }

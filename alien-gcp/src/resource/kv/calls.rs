@@ -70,12 +70,12 @@ impl Reconcile<Gcp, Clients> for Kv {
         if let Some(attribute) = self.time_to_live() {
             expire(cx, attribute).await?;
         }
-        let found = marker(cx).await?.labels;
-        let labels =
-            labels::with(found, marks.ownership(cx.name(Scope::Database)?).into_iter().chain(marks.finished()));
-        let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(labels);
-        cx.call(&[op::PATCH_MARKER], || async {
-            let call = cx.clients.topics.update_topic().set_topic(topic.clone());
+        let (name, database) = (relative(cx.full_name(Scope::Marker)?), cx.name(Scope::Database)?);
+        cx.call(&[op::PATCH_MARKER, op::GET_MARKER], || async move {
+            let found = cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure)?;
+            let ours = marks.ownership(database).into_iter().chain(marks.finished());
+            let topic = Topic::new().set_name(name).set_labels(labels::with(found.labels, ours));
+            let call = cx.clients.topics.update_topic().set_topic(topic);
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
         .await

@@ -109,11 +109,12 @@ impl Reconcile<Gcp, Clients> for Queue {
         })
         .await?;
         admit(cx).await?;
-        let found = look_at_topic(cx, topic).await?.labels;
-        let labels = labels::with(found, marks.ownership(cx.name(Scope::Topic)?).into_iter().chain(marks.finished()));
-        let finished = Topic::new().set_name(topic).set_labels(labels);
-        cx.call(&[op::PATCH_TOPIC], || async {
-            let call = cx.clients.topics.update_topic().set_topic(finished.clone());
+        let resource = cx.name(Scope::Topic)?;
+        cx.call(&[op::PATCH_TOPIC, op::GET_TOPIC], || async move {
+            let found = cx.clients.topics.get_topic().set_topic(topic).send().await.map_err(failure)?;
+            let ours = marks.ownership(resource).into_iter().chain(marks.finished());
+            let finished = Topic::new().set_name(topic).set_labels(labels::with(found.labels, ours));
+            let call = cx.clients.topics.update_topic().set_topic(finished);
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
         .await

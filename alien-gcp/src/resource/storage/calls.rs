@@ -68,19 +68,20 @@ impl Reconcile<Gcp, Clients> for Storage {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         admit(cx).await?;
-        let found = look(cx).await?;
-        let ours = marks.ownership(cx.name(Scope::Bucket)?).into_iter().chain(marks.finished());
-        let labels = labels::with(found.labels, ours);
-        let bucket = Bucket::new()
-            .set_name(path(cx)?)
-            .set_labels(labels)
+        let (name, resource) = (path(cx)?, cx.name(Scope::Bucket)?);
+        let bucket = &Bucket::new()
+            .set_name(name)
             .set_iam_config(closed())
             .set_versioning(versioning(self))
             .set_lifecycle(expiry(self));
-        let mask = FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
-        cx.call(&[op::PATCH_BUCKET], || async {
-            let call = cx.clients.storage.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask.clone());
-            call.send().await.map_err(failure)
+        let mask = &FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
+        // If somebody else wrote between our read and our write, both are repeated: no label of theirs is lost.
+        cx.call(&[op::PATCH_BUCKET, op::GET_BUCKET], || async move {
+            let found = cx.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)?;
+            let ours = marks.ownership(resource).into_iter().chain(marks.finished());
+            let bucket = bucket.clone().set_labels(labels::with(found.labels, ours));
+            let call = cx.clients.storage.update_bucket().set_bucket(bucket).set_update_mask(mask.clone());
+            call.set_if_metageneration_match(found.metageneration).send().await.map_err(failure)
         })
         .await
         .map(drop)
@@ -137,14 +138,15 @@ fn expiry(storage: &Storage) -> Lifecycle {
     Lifecycle::new().set_rule(rule)
 }
 
-/// Deletes the bucket if it is empty. Cloud Storage itself checks that, so no permission to list objects is needed.
+/// Deletes the bucket if it is empty. Cloud Storage itself checks that, so no permission to list objects is needed. A
+/// conflict with another write says nothing about that: the deletion is tried again.
 async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
     let name = path(cx)?;
     let deleted = cx.call(&[op::DELETE_BUCKET], || async {
         match cx.clients.storage.delete_bucket().set_name(name).send().await {
             Ok(()) => Ok(true),
             Err(error) => match error.status().map(|status| status.code) {
-                Some(Code::FailedPrecondition | Code::Aborted) => Ok(false),
+                Some(Code::FailedPrecondition) => Ok(false),
                 _ => Err(failure(error)),
             },
         }

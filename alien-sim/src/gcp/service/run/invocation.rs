@@ -27,16 +27,19 @@ pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: 
         .filter(|token| token.audience.as_ref().is_some_and(|audience| audiences.contains(audience)))
         .map(|token| token.principal.clone());
     if bearer.is_some() && principal.is_none() {
-        return Answer::json(401, &json!("the ID token is not known, has expired, or is for another audience"));
+        return page(401, "Unauthorized", "Your client does not have permission to the requested URL");
     }
     let principal = principal.unwrap_or_else(|| "allUsers".to_owned());
     if !open && !state.asks(&principal, INVOKE, INVOKE, &name) {
-        return Answer::json(
-            403,
-            &json!("the request was not authenticated, or the caller may not invoke the service"),
-        );
+        return page(403, "Forbidden", "Your client does not have permission to get URL <code>/</code> from this server.");
     }
     run(state, &name, body)
+}
+
+/// What Cloud Run answers before any code runs: <https://docs.cloud.google.com/run/docs/troubleshooting#403>.
+fn page(code: u16, title: &str, says: &str) -> Answer {
+    let body = format!("<html><head><title>{code} {title}</title></head><body><h2>{says}</h2></body></html>");
+    Answer { code, content_type: "text/html; charset=UTF-8".to_owned(), body: body.into(), retry_after: None }
 }
 
 /// Delivers a Pub/Sub push as an account. Returns whether the service accepted it.
@@ -55,7 +58,8 @@ pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]
         && run(state, &name, body).code == 200
 }
 
-/// The emulated code: it answers with the request.
+/// The emulated code: it answers with the request. One with `fail` is answered with 500, one with `answer 401` or
+/// `answer 403` with that status.
 fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
     let now = state.now();
     let ready = state.serving.get(name).and_then(|serving| serving.ready(now).cloned());
@@ -90,7 +94,8 @@ fn run(state: &mut State, name: &str, body: &[u8]) -> Answer {
         "textPayload": format!("{says}{said}"),
     });
     state.write_log(&project, entry);
-    let code = if said.contains("fail") { 500 } else { 200 };
+    let told = |code: &u16| said.contains(&format!("answer {code}"));
+    let code = [401, 403].into_iter().find(told).unwrap_or(if said.contains("fail") { 500 } else { 200 });
     Answer {
         code,
         content_type: "application/octet-stream".to_owned(),

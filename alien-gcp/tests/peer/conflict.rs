@@ -1,0 +1,83 @@
+//! Other writers at the same time, and commands that must not be sent twice.
+
+use std::collections::BTreeMap;
+
+use alien_conformance::world::{Calls, Case, World, release};
+use alien_core::{Data, ErrorKind, Function, Live, Profile, Stack};
+
+use crate::only_gcp::{code, small};
+use crate::world::{ADMIN, Peer};
+
+/// Where somebody else wrote between a read and a write, both are made again at once.
+pub(crate) async fn a_conflict_is_read_again(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "meet", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let sim = &peer.sim;
+    let role = sim.things().into_iter().find(|name| name.contains("/roles/alien.storage.heartbeat.Bucket")).unwrap();
+    sim.set_role(role.trim_start_matches("//iam.googleapis.com/"), &["storage.buckets.get", "storage.buckets.delete"]);
+    // Another writer is first, at each of these.
+    for (method, name) in [
+        ("iam.projects.roles.patch", role.as_str()),
+        ("storage.buckets.patch", &deployment.resources["data"]),
+        ("run.projects.locations.services.patch", &deployment.resources["api"]),
+    ] {
+        sim.faults().meet(method, name);
+    }
+    // A fingerprint that is gone makes the set-up write everything again.
+    for id in ["data", "api"] {
+        let name = &deployment.resources[id];
+        let mut labels = sim.body(name).unwrap()["labels"].clone();
+        labels.as_object_mut().unwrap().remove("alien-seal");
+        sim.write(name, "labels", &labels);
+    }
+    let (calls, id) = (Calls::default(), deployment.id);
+    let how = peer.calling().with_recorder(calls.recorder());
+    let admin = alien_gcp::admin(&peer.config(ADMIN).with_calls(how), id, case.target.clone());
+    let plan = admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
+    let deployment = admin.apply(&plan).await.unwrap();
+    let again: BTreeMap<String, u32> =
+        calls.take().iter().filter(|call| call.attempts > 1).map(|call| (call.operation.to_string(), call.attempts)).collect();
+    let due = ["iam.projects.roles.patch", "run.projects.locations.services.patch", "storage.buckets.patch"];
+    assert_eq!(again.keys().map(String::as_str).collect::<Vec<_>>(), due, "{again:?}");
+    assert!(again.values().all(|attempts| *attempts == 2), "{again:?}");
+    for id in ["data", "api"] {
+        let body = sim.body(&deployment.resources[id]).unwrap();
+        assert_eq!(body["labels"]["met"], "yes", "what the other wrote is kept: {body:#}");
+    }
+}
+
+/// A bucket that somebody else is writing to is not one that holds objects.
+pub(crate) async fn a_conflict_is_no_data(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "busy", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    peer.sim.faults().fail_before("storage.buckets.delete", 2, "ABORTED");
+    let remains = case.admin.destroy(&deployment).data(Data::KeepUnlessEmpty).await.unwrap();
+    let kept: Vec<&str> = remains.kept.iter().map(|kept| kept.subject.as_str()).collect();
+    assert!(!kept.contains(&"data"), "{remains:?}");
+}
+
+/// What the code answers is the command's own outcome: the command is not sent again.
+pub(crate) async fn a_command_that_code_refuses_is_sent_once(peer: &Peer) {
+    let stack = {
+        let mut stack = Stack::builder("refused");
+        stack.live("api", Function::new(code("refused"), "api").with_commands());
+        stack.profile("api", Profile::new());
+        stack.build().unwrap()
+    };
+    let case = Case::new(peer, "refused", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    for said in ["answer 401", "answer 403", "answer 403: Your client does not have permission to get URL / from this server."] {
+        let error = manager.dispatch(&api, said.as_bytes()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Failed, "{said}: {error}");
+        let sent = calls.take().into_iter().filter(|call| call.operation == "a request to the service");
+        assert_eq!(sent.map(|call| call.attempts).collect::<Vec<_>>(), [1], "{said}");
+    }
+    // What Cloud Run itself refuses is a denial, though the code never ran.
+    peer.take_away(&deployment, "run.routes.invoke", &[deployment.resources["api"].clone()]).await;
+    let error = manager.dispatch(&api, b"hello").await.unwrap_err();
+    assert!(format!("{error:?}").contains("Denied"), "{error:?}");
+}
