@@ -56,7 +56,7 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let name = Paths(target).parent();
     let found = cx.call(&[op::GET_PROJECT], || async {
-        cx.clients.projects.get_project().set_name(&name).send().await.map_err(failure)
+        cx.clients.projects().await?.get_project().set_name(&name).send().await.map_err(failure)
     });
     let found = match found.await {
         Ok(found) => found,
@@ -98,7 +98,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
         let answer = cx.call(&[op::GET_PROJECT], || async {
-            let call = cx.clients.projects.test_iam_permissions().set_resource(&name);
+            let call = cx.clients.projects().await?.test_iam_permissions().set_resource(&name);
             call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
         });
         held.extend(answer.await?.permissions);
@@ -133,7 +133,7 @@ async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pro
             let name = format!("{project}/services/{api}");
             async move {
                 let found = cx.call(&[op::GET_API], || async {
-                    cx.clients.usage.get_service().set_name(&name).send().await.map_err(failure)
+                    cx.clients.usage().await?.get_service().set_name(&name).send().await.map_err(failure)
                 });
                 Ok::<_, alien_core::Error>((api, found.await?.state == State::Enabled))
             }

@@ -5,7 +5,6 @@ use std::fmt;
 use alien_core::adapter::{Engine, Provider, Reconcile, ReconcileIdentity};
 use alien_core::{Admin, DeploymentId, Problem, Result};
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Config, Context};
 use crate::identity::calls::Accounts;
@@ -21,14 +20,14 @@ use crate::{Gcp, preflight};
 /// roles that it defines belong to the project: all deployments there share them, and none is deleted.
 #[must_use]
 pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
-    let provisioner = Provisioner { config: config.clone(), clients: OnceCell::new() };
+    let provisioner = Provisioner { config: config.clone(), clients: Clients::new(config) };
     Admin::new(Engine::new(provisioner, id, target, config.calls.clone()))
 }
 
 /// Makes calls with the admin's credentials.
 struct Provisioner {
     config: Config,
-    clients: OnceCell<Clients>,
+    clients: Clients,
 }
 
 /// Shows no credentials.
@@ -43,7 +42,7 @@ impl Provider<Gcp> for Provisioner {
     type Clients = Clients;
 
     async fn clients(&self) -> Result<&Clients> {
-        self.clients.get_or_try_init(|| Clients::new(&self.config)).await
+        Ok(&self.clients)
     }
 
     fn identity(&self) -> &dyn ReconcileIdentity<Gcp, Clients> {

@@ -25,7 +25,7 @@ use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
 use google_cloud_run_v2::client::Services;
 use google_cloud_storage::client::StorageControl;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::Gcp;
 
@@ -40,38 +40,101 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// The timeout for opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Declares the clients, each of which is built when it is first used.
+macro_rules! clients {
+    ($($(#[$doc:meta])* $name:ident: $client:ty;)*) => {
+        /// The clients that were built.
+        #[derive(Default)]
+        struct Built {
+            http: OnceCell<reqwest::Client>,
+            $($name: OnceCell<$client>,)*
+        }
+
+        impl Clients {
+            $(
+                $(#[$doc])*
+                pub(crate) async fn $name(&self) -> Result<&$client> {
+                    let build = || async {
+                        let builder = <$client>::builder()
+                            .with_credentials(self.config.credentials.clone())
+                            .with_retry_policy(NeverRetry)
+                            .with_attempt_timeout(ATTEMPT);
+                        let builder = match &self.config.endpoint {
+                            Some(url) => builder.with_endpoint(url.clone()),
+                            None => builder,
+                        };
+                        builder.build().await.map_err(unbuilt)
+                    };
+                    self.built.$name.get_or_try_init(build).await
+                }
+            )*
+
+            /// The names of the clients that were built.
+            #[cfg(test)]
+            pub(crate) fn built(&self) -> Vec<&'static str> {
+                let all = [
+                    ("http", self.built.http.initialized()),
+                    $((stringify!($name), self.built.$name.initialized()),)*
+                ];
+                all.into_iter().filter(|(_, built)| *built).map(|(name, _)| name).collect()
+            }
+        }
+    };
+}
+
+clients! {
+    /// Access tokens and identity tokens of service accounts.
+    credentials: IAMCredentials;
+    /// Databases.
+    firestore: FirestoreAdmin;
+    /// Firewall rules.
+    firewalls: Firewalls;
+    /// Operations on networks and firewall rules.
+    global_operations: GlobalOperations;
+    /// Service accounts and custom roles.
+    iam: Iam;
+    /// Log entries.
+    log_entries: LoggingServiceV2;
+    /// Log buckets, views and sinks.
+    logs: ConfigServiceV2;
+    /// Networks.
+    networks: Networks;
+    /// The project and its policy.
+    projects: Projects;
+    /// The policies of topics and subscriptions: Pub/Sub's clients share one interface to them.
+    pubsub_policies: SchemaService;
+    /// Operations on subnetworks.
+    region_operations: RegionOperations;
+    /// Repositories of images.
+    registry: ArtifactRegistry;
+    /// Cloud Run services.
+    run: Services;
+    /// Buckets and objects.
+    storage: StorageControl;
+    /// Subnetworks.
+    subnetworks: Subnetworks;
+    /// Subscriptions.
+    subscriptions: SubscriptionAdmin;
+    /// Topics.
+    topics: TopicAdmin;
+    /// Which APIs are enabled.
+    usage: ServiceUsage;
+}
+
 /// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
-/// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
-#[derive(Clone)]
+/// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts. Each is built when it is first used, because most sessions
+/// use one or two, and each has an HTTP client of its own: Google's crates take none from outside.
 pub(crate) struct Clients {
-    pub(crate) credentials: IAMCredentials,
-    pub(crate) firestore: FirestoreAdmin,
-    pub(crate) firewalls: Firewalls,
-    pub(crate) global_operations: GlobalOperations,
-    pub(crate) http: reqwest::Client,
-    pub(crate) iam: Iam,
+    config: Config,
+    built: Built,
     /// Gets the identity tokens of commands; only in a session of the vendor.
     pub(crate) invoker: Option<Arc<Invoker>>,
-    pub(crate) log_entries: LoggingServiceV2,
-    pub(crate) logs: ConfigServiceV2,
-    pub(crate) networks: Networks,
-    pub(crate) projects: Projects,
-    /// The policies of topics and subscriptions: Pub/Sub's clients share one interface to them.
-    pub(crate) pubsub_policies: SchemaService,
     /// Custom roles that are known to have the right permissions.
     pub(crate) defined: Arc<Mutex<HashSet<String>>>,
     /// The policies that runs have read.
     pub(crate) policies: seen::Policies,
     /// Serializes writes of the project's policy.
     pub(crate) project_policy: Arc<Mutex<()>>,
-    pub(crate) region_operations: RegionOperations,
-    pub(crate) registry: ArtifactRegistry,
-    pub(crate) run: Services,
-    pub(crate) storage: StorageControl,
-    pub(crate) subnetworks: Subnetworks,
-    pub(crate) subscriptions: SubscriptionAdmin,
-    pub(crate) topics: TopicAdmin,
-    pub(crate) usage: ServiceUsage,
 }
 
 /// Shows no credentials.
@@ -81,49 +144,22 @@ impl fmt::Debug for Clients {
     }
 }
 
-/// Builds one client with the credentials and the endpoint of a configuration.
-macro_rules! client {
-    ($client:ty, $config:expr) => {{
-        let builder = <$client>::builder()
-            .with_credentials($config.credentials.clone())
-            .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(ATTEMPT);
-        let builder = match &$config.endpoint {
-            Some(url) => builder.with_endpoint(url.clone()),
-            None => builder,
-        };
-        builder.build().await.map_err(unbuilt)?
-    }};
-}
-
 impl Clients {
-    /// Builds clients with the credentials and the endpoint of a configuration. Makes no calls.
-    pub(crate) async fn new(config: &Config) -> Result<Self> {
-        Ok(Self {
-            credentials: client!(IAMCredentials, config),
-            firestore: client!(FirestoreAdmin, config),
-            firewalls: client!(Firewalls, config),
-            global_operations: client!(GlobalOperations, config),
-            http: unredirected()?,
-            iam: client!(Iam, config),
+    /// Clients with the credentials and the endpoint of a configuration. None is built yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            built: Built::default(),
             invoker: None,
-            log_entries: client!(LoggingServiceV2, config),
-            logs: client!(ConfigServiceV2, config),
-            networks: client!(Networks, config),
-            projects: client!(Projects, config),
             defined: Arc::default(),
             policies: seen::Policies::default(),
             project_policy: Arc::default(),
-            pubsub_policies: client!(SchemaService, config),
-            region_operations: client!(RegionOperations, config),
-            registry: client!(ArtifactRegistry, config),
-            run: client!(Services, config),
-            storage: client!(StorageControl, config),
-            subnetworks: client!(Subnetworks, config),
-            subscriptions: client!(SubscriptionAdmin, config),
-            topics: client!(TopicAdmin, config),
-            usage: client!(ServiceUsage, config),
-        })
+        }
+    }
+
+    /// Sends commands to services.
+    pub(crate) async fn http(&self) -> Result<&reqwest::Client> {
+        self.built.http.get_or_try_init(|| async { unredirected() }).await
     }
 }
 

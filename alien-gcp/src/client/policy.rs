@@ -111,18 +111,18 @@ async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
     let name = relative(on.name);
     let options = GetPolicyOptions::new().set_requested_policy_version(VERSION);
     match on.scope {
-        Scope::Project => clients.projects.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::ServiceAccount => clients.iam.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::Service => clients.run.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::Repository => clients.registry.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::Bucket => clients.storage.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Project => clients.projects().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::ServiceAccount => clients.iam().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Service => clients.run().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Repository => clients.registry().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Bucket => clients.storage().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
         Scope::Subnetwork => {
             let (project, region, subnetwork) = in_region(cx, name);
-            let call = clients.subnetworks.get_iam_policy().set_project(project).set_region(region);
+            let call = clients.subnetworks().await?.get_iam_policy().set_project(project).set_region(region);
             let call = call.set_resource(subnetwork).set_options_requested_policy_version(VERSION);
             call.send().await.map(from_compute)
         }
-        _ => clients.pubsub_policies.get_iam_policy().set_resource(name).set_options(options).send().await,
+        _ => clients.pubsub_policies().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
     }
     .map_err(failure)
 }
@@ -131,18 +131,18 @@ async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
     let clients = cx.clients;
     let name = relative(on.name);
     match on.scope {
-        Scope::Project => clients.projects.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::ServiceAccount => clients.iam.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::Service => clients.run.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::Repository => clients.registry.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::Bucket => clients.storage.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Project => clients.projects().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::ServiceAccount => clients.iam().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Service => clients.run().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Repository => clients.registry().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Bucket => clients.storage().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
         Scope::Subnetwork => {
             let (project, region, subnetwork) = in_region(cx, name);
             let body = compute::RegionSetPolicyRequest::new().set_policy(to_compute(policy));
-            let call = clients.subnetworks.set_iam_policy().set_project(project).set_region(region);
+            let call = clients.subnetworks().await?.set_iam_policy().set_project(project).set_region(region);
             call.set_resource(subnetwork).set_body(body).send().await.map(from_compute)
         }
-        _ => clients.pubsub_policies.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        _ => clients.pubsub_policies().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
     }
     .map(drop)
     .map_err(failure)

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
 use google_cloud_wkt::Duration;
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
 
 use crate::Gcp;
 use crate::client::{Clients, Config, Invoker, SCOPE, failure};
@@ -31,7 +30,7 @@ const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60)
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
     let delegates = config.delegates.iter().map(|email| account(email)).collect();
-    let vendor = Vendor { config: config.clone(), delegates, clients: OnceCell::new() };
+    let vendor = Vendor { config: config.clone(), delegates, clients: Clients::new(config) };
     Arc::new(Impersonator::new(vendor, config.calls.clone()))
 }
 
@@ -43,7 +42,7 @@ fn account(email: &str) -> String {
 struct Vendor {
     config: Config,
     delegates: Vec<String>,
-    clients: OnceCell<Clients>,
+    clients: Clients,
 }
 
 /// Shows no credentials.
@@ -72,14 +71,14 @@ impl Assume<Gcp> for Vendor {
     }
 
     async fn assume(&self, request: &AssumeRequest<Gcp>) -> Result<AssumedSession<Clients>> {
-        let own = self.clients.get_or_try_init(|| Clients::new(&self.config)).await?;
+        let own = &self.clients;
         let email = last(request.deployment.identity());
         let asked = GenerateAccessTokenRequest::new()
             .set_name(account(email))
             .set_delegates(&self.delegates)
             .set_scope([SCOPE])
             .set_lifetime(Duration::clamp(LIFETIME, 0));
-        let given = own.credentials.generate_access_token().with_request(asked).send().await;
+        let given = own.credentials().await?.generate_access_token().with_request(asked).send().await;
         let given = given.map_err(failure).map_err(|error| match error.kind() {
             // The account does not exist. Google reveals that even to callers without access.
             ErrorKind::NotFound => error.with_kind(ErrorKind::Denied),
@@ -87,10 +86,70 @@ impl Assume<Gcp> for Vendor {
         })?;
         let expires = given.expire_time.and_then(|at| Timestamp::from_second(at.seconds()).ok());
         let expires = expires.ok_or_else(|| Error::missing_field("time of expiry"))?;
-        let mut clients = Clients::new(&self.config.with_token(&given.access_token)?).await?;
+        let mut clients = Clients::new(&self.config.with_token(&given.access_token)?);
         let delegates = self.delegates.clone();
         clients.invoker =
-            Some(Arc::new(Invoker { vendor: own.credentials.clone(), account: account(email), delegates }));
+            Some(Arc::new(Invoker { vendor: own.credentials().await?.clone(), account: account(email), delegates }));
         Ok(AssumedSession { clients, expires })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_conformance::world::release;
+    use alien_core::adapter::{CallContext, Cloud, DeploymentContext, Gate, Operated};
+    use alien_core::{DeploymentId, Function, Kv, Profile, Stack, Storage};
+    use alien_sim::gcp::Gcp as Sim;
+
+    use super::*;
+    use crate::{Target, admin};
+
+    /// A session builds the clients that it uses, and its opening the one that opens it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_session_builds_one_client_for_one_heartbeat() {
+        let sim = Sim::start().await.unwrap();
+        sim.project("customer-project", 123_456_789_012);
+        sim.project("vendor-project", 210_987_654_321);
+        let project = "//cloudresourcemanager.googleapis.com/projects/customer-project";
+        sim.bind(project, "roles/owner", "user:admin@example.com");
+        sim.repository("customer-project", "europe-west3", "app");
+        let vendor = sim.service_account("vendor-project", "vendor");
+        let config = |principal: &str| Config::from_token(&sim.token(principal)).unwrap().with_endpoint(sim.url());
+        let target = Target {
+            project: "customer-project".parse().unwrap(),
+            project_number: "123456789012".parse().unwrap(),
+            location: "europe-west3".parse().unwrap(),
+            prefix: "lazy".parse().unwrap(),
+            vendor: vendor.parse().unwrap(),
+        };
+        let mut stack = Stack::builder("lazy");
+        let digest = "0".repeat(64);
+        let image = format!("europe-west3-docker.pkg.dev/customer-project/app/echo@sha256:{digest}");
+        stack.live("api", Function::new(image.parse::<alien_core::Code>().unwrap(), "api"));
+        stack.frozen("data", Storage::new());
+        stack.frozen("cache", Kv::new());
+        stack.profile("api", Profile::new());
+        let stack = stack.build().unwrap();
+        let admin = admin(&config("user:admin@example.com"), DeploymentId::new(), target);
+        let plan = admin.plan(&release(&stack, &[])).await.unwrap();
+        let deployment = admin.apply(&plan).await.unwrap();
+
+        let context = Arc::new(DeploymentContext::<Gcp>::of(&deployment).unwrap());
+        let config = config(&format!("serviceAccount:{vendor}"));
+        let vendor = Vendor { config: config.clone(), delegates: Vec::new(), clients: Clients::new(&config) };
+        for (id, client) in [("api", "run"), ("data", "storage"), ("cache", "firestore")] {
+            let subject = context.subject(id).unwrap();
+            let grants = context.permissions().management.clone();
+            let gate = Gate::new(Arc::clone(&context), grants, config.calls.clone());
+            let (deployment, grants) = (Arc::clone(&context), gate.grants().clone());
+            let request = AssumeRequest { deployment, grants, narrowed: false, proof: Proof::Expected };
+            let session = vendor.assume(&request).await.unwrap();
+            assert!(session.clients.built().is_empty(), "{:?}", session.clients.built());
+            let cx = CallContext { clients: &session.clients, gate: &gate, subject };
+            let calls = <<Gcp as Cloud>::Kinds as Operated<Gcp, Clients>>::calls(cx.resource().unwrap()).unwrap();
+            calls.heartbeat(cx).await.unwrap();
+            assert_eq!(session.clients.built(), [client], "{id}");
+        }
+        assert_eq!(vendor.clients.built(), ["credentials"]);
     }
 }

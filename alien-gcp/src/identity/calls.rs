@@ -28,7 +28,7 @@ fn account_name<'a>(cx: Context<'a>) -> Result<&'a str> {
 async fn account(cx: Context<'_>) -> Result<ServiceAccount> {
     let name = account_name(cx)?;
     cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
-        cx.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)
+        cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failure)
     })
     .await
 }
@@ -89,13 +89,13 @@ impl Reconcile<Gcp, Clients> for Accounts {
             .set_account_id(account.account_id)
             .set_service_account(made);
         cx.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
-            cx.clients.iam.create_service_account().with_request(request.clone()).send().await.map_err(failure)
+            cx.clients.iam().await?.create_service_account().with_request(request.clone()).send().await.map_err(failure)
         })
         .await?;
         // The account may not be visible at once. <https://docs.cloud.google.com/iam/docs/access-change-propagation>
         let name = account_name(cx)?;
         cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
-            let found = cx.clients.iam.get_service_account().set_name(name).send().await;
+            let found = cx.clients.iam().await?.get_service_account().set_name(name).send().await;
             found.map_err(failure).propagating()
         })
         .await
@@ -128,7 +128,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         bind_everywhere(cx, &member(&principal(cx)?), &[]).await?;
         let name = account_name(cx)?;
         cx.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
-            cx.clients.iam.delete_service_account().set_name(name).send().await.map_err(failure)
+            cx.clients.iam().await?.delete_service_account().set_name(name).send().await.map_err(failure)
         })
         .await
         .optional()?;
@@ -176,12 +176,12 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
         bind_everywhere(cx, &member(&principal), &[]).await?;
         let name = account_name(cx)?;
         cx.call(&[op::PATCH_SERVICE_ACCOUNT, op::GET_SERVICE_ACCOUNT], || async move {
-            let found = cx.clients.iam.get_service_account().set_name(name).send().await.map_err(failure)?;
+            let found = cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failure)?;
             let words = found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT));
             let words: Vec<&str> = words.collect();
             let account = ServiceAccount::new().set_name(name).set_description(words.join(" "));
             let request = patched(account, "description");
-            cx.clients.iam.patch_service_account().with_request(request).send().await.map_err(failure)
+            cx.clients.iam().await?.patch_service_account().with_request(request).send().await.map_err(failure)
         })
         .await
         .map(drop)
@@ -204,7 +204,7 @@ fn patched(account: ServiceAccount, field: &str) -> PatchServiceAccountRequest {
 async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<()> {
     let request = patched(account.set_name(account_name(cx)?), field);
     cx.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
-        cx.clients.iam.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.iam().await?.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)

@@ -64,7 +64,7 @@ fn definition(role: &CustomRole) -> Role {
 async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
     let name = role_name(cx, role);
     let found =
-        cx.call(&[op::GET_ROLE], || async { cx.clients.iam.get_role().set_name(&name).send().await.map_err(failure) });
+        cx.call(&[op::GET_ROLE], || async { cx.clients.iam().await?.get_role().set_name(&name).send().await.map_err(failure) });
     found.await.optional()
 }
 
@@ -72,7 +72,7 @@ async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     let project = Paths(cx.target()).parent();
     let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&*role.role_id).set_role(definition(role));
     cx.call(&[op::CREATE_ROLE], || async {
-        cx.clients.iam.create_role().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.iam().await?.create_role().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
 }
@@ -80,7 +80,7 @@ async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
 async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     let request = UndeleteRoleRequest::new().set_name(role_name(cx, role));
     let undeleted = cx.call(&[op::UNDELETE_ROLE], || async {
-        cx.clients.iam.undelete_role().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.iam().await?.undelete_role().with_request(request.clone()).send().await.map_err(failure)
     });
     match undeleted.await {
         // Another deployment undeleted it in the meantime.
@@ -97,7 +97,7 @@ async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
 async fn rewrite(cx: Context<'_>, role: &CustomRole) -> Result<()> {
     let name = &role_name(cx, role);
     cx.call(&[op::PATCH_ROLE, op::GET_ROLE], || async move {
-        let found = cx.clients.iam.get_role().set_name(name).send().await.map_err(failure)?;
+        let found = cx.clients.iam().await?.get_role().set_name(name).send().await.map_err(failure)?;
         if !found.deleted && is_defined(&found, role) {
             return Ok(());
         }
@@ -107,7 +107,7 @@ async fn rewrite(cx: Context<'_>, role: &CustomRole) -> Result<()> {
             .set_name(name)
             .set_role(definition(role).set_etag(found.etag))
             .set_update_mask(mask);
-        cx.clients.iam.update_role().with_request(request).send().await.map(drop).map_err(failure)
+        cx.clients.iam().await?.update_role().with_request(request).send().await.map(drop).map_err(failure)
     })
     .await
 }

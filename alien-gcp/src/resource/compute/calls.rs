@@ -41,7 +41,7 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
 /// Calls GetService, which also returns the environment variables.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
     let name = path(cx)?;
-    cx.call(&[op::GET_SERVICE], || async { cx.clients.run.get_service().set_name(name).send().await.map_err(failure) })
+    cx.call(&[op::GET_SERVICE], || async { cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure) })
         .await
 }
 
@@ -252,7 +252,7 @@ pub(crate) async fn create(
     let service = Service::new().set_labels(marks.ownership(name)).set_ingress(ingress).set_template(template);
     let request = CreateServiceRequest::new().set_parent(parent).set_service_id(name).set_service(service);
     cx.call(&revision_rows(cx, op::CREATE_SERVICE), || async {
-        let made = cx.clients.run.create_service().with_request(request.clone()).send().await;
+        let made = cx.clients.run().await?.create_service().with_request(request.clone()).send().await;
         made.map_err(failure).map_err(|error| match error.kind() {
             // A service account that was just created has not propagated yet, and until then acting as it is denied.
             ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Propagating),
@@ -261,7 +261,7 @@ pub(crate) async fn create(
     })
     .await?;
     cx.call(&[op::GET_SERVICE], || async {
-        cx.clients.run.get_service().set_name(path(cx)?).send().await.map_err(failure).propagating()
+        cx.clients.run().await?.get_service().set_name(path(cx)?).send().await.map_err(failure).propagating()
     })
     .await
     .map(drop)
@@ -313,7 +313,7 @@ pub(crate) async fn finish(
     rows.push(op::GET_SERVICE);
     // The etag makes the second of two concurrent writers start again, so each attempt reads the labels anew.
     cx.call(&rows, || async {
-        let found = cx.clients.run.get_service().set_name(name).send().await.map_err(failure)?;
+        let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
         let mut fields = vec!["labels", "ingress"];
         if found.invoker_iam_disabled {
             fields.push("invoker_iam_disabled");
@@ -322,7 +322,7 @@ pub(crate) async fn finish(
         let request = UpdateServiceRequest::new()
             .set_service(service.clone().set_labels(labels).set_etag(found.etag))
             .set_update_mask(FieldMask::default().set_paths(fields));
-        cx.clients.run.update_service().with_request(request).send().await.map_err(failure)
+        cx.clients.run().await?.update_service().with_request(request).send().await.map_err(failure)
     })
     .await?;
     // Every write is rolled out.
@@ -339,7 +339,7 @@ async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()>
     let mask = FieldMask::default().set_paths(fields.iter().copied());
     let request = UpdateServiceRequest::new().set_service(service).set_update_mask(mask);
     cx.call(&revision_rows(cx, op::PATCH_SERVICE), || async {
-        cx.clients.run.update_service().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.run().await?.update_service().with_request(request.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)
@@ -401,7 +401,7 @@ pub(crate) async fn update(
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     let name = path(cx)?;
     let gone = cx.call(&[op::DELETE_SERVICE], || async {
-        cx.clients.run.delete_service().set_name(name).send().await.map_err(failure)
+        cx.clients.run().await?.delete_service().set_name(name).send().await.map_err(failure)
     });
     gone.await.optional()?;
     cx.until_gone(PATIENCE, || look(cx)).await?;

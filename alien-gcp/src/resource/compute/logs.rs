@@ -72,7 +72,7 @@ fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
 
 async fn look(cx: Context<'_>, bucket: &str) -> Result<LogBucket> {
     cx.call(&[op::GET_LOG_BUCKET], || async {
-        cx.clients.logs.get_bucket().set_name(bucket).send().await.map_err(failure)
+        cx.clients.logs().await?.get_bucket().set_name(bucket).send().await.map_err(failure)
     })
     .await
 }
@@ -87,7 +87,7 @@ fn sink_name(cx: Context<'_>, log: &Log<'_>) -> String {
 
 async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
     let name = sink_name(cx, log);
-    cx.call(&[op::GET_SINK], || async { cx.clients.logs.get_sink().set_sink_name(&name).send().await.map_err(failure) })
+    cx.call(&[op::GET_SINK], || async { cx.clients.logs().await?.get_sink().set_sink_name(&name).send().await.map_err(failure) })
         .await
 }
 
@@ -167,7 +167,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
                 return Ok(false);
             }
             cx.call(&[op::UNDELETE_LOG_BUCKET], || async {
-                cx.clients.logs.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+                cx.clients.logs().await?.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
             })
             .await?;
             patch(cx, log, bucket, "description").await?;
@@ -175,7 +175,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
         None => {
             let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
             let made = cx.call(&[op::CREATE_LOG_BUCKET], || async {
-                let call = cx.clients.logs.create_bucket().set_parent(parent).set_bucket_id(log.id());
+                let call = cx.clients.logs().await?.create_bucket().set_parent(parent).set_bucket_id(log.id());
                 call.set_bucket(bucket.clone()).send().await.map_err(failure)
             });
             match made.await {
@@ -193,7 +193,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
 
 async fn patch(cx: Context<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -> Result<()> {
     cx.call(&[op::PATCH_LOG_BUCKET], || async {
-        let call = cx.clients.logs.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
+        let call = cx.clients.logs().await?.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
         let sent = call.set_update_mask(FieldMask::default().set_paths([field])).send().await;
         sent.map_err(failure).propagating()
     })
@@ -213,7 +213,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     if look_at_sink(cx, log).await.optional()?.is_none() {
         let parent = Paths(cx.target()).parent();
         let made = cx.call(&[op::CREATE_SINK], || async {
-            let call = cx.clients.logs.create_sink().set_parent(&parent);
+            let call = cx.clients.logs().await?.create_sink().set_parent(&parent);
             call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
         });
         match made.await {
@@ -228,7 +228,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         return Ok(());
     }
     cx.call(&[op::UPDATE_SINK], || async {
-        let call = cx.clients.logs.update_sink().set_sink_name(&name).set_sink(sink.clone());
+        let call = cx.clients.logs().await?.update_sink().set_sink_name(&name).set_sink(sink.clone());
         let call = call.set_unique_writer_identity(true);
         let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
         call.set_update_mask(mask).send().await.map_err(failure)
@@ -250,12 +250,12 @@ async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     if let Some(found) = look_at_sink(cx, log).await.optional()? {
         description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
         let gone = cx.call(&[op::DELETE_SINK], || async {
-            cx.clients.logs.delete_sink().set_sink_name(&name).send().await.map_err(failure)
+            cx.clients.logs().await?.delete_sink().set_sink_name(&name).send().await.map_err(failure)
         });
         gone.await.optional()?;
     }
     let gone = cx.call(&[op::DELETE_LOG_BUCKET], || async {
-        cx.clients.logs.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+        cx.clients.logs().await?.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
 }
@@ -275,7 +275,7 @@ pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         .set_page_size(i32::from(query.limit))
         .set_page_token(query.cursor.clone().unwrap_or_default());
     let page = cx.call(&[op::READ_LOG_VIEW], || async {
-        cx.clients.log_entries.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.log_entries().await?.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
     });
     let page = page.await?;
     let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);

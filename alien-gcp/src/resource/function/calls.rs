@@ -104,7 +104,7 @@ impl Operate<Gcp, Clients> for Function {
         cx.call_once(&[op::INVOKE_SERVICE], || async move {
             let token =
                 bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
-            let request = cx.clients.http.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
+            let request = cx.clients.http().await?.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
             let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
             answer(cx, request.send().await.map_err(unsent)?).await
         })
@@ -129,7 +129,7 @@ async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<
         Subscription::new().set_name(name).set_topic(relative(queue.full_name(Scope::Topic)?)).set_push_config(push);
     queue
         .call(&[op::PATCH_SUBSCRIPTION], || async {
-            let call = cx.clients.subscriptions.update_subscription().set_subscription(subscription.clone());
+            let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(subscription.clone());
             call.set_update_mask(FieldMask::default().set_paths(["push_config"])).send().await.map_err(failure)
         })
         .await
@@ -200,7 +200,7 @@ const REFUSALS: [&str; 2] = ["Your client does not have permission to get URL", 
 /// Whether the caller may call the service, by IAM.
 async fn may_call(cx: Context<'_>) -> Result<bool> {
     let asked = op::INVOKE_SERVICE.permission;
-    let call = cx.clients.run.test_iam_permissions().set_resource(relative(cx.full_name(Scope::Service)?));
+    let call = cx.clients.run().await?.test_iam_permissions().set_resource(relative(cx.full_name(Scope::Service)?));
     let held = call.set_permissions([asked]).send().await.map_err(failure)?.permissions;
     Ok(held.iter().any(|held| held == asked))
 }

@@ -27,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(300);
 async fn database(cx: Context<'_>) -> Result<Database> {
     let name = cx.full_name(Scope::Database)?;
     cx.call(&[op::GET_DATABASE], || async {
-        cx.clients.firestore.get_database().set_name(name).send().await.map_err(failure)
+        cx.clients.firestore().await?.get_database().set_name(name).send().await.map_err(failure)
     })
     .await
 }
 
 async fn marker(cx: Context<'_>) -> Result<Topic> {
     let name = relative(cx.full_name(Scope::Marker)?);
-    cx.call(&[op::GET_MARKER], || async { cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
+    cx.call(&[op::GET_MARKER], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
         .await
 }
 
@@ -72,10 +72,10 @@ impl Reconcile<Gcp, Clients> for Kv {
         }
         let (name, database) = (relative(cx.full_name(Scope::Marker)?), cx.name(Scope::Database)?);
         cx.call(&[op::PATCH_MARKER, op::GET_MARKER], || async move {
-            let found = cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure)?;
+            let found = cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)?;
             let ours = marks.ownership(database).into_iter().chain(marks.finished());
             let topic = Topic::new().set_name(name).set_labels(labels::with(found.labels, ours));
-            let call = cx.clients.topics.update_topic().set_topic(topic);
+            let call = cx.clients.topics().await?.update_topic().set_topic(topic);
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
         .await
@@ -89,7 +89,7 @@ impl Reconcile<Gcp, Clients> for Kv {
         }
         let name = cx.full_name(Scope::Database)?;
         let started = cx.call(&[op::DELETE_DATABASE], || async {
-            cx.clients.firestore.delete_database().set_name(name).send().await.map_err(failure)
+            cx.clients.firestore().await?.delete_database().set_name(name).send().await.map_err(failure)
         });
         if let Some(operation) = started.await.optional()? {
             finished(cx, operation.name).await?;
@@ -121,7 +121,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let attempts = AtomicU32::new(0);
     let started = cx.call(&[op::CREATE_DATABASE], || async {
         attempts.fetch_add(1, Ordering::Relaxed);
-        cx.clients.firestore.create_database().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients.firestore().await?.create_database().with_request(request.clone()).send().await.map_err(failure)
     });
     match started.await {
         Ok(operation) => finished(cx, operation.name).await?,
@@ -135,7 +135,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     }
     let name = cx.full_name(Scope::Database)?;
     cx.call(&[op::GET_DATABASE], || async {
-        let found = cx.clients.firestore.get_database().set_name(name).send().await;
+        let found = cx.clients.firestore().await?.get_database().set_name(name).send().await;
         found.map_err(failure).propagating()
     })
     .await
@@ -146,7 +146,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
 async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
     let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(marks.ownership(name));
     let made = cx.call(&[op::CREATE_TOPIC], || async {
-        cx.clients.topics.create_topic().with_request(topic.clone()).send().await.map_err(failure)
+        cx.clients.topics().await?.create_topic().with_request(topic.clone()).send().await.map_err(failure)
     });
     match made.await {
         Ok(_) => Ok(true),
@@ -167,7 +167,7 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
 async fn unmark(cx: Context<'_>) -> Result<()> {
     let name = relative(cx.full_name(Scope::Marker)?);
     let gone = cx.call(&[op::DELETE_MARKER], || async {
-        cx.clients.topics.delete_topic().set_topic(name).send().await.map_err(failure)
+        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
 }
@@ -177,7 +177,7 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     let name = &name;
     cx.until(PATIENCE, || async move {
         let found = cx.call(&[op::GET_DATABASE_OPERATION], || async {
-            cx.clients.firestore.get_operation().set_name(name).send().await.map_err(failure)
+            cx.clients.firestore().await?.get_operation().set_name(name).send().await.map_err(failure)
         });
         let found = found.await?;
         if !found.done {
@@ -197,14 +197,14 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
 async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
     let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", cx.full_name(Scope::Database)?);
     let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
-        cx.clients.firestore.get_field().set_name(&name).send().await.map_err(failure)
+        cx.clients.firestore().await?.get_field().set_name(&name).send().await.map_err(failure)
     });
     if found.await.optional()?.is_some_and(|field| field.ttl_config.is_some()) {
         return Ok(());
     }
     let field = Field::new().set_name(&name).set_ttl_config(TtlConfig::new());
     let started = cx.call(&[op::PATCH_DATABASE_FIELD], || async {
-        let call = cx.clients.firestore.update_field().set_field(field.clone());
+        let call = cx.clients.firestore().await?.update_field().set_field(field.clone());
         call.set_update_mask(FieldMask::default().set_paths(["ttl_config"])).send().await.map_err(failure)
     });
     // Applying it to existing documents may take hours, so this does not wait for it.

@@ -34,7 +34,7 @@ fn region<'a>(cx: Context<'a>) -> &'a str {
 async fn look(cx: Context<'_>) -> Result<Vpc> {
     let name = cx.name(Scope::Network)?;
     cx.call(&[op::GET_NETWORK], || async {
-        cx.clients.networks.get().set_project(project(cx)).set_network(name).send().await.map_err(failure)
+        cx.clients.networks().await?.get().set_project(project(cx)).set_network(name).send().await.map_err(failure)
     })
     .await
 }
@@ -70,7 +70,7 @@ fn has_given(cx: Context<'_>, found: &Vpc, given: &Existing) -> Result<()> {
 async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
     let name = cx.name(Scope::Subnetwork)?;
     cx.call(&[op::GET_SUBNETWORK], || async {
-        let call = cx.clients.subnetworks.get().set_project(project(cx)).set_region(region(cx));
+        let call = cx.clients.subnetworks().await?.get().set_project(project(cx)).set_region(region(cx));
         call.set_subnetwork(name).send().await.map_err(failure)
     })
     .await
@@ -79,7 +79,7 @@ async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
 async fn look_at_rule(cx: Context<'_>) -> Result<Firewall> {
     let name = cx.name(Scope::Network)?;
     cx.call(&[op::GET_FIREWALL], || async {
-        cx.clients.firewalls.get().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
+        cx.clients.firewalls().await?.get().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
     })
     .await
 }
@@ -124,7 +124,7 @@ impl Reconcile<Gcp, Clients> for Network {
             .set_auto_create_subnetworks(false)
             .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
         let started = cx.call(&[op::CREATE_NETWORK], || async {
-            let call = cx.clients.networks.insert().set_project(project(cx)).set_body(network.clone());
+            let call = cx.clients.networks().await?.insert().set_project(project(cx)).set_body(network.clone());
             call.send().await.map_err(failure)
         });
         finished(cx, Where::Everywhere, started.await?).await
@@ -157,7 +157,7 @@ impl Reconcile<Gcp, Clients> for Network {
         if look_at_rule(cx).await.optional()?.is_none() {
             let rule = rule.clone().set_description(description::of(&marks.ownership(name)));
             let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-                let call = cx.clients.firewalls.insert().set_project(project(cx)).set_body(rule.clone());
+                let call = cx.clients.firewalls().await?.insert().set_project(project(cx)).set_body(rule.clone());
                 call.send().await.map_err(failure)
             });
             made(cx, Where::Everywhere, started.await).await?;
@@ -173,7 +173,7 @@ impl Reconcile<Gcp, Clients> for Network {
             .collect();
         let rule = rule.set_description(description::of(&words));
         let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            let call = cx.clients.firewalls.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
+            let call = cx.clients.firewalls().await?.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
             call.send().await.map_err(failure)
         });
         finished(cx, Where::Everywhere, started.await?).await
@@ -185,7 +185,7 @@ impl Reconcile<Gcp, Clients> for Network {
             let words = rule.description.as_deref().unwrap_or_default();
             description::own(cx.deployment(), words, &format!("the firewall rule `{name}`"))?;
             remove(cx, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-                cx.clients.firewalls.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
+                cx.clients.firewalls().await?.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
             })
             .await?;
         }
@@ -193,7 +193,7 @@ impl Reconcile<Gcp, Clients> for Network {
             let words = subnetwork.description.as_deref().unwrap_or_default();
             description::own(cx.deployment(), words, &format!("the subnetwork `{name}`"))?;
             let gone = remove(cx, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
-                let call = cx.clients.subnetworks.delete().set_project(project(cx)).set_region(region(cx));
+                let call = cx.clients.subnetworks().await?.delete().set_project(project(cx)).set_region(region(cx));
                 call.set_subnetwork(name).send().await.map_err(failure)
             });
             match gone.await {
@@ -207,7 +207,7 @@ impl Reconcile<Gcp, Clients> for Network {
             }
         }
         remove(cx, Where::Everywhere, &[op::DELETE_NETWORK], || async {
-            cx.clients.networks.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
+            cx.clients.networks().await?.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
         })
         .await?;
         Ok(Removal::Gone)
@@ -237,7 +237,7 @@ async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str
         // Code without a public address still reaches Google's own services.
         .set_private_ip_google_access(true);
     let started = cx.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-        let call = cx.clients.subnetworks.insert().set_project(project(cx)).set_region(region(cx));
+        let call = cx.clients.subnetworks().await?.insert().set_project(project(cx)).set_region(region(cx));
         call.set_body(subnetwork.clone()).send().await.map_err(failure)
     });
     made(cx, Where::InRegion, started.await).await
@@ -290,14 +290,14 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
         let found = match whose {
             Where::Everywhere => {
                 cx.call(&[op::GET_GLOBAL_OPERATION], || async {
-                    let call = cx.clients.global_operations.get().set_project(project(cx)).set_operation(name);
+                    let call = cx.clients.global_operations().await?.get().set_project(project(cx)).set_operation(name);
                     call.send().await.map_err(failure)
                 })
                 .await?
             }
             Where::InRegion => {
                 cx.call(&[op::GET_REGION_OPERATION], || async {
-                    let call = cx.clients.region_operations.get().set_project(project(cx)).set_region(region(cx));
+                    let call = cx.clients.region_operations().await?.get().set_project(project(cx)).set_region(region(cx));
                     call.set_operation(name).send().await.map_err(failure)
                 })
                 .await?

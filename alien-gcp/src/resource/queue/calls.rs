@@ -104,17 +104,17 @@ impl Reconcile<Gcp, Clients> for Queue {
         };
         let mask = FieldMask::default().set_paths(fields);
         cx.call(&[op::PATCH_SUBSCRIPTION], || async {
-            let call = cx.clients.subscriptions.update_subscription().set_subscription(wanted.clone());
+            let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(wanted.clone());
             call.set_update_mask(mask.clone()).send().await.map_err(failure)
         })
         .await?;
         admit(cx).await?;
         let resource = cx.name(Scope::Topic)?;
         cx.call(&[op::PATCH_TOPIC, op::GET_TOPIC], || async move {
-            let found = cx.clients.topics.get_topic().set_topic(topic).send().await.map_err(failure)?;
+            let found = cx.clients.topics().await?.get_topic().set_topic(topic).send().await.map_err(failure)?;
             let ours = marks.ownership(resource).into_iter().chain(marks.finished());
             let finished = Topic::new().set_name(topic).set_labels(labels::with(found.labels, ours));
-            let call = cx.clients.topics.update_topic().set_topic(finished);
+            let call = cx.clients.topics().await?.update_topic().set_topic(finished);
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
         .await
@@ -153,7 +153,7 @@ impl Operate<Gcp, Clients> for Queue {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let name = topic(cx)?;
         cx.call(&[op::GET_TOPIC], || async {
-            cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure)
+            cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
         })
         .await?;
         let found = look(cx, subscription(cx)?).await?;
@@ -170,13 +170,13 @@ fn pushes(subscription: &Subscription) -> bool {
 }
 
 async fn look_at_topic(cx: Context<'_>, name: &str) -> Result<Topic> {
-    cx.call(&[op::GET_TOPIC], || async { cx.clients.topics.get_topic().set_topic(name).send().await.map_err(failure) })
+    cx.call(&[op::GET_TOPIC], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
         .await
 }
 
 pub(crate) async fn look(cx: Context<'_>, name: &str) -> Result<Subscription> {
     cx.call(&[op::GET_SUBSCRIPTION], || async {
-        cx.clients.subscriptions.get_subscription().set_subscription(name).send().await.map_err(failure)
+        cx.clients.subscriptions().await?.get_subscription().set_subscription(name).send().await.map_err(failure)
     })
     .await
 }
@@ -184,7 +184,7 @@ pub(crate) async fn look(cx: Context<'_>, name: &str) -> Result<Subscription> {
 async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
     let made = Topic::new().set_name(name).set_labels(marks.ownership(cx.name(Scope::Topic)?));
     cx.call(&[op::CREATE_TOPIC], || async {
-        cx.clients.topics.create_topic().with_request(made.clone()).send().await.map_err(failure)
+        cx.clients.topics().await?.create_topic().with_request(made.clone()).send().await.map_err(failure)
     })
     .await
     .map(drop)
@@ -201,7 +201,7 @@ fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<(
 /// Creates a subscription, unless it exists and belongs to the deployment.
 async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     let made = cx.call(&[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION], || async {
-        cx.clients.subscriptions.create_subscription().with_request(wanted.clone()).send().await.map_err(failure)
+        cx.clients.subscriptions().await?.create_subscription().with_request(wanted.clone()).send().await.map_err(failure)
     });
     match made.await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -221,7 +221,7 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
 
 async fn unsubscribe(cx: Context<'_>, name: &str) -> Result<()> {
     let gone = cx.call(&[op::DELETE_SUBSCRIPTION], || async {
-        cx.clients.subscriptions.delete_subscription().set_subscription(name).send().await.map_err(failure)
+        cx.clients.subscriptions().await?.delete_subscription().set_subscription(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
 }
@@ -254,7 +254,7 @@ fn mover(cx: Context<'_>) -> String {
 
 async fn remove_topic(cx: Context<'_>, name: &str) -> Result<()> {
     let gone = cx.call(&[op::DELETE_TOPIC], || async {
-        cx.clients.topics.delete_topic().set_topic(name).send().await.map_err(failure)
+        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
 }

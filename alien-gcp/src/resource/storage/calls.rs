@@ -26,7 +26,7 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
 async fn look(cx: Context<'_>) -> Result<Bucket> {
     let name = path(cx)?;
     cx.call(&[op::GET_BUCKET], || async {
-        cx.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)
+        cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failure)
     })
     .await
     .map_err(|error| match error.kind() {
@@ -60,7 +60,7 @@ impl Reconcile<Gcp, Clients> for Storage {
             .set_lifecycle(expiry(self));
         let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
         cx.call(&[op::CREATE_BUCKET], || async {
-            cx.clients.storage.create_bucket().with_request(request.clone()).send().await.map_err(failure)
+            cx.clients.storage().await?.create_bucket().with_request(request.clone()).send().await.map_err(failure)
         })
         .await
         .map(drop)
@@ -77,10 +77,10 @@ impl Reconcile<Gcp, Clients> for Storage {
         let mask = &FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
         // If somebody else wrote between our read and our write, both are repeated: no label of theirs is lost.
         cx.call(&[op::PATCH_BUCKET, op::GET_BUCKET], || async move {
-            let found = cx.clients.storage.get_bucket().set_name(name).send().await.map_err(failure)?;
+            let found = cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failure)?;
             let ours = marks.ownership(resource).into_iter().chain(marks.finished());
             let bucket = bucket.clone().set_labels(labels::with(found.labels, ours));
-            let call = cx.clients.storage.update_bucket().set_bucket(bucket).set_update_mask(mask.clone());
+            let call = cx.clients.storage().await?.update_bucket().set_bucket(bucket).set_update_mask(mask.clone());
             call.set_if_metageneration_match(found.metageneration).send().await.map_err(failure)
         })
         .await
@@ -143,7 +143,7 @@ fn expiry(storage: &Storage) -> Lifecycle {
 async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
     let name = path(cx)?;
     let deleted = cx.call(&[op::DELETE_BUCKET], || async {
-        match cx.clients.storage.delete_bucket().set_name(name).send().await {
+        match cx.clients.storage().await?.delete_bucket().set_name(name).send().await {
             Ok(()) => Ok(true),
             Err(error) => match error.status().map(|status| status.code) {
                 Some(Code::FailedPrecondition) => Ok(false),
@@ -159,7 +159,7 @@ async fn empty(cx: Context<'_>) -> Result<()> {
     let name = path(cx)?;
     loop {
         let listed = cx.call(&[op::LIST_OBJECTS], || async {
-            cx.clients.storage.list_objects().set_parent(name).send().await.map_err(failure)
+            cx.clients.storage().await?.list_objects().set_parent(name).send().await.map_err(failure)
         });
         let objects = listed.await?.objects;
         if objects.is_empty() {
@@ -167,7 +167,7 @@ async fn empty(cx: Context<'_>) -> Result<()> {
         }
         for object in objects {
             let deleted = cx.call(&[op::DELETE_OBJECT], || async {
-                let call = cx.clients.storage.delete_object().set_bucket(name).set_object(&object.name);
+                let call = cx.clients.storage().await?.delete_object().set_bucket(name).set_object(&object.name);
                 call.send().await.map_err(failure)
             });
             deleted.await.optional()?;
