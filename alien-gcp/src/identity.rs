@@ -34,7 +34,7 @@ pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
 }
 
 /// The operations that the customer's admin needs once for a deployment: for custom roles, for conditional bindings in
-/// the project's policy, and for log buckets and sinks.
+/// the project's policy, and for log buckets, their views and sinks.
 pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
     &[
         op::CREATE_ROLE,
@@ -50,6 +50,8 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::PATCH_LOG_BUCKET,
         op::UNDELETE_LOG_BUCKET,
         op::DELETE_LOG_BUCKET,
+        op::CREATE_LOG_VIEW,
+        op::GET_LOG_VIEW,
         op::CREATE_SINK,
         op::GET_SINK,
         op::UPDATE_SINK,

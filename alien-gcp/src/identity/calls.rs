@@ -12,10 +12,12 @@ use google_cloud_wkt::FieldMask;
 use super::bindings::{admit_users, bind_everywhere, differences, member, principal};
 use super::roles::{define, is_right};
 use crate::Gcp;
+use crate::client::policy::{self, guarded};
 use crate::client::{Clients, Context, description, failure};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
+use crate::policy::exact_names;
 
 /// How long a change of a service account may take to become visible to reads.
 const SETTLES: Duration = Duration::from_secs(60);
@@ -44,6 +46,21 @@ pub(crate) async fn is_own_runtime(cx: Context<'_>, email: &str) -> Result<bool>
         }
     }
     Ok(false)
+}
+
+/// Whether a set-up of this deployment finished a thing that a condition names: the management account, which is marked as
+/// this deployment's, is bound on it. That is written when everything else is set.
+pub(crate) async fn is_managed(cx: Context<'_>, name: &str) -> Result<bool> {
+    let management = cx.about(Subject::ManagementIdentity);
+    let Some(found) = account(management).await.optional()? else { return Ok(false) };
+    let is_own = Observed::marked("", cx.deployment().id, description::marks(&found.description)).is_own();
+    let project = guarded(cx.deployment()).into_values().find(|on| on.scope == Scope::Project);
+    let (true, Some(project)) = (is_own, project) else { return Ok(false) };
+    let Some(policy) = policy::seen(cx, project).await? else { return Ok(false) };
+    let member = member(&principal(management)?);
+    let bound = policy.bindings.iter().filter(|binding| binding.members.contains(&member));
+    let named = bound.filter_map(|binding| exact_names(&binding.condition.as_ref()?.expression));
+    Ok(named.flatten().any(|named| named == name))
 }
 
 /// The service accounts of a deployment.

@@ -12,6 +12,8 @@ use crate::target::Target;
 use crate::{Gcp, identity, operations};
 
 pub use document::*;
+#[cfg(feature = "client")]
+pub(crate) use document::exact_names;
 pub use evaluate::may_allow;
 
 impl AccessControl for Gcp {

@@ -10,6 +10,7 @@ mod forbidden;
 mod only_gcp;
 mod spare;
 mod upgrade;
+mod vanished;
 mod world;
 
 use alien_conformance::{interrupted, life};
@@ -61,6 +62,11 @@ fn main() {
         trial("a_command_that_code_refuses_is_sent_once", |peer| {
             Box::pin(conflict::a_command_that_code_refuses_is_sent_once(peer))
         }),
+        trial("parts_of_logs_that_vanish_are_made_again", |peer| Box::pin(vanished::of_logs(peer))),
+        trial("parts_of_a_queue_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_queue(peer))),
+        trial("parts_of_a_database_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_database(peer))),
+        trial("parts_of_a_network_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_network(peer))),
+        trial("parts_of_a_function_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_function(peer))),
         trial("a_lost_answer_does_no_harm", |peer| {
             Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 25) })
         }),

@@ -274,7 +274,7 @@ impl Gcp {
         };
     }
 
-    /// Deletes something, as somebody with another tool would: what depends on it stays.
+    /// Deletes something and what is in it, as somebody with another tool would. The subscriptions of a topic stay.
     ///
     /// # Panics
     ///
@@ -283,7 +283,9 @@ impl Gcp {
     pub fn vanish(&self, name: &str) {
         let state = &mut *self.shared.lock();
         let _ = must(state.thing(name));
-        state.things.remove(name);
+        let below = format!("{name}/");
+        state.things.retain(|found, _| found != name && !found.starts_with(&below));
+        state.detach(name);
     }
 
     /// Enables an API of a project, such as `run.googleapis.com`. All are enabled in a new project.

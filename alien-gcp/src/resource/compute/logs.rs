@@ -5,7 +5,7 @@ use alien_core::adapter::{LogPage, LogQuery, Marks, Observed, Reconcile, Removal
 use alien_core::{Data, Error, ErrorKind, Lifecycle, LogLine, Result, Set};
 use async_trait::async_trait;
 use google_cloud_logging_v2::model::log_entry::Payload;
-use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink};
+use google_cloud_logging_v2::model::{LifecycleState, ListLogEntriesRequest, LogBucket, LogEntry, LogSink, LogView};
 use google_cloud_wkt::FieldMask;
 use jiff::Timestamp;
 
@@ -34,6 +34,16 @@ impl Log<'_> {
 
     fn is_wanted(&self) -> bool {
         !self.services.is_empty()
+    }
+
+    fn destination(&self) -> String {
+        format!("logging.googleapis.com/{}", self.bucket)
+    }
+
+    /// Whether the sink sends all that it should to the bucket.
+    fn is_filled_by(&self, cx: Context<'_>, sink: &LogSink) -> bool {
+        let all = !sink.disabled && sink.exclusions.is_empty();
+        all && sink.filter == self.filter(cx) && sink.destination == self.destination()
     }
 
     /// The sink's filter: the output of the code, without request logs and audit logs
@@ -91,12 +101,35 @@ async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
         .await
 }
 
+/// The view that Cloud Logging creates with a bucket. It cannot be changed, but deleted
+/// (<https://docs.cloud.google.com/logging/docs/logs-views>).
+const VIEW: &str = "_AllLogs";
+
+async fn look_at_view(cx: Context<'_>, log: &Log<'_>) -> Result<LogView> {
+    let name = format!("{}/views/{VIEW}", log.bucket);
+    cx.call(&[op::GET_LOG_VIEW], || async { cx.clients.logs().await?.get_view().set_name(&name).send().await.map_err(failure) })
+        .await
+}
+
+/// Creates the view of a bucket's entries again, if somebody deleted it.
+async fn show(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
+    if look_at_view(cx, log).await.optional()?.is_some() {
+        return Ok(());
+    }
+    let made = cx.call(&[op::CREATE_LOG_VIEW], || async {
+        let call = cx.clients.logs().await?.create_view().set_parent(&log.bucket).set_view_id(VIEW);
+        call.set_view(LogView::new()).send().await.map_err(failure)
+    });
+    made.await.unless_exists().map(drop)
+}
+
 /// The logs of both lifecycles.
 pub(crate) struct Logs;
 
 #[async_trait]
 impl Reconcile<Gcp, Clients> for Logs {
-    /// Combines both logs: finished if every wanted log has its fingerprint and its sink, and no unwanted one exists.
+    /// Combines both logs: finished if every wanted log has its fingerprint, its sink and its view, and no unwanted one
+    /// exists.
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for log in logs(cx)? {
@@ -111,11 +144,14 @@ impl Reconcile<Gcp, Clients> for Logs {
             wanted.push(match observed {
                 Observed::Own { state: State::Finished(_), .. } => {
                     let drift = match look_at_sink(cx, &log).await.optional()? {
-                        Some(sink) if sink.filter == log.filter(cx) => None,
-                        Some(_) => Some("its sink has another filter".to_owned()),
-                        None => Some("its sink does not exist".to_owned()),
+                        None => Some("its sink does not exist"),
+                        Some(sink) if !log.is_filled_by(cx, &sink) => Some("its sink is not as it was set"),
+                        Some(_) if look_at_view(cx, &log).await.optional()?.is_none() => {
+                            Some("the view of its entries does not exist")
+                        }
+                        Some(_) => None,
                     };
-                    observed.drifted(drift)
+                    observed.drifted(drift.map(str::to_owned))
                 }
                 other => other,
             });
@@ -140,6 +176,7 @@ impl Reconcile<Gcp, Clients> for Logs {
                 continue;
             }
             make(cx, &log, marks).await?;
+            show(cx, &log).await?;
             fill(cx, &log, marks).await?;
             let words = marks.ownership(log.id()).into_iter().chain(marks.finished().into_iter().skip(1));
             let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
@@ -207,7 +244,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     let name = sink_name(cx, log);
     let sink = LogSink::new()
         .set_name(log.id())
-        .set_destination(format!("logging.googleapis.com/{}", log.bucket))
+        .set_destination(log.destination())
         .set_filter(log.filter(cx))
         .set_description(description::of(&marks.ownership(log.id())));
     if look_at_sink(cx, log).await.optional()?.is_none() {
@@ -224,13 +261,14 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
     }
     let found = look_at_sink(cx, log).await?;
     description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
-    if found.filter == sink.filter && found.destination == sink.destination {
+    if log.is_filled_by(cx, &found) {
         return Ok(());
     }
     cx.call(&[op::UPDATE_SINK], || async {
         let call = cx.clients.logs().await?.update_sink().set_sink_name(&name).set_sink(sink.clone());
         let call = call.set_unique_writer_identity(true);
-        let mask = FieldMask::default().set_paths(["destination", "filter", "description"]);
+        let fields = ["destination", "filter", "description", "disabled", "exclusions"];
+        let mask = FieldMask::default().set_paths(fields);
         call.set_update_mask(mask).send().await.map_err(failure)
     })
     .await

@@ -17,6 +17,7 @@ use google_cloud_wkt::FieldMask;
 use super::COLLECTION;
 use crate::Gcp;
 use crate::client::{Clients, Context, failure, labels, refused_by_operation};
+use crate::identity::calls::is_managed;
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -43,19 +44,28 @@ impl Reconcile<Gcp, Clients> for Kv {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let found = database(cx).await.optional()?;
         let Some(marker) = marker(cx).await.optional()? else {
-            let foreign =
-                || Observed::Foreign("the topic that would mark it as a deployment's does not exist".to_owned());
-            return Ok(found.map_or(Observed::Absent, |_| foreign()));
+            let lost = "the topic that would mark it as a deployment's does not exist".to_owned();
+            return Ok(match found {
+                None => Observed::Absent,
+                // Without the topic there is no fingerprint: the database is set again.
+                Some(_) if is_managed(cx, cx.full_name(Scope::Database)?).await? => {
+                    let id = cx.full_name(Scope::Id)?.to_owned();
+                    Observed::Own { id, state: State::Matches, drift: Some(lost) }
+                }
+                Some(_) => Observed::Foreign(lost),
+            });
         };
-        Ok(
-            match (found, Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().id, labels::marks(&marker.labels)))
-            {
-                // The database was about to be created or was just deleted: the topic is what remains, and shows that
-                // it is ours.
-                (None, Observed::Own { id, drift, .. }) => Observed::Own { id, state: State::Unfinished, drift },
-                (_, observed) => observed,
-            },
-        )
+        let observed = Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().id, labels::marks(&marker.labels));
+        Ok(match (found, observed, self.time_to_live()) {
+            // The database was about to be created or was just deleted: the topic is what remains, and shows that it is
+            // ours.
+            (None, Observed::Own { id, drift, .. }, _) => Observed::Own { id, state: State::Unfinished, drift },
+            (_, observed @ Observed::Own { state: State::Finished(_), .. }, Some(attribute)) => {
+                let drift = format!("documents do not expire by `{attribute}`");
+                observed.drifted((!expires(cx, attribute).await?).then_some(drift))
+            }
+            (_, observed, _) => observed,
+        })
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -64,6 +74,9 @@ impl Reconcile<Gcp, Clients> for Kv {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        if marker(cx).await.optional()?.is_none() {
+            mark(cx, marks, cx.name(Scope::Database)?).await?;
+        }
         if database(cx).await.optional()?.is_none() {
             make(cx, false).await?;
         }
@@ -191,18 +204,28 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     .await
 }
 
+/// The field by which documents expire, as calls name it.
+fn expiring(cx: Context<'_>, attribute: &str) -> Result<String> {
+    Ok(format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", cx.full_name(Scope::Database)?))
+}
+
+/// Whether documents expire by this field.
+async fn expires(cx: Context<'_>, attribute: &str) -> Result<bool> {
+    let name = &expiring(cx, attribute)?;
+    let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
+        cx.clients.firestore().await?.get_field().set_name(name).send().await.map_err(failure)
+    });
+    Ok(found.await.optional()?.is_some_and(|field| field.ttl_config.is_some()))
+}
+
 /// Lets documents expire by this field, in the collection group for documents that expire
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>). A field of an earlier release stays: removing its
 /// expiry would keep documents that should expire.
 async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
-    let name = format!("{}/collectionGroups/{COLLECTION}/fields/{attribute}", cx.full_name(Scope::Database)?);
-    let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
-        cx.clients.firestore().await?.get_field().set_name(&name).send().await.map_err(failure)
-    });
-    if found.await.optional()?.is_some_and(|field| field.ttl_config.is_some()) {
+    if expires(cx, attribute).await? {
         return Ok(());
     }
-    let field = Field::new().set_name(&name).set_ttl_config(TtlConfig::new());
+    let field = Field::new().set_name(expiring(cx, attribute)?).set_ttl_config(TtlConfig::new());
     let started = cx.call(&[op::PATCH_DATABASE_FIELD], || async {
         let call = cx.clients.firestore().await?.update_field().set_field(field.clone());
         call.set_update_mask(FieldMask::default().set_paths(["ttl_config"])).send().await.map_err(failure)

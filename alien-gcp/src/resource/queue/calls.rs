@@ -21,6 +21,11 @@ use crate::operations::Scope;
 /// (<https://docs.cloud.google.com/pubsub/docs/subscription-message-retention>).
 const DEAD_LETTER_RETENTION: i64 = 7 * 24 * 60 * 60;
 
+/// The roles with which Pub/Sub forwards dead letters
+/// (<https://docs.cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions>).
+const PUBLISHER: &str = "roles/pubsub.publisher";
+const SUBSCRIBER: &str = "roles/pubsub.subscriber";
+
 /// The topic's name in calls. The names of the subscription and of the dead-letter topic derive from it.
 fn topic<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Topic).map(relative)
@@ -57,6 +62,7 @@ impl Reconcile<Gcp, Clients> for Queue {
             Some(found) if pushes(&found) && !is_pushed(cx)? => {
                 Some("its messages are pushed to an endpoint that the stack does not name".to_owned())
             }
+            Some(found) if self.has_dead_letters() => lost_dead_letters(cx, &found).await?,
             Some(_) => None,
         }))
     }
@@ -91,7 +97,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         subscribe(cx, &wanted).await?;
         if self.has_dead_letters() {
             let on = Guarded { subject: cx.subject, scope: Scope::Subscription, name };
-            policy::change(cx, on, |policy| bind_one(policy, "roles/pubsub.subscriber", &mover(cx))).await?;
+            policy::change(cx, on, |policy| bind_one(policy, SUBSCRIBER, &mover(cx))).await?;
         }
         let mut fields =
             vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
@@ -244,7 +250,29 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
         .set_expiration_policy(ExpirationPolicy::new());
     subscribe(cx, &wanted).await?;
     let on = Guarded { subject: cx.subject, scope: Scope::Topic, name: &dead };
-    policy::change(cx, on, |policy| bind_one(policy, "roles/pubsub.publisher", &mover(cx))).await
+    policy::change(cx, on, |policy| bind_one(policy, PUBLISHER, &mover(cx))).await
+}
+
+/// What is missing of that which keeps dead letters; `None` if all of it is there.
+async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<Option<String>> {
+    let (dead, kept) = dead_letters(cx)?;
+    if found.dead_letter_policy.as_ref().is_none_or(|policy| policy.dead_letter_topic != dead) {
+        return Ok(Some("its dead letters are not kept".to_owned()));
+    }
+    if look_at_topic(cx, &dead).await.optional()?.is_none() {
+        return Ok(Some("its topic for dead letters does not exist".to_owned()));
+    }
+    if look(cx, &kept).await.optional()?.is_none_or(|kept| kept.topic != dead) {
+        return Ok(Some("the subscription that keeps its dead letters does not exist".to_owned()));
+    }
+    let forwards = [(Scope::Topic, dead.as_str(), PUBLISHER), (Scope::Subscription, &found.name, SUBSCRIBER)];
+    for (scope, name, role) in forwards {
+        let policy = policy::seen(cx, Guarded { subject: cx.subject, scope, name }).await?;
+        if policy.is_some_and(|policy| !policy::lacking(&policy, &mover(cx), &[(role, None)]).is_empty()) {
+            return Ok(Some("Pub/Sub may not forward its dead letters".to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Pub/Sub's service account in the project.

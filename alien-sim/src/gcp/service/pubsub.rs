@@ -114,13 +114,20 @@ fn patch_topic(call: &mut Call<'_>) -> Result<Value, Fail> {
 }
 
 fn delete_topic(call: &mut Call<'_>) -> Result<Value, Fail> {
-    let topic = relative(&call.on).to_owned();
     super::delete(call)?;
-    // Its subscriptions remain, and say that the topic was deleted.
-    for thing in call.state.things.values_mut().filter(|thing| text(&thing.body, "/topic") == topic) {
-        set(&mut thing.body, "topic", "_deleted-topic_");
-    }
+    let name = call.on.clone();
+    call.state.detach(&name);
     Ok(json!({}))
+}
+
+impl State {
+    /// The subscriptions of a topic that was deleted remain, and say so.
+    pub(crate) fn detach(&mut self, name: &str) {
+        let topic = relative(name);
+        for thing in self.things.values_mut().filter(|thing| text(&thing.body, "/topic") == topic) {
+            set(&mut thing.body, "topic", "_deleted-topic_");
+        }
+    }
 }
 
 /// Checks the permissions on what the subscription refers to:
