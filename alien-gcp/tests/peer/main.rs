@@ -6,6 +6,7 @@
 mod changed;
 mod conflict;
 mod described;
+mod erased;
 mod forbidden;
 mod only_gcp;
 mod spare;
@@ -67,6 +68,7 @@ fn main() {
         trial("parts_of_a_database_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_database(peer))),
         trial("parts_of_a_network_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_network(peer))),
         trial("parts_of_a_function_that_vanish_are_made_again", |peer| Box::pin(vanished::of_a_function(peer))),
+        trial("data_is_deleted_or_told", |peer| Box::pin(erased::data_is_deleted_or_told(peer))),
         trial("a_lost_answer_does_no_harm", |peer| {
             Box::pin(async { assert!(interrupted::a_lost_answer_does_no_harm(peer).await > 25) })
         }),

@@ -238,6 +238,19 @@ impl Gcp {
         must(self.shared.lock().put_object(bucket, name, "application/octet-stream", bytes));
     }
 
+    /// Deletes an object, as one does who names no version of it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such object.
+    #[track_caller]
+    pub fn delete_object(&self, bucket: &str, name: &str) {
+        let state = &mut *self.shared.lock();
+        let full = format!("//storage.googleapis.com/projects/_/buckets/{bucket}/objects/{name}");
+        let _ = must(state.thing(&full));
+        state.replace(bucket, &full);
+    }
+
     /// The full resource names of everything that exists, sorted. Deleted resources that could be undeleted are left
     /// out.
     #[must_use]

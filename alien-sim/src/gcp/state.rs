@@ -81,6 +81,8 @@ pub(crate) struct State {
     pub(crate) messages: HashMap<String, Vec<super::service::pubsub::Waiting>>,
     /// Log entries, by the full name of the log bucket that stores them.
     pub(crate) logs: HashMap<String, Vec<Value>>,
+    /// The versions of objects that newer ones replaced, and objects that were deleted and can be restored.
+    pub(crate) past: Vec<super::service::storage::Past>,
     /// The bytes of objects, by full name.
     pub(crate) media: HashMap<String, bytes::Bytes>,
     pub(crate) default_account: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
 use async_trait::async_trait;
-use google_cloud_firestore_admin_v1::model::database::{ConcurrencyMode, DatabaseType};
+use google_cloud_firestore_admin_v1::model::database::{ConcurrencyMode, DatabaseType, DeleteProtectionState};
 use google_cloud_firestore_admin_v1::model::field::TtlConfig;
 use google_cloud_firestore_admin_v1::model::{CreateDatabaseRequest, Database, Field};
 use google_cloud_pubsub::model::Topic;
@@ -96,9 +96,15 @@ impl Reconcile<Gcp, Clients> for Kv {
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
-        if data != Data::Delete && database(cx).await.optional()?.is_some() {
+        let found = database(cx).await.optional()?;
+        if data != Data::Delete && found.is_some() {
             // Reading it is the only way to see whether it is empty.
             return Ok(Removal::HoldsData("it may hold data".to_owned()));
+        }
+        // <https://docs.cloud.google.com/firestore/native/docs/manage-databases#delete-protection>
+        if found.is_some_and(|found| found.delete_protection_state == DeleteProtectionState::DeleteProtectionEnabled) {
+            let why = "somebody protected it from deletion: switch its delete protection off first";
+            return Ok(Removal::HoldsData(why.to_owned()));
         }
         let name = cx.full_name(Scope::Database)?;
         let started = cx.call(&[op::DELETE_DATABASE], || async {

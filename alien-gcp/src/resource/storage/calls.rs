@@ -7,9 +7,10 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
 use google_cloud_storage::model::bucket::lifecycle::Rule;
 use google_cloud_storage::model::bucket::lifecycle::rule::{Action, Condition};
-use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
+use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, SoftDeletePolicy, Versioning};
 use google_cloud_storage::model::{Bucket, CreateBucketRequest};
-use google_cloud_wkt::FieldMask;
+use google_cloud_wkt::{Duration, FieldMask};
+use jiff::Timestamp;
 
 use crate::Gcp;
 use crate::client::{Clients, Context, failure, labels};
@@ -88,23 +89,26 @@ impl Reconcile<Gcp, Clients> for Storage {
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
-        if delete_if_empty(cx).await? {
-            return Ok(Removal::Gone);
-        }
         if data != Data::Delete {
+            if delete_if_empty(cx).await? {
+                return Ok(Removal::Gone);
+            }
             dismiss(cx).await?;
             return Ok(Removal::HoldsData("it holds objects".to_owned()));
         }
-        if look(cx).await?.versioning.is_some_and(|versioning| versioning.enabled) {
-            let why =
-                "it keeps versions, which only its owner may delete: delete its objects and all their versions first";
-            return Ok(Removal::HoldsData(why.to_owned()));
-        }
+        keep_nothing(cx).await?;
         empty(cx).await?;
-        if delete_if_empty(cx).await? {
-            return Ok(Removal::Gone);
+        let kept = kept_until(cx).await?;
+        if !delete_if_empty(cx).await? {
+            return Ok(Removal::HoldsData("something still writes to it: stop that first".to_owned()));
         }
-        Ok(Removal::HoldsData("something still writes to it: stop that first".to_owned()))
+        Ok(match kept {
+            None => Removal::Gone,
+            Some(until) => {
+                let what = "it is deleted, but Cloud Storage keeps objects that were deleted before";
+                Removal::Pending(format!("{what}, until {until}: it deletes them then, and nobody can do it earlier"))
+            }
+        })
     }
 }
 
@@ -154,12 +158,52 @@ async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
     Ok(deleted.await.optional()?.unwrap_or(true))
 }
 
-/// Deletes all objects, a page at a time.
+/// Makes deletions final. By default Cloud Storage keeps what is deleted for a week, and the bucket with it
+/// (<https://docs.cloud.google.com/storage/docs/soft-delete>).
+async fn keep_nothing(cx: Context<'_>) -> Result<()> {
+    let kept = |policy: SoftDeletePolicy| policy.retention_duration.is_some_and(|kept| kept != Duration::default());
+    if !look(cx).await?.soft_delete_policy.is_some_and(kept) {
+        return Ok(());
+    }
+    let policy = SoftDeletePolicy::new().set_retention_duration(Duration::default());
+    let bucket = &Bucket::new().set_name(path(cx)?).set_soft_delete_policy(policy);
+    cx.call(&[op::PATCH_BUCKET], || async move {
+        let mask = FieldMask::default().set_paths(["soft_delete_policy"]);
+        let call = cx.clients.storage().await?.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask);
+        call.send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
+/// Until when Cloud Storage keeps objects that were deleted before: another policy does not change that
+/// (<https://docs.cloud.google.com/storage/docs/disable-soft-delete>). `None` if there are none.
+async fn kept_until(cx: Context<'_>) -> Result<Option<Timestamp>> {
+    let name = path(cx)?;
+    let (mut last, mut page) = (None, String::new());
+    loop {
+        let token = &page;
+        let listed = cx.call(&[op::LIST_OBJECTS], || async move {
+            let call = cx.clients.storage().await?.list_objects().set_parent(name).set_soft_deleted(true);
+            call.set_page_token(token).send().await.map_err(failure)
+        });
+        let listed = listed.await?;
+        let times = listed.objects.iter().filter_map(|object| object.hard_delete_time);
+        let times = times.filter_map(|time| Timestamp::from_second(time.seconds()).ok());
+        last = times.chain(last).max();
+        if listed.next_page_token.is_empty() {
+            return Ok(last);
+        }
+        page = listed.next_page_token;
+    }
+}
+
+/// Deletes all objects with all their versions, a page at a time.
 async fn empty(cx: Context<'_>) -> Result<()> {
     let name = path(cx)?;
     loop {
         let listed = cx.call(&[op::LIST_OBJECTS], || async {
-            cx.clients.storage().await?.list_objects().set_parent(name).send().await.map_err(failure)
+            cx.clients.storage().await?.list_objects().set_parent(name).set_versions(true).send().await.map_err(failure)
         });
         let objects = listed.await?.objects;
         if objects.is_empty() {
@@ -168,7 +212,8 @@ async fn empty(cx: Context<'_>) -> Result<()> {
         for object in objects {
             let deleted = cx.call(&[op::DELETE_OBJECT], || async {
                 let call = cx.clients.storage().await?.delete_object().set_bucket(name).set_object(&object.name);
-                call.send().await.map_err(failure)
+                // A version that is named is deleted for good.
+                call.set_generation(object.generation).send().await.map_err(failure)
             });
             deleted.await.optional()?;
         }

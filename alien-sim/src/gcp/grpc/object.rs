@@ -34,6 +34,8 @@ pub(super) fn from_json(object: &Value) -> Object {
             crc32c: crc32c.map(u32::from_be_bytes),
             md5_hash: STANDARD.decode(text(object, "md5Hash")).unwrap_or_default(),
         }),
+        soft_delete_time: time(object, "softDeleteTime"),
+        hard_delete_time: time(object, "hardDeleteTime"),
         kms_key: text(object, "kmsKeyName"),
         temporary_hold: flag(object, "temporaryHold"),
         event_based_hold: object.get("eventBasedHold").and_then(Value::as_bool),

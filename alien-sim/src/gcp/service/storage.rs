@@ -1,7 +1,10 @@
 //! Buckets and objects: <https://docs.cloud.google.com/storage/docs/json_api/v1>.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::POLICY;
@@ -32,9 +35,15 @@ pub(super) fn find(id: &str) -> Option<Done> {
         "buckets.testIamPermissions" => done(super::test).query(&["permissions"]),
         "objects.insert" => done(insert_object).query(&["name", "ifGenerationMatch", "contentEncoding"]),
         "objects.get" => done(object).query(&["projection", "generation", "ifGenerationMatch"]),
-        "objects.list" => {
-            done(objects).query(&["prefix", "maxResults", "pageToken", "projection", "versions", "delimiter"])
-        }
+        "objects.list" => done(objects).query(&[
+            "prefix",
+            "maxResults",
+            "pageToken",
+            "projection",
+            "versions",
+            "softDeleted",
+            "delimiter",
+        ]),
         "objects.copy" | "objects.rewrite" => done(copy).body("*").query(&["ifGenerationMatch", "projection"]),
         "objects.delete" => done(delete_object).query(&["generation", "ifGenerationMatch"]),
         _ => return None,
@@ -79,6 +88,10 @@ fn insert(call: &mut Call<'_>) -> Result<Value, Fail> {
     }
     let location = Some(text(&body, "/location")).filter(|location| !location.is_empty());
     set(&mut body, "location", location.map_or_else(|| "US".to_owned(), |location| location.to_uppercase()));
+    if body.get("softDeletePolicy").is_none() {
+        // Seven days: <https://docs.cloud.google.com/storage/docs/soft-delete>.
+        set(&mut body, "softDeletePolicy", json!({"retentionDurationSeconds": "604800"}));
+    }
     for (field, default) in [("storageClass", "STANDARD"), ("locationType", "region")] {
         if text(&body, &format!("/{field}")).is_empty() {
             set(&mut body, field, default);
@@ -185,7 +198,9 @@ fn patch_value(into: &mut Value, from: Value) {
 fn delete(call: &mut Call<'_>) -> Result<Value, Fail> {
     check_metageneration(call)?;
     let below = format!("{}/objects/", call.on);
-    if call.state.things.range(below.clone()..).next().is_some_and(|(name, _)| name.starts_with(&below)) {
+    let live = call.state.things.range(below.clone()..).next().is_some_and(|(name, _)| name.starts_with(&below));
+    let replaced = |past: &Past| past.bucket == call.on && past.until.is_none();
+    if live || call.state.past.iter().any(replaced) {
         let mut fail = Fail::aborted("The bucket you tried to delete is not empty.");
         fail.status = "FAILED_PRECONDITION";
         return Err(fail);
@@ -218,7 +233,9 @@ impl State {
         let project = self.thing(&bucket_name(bucket))?.project.clone();
         let full = format!("{}/objects/{name}", bucket_name(bucket));
         let now = self.now();
-        let generation = now.as_microsecond().to_string();
+        self.replace(bucket, &full);
+        let newest = self.past.iter().filter_map(|past| text(&past.body, "/generation").parse().ok()).max();
+        let generation = now.as_microsecond().max(newest.unwrap_or(0) + 1).to_string();
         let body = json!({
             "kind": "storage#object",
             "id": format!("{bucket}/{name}/{generation}"),
@@ -234,10 +251,46 @@ impl State {
             "timeCreated": now.to_string(),
             "updated": now.to_string(),
         });
-        self.things.remove(&full);
         self.create(&full, &project, body.clone())?;
         self.media.insert(full, bytes);
         Ok(body)
+    }
+}
+
+/// A version of an object that is no longer the live one.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    /// The full name of its bucket.
+    bucket: String,
+    body: Value,
+    /// Until when it can be restored, if it was deleted; otherwise it is a version that the bucket keeps.
+    until: Option<Timestamp>,
+}
+
+impl State {
+    /// Takes away the live version of an object. A bucket with versioning keeps it as a version; else it is deleted.
+    /// <https://docs.cloud.google.com/storage/docs/object-versioning>
+    pub(crate) fn replace(&mut self, bucket: &str, full: &str) {
+        self.media.remove(full);
+        let Some(thing) = self.things.remove(full) else { return };
+        let bucket = bucket_name(bucket);
+        let versioned = self.things.get(&bucket).and_then(|bucket| bucket.body.pointer("/versioning/enabled").cloned());
+        if versioned == Some(Value::Bool(true)) {
+            self.past.push(Past { bucket, body: thing.body, until: None });
+        } else {
+            self.bury(&bucket, thing.body);
+        }
+    }
+
+    /// Deletes a version: it can be restored for as long as the bucket's policy says.
+    fn bury(&mut self, bucket: &str, mut body: Value) {
+        let policy = self.things.get(bucket).map(|bucket| text(&bucket.body, "/softDeletePolicy/retentionDurationSeconds"));
+        let Some(seconds) = policy.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0) else { return };
+        let now = self.now();
+        let until = now + Duration::from_secs(seconds);
+        set(&mut body, "softDeleteTime", now.to_string());
+        set(&mut body, "hardDeleteTime", until.to_string());
+        self.past.push(Past { bucket: bucket.to_owned(), body, until: Some(until) });
     }
 }
 
@@ -310,6 +363,12 @@ fn objects(call: &mut Call<'_>) -> Result<Value, Fail> {
     if !call.query("delimiter").is_empty() {
         return Err(Fail::unimplemented("Listing with a delimiter is not emulated."));
     }
+    if call.query("softDeleted") == "true" {
+        let now = call.state.now();
+        let buried = |past: &&Past| past.bucket == call.on && past.until.is_some_and(|until| until > now);
+        let items: Vec<Value> = call.state.past.iter().filter(buried).map(|past| past.body.clone()).collect();
+        return Ok(json!({"kind": "storage#objects", "items": items}));
+    }
     let base = format!("{}/objects/", call.on);
     let prefix = format!("{base}{}", call.query("prefix"));
     let most: usize = call.query("maxResults").parse().unwrap_or(1_000);
@@ -323,6 +382,11 @@ fn objects(call: &mut Call<'_>) -> Result<Value, Fail> {
         .map(|(_, thing)| thing.body.clone())
         .take(most + 1)
         .collect();
+    // All versions that a newer one replaced are on the first page.
+    if call.query("versions") == "true" && after.is_empty() {
+        let replaced = |past: &&Past| past.bucket == call.on && past.until.is_none();
+        items.splice(0..0, call.state.past.iter().filter(replaced).map(|past| past.body.clone()));
+    }
     let mut answer = json!({"kind": "storage#objects"});
     if items.len() > most {
         items.truncate(most);
@@ -333,9 +397,30 @@ fn objects(call: &mut Call<'_>) -> Result<Value, Fail> {
 }
 
 fn delete_object(call: &mut Call<'_>) -> Result<Value, Fail> {
-    call.state.thing(&call.on)?;
     check_generation(call, &call.on)?;
-    call.state.things.remove(&call.on);
-    call.state.media.remove(&call.on);
+    let (on, bucket, generation) = (call.on.clone(), call.parameter("bucket"), call.query("generation").to_owned());
+    if generation.is_empty() {
+        call.state.thing(&on)?;
+        call.state.replace(&bucket, &on);
+        return Ok(Value::Null);
+    }
+    // A version that is named is deleted, whether it is the live one or not:
+    // <https://docs.cloud.google.com/storage/docs/deleting-objects#delete-noncurrent>.
+    let full = bucket_name(&bucket);
+    if call.state.thing(&on).is_ok_and(|live| text(&live.body, "/generation") == generation) {
+        call.state.media.remove(&on);
+        if let Some(live) = call.state.things.remove(&on) {
+            call.state.bury(&full, live.body);
+        }
+        return Ok(Value::Null);
+    }
+    let named = |past: &Past| {
+        past.bucket == full && past.until.is_none() && text(&past.body, "/generation") == generation
+    };
+    let Some(at) = call.state.past.iter().position(named) else {
+        return Err(Fail::missing(crate::gcp::state::relative(&on)));
+    };
+    let past = call.state.past.remove(at);
+    call.state.bury(&full, past.body);
     Ok(Value::Null)
 }
