@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alien_conformance::world::{Case, release};
 use alien_core::adapter::{DeploymentContext, Fingerprint};
-use alien_core::{Data, Deployment, Function, Profile, Release, Stack};
+use alien_core::{Data, Deployment, Function, Profile, Release, Stack, Storage};
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
@@ -73,6 +73,30 @@ pub(crate) async fn an_identity_that_someone_changed_is_mended(peer: &Peer) {
     for email in [&management, &runtime] {
         let policy = sim.policy(&account(email)).unwrap().to_string();
         assert!(!policy.contains("eve@") && !policy.contains("allAuthenticated"), "{policy}");
+    }
+}
+
+/// A bucket that somebody opened, or that no longer keeps what it should, is told and set again.
+pub(crate) async fn a_bucket_that_someone_changed_is_mended(peer: &Peer) {
+    let mut stack = Stack::builder("kept");
+    stack.frozen("data", Storage::new().with_versions().with_expiry_days(30));
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "opened", stack.clone());
+    let mut deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let bucket = deployment.resources["data"].clone();
+    let open = json!({ "uniformBucketLevelAccess": { "enabled": true }, "publicAccessPrevention": "inherited" });
+    let fine = json!({ "uniformBucketLevelAccess": { "enabled": false }, "publicAccessPrevention": "enforced" });
+    for (field, value, says) in [
+        ("iamConfiguration", open, "public access is not prevented"),
+        ("iamConfiguration", fine, "access is not by IAM alone"),
+        ("versioning", json!({ "enabled": false }), "it keeps no versions"),
+        ("lifecycle", json!({ "rule": [] }), "its objects do not expire"),
+    ] {
+        peer.sim.write(&bucket, field, &value);
+        let plan = told(&case, &release(&stack, &[]), &deployment).await;
+        assert!(plan.contains(says), "{says}: {plan}");
+        deployment = mended(&case, &stack, &deployment).await;
+        assert_ne!(peer.sim.body(&bucket).unwrap()[field], value);
     }
 }
 

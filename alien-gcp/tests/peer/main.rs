@@ -54,6 +54,9 @@ fn main() {
         trial("an_identity_that_someone_changed_is_mended", |peer| {
             Box::pin(changed::an_identity_that_someone_changed_is_mended(peer))
         }),
+        trial("a_bucket_that_someone_changed_is_mended", |peer| {
+            Box::pin(changed::a_bucket_that_someone_changed_is_mended(peer))
+        }),
         trial("a_plan_reads_each_policy_once", |peer| Box::pin(changed::a_plan_reads_each_policy_once(peer))),
         trial("labels_of_the_vendors_decide_nothing", |peer| {
             Box::pin(changed::labels_of_the_vendors_decide_nothing(peer))

@@ -46,7 +46,8 @@ impl Reconcile<Gcp, Clients> for Storage {
         if !projects.contains(&found.project) {
             return Ok(Observed::Foreign(format!("it is in `{}`", found.project)));
         }
-        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, labels::marks(&found.labels)))
+        let observed = Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, labels::marks(&found.labels));
+        Ok(observed.drifted(differs(self, &found).map(str::to_owned)))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -120,11 +121,38 @@ impl Operate<Gcp, Clients> for Storage {
     }
 }
 
+/// How a bucket differs from what the stack says of it. Rules of its lifecycle that the customer added are not compared.
+fn differs(storage: &Storage, found: &Bucket) -> Option<&'static str> {
+    let config = found.iam_config.clone().unwrap_or_default();
+    let expires = |rule: &Rule, due: &Rule| {
+        let of = |rule: &Rule| {
+            let condition = rule.condition.clone().unwrap_or_default();
+            (rule.action.clone().unwrap_or_default().r#type, condition.age_days, condition.is_live)
+        };
+        of(rule) == of(due)
+    };
+    let rules = found.lifecycle.as_ref().map(|lifecycle| lifecycle.rule.as_slice()).unwrap_or_default();
+    if config.public_access_prevention != ENFORCED {
+        Some("public access is not prevented")
+    } else if !config.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled) {
+        Some("access is not by IAM alone")
+    } else if found.versioning.as_ref().is_some_and(|versioning| versioning.enabled) != storage.is_versioned() {
+        Some(if storage.is_versioned() { "it keeps no versions" } else { "it keeps versions" })
+    } else if !expiry(storage).rule.iter().all(|due| rules.iter().any(|rule| expires(rule, due))) {
+        Some("its objects do not expire")
+    } else {
+        None
+    }
+}
+
+/// Public access is prevented. <https://docs.cloud.google.com/storage/docs/public-access-prevention>
+const ENFORCED: &str = "enforced";
+
 /// Closed from its creation on: access by IAM alone, and public access prevented
 /// (<https://docs.cloud.google.com/storage/docs/public-access-prevention>).
 fn closed() -> IamConfig {
     let uniform = UniformBucketLevelAccess::new().set_enabled(true);
-    IamConfig::new().set_uniform_bucket_level_access(uniform).set_public_access_prevention("enforced")
+    IamConfig::new().set_uniform_bucket_level_access(uniform).set_public_access_prevention(ENFORCED)
 }
 
 fn versioning(storage: &Storage) -> Versioning {
