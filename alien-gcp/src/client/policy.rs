@@ -111,10 +111,16 @@ async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
     let name = relative(on.name);
     let options = GetPolicyOptions::new().set_requested_policy_version(VERSION);
     match on.scope {
-        Scope::Project => clients.projects().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::ServiceAccount => clients.iam().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Project => {
+            clients.projects().await?.get_iam_policy().set_resource(name).set_options(options).send().await
+        }
+        Scope::ServiceAccount => {
+            clients.iam().await?.get_iam_policy().set_resource(name).set_options(options).send().await
+        }
         Scope::Service => clients.run().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
-        Scope::Repository => clients.registry().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
+        Scope::Repository => {
+            clients.registry().await?.get_iam_policy().set_resource(name).set_options(options).send().await
+        }
         Scope::Bucket => clients.storage().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
         Scope::Subnetwork => {
             let (project, region, subnetwork) = in_region(cx, name);
@@ -132,9 +138,13 @@ async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
     let name = relative(on.name);
     match on.scope {
         Scope::Project => clients.projects().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::ServiceAccount => clients.iam().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::ServiceAccount => {
+            clients.iam().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await
+        }
         Scope::Service => clients.run().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
-        Scope::Repository => clients.registry().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
+        Scope::Repository => {
+            clients.registry().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await
+        }
         Scope::Bucket => clients.storage().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
         Scope::Subnetwork => {
             let (project, region, subnetwork) = in_region(cx, name);

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last};
+use alien_core::adapter::{
+    Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last,
+};
 use alien_core::{Data, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use google_cloud_iam_admin_v1::model::{CreateServiceAccountRequest, PatchServiceAccountRequest, ServiceAccount};

@@ -63,8 +63,9 @@ fn definition(role: &CustomRole) -> Role {
 
 async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
     let name = role_name(cx, role);
-    let found =
-        cx.call(&[op::GET_ROLE], || async { cx.clients.iam().await?.get_role().set_name(&name).send().await.map_err(failure) });
+    let found = cx.call(&[op::GET_ROLE], || async {
+        cx.clients.iam().await?.get_role().set_name(&name).send().await.map_err(failure)
+    });
     found.await.optional()
 }
 
@@ -101,8 +102,7 @@ async fn rewrite(cx: Context<'_>, role: &CustomRole) -> Result<()> {
         if !found.deleted && is_defined(&found, role) {
             return Ok(());
         }
-        let mask =
-            FieldMask::default().set_paths(["title", "description", "included_permissions", "stage"]);
+        let mask = FieldMask::default().set_paths(["title", "description", "included_permissions", "stage"]);
         let request = UpdateRoleRequest::new()
             .set_name(name)
             .set_role(definition(role).set_etag(found.etag))

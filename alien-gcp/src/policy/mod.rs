@@ -11,9 +11,9 @@ use alien_core::{Grants, Layers, Size};
 use crate::target::Target;
 use crate::{Gcp, identity, operations};
 
-pub use document::*;
 #[cfg(feature = "client")]
 pub(crate) use document::exact_names;
+pub use document::*;
 pub use evaluate::may_allow;
 
 impl AccessControl for Gcp {

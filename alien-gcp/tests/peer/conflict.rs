@@ -36,8 +36,12 @@ pub(crate) async fn a_conflict_is_read_again(peer: &Peer) {
     let admin = alien_gcp::admin(&peer.config(ADMIN).with_calls(how), id, case.target.clone());
     let plan = admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
     let deployment = admin.apply(&plan).await.unwrap();
-    let again: BTreeMap<String, u32> =
-        calls.take().iter().filter(|call| call.attempts > 1).map(|call| (call.operation.to_string(), call.attempts)).collect();
+    let again: BTreeMap<String, u32> = calls
+        .take()
+        .iter()
+        .filter(|call| call.attempts > 1)
+        .map(|call| (call.operation.to_string(), call.attempts))
+        .collect();
     let due = ["iam.projects.roles.patch", "run.projects.locations.services.patch", "storage.buckets.patch"];
     assert_eq!(again.keys().map(String::as_str).collect::<Vec<_>>(), due, "{again:?}");
     assert!(again.values().all(|attempts| *attempts == 2), "{again:?}");
@@ -70,13 +74,21 @@ pub(crate) async fn a_command_that_code_refuses_is_sent_once(peer: &Peer) {
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
     let (manager, calls) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    for said in ["answer 401", "answer 403", "answer 403: Your client does not have permission to get URL / from this server."] {
+    for said in
+        ["answer 401", "answer 403", "answer 403: Your client does not have permission to get URL / from this server."]
+    {
         let error = manager.dispatch(&api, said.as_bytes()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Failed, "{said}: {error}");
         let sent = calls.take().into_iter().filter(|call| call.operation == "a request to the service");
         assert_eq!(sent.map(|call| call.attempts).collect::<Vec<_>>(), [1], "{said}");
     }
-    // What Cloud Run itself refuses is a denial, though the code never ran.
+    // It is not known whether the code ran where IAM does not answer either.
+    peer.sim.faults().fail_before("run.projects.locations.services.testIamPermissions", 1, "RESOURCE_EXHAUSTED");
+    let said = b"answer 403: Your client does not have permission to get URL / from this server.";
+    assert_eq!(manager.dispatch(&api, said).await.unwrap_err().kind(), ErrorKind::Failed);
+    let sent = calls.take().into_iter().filter(|call| call.operation == "a request to the service");
+    assert_eq!(sent.map(|call| call.attempts).collect::<Vec<_>>(), [1]);
+    // What Cloud Run itself refuses is a denial, and no code ran.
     peer.take_away(&deployment, "run.routes.invoke", &[deployment.resources["api"].clone()]).await;
     let error = manager.dispatch(&api, b"hello").await.unwrap_err();
     assert!(format!("{error:?}").contains("Denied"), "{error:?}");

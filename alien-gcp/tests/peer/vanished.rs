@@ -21,11 +21,7 @@ fn parts() -> Stack {
 }
 
 /// Deletes each thing, by its full name, and looks whether the plan says this, and whether the next set-up makes it again.
-async fn each_is_made_again<'p>(
-    peer: &'p Peer,
-    prefix: &str,
-    lost: &[(String, &str)],
-) -> (Case<'p, Peer>, Deployment) {
+async fn each_is_made_again<'p>(peer: &'p Peer, prefix: &str, lost: &[(String, &str)]) -> (Case<'p, Peer>, Deployment) {
     let stack = parts();
     let case = Case::new(peer, prefix, stack.clone());
     let mut deployment = case.up(&release(&stack, &[]), None).await.unwrap();
@@ -58,7 +54,10 @@ pub(crate) async fn of_logs(peer: &Peer) {
 pub(crate) async fn of_a_queue(peer: &Peer) {
     let lost = [
         (full("pubsub", "subscriptions/queued-jobs-6"), "its subscription does not exist"),
-        (full("pubsub", "subscriptions/queued-jobs-6-dead"), "the subscription that keeps its dead letters does not exist"),
+        (
+            full("pubsub", "subscriptions/queued-jobs-6-dead"),
+            "the subscription that keeps its dead letters does not exist",
+        ),
     ];
     let (case, deployment) = each_is_made_again(peer, "queued", &lost).await;
     // Without its topic, a subscription may still hold dead letters: it is nobody's to delete but the customer's.

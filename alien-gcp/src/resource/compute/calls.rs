@@ -41,8 +41,10 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
 /// Calls GetService, which also returns the environment variables.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
     let name = path(cx)?;
-    cx.call(&[op::GET_SERVICE], || async { cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure) })
-        .await
+    cx.call(&[op::GET_SERVICE], || async {
+        cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)
+    })
+    .await
 }
 
 /// From where a service can be reached, and who may call it.

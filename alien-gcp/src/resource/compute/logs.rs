@@ -97,8 +97,10 @@ fn sink_name(cx: Context<'_>, log: &Log<'_>) -> String {
 
 async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
     let name = sink_name(cx, log);
-    cx.call(&[op::GET_SINK], || async { cx.clients.logs().await?.get_sink().set_sink_name(&name).send().await.map_err(failure) })
-        .await
+    cx.call(&[op::GET_SINK], || async {
+        cx.clients.logs().await?.get_sink().set_sink_name(&name).send().await.map_err(failure)
+    })
+    .await
 }
 
 /// The view that Cloud Logging creates with a bucket. It cannot be changed, but deleted
@@ -107,8 +109,10 @@ const VIEW: &str = "_AllLogs";
 
 async fn look_at_view(cx: Context<'_>, log: &Log<'_>) -> Result<LogView> {
     let name = format!("{}/views/{VIEW}", log.bucket);
-    cx.call(&[op::GET_LOG_VIEW], || async { cx.clients.logs().await?.get_view().set_name(&name).send().await.map_err(failure) })
-        .await
+    cx.call(&[op::GET_LOG_VIEW], || async {
+        cx.clients.logs().await?.get_view().set_name(&name).send().await.map_err(failure)
+    })
+    .await
 }
 
 /// Creates the view of a bucket's entries again, if somebody deleted it.

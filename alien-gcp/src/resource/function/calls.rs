@@ -104,7 +104,8 @@ impl Operate<Gcp, Clients> for Function {
         cx.call_once(&[op::INVOKE_SERVICE], || async move {
             let token =
                 bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
-            let request = cx.clients.http().await?.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
+            let request =
+                cx.clients.http().await?.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
             let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
             answer(cx, request.send().await.map_err(unsent)?).await
         })
@@ -182,7 +183,7 @@ async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
     let (kind, what) = match status.as_u16() {
-        403 if REFUSALS.iter().any(|words| text.contains(words)) && !may_call(cx).await? => {
+        403 if REFUSALS.iter().any(|words| text.contains(words)) && !may_call(cx).await => {
             (ErrorKind::Denied, "Cloud Run does not let the vendor call the function")
         }
         401 => (ErrorKind::Failed, "the function returned an error, or Cloud Run does not accept the token"),
@@ -197,10 +198,13 @@ async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<
 /// <https://docs.cloud.google.com/run/docs/troubleshooting#403>
 const REFUSALS: [&str; 2] = ["Your client does not have permission to get URL", "The request was not authenticated"];
 
-/// Whether the caller may call the service, by IAM.
-async fn may_call(cx: Context<'_>) -> Result<bool> {
+/// Whether the caller may call the service, by IAM. If that cannot be told, it counts as if so: the code may have run.
+async fn may_call(cx: Context<'_>) -> bool {
     let asked = op::INVOKE_SERVICE.permission;
-    let call = cx.clients.run().await?.test_iam_permissions().set_resource(relative(cx.full_name(Scope::Service)?));
-    let held = call.set_permissions([asked]).send().await.map_err(failure)?.permissions;
-    Ok(held.iter().any(|held| held == asked))
+    let held = async {
+        let service = relative(cx.full_name(Scope::Service)?);
+        let call = cx.clients.run().await?.test_iam_permissions().set_resource(service);
+        call.set_permissions([asked]).send().await.map_err(failure)
+    };
+    held.await.map_or(true, |held| held.permissions.iter().any(|held| held == asked))
 }

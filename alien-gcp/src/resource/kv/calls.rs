@@ -35,8 +35,10 @@ async fn database(cx: Context<'_>) -> Result<Database> {
 
 async fn marker(cx: Context<'_>) -> Result<Topic> {
     let name = relative(cx.full_name(Scope::Marker)?);
-    cx.call(&[op::GET_MARKER], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
-        .await
+    cx.call(&[op::GET_MARKER], || async {
+        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
+    })
+    .await
 }
 
 #[async_trait]

@@ -173,7 +173,14 @@ impl Reconcile<Gcp, Clients> for Network {
             .collect();
         let rule = rule.set_description(description::of(&words));
         let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-            let call = cx.clients.firewalls().await?.patch().set_project(project(cx)).set_firewall(name).set_body(rule.clone());
+            let call = cx
+                .clients
+                .firewalls()
+                .await?
+                .patch()
+                .set_project(project(cx))
+                .set_firewall(name)
+                .set_body(rule.clone());
             call.send().await.map_err(failure)
         });
         finished(cx, Where::Everywhere, started.await?).await
@@ -185,7 +192,15 @@ impl Reconcile<Gcp, Clients> for Network {
             let words = rule.description.as_deref().unwrap_or_default();
             description::own(cx.deployment(), words, &format!("the firewall rule `{name}`"))?;
             remove(cx, Where::Everywhere, &[op::DELETE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
-                cx.clients.firewalls().await?.delete().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
+                cx.clients
+                    .firewalls()
+                    .await?
+                    .delete()
+                    .set_project(project(cx))
+                    .set_firewall(name)
+                    .send()
+                    .await
+                    .map_err(failure)
             })
             .await?;
         }
@@ -207,7 +222,15 @@ impl Reconcile<Gcp, Clients> for Network {
             }
         }
         remove(cx, Where::Everywhere, &[op::DELETE_NETWORK], || async {
-            cx.clients.networks().await?.delete().set_project(project(cx)).set_network(name).send().await.map_err(failure)
+            cx.clients
+                .networks()
+                .await?
+                .delete()
+                .set_project(project(cx))
+                .set_network(name)
+                .send()
+                .await
+                .map_err(failure)
         })
         .await?;
         Ok(Removal::Gone)
@@ -297,7 +320,8 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
             }
             Where::InRegion => {
                 cx.call(&[op::GET_REGION_OPERATION], || async {
-                    let call = cx.clients.region_operations().await?.get().set_project(project(cx)).set_region(region(cx));
+                    let call =
+                        cx.clients.region_operations().await?.get().set_project(project(cx)).set_region(region(cx));
                     call.set_operation(name).send().await.map_err(failure)
                 })
                 .await?

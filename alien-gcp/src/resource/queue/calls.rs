@@ -176,8 +176,10 @@ fn pushes(subscription: &Subscription) -> bool {
 }
 
 async fn look_at_topic(cx: Context<'_>, name: &str) -> Result<Topic> {
-    cx.call(&[op::GET_TOPIC], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
-        .await
+    cx.call(&[op::GET_TOPIC], || async {
+        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
+    })
+    .await
 }
 
 pub(crate) async fn look(cx: Context<'_>, name: &str) -> Result<Subscription> {
@@ -207,7 +209,14 @@ fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<(
 /// Creates a subscription, unless it exists and belongs to the deployment.
 async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     let made = cx.call(&[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION], || async {
-        cx.clients.subscriptions().await?.create_subscription().with_request(wanted.clone()).send().await.map_err(failure)
+        cx.clients
+            .subscriptions()
+            .await?
+            .create_subscription()
+            .with_request(wanted.clone())
+            .send()
+            .await
+            .map_err(failure)
     });
     match made.await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -284,8 +284,11 @@ impl State {
 
     /// Deletes a version: it can be restored for as long as the bucket's policy says.
     fn bury(&mut self, bucket: &str, mut body: Value) {
-        let policy = self.things.get(bucket).map(|bucket| text(&bucket.body, "/softDeletePolicy/retentionDurationSeconds"));
-        let Some(seconds) = policy.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0) else { return };
+        let policy =
+            self.things.get(bucket).map(|bucket| text(&bucket.body, "/softDeletePolicy/retentionDurationSeconds"));
+        let Some(seconds) = policy.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0) else {
+            return;
+        };
         let now = self.now();
         let until = now + Duration::from_secs(seconds);
         set(&mut body, "softDeleteTime", now.to_string());
@@ -414,9 +417,8 @@ fn delete_object(call: &mut Call<'_>) -> Result<Value, Fail> {
         }
         return Ok(Value::Null);
     }
-    let named = |past: &Past| {
-        past.bucket == full && past.until.is_none() && text(&past.body, "/generation") == generation
-    };
+    let named =
+        |past: &Past| past.bucket == full && past.until.is_none() && text(&past.body, "/generation") == generation;
     let Some(at) = call.state.past.iter().position(named) else {
         return Err(Fail::missing(crate::gcp::state::relative(&on)));
     };

@@ -31,7 +31,11 @@ pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: 
     }
     let principal = principal.unwrap_or_else(|| "allUsers".to_owned());
     if !open && !state.asks(&principal, INVOKE, INVOKE, &name) {
-        return page(403, "Forbidden", "Your client does not have permission to get URL <code>/</code> from this server.");
+        return page(
+            403,
+            "Forbidden",
+            "Your client does not have permission to get URL <code>/</code> from this server.",
+        );
     }
     run(state, &name, body)
 }
