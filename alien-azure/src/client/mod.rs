@@ -2,6 +2,7 @@
 
 mod answer;
 mod credentials;
+pub(crate) mod desk;
 mod error;
 pub(crate) mod settle;
 pub(crate) mod tags;
@@ -43,6 +44,8 @@ pub(crate) struct Clients {
     /// Serializes writes of federated credentials: Azure accepts one at a time
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#concurrent-updates-arent-supported-user-assigned-managed-identities>).
     pub(crate) federation: Arc<Mutex<()>>,
+    /// Who waits for which answer of a function.
+    pub(crate) desks: Arc<desk::Desks>,
     /// Serializes writes of subnets and of environments in them: Azure accepts one at a time in a network.
     pub(crate) network: Arc<Mutex<()>>,
 }
@@ -97,6 +100,7 @@ impl Clients {
             endpoint: endpoint.clone(),
             federation: Arc::default(),
             network: Arc::default(),
+            desks: Arc::default(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! `function`: a container app that scales to zero, and the Service Bus queues for its commands and answers.
 
 #[cfg(feature = "client")]
+mod answers;
+#[cfg(feature = "client")]
 pub(crate) mod calls;
 
 use alien_core::adapter::{On, Placed, Rows};

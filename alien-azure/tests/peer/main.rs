@@ -9,6 +9,7 @@
 )]
 
 mod changed;
+mod commanded;
 mod described;
 mod entered;
 mod forbidden;
@@ -65,7 +66,14 @@ fn main() {
         }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_azure::what_is_made_is_closed(peer))),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_azure::a_queue_starts_its_function(peer))),
-        trial("several_who_send_commands_share_answers", |peer| Box::pin(only_azure::several_share_answers(peer))),
+        trial("two_operators_send_many_commands_at_once", |peer| Box::pin(commanded::many_commands_at_once(peer))),
+        trial("an_answer_is_returned_though_it_cannot_be_deleted", |peer| {
+            Box::pin(commanded::an_answer_that_cannot_be_deleted(peer))
+        }),
+        trial("a_command_that_was_sent_is_never_sent_again", |peer| {
+            Box::pin(commanded::a_command_is_never_sent_again(peer))
+        }),
+        trial("a_command_that_is_too_large_is_not_sent", |peer| Box::pin(commanded::a_command_that_is_too_large(peer))),
         trial("what_is_shared_goes_with_the_last_who_needs_it", |peer| {
             Box::pin(only_azure::what_is_shared_goes_with_the_last(peer))
         }),

@@ -362,36 +362,3 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
         peer.sim.decisions().into_iter().filter(|decision| !decision.allowed).map(|decision| decision.permission);
     assert_eq!(elsewhere.collect::<BTreeSet<_>>(), BTreeSet::new());
 }
-
-/// Answers for others that wait before one's own hide nothing, and are given back at once.
-pub(crate) async fn several_share_answers(peer: &Peer) {
-    let mut stack = Stack::builder("asked");
-    stack.live("api", Function::new(code("asked"), "api").with_commands());
-    stack.profile("api", Profile::new());
-    let stack = stack.build().unwrap();
-    let case = Case::new(peer, "asked", stack.clone());
-    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
-    let commands = peer.sim.things().into_iter().find(|id| id.ends_with("/queues/asked-api-5-commands")).unwrap();
-    let namespace = commands.split("/namespaces/").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    let answers = "asked-api-5-answers";
-    for number in 0..3 {
-        peer.sim.send_message(&namespace, answers, &format!("for somebody else, {number}"));
-    }
-    let (manager, _) = case.manager(&deployment);
-    let api = manager.find::<Function, Live>("api").unwrap();
-    let asked = (0..8).map(|number| {
-        let (manager, api) = (&manager, &api);
-        async move { (number, manager.dispatch(api, format!("{number}").as_bytes()).await.unwrap()) }
-    });
-    for (number, answer) in futures_util::future::join_all(asked).await {
-        assert_eq!(answer, format!("{number}").as_bytes(), "each has its own answer");
-    }
-    assert_eq!(peer.sim.messages(&namespace, answers).len(), 3, "and nobody else's");
-    let token = peer.session(&deployment, "https://servicebus.azure.net/.default").await;
-    let url = format!("{}/{namespace}.servicebus.windows.net/{answers}/messages/head?timeout=0", peer.sim.url());
-    for _ in 0..3 {
-        let request = peer.plain().post(&url).bearer_auth(&token).header("content-length", "0");
-        assert_eq!(request.send().await.unwrap().status(), 201, "they are not held any more");
-    }
-    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
-}

@@ -5,6 +5,10 @@
 //! whose address is in [`VARIABLE`], renews the message lock while it works, and sends the answer to the queue in the
 //! message's `ReplyTo`, with the message's `MessageId` as `CorrelationId`
 //! (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messages-payloads#message-routing-and-correlation>).
+//!
+//! The queue for answers has no sessions: the vendor receives by REST, which knows none, and code that was deployed
+//! earlier sets no `SessionId`, without which nothing can be sent to such a queue
+//! (<https://learn.microsoft.com/azure/service-bus-messaging/message-sessions>).
 
 use alien_core::Result;
 use alien_core::adapter::{Operation, ResultExt, last};
@@ -21,7 +25,7 @@ pub(crate) const VARIABLE: &str = "ALIEN_COMMANDS";
 /// The name of the scale rule that starts replicas for commands.
 pub(crate) const RULE: &str = "commands";
 
-/// How often callers who wait for other answers may look at an answer.
+/// How often callers who wait for other answers may look at an answer: the most that Service Bus allows.
 const LOOKS: u32 = 2000;
 
 /// Creates both queues, or configures them.

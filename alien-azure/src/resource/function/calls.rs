@@ -1,21 +1,20 @@
 //! The calls for a function: scaling to zero, triggers and commands.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, State};
 use alien_core::{Data, Error, ErrorKind, Function, Grant, Heartbeat, Resource, Result, Set};
 use async_trait::async_trait;
 use azure_core::http::Method;
-use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::super::compute::template::{Ingress, Part, Resources, Rule, Scale};
 use super::super::compute::{calls as compute, commands, logs};
 use super::super::queue;
+use super::answers;
 use crate::Azure;
-use crate::client::{Answer, Clients, Context};
+use crate::client::{Clients, Context};
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -26,12 +25,10 @@ const PORT: u16 = 8080;
 /// The most replicas.
 const MOST: u32 = 100;
 
-/// How long one poll for an answer waits, in seconds.
-const LOOK: u64 = 20;
-
-/// The largest answer, in bytes: the largest message of the standard tier
+/// The largest command, in bytes. A message of the standard tier has 256 KiB, its properties included, for which one is
+/// left. The same holds for an answer, which Service Bus refuses to its sender if it is larger
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas>).
-const LARGEST: usize = 256 * 1024;
+const LARGEST: usize = 255 * 1024;
 
 /// The parts of a function's app. No replica runs while there is nothing to do.
 fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Part> {
@@ -107,9 +104,14 @@ impl Operate<Azure, Clients> for Function {
         logs::read(cx, query).await
     }
 
-    /// Sends a command and waits for its answer. It is repeated only if the queue certainly did not accept it.
+    /// Sends a command and waits for its answer. The message has the command's id, and expires when nobody waits for the
+    /// answer any more. It is sent again only if the queue certainly did not accept it.
     /// <https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue>
     async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+        if command.len() > LARGEST {
+            let what = format!("the command has {} bytes, but a message of Service Bus holds {LARGEST}", command.len());
+            return Err(Error::new(ErrorKind::TooLarge, format!("{what}; it was not sent")));
+        }
         let patience = self.timeout() + Duration::from_secs(60);
         let (namespace, commands) = queue::split(cx.full_name(Scope::CommandQueue)?);
         let (_, answers) = queue::split(cx.full_name(Scope::AnswerQueue)?);
@@ -117,86 +119,12 @@ impl Operate<Azure, Clients> for Function {
         let properties = json!({ "MessageId": id, "ReplyTo": answers, "TimeToLive": patience.as_secs() });
         let headers = [("content-type", "application/json".to_owned()), ("brokerproperties", properties.to_string())];
         let path = format!("/{commands}/messages");
+        let place = answers::enter(cx, &id)?;
         cx.call_once(&[op::SEND_COMMAND], || async {
             cx.clients.bus(Method::Post, namespace, &path, &headers, command.to_vec()).await
         })
         .await?;
-        cx.until(patience, || async {
-            Ok(match take(cx, namespace, answers, &id).await? {
-                Some(answer) => ControlFlow::Break(answer),
-                None => ControlFlow::Continue("no answer yet; the command may have run nevertheless".to_owned()),
-            })
-        })
-        .await
-        .map_err(|error| error.in_operation(op::RECEIVE_ANSWER.call).at(cx.deployment().subject_name(cx.subject)))
-    }
-}
-
-/// The broker properties of a message. <https://learn.microsoft.com/rest/api/servicebus/message-headers-and-properties>
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Broker {
-    #[serde(default)]
-    correlation_id: String,
-    sequence_number: u64,
-    lock_token: Uuid,
-}
-
-/// Looks through the waiting answers and takes the one with this id. Answers to others stay locked meanwhile, so that
-/// the ones after them become visible, and are then unlocked.
-/// <https://learn.microsoft.com/rest/api/servicebus/peek-lock-message-non-destructive-read>
-async fn take(cx: Context<'_>, namespace: &str, answers: &str, id: &str) -> Result<Option<Vec<u8>>> {
-    let mut others = Vec::new();
-    let looked = look_through(cx, namespace, answers, id, &mut others).await;
-    let settle = async |method: Method, lock: &str| {
-        cx.call(&[op::RECEIVE_ANSWER], || async { cx.clients.bus(method, namespace, lock, &[], Vec::new()).await })
-            .await
-            .optional()
-    };
-    if let Ok(Some((_, lock))) = &looked {
-        settle(Method::Delete, lock).await?;
-    }
-    for lock in others {
-        // If unlocking fails, the message becomes visible again when its lock expires.
-        let _ = settle(Method::Put, &lock).await;
-    }
-    let Some((found, _)) = looked? else { return Ok(None) };
-    if found.bytes().len() > LARGEST {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("the answer has {} bytes, but at most {LARGEST} are accepted", found.bytes().len()),
-        ));
-    }
-    Ok(Some(found.bytes().to_vec()))
-}
-
-/// Locks one answer after another until it finds the right one or there are no more. Returns it with its lock, and adds
-/// the locks of the others to `others`.
-async fn look_through(
-    cx: Context<'_>,
-    namespace: &str,
-    answers: &str,
-    id: &str,
-    others: &mut Vec<String>,
-) -> Result<Option<(Answer, String)>> {
-    let mut wait = LOOK;
-    loop {
-        let head = format!("/{answers}/messages/head?timeout={wait}");
-        // Only the first poll waits: the next answers are there already, or there are none.
-        wait = 0;
-        let looked = cx.call(&[op::RECEIVE_ANSWER], || async {
-            cx.clients.bus(Method::Post, namespace, &head, &[], Vec::new()).await
-        });
-        let found = looked.await?;
-        if found.status == 204 {
-            return Ok(None);
-        }
-        let broker = found.header("brokerproperties").and_then(|text| serde_json::from_str::<Broker>(text).ok());
-        let broker = broker.ok_or_else(|| Error::missing_field("properties of the message"))?;
-        let lock = format!("/{answers}/messages/{}/{}", broker.sequence_number, broker.lock_token);
-        if broker.correlation_id == id {
-            return Ok(Some((found, lock)));
-        }
-        others.push(lock);
+        let answer = answers::wait(cx, place, patience).await;
+        answer.map_err(|error| error.in_operation(op::RECEIVE_ANSWER.call).at(cx.deployment().subject_name(cx.subject)))
     }
 }

@@ -233,8 +233,10 @@ fn send(state: &mut State, ask: &Ask<'_>, queue: &str) -> Result<Answer, Refused
         };
         messages.push(properties(&given, ask.body.clone(), content_type)?);
     }
-    // Source: <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas>.
-    let size: usize = messages.iter().map(|message| message.body.len()).sum();
+    // The size of a message includes its properties. Source:
+    // <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas>.
+    let properties = ask.header("brokerproperties").len() + content_type.len();
+    let size = messages.iter().map(|message| message.body.len()).sum::<usize>() + properties;
     if size > 256 * 1024 {
         return Err(Refused::new(403, "403", "The message is longer than 256 KiB."));
     }
