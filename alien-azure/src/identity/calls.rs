@@ -10,10 +10,11 @@ use alien_core::adapter::{
 use alien_core::{Data, Error, ErrorKind, Grants, Result};
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::roles::{
-    assign, assignment_id, define, is_assigned, is_defined, own_assignments, own_roles, unassign, undefine,
+    Assignment, assign, assignment_id, assignments, define, describe, is_assigned, is_pull, own_roles, redefined,
+    unassign, undefine, uses,
 };
 use crate::Azure;
 use crate::client::tags::{self, Tags};
@@ -52,10 +53,18 @@ struct Federation {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct FederationSays {
     issuer: String,
+    /// Empty if an expression stands in its place.
+    #[serde(default)]
     subject: String,
+    #[serde(default)]
     audiences: Vec<String>,
+    /// Matches many tokens in place of one subject; we never set it
+    /// (<https://learn.microsoft.com/entra/workload-id/workload-identities-flexible-federated-identity-credentials>).
+    #[serde(default)]
+    claims_matching_expression: Option<Value>,
 }
 
 /// Renders the identity, its roles and its assignments.
@@ -114,22 +123,21 @@ impl Reconcile<Azure, Clients> for Identities {
         let found = look(cx).await?.properties;
         let roles = own_roles(cx, &principal).await?;
         for due in &principal.role_definitions {
-            if !roles.iter().any(|role| is_defined(role, due)) {
+            if !roles.iter().any(|role| same(&role.name, &due.name) && redefined(role, due).is_none()) {
                 define(cx, due).await?;
             }
         }
-        let assigned = own_assignments(cx, &principal, &found.principal_id, &roles).await?;
+        let id = &found.principal_id;
+        let assigned = assignments(cx, id).await?;
         // Removals come first: Azure treats assignments of the same role at the same scope as one, whatever their
         // names.
-        for spare in
-            assigned.iter().filter(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
-        {
-            unassign(cx, &spare.id).await?;
-        }
+        let (spare, assigned): (Vec<_>, Vec<_>) =
+            assigned.into_iter().partition(|found| is_spare(cx, &principal, found));
+        let mut left = take_away(cx, id, &spare).await?;
         for due in &principal.role_assignments {
             if !assigned.iter().any(|found| is_assigned(found, due)) {
                 // The roles at what does not exist yet are assigned when it is created.
-                assign(cx, due, &found.principal_id).await.optional()?;
+                assign(cx, due, id).await.optional()?;
             }
         }
         for spare in
@@ -137,18 +145,20 @@ impl Reconcile<Azure, Clients> for Identities {
         {
             undefine(cx, &spare.name).await?;
         }
+        for (using, _) in uses(cx, cx.full_name(Scope::Identity)?).await? {
+            left.extend(removed(cx, &using, "somebody may use it").await?);
+        }
         trust(cx, &principal.federated_credentials).await?;
-        tags::finish(cx, cx.full_name(Scope::Identity)?, marks).await
+        tags::finish(cx, cx.full_name(Scope::Identity)?, marks).await?;
+        none_left(left)
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let principal = principal(cx)?;
         let found = look(cx).await?.properties;
-        let roles = own_roles(cx, &principal).await?;
-        for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
-            unassign(cx, &assigned.id).await?;
-        }
-        for role in roles {
+        // What these credentials may not take away is worth nothing when the identity has gone.
+        let _ = take_away(cx, &found.principal_id, &assignments(cx, &found.principal_id).await?).await?;
+        for role in own_roles(cx, &principal).await? {
             undefine(cx, &role.name).await?;
         }
         let id = cx.full_name(Scope::Identity)?;
@@ -191,41 +201,95 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
     /// Removes every federated credential and every assignment of the identity, so that tokens issued before are of no
     /// use. The fingerprint is removed, so the next set-up configures the identity again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
-        let principal = principal(cx)?;
         let found = look(cx).await?.properties;
         trust(cx, &[]).await?;
-        let roles = own_roles(cx, &principal).await?;
-        for assigned in own_assignments(cx, &principal, &found.principal_id, &roles).await? {
-            unassign(cx, &assigned.id).await?;
-        }
-        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::FINGERPRINT, String::new())]).await
+        let left = take_away(cx, &found.principal_id, &assignments(cx, &found.principal_id).await?).await?;
+        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::FINGERPRINT, String::new())]).await?;
+        none_left(left)
     }
 }
 
-/// How roles, assignments and trust differ from the rendered ones. Roles that others assigned to the identity are
-/// ignored.
+/// How roles, assignments and trust differ from the rendered ones, and who else may use the identity: all of it.
 async fn drift(cx: Context<'_>, principal: &Principal, id: &str) -> Result<Option<String>> {
+    let mut how = Vec::new();
     let roles = own_roles(cx, principal).await?;
     for due in &principal.role_definitions {
-        if !roles.iter().any(|role| is_defined(role, due)) {
-            return Ok(Some(format!("its role `{}` permits something else", due.properties.role_name)));
+        let name = &due.properties.role_name;
+        match roles.iter().find(|role| same(&role.name, &due.name)) {
+            None => how.push(format!("its role `{name}` does not exist")),
+            Some(role) => {
+                how.extend(redefined(role, due).map(|what| format!("its role `{name}` permits something else: {what}")))
+            }
         }
     }
-    let assigned = own_assignments(cx, principal, id, &roles).await?;
+    let assigned = assignments(cx, id).await?;
     for due in &principal.role_assignments {
         if !assigned.iter().any(|found| is_assigned(found, due)) {
-            return Ok(Some(format!("a role is not assigned to it at `{}`", due.scope)));
+            how.push(format!("a role is not assigned to it at `{}`", due.scope));
         }
     }
-    if let Some(spare) =
-        assigned.iter().find(|found| !principal.role_assignments.iter().any(|due| is_assigned(found, due)))
-    {
-        return Ok(Some(format!("it has another role assignment at `{}`", spare.properties.scope)));
+    for spare in assigned.iter().filter(|found| is_spare(cx, principal, found)) {
+        how.push(describe(cx, spare, id).await?);
     }
     let trusted = federations(cx).await?;
-    let as_due = trusted.len() == principal.federated_credentials.len()
-        && principal.federated_credentials.iter().all(|due| trusted.iter().any(|found| is_federated(found, due)));
-    Ok((!as_due).then(|| "it trusts other tokens".to_owned()))
+    for spare in
+        trusted.iter().filter(|found| !principal.federated_credentials.iter().any(|due| is_federated(found, due)))
+    {
+        let FederationSays { issuer, subject, .. } = &spare.properties;
+        let whom = format!("issuer `{issuer}`, subject `{subject}`");
+        how.push(format!("it trusts the credential `{}` ({whom}), which this deployment does not give", spare.name));
+    }
+    for due in
+        principal.federated_credentials.iter().filter(|due| !trusted.iter().any(|found| is_federated(found, due)))
+    {
+        how.push(format!("it does not trust the tokens of `{}` for `{}`", due.issuer, due.subject));
+    }
+    for (using, role) in uses(cx, cx.full_name(Scope::Identity)?).await? {
+        let whom = &using.properties.principal_id;
+        how.push(format!("`{whom}` may use it by the role `{role}` on it, which this deployment does not give"));
+    }
+    Ok((!how.is_empty()).then(|| how.join("; ")))
+}
+
+/// Whether the deployment does not give this assignment. That code may pull its image is the customer's to give.
+fn is_spare(cx: Context<'_>, principal: &Principal, found: &Assignment) -> bool {
+    let pulls = matches!(cx.subject, Subject::RuntimeIdentity(_)) && is_pull(found);
+    !pulls && !principal.role_assignments.iter().any(|due| is_assigned(found, due))
+}
+
+/// Takes assignments away from the identity. Returns what is left because these credentials may not, or because a group
+/// has it: what it is, and what to do.
+async fn take_away(cx: Context<'_>, id: &str, spare: &[Assignment]) -> Result<Vec<String>> {
+    let mut left = Vec::new();
+    for found in spare {
+        let group = &found.properties.principal_id;
+        if same(group, id) {
+            let Err(error) = unassign(cx, &found.id).await else { continue };
+            if error.kind() != ErrorKind::Denied {
+                return Err(error);
+            }
+            let what = describe(cx, found, id).await?;
+            left.push(format!("{what}: remove `{}`, which these credentials may not", found.id));
+        } else {
+            left.push(format!("{}: take it out of the group `{group}`", describe(cx, found, id).await?));
+        }
+    }
+    Ok(left)
+}
+
+/// Takes somebody else's assignment at the identity away. Returns what to do if these credentials may not.
+async fn removed(cx: Context<'_>, found: &Assignment, what: &str) -> Result<Option<String>> {
+    match unassign(cx, &found.id).await {
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            Ok(Some(format!("{what}: remove `{}`, which these credentials may not", found.id)))
+        }
+        done => done.map(|()| None),
+    }
+}
+
+/// Fails if the identity has more than the deployment gives, and it cannot be taken away here.
+fn none_left(left: Vec<String>) -> Result<()> {
+    if left.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Denied, left.join("; "))) }
 }
 
 async fn written_claim(cx: Context<'_>) -> Result<String> {
@@ -283,8 +347,10 @@ async fn federations(cx: Context<'_>) -> Result<Vec<Federation>> {
 }
 
 fn is_federated(found: &Federation, due: &FederatedCredential) -> bool {
-    let FederationSays { issuer, subject, audiences } = &found.properties;
-    found.name == due.name && *issuer == due.issuer && *subject == due.subject && *audiences == due.audiences
+    let FederationSays { issuer, subject, audiences, claims_matching_expression } = &found.properties;
+    let is_one = claims_matching_expression.as_ref().is_none_or(Value::is_null);
+    let is_same = *issuer == due.issuer && *subject == due.subject && *audiences == due.audiences;
+    found.name == due.name && is_one && is_same
 }
 
 /// Makes the identity trust exactly these tokens. The writes are sequential.

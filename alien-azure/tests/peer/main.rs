@@ -14,6 +14,7 @@ mod described;
 mod entered;
 mod forbidden;
 mod only_azure;
+mod rights;
 mod spare;
 mod upgrade;
 mod world;
@@ -62,7 +63,13 @@ fn main() {
             Box::pin(only_azure::what_takes_its_time_is_waited_for(peer))
         }),
         trial("roles_and_assignments_that_others_changed_are_put_right", |peer| {
-            Box::pin(only_azure::what_others_changed_is_put_right(peer))
+            Box::pin(rights::what_others_changed_is_put_right(peer))
+        }),
+        trial("whatever_gives_an_identity_more_is_told_and_taken_away", |peer| {
+            Box::pin(rights::more_is_told_and_taken_away(peer))
+        }),
+        trial("what_the_admin_may_not_take_away_is_told", |peer| {
+            Box::pin(rights::what_the_admin_may_not_take_away_is_told(peer))
         }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_azure::what_is_made_is_closed(peer))),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_azure::a_queue_starts_its_function(peer))),

@@ -14,7 +14,7 @@ use alien_core::{
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
-use crate::world::{Peer, code, image, rendered};
+use crate::world::{Peer, code, image};
 
 fn small() -> Stack {
     let mut stack = Stack::builder("small");
@@ -114,51 +114,6 @@ pub(crate) async fn what_takes_its_time_is_waited_for(peer: &Peer) {
     assert!(plan.is_empty(), "{plan}");
     let remains = admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
-}
-
-/// A role that was widened, one that was taken away, a trust that was added: the plan says so, and the next set-up puts it
-/// right. What others assigned to the identity by roles of their own is theirs.
-pub(crate) async fn what_others_changed_is_put_right(peer: &Peer) {
-    let stack = small();
-    let case = Case::new(peer, "changed", stack.clone());
-    let first = release(&stack, &[]);
-    let deployment = case.up(&first, None).await.unwrap();
-    let principal = rendered(&deployment);
-    let theirs = peer.sim.assign(&peer.group(), "Reader", &peer.principal_id(&deployment.identity));
-    let is_changed = async |words: &str| {
-        let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
-        assert!(plan.to_string().contains(words), "{words}: {plan}");
-        case.up(&first, Some(&deployment)).await.unwrap();
-        let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
-        assert!(plan.is_empty(), "{plan}");
-    };
-    peer.sim.set_role(&principal.role_definitions[0].name, &["*"], &[]);
-    is_changed("permits something else").await;
-    let due = &principal.role_assignments[0];
-    peer.sim
-        .remove_assignment(&format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", due.scope, due.name));
-    is_changed("a role is not assigned to it at").await;
-    // One of its own roles, somewhere else as well.
-    let spare = format!(
-        "{}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-3333-4444-555555555555",
-        peer.group()
-    );
-    peer.sim.set_assignment(&spare, &due.properties.role_definition_id, &peer.principal_id(&deployment.identity));
-    is_changed("it has another role assignment at").await;
-    assert!(peer.sim.body(&spare).is_none());
-    // Somebody else is trusted.
-    let more = format!("{}/federatedIdentityCredentials/more", deployment.identity);
-    let body = json!({ "properties": { "issuer": "https://else.example.com", "subject": "x", "audiences": ["api://AzureADTokenExchange"] } });
-    let token = peer.sim.token(&peer.admin, crate::world::ARM);
-    let url = format!("{}{more}?api-version=2024-11-30", peer.sim.url());
-    let request = peer.plain().put(url).bearer_auth(token).header("content-type", "application/json");
-    let answer = request.body(body.to_string()).send().await.unwrap();
-    assert!(answer.status().is_success(), "{answer:?}");
-    is_changed("it trusts other tokens").await;
-    assert!(peer.sim.body(&more).is_none());
-    assert!(peer.sim.body(&theirs).is_some(), "what the customer assigned is the customer's");
-    peer.sim.remove_assignment(&theirs);
-    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// What stands in the group when everything is set: no keys, nothing public, one trust, each role at its very thing, apps that

@@ -137,6 +137,16 @@ impl Azure {
         self.shared.lock().make_principal(name, "User", None)
     }
 
+    /// Creates a group of principals in the tenant, given by their object ids, and returns its object id. Roles that are
+    /// assigned to it are its members'.
+    #[must_use]
+    pub fn group(&self, name: &str, members: &[&str]) -> String {
+        let state = &mut *self.shared.lock();
+        let group = state.make_principal(name, "Group", None);
+        state.directory.members.insert(group.clone(), members.iter().map(|member| (*member).to_owned()).collect());
+        group
+    }
+
     /// Creates an application in the tenant. Its display name need not be unique.
     #[must_use]
     pub fn application(&self, name: &str) -> Application {

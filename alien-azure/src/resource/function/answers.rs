@@ -60,7 +60,7 @@ pub(super) fn enter(cx: Context<'_>, id: &str) -> Result<Place> {
 pub(super) async fn wait(cx: Context<'_>, place: Place, patience: Duration) -> Result<Vec<u8>> {
     receive(cx, place, patience).await.map_err(|error| match error.kind() {
         ErrorKind::TimedOut => error,
-        _ => unknown(&format!("its answer cannot be received: {}", error.message())),
+        kind => unknown(&format!("its answer cannot be received ({kind:?}): {}", error.message())),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Principal {
     pub(crate) client: String,
     /// The display name.
     pub(crate) name: String,
-    /// The type in role assignments: `User` or `ServicePrincipal`.
+    /// The type in role assignments: `User`, `Group` or `ServicePrincipal`.
     pub(crate) kind: &'static str,
     /// The id of the managed identity's resource, if it is a managed identity.
     pub(crate) resource: Option<String>,
@@ -39,6 +39,8 @@ pub(crate) struct Principal {
 pub(crate) struct Directory {
     /// Principals by object id.
     principals: BTreeMap<String, Principal>,
+    /// The object ids of the members of groups, by the group's object id.
+    pub(crate) members: BTreeMap<String, Vec<String>>,
     pub(crate) tokens: HashMap<String, Token>,
     /// Federated credentials by client id.
     pub(crate) federated: BTreeMap<String, Dated<Vec<Credential>>>,
@@ -53,6 +55,14 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn principal(&self, object: &str) -> Option<&Principal> {
         self.principals.get(&object.to_lowercase())
+    }
+
+    /// Whether what is assigned to a principal is for another one: itself, or a member of the group that it is. Source:
+    /// <https://learn.microsoft.com/azure/role-based-access-control/overview#groups>.
+    pub(crate) fn is_for(&self, assigned: &str, object: &str) -> bool {
+        let is_member = |member: &String| member.eq_ignore_ascii_case(object);
+        assigned.eq_ignore_ascii_case(object)
+            || self.members.get(assigned).is_some_and(|members| members.iter().any(is_member))
     }
 
     pub(crate) fn by_client(&self, client: &str) -> Option<&Principal> {

@@ -24,7 +24,10 @@ pub(crate) fn decide(state: &State, object: &str, plane: Plane, action: &str, sc
     let now = state.now();
     let mut reaching = 0;
     for assignment in state.assignments.values() {
-        if !*assignment.live.in_effect(now) || assignment.principal != object || !reaches(&assignment.scope, scope) {
+        if !*assignment.live.in_effect(now)
+            || !state.directory.is_for(&assignment.principal, object)
+            || !reaches(&assignment.scope, scope)
+        {
             continue;
         }
         let Some(role) = role::find(state, &assignment.role) else { continue };

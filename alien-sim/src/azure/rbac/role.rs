@@ -139,8 +139,10 @@ impl Found<'_> {
 }
 
 /// The built-in roles that the emulator knows:
-/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged> and
-/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/general>.
+/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged>,
+/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/general>,
+/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/identity> and
+/// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers>.
 pub(crate) fn built_in() -> &'static [BuiltIn] {
     static ROLES: OnceLock<Vec<BuiltIn>> = OnceLock::new();
     ROLES.get_or_init(|| {
@@ -189,6 +191,28 @@ pub(crate) fn built_in() -> &'static [BuiltIn] {
                 "User Access Administrator",
                 "Lets you manage user access to Azure resources.",
                 &["*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"],
+                &[],
+            ),
+            role(
+                "f1a07417-d97a-45cb-824c-7a7467783830",
+                "Managed Identity Operator",
+                "Read and assign user assigned identity.",
+                &[
+                    "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
+                    "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+                    "Microsoft.Authorization/*/read",
+                    "Microsoft.Insights/alertRules/*",
+                    "Microsoft.Resources/subscriptions/resourceGroups/read",
+                    "Microsoft.Resources/deployments/*",
+                    "Microsoft.Support/*",
+                ],
+                &[],
+            ),
+            role(
+                "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+                "AcrPull",
+                "Pull artifacts from a container registry.",
+                &["Microsoft.ContainerRegistry/registries/pull/read"],
                 &[],
             ),
         ]

@@ -174,17 +174,16 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
     })
 }
 
-/// Lists assignments. Filters: `atScope()`, `principalId eq '{id}'`, `assignedTo('{id}')`. Without `atScope()`,
-/// assignments below the scope are listed too. Source:
+/// Lists assignments. Filters: `atScope()`, `principalId eq '{id}'`, and `assignedTo('{id}')`, which knows groups. Without
+/// `atScope()`, assignments below the scope are listed too. Source:
 /// <https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest>.
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let scope = call.parameter("scope");
-    let (mut only_at, mut of) = (false, None);
+    let (mut only_at, mut of, mut through_groups) = (false, None, false);
     for clause in call.query("$filter").split(" and ").map(str::trim).filter(|clause| !clause.is_empty()) {
-        let principal = clause
-            .strip_prefix("principalId eq ")
-            .or_else(|| clause.strip_prefix("assignedTo(").and_then(|rest| rest.strip_suffix(')')));
-        match principal {
+        let assigned = clause.strip_prefix("assignedTo(").and_then(|rest| rest.strip_suffix(')'));
+        through_groups |= assigned.is_some();
+        match clause.strip_prefix("principalId eq ").or(assigned) {
             Some(id) => of = Some(id.trim().trim_matches('\'').to_lowercase()),
             None if clause == "atScope()" => only_at = true,
             None => return Err(Fail::unimplemented(format!("The filter '{clause}' is not emulated."))),
@@ -193,7 +192,10 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let found = call.state.assignments.values().filter(|assignment| {
         assignment.live.latest
             && (reaches(&assignment.scope, scope) || (!only_at && reaches(scope, &assignment.scope)))
-            && of.as_ref().is_none_or(|of| *of == assignment.principal)
+            && of.as_ref().is_none_or(|of| match through_groups {
+                true => call.state.directory.is_for(&assignment.principal, of),
+                false => *of == assignment.principal,
+            })
     });
     Ok(Answer::list(found.map(Assignment::body).collect()))
 }
