@@ -16,6 +16,7 @@ mod forbidden;
 mod only_azure;
 mod rights;
 mod spare;
+mod tagged;
 mod upgrade;
 mod world;
 
@@ -68,6 +69,13 @@ fn main() {
         trial("whatever_gives_an_identity_more_is_told_and_taken_away", |peer| {
             Box::pin(rights::more_is_told_and_taken_away(peer))
         }),
+        trial("tags_that_the_vendor_writes_do_not_take_a_live_app_away", |peer| {
+            Box::pin(tagged::tags_do_not_take_an_app_away(peer))
+        }),
+        trial("a_fingerprint_that_the_vendor_writes_hides_nothing", |peer| {
+            Box::pin(tagged::a_fingerprint_hides_nothing(peer))
+        }),
+        trial("an_app_of_somebody_elses_stays_theirs", |peer| Box::pin(tagged::an_app_of_others_stays_theirs(peer))),
         trial("what_the_admin_may_not_take_away_is_told", |peer| {
             Box::pin(rights::what_the_admin_may_not_take_away_is_told(peer))
         }),

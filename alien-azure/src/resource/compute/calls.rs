@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, State as SetUp, Subject, last, or_undo};
-use alien_core::{Error, ErrorKind, Health, Heartbeat, Result};
+use alien_core::{Error, ErrorKind, Health, Heartbeat, Lifecycle, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -137,8 +137,8 @@ async fn replicas(cx: Context<'_>, revision: &str) -> Result<Vec<Value>> {
 pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
     let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let observed = tags::observed(cx.deployment(), cx.full_name(Scope::App)?, found.tags.as_ref());
-    let Observed::Own { state: SetUp::Finished(_), .. } = observed else { return Ok(observed) };
+    let observed = owned(cx, &found).await?;
+    let Observed::Own { state: SetUp::Finished(_), drift: None, .. } = observed else { return Ok(observed) };
     let mut drift = set_otherwise(cx, &found, part)?;
     if drift.is_none() {
         // The vendor may have changed the template since the set-up.
@@ -149,6 +149,26 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
         drift = broken(cx, &found).await?.map(|why| format!("it does not work: {why}"));
     }
     Ok(observed.drifted(drift))
+}
+
+/// Who owns the app. The vendor can write the tags of a live app, but neither where it is nor what it runs as: an app of
+/// our name that runs as an identity of the deployment in an environment of the deployment is ours, whatever its tags say.
+async fn owned(cx: Context<'_>, found: &App) -> Result<Observed> {
+    let id = cx.full_name(Scope::App)?;
+    let observed = tags::observed(cx.deployment(), id, found.tags.as_ref());
+    let is_frozen =
+        cx.resource()?.lifecycle() == Lifecycle::Frozen && found.stands_in(cx.full_name(Scope::Environment)?);
+    if observed.is_own() || is_frozen || !found.runs_as_ours(cx) {
+        return Ok(observed);
+    }
+    let Some(environment) = found.properties.environment_id.as_deref() else { return Ok(observed) };
+    if !environment::is_own(cx, environment).await? {
+        return Ok(observed);
+    }
+    let mut tags = found.tags.clone().unwrap_or_default();
+    tags.insert(Marks::DEPLOYMENT.to_owned(), cx.deployment().id.to_string());
+    let drift = "its tags were changed, and do not say that it belongs to this deployment".to_owned();
+    Ok(tags::observed(cx.deployment(), id, Some(&tags)).drifted(Some(drift)))
 }
 
 impl App {
@@ -163,6 +183,15 @@ impl App {
     fn identities(&self) -> BTreeSet<String> {
         let assigned = self.identity.as_ref().and_then(|identity| identity.user_assigned_identities.as_ref());
         assigned.into_iter().flatten().map(|(id, _)| id.to_ascii_lowercase()).collect()
+    }
+
+    /// Whether it runs as identities of the deployment's code and as no other.
+    fn runs_as_ours(&self, cx: Context<'_>) -> bool {
+        let names = cx.deployment().names();
+        let is_own =
+            |id: &String| names.things().any(|thing| thing.scope == Scope::RuntimeIdentity && same(thing.name, id));
+        let identities = self.identities();
+        !identities.is_empty() && identities.iter().all(is_own)
     }
 
     fn stands_in(&self, environment: &str) -> bool {
@@ -265,7 +294,9 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
     }
     settle(cx, &wanted).await?;
     identity::admit(cx).await?;
-    tags::finish(cx, cx.full_name(Scope::App)?, marks).await
+    // All marks are written: the vendor may have changed those of ownership.
+    let id = cx.full_name(Scope::App)?;
+    tags::merge(cx, id, &[marks.ownership(cx.name(Scope::App)?).as_slice(), &marks.finished()].concat()).await
 }
 
 /// Gives the template a new revision suffix: a template without changes makes no new revision.

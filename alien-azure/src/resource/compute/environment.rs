@@ -204,6 +204,12 @@ async fn look(cx: Context<'_>, id: &str) -> Result<Environment> {
     cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.get(id).await }).await
 }
 
+/// Whether an environment belongs to the deployment. The vendor cannot write its tags.
+pub(crate) async fn is_own(cx: Context<'_>, id: &str) -> Result<bool> {
+    let found = look(cx.about(Subject::Deployment), id).await.optional()?;
+    Ok(found.is_some_and(|found| tags::own(cx.deployment(), id, found.tags.as_ref()).is_ok()))
+}
+
 async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
     let all = Ids(cx.target()).resource(&["Microsoft.App/managedEnvironments"]);
     let found: Vec<Environment> =
