@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use alien_core::adapter::chain;
@@ -147,8 +147,8 @@ fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
 pub struct Config {
     credential: Option<Arc<dyn TokenCredential>>,
     token: Option<VendorToken>,
-    /// Azure's public cloud where none is given.
-    endpoint: Option<Endpoint>,
+    /// Azure's public cloud where none is given. Clones of the config share it, and so its HTTP client.
+    endpoint: Arc<OnceLock<Endpoint>>,
     pub(crate) calls: CallConfig,
 }
 
@@ -156,7 +156,7 @@ pub struct Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { endpoint, token, .. } = self;
-        f.debug_struct("Config").field("endpoint", endpoint).field("token", token).finish_non_exhaustive()
+        f.debug_struct("Config").field("endpoint", &endpoint.get()).field("token", token).finish_non_exhaustive()
     }
 }
 
@@ -204,7 +204,7 @@ impl Config {
     /// Uses a credential that the host program provides.
     #[must_use]
     pub fn new(credential: Arc<dyn TokenCredential>) -> Self {
-        Self { credential: Some(credential), token: None, endpoint: None, calls: CallConfig::default() }
+        Self { credential: Some(credential), token: None, endpoint: Arc::default(), calls: CallConfig::default() }
     }
 
     /// Uses an access token for Resource Manager that was obtained elsewhere. It is not renewed.
@@ -216,7 +216,7 @@ impl Config {
     /// Uses the vendor's tokens. The vendor needs no Azure credential of its own.
     #[must_use]
     pub fn for_vendor(token: VendorToken) -> Self {
-        Self { credential: None, token: Some(token), endpoint: None, calls: CallConfig::default() }
+        Self { credential: None, token: Some(token), endpoint: Arc::default(), calls: CallConfig::default() }
     }
 
     /// Adds the vendor's tokens, for a program that is both sides.
@@ -229,7 +229,7 @@ impl Config {
     /// Sends the calls to all services to this endpoint; without it, to Azure's public cloud.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.endpoint = Some(endpoint);
+        self.endpoint = Arc::new(OnceLock::from(endpoint));
         self
     }
 
@@ -246,7 +246,11 @@ impl Config {
     ///
     /// [`ErrorKind::Unavailable`] if none was given and this machine has no root certificates.
     pub(crate) fn endpoint(&self) -> Result<Endpoint> {
-        self.endpoint.clone().map_or_else(Endpoint::azure, Ok)
+        if let Some(endpoint) = self.endpoint.get() {
+            return Ok(endpoint.clone());
+        }
+        let azure = Endpoint::azure()?;
+        Ok(self.endpoint.get_or_init(|| azure).clone())
     }
 
     /// The admin's credential.
@@ -288,7 +292,8 @@ impl TokenCredential for Fixed {
         _: &[&str],
         _: Option<TokenRequestOptions<'_>>,
     ) -> Result<AccessToken, azure_core::Error> {
-        // The real expiry is not known here: Azure rejects the token after it.
+        // The real expiry is not known here: Azure rejects the token after it. The SDK compares this one with the system
+        // clock.
         Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
     }
 }
@@ -381,6 +386,16 @@ mod tests {
         let token = VendorToken::from_fn(move |_| async move { Ok(secret.to_owned()) });
         let printed = format!("{config:?} {:?} {token:?}", config.credential);
         assert!(!printed.contains(secret), "{printed}");
+    }
+
+    #[test]
+    fn one_config_builds_one_http_client() {
+        let config = Config::from_token("token");
+        let (first, second) = (config.endpoint().unwrap(), config.clone().endpoint().unwrap());
+        assert!(Arc::ptr_eq(&first.transport, &second.transport));
+        let given = Endpoint::azure().unwrap();
+        let config = config.with_endpoint(given.clone());
+        assert!(Arc::ptr_eq(&config.endpoint().unwrap().transport, &given.transport));
     }
 
     #[test]

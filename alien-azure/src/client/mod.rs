@@ -8,9 +8,10 @@ pub(crate) mod settle;
 pub(crate) mod tags;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alien_core::{Error, ErrorKind, Result};
+use azure_core::Bytes;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::Policy;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
 use crate::Azure;
 
@@ -33,13 +35,14 @@ const BUS: &str = "https://servicebus.azure.net/.default";
 /// The scope of tokens for logs (<https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api>).
 const LOGS: &str = "https://api.loganalytics.io/.default";
 
-/// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
+/// The clients for all services that this crate calls, with the credentials of one identity. Each is built when it is
+/// first needed, and all send through the endpoint's one HTTP client. They do not retry: the
 /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
-#[derive(Clone)]
 pub(crate) struct Clients {
-    arm: Pipeline,
-    bus: Pipeline,
-    logs: Pipeline,
+    credential: Arc<dyn TokenCredential>,
+    arm: OnceLock<Pipeline>,
+    bus: OnceLock<Pipeline>,
+    logs: OnceLock<Pipeline>,
     endpoint: Endpoint,
     /// Serializes writes of federated credentials: Azure accepts one at a time
     /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#concurrent-updates-arent-supported-user-assigned-managed-identities>).
@@ -87,21 +90,26 @@ fn version(id: &str) -> &'static str {
 impl Clients {
     /// Builds clients with these credentials. Makes no calls.
     pub(crate) fn new(credential: &Arc<dyn TokenCredential>, endpoint: &Endpoint) -> Self {
-        let pipeline = |scope: &'static str| {
-            let bearer: Arc<dyn Policy> =
-                Arc::new(BearerTokenAuthorizationPolicy::new(Arc::clone(credential), [scope]));
-            let name = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
-            Pipeline::new(name.0, name.1, endpoint.options(), Vec::new(), vec![bearer], None)
-        };
         Self {
-            arm: pipeline(ARM),
-            bus: pipeline(BUS),
-            logs: pipeline(LOGS),
+            credential: Arc::clone(credential),
+            arm: OnceLock::new(),
+            bus: OnceLock::new(),
+            logs: OnceLock::new(),
             endpoint: endpoint.clone(),
             federation: Arc::default(),
             network: Arc::default(),
             desks: Arc::default(),
         }
+    }
+
+    /// The pipeline in a slot, for tokens of this scope.
+    fn pipeline<'c>(&self, slot: &'c OnceLock<Pipeline>, scope: &'static str) -> &'c Pipeline {
+        slot.get_or_init(|| {
+            let bearer: Arc<dyn Policy> =
+                Arc::new(BearerTokenAuthorizationPolicy::new(Arc::clone(&self.credential), [scope]));
+            let name = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
+            Pipeline::new(name.0, name.1, self.endpoint.options(), Vec::new(), vec![bearer], None)
+        })
     }
 
     /// Gets a resource from Resource Manager by its id.
@@ -119,7 +127,7 @@ impl Clients {
             if next.origin() != url(self.endpoint.arm())?.origin() {
                 return Err(Error::new(ErrorKind::Internal, "a list goes on at another address"));
             }
-            page = self.send(&self.arm, Request::new(next, Method::Get)).await?.json()?;
+            page = self.send(self.pipeline(&self.arm, ARM), Request::new(next, Method::Get)).await?.json()?;
             all.append(&mut page.value);
         }
         Ok(all)
@@ -127,13 +135,18 @@ impl Clients {
 
     /// Creates or replaces a resource.
     pub(crate) async fn put(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
-        self.arm(Method::Put, id, &[], Some(json(body)?)).await
+        self.arm(Method::Put, id, &[], Some(json(body)?.into())).await
+    }
+
+    /// Creates or replaces a resource by a body that holds a secret: the body is wiped when it has been sent.
+    pub(crate) async fn put_secret(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+        self.arm(Method::Put, id, &[], Some(Bytes::from_owner(secret_json(body)?))).await
     }
 
     /// Updates a resource. It is a breach if the answer says that it was created: the permission to update must not be
     /// enough to create.
     pub(crate) async fn patch(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
-        let answer = self.arm(Method::Patch, id, &[], Some(json(body)?)).await?;
+        let answer = self.arm(Method::Patch, id, &[], Some(json(body)?.into())).await?;
         if answer.status == 201 {
             let what = "an update created something without a permission to; have the customer's admin check the \
                         roles of the management identity";
@@ -152,7 +165,7 @@ impl Clients {
         self.arm(Method::Post, id, &[], None).await
     }
 
-    async fn arm(&self, method: Method, id: &str, query: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<Answer> {
+    async fn arm(&self, method: Method, id: &str, query: &[(&str, &str)], body: Option<Bytes>) -> Result<Answer> {
         let mut address = url(&[self.endpoint.arm(), id].concat())?;
         address.query_pairs_mut().append_pair("api-version", version(id)).extend_pairs(query);
         let mut request = Request::new(address, method);
@@ -160,7 +173,7 @@ impl Clients {
             request.insert_header("content-type", "application/json");
             request.set_body(body);
         }
-        self.send(&self.arm, request).await
+        self.send(self.pipeline(&self.arm, ARM), request).await
     }
 
     /// Queries Log Analytics.
@@ -169,7 +182,7 @@ impl Clients {
         let mut request = Request::new(address, Method::Post);
         request.insert_header("content-type", "application/json");
         request.set_body(json(body)?);
-        self.send(&self.logs, request).await
+        self.send(self.pipeline(&self.logs, LOGS), request).await
     }
 
     /// Calls the data plane of a Service Bus namespace: `path` follows the namespace in the address.
@@ -186,7 +199,7 @@ impl Clients {
             request.insert_header(*name, value.clone());
         }
         request.set_body(body);
-        self.send(&self.bus, request).await
+        self.send(self.pipeline(&self.bus, BUS), request).await
     }
 
     async fn send(&self, pipeline: &Pipeline, mut request: Request) -> Result<Answer> {
@@ -201,6 +214,31 @@ impl Clients {
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(body).map_err(|error| Error::new(ErrorKind::Internal, format!("no JSON: {error}")))
+}
+
+/// Writes JSON that holds a secret into a buffer that is wiped in the end. The buffer has the right size from the
+/// beginning: one that grows leaves its first part somewhere.
+fn secret_json(body: &impl Serialize) -> Result<Zeroizing<Vec<u8>>> {
+    let no_json = |error| Error::new(ErrorKind::Internal, format!("no JSON: {error}"));
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, body).map_err(no_json)?;
+    let mut written = Zeroizing::new(Vec::with_capacity(size.0));
+    serde_json::to_writer(&mut *written, body).map_err(no_json)?;
+    Ok(written)
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn url(text: &str) -> Result<Url> {
@@ -250,6 +288,32 @@ mod tests {
                 assert!(error.unwrap().to_string().contains("an update created something"));
             }
         }
+    }
+
+    #[test]
+    fn a_secret_is_written_into_one_buffer() {
+        let body = serde_json::json!({ "sharedKey": "k".repeat(1_000), "more": [1, 2, 3] });
+        let written = secret_json(&body).unwrap();
+        assert_eq!(written.capacity(), written.len(), "it never grew");
+        assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), body);
+    }
+
+    #[tokio::test]
+    async fn a_session_builds_what_it_needs_once() {
+        let transport: Arc<dyn azure_core::http::HttpClient> = Arc::new(Answers(200, r#"{"value":[]}"#));
+        let config = Config::from_token("token").with_endpoint(Endpoint::through(Arc::clone(&transport)));
+        // Everything that is built holds the one transport.
+        let holders = || Arc::strong_count(&transport);
+        let before = holders();
+        let clients = Clients::new(config.credential().unwrap(), &config.endpoint().unwrap());
+        assert_eq!(holders(), before + 1, "a session without calls builds no pipeline");
+        clients.list::<u8>("/subscriptions/s", &[]).await.unwrap();
+        let with_one = holders();
+        assert!(with_one > before + 1);
+        clients.list::<u8>("/subscriptions/s", &[]).await.unwrap();
+        assert_eq!(holders(), with_one, "the second call builds nothing");
+        clients.bus(Method::Get, "n", "/q", &[], Vec::new()).await.unwrap();
+        assert_eq!(holders() - with_one, with_one - before - 1, "another service has another pipeline");
     }
 
     #[tokio::test]

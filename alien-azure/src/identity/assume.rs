@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, DeploymentContext, Impersonator, Proof};
-use alien_core::{Error, ErrorKind, Impersonate, Result};
+use alien_core::{Clock, Error, ErrorKind, Impersonate, Result};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientMethodOptions;
@@ -35,7 +35,8 @@ const PROPAGATION: Duration = Duration::from_secs(15 * 60);
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
     // What is missing is told by the first session.
-    let vendor = Vendor { token: config.vendor_token().cloned(), endpoint: config.endpoint() };
+    let clock = Arc::clone(&config.calls.clock);
+    let vendor = Vendor { token: config.vendor_token().cloned(), endpoint: config.endpoint(), clock };
     Arc::new(Impersonator::new(vendor, config.calls.clone()))
 }
 
@@ -44,6 +45,7 @@ pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
 struct Vendor {
     token: Result<VendorToken>,
     endpoint: Result<Endpoint>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The claims of a token. Only Entra verifies them.
@@ -194,7 +196,7 @@ impl Assume<Azure> for Vendor {
         let token = credential.get_token(&[ARM], None).await.map_err(|error| unsent(&error))?;
         let ends = Timestamp::from_second(token.expires_on.unix_timestamp());
         let ends = ends.map_err(|_| Error::missing_field("time of expiry"))?;
-        let soon = Timestamp::now().saturating_add(LIFETIME).unwrap_or(ends);
+        let soon = self.clock.now().saturating_add(LIFETIME).unwrap_or(ends);
         let clients = Clients::new(&credential, endpoint);
         Ok(AssumedSession { clients, expires: ends.min(soon) })
     }

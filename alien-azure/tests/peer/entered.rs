@@ -1,11 +1,14 @@
 //! The vendor's way in, by Entra: which tokens fit, which do not and what is said of them, and when they end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alien_azure::{AUDIENCE, VendorToken};
 use alien_conformance::world::{Calls, Case, World, release};
 use alien_core::adapter::Purpose;
-use alien_core::{Data, Deployment, ErrorKind, Function, Impersonate, Profile, Stack};
+use alien_core::{CallConfig, Clock, Data, Deployment, ErrorKind, Function, Impersonate, Profile, Stack};
+use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::world::{ARM, Peer, code};
@@ -128,6 +131,32 @@ pub(crate) async fn many_share_one_exchange(peer: &Peer) {
     let serials: std::collections::BTreeSet<u64> = sessions.into_iter().map(|one| one.unwrap().serial()).collect();
     assert_eq!(serials.len(), 1);
     assert_eq!(calls.operations(), ["POST oauth2/v2.0/token"]);
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Stopped(Timestamp);
+
+#[async_trait]
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration / 20).await;
+    }
+}
+
+/// A session ends an hour after the time of the clock that was given, whatever the machine's clock says.
+pub(crate) async fn a_session_ends_by_the_given_clock(peer: &Peer) {
+    let (case, deployment) = set_up(peer, "clocked").await;
+    peer.sim.tokens_last(Duration::from_secs(24 * 3600));
+    let now = Timestamp::now() - Duration::from_secs(6 * 3600);
+    let vendor = peer.vendor(CallConfig::new(Arc::new(Stopped(now))));
+    let session = vendor.session(&deployment, &Purpose::Watch).await.unwrap();
+    assert_eq!(session.expires(), now + Duration::from_secs(3600));
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 

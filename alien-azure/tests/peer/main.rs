@@ -45,6 +45,7 @@ fn main() {
             Box::pin(entered::an_assertion_that_does_not_fit_is_told_by_its_field(peer))
         }),
         trial("many_who_ask_at_once_share_one_exchange", |peer| Box::pin(entered::many_share_one_exchange(peer))),
+        trial("a_session_ends_by_the_given_clock", |peer| Box::pin(entered::a_session_ends_by_the_given_clock(peer))),
         trial("one_customers_trust_does_not_fit_anothers", |peer| {
             Box::pin(entered::one_customers_trust_does_not_fit_anothers(peer))
         }),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alien_core::adapter::{Marks, Observed, Removal, ResultExt, Subject, last};
 use alien_core::{Error, Lifecycle, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -66,7 +66,7 @@ struct AppSays {
     environment_id: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Vnet {
     infrastructure_subnet_id: Option<String>,
@@ -124,6 +124,38 @@ impl State for Workspace {
 #[serde(rename_all = "camelCase")]
 struct Keys {
     primary_shared_key: Zeroizing<String>,
+}
+
+/// An environment as it is sent: with the key of its workspace, which is borrowed and not copied.
+#[derive(Serialize)]
+struct Sent<'a> {
+    location: &'a str,
+    tags: Tags,
+    properties: SentSettings<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SentSettings<'a> {
+    app_logs_configuration: SentLogs<'a>,
+    workload_profiles: Value,
+    zone_redundant: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vnet_configuration: Option<Vnet>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SentLogs<'a> {
+    destination: &'static str,
+    log_analytics_configuration: SentWorkspace<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SentWorkspace<'a> {
+    customer_id: &'a str,
+    shared_key: &'a str,
 }
 
 fn workspace_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
@@ -269,36 +301,41 @@ pub(crate) async fn make(
     let workspace = look_at_workspace(shared, lifecycle).await?;
     let keys = [&workspace_id(cx, lifecycle), "/sharedKeys"].concat();
     let keys = shared.call(&[op::GET_WORKSPACE_KEYS], || async {
-        // The parse error is not shown: it may contain a key.
-        cx.clients.post(&keys).await?.json::<Keys>().map_err(|_| Error::missing_field("keys of the workspace"))
+        let keys = cx.clients.post(&keys).await?.into_secret::<Keys>();
+        keys.ok_or_else(|| Error::missing_field("keys of the workspace"))
     });
     let keys = keys.await?;
-    let mut body = json!({
-        "location": cx.target().location,
-        "tags": tags::unfinished(tags, marks, last(&id)),
-        "properties": {
-            "appLogsConfiguration": {
-                "destination": "log-analytics",
-                "logAnalyticsConfiguration": {
-                    "customerId": workspace.properties.customer_id,
-                    "sharedKey": *keys.primary_shared_key,
-                },
-            },
-            "workloadProfiles": [{ "name": "Consumption", "workloadProfileType": "Consumption" }],
-            "zoneRedundant": false,
-        },
-    });
-    match network {
+    let subnet = match network {
         Some(network) => {
             let name = network::subnet(network.resource()?, lifecycle);
-            let subnet = [network.full_name(Scope::VirtualNetwork)?, "/subnets/", name].concat();
-            if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
-                properties.insert("vnetConfiguration".to_owned(), json!({ "infrastructureSubnetId": subnet }));
-            }
-            let rows = &[op::PUT_ENVIRONMENT, op::JOIN_SUBNET];
-            network.call(rows, || async { cx.clients.put(&id, &body).await }).await?;
+            Some([network.full_name(Scope::VirtualNetwork)?, "/subnets/", name].concat())
         }
-        None => drop(shared.call(&[op::PUT_ENVIRONMENT], || async { cx.clients.put(&id, &body).await }).await?),
+        None => None,
+    };
+    let sent = Sent {
+        location: cx.target().location.as_str(),
+        tags: tags::unfinished(tags, marks, last(&id)),
+        properties: SentSettings {
+            app_logs_configuration: SentLogs {
+                destination: "log-analytics",
+                log_analytics_configuration: SentWorkspace {
+                    customer_id: &workspace.properties.customer_id,
+                    shared_key: &keys.primary_shared_key,
+                },
+            },
+            workload_profiles: json!([{ "name": "Consumption", "workloadProfileType": "Consumption" }]),
+            zone_redundant: false,
+            vnet_configuration: subnet.map(|subnet| Vnet { infrastructure_subnet_id: Some(subnet) }),
+        },
+    };
+    match network {
+        Some(network) => {
+            let rows = &[op::PUT_ENVIRONMENT, op::JOIN_SUBNET];
+            network.call(rows, || async { cx.clients.put_secret(&id, &sent).await }).await?;
+        }
+        None => {
+            shared.call(&[op::PUT_ENVIRONMENT], || async { cx.clients.put_secret(&id, &sent).await }).await?;
+        }
     }
     settle::made(shared, PATIENCE, || look(shared, &id)).await?;
     Ok(true)
