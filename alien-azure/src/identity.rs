@@ -47,6 +47,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::GET_ASSIGNMENT,
         op::DELETE_ASSIGNMENT,
         op::PUT_ENVIRONMENT,
+        op::PATCH_ENVIRONMENT,
         op::READ_ENVIRONMENT,
         op::LIST_APPS,
         op::DELETE_ENVIRONMENT,

@@ -73,6 +73,7 @@ alien_core::operations! {
         LIST_APPS = "GET containerApps of the group" needs "Microsoft.App/containerApps/read" on Group, Observe, reveals "environment variables that are no secrets";
         READ_ENVIRONMENT = "GET managedEnvironments of the group" needs "Microsoft.App/managedEnvironments/read" on Group, Observe;
         PUT_ENVIRONMENT = "PUT managedEnvironments" needs "Microsoft.App/managedEnvironments/write" on Group, Create;
+        PATCH_ENVIRONMENT = "PATCH managedEnvironments" needs "Microsoft.App/managedEnvironments/write" on Group, Redirect;
         DELETE_ENVIRONMENT = "DELETE managedEnvironments" needs "Microsoft.App/managedEnvironments/delete" on Group, Delete;
         LIST_APP_SECRETS = "POST containerApps/listSecrets" needs "Microsoft.App/containerApps/listSecrets/action" on App, Credential;
         GET_APP_TOKEN = "POST containerApps/getAuthToken" needs "Microsoft.App/containerApps/getAuthToken/action" on App, Credential;

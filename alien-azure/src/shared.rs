@@ -3,7 +3,7 @@
 //! An environment in a network is created for the first app in it. It is deleted when no app needs it any more, or with
 //! the network.
 
-use alien_core::adapter::{Marks, Observed, Reconcile, Removal};
+use alien_core::adapter::{Marks, Observed, Reconcile, Removal, last};
 use alien_core::{Data, Error, ErrorKind, Kind, Lifecycle, Result};
 use async_trait::async_trait;
 
@@ -111,7 +111,14 @@ impl Reconcile<Azure, Clients> for Shared {
                 unwanted.push(Observed::unfinished(environment));
             }
         }
-        Ok(Observed::together(wanted, unwanted))
+        let observed = Observed::together(wanted, unwanted);
+        if let Observed::Own { drift: None, .. } = observed {
+            let unlogged = environment::unlogged(cx).await?;
+            let named: Vec<String> = unlogged.iter().map(|(id, _)| format!("`{}`", last(id))).collect();
+            let drift = format!("the logs of apps in {} do not go to their workspace", named.join(" and "));
+            return Ok(observed.drifted((!named.is_empty()).then_some(drift)));
+        }
+        Ok(observed)
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -126,6 +133,9 @@ impl Reconcile<Azure, Clients> for Shared {
         for part in PARTS.into_iter().filter(|part| part.is_wanted(cx)) {
             part.make(cx, marks).await?;
             part.finish(cx, marks).await?;
+        }
+        for (environment, lifecycle) in environment::unlogged(cx).await? {
+            environment::log_again(cx, &environment, lifecycle).await?;
         }
         // Parts that resources of an earlier stack still use are deleted by a later run.
         for environment in environment::stray(cx).await? {

@@ -143,6 +143,11 @@ impl Clients {
         self.arm(Method::Put, id, &[], Some(Bytes::from_owner(secret_json(body)?))).await
     }
 
+    /// Updates a resource by a body that holds a secret: the body is wiped when it has been sent.
+    pub(crate) async fn patch_secret(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+        self.arm(Method::Patch, id, &[], Some(Bytes::from_owner(secret_json(body)?))).await
+    }
+
     /// Updates a resource. It is a breach if the answer says that it was created: the permission to update must not be
     /// enough to create.
     pub(crate) async fn patch(&self, id: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {

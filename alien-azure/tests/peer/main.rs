@@ -14,6 +14,7 @@ mod described;
 mod entered;
 mod forbidden;
 mod only_azure;
+mod parts;
 mod rights;
 mod spare;
 mod tagged;
@@ -76,6 +77,11 @@ fn main() {
         trial("a_fingerprint_that_the_vendor_writes_hides_nothing", |peer| {
             Box::pin(tagged::a_fingerprint_hides_nothing(peer))
         }),
+        trial("every_part_that_vanishes_is_told_and_made_again", |peer| {
+            Box::pin(parts::every_part_is_made_again(peer))
+        }),
+        trial("logs_go_to_their_workspace_again", |peer| Box::pin(parts::logs_go_to_their_workspace_again(peer))),
+        trial("what_else_an_app_was_given_is_taken_away", |peer| Box::pin(parts::what_else_an_app_was_given(peer))),
         trial("an_app_of_somebody_elses_stays_theirs", |peer| Box::pin(tagged::an_app_of_others_stays_theirs(peer))),
         trial("what_the_admin_may_not_take_away_is_told", |peer| {
             Box::pin(rights::what_the_admin_may_not_take_away_is_told(peer))

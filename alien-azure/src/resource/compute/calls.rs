@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::template::{Ingress, Part, Template, differs, scales_alike, template};
+use super::template::{Ingress, Part, Template, differs, is_set, scales_alike, template};
 use super::{commands, environment, is_azures};
 use crate::client::Context;
 use crate::client::settle::{self, State};
@@ -37,6 +37,8 @@ pub(crate) struct App {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct AppIdentity {
+    #[serde(rename = "type")]
+    kind: String,
     user_assigned_identities: Option<BTreeMap<String, Assigned>>,
 }
 
@@ -76,6 +78,9 @@ struct Configuration {
     ingress: Option<Ingress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registries: Option<Vec<Registry>>,
+    /// All else that was found.
+    #[serde(flatten, skip_serializing)]
+    more: BTreeMap<String, Value>,
 }
 
 /// An Azure registry, from which images are pulled with an identity
@@ -208,9 +213,34 @@ fn set_otherwise(cx: Context<'_>, found: &App, part: &Part) -> Result<Option<Str
     if found.identities() != BTreeSet::from([identity]) {
         return Ok(Some("it runs as another identity".to_owned()));
     }
-    let set = found.properties.configuration.as_ref();
-    let ingress = set.and_then(|set| set.ingress.clone());
-    Ok((ingress != part.ingress).then(|| "its ingress has other settings".to_owned()))
+    if found.identity.as_ref().is_some_and(|identity| identity.kind.contains("SystemAssigned")) {
+        return Ok(Some("it has an identity of its own".to_owned()));
+    }
+    let Some(set) = &found.properties.configuration else { return Ok(Some("it has no configuration".to_owned())) };
+    let ingress = match (&set.ingress, &part.ingress) {
+        (Some(found), Some(due)) => !found.is_as(due),
+        (found, due) => found.is_some() != due.is_some(),
+    };
+    let template = found.properties.template.as_ref();
+    let pulls = template.map(|template| registries(cx, template)).transpose()?.flatten().unwrap_or_default();
+    Ok([
+        (ingress, "its ingress has other settings"),
+        (!set.active_revisions_mode.eq_ignore_ascii_case("Single"), "several of its revisions serve"),
+        (!is_pulled_from(set.registries.as_deref().unwrap_or_default(), &pulls), "it pulls from other registries"),
+        (is_set(&set.more, "secrets"), "it has secrets"),
+        (set.more.get("dapr").is_some_and(|dapr| dapr.get("enabled") == Some(&true.into())), "it uses Dapr"),
+        (is_set(&set.more, "identitySettings"), "its identity has other settings"),
+        (is_set(&set.more, "service"), "it is a service of its environment"),
+    ]
+    .into_iter()
+    .find_map(|(is, what)| is.then(|| what.to_owned())))
+}
+
+/// Whether a registry is set as it is due. Azure may write an identity in another case.
+fn is_pulled_from(found: &[Registry], due: &[Registry]) -> bool {
+    let alike =
+        |(found, due): (&Registry, &Registry)| found.server == due.server && same(&found.identity, &due.identity);
+    found.len() == due.len() && found.iter().zip(due).all(alike)
 }
 
 /// The registries of its images that need an identity.
@@ -230,6 +260,7 @@ async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> 
         active_revisions_mode: "Single".to_owned(),
         ingress: part.ingress.clone(),
         registries: registries(cx, template)?,
+        more: BTreeMap::new(),
     };
     let body = json!({
         "location": cx.target().location,

@@ -11,9 +11,10 @@
 //! (<https://learn.microsoft.com/azure/service-bus-messaging/message-sessions>).
 
 use alien_core::Result;
-use alien_core::adapter::{Operation, ResultExt, last};
-use serde_json::{Value, json};
+use alien_core::adapter::{ResultExt, last};
+use serde_json::json;
 
+use super::super::queue::calls::Found;
 use crate::client::Context;
 use crate::naming::Ids;
 use crate::operations as op;
@@ -28,30 +29,46 @@ pub(crate) const RULE: &str = "commands";
 /// How often callers who wait for other answers may look at an answer: the most that Service Bus allows.
 const LOOKS: u32 = 2000;
 
+/// The settings of a queue: for how long a receiver locks a message, how often it is delivered, and when it expires.
+struct Settings {
+    lock: &'static str,
+    deliveries: u32,
+    expiry: &'static str,
+}
+
+/// A command that was not received in time must not run later.
+const COMMANDS: Settings = Settings { lock: "PT5M", deliveries: 10, expiry: "PT1H" };
+
+const ANSWERS: Settings = Settings { lock: "PT30S", deliveries: LOOKS, expiry: "PT5M" };
+
 /// Creates both queues, or configures them.
 pub(crate) async fn set_up(cx: Context<'_>) -> Result<()> {
-    // A command that was not received in time must not run later.
-    let commands = json!({ "lockDuration": "PT5M", "maxDeliveryCount": 10, "defaultMessageTimeToLive": "PT1H" });
-    put(cx, Scope::CommandQueue, op::PUT_COMMAND_QUEUE, &commands).await?;
-    let answers = json!({ "lockDuration": "PT30S", "maxDeliveryCount": LOOKS, "defaultMessageTimeToLive": "PT5M" });
-    put(cx, Scope::AnswerQueue, op::PUT_ANSWER_QUEUE, &answers).await
+    for (scope, row, Settings { lock, deliveries, expiry }) in
+        [(Scope::CommandQueue, op::PUT_COMMAND_QUEUE, COMMANDS), (Scope::AnswerQueue, op::PUT_ANSWER_QUEUE, ANSWERS)]
+    {
+        let id = cx.full_name(scope)?;
+        let properties =
+            json!({ "lockDuration": lock, "maxDeliveryCount": deliveries, "defaultMessageTimeToLive": expiry });
+        let body = json!({ "properties": properties });
+        cx.call(&[row], || async { cx.clients.put(id, &body).await }).await?;
+    }
+    Ok(())
 }
 
-async fn put(cx: Context<'_>, scope: Scope, row: &'static Operation<Scope>, properties: &Value) -> Result<()> {
-    let id = cx.full_name(scope)?;
-    let body = json!({ "properties": properties });
-    cx.call(&[row], || async { cx.clients.put(id, &body).await }).await.map(drop)
-}
-
-/// The queue that is missing; `None` if both exist or none is needed.
-pub(crate) async fn missing(cx: Context<'_>) -> Result<Option<String>> {
+/// How the queues are not as they should be; `None` if both are, or if none is needed.
+pub(crate) async fn drift(cx: Context<'_>) -> Result<Option<String>> {
     if !cx.resource()?.settings().takes_commands() {
         return Ok(None);
     }
-    for (scope, row) in [(Scope::CommandQueue, op::GET_COMMAND_QUEUE), (Scope::AnswerQueue, op::GET_ANSWER_QUEUE)] {
+    for (scope, row, Settings { lock, deliveries, expiry }) in
+        [(Scope::CommandQueue, op::GET_COMMAND_QUEUE, COMMANDS), (Scope::AnswerQueue, op::GET_ANSWER_QUEUE, ANSWERS)]
+    {
         let id = cx.full_name(scope)?;
-        if cx.call(&[row], || async { cx.clients.get::<Value>(id).await }).await.optional()?.is_none() {
+        let Some(found) = cx.call(&[row], || async { cx.clients.get::<Found>(id).await }).await.optional()? else {
             return Ok(Some(format!("the queue `{}` does not exist", last(id))));
+        };
+        if !found.is_as(lock, deliveries, expiry) {
+            return Ok(Some(format!("the queue `{}` has other settings", last(id))));
         }
     }
     Ok(None)

@@ -27,6 +27,8 @@ const KEPT: u32 = 30;
 struct Environment {
     id: String,
     #[serde(default)]
+    location: String,
+    #[serde(default)]
     tags: Option<Tags>,
     #[serde(default)]
     properties: EnvironmentSays,
@@ -156,6 +158,43 @@ struct SentLogs<'a> {
 struct SentWorkspace<'a> {
     customer_id: &'a str,
     shared_key: &'a str,
+}
+
+/// The log settings of an environment, as they are changed.
+#[derive(Serialize)]
+struct Relogged<'a> {
+    location: String,
+    properties: RelogSettings<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RelogSettings<'a> {
+    app_logs_configuration: SentLogs<'a>,
+}
+
+/// A workspace as the destination of an environment's logs.
+struct Logs {
+    workspace: Workspace,
+    keys: Keys,
+}
+
+impl Logs {
+    async fn read(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Self> {
+        let workspace = look_at_workspace(cx, lifecycle).await?;
+        let id = [&workspace_id(cx, lifecycle), "/sharedKeys"].concat();
+        let keys = cx.call(&[op::GET_WORKSPACE_KEYS], || async {
+            let keys = cx.clients.post(&id).await?.into_secret::<Keys>();
+            keys.ok_or_else(|| Error::missing_field("keys of the workspace"))
+        });
+        Ok(Self { workspace, keys: keys.await? })
+    }
+
+    fn sent(&self) -> SentLogs<'_> {
+        let customer_id = &self.workspace.properties.customer_id;
+        let log_analytics_configuration = SentWorkspace { customer_id, shared_key: &self.keys.primary_shared_key };
+        SentLogs { destination: "log-analytics", log_analytics_configuration }
+    }
 }
 
 fn workspace_id(cx: Context<'_>, lifecycle: Lifecycle) -> String {
@@ -298,13 +337,7 @@ pub(crate) async fn make(
             tags = found.tags();
         }
     }
-    let workspace = look_at_workspace(shared, lifecycle).await?;
-    let keys = [&workspace_id(cx, lifecycle), "/sharedKeys"].concat();
-    let keys = shared.call(&[op::GET_WORKSPACE_KEYS], || async {
-        let keys = cx.clients.post(&keys).await?.into_secret::<Keys>();
-        keys.ok_or_else(|| Error::missing_field("keys of the workspace"))
-    });
-    let keys = keys.await?;
+    let logs = Logs::read(shared, lifecycle).await?;
     let subnet = match network {
         Some(network) => {
             let name = network::subnet(network.resource()?, lifecycle);
@@ -316,13 +349,7 @@ pub(crate) async fn make(
         location: cx.target().location.as_str(),
         tags: tags::unfinished(tags, marks, last(&id)),
         properties: SentSettings {
-            app_logs_configuration: SentLogs {
-                destination: "log-analytics",
-                log_analytics_configuration: SentWorkspace {
-                    customer_id: &workspace.properties.customer_id,
-                    shared_key: &keys.primary_shared_key,
-                },
-            },
+            app_logs_configuration: logs.sent(),
             workload_profiles: json!([{ "name": "Consumption", "workloadProfileType": "Consumption" }]),
             zone_redundant: false,
             vnet_configuration: subnet.map(|subnet| Vnet { infrastructure_subnet_id: Some(subnet) }),
@@ -339,6 +366,45 @@ pub(crate) async fn make(
     }
     settle::made(shared, PATIENCE, || look(shared, &id)).await?;
     Ok(true)
+}
+
+/// The environments of the deployment's apps, in networks too, that do not send their logs to their workspace: somebody
+/// changed that, or deleted the workspace, and a new one has another id.
+pub(crate) async fn unlogged(cx: Context<'_>) -> Result<Vec<(String, Lifecycle)>> {
+    let stack = cx.deployment().stack();
+    let mut unlogged = Vec::new();
+    let found = list(cx).await?;
+    for lifecycle in [Lifecycle::Frozen, Lifecycle::Live] {
+        let apps = stack.resources().iter().filter(|resource| resource.lifecycle() == lifecycle);
+        let named: Vec<String> = apps
+            .filter_map(|resource| resource.settings().compute())
+            .map(|compute| compute.network.and_then(|network| stack.resource(network)))
+            .map(|network| super::environment(Ids(cx.target()), lifecycle, network))
+            .collect();
+        let mut standing = Vec::new();
+        for found in &found {
+            if named.iter().any(|id| same(id, &found.id)) {
+                standing.push(found);
+            }
+        }
+        if standing.is_empty() {
+            continue;
+        }
+        let Some(workspace) = look_at_workspace(cx, lifecycle).await.optional()? else { continue };
+        standing.retain(|found| !found.sends_logs_to(&workspace.properties.customer_id));
+        unlogged.extend(standing.into_iter().map(|found| (found.id.clone(), lifecycle)));
+    }
+    Ok(unlogged)
+}
+
+/// Sends the logs of an environment to its workspace again.
+/// <https://learn.microsoft.com/rest/api/resource-manager/containerapps/managed-environments/update>
+pub(crate) async fn log_again(cx: Context<'_>, id: &str, lifecycle: Lifecycle) -> Result<()> {
+    let logs = Logs::read(cx, lifecycle).await?;
+    let found = settle::idle(cx, PATIENCE, || look(cx, id)).await?;
+    let sent = Relogged { location: found.location, properties: RelogSettings { app_logs_configuration: logs.sent() } };
+    cx.call(&[op::PATCH_ENVIRONMENT], || async { cx.clients.patch_secret(id, &sent).await }).await?;
+    settle::made(cx, PATIENCE, || look(cx, id)).await.map(drop)
 }
 
 pub(crate) async fn finish(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<()> {

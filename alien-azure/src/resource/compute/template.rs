@@ -191,9 +191,46 @@ pub(crate) struct Part {
 #[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Ingress {
-    pub(crate) external: bool,
-    pub(crate) target_port: u16,
-    pub(crate) allow_insecure: bool,
+    external: bool,
+    target_port: u16,
+    allow_insecure: bool,
+    /// All else that was found.
+    #[serde(flatten, skip_serializing)]
+    more: BTreeMap<String, Value>,
+}
+
+impl Ingress {
+    /// From everywhere.
+    pub(crate) fn public(target_port: u16) -> Self {
+        Self { external: true, ..Self::internal(target_port) }
+    }
+
+    /// From the apps of its environment.
+    pub(crate) fn internal(target_port: u16) -> Self {
+        Self { target_port, ..Self::default() }
+    }
+
+    /// Whether it was found as it is due. Azure fills in fields; those that open another way, or close this one, are set
+    /// by nobody of ours.
+    pub(super) fn is_as(&self, due: &Self) -> bool {
+        let others = ["customDomains", "ipSecurityRestrictions", "additionalPortMappings", "corsPolicy"];
+        let word = |name: &str| self.more.get(name).and_then(Value::as_str).unwrap_or_default();
+        let affinity = self.more.get("stickySessions").and_then(|sticky| sticky.get("affinity"));
+        (self.external, self.target_port, self.allow_insecure) == (due.external, due.target_port, due.allow_insecure)
+            && !others.iter().any(|other| is_set(&self.more, other))
+            && ["", "ignore"].contains(&word("clientCertificateMode"))
+            && affinity.and_then(Value::as_str).is_none_or(|affinity| affinity == "none")
+    }
+}
+
+/// Whether a field is set to something: Azure answers one that is not as `null`, or as empty.
+pub(super) fn is_set(more: &BTreeMap<String, Value>, name: &str) -> bool {
+    match more.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(fields)) => !fields.is_empty(),
+        Some(_) => true,
+    }
 }
 
 /// Builds the template. The code gets the vendor's variables, the address of each linked resource, and the client id of

@@ -12,12 +12,11 @@ use crate::client::{Clients, Context};
 /// The parts of a container's app. Replicas run whether there are requests or not.
 fn part(container: &Container) -> Part {
     let copies = container.replicas();
-    let ingress = |target_port| Ingress { external: false, target_port, allow_insecure: false };
     Part {
         resources: Resources::of_memory(container.memory_mib()),
         scale: Scale { min_replicas: copies.min, max_replicas: copies.max, rules: Vec::new() },
         variables: Vec::new(),
-        ingress: container.port().map(ingress),
+        ingress: container.port().map(Ingress::internal),
     }
 }
 

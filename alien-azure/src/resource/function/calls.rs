@@ -42,14 +42,13 @@ fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Par
     for id in resource.settings().triggers() {
         rules.push(Rule::queue(format!("queue-{id}"), &queue::queue(Ids(cx.target()), id), identity));
     }
-    let ingress = |external| Ingress { external, target_port: PORT, allow_insecure: false };
     Ok(Part {
         resources: Resources::of_memory(function.memory_mib()),
         scale: Scale { min_replicas: 0, max_replicas: MOST, rules },
         variables,
         ingress: match function.is_public() {
-            true => Some(ingress(true)),
-            false => is_invoked(cx).then(|| ingress(false)),
+            true => Some(Ingress::public(PORT)),
+            false => is_invoked(cx).then(|| Ingress::internal(PORT)),
         },
     })
 }
@@ -66,7 +65,7 @@ impl Reconcile<Azure, Clients> for Function {
         let observed = compute::observe(cx, &part(cx, cx.resource()?, self)?).await?;
         match observed {
             Observed::Own { state: State::Finished(_), drift: None, .. } => {
-                Ok(observed.drifted(commands::missing(cx).await?))
+                Ok(observed.drifted(commands::drift(cx).await?))
             }
             _ => Ok(observed),
         }

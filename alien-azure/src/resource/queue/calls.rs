@@ -23,8 +23,19 @@ const MOST: u32 = 2000;
 
 /// A queue. <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/queues/get>
 #[derive(Deserialize)]
-struct Found {
+pub(crate) struct Found {
     properties: Says,
+}
+
+impl Found {
+    /// Whether it has these settings, and keeps its messages to itself.
+    pub(crate) fn is_as(&self, lock: &str, deliveries: u32, expiry: &str) -> bool {
+        let says = &self.properties;
+        seconds(&says.lock_duration) == seconds(lock)
+            && says.max_delivery_count == deliveries
+            && seconds(&says.default_message_time_to_live) == seconds(expiry)
+            && astray(says).is_none()
+    }
 }
 
 #[derive(Deserialize, Default)]

@@ -92,7 +92,11 @@ impl Reconcile<Azure, Clients> for Storage {
         let observed = observed(cx, &account, cx.full_name(Scope::Container)?, container.as_ref());
         match observed {
             Observed::Own { state: SetUp::Finished(_), drift: None, .. } => {
-                Ok(observed.drifted(drift(cx, self).await?))
+                let is_public = container.as_ref().and_then(|found| found.pointer("/properties/publicAccess"));
+                match is_public.and_then(Value::as_str) {
+                    None | Some("" | "None") => Ok(observed.drifted(drift(cx, self).await?)),
+                    Some(_) => Ok(observed.drifted(Some("its container is open to the public".to_owned()))),
+                }
             }
             other => Ok(other),
         }
@@ -154,12 +158,29 @@ async fn drift(cx: Context<'_>, storage: &Storage) -> Result<Option<String>> {
     let id = cx.full_name(Scope::LifecycleRules)?;
     let rules = cx.call(&[op::GET_LIFECYCLE], || async { cx.clients.get::<Value>(id).await }).await.optional()?;
     let rules = rules.as_ref().and_then(|rules| rules.pointer("/properties/policy/rules")).and_then(Value::as_array);
-    let expires = |rule: &Value| {
-        rule.pointer("/definition/actions/baseBlob/delete/daysAfterModificationGreaterThan").and_then(Value::as_f64)
-    };
-    let found: Vec<Option<f64>> = rules.into_iter().flatten().map(expires).collect();
-    let due: Vec<Option<f64>> = storage.expiry_days().map(|days| Some(f64::from(days))).into_iter().collect();
+    let found: Vec<_> = rules.into_iter().flatten().map(says).collect();
+    let due = storage.expiry_days().map(|days| rule(cx, days)).transpose()?;
+    let due: Vec<_> = due.iter().map(says).collect();
     Ok((found != due).then(|| "the expiry of its blobs was changed".to_owned()))
+}
+
+/// What of a rule for expiry is ours to set: whether it holds, for which blobs, and after how many days.
+fn says(rule: &Value) -> (bool, Option<&Value>, Option<f64>) {
+    let days = rule.pointer("/definition/actions/baseBlob/delete/daysAfterModificationGreaterThan");
+    let enabled = rule.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+    (enabled, rule.pointer("/definition/filters/prefixMatch"), days.and_then(Value::as_f64))
+}
+
+fn rule(cx: Context<'_>, days: u32) -> Result<Value> {
+    Ok(json!({
+        "name": "expire",
+        "enabled": true,
+        "type": "Lifecycle",
+        "definition": {
+            "filters": { "blobTypes": ["blockBlob"], "prefixMatch": [format!("{}/", cx.name(Scope::Container)?)] },
+            "actions": { "baseBlob": { "delete": { "daysAfterModificationGreaterThan": days } } },
+        },
+    }))
 }
 
 /// The settings of a closed account: no keys, no public access, TLS only
@@ -211,17 +232,7 @@ async fn expire(cx: Context<'_>, storage: &Storage) -> Result<()> {
         let gone = cx.call(&[op::DELETE_LIFECYCLE], || async { cx.clients.delete(id, &[]).await });
         return gone.await.optional().map(drop);
     };
-    let prefix = cx.name(Scope::Container)?;
-    let rule = json!({
-        "name": "expire",
-        "enabled": true,
-        "type": "Lifecycle",
-        "definition": {
-            "filters": { "blobTypes": ["blockBlob"], "prefixMatch": [format!("{prefix}/")] },
-            "actions": { "baseBlob": { "delete": { "daysAfterModificationGreaterThan": days } } },
-        },
-    });
-    let body = json!({ "properties": { "policy": { "rules": [rule] } } });
+    let body = json!({ "properties": { "policy": { "rules": [rule(cx, days)?] } } });
     cx.call(&[op::PUT_LIFECYCLE], || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
 

@@ -201,16 +201,27 @@ fn hide(body: &mut Value, given: Option<Value>, before: &Value) -> Result<Map<St
     Ok(hidden)
 }
 
-/// Fills in the principals of the identities.
-fn identify(state: &State, body: &mut Value, id: &str) -> Result<(), Fail> {
+/// Fills in the principals of the identities. An identity of the app's own is a principal without rights, and takes no more
+/// permission than the app's write. Source:
+/// <https://learn.microsoft.com/azure/container-apps/managed-identity#add-a-system-assigned-identity>.
+fn identify(state: &mut State, body: &mut Value, id: &str) -> Result<(), Fail> {
     let kind = text(body, "/identity/type");
-    if kind.contains("SystemAssigned") {
-        return Err(Fail::unimplemented("System-assigned identities are not emulated: assign one of the user's."));
-    }
+    let before = state.thing(id).map(|known| text(&known.body, "/identity/principalId")).unwrap_or_default();
     let Some(identity) = body.get_mut("identity") else { return Ok(()) };
     if kind == "None" || kind.is_empty() {
         *identity = json!({"type": "None"});
         return Ok(());
+    }
+    if kind.contains("SystemAssigned") {
+        let principal = match before.is_empty() {
+            true => state.make_principal(id, "ServicePrincipal", Some(id)),
+            false => before,
+        };
+        set(identity, "principalId", principal);
+        set(identity, "tenantId", state.tenant.clone());
+        if kind == "SystemAssigned" {
+            return Ok(());
+        }
     }
     let named = identity.get("userAssignedIdentities").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut known = Map::new();
