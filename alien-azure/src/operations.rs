@@ -109,6 +109,7 @@ alien_core::operations! {
     source "https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage" {
         GET_ACCOUNT = "GET storageAccounts" needs "Microsoft.Storage/storageAccounts/read" on Account, Observe;
         GET_CONTAINER = "GET blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/read" on Container, Observe;
+        LIST_CONTAINERS = "GET blobServices/containers of an account" needs "Microsoft.Storage/storageAccounts/blobServices/containers/read" on Account, Observe;
         PUT_CONTAINER = "PUT blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/write" on Container, Redirect;
         DELETE_CONTAINER = "DELETE blobServices/containers" needs "Microsoft.Storage/storageAccounts/blobServices/containers/delete" on Container, Delete;
         GET_BLOB_SERVICE = "GET blobServices" needs "Microsoft.Storage/storageAccounts/blobServices/read" on BlobService, Observe;
@@ -136,6 +137,7 @@ alien_core::operations! {
         LIST_SERVICE_SAS = "POST listServiceSas" needs "Microsoft.Storage/storageAccounts/listServiceSas/action" on Account, Credential;
         DELEGATION_KEY = "a user delegation key" needs "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action" on Account, Credential;
         GET_TABLE = "GET tableServices/tables" needs "Microsoft.Storage/storageAccounts/tableServices/tables/read" on Table, Observe;
+        LIST_TABLES = "GET tableServices/tables of an account" needs "Microsoft.Storage/storageAccounts/tableServices/tables/read" on Account, Observe;
         PUT_TABLE = "PUT tableServices/tables" needs "Microsoft.Storage/storageAccounts/tableServices/tables/write" on Table, Create;
         DELETE_TABLE = "DELETE tableServices/tables" needs "Microsoft.Storage/storageAccounts/tableServices/tables/delete" on Table, Delete;
         READ_ENTITY = "GET an entity" needs "Microsoft.Storage/storageAccounts/tableServices/tables/entities/read" on Table, ReadData;

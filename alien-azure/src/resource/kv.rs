@@ -22,7 +22,7 @@ impl On<Azure> for Kv {
         match set {
             Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
             Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
-            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
+            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_TABLES, op::DELETE_ACCOUNT],
             Set::DataRead => &[op::READ_ENTITY],
             Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
             Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],

@@ -29,7 +29,7 @@ impl On<Azure> for Storage {
                 op::PUT_LIFECYCLE,
                 op::DELETE_LIFECYCLE,
             ],
-            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::DELETE_ACCOUNT],
+            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_CONTAINERS, op::DELETE_ACCOUNT],
             Set::DataRead => &[op::READ_BLOB],
             Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],

@@ -82,6 +82,7 @@ fn main() {
         }),
         trial("logs_go_to_their_workspace_again", |peer| Box::pin(parts::logs_go_to_their_workspace_again(peer))),
         trial("what_else_an_app_was_given_is_taken_away", |peer| Box::pin(parts::what_else_an_app_was_given(peer))),
+        trial("data_with_versions_goes_or_is_told_as_kept", |peer| Box::pin(parts::data_goes_or_is_told(peer))),
         trial("an_app_of_somebody_elses_stays_theirs", |peer| Box::pin(tagged::an_app_of_others_stays_theirs(peer))),
         trial("what_the_admin_may_not_take_away_is_told", |peer| {
             Box::pin(rights::what_the_admin_may_not_take_away_is_told(peer))

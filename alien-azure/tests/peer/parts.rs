@@ -219,3 +219,45 @@ pub(crate) async fn what_else_an_app_was_given(peer: &Peer) {
     }
     set_up.ends().await;
 }
+
+/// All data goes, with old versions and with what was deleted and is kept for a while. What Azure or others hold is told as
+/// kept, and goes with the next run.
+pub(crate) async fn data_goes_or_is_told(peer: &Peer) {
+    let before = peer.sim.things();
+    let set_up = SetUp::new(peer).await;
+    let [data, cache] = ["data", "cache"].map(|id| set_up.deployment.resources[id].clone());
+    let (account, tables) =
+        (data.split("/blobServices").next().unwrap(), cache.split("/tableServices").next().unwrap().to_owned());
+    let kept = json!({ "properties": { "isVersioningEnabled": true,
+        "deleteRetentionPolicy": { "enabled": true, "days": 7 },
+        "containerDeleteRetentionPolicy": { "enabled": true, "days": 7 } } });
+    ask(peer, Method::PUT, &format!("{account}/blobServices/default"), &kept).await;
+    let name = |id: &str| id.rsplit('/').next().unwrap().to_owned();
+    for body in ["first", "second"] {
+        peer.sim.put_blob(&name(account), &name(&data), "invoice", body.as_bytes());
+    }
+    ask(peer, Method::POST, &format!("{data}/setLegalHold"), &json!({ "tags": ["case7"] })).await;
+    let table = format!("{tables}/tableServices/default/tables/theirs");
+    ask(peer, Method::PUT, &table, &json!({})).await;
+    let down = async || {
+        let remains = set_up.case.admin.destroy(&set_up.deployment).data(Data::Delete).await.unwrap();
+        remains.kept.into_iter().map(|kept| format!("{}: {}", kept.subject, kept.why)).collect::<Vec<_>>()
+    };
+    let told = down().await.join("\n");
+    assert!(told.contains("data: Azure does not delete it: ") && told.contains("protected from deletion"), "{told}");
+    assert!(told.contains("cache: there is something of others in its account: `theirs`"), "{told}");
+    assert_eq!(peer.sim.blobs(&name(account), &name(&data)), ["invoice"]);
+    assert!(peer.sim.body(&table).is_some());
+    ask(peer, Method::POST, &format!("{data}/clearLegalHold"), &json!({ "tags": ["case7"] })).await;
+    ask(peer, Method::DELETE, &table, &Value::Null).await;
+    // A hold on what somebody else put there protects the account.
+    let theirs = format!("{account}/blobServices/default/containers/theirs");
+    ask(peer, Method::PUT, &theirs, &json!({})).await;
+    assert_eq!(down().await, ["data: there is something of others in its account: `theirs`"]);
+    ask(peer, Method::DELETE, &theirs, &Value::Null).await;
+    peer.sim.faults().fail_before("DELETE Microsoft.Storage/storageAccounts", 1, "ScopeLocked");
+    let told = down().await.join("\n");
+    assert!(told.contains("data: Azure does not delete it: ") && told.contains("remove the lock"), "{told}");
+    assert_eq!(down().await, [""; 0]);
+    assert_eq!(peer.sim.things(), before);
+}

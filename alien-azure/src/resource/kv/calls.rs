@@ -45,8 +45,11 @@ impl Reconcile<Azure, Clients> for Kv {
             return storage::keep(cx).await;
         }
         let id = cx.full_name(Scope::Table)?;
-        cx.call(&[op::DELETE_TABLE], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
-        storage::delete_account(cx).await
+        let gone = cx.call(&[op::DELETE_TABLE], || async { cx.clients.delete(id, &[]).await });
+        if let Err(error) = gone.await.optional() {
+            return storage::refused(cx, error).await;
+        }
+        storage::delete_account(cx, op::LIST_TABLES, "/tableServices/default/tables").await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State as SetUp};
-use alien_core::{Data, Health, Heartbeat, Result, Storage};
+use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State as SetUp};
+use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Result, Storage};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -120,14 +120,18 @@ impl Reconcile<Azure, Clients> for Storage {
     }
 
     /// Keeps the container unless its data may be deleted: reading blob names is the only way to see whether it is
-    /// empty.
+    /// empty. Old versions and deleted blobs that are kept for a while go with the account, unless a legal hold or a
+    /// policy protects them.
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
         if data != Data::Delete {
             return keep(cx).await;
         }
         let container = cx.full_name(Scope::Container)?;
-        cx.call(&[op::DELETE_CONTAINER], || async { cx.clients.delete(container, &[]).await }).await.optional()?;
-        delete_account(cx).await
+        let gone = cx.call(&[op::DELETE_CONTAINER], || async { cx.clients.delete(container, &[]).await });
+        if let Err(error) = gone.await.optional() {
+            return refused(cx, error).await;
+        }
+        delete_account(cx, op::LIST_CONTAINERS, "/blobServices/default/containers").await
     }
 }
 
@@ -242,9 +246,43 @@ pub(crate) async fn keep(cx: Context<'_>) -> Result<Removal> {
     Ok(Removal::HoldsData("it may hold data, which this run may not read".to_owned()))
 }
 
-pub(crate) async fn delete_account(cx: Context<'_>) -> Result<Removal> {
+/// Keeps what Azure refuses to delete, with Azure's reason: a legal hold, a policy of immutability, a lock
+/// (<https://learn.microsoft.com/azure/storage/blobs/immutable-storage-overview>).
+pub(crate) async fn refused(cx: Context<'_>, error: Error) -> Result<Removal> {
+    if error.kind() != ErrorKind::Rejected {
+        return Err(error);
+    }
+    // A lock may hold the assignments there too. They end with their identities.
+    match dismiss(cx).await {
+        Err(error) if error.kind() != ErrorKind::Rejected => Err(error),
+        _ => Ok(Removal::HoldsData(format!("Azure does not delete it: {}", error.message()))),
+    }
+}
+
+/// A container or a table in a list.
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+}
+
+/// Deletes the account, unless others put something into it: containers or tables, as `row` lists them.
+pub(crate) async fn delete_account(
+    cx: Context<'_>,
+    row: &'static Operation<Scope>,
+    listed: &'static str,
+) -> Result<Removal> {
     let id = cx.full_name(Scope::Account)?;
-    cx.call(&[op::DELETE_ACCOUNT], || async { cx.clients.delete(id, &[]).await }).await.optional()?;
+    let all = [id, listed].concat();
+    let standing = cx.call(&[row], || async { cx.clients.list::<Listed>(&all, &[]).await }).await.optional()?;
+    let standing: Vec<String> = standing.into_iter().flatten().map(|listed| format!("`{}`", listed.name)).collect();
+    if !standing.is_empty() {
+        dismiss(cx).await?;
+        return Ok(Removal::HoldsData(format!("there is something of others in its account: {}", standing.join(", "))));
+    }
+    let gone = cx.call(&[op::DELETE_ACCOUNT], || async { cx.clients.delete(id, &[]).await });
+    if let Err(error) = gone.await.optional() {
+        return refused(cx, error).await;
+    }
     cx.until_gone(PATIENCE, || look_at_account(cx)).await?;
     Ok(Removal::Gone)
 }

@@ -214,7 +214,13 @@ pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     call.write(body, codes, None)
 }
 
+/// Deletes the account with all that is in it, unless a legal hold protects some of it. Source:
+/// <https://learn.microsoft.com/azure/storage/blobs/immutable-storage-overview>.
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
+    if let Some(held) = call.state.held_container(&call.id) {
+        let message = format!("The storage account holds the container '{held}', which a legal hold protects.");
+        return Err(Fail::conflict("StorageAccountProtectedFromDeletion", message));
+    }
     call.delete(200, None)
 }
 

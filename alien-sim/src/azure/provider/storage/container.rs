@@ -131,7 +131,44 @@ pub(super) fn patch(call: &mut Call<'_>) -> Result<Answer, Fail> {
     write(call, properties, 200)
 }
 
-/// Deletes the container with its blobs.
+/// Deletes the container with its blobs, unless a legal hold protects it. The code of the refusal is not published. Source:
+/// <https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies#legal-holds>.
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Fail> {
+    if is_held(call.state, &call.id) {
+        let message = format!("The container '{}' is protected from deletion by a legal hold.", call.name());
+        return Err(Fail::conflict("ContainerProtectedByLegalHold", message));
+    }
     call.delete(200, None)
+}
+
+fn is_held(state: &State, id: &str) -> bool {
+    state.thing(id).is_ok_and(|thing| thing.body.pointer("/properties/hasLegalHold") == Some(&Value::Bool(true)))
+}
+
+impl State {
+    /// A container of an account that a legal hold protects.
+    pub(crate) fn held_container(&self, account: &str) -> Option<String> {
+        let all = self.list(account, KIND);
+        all.iter().map(|body| text(body, "/id")).find(|id| is_held(self, id))
+    }
+}
+
+/// Source: <https://learn.microsoft.com/rest/api/storagerp/blob-containers/set-legal-hold>.
+pub(super) fn hold(call: &mut Call<'_>) -> Result<Answer, Fail> {
+    held(call, true)
+}
+
+/// Source: <https://learn.microsoft.com/rest/api/storagerp/blob-containers/clear-legal-hold>.
+pub(super) fn release(call: &mut Call<'_>) -> Result<Answer, Fail> {
+    held(call, false)
+}
+
+fn held(call: &mut Call<'_>, is_held: bool) -> Result<Answer, Fail> {
+    let id = call.route.path.rsplit_once('/').map_or("", |(container, _)| container).to_owned();
+    let tags = call.body.get("tags").cloned().unwrap_or_default();
+    let thing = call.state.thing_mut(&id)?;
+    if let Some(properties) = thing.body.get_mut("properties") {
+        set(properties, "hasLegalHold", is_held);
+    }
+    Ok(Answer::json(200, &json!({"hasLegalHold": is_held, "tags": tags})))
 }

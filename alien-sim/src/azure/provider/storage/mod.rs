@@ -93,8 +93,8 @@ const TABLE: &[Method] = rows! {
         DELETE "storageAccounts/{accountName}/blobServices/default/containers/{containerName}" ["storageAccounts/blobServices/containers/delete"].done(container::delete);
         POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/lease" ["storageAccounts/blobServices/containers/lease/action"];
         POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/migrate" ["storageAccounts/blobServices/containers/migrate/action"];
-        POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/setLegalHold" ["storageAccounts/blobServices/containers/setLegalHold/action"];
-        POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/clearLegalHold" ["storageAccounts/blobServices/containers/clearLegalHold/action"];
+        POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/setLegalHold" ["storageAccounts/blobServices/containers/setLegalHold/action"].done(container::hold).body("tags!* allowProtectedAppendWritesAll");
+        POST "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/clearLegalHold" ["storageAccounts/blobServices/containers/clearLegalHold/action"].done(container::release).body("tags!* allowProtectedAppendWritesAll");
         GET "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/immutabilityPolicies/default" ["storageAccounts/blobServices/containers/immutabilityPolicies/read"];
         PUT "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/immutabilityPolicies/default" ["storageAccounts/blobServices/containers/immutabilityPolicies/write"];
         DELETE "storageAccounts/{accountName}/blobServices/default/containers/{containerName}/immutabilityPolicies/default" ["storageAccounts/blobServices/containers/immutabilityPolicies/delete"];
