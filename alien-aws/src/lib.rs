@@ -77,6 +77,10 @@ impl Cloud for Aws {
         .made(|_| format!("alien-{}", uuid::Uuid::new_v4().simple())),
     ];
 
+    fn place(target: &Target) -> &str {
+        target.region.as_str()
+    }
+
     type Scope = Scope;
     type Target = Target;
     type Kinds = (Function, Container, Storage, Kv, Queue, Network);

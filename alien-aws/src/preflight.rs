@@ -10,20 +10,34 @@ use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::policy::Statement;
 
-/// Runs the checks and returns all problems at once.
-pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+/// Who the caller is, and the problem if that is another account's.
+async fn caller(cx: Context<'_>) -> Result<(String, Option<Problem>)> {
     let target = cx.target();
     let caller = cx
         .call(&[op::CALLER_IDENTITY], || async { cx.clients.sts().get_caller_identity().send().await.map_err(failure) })
         .await?;
     let account = caller.account().unwrap_or_default();
-    if account != target.account.as_str() {
+    let problem = (account != target.account.as_str()).then(|| {
         let what = format!("these credentials are of account {account}, and the deployment goes to {}", target.account);
         let help = "use credentials of that account, or correct the account of the target".to_owned();
-        return Ok(vec![Problem::error(Rule::Cloud, what, help).at("account")]);
+        Problem::error(Rule::Cloud, what, help).at("account")
+    });
+    Ok((caller.arn().unwrap_or_default().to_owned(), problem))
+}
+
+/// Checks whose account the credentials are of.
+pub(crate) async fn account(cx: Context<'_>) -> Result<Vec<Problem>> {
+    Ok(caller(cx).await?.1.into_iter().collect())
+}
+
+/// Runs the checks and returns all problems at once.
+pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let (caller, problem) = caller(cx).await?;
+    if let Some(problem) = problem {
+        return Ok(vec![problem]);
     }
     let mut problems = Vec::new();
-    if let Some(principal) = simulated(caller.arn().unwrap_or_default()) {
+    if let Some(principal) = simulated(&caller) {
         problems.extend(may_do_all(cx, &principal).await?);
     }
     problems.extend(quotas(cx).await?);

@@ -46,6 +46,10 @@ impl Provider<Aws> for Provisioner {
         Some(&Cluster)
     }
 
+    async fn account(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
+        preflight::account(cx).await
+    }
+
     async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
         preflight::look(cx).await
     }

@@ -77,6 +77,10 @@ impl Cloud for Azure {
         .or(|deployment| format!("deployment:{deployment}")),
     ];
 
+    fn place(target: &Target) -> &str {
+        target.location.as_str()
+    }
+
     type Scope = Scope;
     type Target = Target;
     type Kinds = (Function, Container, Storage, Kv, Queue, Network);

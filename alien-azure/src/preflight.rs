@@ -21,6 +21,11 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     may_do_all(cx).await
 }
 
+/// Checks that the credentials reach the resource group that the target names.
+pub(crate) async fn account(cx: Context<'_>) -> Result<Vec<Problem>> {
+    group(cx.about(Subject::Deployment)).await
+}
+
 /// Checks that the resource group exists. Azure gives the same answer for a group that does not exist and for one that
 /// the caller may not see.
 async fn group(cx: Context<'_>) -> Result<Vec<Problem>> {

@@ -53,6 +53,10 @@ impl Provider<Azure> for Provisioner {
         Some(&Shared)
     }
 
+    async fn account(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
+        preflight::account(cx).await
+    }
+
     async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
         preflight::look(cx).await
     }

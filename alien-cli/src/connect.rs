@@ -1,9 +1,10 @@
 //! Connects with the credentials found on this machine.
 
 use std::env;
+use std::path::Path;
 use std::sync::Arc;
 
-use alien_core::{Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager};
+use alien_core::{Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager, RecordFile};
 
 use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
@@ -27,6 +28,11 @@ pub(crate) async fn vendor(record: &Deployment, flags: &Flags<AsVendor>) -> Resu
     cloud.vendor(&record.target, &connection(flags)).await.map_err(|error| at_flag(cloud, error))
 }
 
+/// The file of a record, which this program reads and writes.
+pub(crate) fn record(path: &Path) -> RecordFile {
+    RecordFile::new(path, format!("{} (process {})", operator(), std::process::id()))
+}
+
 /// Connects as the vendor, and manages the deployment of a record.
 pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
     let record = file::record(&args.record)?;
@@ -41,7 +47,7 @@ fn connection<W>(flags: &Flags<W>) -> Connection {
 
 /// The name of the vendor's sessions in the customer's audit log: `ALIEN_OPERATOR`, or else `USER`, or else
 /// `alien-cli`.
-fn operator() -> String {
+pub(crate) fn operator() -> String {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     ["ALIEN_OPERATOR", "USER"].into_iter().find_map(variable).unwrap_or_else(|| "alien-cli".to_owned())
 }

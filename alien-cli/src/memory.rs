@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alien_conformance::world::HurriedClock;
 use alien_core::adapter::DeploymentContext;
 use alien_core::memory::{self, Account, BROKEN, Memory, Target};
-use alien_core::{Admin, Artifacts, Clock, Code, Deployment, DeploymentId, Manager, Release, Stack};
+use alien_core::{Admin, Artifacts, Clock, Code, Deployment, DeploymentId, Impersonate, Manager, Release, Stack};
 use serde_json::json;
 
 use crate::run;
@@ -92,8 +92,12 @@ impl Cloud {
         run(done).unwrap()
     }
 
+    pub(crate) fn vendor(&self) -> Arc<dyn Impersonate> {
+        memory::vendor(&self.config())
+    }
+
     pub(crate) fn manager(&self, record: Deployment) -> Manager {
-        Manager::new(memory::vendor(&self.config()), record)
+        Manager::new(self.vendor(), record)
     }
 
     fn config(&self) -> memory::Config {

@@ -63,6 +63,7 @@ pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
     let word = match remedy {
         None => return why.to_owned(),
         Some(Remedy::AllowFrozenChanges) => "--allow-frozen-changes",
+        Some(Remedy::ResetLive) => "--reset-live",
         Some(Remedy::DeleteData) => "alien-deploy down --delete-data",
         Some(Remedy::TakeDownAgain) => "alien-deploy down",
         Some(Remedy::InviteAgain) => "alien invite --record",

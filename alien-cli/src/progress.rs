@@ -81,8 +81,17 @@ mod tests {
     #[test]
     fn a_bar_counts_what_ended_and_names_what_is_under_way() {
         let bar = Bar::over(3, ProgressDrawTarget::hidden());
-        let tell =
-            |subject: &str, stage| bar.event(&Event { subject: subject.to_owned(), kind: "queue".into(), stage });
+        let tell = |subject: &str, stage| {
+            bar.event(&Event {
+                subject: subject.to_owned(),
+                kind: "queue".into(),
+                stage,
+                deployment: alien_core::DeploymentId::new(),
+                release: String::new(),
+                at: jiff::Timestamp::UNIX_EPOCH,
+                took: None,
+            })
+        };
         tell("data", Stage::Creating);
         tell("api", Stage::Creating);
         assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (0, "api, data"));

@@ -1,12 +1,13 @@
 //! `alien update`: rolls out a release to one deployment.
 
-use alien_core::{Artifacts, Diff, Manager, Problems, Release};
+use std::sync::Arc;
+
+use alien_core::{Artifacts, Diff, Manager, Problems, Release, Released};
 
 use crate::args::Format;
 use crate::args::vendor::UpdateArgs;
-use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
-use crate::{check, connect};
+use crate::{check, connect, file};
 
 pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     let path = &args.record.record;
@@ -18,30 +19,27 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
         return Ok(Problems::none(diff.admin_only()).map(drop)?);
     }
     Problems::none(diff.admin_only())?;
-    let release = Release::partial(stack, zips);
+    let store = connect::record(path);
+    store.check()?;
     let vendor = connect::vendor(&record, &args.record.connection).await?;
-    roll_out(&Manager::new(vendor, record), &release, &previous, Replacement::of(path)?).await?;
+    let manager = Manager::open(vendor, Arc::new(store), record.id).await?;
+    roll_out(&manager, &Release::partial(stack, zips), &previous, args.take_over).await?.into_result()?;
     show(&diff, args)
 }
 
-/// Rolls out a release and writes the record. After a failure, the record keeps what was already updated.
+/// Rolls out a release. The manager writes the record: before the first change, and after each.
 async fn roll_out(
     manager: &Manager,
     release: &Release,
     previous: &Artifacts,
-    record: Replacement,
-) -> Result<(), Failure> {
-    let before = manager.deployment();
-    // If this program is killed from here on, the record says what is uncertain, and the next release sets it again.
-    let begun = manager.begin(release)?;
-    if manager.deployment() != before {
-        record.write(&manager.deployment())?;
+    take_over: bool,
+) -> Result<Released, Failure> {
+    let request = manager.release(release).previous(previous).by(connect::operator());
+    let released = if take_over { request.take_over().await } else { request.await };
+    for (id, how) in released.unrecorded() {
+        output::note(format_args!("`{id}` ran {how}"));
     }
-    let released = manager.carry_out(begun).previous(previous).await.into_result();
-    if manager.deployment() != before {
-        record.write(&manager.deployment())?;
-    }
-    Ok(released?)
+    Ok(released)
 }
 
 fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
@@ -50,38 +48,51 @@ fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use alien_core::{Deployment, RecordStore as _};
+
     use super::*;
     use crate::memory::{Cloud, broken, nowhere, stack, working};
     use crate::run;
 
+    /// The manager of a deployment whose record is in a file, and the file.
+    fn opened(cloud: &Cloud, record: &Deployment) -> (Manager, alien_core::RecordFile) {
+        let store = connect::record(&nowhere());
+        let manager = run(async {
+            store.save(record).await?;
+            Ok(Manager::open(cloud.vendor(), Arc::new(store.clone()), record.id).await?)
+        });
+        (manager.unwrap(), store)
+    }
+
     #[test]
     fn what_was_updated_before_something_failed_is_in_the_record() {
         let rolled_out = |release: &Release| {
-            let (cloud, path) = (Cloud::new(), nowhere());
-            let manager = cloud.manager(cloud.up(&working(512)));
-            let replacement = Replacement::of(&path).unwrap();
-            let result = run(roll_out(&manager, release, &Artifacts::default(), replacement));
-            let stack = file::record(&path).map(|record| record.stack);
-            let _ = std::fs::remove_file(&path);
+            let cloud = Cloud::new();
+            let (manager, store) = opened(&cloud, &cloud.up(&working(512)));
+            let result =
+                run(async { Ok(roll_out(&manager, release, &Artifacts::default(), false).await?.into_result()?) });
+            let stack = store.read().unwrap().unwrap().stack;
+            let _ = std::fs::remove_file(store.path());
             (result, stack)
         };
         let (result, whole) = rolled_out(&working(1024));
         assert!(result.is_ok());
-        assert_eq!(whole.unwrap(), stack(1024));
+        assert_eq!(whole, stack(1024));
 
         let (result, part) = rolled_out(&broken(1024));
         let told = result.unwrap_err().to_string();
         assert!(told.starts_with("error: `worker`: the new code does not work"), "{told}");
-        let part = part.unwrap();
         assert_eq!(part.resource("api"), stack(1024).resource("api"));
         assert_eq!(part.resource("worker"), stack(512).resource("worker"));
     }
 
     #[test]
     fn a_record_that_did_not_change_is_not_written() {
-        let (cloud, path) = (Cloud::new(), nowhere());
-        let manager = cloud.manager(cloud.up(&working(512)));
-        run(roll_out(&manager, &working(512), &Artifacts::default(), Replacement::of(&path).unwrap())).unwrap();
-        assert!(!path.exists());
+        let cloud = Cloud::new();
+        let (manager, store) = opened(&cloud, &cloud.up(&working(512)));
+        let released = run(roll_out(&manager, &working(512), &Artifacts::default(), false)).unwrap();
+        assert!(released.is_ok());
+        assert_eq!(store.read().unwrap().unwrap().revision, 1);
+        let _ = std::fs::remove_file(store.path());
     }
 }

@@ -4,9 +4,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use alien_core::{
-    AnyHandle, Clock as _, Frozen, Function, Health, Kind, Lifecycle, Live, LogLine, Manager, SystemClock,
+    AnyHandle, Clock as _, ErrorKind, Frozen, Function, Health, Kind, Lifecycle, Live, LogLine, Manager, Ran,
+    SystemClock,
 };
-use futures_util::TryStreamExt as _;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -31,8 +32,11 @@ struct Beat {
     #[serde(rename = "type")]
     kind: Kind,
     lifecycle: Lifecycle,
-    health: Health,
+    /// The health, or `unknown` if the call failed.
+    health: &'static str,
     reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Ran>,
 }
 
 pub(crate) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
@@ -45,32 +49,48 @@ pub(crate) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
     healthy(&beats)
 }
 
+/// The health of every resource, several at once. A call that fails for one resource does not hide the others; one that
+/// would fail for all is told once.
 async fn beats(manager: &Manager) -> Result<Vec<Beat>, Failure> {
-    let mut beats = Vec::new();
-    for handle in manager.resources() {
-        let beat = manager.heartbeat(&handle).await?;
-        let (kind, lifecycle) = (handle.kind(), handle.lifecycle());
-        beats.push(Beat {
-            resource: handle.id().to_string(),
-            kind,
-            lifecycle,
-            health: beat.health,
-            reason: beat.reason,
-        });
+    let beats = manager.resources().into_iter().map(|handle| async move {
+        let beat = manager.heartbeat(&handle).await;
+        (handle, beat)
+    });
+    let beats: Vec<_> = stream::iter(beats.collect::<Vec<_>>()).buffered(8).collect().await;
+    let mut rows = Vec::new();
+    for (handle, beat) in beats {
+        let (health, reason, runs) = match beat {
+            Ok(beat) => (beat.health.name(), beat.reason, beat.runs),
+            Err(error) if matches!(error.kind(), ErrorKind::Revoked | ErrorKind::Credentials) => {
+                return Err(error.into());
+            }
+            Err(error) => ("unknown", error.to_string(), None),
+        };
+        let (resource, kind, lifecycle) = (handle.id().to_string(), handle.kind(), handle.lifecycle());
+        rows.push(Beat { resource, kind, lifecycle, health, reason, runs });
     }
-    Ok(beats)
+    Ok(rows)
 }
 
 fn text(beats: &[Beat]) -> String {
-    let rows = beats.iter().map(|Beat { resource, kind, lifecycle, health, reason }| {
-        let health = health.name().to_owned();
-        vec![resource.clone(), kind.to_string(), lifecycle.to_string(), health, reason.clone()]
+    let rows = beats.iter().map(|Beat { resource, kind, lifecycle, health, reason, runs }| {
+        let runs = runs.as_ref().map(ran).unwrap_or_default();
+        vec![resource.clone(), kind.to_string(), lifecycle.to_string(), (*health).to_owned(), runs, reason.clone()]
     });
-    output::table(Format::Table, &["resource", "type", "lifecycle", "health", "why"], rows.collect())
+    output::table(Format::Table, &["resource", "type", "lifecycle", "health", "runs", "why"], rows.collect())
+}
+
+/// What runs, in short: the beginning of the digest, and whether the record knows it.
+fn ran(ran: &Ran) -> String {
+    let code = match ran.code.strip_prefix("sha256:").and_then(|digits| digits.get(..12)) {
+        Some(digits) => format!("sha256:{digits}…"),
+        None => ran.code.clone(),
+    };
+    if ran.release.is_some() { code } else { format!("{code}, not as recorded") }
 }
 
 fn healthy(beats: &[Beat]) -> Result<(), Failure> {
-    let ill = beats.iter().filter(|beat| beat.health != Health::Healthy);
+    let ill = beats.iter().filter(|beat| beat.health != Health::Healthy.name());
     let ill: Vec<&str> = ill.map(|beat| beat.resource.as_str()).collect();
     if ill.is_empty() { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {}", ill.join(", ")))) }
 }
@@ -132,11 +152,13 @@ mod tests {
         let healthy_beats = run(beats(&cloud.manager(cloud.up(&working(512))))).unwrap();
         assert_eq!(healthy_beats.len(), 3);
         assert!(healthy(&healthy_beats).is_ok());
+        let cloud = Cloud::new();
         let beats = run(beats(&cloud.manager(cloud.up(&broken(512))))).unwrap();
         assert_eq!(healthy(&beats).unwrap_err().to_string(), "error: not healthy: worker");
         insta::assert_snapshot!("heartbeat", text(&beats));
-        let worker = r#"{"resource":"worker","type":"function","lifecycle":"live","health":"degraded","reason":"its code does not start"}"#;
-        assert_eq!(serde_json::to_string(beats.last().unwrap()).unwrap(), worker);
+        let worker = serde_json::to_string(beats.last().unwrap()).unwrap();
+        let begin = r#"{"resource":"worker","type":"function","lifecycle":"live","health":"degraded","reason":"its code does not start","runs":{"code":"sha256:"#;
+        assert!(worker.starts_with(begin), "{worker}");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{Change, Cloud, DeploymentContext, LogQuery, Purpose, last};
+use alien_core::adapter::{Change, Cloud, Command, DeploymentContext, LogQuery, Purpose, last};
 use alien_core::{
     Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Existing, Field,
-    Frozen, Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Profile, Queue, Release,
-    Stack, Storage,
+    Frozen, Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Outcome, Profile, Queue,
+    Release, Stack, Storage,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -99,32 +99,87 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     update_dispatch_and_logs(world, &manager, &code).await;
     frozen_is_refused(world, &manager, &deployment).await;
 
-    // Back to what the customer's admin approved, also where the admin has not heard of the updates.
-    let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
-    let changed = plan.steps.iter().filter(|step| step.action != Action::Leave);
-    let changed: Vec<_> = changed.map(|step| (step.subject.as_str(), step.action)).collect();
-    assert_eq!(changed, [("api", Action::Update), ("worker", Action::Update)], "{plan}");
-    assert!(plan.to_string().contains("it is not as it was set up"), "{plan}");
-    assert_eq!(case.up(&first, Some(&deployment)).await.unwrap(), deployment);
+    let updated = manager.deployment();
+    what_the_vendor_released_stays(&case, &first, &deployment, &updated).await;
 
     case.admin.revoke(&deployment).await.unwrap();
     let error = manager.heartbeat(&manager.resources()[0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Revoked, "{error}");
-    let fresh = case.manager(&deployment).0;
+    let fresh = case.manager(&updated).0;
     let error =
         fresh.update(&fresh.find::<Function, Live>("api").unwrap(), FunctionUpdate::new().with_memory_mib(512)).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Revoked);
-    case.up(&first, None).await.unwrap();
-    vendor.register(&case.invitation, &deployment).await.unwrap();
+    let plan = case.admin.plan(&first).previous(&updated).await.unwrap();
+    assert!(plan.to_string().contains("the vendor's access was revoked; it is given again"), "{plan}");
+    assert_eq!(case.up(&first, Some(&updated)).await.unwrap().stack, updated.stack, "access again, and nothing else");
+    vendor.register(&case.invitation, &updated).await.unwrap();
     let beat = fresh.heartbeat(&fresh.resources()[0]).await.unwrap();
     assert_eq!(beat.health, Health::Healthy, "{beat:?}");
+    what_is_reset_is_asked_for_and_found(&case, &first, &updated, &code).await;
 
     let remains = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!((remains.kept.as_slice(), remains.foreign.as_slice()), (&[][..], &[][..]));
     let plan = case.admin.plan(&first).await.unwrap();
     assert!(plan.steps.iter().all(|step| step.action == Action::Create), "{plan}");
     let again = case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
-    assert_eq!(again, remains, "what is gone can be taken down again");
+    assert!(again.found_nothing() && !remains.found_nothing(), "what is gone can be taken down again: {again:?}");
+}
+
+/// P11: a set-up leaves what the vendor has released, also where the admin's record is older, and says so.
+async fn what_the_vendor_released_stays<W: World>(
+    case: &Case<'_, W>,
+    first: &Release,
+    old: &Deployment,
+    updated: &Deployment,
+) {
+    for record in [updated, old] {
+        let plan = case.admin.plan(first).previous(record).await.unwrap();
+        assert!(plan.is_empty(), "{plan}");
+        let told = plan.steps.iter().filter(|step| step.vendors.is_some());
+        assert_eq!(told.map(|step| step.subject.as_str()).collect::<Vec<_>>(), ["api", "worker"], "{plan}");
+    }
+    // A set-up with the older record changes nothing, and its record does not say that the first release runs.
+    let stale = case.up(first, Some(old)).await.unwrap();
+    let session = case.world.vendor(case.world.calling()).session(&stale, &Purpose::Watch).await.unwrap();
+    for id in ["api", "worker"] {
+        let compared = session.compare(first.stack().resource(id).unwrap()).await.unwrap();
+        assert_ne!(compared.differs, [""; 0], "{id}: {compared:?}");
+    }
+    let plan = case.admin.plan(first).previous(updated).await.unwrap();
+    let told = format!("updated by the vendor: release {}", updated.stack.digest());
+    assert_eq!(plan.to_string().matches(&told).count(), 2, "{plan}");
+    assert_eq!(case.up(first, Some(updated)).await.unwrap(), *updated);
+    let beat = case.manager(updated).0;
+    let api = beat.heartbeat(&beat.find::<Function, Live>("api").unwrap()).await.unwrap();
+    assert_eq!(api.runs.unwrap().release.as_deref(), Some(updated.stack.digest()));
+}
+
+/// P11: a downgrade is asked for by name. A release then finds that something else runs than its record says.
+async fn what_is_reset_is_asked_for_and_found<W: World>(
+    case: &Case<'_, W>,
+    first: &Release,
+    updated: &Deployment,
+    old: &Shipped,
+) {
+    let plan = case.admin.plan(first).previous(updated).reset_live().await.unwrap();
+    let changed = plan.steps.iter().filter(|step| step.action != Action::Leave);
+    let changed: Vec<_> = changed.map(|step| (step.subject.as_str(), step.action)).collect();
+    assert_eq!(changed, [("api", Action::Update), ("worker", Action::Update)], "{plan}");
+    assert_eq!(plan.to_string().matches("DOWNGRADE of what the vendor has released").count(), 2, "{plan}");
+    let reset = case.admin.apply(&plan).await.unwrap();
+    assert_eq!(reset.stack, *first.stack());
+
+    let (manager, _) = case.manager(updated);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    assert_eq!(manager.heartbeat(&api).await.unwrap().runs.unwrap().release, None, "the record does not know it");
+    let again = release(&updated.stack, &[old.clone(), case.world.code("second")]);
+    let released = manager.release(&again).await;
+    let outcomes = released.outcomes().filter(|(_, outcome)| **outcome == Outcome::Updated);
+    assert_eq!(outcomes.map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["api", "worker"], "{released}");
+    assert_eq!(released.unrecorded().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["api", "worker"]);
+    assert!(released.is_ok(), "{released}");
+    let unrecorded = manager.release(&again).await.unrecorded().next().map(|(id, how)| format!("{id}: {how}"));
+    assert_eq!(unrecorded, None);
 }
 
 async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &Shipped) {
@@ -134,11 +189,14 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     manager.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
     let deployment = manager.deployment();
     assert_ne!(deployment.stack, product(old), "the record says what runs");
-    // The same update again makes no call.
+    // The same update again changes nothing: it looks, and sees that.
     let (same, calls) = Case::new(world, "life", deployment.stack.clone()).manager(&deployment);
     let api = same.find::<Function, Live>("api").unwrap();
     same.update(&api, second.update().with_variable("MODE", "second")).await.unwrap();
-    assert_eq!(calls.operations(), [""; 0]);
+    let looked = calls.operations();
+    same.heartbeat(&api).await.unwrap();
+    let heartbeat = calls.operations();
+    assert!(looked.iter().skip(1).all(|call| heartbeat.contains(call)), "{looked:?} besides getting in");
     let answer = manager.dispatch(&api, br#"{"hello":"world"}"#).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["hello"], "world");
@@ -161,7 +219,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     assert!(manager.find::<Function, Live>("ledger").is_err());
     let ledger = manager.find::<Function, Frozen>("ledger").unwrap();
     let resource = deployment.stack.resource("ledger").unwrap().clone();
-    let change = Change { resource, zip: None, previous_zip: None, again: false };
+    let change = Change { resource, zip: None, previous_zip: None, again: false, runs: None };
     let vendor = world.vendor(world.calling());
     for purpose in [Purpose::Watch, Purpose::Update([ledger.id().clone()].into())] {
         let session = vendor.session(deployment, &purpose).await.unwrap();
@@ -169,7 +227,7 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
         let error = session.logs(ledger.id(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
-        let error = session.dispatch(ledger.id(), b"{}").await.unwrap_err();
+        let error = session.dispatch(ledger.id(), &Command::new(*b"{}")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
     }
     // A release that changes a frozen resource is refused as a whole, before any call.
@@ -310,6 +368,43 @@ pub async fn rights_that_a_life_does_not_use<W: World>(world: &W) -> Vec<String>
         .map(|(_, _, row, _)| (row.permission.to_owned(), format!("{:?}", row.on)))
         .collect();
     granted.difference(&used).map(|(permission, scope)| format!("{permission} on {scope}")).collect()
+}
+
+/// X2 and X3: a set-up or take-down in another region than the deployment's changes nothing, and says where it is.
+///
+/// # Panics
+///
+/// If something is changed, or not told.
+pub async fn a_deployment_is_found_where_it_is_alone<W: World>(world: &W, elsewhere: <W::Cloud as Cloud>::Target) {
+    let code = world.code("first");
+    let mut stack = Stack::builder("placed");
+    stack.live("jobs", Queue::new());
+    stack.frozen("api", Function::new(code.code(), "api"));
+    stack.profile("api", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(world, "placed", stack.clone());
+    let first = release(&stack, &[code]);
+    let deployment = case.up(&first, None).await.unwrap();
+    let mistaken = world.admin(deployment.id, elsewhere.clone(), world.calling());
+    let there = DeploymentContext::<W::Cloud>::new(deployment.id, elsewhere, first.clone()).record().unwrap();
+    let told = "this deployment is in `";
+
+    let plan = mistaken.plan(&first).await.unwrap();
+    let refused = plan.refusal().unwrap_err().to_string();
+    assert!(refused.contains(told), "{plan}");
+    let error = mistaken.revoke(&there).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::NotOwned && error.to_string().contains(told), "{error}");
+    let report = mistaken.destroy(&there).data(Data::Delete).await.unwrap();
+    assert_eq!(report.deleted, [""; 0], "{report:?}");
+    assert!(report.foreign.iter().any(|left| left.why.contains(told)), "{report:?}");
+
+    let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
+    assert!(plan.is_empty(), "nothing was changed:\n{plan}");
+    let beat = case.manager(&deployment).0;
+    for resource in beat.resources() {
+        assert_eq!(beat.heartbeat(&resource).await.unwrap().health, Health::Healthy);
+    }
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Checks that a container can run in the customer's own network, and that neither set-up nor take-down changes it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use alien_core::adapter::{AccessControl, Cloud, Options};
+use alien_core::adapter::{AccessControl, Cloud};
 use alien_core::{
     Admin, Artifacts, Call, CallConfig, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate, Invitation,
     Manager, Recorder, Release, Retry, Stack,
@@ -137,12 +137,6 @@ impl<'w, W: World> Case<'w, W> {
         let how = self.world.calling().with_recorder(calls.recorder());
         (Manager::new(self.world.vendor(how), deployment.clone()), calls)
     }
-}
-
-/// Options of a run with a fresh name.
-#[must_use]
-pub fn run() -> Options {
-    Options::new(Uuid::new_v4().to_string())
 }
 
 /// A release of a stack with its code.

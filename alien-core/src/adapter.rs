@@ -6,25 +6,26 @@
 //! * [`Provider`], [`ReconcileIdentity`] and, for each kind, [`Reconcile`]: the admin's calls. [`Engine`] does the rest.
 //! * [`Assume`] and, for each kind, [`Operate`]: the vendor's calls. [`Impersonator`] does the rest.
 
-pub use crate::call::{CallContext, Gate, last};
+pub use crate::call::{CallContext, Gate, Needed, last};
 pub use crate::cloud::{
-    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Guard, Kinds, Layout,
-    NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, audit_layers, frozen_logs_are_shared, glob,
-    render_beyond_limits,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Giver, Guard, Kinds,
+    LayerDocuments, Layout, NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, audit_layers,
+    frozen_logs_are_shared, glob, render_beyond_limits,
 };
 pub use crate::connect::Connect;
 pub use crate::context::DeploymentContext;
+pub use crate::deployment::InFlight;
 pub use crate::engine::Engine;
 pub use crate::error::{ResultExt, chain, or_undo};
 pub use crate::handle::Mention;
 pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof, Purpose};
-pub use crate::manage::{Change, LogPage, LogQuery, Manage};
-pub use crate::marks::{Claim, Fingerprint, Marks};
+pub use crate::manage::{Change, Command, Comparison, LogPage, LogQuery, Manage, Runs};
+pub use crate::marks::{Claim, Fingerprint, Marks, Owner};
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};
-pub use crate::permission::{ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType};
+pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
 pub use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
-pub use crate::resource::{Compute, ResourceSettings, Updatable, Updated};
+pub use crate::resource::{Compute, ResourceSettings, Running, Updatable, Updated};
 pub use crate::session::AssumedSession;

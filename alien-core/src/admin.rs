@@ -1,15 +1,19 @@
 //! The API of the customer's admin: a method for each action, with options set by name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::deployment::Deployment;
-use crate::error::Result;
+use crate::clock::later;
+use crate::deployment::{Deployment, InFlight};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::RunId;
 use crate::progress::{Event, Progress, Silent};
 use crate::provision::{Data, DestroyReport, Options, Plan, Provision};
+use crate::records::{KeptRecord, LEASE, RecordStore, interrupted};
 use crate::release::Release;
 
 /// Sets up and takes down one deployment, with the credentials of the customer's admin. A vendor's program never has a
@@ -74,7 +78,8 @@ impl Admin {
     /// [`Locked`](crate::ErrorKind::Locked) if another run is in progress; [`NotOwned`](crate::ErrorKind::NotOwned) if
     /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     pub fn apply<'a>(&'a self, plan: &'a Plan) -> ApplyRequest<'a> {
-        ApplyRequest { admin: self, plan, options: Options::default(), progress: Box::new(Silent) }
+        let (options, progress) = (Options::default(), Box::new(Silent));
+        ApplyRequest { admin: self, plan, options, progress, store: None, by: None }
     }
 
     /// Takes a deployment down, the vendor's access first. Reports what is left, after checking that nothing else is.
@@ -117,6 +122,8 @@ pub struct ApplyRequest<'a> {
     plan: &'a Plan,
     options: Options,
     progress: Box<dyn Progress + 'a>,
+    store: Option<Arc<dyn RecordStore>>,
+    by: Option<String>,
 }
 
 /// A request to take a deployment down: see [`Admin::destroy`].
@@ -151,6 +158,13 @@ impl<'a> PlanRequest<'a> {
         self.options = self.options.allow_frozen_changes();
         self
     }
+
+    /// Sets live code to what the stack says, although the vendor has updated it. By default, what the vendor may change
+    /// is set when the resource is created, and left after that.
+    pub fn reset_live(mut self) -> Self {
+        self.options = self.options.reset_live();
+        self
+    }
 }
 
 impl<'a> ApplyRequest<'a> {
@@ -159,6 +173,74 @@ impl<'a> ApplyRequest<'a> {
         self.progress = Box::new(progress);
         self
     }
+}
+
+impl ApplyRequest<'_> {
+    /// Keeps the record in a store: while the set-up goes on, no release begins that uses the same store, and the record
+    /// is saved at the end. The plan must have been made from the record that the store has, or from none if it has
+    /// none.
+    ///
+    /// Awaiting the request then also fails with [`Conflict`](ErrorKind::Conflict) if the record has changed since, and
+    /// with [`Locked`](ErrorKind::Locked) if a release is in progress.
+    pub fn keep_in(mut self, store: Arc<dyn RecordStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Says who sets up, in words. Those who want to release meanwhile are told.
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.by = Some(who.into());
+        self
+    }
+
+    async fn apply(self) -> Result<Deployment> {
+        let Self { admin, plan, options, progress, store, by } = self;
+        let provision = &admin.provision;
+        let Some(store) = store else { return provision.apply(plan, &options, &*progress).await };
+        let kept = store.load(plan.id).await?;
+        let planned = plan.previous.as_ref().map_or(0, |previous| previous.revision);
+        if kept.as_ref().map_or(0, |kept| kept.revision) != planned {
+            let other = kept.as_ref().and_then(|kept| kept.writer.as_deref()).unwrap_or("somebody");
+            let what = format!("{other} has changed the record since it was planned with; plan again");
+            return Err(Error::new(ErrorKind::Conflict, what));
+        }
+        let clock = provision.clock();
+        let Some(kept) = kept else {
+            let record = provision.apply(plan, &options, &*progress).await?;
+            return store.save(&record).await.map_err(set_up);
+        };
+        let kept = KeptRecord::new(kept, Some(store), options.run.clone());
+        let (now, by) = (clock.now(), by.unwrap_or_else(|| format!("run {}", options.run)));
+        let begin = |record: &mut Deployment| {
+            kept.is_free(record, clock, options.take_over)?;
+            interrupted(record);
+            record.in_flight = Some(InFlight {
+                owner: options.run.clone(),
+                by: by.clone(),
+                since: now,
+                until: later(now, LEASE),
+                release: plan.stack.digest().to_owned(),
+                resources: BTreeSet::new(),
+            });
+            Ok(())
+        };
+        kept.change(begin).await?;
+        let applied = kept.leased(clock, provision.apply(plan, &options, &*progress)).await?;
+        let end = |record: &mut Deployment| {
+            interrupted(record);
+            if let Ok(applied) = &applied {
+                let (revision, writer) = (record.revision, record.writer.take());
+                *record = Deployment { revision, writer, ..applied.clone() };
+            }
+        };
+        kept.change_own(end).await.map_err(|error| if applied.is_ok() { set_up(error) } else { error })?;
+        applied.map(|_| Deployment::clone(&kept.get()))
+    }
+}
+
+/// The record could not be written, and everything else is done.
+fn set_up(error: Error) -> Error {
+    error.because("everything is set up; set up again to write the record")
 }
 
 impl<'a> DestroyRequest<'a> {
@@ -187,8 +269,8 @@ macro_rules! runs {
 
             /// Names the run, instead of generating a name. Use another name for every run: other runs see it in the
             /// claim.
-            pub fn run(mut self, name: impl Into<String>) -> Self {
-                self.options.run = name.into();
+            pub fn run(mut self, name: RunId) -> Self {
+                self.options.run = name;
                 self
             }
 
@@ -220,9 +302,7 @@ macro_rules! awaited {
 awaited!(PlanRequest, Plan, |self| async move {
     self.admin.provision.plan(self.release, self.previous, &self.options).await
 });
-awaited!(ApplyRequest, Deployment, |self| async move {
-    self.admin.provision.apply(self.plan, &self.options, &*self.progress).await
-});
+awaited!(ApplyRequest, Deployment, |self| self.apply());
 awaited!(DestroyRequest, DestroyReport, |self| async move {
     self.admin.provision.destroy(self.deployment, self.data, &self.options, &*self.progress).await
 });

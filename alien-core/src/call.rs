@@ -8,11 +8,14 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Kinds, Operation, Rows};
 use crate::context::DeploymentContext;
+use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::permission::{Grants, Layer, Set, Subject, SubjectType};
 use crate::resource::Resource;
@@ -54,6 +57,15 @@ pub struct Call {
     /// The kind of its failure; `None` if it succeeded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<ErrorKind>,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long all attempts took, with the waits between them.
+    pub took: Duration,
+    /// The id that the cloud gave the last attempt, if that failed and the cloud told one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request_id: Option<String>,
 }
 
 /// A permission that a call needs.
@@ -145,7 +157,7 @@ impl CallConfig {
             if spent.saturating_add(wait) >= self.retry.budget {
                 return Err(error);
             }
-            tracing::debug!(after = ?error.kind(), ?wait, "trying again");
+            tracing::debug!(after = ?error.kind(), request = error.request_id(), ?wait, "trying again");
             self.clock.sleep(wait).await;
         }
     }
@@ -183,6 +195,11 @@ impl<C: Cloud> Gate<C> {
     #[must_use]
     pub fn new(deployment: Arc<DeploymentContext<C>>, grants: Grants, config: CallConfig) -> Self {
         Self { deployment, grants: Arc::new(grants), config }
+    }
+
+    /// The same holder's gate for another form of the deployment.
+    pub(crate) fn on(&self, deployment: Arc<DeploymentContext<C>>) -> Self {
+        Self { deployment, ..self.clone() }
     }
 
     /// The deployment that the calls are about.
@@ -243,7 +260,8 @@ impl<C: Cloud> Gate<C> {
         self.make(subject, rows, Twice::Harmless, attempt).await
     }
 
-    /// Makes a call that is not idempotent: it is retried only if the cloud certainly did nothing.
+    /// Makes a call that is not idempotent: it is retried only if the cloud certainly did nothing. If that is not
+    /// certain after a failure, the error says so: [`Error::was_sent`].
     ///
     /// # Errors
     ///
@@ -285,7 +303,7 @@ impl<C: Cloud> Gate<C> {
     {
         let operation = rows.first().map_or("", |row| row.call);
         let name = self.deployment.subject_name(subject);
-        let mut attempts = 0;
+        let (at, mut attempts) = (self.clock().now(), 0_u32);
         let result = match rows.iter().find(|row| !self.holds(subject, row)) {
             Some(row) => {
                 let what = format!("{} was not granted `{}` here", self.grants.holder.label(), row.permission);
@@ -296,23 +314,31 @@ impl<C: Cloud> Gate<C> {
                     Twice::Harmless => |error| error.kind().is_transient(),
                     Twice::Never => |error| error.kind().is_certainly_undone(),
                 };
+                let deployment = self.deployment.id;
                 let counted = || {
                     attempts += 1;
-                    tracing::debug!(operation, resource = name, attempt = attempts, "calling");
-                    attempt()
+                    let span =
+                        tracing::debug_span!("call", operation, resource = name, attempt = attempts, %deployment);
+                    attempt().instrument(span)
                 };
                 self.config.attempts(again, counted).await
             }
         };
+        let failure = result.as_ref().err();
         self.config.record(&Call {
             operation: operation.into(),
             permissions: rows.iter().map(|row| needed(row)).collect(),
             subject: name.to_owned(),
             kind: self.deployment.subject_kind(subject).into(),
             attempts,
-            failure: result.as_ref().err().map(Error::kind),
+            failure: failure.map(Error::kind),
+            deployment: self.deployment.id,
+            at,
+            took: Duration::try_from(self.clock().now().duration_since(at)).unwrap_or_default(),
+            request_id: failure.and_then(Error::request_id).map(str::to_owned),
         });
         result.map_err(|error| {
+            let error = if twice == Twice::Never && error.kind().may_be_done() { error.with_sent() } else { error };
             let error = if error.kind() == ErrorKind::Denied { self.explain(error, rows) } else { error };
             error.in_operation(operation).at(name)
         })
@@ -442,7 +468,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
     ///
     /// # Errors
     ///
-    /// The error of a lookup; [`ErrorKind::Failed`] if the budget is spent.
+    /// The error of a lookup; [`ErrorKind::TimedOut`] if the budget is spent: what it waits for may still happen.
     pub async fn until<T, F: Future<Output = Result<ControlFlow<T, String>>> + Send>(
         self,
         budget: Duration,
@@ -458,7 +484,7 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
             };
             let spent = Duration::try_from(clock.now().duration_since(start)).unwrap_or_default();
             if spent.saturating_add(wait) > budget {
-                return Err(Error::new(ErrorKind::Failed, format!("after {} seconds {still}", spent.as_secs())));
+                return Err(Error::new(ErrorKind::TimedOut, format!("after {} seconds {still}", spent.as_secs())));
             }
             clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(3));

@@ -6,10 +6,11 @@ use crate::cloud::{Cloud, Layout, Names};
 use crate::delivery::Delivery;
 use crate::deployment::{Deployment, DeploymentId, Version};
 use crate::error::{Error, ErrorKind, Result};
+use crate::marks::Owner;
 use crate::name::ResourceId;
 use crate::permission::{Grants, Holder, Permissions, Subject, SubjectType};
 use crate::release::{Artifacts, Release};
-use crate::resource::Resource;
+use crate::resource::{Resource, Running};
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
@@ -25,6 +26,8 @@ pub struct DeploymentContext<C: Cloud> {
     pub ids: BTreeMap<ResourceId, String>,
     /// As [`Deployment::identity_id`].
     pub identity_id: Option<String>,
+    /// As [`Deployment::versions`].
+    pub versions: BTreeMap<ResourceId, String>,
     whole: Stack,
     artifacts: Artifacts,
 }
@@ -35,7 +38,19 @@ impl<C: Cloud> DeploymentContext<C> {
     pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
         let (stack, artifacts) = release.into_parts();
         let layout = Layout::new(stack.clone(), target);
-        Self { id, layout, ids: BTreeMap::new(), identity_id: None, whole: stack, artifacts }
+        let (ids, versions) = (BTreeMap::new(), BTreeMap::new());
+        Self { id, layout, ids, identity_id: None, versions, whole: stack, artifacts }
+    }
+
+    /// The same deployment with another form of one resource.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] with every problem of the resulting stack.
+    pub(crate) fn with_resource(&self, resource: &Resource) -> Result<Self> {
+        let release = Release::partial(self.whole.with_resource(resource)?, self.artifacts.clone());
+        let (ids, identity_id, versions) = (self.ids.clone(), self.identity_id.clone(), self.versions.clone());
+        Ok(Self { ids, identity_id, versions, ..Self::new(self.id, self.target().clone(), release) })
     }
 
     /// Creates the context of the deployment in a record. It has no artifacts.
@@ -50,6 +65,7 @@ impl<C: Cloud> DeploymentContext<C> {
         let context = Self {
             ids: record.resources.clone(),
             identity_id: record.identity_id.clone(),
+            versions: record.versions.clone(),
             ..Self::new(record.id, target, release)
         };
         let identity = context.identity();
@@ -83,13 +99,29 @@ impl<C: Cloud> DeploymentContext<C> {
             stack: self.whole.clone(),
             retired: Vec::new(),
             uncertain: BTreeSet::new(),
+            versions: self.versions.clone(),
+            invited: Some(self.whole.digest().to_owned()),
+            in_flight: None,
+            revision: 0,
+            writer: None,
         })
+    }
+
+    /// A resource with the part that the vendor may change as it runs.
+    pub(crate) fn running(&self, resource: &Resource, running: &Running) -> Resource {
+        resource.clone().with_running(running, self.stack().resources().iter().map(Resource::id))
     }
 
     /// The stack as the vendor wrote it, with every form of code.
     #[must_use]
     pub(crate) const fn whole_stack(&self) -> &Stack {
         &self.whole
+    }
+
+    /// Whose its things are, as marks say it.
+    #[must_use]
+    pub fn owner(&self) -> Owner<'_> {
+        Owner { deployment: self.id, place: C::place(self.target()) }
     }
 
     /// The stack, with all code in the one form that the cloud runs.

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::cloud::{Cloud, CloudTarget};
 use crate::delivery::Delivery;
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::ResourceId;
+use crate::name::{ResourceId, RunId};
+use crate::permission::Subject;
 use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
 use crate::target::AnyTarget;
@@ -136,6 +138,51 @@ pub struct Deployment {
     /// says.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub uncertain: BTreeSet<ResourceId>,
+    /// The version of each function and container that the last update left running, where the cloud tells no more of
+    /// what runs than that: the revision of a task definition on AWS.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique::map")]
+    pub versions: BTreeMap<ResourceId, String>,
+    /// The digest of the stack that the last set-up was given. The vendor may have released others since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited: Option<String>,
+    /// The release in progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlight>,
+    /// How often the record was stored. A [`RecordStore`](crate::RecordStore) counts it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
+    /// Who stored it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A release in progress. Until it ends, or its lease does, no other release begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct InFlight {
+    /// The name of the run that carries it out.
+    pub owner: RunId,
+    /// Who that is, in words.
+    pub by: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// When its lease ends, unless it is renewed. A release that is interrupted renews it no more.
+    pub until: Timestamp,
+    /// The digest of the stack that it rolls out.
+    pub release: String,
+    /// The resources that it updates, and whose outcome is not known yet.
+    pub resources: BTreeSet<ResourceId>,
+}
+
+impl fmt::Display for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "release {} is rolled out by {} since {}", self.release, self.by, self.since)
+    }
 }
 
 /// The version of the form of both files. Version 1 differs only in the form of stacks.
@@ -239,12 +286,21 @@ impl Invitation {
         };
         compare("id", self.id.to_string(), record.id.to_string());
         compare("cloud", self.cloud.clone(), record.cloud.clone());
-        compare("a stack of digest", self.stack.digest().to_owned(), record.stack.digest().to_owned());
         compare("the delivery", format!("{:?}", self.delivery), format!("{:?}", record.delivery));
         for (name, invited) in &self.trust {
             let found = record.target.field(name).unwrap_or_default();
             compare(name, invited.clone(), found.to_owned());
         }
+        // What the vendor may change, the vendor may have changed since.
+        if self.stack.name() != record.stack.name() {
+            compare("the product", self.stack.name().to_string(), record.stack.name().to_string());
+        }
+        // What the customer gave of its own is no part of the invitation.
+        let invited = self.stack.with_existing_of(&record.stack).unwrap_or_else(|_| self.stack.clone());
+        problems.extend(record.stack.diff(&invited).admin_only().into_iter().map(|problem| {
+            let what = format!("the record's stack is another than the invitation's: {}", problem.what);
+            Problem { what, help: "ask the customer to set up with the invitation as it is".to_owned(), ..problem }
+        }));
         problems
     }
 }
@@ -262,16 +318,38 @@ impl Deployment {
         read(text, "the record of a deployment")
     }
 
-    /// The digest of all that a session is opened for.
+    /// The digest of all that a session depends on: whose identity it is, what it is granted, and on which things. It
+    /// stays the same when the vendor updates code and settings.
+    pub(crate) fn session_digest(&self) -> String {
+        let permissions = self.stack.permissions();
+        let grants = permissions.management.grants.iter().flat_map(|grant| {
+            let subject = match grant.subject {
+                Subject::Resource(position) => self.stack.at(position).map_or("", |resource| resource.id().as_str()),
+                Subject::Deployment => "deployment",
+                Subject::ManagementIdentity | Subject::RuntimeIdentity(_) => "identity",
+            };
+            [subject, grant.set.name()]
+        });
+        let texts: Vec<&str> = self.place().chain(grants).collect();
+        crate::naming::digest(&texts)
+    }
+
+    /// The digest of all that follows from the record.
     pub(crate) fn digest(&self) -> String {
+        let given = self.stack.existing().flat_map(|(id, existing)| {
+            [id.as_str(), existing.id.as_str()].into_iter().chain(existing.subnets.iter().map(String::as_str))
+        });
+        let versions = self.versions.iter().flat_map(|(id, version)| [id.as_str(), version.as_str()]);
+        let texts: Vec<&str> = self.place().chain([self.stack.digest()]).chain(given).chain(versions).collect();
+        crate::naming::digest(&texts)
+    }
+
+    /// Where the deployment is, whom it trusts, and what the cloud calls its things.
+    fn place(&self) -> impl Iterator<Item = &str> {
         let ids = self.resources.iter().flat_map(|(id, name)| [id.as_str(), name.as_str()]);
         let identity_id = self.identity_id.as_deref().unwrap_or_default();
-        let texts: Vec<&str> = [self.cloud.as_str(), self.identity.as_str(), identity_id, self.stack.digest()]
-            .into_iter()
-            .chain(self.target.fields().flat_map(|(name, text)| [name, text]))
-            .chain(ids)
-            .collect();
-        crate::naming::digest(&texts)
+        let target = self.target.fields().flat_map(|(name, text)| [name, text]);
+        [self.cloud.as_str(), self.identity.as_str(), identity_id].into_iter().chain(target).chain(ids)
     }
 
     /// Every stack of which something may exist: the present one, and those of which something was kept.

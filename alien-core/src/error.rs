@@ -31,8 +31,10 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Something of that name exists, and it does not belong to this deployment.
     NotOwned,
-    /// Another run is setting up or taking down the same deployment.
+    /// Another run is setting up, taking down or updating the same deployment.
     Locked,
+    /// The record was changed by another program since it was read.
+    Conflict,
     /// The cloud asks to be called less often.
     Throttled,
     /// The cloud, or the network on the way to it, does not work at the moment.
@@ -68,6 +70,13 @@ impl ErrorKind {
         matches!(self, Self::Failed | Self::Rejected | Self::TooLarge)
     }
 
+    /// Whether the call may have been done although it failed: its answer was lost or makes no sense, or what it began
+    /// failed or did not end in time.
+    #[must_use]
+    pub const fn may_be_done(self) -> bool {
+        matches!(self, Self::Unavailable | Self::TimedOut | Self::Failed | Self::Internal)
+    }
+
     /// Whether the cloud certainly did nothing: even a call that must not be made twice can be made again.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
@@ -98,6 +107,8 @@ struct Inner {
     retry_after: Option<Duration>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     put_back: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sent: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +162,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             put_back: false,
+            sent: false,
             problems: Vec::new(),
             source: None,
         }))
@@ -202,6 +214,13 @@ impl Error {
     #[must_use]
     pub fn with_put_back(mut self) -> Self {
         self.0.put_back = true;
+        self
+    }
+
+    /// Marks that what was sent may have been done, or may still be done.
+    #[must_use]
+    pub fn with_sent(mut self) -> Self {
+        self.0.sent = true;
         self
     }
 
@@ -258,6 +277,13 @@ impl Error {
     #[must_use]
     pub fn is_put_back(&self) -> bool {
         self.0.put_back
+    }
+
+    /// Whether what was sent may have been done, or may still be done, although this failed. It must not be repeated if
+    /// it may not be done twice.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.0.sent
     }
 
     /// Every problem of the input; empty for every kind but [`ErrorKind::Input`].

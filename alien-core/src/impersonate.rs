@@ -1,8 +1,9 @@
 //! How the vendor enters deployments: with short-lived credentials of one identity in the customer's cloud, cached while they
 //! last.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
+use tracing::Instrument as _;
 
 use crate::call::{Call, CallConfig, Gate};
 use crate::clock::{Clock, later};
@@ -170,40 +173,65 @@ pub enum Proof {
     Mismatched,
 }
 
-/// How long before its end a session is renewed.
+/// How long before its end a session for watching is renewed.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// The most sessions that are cached. Beyond that, unused ones are dropped.
-const KEPT: usize = 10_000;
+/// How long before its end a session for updates is renewed: longer than any cloud's adapter waits for one update, with
+/// what it puts back if that fails.
+const UPDATE_MARGIN: Duration = Duration::from_secs(1800);
+
+/// The most sessions that are cached. Beyond that, the one that was not used for the longest time is dropped.
+const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// The most deployments of which everything derived is cached. It can be derived again, and is larger than a session.
+const CONTEXTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// How often sessions that have expired are dropped.
+const SWEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// How often at most a refused session is replaced, to see whether the vendor still has access at all.
 const REPLACED_EVERY: Duration = Duration::from_secs(30);
 
 /// The slot of one session. Whoever renews it holds the lock, so that others wait for the same session.
-type Slot<C, K> = Arc<AsyncMutex<SlotState<C, K>>>;
+type Slot<K> = Arc<AsyncMutex<SlotState<K>>>;
 
 /// The state of a slot.
-struct SlotState<C: Cloud, K> {
-    open: Option<Arc<Session<C, K>>>,
+struct SlotState<K> {
+    open: Option<Open<K>>,
     replaced: Option<Timestamp>,
     /// The last failure, for the callers that waited.
     failed: Option<(Timestamp, Error)>,
 }
 
-impl<C: Cloud, K> Default for SlotState<C, K> {
+/// An open session.
+struct Open<K> {
+    serial: u64,
+    assumed: Arc<AssumedSession<K>>,
+    /// From when on it is renewed by whoever asks for it.
+    stale: Timestamp,
+}
+
+impl<K> Default for SlotState<K> {
     fn default() -> Self {
         Self { open: None, replaced: None, failed: None }
     }
 }
 
-/// The key of a session: the deployment, the digest of its record, and the purpose.
+/// The key of a session: the deployment, the digest of what the session depends on, and the purpose.
 type Key = (DeploymentId, String, Purpose);
+
+/// The sessions that are open.
+struct Sessions<K> {
+    slots: LruCache<Key, Slot<K>>,
+    swept: Timestamp,
+}
 
 /// Opens sessions by an adapter's [`Assume`], and caches them while they last.
 pub struct Impersonator<C: Cloud, A: Assume<C>> {
     assume: A,
     config: CallConfig,
-    open: Mutex<HashMap<Key, Slot<C, A::Clients>>>,
+    sessions: Mutex<Sessions<A::Clients>>,
+    contexts: Mutex<LruCache<String, Arc<DeploymentContext<C>>>>,
     serial: AtomicU64,
 }
 
@@ -217,16 +245,54 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
     /// Creates an impersonator.
     #[must_use]
     pub fn new(assume: A, config: CallConfig) -> Self {
-        Self { assume, config, open: Mutex::default(), serial: AtomicU64::new(0) }
+        let sessions = Sessions { slots: LruCache::new(KEPT), swept: Timestamp::MIN };
+        let contexts = Mutex::new(LruCache::new(CONTEXTS));
+        Self { assume, config, sessions: Mutex::new(sessions), contexts, serial: AtomicU64::new(0) }
     }
 
-    fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<C, A::Clients> {
-        let key = (deployment.id, deployment.digest(), purpose.clone());
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= KEPT && !open.contains_key(&key) {
-            open.retain(|_, slot| Arc::strong_count(slot) > 1);
+    /// How many sessions are cached.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).slots.len()
+    }
+
+    fn slot(&self, deployment: &Deployment, purpose: &Purpose) -> Slot<A::Clients> {
+        let now = self.config.clock.now();
+        let key = (deployment.id, deployment.session_digest(), purpose.clone());
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if later(sessions.swept, SWEPT_EVERY) <= now {
+            sessions.sweep(now);
         }
-        Arc::clone(open.entry(key).or_default())
+        Arc::clone(sessions.slots.get_or_insert_mut(key, Slot::default))
+    }
+
+    /// Everything derived from a record, derived once while the record stays the same.
+    fn context(&self, deployment: &Deployment) -> Result<Arc<DeploymentContext<C>>> {
+        let digest = deployment.digest();
+        let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = contexts.get(&digest) {
+            return Ok(Arc::clone(context));
+        }
+        drop(contexts);
+        let context = Arc::new(DeploymentContext::<C>::of(deployment)?);
+        contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        contexts.put(digest, Arc::clone(&context));
+        Ok(context)
+    }
+}
+
+impl<K> Sessions<K> {
+    /// Drops every session that has expired and that nobody waits for.
+    fn sweep(&mut self, now: Timestamp) {
+        self.swept = now;
+        let is_over = |slot: &Slot<K>| {
+            Arc::strong_count(slot) == 1
+                && slot.try_lock().is_ok_and(|slot| slot.open.as_ref().is_none_or(|open| open.assumed.expires <= now))
+        };
+        let over: Vec<Key> = self.slots.iter().filter(|(_, slot)| is_over(slot)).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.slots.pop(&key);
+        }
     }
 }
 
@@ -234,7 +300,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
     /// Opens a session in its slot, unless that has just failed for a concurrent caller.
     async fn fill(
         &self,
-        slot: &mut SlotState<C, A::Clients>,
+        slot: &mut SlotState<A::Clients>,
         asked: Timestamp,
         deployment: &Deployment,
         purpose: &Purpose,
@@ -245,7 +311,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
         // A session that could not be renewed is not kept: the next who asks tries again.
         slot.open = None;
         match self.open(deployment, purpose).await {
-            Ok(session) => Ok(Arc::clone(slot.open.insert(session)) as Arc<dyn Manage>),
+            Ok(open) => self.session_of(slot.open.insert(open), deployment, purpose),
             Err(error) => {
                 slot.failed = Some((self.config.clock.now(), error.clone()));
                 Err(error)
@@ -253,15 +319,29 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
         }
     }
 
-    async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<Session<C, A::Clients>>> {
-        let deployment = Arc::new(DeploymentContext::<C>::of(deployment)?);
+    async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Open<A::Clients>> {
+        let deployment = self.context(deployment)?;
         let grants = purpose.narrow(&deployment)?;
         let narrowed = matches!(purpose, Purpose::Update(_));
         let request = AssumeRequest { deployment, grants, narrowed, proof: Proof::Expected };
+        let asked = self.config.clock.now();
         let assumed = self.enter(&request, &self.config, passes).await;
         let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
-        let gate = Gate::new(request.deployment, request.grants, self.config.clone());
-        Ok(Arc::new(Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate)))
+        let stale = stale(asked, assumed.expires, purpose);
+        Ok(Open { serial: self.serial.fetch_add(1, Ordering::Relaxed), assumed: Arc::new(assumed), stale })
+    }
+
+    /// The session with these credentials on the deployment as its record is now.
+    fn session_of(
+        &self,
+        open: &Open<A::Clients>,
+        deployment: &Deployment,
+        purpose: &Purpose,
+    ) -> Result<Arc<dyn Manage>> {
+        let deployment = self.context(deployment)?;
+        let grants = purpose.narrow(&deployment)?;
+        let gate = Gate::new(deployment, grants, self.config.clone());
+        Ok(Arc::new(Session::new(open.serial, Arc::clone(&open.assumed), gate)))
     }
 
     /// Assumes the identity, and retries after the errors that `again` picks.
@@ -273,13 +353,15 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
     ) -> BoxFuture<'e, Result<AssumedSession<A::Clients>>> {
         Box::pin(async move {
             let operation = self.assume.operation();
-            let mut attempts = 0;
+            let (at, mut attempts) = (self.config.clock.now(), 0_u32);
+            let deployment = request.deployment.id;
             let counted = || {
                 attempts += 1;
-                self.assume.assume(request)
+                let span = tracing::debug_span!("call", operation, attempt = attempts, %deployment);
+                self.assume.assume(request).instrument(span)
             };
             let assumed = config.attempts(again, counted).await;
-            let failure = assumed.as_ref().err().map(Error::kind);
+            let failed = assumed.as_ref().err();
             let subject = Subject::ManagementIdentity;
             self.config.record(&Call {
                 operation: operation.into(),
@@ -287,7 +369,11 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
                 subject: request.deployment.subject_name(subject).to_owned(),
                 kind: request.deployment.subject_kind(subject).into(),
                 attempts,
-                failure,
+                failure: failed.map(Error::kind),
+                deployment,
+                at,
+                took: Duration::try_from(self.config.clock.now().duration_since(at)).unwrap_or_default(),
+                request_id: failed.and_then(Error::request_id).map(str::to_owned),
             });
             // What has ended here are the vendor's own credentials: there is no session yet.
             assumed.map_err(|error| match error.kind() {
@@ -310,6 +396,17 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
     }
 }
 
+/// From when on a session is renewed: early enough before its end for its purpose, but not in the first half of a
+/// session that is short.
+fn stale(opened: Timestamp, expires: Timestamp, purpose: &Purpose) -> Timestamp {
+    let margin = match purpose {
+        Purpose::Watch => MARGIN,
+        Purpose::Update(_) => UPDATE_MARGIN,
+    };
+    let lasts = Duration::try_from(expires.duration_since(opened)).unwrap_or_default();
+    later(opened, lasts.saturating_sub(margin).max(lasts / 2))
+}
+
 fn passes(error: &Error) -> bool {
     error.kind().is_transient()
 }
@@ -320,9 +417,9 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         let asked = self.config.clock.now();
         let slot = self.slot(deployment, purpose);
         let mut slot = slot.lock().await;
-        let soon = later(self.config.clock.now(), MARGIN);
-        match slot.open.as_ref().filter(|session| session.expires() > soon) {
-            Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
+        let now = self.config.clock.now();
+        match slot.open.as_ref().filter(|open| open.stale > now) {
+            Some(open) => self.session_of(open, deployment, purpose),
             None => self.fill(&mut slot, asked, deployment, purpose).await,
         }
     }
@@ -332,8 +429,8 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         let slot = self.slot(deployment, purpose);
         let mut slot = slot.lock().await;
         let lately = slot.replaced.is_some_and(|replaced| later(replaced, REPLACED_EVERY) > asked);
-        match slot.open.as_ref().filter(|session| session.serial() != stale || lately) {
-            Some(session) => Ok(Arc::clone(session) as Arc<dyn Manage>),
+        match slot.open.as_ref().filter(|open| open.serial != stale || lately) {
+            Some(open) => self.session_of(open, deployment, purpose),
             None => {
                 slot.replaced = Some(asked);
                 self.fill(&mut slot, asked, deployment, purpose).await
@@ -364,7 +461,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
         let assumed = self.enter(&request, &config, propagates).await;
         let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let gate = Gate::new(Arc::clone(&request.deployment), request.grants.clone(), self.config.clone());
-        let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), assumed, gate);
+        let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), Arc::new(assumed), gate);
         for resource in request.deployment.stack().resources() {
             config.attempts(propagates, || session.heartbeat(resource.id())).await?;
         }
@@ -386,5 +483,22 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Imp
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_renewed_early_enough_for_what_it_is_for() {
+        let opened = Timestamp::UNIX_EPOCH;
+        let update = Purpose::Update(BTreeSet::new());
+        for (lasts, watch, updates) in [(3600, 3300, 1800), (43_200, 42_900, 41_400), (900, 600, 450), (60, 30, 30)] {
+            let expires = later(opened, Duration::from_secs(lasts));
+            let after = |purpose| stale(opened, expires, purpose).as_second();
+            assert_eq!((after(&Purpose::Watch), after(&update)), (watch, updates), "{lasts}");
+        }
+        assert_eq!(stale(opened, Timestamp::MIN, &update), opened, "what has expired is renewed at once");
     }
 }

@@ -85,6 +85,7 @@ mod problem;
 mod progress;
 mod provision;
 mod reconcile;
+mod records;
 mod release;
 mod releasing;
 mod resource;
@@ -96,13 +97,13 @@ mod toy;
 mod unique;
 
 pub use admin::{Admin, ApplyRequest, DestroyRequest, PlanRequest, RevokeRequest};
-pub use call::{Call, CallConfig, Needed, Recorder, Retry};
+pub use call::{Call, CallConfig, Recorder, Retry};
 pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use cloud::{
-    Breach, Disclosure, DisclosureKind, Documents, Field, Giver, LayerDocuments, Layers, Physical, Promise,
-    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
+    Breach, Disclosure, DisclosureKind, Documents, Field, Layers, Physical, Promise, RenderError, Rendered, Report,
+    Review, ReviewRow, Reviewed, Size, audit, render, review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
 pub use delivery::{Delivery, ManagerUrl, RootDigest};
@@ -113,18 +114,19 @@ pub use impersonate::Impersonate;
 pub use kind::{Kind, ResourceKind};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
 pub use logs::Logs;
-pub use manage::{Health, Heartbeat, LogLine};
-pub use manager::Manager;
-pub use name::{NameError, Prefix, ProfileName, ResourceId, StackName, TextError};
+pub use manage::{CommandId, Health, Heartbeat, LogLine, Ran};
+pub use manager::{DispatchRequest, Manager};
+pub use name::{NameError, Prefix, ProfileName, ResourceId, RunId, StackName, TextError};
 pub use outcome::{Outcome, Released};
-pub use permission::{
-    Access, DataReach, Grant, GrantReason, Grants, Layer, Permissions, Reach, Set, SetName, SetOf, Through,
-};
+pub use permission::{Access, Grant, GrantReason, Grants, Layer, Permissions, Reach, Set, SetName, SetOf};
 pub use problem::{Problem, Problems, Remedy, Rule, Severity};
 pub use progress::{Event, Stage};
 pub use provision::{Action, Data, DestroyReport, Plan, Remaining, Step};
+#[cfg(feature = "files")]
+pub use records::{RecordFile, RecordFolder};
+pub use records::{RecordStore, RecordsInMemory};
 pub use release::{Artifacts, Release};
-pub use releasing::{PendingRelease, ReleaseRequest};
+pub use releasing::ReleaseRequest;
 pub use resource::{
     Bounds, Code, CodeForm, CodeForms, Container, ContainerUpdate, Existing, Function, FunctionUpdate, Kv, Network,
     Platform, Queue, Replicas, Resource, Settings, Storage, Trigger,

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
-use crate::resource::{Resource, ResourceSettings};
+use crate::resource::{Resource, ResourceSettings, Running};
 
 /// One session with short-lived credentials, on one deployment.
 #[async_trait]
@@ -23,14 +25,121 @@ pub trait Manage: Send + Sync + fmt::Debug {
     /// The health of a resource, never by a call that returns code, data or names of objects.
     async fn heartbeat(&self, id: &ResourceId) -> Result<Heartbeat>;
 
-    /// Changes code and settings of a live function or container, and waits until it works.
-    async fn update(&self, id: &ResourceId, change: &Change) -> Result<()>;
+    /// Compares what runs of a live function or container with a wanted resource and with the record.
+    async fn compare(&self, wanted: &Resource) -> Result<Comparison>;
+
+    /// Changes code and settings of a live function or container, and waits until it works. Returns the version that
+    /// runs then, if the cloud tells no more of it than that.
+    async fn update(&self, id: &ResourceId, change: &Change) -> Result<Option<String>>;
 
     /// A page of the log.
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage>;
 
     /// Sends a command to a function that takes commands, and returns its answer.
-    async fn dispatch(&self, id: &ResourceId, command: &[u8]) -> Result<Vec<u8>>;
+    async fn dispatch(&self, id: &ResourceId, command: &Command) -> Result<Vec<u8>>;
+}
+
+/// A command for a function.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Its id. No two commands have the same.
+    pub id: CommandId,
+    /// The time after which nobody waits for its answer; it need not be carried out any more.
+    pub deadline: Option<Timestamp>,
+    /// Its bytes.
+    pub body: Arc<[u8]>,
+}
+
+impl Command {
+    /// Creates a command with a new id, and without a deadline.
+    #[must_use]
+    pub fn new(body: impl Into<Arc<[u8]>>) -> Self {
+        Self { id: CommandId::new(), deadline: None, body: body.into() }
+    }
+
+    /// How long to wait for its answer: as long as the function may take, and no longer than until the deadline.
+    #[must_use]
+    pub fn patience(&self, now: Timestamp, longest: Duration) -> Duration {
+        let left = self.deadline.map(|deadline| Duration::try_from(deadline.duration_since(now)).unwrap_or_default());
+        left.map_or(longest, |left| left.min(longest))
+    }
+
+    /// Fails if it has more bytes than the cloud carries, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`].
+    pub fn fits(&self, most: usize, carrier: &str) -> Result<()> {
+        if self.body.len() <= most {
+            return Ok(());
+        }
+        let what = format!("the command has {} bytes, but {carrier} holds {most}; it was not sent", self.body.len());
+        Err(Error::new(ErrorKind::TooLarge, what))
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.body.len();
+        f.debug_struct("Command")
+            .field("id", &self.id)
+            .field("deadline", &self.deadline)
+            .field("bytes", &bytes)
+            .finish()
+    }
+}
+
+/// The id of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(Uuid);
+
+impl CommandId {
+    /// Generates an id: a UUID of version 7, so that ids sort by the time they were made.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "every call gives another one")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl From<Uuid> for CommandId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// What a cloud tells of what runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// Nothing: it counts as recorded.
+    Untold,
+    /// The part that the vendor may change.
+    Settings(Running),
+    /// The cloud's name of the version, and not what is in it.
+    Version {
+        /// The version that runs.
+        runs: String,
+        /// The version that the last set-up left running, if it is known.
+        set: Option<String>,
+    },
+}
+
+/// What runs of a live function or container, compared with a wanted resource and with the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The fields in which what runs differs from the wanted resource; empty if nothing is to be done.
+    pub differs: Vec<&'static str>,
+    /// How what runs differs from the record, in words; `None` if it does not.
+    pub unrecorded: Option<String>,
+    /// What runs.
+    pub runs: Runs,
 }
 
 /// The health of a resource, and the reason.
@@ -40,13 +149,33 @@ pub struct Heartbeat {
     pub health: Health,
     /// The reason, in the cloud's own words if it gives one.
     pub reason: String,
+    /// What runs, if it runs code and the cloud tells.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub runs: Option<Ran>,
+}
+
+/// What runs of a function or container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// The digest of the code, `sha256:…`; or the cloud's name of the version, if it tells no more.
+    pub code: String,
+    /// The digest of the stack in the record, if that has this code; `None` if the record does not know what runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub release: Option<String>,
 }
 
 impl Heartbeat {
     /// Creates a heartbeat.
     #[must_use]
     pub fn new(health: Health, reason: impl Into<String>) -> Self {
-        Self { health, reason: reason.into() }
+        Self { health, reason: reason.into(), runs: None }
+    }
+
+    /// Sets what runs: the digest of the code, or the cloud's name of the version.
+    #[must_use]
+    pub fn running(mut self, code: impl Into<String>) -> Self {
+        self.runs = Some(Ran { code: code.into(), release: None });
+        self
     }
 }
 
@@ -88,6 +217,8 @@ pub struct Change {
     pub previous_zip: Option<Arc<[u8]>>,
     /// Whether an earlier update may have been interrupted. If so, everything is set, whatever it was before.
     pub again: bool,
+    /// What runs now; `None` if it is as recorded.
+    pub runs: Option<Runs>,
 }
 
 impl Change {

@@ -1,31 +1,42 @@
-//! One deployment and its sessions: every call of the vendor goes through here.
+//! One deployment and its sessions: every call of the vendor goes through here, and every change of its record.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::deployment::Deployment;
 use crate::error::{ErrorKind, Result};
 use crate::impersonate::{Impersonate, Purpose};
 use crate::manage::Manage;
+use crate::name::RunId;
+use crate::records::{KeptRecord, RecordStore};
 
-/// One deployment: its current record, and what opens sessions in it.
+/// One deployment: its current record, where that is kept, and what opens sessions in it.
 #[derive(Debug)]
 pub(crate) struct Managed {
     pub(crate) impersonator: Arc<dyn Impersonate>,
-    deployment: RwLock<Deployment>,
+    pub(crate) kept: KeptRecord,
+    releasing: Mutex<()>,
 }
 
 impl Managed {
-    pub(crate) const fn new(impersonator: Arc<dyn Impersonate>, deployment: Deployment) -> Self {
-        Self { impersonator, deployment: RwLock::new(deployment) }
+    pub(crate) fn new(
+        impersonator: Arc<dyn Impersonate>,
+        deployment: Deployment,
+        store: Option<Arc<dyn RecordStore>>,
+    ) -> Self {
+        let kept = KeptRecord::new(deployment, store, RunId::new());
+        Self { impersonator, kept, releasing: Mutex::new(()) }
     }
 
-    pub(crate) fn record(&self) -> RwLockReadGuard<'_, Deployment> {
-        self.deployment.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn record(&self) -> Arc<Deployment> {
+        self.kept.get()
     }
 
-    pub(crate) fn record_mut(&self) -> RwLockWriteGuard<'_, Deployment> {
-        self.deployment.write().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until no other release of this manager is in progress.
+    pub(crate) async fn one_release(&self) -> MutexGuard<'_, ()> {
+        self.releasing.lock().await
     }
 
     /// The clock that calls wait on.
@@ -38,8 +49,8 @@ impl Managed {
         purpose: &Purpose,
         work: impl Fn(Arc<dyn Manage>) -> F,
     ) -> Result<T> {
-        let deployment = self.record().clone();
-        self.with_session(&deployment, purpose, Repeat::Once, work).await
+        let deployment = self.record();
+        self.with_session(&deployment, purpose, Repeat::Unsent, work).await
     }
 
     /// Works with a session. A session that the cloud no longer accepts is replaced. If that fails, the access was
@@ -57,8 +68,8 @@ impl Managed {
             Err(error) if matches!(error.kind(), ErrorKind::Expired | ErrorKind::Denied) => {
                 let session = self.impersonator.replace(deployment, purpose, serial).await?;
                 match repeat {
-                    Repeat::Once if session.serial() != serial => work(session).await,
-                    Repeat::Once | Repeat::Never => Err(error),
+                    Repeat::Unsent if session.serial() != serial && !error.was_sent() => work(session).await,
+                    Repeat::Unsent | Repeat::Never => Err(error),
                 }
             }
             done => done,
@@ -69,7 +80,8 @@ impl Managed {
 /// Whether work that a session was refused is repeated with a new session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    Once,
+    /// Unless what must not be done twice may have been sent.
+    Unsent,
     /// It makes several calls, and some may have been done.
     Never,
 }

@@ -1,18 +1,25 @@
 //! The typed API of a deployment, for the vendor's programs.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::deployment::Deployment;
+use futures_util::future::{self, BoxFuture, Either};
+
+use crate::clock::later;
+use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{AnyHandle, Handle, Ref};
 use crate::impersonate::{Impersonate, Purpose};
 use crate::kind::ResourceKind;
 use crate::lifecycle::{Live, State};
 use crate::logs::Logs;
-use crate::manage::{Health, Heartbeat};
+use crate::manage::{Command, CommandId, Health, Heartbeat};
 use crate::managed::Managed;
+use crate::name::ResourceId;
+use crate::records::RecordStore;
 use crate::release::Release;
-use crate::releasing::{self, PendingRelease, ReleaseRequest, Work};
+use crate::releasing::ReleaseRequest;
 use crate::resource::{Function, Updatable, Updated};
 
 /// Watches and updates one deployment, as the vendor.
@@ -56,16 +63,34 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Creates the manager of a deployment, which opens its sessions through `impersonator`.
+    /// Creates the manager of a deployment, which opens its sessions through `impersonator`. The program stores the
+    /// record itself: see [`deployment`](Self::deployment).
     #[must_use]
     pub fn new(impersonator: Arc<dyn Impersonate>, deployment: Deployment) -> Self {
-        Self { managed: Managed::new(impersonator, deployment) }
+        Self { managed: Managed::new(impersonator, deployment, None) }
     }
 
-    /// The current record. Updates change its stack, so store it after each update.
+    /// Opens the deployment of this id from a store. Whatever a release changes in the record is saved there at once,
+    /// and before its first call what is about to change: a release that is killed is known to the next one, and two
+    /// programs never release at the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the store has no such record; errors of the store.
+    pub async fn open(
+        impersonator: Arc<dyn Impersonate>,
+        store: Arc<dyn RecordStore>,
+        id: DeploymentId,
+    ) -> Result<Self> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("the store has no record of deployment {id}"));
+        let deployment = store.load(id).await?.ok_or_else(missing)?;
+        Ok(Self { managed: Managed::new(impersonator, deployment, Some(store)) })
+    }
+
+    /// The current record. Releases change it: a program that keeps records itself stores it after each.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
-        self.managed.record().clone()
+        Deployment::clone(&self.managed.record())
     }
 
     /// The handle of the resource of a reference.
@@ -133,7 +158,8 @@ impl Manager {
     /// [`Error::is_put_back`] then says whether what ran before runs again; [`ErrorKind::Revoked`]; errors of the
     /// cloud's calls.
     pub async fn update<K: Updatable>(&self, resource: &Handle<K, Live>, update: K::Update) -> Result<()> {
-        let deployment = self.deployment();
+        self.managed.kept.reload().await?;
+        let deployment = self.managed.record();
         let current = deployment.stack.resource(resource.id().as_str());
         let Some((current, settings)) = current.and_then(|current| Some((current, current.settings_of::<K>()?))) else {
             return Err(Error::new(ErrorKind::Input, "the deployment has no such resource").at(resource.id().as_str()));
@@ -142,36 +168,25 @@ impl Manager {
         let artifacts = zip.into_iter().collect();
         let stack = deployment.stack.with_resource(&current.clone().with_settings(settings))?;
         let previous = previous.into_iter().collect();
-        self.release(&Release::partial(stack, artifacts)).previous(&previous).await.into_result()
+        let release = Release::partial(stack, artifacts);
+        let request = ReleaseRequest::new(&self.managed, &release).only(current.clone());
+        request.previous(&previous).await.into_result()
     }
 
-    /// Rolls out a release: updates every live function and container that differs, several at once, in a session that
-    /// may change nothing else, and waits until each works. Returns an outcome for every resource. The record then has
-    /// what was updated.
+    /// Rolls out a release: updates every live function and container that runs something else than the release says,
+    /// several at once, in a session that may change nothing else, and waits until each works. Returns an outcome for
+    /// every resource. The record then has what was updated.
     ///
-    /// A release is [refused](crate::Released::refusal) as a whole, before any call, if it has a change that only the
-    /// customer's admin may make, is of another product, or lacks a zip that must be sent.
+    /// Looks at what runs first, once for each. What ran and was not in the record is told:
+    /// [`Released::unrecorded`](crate::Released::unrecorded).
     ///
-    /// The request may be dropped at any point: updates that had begun are marked in the record, and the next release
-    /// repeats them.
+    /// A release is [refused](crate::Released::refusal) as a whole, before any change, if it has a change that only the
+    /// customer's admin may make, is of another product, or lacks a zip that must be sent; and with
+    /// [`Locked`](ErrorKind::Locked) if another one is in progress. Releases of the same manager wait for each other.
+    ///
+    /// The request may be dropped at any point: what it had begun is uncertain then, and the next release repeats it.
     pub fn release<'a>(&'a self, release: &'a Release) -> ReleaseRequest<'a> {
-        ReleaseRequest::new(&self.managed, Work::Release(release))
-    }
-
-    /// Begins a release: marks the resources that it will update as uncertain in the record, until their updates have
-    /// ended. A program that stores the record now can continue after an interruption. Makes no call.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Input`] if the release has a change that only the customer's admin may make, is of another product,
-    /// or lacks a zip.
-    pub fn begin(&self, release: &Release) -> Result<PendingRelease> {
-        releasing::begin(&self.managed, release)
-    }
-
-    /// Carries out a release that was begun. Like [`release`](Self::release), it returns an outcome for every resource.
-    pub fn carry_out(&self, begun: PendingRelease) -> ReleaseRequest<'_> {
-        ReleaseRequest::new(&self.managed, Work::Begun(Box::new(begun)))
+        ReleaseRequest::new(&self.managed, release)
     }
 
     /// Reads the log of a function or container, [`since`](Logs::since) a time: [`read`](Logs::read) it to its present
@@ -180,17 +195,71 @@ impl Manager {
         Logs::new(&self.managed, resource.into().id)
     }
 
-    /// Sends a command to a function that takes commands, and returns its answer.
+    /// Sends a command to a function that takes commands, and returns its answer. It is sent once: after a failure that
+    /// leaves open whether the function received it, the error says so ([`Error::was_sent`]), and it is for the caller
+    /// to repeat it with the same [`id`](DispatchRequest::id).
+    ///
+    /// The request may be dropped at any point.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotGranted`] if the function takes no commands; [`ErrorKind::Failed`] if its code fails;
-    /// [`ErrorKind::Revoked`]; errors of the cloud's calls.
-    pub async fn dispatch<L: State>(&self, function: &Handle<Function, L>, command: &[u8]) -> Result<Vec<u8>> {
-        let sent = self.managed.with(&Purpose::Watch, |session| {
-            let (id, command) = (function.id().clone(), command.to_vec());
-            async move { session.dispatch(&id, &command).await }
+    /// [`ErrorKind::NotGranted`] if the function takes no commands; [`ErrorKind::TooLarge`] if the cloud does not carry
+    /// a command or an answer of that size; [`ErrorKind::TimedOut`] if the deadline has come; [`ErrorKind::Failed`] if
+    /// its code fails; [`ErrorKind::Revoked`]; errors of the cloud's calls.
+    pub fn dispatch<L: State>(&self, function: &Handle<Function, L>, command: &[u8]) -> DispatchRequest<'_> {
+        let (function, body) = (function.id().clone(), Arc::from(command));
+        DispatchRequest { managed: &self.managed, function, body, id: CommandId::new(), deadline: None }
+    }
+}
+
+/// A request to send a command: see [`Manager::dispatch`].
+#[derive(Debug)]
+#[must_use = "nothing is sent before it is awaited"]
+pub struct DispatchRequest<'a> {
+    managed: &'a Managed,
+    function: ResourceId,
+    body: Arc<[u8]>,
+    id: CommandId,
+    deadline: Option<Duration>,
+}
+
+impl DispatchRequest<'_> {
+    /// Sets the id of the command, instead of generating one: for a command that is sent again.
+    pub const fn id(mut self, id: CommandId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Sets how long to wait for the answer. By default, as long as the function may run.
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    async fn send(self) -> Result<Vec<u8>> {
+        let Self { managed, function, body, id, deadline } = self;
+        let until = deadline.map(|deadline| later(managed.clock().now(), deadline));
+        let command = Command { id, deadline: until, body };
+        let sent = managed.with(&Purpose::Watch, |session| {
+            let (function, command) = (function.clone(), command.clone());
+            async move { session.dispatch(&function, &command).await }
         });
-        sent.await
+        let Some(deadline) = deadline else { return sent.await };
+        match future::select(std::pin::pin!(sent), managed.clock().sleep(deadline)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                let what = format!("no answer to the command {id} came within {} seconds", deadline.as_secs_f64());
+                Err(Error::new(ErrorKind::TimedOut, what).with_sent().at(function.as_str()))
+            }
+        }
+    }
+}
+
+impl<'a> IntoFuture for DispatchRequest<'a> {
+    type Output = Result<Vec<u8>>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
     }
 }

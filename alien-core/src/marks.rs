@@ -10,12 +10,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::DeploymentId;
+use crate::name::RunId;
+
+/// Whose a thing is: the deployment, and the region or location that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Where it is: [`Cloud::place`](crate::adapter::Cloud::place).
+    pub place: &'a str,
+}
 
 /// The marks that a deployment writes on everything it creates, so that a later run finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
     /// The deployment.
     pub deployment: DeploymentId,
+    /// The region or location of the deployment; empty if the cloud has none.
+    pub place: String,
     /// The digest of the release that set it last.
     pub release: String,
     /// The fingerprint of its settings, written last.
@@ -25,21 +37,26 @@ pub struct Marks {
 impl Marks {
     /// The name of the mark for the id of the deployment that created a thing.
     pub const DEPLOYMENT: &'static str = "alien-deployment";
+    /// The name of the mark for the region or location of the deployment that created a thing.
+    pub const PLACE: &'static str = "alien-place";
     /// The name of the mark for the physical name of the resource that a thing belongs to.
     pub const RESOURCE: &'static str = "alien-resource";
     /// The name of the mark for the digest of the release that set a thing last.
     pub const RELEASE: &'static str = "alien-release";
     /// The name of the mark for the [`Fingerprint`] of a thing.
     pub const FINGERPRINT: &'static str = "alien-seal";
+    /// The value of the mark for the fingerprint on an identity whose access was revoked.
+    pub const REVOKED: &'static str = "revoked";
     /// The name of the mark for the [`Claim`] of a run.
     pub const CLAIM: &'static str = "alien-claim";
 
-    /// The marks that a thing is created with: its deployment and its release. A thing without a fingerprint is not
+    /// The marks that a thing is created with: its deployment, where that is, and its release. A thing without a fingerprint is not
     /// finished.
     #[must_use]
-    pub fn ownership(&self, resource: &str) -> [(&'static str, String); 3] {
+    pub fn ownership(&self, resource: &str) -> [(&'static str, String); 4] {
         let deployment = (Self::DEPLOYMENT, self.deployment.to_string());
-        [deployment, (Self::RESOURCE, resource.to_owned()), (Self::RELEASE, self.release.clone())]
+        let place = (Self::PLACE, self.place.clone());
+        [deployment, place, (Self::RESOURCE, resource.to_owned()), (Self::RELEASE, self.release.clone())]
     }
 
     /// The marks that are written when everything else is set.
@@ -77,7 +94,7 @@ impl std::str::FromStr for Fingerprint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The name of the run.
-    pub run: String,
+    pub run: RunId,
     /// When the claim lapses, unless it is renewed.
     pub until: Timestamp,
 }
@@ -93,6 +110,6 @@ impl std::str::FromStr for Claim {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (run, until) = text.split_once(' ').ok_or(())?;
-        Ok(Self { run: run.to_owned(), until: until.parse().map_err(|_| ())? })
+        Ok(Self { run: run.parse().map_err(|_| ())?, until: until.parse().map_err(|_| ())? })
     }
 }

@@ -216,6 +216,28 @@ macro_rules! parsed_text {
     };
 }
 
+parsed_text! {
+    /// The name of a run of the admin, or of a release of the vendor. It appears in claims and records, so that others
+    /// see who is at work. Use another name for every run.
+    RunId, "the name of a run", "use 1 to 50 letters, digits, dots, underscores and hyphens",
+    |text| (1..=RunId::MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+impl RunId {
+    /// The maximum length, in characters. The claim of a run, with its end, then fits the shortest text that a cloud
+    /// keeps: the display name of a service account on GCP has 100 characters at most
+    /// (<https://docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts>).
+    pub const MAX: usize = 50;
+
+    /// Generates a name: a UUID of version 7, so that names sort by the time of their runs.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "every call gives another one")]
+    pub fn new() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+}
+
 /// Whether it is `sha256:` and 64 hexadecimal digits in lower case.
 pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|digits| {
@@ -240,6 +262,20 @@ mod tests {
         }
         assert!("a".repeat(32).parse::<Prefix>().is_ok());
         assert!("a".repeat(33).parse::<Prefix>().is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_run_can_be_a_word_of_any_clouds_texts() {
+        for good in ["a", "run-1", "deploy_2026.11.27", &"a".repeat(50)] {
+            assert_eq!(good.parse::<RunId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "run 1", "a/b", "a=b", "ä", "a\n", &"a".repeat(51)] {
+            let told = bad.parse::<RunId>().unwrap_err().to_string();
+            assert!(told.contains("use 1 to 50 letters"), "{told}");
+        }
+        let generated = RunId::new();
+        assert_eq!(generated.as_str().parse::<RunId>().unwrap(), generated);
+        assert_ne!(generated, RunId::new());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::call::{CallContext, last};
 use crate::cloud::{Cloud, Kinds, On, for_tuples};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manage::{Change, Heartbeat, LogPage, LogQuery};
+use crate::manage::{Change, Command, Heartbeat, LogPage, LogQuery, Runs};
 use crate::reconcile::Reconcile;
 use crate::resource::Resource;
 
@@ -18,6 +18,16 @@ pub trait Operate<C: Cloud, K: Sync>: Reconcile<C, K> {
     /// Returns the health of the resource. May fail with [`NotFound`](ErrorKind::NotFound) if the resource does not
     /// exist.
     async fn heartbeat(&self, cx: CallContext<'_, C, K>) -> Result<Heartbeat>;
+
+    /// Returns what runs of the resource, of the part that the vendor may change: a set-up leaves that part, and a
+    /// release compares with it. It takes no more permissions than the heartbeat. By default, nothing is told.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) if the resource does not exist.
+    async fn running(&self, _: CallContext<'_, C, K>) -> Result<Runs> {
+        Ok(Runs::Untold)
+    }
 
     /// Changes code and settings to what the change says, and waits until the resource works. If it does not, puts back
     /// what was there before, as far as possible.
@@ -36,7 +46,11 @@ pub trait Operate<C: Cloud, K: Sync>: Reconcile<C, K> {
     }
 
     /// Sends a command, and returns the answer.
-    async fn dispatch(&self, cx: CallContext<'_, C, K>, _: &[u8]) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// An error after which the command may be carried out all the same says so: [`Error::was_sent`].
+    async fn dispatch(&self, cx: CallContext<'_, C, K>, _: &Command) -> Result<Vec<u8>> {
         unsupported(cx, "takes no commands")
     }
 

@@ -120,15 +120,23 @@ pub struct Released {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<Error>,
     outcomes: BTreeMap<ResourceId, Outcome>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    unrecorded: BTreeMap<ResourceId, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsaved: Option<Error>,
 }
 
 impl Released {
     pub(crate) const fn refused(error: Error) -> Self {
-        Self { refusal: Some(error), outcomes: BTreeMap::new() }
+        Self { refusal: Some(error), outcomes: BTreeMap::new(), unrecorded: BTreeMap::new(), unsaved: None }
     }
 
-    pub(crate) const fn of(outcomes: BTreeMap<ResourceId, Outcome>) -> Self {
-        Self { refusal: None, outcomes }
+    pub(crate) const fn of(
+        outcomes: BTreeMap<ResourceId, Outcome>,
+        unrecorded: BTreeMap<ResourceId, String>,
+        unsaved: Option<Error>,
+    ) -> Self {
+        Self { refusal: None, outcomes, unrecorded, unsaved }
     }
 
     /// Why it was refused before any call; `None` if it was carried out.
@@ -142,10 +150,22 @@ impl Released {
         self.outcomes.iter()
     }
 
-    /// Whether every resource is now as the release says.
+    /// The resources that ran something else than the record says before the release, each with how it differed.
+    pub fn unrecorded(&self) -> impl Iterator<Item = (&ResourceId, &str)> {
+        self.unrecorded.iter().map(|(id, how)| (id, how.as_str()))
+    }
+
+    /// Why the record could not be saved after the release; `None` if it was. The outcomes are as they are told all the
+    /// same, and the next release finds out what runs.
+    #[must_use]
+    pub const fn unsaved(&self) -> Option<&Error> {
+        self.unsaved.as_ref()
+    }
+
+    /// Whether every resource is now as the release says, and the record too.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        self.refusal.is_none() && self.outcomes.values().all(Outcome::is_ok)
+        self.refusal.is_none() && self.unsaved.is_none() && self.outcomes.values().all(Outcome::is_ok)
     }
 
     /// Turns it into a [`Result`], for a program that only needs to know whether everything is as the release says.
@@ -159,7 +179,11 @@ impl Released {
             return Err(error);
         }
         let mut failed = self.outcomes.iter().filter_map(|(id, outcome)| Some((id, outcome.error()?)));
-        let Some((id, first)) = failed.next() else { return Ok(()) };
+        let Some((id, first)) = failed.next() else {
+            return self.unsaved.map_or(Ok(()), |error| {
+                Err(error.because("everything is as the release says, and the record is not saved; release again"))
+            });
+        };
         let first = first.clone().at(id.as_str());
         let others: Vec<String> = failed.map(|(id, error)| format!("`{id}`: {}", error.message())).collect();
         Err(if others.is_empty() { first } else { first.because(format!("also {}", others.join("; "))) })

@@ -61,6 +61,8 @@ pub enum Remedy {
     /// Allow changes of frozen resources:
     /// [`PlanRequest::allow_frozen_changes`](crate::PlanRequest::allow_frozen_changes).
     AllowFrozenChanges,
+    /// Set what is live to what the stack says: [`PlanRequest::reset_live`](crate::PlanRequest::reset_live).
+    ResetLive,
     /// Delete the data: [`Data::Delete`](crate::Data::Delete).
     DeleteData,
     /// The customer's admin takes the deployment down again.

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::call::Gate;
+use crate::clock::Clock;
 use crate::cloud::Cloud;
-use crate::context::DeploymentContext;
+use crate::deployment::DeploymentId;
 use crate::permission::Subject;
 
 /// Receives the progress of a set-up or take-down.
@@ -25,12 +29,43 @@ pub struct Event {
     pub kind: Cow<'static, str>,
     /// The stage that it has reached.
     pub stage: Stage,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The digest of the stack that is set up, taken down or released.
+    pub release: String,
+    /// When that was.
+    pub at: Timestamp,
+    /// How long the step took, if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub took: Option<Duration>,
 }
 
-impl Event {
-    pub(crate) fn of<C: Cloud>(deployment: &DeploymentContext<C>, subject: Subject, stage: Stage) -> Self {
-        let kind = deployment.subject_kind(subject).into();
-        Self { subject: deployment.subject_name(subject).to_owned(), kind, stage }
+/// A step under way, of which events tell.
+pub(crate) struct Told<'a> {
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) deployment: DeploymentId,
+    pub(crate) release: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) kind: &'static str,
+    pub(crate) since: Timestamp,
+}
+
+impl<'a> Told<'a> {
+    /// A step about a subject, which begins now.
+    pub(crate) fn about<C: Cloud>(gate: &'a Gate<C>, subject: Subject, progress: &'a dyn Progress) -> Self {
+        let (deployment, clock) = (gate.deployment(), gate.clock());
+        let (subject, kind) = (deployment.subject_name(subject), deployment.subject_kind(subject));
+        let release = deployment.whole_stack().digest();
+        Self { progress, clock, deployment: deployment.id, release, subject, kind, since: clock.now() }
+    }
+
+    /// Tells that it has reached a stage.
+    pub(crate) fn tell(&self, stage: Stage) {
+        let at = self.clock.now();
+        let took = stage.is_end().then(|| Duration::try_from(at.duration_since(self.since)).unwrap_or_default());
+        let (subject, kind, release) = (self.subject.to_owned(), self.kind.into(), self.release.to_owned());
+        self.progress.event(&Event { subject, kind, stage, deployment: self.deployment, release, at, took });
     }
 }
 

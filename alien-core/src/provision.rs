@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::cloud::Size;
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::Result;
+use crate::name::RunId;
 use crate::problem::{Problem, Remedy, Rule};
 use crate::progress::Progress;
 use crate::release::{Artifacts, Release};
@@ -64,6 +66,9 @@ pub trait Provision: Send + Sync + fmt::Debug {
     /// [`NotOwned`](crate::ErrorKind::NotOwned) if the identity of that name is not this deployment's;
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is none; errors of the cloud's calls.
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()>;
+
+    /// The clock that waiting uses.
+    fn clock(&self) -> &dyn Clock;
 }
 
 /// Options of a run. By default it has a generated name, waits for the claim of an interrupted run, and leaves frozen resources
@@ -71,24 +76,26 @@ pub trait Provision: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The name of the run. It differs for every run, so that two at once see each other.
-    pub run: String,
+    pub run: RunId,
     /// Whether to ignore the claim of an interrupted run instead of waiting for it.
     pub take_over: bool,
     /// Whether to change frozen resources as well.
     pub allow_frozen_changes: bool,
+    /// Whether to set what the vendor may change of live code to what the stack says, although the vendor has updated it.
+    pub reset_live: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self::new(uuid::Uuid::now_v7().to_string())
+        Self::new(RunId::new())
     }
 }
 
 impl Options {
     /// Names the run, instead of generating a name. Use another name for every run.
     #[must_use]
-    pub fn new(run: impl Into<String>) -> Self {
-        Self { run: run.into(), take_over: false, allow_frozen_changes: false }
+    pub const fn new(run: RunId) -> Self {
+        Self { run, take_over: false, allow_frozen_changes: false, reset_live: false }
     }
 
     /// Does not wait for the claim of a run that was interrupted.
@@ -102,6 +109,13 @@ impl Options {
     #[must_use]
     pub fn allow_frozen_changes(mut self) -> Self {
         self.allow_frozen_changes = true;
+        self
+    }
+
+    /// Sets live code to what the stack says, although the vendor has updated it.
+    #[must_use]
+    pub fn reset_live(mut self) -> Self {
+        self.reset_live = true;
         self
     }
 }
@@ -147,6 +161,10 @@ pub struct Plan {
     /// The frozen resources that the admin allows to change, by id.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub approved: BTreeSet<String>,
+    /// The live functions and containers whose code and sizes the admin sets to what the stack says, by id, although the
+    /// vendor has updated them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reset: BTreeSet<String>,
     #[serde(skip)]
     pub(crate) artifacts: Artifacts,
     /// Whether it was made here just now, and not read.
@@ -169,6 +187,9 @@ pub struct Step {
     /// What helps, if it is refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remedy: Option<Remedy>,
+    /// What runs otherwise than the stack says and is left, because it is the vendor's to change; `None` if nothing is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub vendors: Option<String>,
 }
 
 /// What a step does.
@@ -246,8 +267,12 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Step { subject, kind, action, why, .. } in &self.steps {
-            writeln!(f, "{action:<7} {subject} ({kind}): {why}")?;
+        for Step { subject, kind, action, why, vendors, .. } in &self.steps {
+            write!(f, "{action:<7} {subject} ({kind}): {why}")?;
+            match vendors {
+                Some(vendors) => writeln!(f, "; {vendors}")?,
+                None => writeln!(f)?,
+            }
         }
         for problem in &self.problems {
             writeln!(f, "{problem}")?;
@@ -262,10 +287,21 @@ impl fmt::Display for Plan {
 /// What is left of a deployment that was taken down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestroyReport {
+    /// What was deleted: the resource's id, the profile's name, or a description.
+    #[serde(default)]
+    pub deleted: Vec<String>,
     /// What was kept, and why.
     pub kept: Vec<Remaining>,
     /// What has a name of the deployment's but does not belong to it. It was not touched.
     pub foreign: Vec<Remaining>,
+}
+
+impl DestroyReport {
+    /// Whether nothing of the deployment was found: it was taken down before, or it is somewhere else.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.deleted.is_empty() && self.kept.is_empty() && self.foreign.is_empty()
+    }
 }
 
 /// Something that is left.

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 
 use crate::call::CallContext;
 use crate::cloud::Cloud;
-use crate::deployment::DeploymentId;
 use crate::error::Result;
-use crate::marks::{Claim, Fingerprint, Marks};
+use crate::marks::{Claim, Fingerprint, Marks, Owner};
 use crate::problem::Problem;
 use crate::provision::Data;
 
@@ -50,7 +49,8 @@ pub trait ReconcileIdentity<C: Cloud, K: Sync>: Reconcile<C, K> {
     async fn write_claim(&self, cx: CallContext<'_, C, K>, claim: Option<&Claim>) -> Result<()>;
 
     /// Revokes the vendor's access, also for sessions that are open: at once, or as soon as the change has propagated.
-    /// Removes the fingerprint too, so that a later set-up grants the access again.
+    /// Writes [`Marks::REVOKED`] in the place of the fingerprint, so that a later set-up says so, and grants the access
+    /// again.
     async fn revoke(&self, cx: CallContext<'_, C, K>) -> Result<()>;
 }
 
@@ -69,6 +69,13 @@ pub trait Provider<C: Cloud>: Send + Sync + fmt::Debug {
     /// Sets up what resources share; `None` if they share nothing.
     fn shared(&self) -> Option<&dyn Reconcile<C, Self::Clients>> {
         None
+    }
+
+    /// Checks that the credentials are of the account that the target names, and reach it. A take-down and a revocation ask
+    /// this before they change or conclude anything: in another account they would find nothing. By default, the cloud
+    /// has one account.
+    async fn account(&self, _: CallContext<'_, C, Self::Clients>) -> Result<Vec<Problem>> {
+        Ok(Vec::new())
     }
 
     /// Checks that the credentials are of the account and have every permission that the set-up needs, and that quotas
@@ -107,6 +114,8 @@ pub enum Observed {
 pub enum State {
     /// It was not finished.
     Unfinished,
+    /// It is an identity, and the vendor's access by it was revoked.
+    Revoked,
     /// It was finished, with this fingerprint.
     Finished(Fingerprint),
     /// It cannot carry a fingerprint. A comparison shows that it is as the stack says.
@@ -126,22 +135,26 @@ impl Observed {
     #[must_use]
     pub fn marked<'m>(
         id: impl Into<String>,
-        own: DeploymentId,
+        own: Owner<'_>,
         marks: impl IntoIterator<Item = (&'m str, &'m str)>,
     ) -> Self {
-        let (mut owner, mut fingerprint) = (None, None);
+        let (mut owner, mut place, mut state) = (None, None, State::Unfinished);
         for (name, value) in marks {
             match name {
                 Marks::DEPLOYMENT => owner = Some(value),
-                Marks::FINGERPRINT => fingerprint = value.parse().ok(),
+                Marks::PLACE => place = Some(value),
+                Marks::FINGERPRINT if value == Marks::REVOKED => state = State::Revoked,
+                Marks::FINGERPRINT => state = value.parse().map_or(State::Unfinished, State::Finished),
                 _ => {}
             }
         }
         match owner {
-            Some(owner) if owner.parse() == Ok(own) => {
-                let state = fingerprint.map_or(State::Unfinished, State::Finished);
-                Self::Own { id: id.into(), state, drift: None }
+            // Earlier versions did not mark the place.
+            Some(owner) if owner.parse() == Ok(own.deployment) && place.is_some_and(|place| place != own.place) => {
+                let place = place.unwrap_or_default();
+                Self::Foreign(format!("this deployment is in `{place}`, not in `{}`", own.place))
             }
+            Some(owner) if owner.parse() == Ok(own.deployment) => Self::Own { id: id.into(), state, drift: None },
             Some(other) => Self::Foreign(format!("it belongs to the deployment {other}")),
             None => Self::Foreign("it is not marked as any deployment's".to_owned()),
         }

@@ -10,82 +10,50 @@ use std::time::Duration;
 use futures_util::future::{self, BoxFuture, Either};
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use crate::clock::later;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, InFlight};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
-use crate::manage::{Change, Manage};
+use crate::manage::{Change, Comparison, Manage};
 use crate::managed::{Managed, Repeat};
 use crate::name::ResourceId;
 use crate::outcome::{Outcome, Released};
 use crate::problem::Problems;
-use crate::progress::{Event, Progress, Silent, Stage};
+use crate::progress::{Event, Progress, Silent, Stage, Told};
+use crate::records::{KeptRecord, LEASE, interrupted};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
 
-/// A release that was begun: the resources that it will update are marked in the record.
-#[derive(Debug, Clone)]
-pub struct PendingRelease {
-    release: Release,
-    before: Deployment,
-    changed: Vec<ResourceId>,
-}
-
-impl PendingRelease {
-    /// The resources that it will update.
-    #[must_use]
-    pub fn changed(&self) -> &[ResourceId] {
-        &self.changed
-    }
-}
-
-pub(crate) fn begin(managed: &Managed, release: &Release) -> Result<PendingRelease> {
-    let mut deployment = managed.record_mut();
-    let before = deployment.clone();
-    release.stack().is_of_product(&before.stack)?;
-    let stack = release.stack().with_existing_of(&before.stack)?;
-    let release = Release::partial(stack, release.artifacts().clone());
-    let diff = release.stack().diff(&before.stack);
-    Problems::none(diff.admin_only())?;
-    let is_uncertain = |resource: &Resource| before.uncertain.contains(resource.id());
-    let is_changed = |resource: &Resource| {
-        is_uncertain(resource) || diff.changes.iter().any(|change| change.resource == resource.id().as_str())
-    };
-    let changed: Vec<&Resource> = release.stack().resources().iter().filter(|found| is_changed(found)).collect();
-    let sent = changed.iter().filter_map(|resource| {
-        let is_new = is_uncertain(resource) || resource.code() != before.stack.resource(resource.id().as_str())?.code();
-        let chosen = managed.impersonator.code(resource.kind()).and_then(|forms| forms.choose(resource.code()?));
-        is_new.then(|| release.missing_artifact(resource, chosen.as_ref()?)).flatten()
-    });
-    Problems::none(sent.collect())?;
-    let changed: Vec<ResourceId> = changed.into_iter().map(|resource| resource.id().clone()).collect();
-    deployment.uncertain.extend(changed.iter().cloned());
-    Ok(PendingRelease { release, before, changed })
-}
-
-/// What a request carries out.
-#[derive(Debug)]
-pub(crate) enum Work<'a> {
-    /// A release that has yet to begin.
-    Release(&'a Release),
-    /// A release that was begun.
-    Begun(Box<PendingRelease>),
-}
+/// How many resources are looked at, or updated, at once.
+const WIDTH: usize = 8;
 
 /// A request to roll out a release: see [`Manager::release`](crate::Manager::release).
 #[must_use = "nothing is done before it is awaited"]
 pub struct ReleaseRequest<'a> {
     managed: &'a Managed,
-    work: Work<'a>,
+    release: &'a Release,
+    /// The only resource to update, as the record has it; `None` for all.
+    only: Option<Resource>,
     previous: Artifacts,
     progress: Box<dyn Progress + 'a>,
     deadline: Option<Duration>,
+    by: String,
+    take_over: bool,
 }
 
 impl<'a> ReleaseRequest<'a> {
-    pub(crate) fn new(managed: &'a Managed, work: Work<'a>) -> Self {
-        Self { managed, work, previous: Artifacts::default(), progress: Box::new(Silent), deadline: None }
+    pub(crate) fn new(managed: &'a Managed, release: &'a Release) -> Self {
+        let by = format!("run {}", managed.kept.owner);
+        let (previous, progress) = (Artifacts::default(), Box::new(Silent));
+        Self { managed, release, only: None, previous, progress, deadline: None, by, take_over: false }
+    }
+
+    /// Updates one resource only, which the record has in this form.
+    pub(crate) fn only(mut self, recorded: Resource) -> Self {
+        self.only = Some(recorded);
+        self
     }
 
     /// Sets the bytes of the zips that run now, as far as they are available, to put back if new code does not work. A
@@ -108,18 +76,146 @@ impl<'a> ReleaseRequest<'a> {
         self
     }
 
-    async fn carry_out(self) -> Released {
-        let Self { managed, work, previous, progress, deadline } = self;
-        let begun = match work {
-            Work::Begun(begun) => *begun,
-            Work::Release(release) => match begin(managed, release) {
-                Ok(begun) => begun,
-                Err(error) => return Released::refused(error),
-            },
-        };
-        let until = deadline.map(|deadline| later(managed.clock().now(), deadline));
-        Released::of(Rolling { managed, begun, previous, progress, until }.roll_out().await)
+    /// Says who releases, in words. Others who want to release meanwhile are told.
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.by = who.into();
+        self
     }
+
+    /// Does not wait for the lease of a release that was interrupted. Use it only if you know that no other program
+    /// carries that release out.
+    pub const fn take_over(mut self) -> Self {
+        self.take_over = true;
+        self
+    }
+
+    async fn carry_out(self) -> Released {
+        // Releases of one manager follow each other; those of others are kept apart by the lease in the record.
+        let _turn = self.managed.one_release().await;
+        let until = self.deadline.map(|deadline| later(self.managed.clock().now(), deadline));
+        let begun = async {
+            self.managed.kept.reload().await?;
+            let record = self.managed.record();
+            let wanted = wanted(&record, self.release)?;
+            // What is not as recorded is sent in any case, and what else is sent is known after a look.
+            let is_new = |resource: &&Resource| {
+                let recorded = record.stack.resource(resource.id().as_str()).and_then(Resource::code);
+                self.is_meant(resource) && recorded != resource.code()
+            };
+            has_zips(self.managed, &wanted, wanted.stack().resources().iter().filter(is_new))?;
+            let kept = &self.managed.kept;
+            kept.is_free(&kept.get(), self.managed.clock(), self.take_over)?;
+            let seen = self.look(&wanted).await;
+            self.begin(wanted, seen, until).await
+        };
+        let rolling = match begun.await {
+            Ok(rolling) => rolling,
+            Err(error) => return Released::refused(error),
+        };
+        rolling.roll_out().await
+    }
+
+    fn is_meant(&self, resource: &Resource) -> bool {
+        self.only.as_ref().is_none_or(|only| only.id() == resource.id())
+    }
+
+    /// Looks at what runs of every live function and container that is in the record too.
+    async fn look(&self, wanted: &Release) -> BTreeMap<ResourceId, Result<Comparison>> {
+        let looked =
+            wanted.stack().resources().iter().filter(|resource| resource.is_updatable() && self.is_meant(resource));
+        let looks = looked.cloned().map(|resource| async move {
+            let seen = self.managed.with(&Purpose::Watch, |session| {
+                let resource = resource.clone();
+                async move { session.compare(&resource).await }
+            });
+            (resource.id().clone(), seen.await)
+        });
+        stream::iter(looks.collect::<Vec<_>>()).buffered(WIDTH).collect().await
+    }
+
+    /// Writes into the record which resources are about to be updated, so that nobody else releases meanwhile, and so
+    /// that the next release knows them if this one is interrupted.
+    async fn begin(
+        self,
+        release: Release,
+        mut seen: BTreeMap<ResourceId, Result<Comparison>>,
+        until: Option<Timestamp>,
+    ) -> Result<Rolling<'a>> {
+        let (managed, now) = (self.managed, self.managed.clock().now());
+        let (before, changed) = managed
+            .kept
+            .change(|record| {
+                managed.kept.is_free(record, managed.clock(), self.take_over)?;
+                // Whoever was in flight is not any more.
+                interrupted(record);
+                let wanted = wanted(record, &release)?;
+                let is_other = |only: &&Resource| record.stack.resource(only.id().as_str()) != Some(*only);
+                if let Some(only) = self.only.as_ref().filter(is_other) {
+                    let what = "another program has updated it meanwhile; look at it, and update it again";
+                    return Err(Error::new(ErrorKind::Conflict, what).at(only.id().as_str()));
+                }
+                let before = record.clone();
+                let is_changed = |resource: &Resource| {
+                    let seen = seen.get(resource.id());
+                    let differs = matches!(seen, Some(Ok(seen)) if !seen.differs.is_empty());
+                    let recorded = before.stack.resource(resource.id().as_str());
+                    let is_recorded = recorded.is_some_and(|old| resource.vendors_differences(old).is_empty());
+                    self.is_meant(resource)
+                        && resource.is_updatable()
+                        && (differs || !is_recorded && seen.is_none_or(Result::is_err))
+                };
+                let changed = wanted.stack().resources().iter().filter(|resource| {
+                    before.uncertain.contains(resource.id()) && self.is_meant(resource) || is_changed(resource)
+                });
+                let changed: Vec<&Resource> = changed.collect();
+                let is_sent = |resource: &Resource| {
+                    let seen = seen.get(resource.id()).and_then(|seen| seen.as_ref().ok());
+                    let recorded = before.stack.resource(resource.id().as_str()).and_then(Resource::code);
+                    before.uncertain.contains(resource.id())
+                        || seen.map_or(recorded != resource.code(), |seen| seen.differs.contains(&"code"))
+                };
+                has_zips(managed, &wanted, changed.iter().copied().filter(|resource| is_sent(resource)))?;
+                let changed: BTreeSet<ResourceId> = changed.iter().map(|resource| resource.id().clone()).collect();
+                if !changed.is_empty() {
+                    record.in_flight = Some(InFlight {
+                        owner: managed.kept.owner.clone(),
+                        by: self.by.clone(),
+                        since: now,
+                        until: later(now, LEASE),
+                        release: release.stack().digest().to_owned(),
+                        resources: changed.clone(),
+                    });
+                }
+                Ok((before, changed))
+            })
+            .await?;
+        let unrecorded =
+            seen.iter().filter_map(|(id, seen)| Some((id.clone(), seen.as_ref().ok()?.unrecorded.clone()?)));
+        let unrecorded = unrecorded.collect();
+        // A resource that is not to be changed, and at which nobody could look, is not known to be as it should.
+        let unseen = seen.extract_if(.., |id, seen| seen.is_err() && !changed.contains(id));
+        let unseen = unseen.filter_map(|(id, seen)| Some((id, seen.err()?))).collect();
+        let Self { only, previous, progress, .. } = self;
+        let (guard, is_whole) = (Begun { managed }, only.is_none());
+        Ok(Rolling { guard, release, is_whole, before, changed, seen, unseen, unrecorded, previous, progress, until })
+    }
+}
+
+/// The release, with what the customer gave; refused if it has a change that only the admin may make.
+fn wanted(record: &Deployment, release: &Release) -> Result<Release> {
+    release.stack().is_of_product(&record.stack)?;
+    let stack = release.stack().with_existing_of(&record.stack)?;
+    Problems::none(stack.diff(&record.stack).admin_only())?;
+    Ok(Release::partial(stack, release.artifacts().clone()))
+}
+
+/// Fails if the zip of a resource whose code will be sent is not among the artifacts.
+fn has_zips<'r>(managed: &Managed, release: &Release, sent: impl Iterator<Item = &'r Resource>) -> Result<()> {
+    let missing = sent.filter_map(|resource| {
+        let chosen = managed.impersonator.code(resource.kind()).and_then(|forms| forms.choose(resource.code()?));
+        release.missing_artifact(resource, chosen.as_ref()?)
+    });
+    Ok(Problems::none(missing.collect()).map(drop)?)
 }
 
 impl<'a> IntoFuture for ReleaseRequest<'a> {
@@ -127,106 +223,208 @@ impl<'a> IntoFuture for ReleaseRequest<'a> {
     type IntoFuture = BoxFuture<'a, Released>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.carry_out())
+        let deployment = self.managed.record().id;
+        let span = tracing::info_span!("release", %deployment, release = self.release.stack().digest());
+        Box::pin(self.carry_out().instrument(span))
     }
 }
 
 impl fmt::Debug for ReleaseRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ReleaseRequest");
-        shown.field("work", &self.work).field("deadline", &self.deadline).finish_non_exhaustive()
+        shown.field("release", self.release).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// A release that has begun. If it is dropped, what it has not ended is uncertain.
+struct Begun<'a> {
+    managed: &'a Managed,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let kept = &self.managed.kept;
+        if kept.holds(&kept.get()) {
+            kept.change_here(interrupted);
+        }
     }
 }
 
 /// A release that is being rolled out.
 struct Rolling<'a> {
-    managed: &'a Managed,
-    begun: PendingRelease,
+    guard: Begun<'a>,
+    release: Release,
+    /// Whether it is of all resources.
+    is_whole: bool,
+    before: Deployment,
+    changed: BTreeSet<ResourceId>,
+    seen: BTreeMap<ResourceId, Result<Comparison>>,
+    unseen: BTreeMap<ResourceId, Error>,
+    unrecorded: BTreeMap<ResourceId, String>,
     previous: Artifacts,
     progress: Box<dyn Progress + 'a>,
     until: Option<Timestamp>,
 }
 
 impl Rolling<'_> {
-    async fn roll_out(&self) -> BTreeMap<ResourceId, Outcome> {
-        let PendingRelease { release, changed, .. } = &self.begun;
-        let unchanged = release.stack().resources().iter().map(|resource| (resource.id().clone(), Outcome::Unchanged));
+    async fn roll_out(mut self) -> Released {
+        let unchanged = self.release.stack().resources().iter();
+        let unchanged = unchanged.map(|resource| (resource.id().clone(), Outcome::Unchanged));
         let mut outcomes: BTreeMap<ResourceId, Outcome> = unchanged.collect();
-        let purpose = Purpose::Update(changed.iter().cloned().collect());
-        let updates = changed.clone().into_iter().map(|id| self.roll_out_one(&purpose, id));
-        outcomes.extend(stream::iter(updates).buffered(8).collect::<Vec<_>>().await);
-        if outcomes.values().all(Outcome::is_ok) && !changed.is_empty() {
-            let mut deployment = self.managed.record_mut();
-            deployment.stack = release.stack().clone();
-            deployment.uncertain.clear();
+        let unseen = std::mem::take(&mut self.unseen);
+        outcomes.extend(unseen.into_iter().map(|(id, error)| (id, Outcome::NotUpdated(error))));
+        let unrecorded = std::mem::take(&mut self.unrecorded);
+        if self.changed.is_empty() {
+            let unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
+            return Released::of(outcomes, unrecorded, unsaved);
         }
-        outcomes
+        let purpose = Purpose::Update(self.changed.clone());
+        let updates = self.changed.iter().cloned().map(|id| self.roll_out_one(&purpose, id));
+        let updates = stream::iter(updates.collect::<Vec<_>>()).buffered(WIDTH).collect::<Vec<_>>();
+        match self.kept().leased(self.guard.managed.clock(), updates).await {
+            Ok(updated) => outcomes.extend(updated),
+            // Somebody else has taken over, and carries on with what this release had begun.
+            Err(lost) => {
+                let unknown = self.changed.iter().map(|id| (id.clone(), Outcome::Unknown(lost.clone())));
+                outcomes.extend(unknown);
+                return Released::of(outcomes, unrecorded, Some(lost));
+            }
+        }
+        let unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
+        Released::of(outcomes, unrecorded, unsaved)
+    }
+
+    const fn kept(&self) -> &KeptRecord {
+        &self.guard.managed.kept
+    }
+
+    /// Ends the release in the record. What was seen to run as the release says is in it then, and the whole stack if
+    /// everything does.
+    async fn end(&self, is_ok: bool) -> Result<()> {
+        let stack = self.release.stack();
+        let is_seen = |resource: &&Resource| match self.seen.get(resource.id()) {
+            Some(Ok(seen)) => seen.differs.is_empty() && !self.changed.contains(resource.id()),
+            _ => false,
+        };
+        let end = |record: &mut Deployment| {
+            for resource in stack.resources().iter().filter(is_seen) {
+                if let Ok(stack) = record.stack.with_resource(resource) {
+                    record.stack = stack;
+                }
+            }
+            // The admin may have set up another stack meanwhile.
+            let is_whole = is_ok && self.is_whole && stack.diff(&record.stack).admin_only().is_empty();
+            if is_whole {
+                record.stack = stack.clone();
+                record.in_flight = None;
+                record.uncertain.clear();
+            }
+            // What is still there was not ended.
+            interrupted(record);
+        };
+        if self.changed.is_empty() {
+            let end = |record: &mut Deployment| {
+                end(record);
+                Ok(())
+            };
+            return self.kept().change(end).await;
+        }
+        self.kept().change_own(end).await
     }
 
     async fn roll_out_one(&self, purpose: &Purpose, id: ResourceId) -> (ResourceId, Outcome) {
-        let PendingRelease { release, before, .. } = &self.begun;
-        let Some(next) = release.stack().resource(id.as_str()) else { return (id, Outcome::Unchanged) };
-        let tell = |stage| {
-            self.progress.event(&Event { subject: id.to_string(), kind: next.kind().name().into(), stage });
+        let Some(next) = self.release.stack().resource(id.as_str()) else { return (id, Outcome::Unchanged) };
+        let clock = self.guard.managed.clock();
+        let told = Told {
+            progress: &*self.progress,
+            clock,
+            deployment: self.before.id,
+            release: self.release.stack().digest(),
+            subject: id.as_str(),
+            kind: next.kind().name(),
+            since: clock.now(),
         };
+        let tell = |stage| told.tell(stage);
         tell(Stage::Updating);
         let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
+        let recorded = self.before.stack.resource(id.as_str());
         let change = Change {
             resource: next.clone(),
-            zip: bytes(release.artifacts(), next.code()),
-            previous_zip: bytes(&self.previous, before.stack.resource(id.as_str()).and_then(Resource::code)),
-            again: before.uncertain.contains(&id),
+            zip: bytes(self.release.artifacts(), next.code()),
+            previous_zip: bytes(&self.previous, recorded.and_then(Resource::code)),
+            again: self.before.uncertain.contains(&id),
+            runs: self.seen.get(&id).and_then(|seen| seen.as_ref().ok()).map(|seen| seen.runs.clone()),
         };
         let is_sent = AtomicBool::new(false);
-        let update = |session: Arc<dyn Manage>| {
-            let (id, change) = (id.clone(), change.clone());
-            is_sent.store(true, Ordering::Relaxed);
-            async move { session.update(&id, &change).await }
-        };
-        let updated = async {
-            // The cloud may limit how large the description of a narrowed session is: one for many resources can exceed
-            // that.
-            match self.managed.with_session(before, purpose, Repeat::Never, update).await {
-                Err(error) if error.kind() == ErrorKind::TooLarge => {
-                    let alone = Purpose::Update(BTreeSet::from([id.clone()]));
-                    self.managed.with_session(before, &alone, Repeat::Never, update).await
-                }
-                updated => updated,
-            }
-        };
-        let updated = self.in_time(updated).await;
-        let outcome = match updated {
-            Ok(()) => Outcome::Updated,
-            Err(error) if error.is_put_back() => Outcome::PutBack(error),
+        let updated = self.in_time(self.update(purpose, &id, change, &is_sent)).await;
+        let (outcome, version) = match updated {
+            Ok(version) => (Outcome::Updated, version),
+            Err(error) if error.is_put_back() => (Outcome::PutBack(error), None),
             // The library refused this before any call.
             Err(error) if matches!(error.kind(), ErrorKind::NotGranted | ErrorKind::Unsupported | ErrorKind::Input) => {
-                Outcome::NotUpdated(error)
+                (Outcome::NotUpdated(error), None)
             }
-            Err(error) if is_sent.load(Ordering::Relaxed) => Outcome::Unknown(error),
-            Err(error) => Outcome::NotUpdated(error),
+            Err(error) if is_sent.load(Ordering::Relaxed) => (Outcome::Unknown(error), None),
+            Err(error) => (Outcome::NotUpdated(error), None),
         };
         tell(if outcome.is_ok() { Stage::Updated } else { Stage::Failed });
-        let mut deployment = self.managed.record_mut();
-        match &outcome {
-            Outcome::Unchanged | Outcome::Updated => {
-                // A change of links may be valid only as a whole. Its parts then wait for the end of the release.
-                if let Ok(stack) = deployment.stack.with_resource(next) {
-                    deployment.stack = stack;
-                    deployment.uncertain.remove(&id);
+        let saved = self.kept().change_own(|record| {
+            match &outcome {
+                Outcome::Unchanged | Outcome::Updated => {
+                    record.versions.extend(version.clone().map(|version| (id.clone(), version)));
+                    // A change of links may be valid only as a whole. Its parts then wait for the end of the release.
+                    let Ok(stack) = record.stack.with_resource(next) else { return };
+                    record.stack = stack;
+                    record.uncertain.remove(&id);
                 }
+                // It runs what it ran before.
+                Outcome::PutBack(_) => drop(record.uncertain.remove(&id)),
+                Outcome::NotUpdated(_) => {}
+                Outcome::Unknown(_) => drop(record.uncertain.insert(id.clone())),
             }
-            // It runs what the record says.
-            Outcome::PutBack(_) => drop(deployment.uncertain.remove(&id)),
-            Outcome::NotUpdated(_) if !before.uncertain.contains(&id) => drop(deployment.uncertain.remove(&id)),
-            Outcome::NotUpdated(_) | Outcome::Unknown(_) => {}
+            if let Some(in_flight) = &mut record.in_flight {
+                in_flight.resources.remove(&id);
+            }
+        });
+        if let Err(error) = saved.await {
+            tracing::warn!(%error, resource = id.as_str(), "the record was not saved after an update");
         }
         (id, outcome)
     }
 
+    /// Updates one resource. If its session ends meanwhile, the update is done once more as a whole in another.
+    async fn update(
+        &self,
+        purpose: &Purpose,
+        id: &ResourceId,
+        change: Change,
+        is_sent: &AtomicBool,
+    ) -> Result<Option<String>> {
+        let send = |purpose: Purpose, change: Change| async move {
+            let update = |session: Arc<dyn Manage>| {
+                let (id, change) = (id.clone(), change.clone());
+                is_sent.store(true, Ordering::Relaxed);
+                async move { session.update(&id, &change).await }
+            };
+            self.guard.managed.with_session(&self.before, &purpose, Repeat::Never, update).await
+        };
+        match send(purpose.clone(), change.clone()).await {
+            // The cloud may limit how large the description of a narrowed session is: one for many resources can exceed
+            // that.
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                send(Purpose::Update(BTreeSet::from([id.clone()])), change).await
+            }
+            Err(error) if error.kind() == ErrorKind::Expired => {
+                send(purpose.clone(), Change { again: true, ..change }).await
+            }
+            updated => updated,
+        }
+    }
+
     /// Waits no longer than the deadline of the release.
-    async fn in_time(&self, work: impl Future<Output = Result<()>>) -> Result<()> {
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(until) = self.until else { return work.await };
-        let clock = self.managed.clock();
+        let clock = self.guard.managed.clock();
         let over = || Error::new(ErrorKind::TimedOut, "the release reached its deadline; release again to go on");
         let left = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
         if left.is_zero() {

@@ -209,7 +209,7 @@ mod cloud {
     }
 
     pub(super) async fn look(cx: Context<'_>, row: Row) -> Result<Observed> {
-        let (id, own) = (cx.full_name(row.on)?, cx.deployment().id);
+        let (id, own) = (cx.full_name(row.on)?, cx.deployment().owner());
         let seen =
             with(cx, row, |words| Observed::marked(id, own, words.iter().map(|(n, v)| (n.as_str(), v.as_str()))));
         Ok(seen.await.optional()?.unwrap_or(Observed::Absent))
@@ -429,7 +429,8 @@ mod tests {
         assert_eq!(manager.heartbeat(&handles[0]).await.unwrap().reason, "it rings at 7");
         let refused = manager.release(&release(bells(7, 6))).await.into_result().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Input, "{refused}");
-        let remains = admin.destroy(&manager.deployment()).data(Data::Delete).run("down").await.unwrap();
+        let remains =
+            admin.destroy(&manager.deployment()).data(Data::Delete).run("down".parse().unwrap()).await.unwrap();
         assert!(remains.kept.is_empty() && remains.foreign.is_empty() && bells_there.lock().is_empty(), "{remains:?}");
     }
 }

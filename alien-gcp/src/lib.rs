@@ -72,6 +72,10 @@ impl Cloud for Gcp {
         ),
     ];
 
+    fn place(target: &Target) -> &str {
+        target.location.as_str()
+    }
+
     type Scope = Scope;
     type Target = Target;
     type Kinds = (Function, Container, Storage, Kv, Queue, Network);

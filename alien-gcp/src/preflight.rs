@@ -51,6 +51,11 @@ fn permissions(cx: Context<'_>) -> BTreeSet<String> {
     rendered.custom_roles.into_iter().flat_map(|role| role.included_permissions).map(|one| one.into_owned()).collect()
 }
 
+/// Checks that the credentials reach the project that the target names.
+pub(crate) async fn account(cx: Context<'_>) -> Result<Vec<Problem>> {
+    project(cx.about(Subject::Deployment)).await
+}
+
 /// Checks that the project's id and number belong together: names and conditions contain both.
 async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();

@@ -53,6 +53,10 @@ impl Provider<Gcp> for Provisioner {
         Some(&Logs)
     }
 
+    async fn account(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
+        preflight::account(cx).await
+    }
+
     async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
         preflight::look(cx).await
     }

@@ -70,7 +70,7 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
     let change = again_as_it_is(&deployment, billing.id().as_str())?;
     let session = vendor.session(&deployment, &Purpose::Watch).await?;
     match session.update(billing.id(), &change).await {
-        Ok(()) => return Err("what is frozen was updated".into()),
+        Ok(_) => return Err("what is frozen was updated".into()),
         Err(error) => println!("{error}"),
     }
     for attempt in [Attempt::UpdateFrozen, Attempt::RunAsAnother] {
@@ -103,7 +103,7 @@ pub async fn live(sides: Sides) -> Result<(), Box<dyn Error>> {
 /// A change that leaves a resource as it is.
 pub fn again_as_it_is(deployment: &Deployment, id: &str) -> Result<Change, Box<dyn Error>> {
     let resource = deployment.stack.resource(id).ok_or("no such resource")?.clone();
-    Ok(Change { resource, zip: None, previous_zip: None, again: false })
+    Ok(Change { resource, zip: None, previous_zip: None, again: false, runs: None })
 }
 
 /// Reads the lines that contain `hello`. A cloud takes a while to show what was just written.

@@ -32,7 +32,7 @@ impl Reconcile<Aws, Clients> for Cluster {
         let cluster = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE"));
         Ok(cluster.map_or(Observed::Absent, |cluster| {
             let tags = cluster.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-            Observed::marked(cluster.cluster_arn().unwrap_or_default(), cx.deployment().id, tags)
+            Observed::marked(cluster.cluster_arn().unwrap_or_default(), cx.deployment().owner(), tags)
         }))
     }
 

@@ -65,7 +65,7 @@ impl Reconcile<Aws, Clients> for Roles {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let Some(role) = role(cx).await.optional()? else { return Ok(Observed::Absent) };
         let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
-        let observed = Observed::marked(role.arn(), cx.deployment().id, tags);
+        let observed = Observed::marked(role.arn(), cx.deployment().owner(), tags);
         if !matches!(observed, Observed::Own { state: State::Finished(_), .. }) {
             return Ok(observed);
         }
@@ -111,7 +111,8 @@ impl Reconcile<Aws, Clients> for Roles {
         let Principal { role, policies, .. } = principal(cx)?;
         if drift::admits_more(found.assume_role_policy_document(), &role.trust_policy) {
             // Who is not to be let in is shut out before anything else. A role that is not finished opens last.
-            let is_finished = found.tags().iter().any(|tag| tag.key() == Marks::FINGERPRINT);
+            let is_finished =
+                found.tags().iter().any(|tag| tag.key() == Marks::FINGERPRINT && tag.value() != Marks::REVOKED);
             write_trust(cx, name, &if is_finished { role.trust_policy.clone() } else { closed(cx) }).await?;
         }
         limit_sessions(cx, name, &found).await?;
@@ -184,7 +185,7 @@ impl ReconcileIdentity<Aws, Clients> for Roles {
 
     /// First denies everything to open sessions
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>), then closes the trust
-    /// policy. The fingerprint is removed, so the next set-up configures the role again.
+    /// policy. In the place of the fingerprint stands that it was revoked, so the next set-up configures the role again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let name = cx.name(Scope::Role)?;
         let deny = Policy::new(vec![Statement {
@@ -196,7 +197,7 @@ impl ReconcileIdentity<Aws, Clients> for Roles {
         }]);
         put_inline(cx, name, REVOKED, &deny).await?;
         write_trust(cx, name, &closed(cx)).await?;
-        untag(cx, name, Marks::FINGERPRINT).await
+        write_tags(cx, name, tags([(Marks::FINGERPRINT, Marks::REVOKED.to_owned())])?).await
     }
 }
 

@@ -203,7 +203,7 @@ pub(super) async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy
 async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
     let policy = managed(cx, arn).await?;
     let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
-    match Observed::marked(arn, cx.deployment().id, tags) {
+    match Observed::marked(arn, cx.deployment().owner(), tags) {
         Observed::Foreign(whose) => {
             Err(Error::new(ErrorKind::NotOwned, format!("a policy `{arn}` already exists, and {whose}")))
         }

@@ -23,6 +23,8 @@ mod upgrade;
 mod wire;
 mod world;
 
+use alien_aws::Target;
+use alien_conformance::world::World as _;
 use alien_conformance::{life as suite, ministack};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
@@ -37,6 +39,13 @@ fn main() {
     };
     let mut trials = vec![
         trial("the_whole_life_of_a_stack", |peer| Box::pin(suite::the_whole_life_of_a_stack(peer))),
+        trial("a_deployment_is_found_where_it_is_alone", |peer| {
+            let elsewhere = Target { region: "us-east-1".parse().unwrap(), ..peer.target("placed") };
+            Box::pin(suite::a_deployment_is_found_where_it_is_alone(peer, elsewhere))
+        }),
+        trial("another_accounts_credentials_conclude_nothing", |peer| {
+            Box::pin(only_aws::another_accounts_credentials_conclude_nothing(peer))
+        }),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(suite::every_grant_is_needed_and_none_is_missing(peer))
         }),

@@ -5,7 +5,7 @@ use alien_conformance::life::product;
 use alien_conformance::world::{Case, World, release};
 use alien_core::adapter::{Purpose, last};
 use alien_core::{
-    Action, Code, Container, Data, ErrorKind, Existing, Function, Live, Network, Profile, Stack, Storage,
+    Action, Code, Container, Data, ErrorKind, Existing, Function, Health, Live, Network, Profile, Queue, Stack, Storage,
 };
 use aws_sdk_lambda::types::VpcConfig;
 
@@ -25,8 +25,8 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
     manager.update(&api, peer.code("second").update()).await.unwrap();
     let made = calls.operations();
     let (enter, look) = ("sts:AssumeRole", "lambda:GetFunctionConfiguration");
-    assert_eq!(made[..3], [enter, "lambda:UpdateFunctionCode", look], "{made:?}");
-    assert!(made[3..].iter().all(|call| *call == look), "{made:?}");
+    assert_eq!(made[..5], [enter, look, enter, "lambda:UpdateFunctionCode", look], "{made:?}");
+    assert!(made[5..].iter().all(|call| *call == look), "{made:?}");
     // Who, for which release, with what proof, and to no more than this update.
     let entry = peer.last_entry();
     let name = session_name(&entry);
@@ -36,7 +36,7 @@ pub(crate) async fn the_fewest_calls(peer: &Peer) {
         entry.contains("Policy=") && entry.contains("few-api-3") && entry.contains("UpdateFunctionCode"),
         "{entry}"
     );
-    manager.heartbeat(&api).await.unwrap();
+    case.manager(&deployment).0.heartbeat(&api).await.unwrap();
     assert!(!peer.last_entry().contains("Policy="), "to watch is not narrowed by AWS: {}", peer.last_entry());
     assert!(!peer.last_entry().contains("SourceIdentity="), "{}", peer.last_entry());
     let attributed = alien_aws::vendor(
@@ -227,4 +227,26 @@ pub(crate) async fn code_is_placed_in_the_subnets_that_are_given(peer: &Peer) {
 
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     customers.admin.destroy(&made).data(Data::Delete).await.unwrap();
+}
+
+/// X1: in another account nothing would be found, and then nothing is said to be revoked or taken down.
+pub(crate) async fn another_accounts_credentials_conclude_nothing(peer: &Peer) {
+    let mut stack = Stack::builder("wrong");
+    stack.live("jobs", Queue::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "wrong", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let other = Config::new(peer.with(root("333333333333"))).with_calls(peer.calling());
+    let other = alien_aws::admin(&other, deployment.id, case.target.clone());
+    for told in [
+        other.revoke(&deployment).await.unwrap_err(),
+        other.destroy(&deployment).data(Data::Delete).await.unwrap_err(),
+        other.plan(&release(&stack, &[])).await.unwrap().refusal().unwrap_err(),
+    ] {
+        let expected = "these credentials are of account 333333333333, and the deployment goes to 222222222222";
+        assert!(told.to_string().contains(expected), "{told}");
+    }
+    let (manager, _) = case.manager(&deployment);
+    assert_eq!(manager.heartbeat(manager.resources().remove(0)).await.unwrap().health, Health::Healthy);
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

@@ -37,7 +37,7 @@ impl<'p> SetUp<'p> {
     }
 
     /// The plan updates this resource for this reason and nothing else; after it, a plan is empty.
-    async fn is_told_and_mended(&self, id: &str, why: &str) {
+    async fn is_told_and_mended(&mut self, id: &str, why: &str) {
         let plan = self.case.admin.plan(&self.release).previous(&self.deployment).await.unwrap();
         let due: Vec<String> = plan
             .steps
@@ -46,7 +46,7 @@ impl<'p> SetUp<'p> {
             .map(|step| format!("{} {}: {}", step.action, step.subject, step.why))
             .collect();
         assert_eq!(due, [format!("update {id}: it is not as it was set up: {why}")], "{plan}");
-        self.case.admin.apply(&plan).await.unwrap();
+        self.deployment = self.case.admin.apply(&plan).await.unwrap();
         let plan = self.case.admin.plan(&self.release).previous(&self.deployment).await.unwrap();
         assert!(plan.is_empty(), "{plan}");
     }
@@ -58,7 +58,7 @@ impl<'p> SetUp<'p> {
 }
 
 pub(crate) async fn a_log_group_is_made_again(peer: &Peer) {
-    let set_up = SetUp::of(peer, "logged").await;
+    let mut set_up = SetUp::of(peer, "logged").await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&set_up.customer);
     for (id, service) in [("api", "/aws/lambda/"), ("worker", "/ecs/")] {
         let name = format!("{service}{}", set_up.name(id));
@@ -80,9 +80,9 @@ pub(crate) async fn a_log_group_is_made_again(peer: &Peer) {
 }
 
 pub(crate) async fn a_url_and_its_permissions_are_made_again(peer: &Peer) {
-    let set_up = SetUp::of(peer, "opened").await;
+    let mut set_up = SetUp::of(peer, "opened").await;
     let lambda = aws_sdk_lambda::Client::new(&set_up.customer);
-    let name = &set_up.name("api");
+    let name = &set_up.name("api").clone();
     for statement in ["alien-public-url", "alien-public-call"] {
         lambda.remove_permission().function_name(name).statement_id(statement).send().await.unwrap();
         set_up.is_told_and_mended("api", &format!("its permission `{statement}` is missing")).await;
@@ -99,7 +99,7 @@ pub(crate) async fn a_url_and_its_permissions_are_made_again(peer: &Peer) {
 }
 
 pub(crate) async fn a_trigger_is_made_again(peer: &Peer) {
-    let set_up = SetUp::of(peer, "fired").await;
+    let mut set_up = SetUp::of(peer, "fired").await;
     let lambda = aws_sdk_lambda::Client::new(&set_up.customer);
     let (name, queue) = (set_up.name("api"), set_up.name("jobs"));
     let mapping = async || {
@@ -129,7 +129,7 @@ pub(crate) async fn a_trigger_is_made_again(peer: &Peer) {
 }
 
 pub(crate) async fn a_dead_letter_queue_is_made_again(peer: &Peer) {
-    let set_up = SetUp::of(peer, "letters").await;
+    let mut set_up = SetUp::of(peer, "letters").await;
     let sqs = aws_sdk_sqs::Client::new(&set_up.customer);
     let url =
         async |name: &str| sqs.get_queue_url().queue_name(name).send().await.map(|found| found.queue_url.unwrap());

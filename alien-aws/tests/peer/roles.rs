@@ -123,7 +123,7 @@ pub(crate) async fn a_role_that_somebody_widened_is_told_and_mended(peer: &Peer)
     case.admin.revoke(&deployment).await.unwrap();
     iam.attach_role_policy().role_name(management).policy_arn(ADMINISTRATOR).send().await.unwrap();
     let plan = case.admin.plan(&first).previous(&deployment).await.unwrap();
-    assert!(plan.to_string().contains("an earlier run did not finish it"), "{plan}");
+    assert!(plan.to_string().contains("the vendor's access was revoked; it is given again"), "{plan}");
     case.admin.apply(&plan).await.unwrap();
     assert_eq!(found(peer, management).await, before[0]);
     vendor_may_watch(&case, &deployment).await;

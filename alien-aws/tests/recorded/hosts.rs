@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use crate::clock::WoundClock;
 use crate::replay::RECORDING;
 
-/// Remembers hosts, lets the vendor in, and refuses everything else.
+/// Remembers hosts, lets the vendor in, says whose account it is, and refuses everything else.
 #[derive(Debug, Clone, Default)]
 struct Hosts(Arc<Mutex<BTreeSet<String>>>);
 
@@ -33,11 +33,13 @@ impl HttpConnector for Hosts {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let url = request.uri().strip_prefix("https://").unwrap_or_else(|| panic!("{}", request.uri()));
         self.0.lock().unwrap().insert(url.split('/').next().unwrap().to_owned());
-        let enters = request.body().bytes().unwrap_or_default().starts_with(b"Action=AssumeRole");
-        let recorded = |body: &str| body.starts_with("Action=AssumeRole");
-        let entered =
-            RECORDING.iter().find(|line| line.exchange.sent.body.as_str().is_some_and(recorded)).filter(|_| enters);
-        let (status, body) = entered.map_or((400, ""), |line| (200, line.exchange.sent.answer.as_str().unwrap()));
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let asked = ["Action=AssumeRole", "Action=GetCallerIdentity"].into_iter().find(|asked| body.starts_with(asked));
+        let recorded = |asked: &str| {
+            RECORDING.iter().find(|line| line.exchange.sent.body.as_str().is_some_and(|body| body.starts_with(asked)))
+        };
+        let (status, body) =
+            asked.and_then(recorded).map_or((400, ""), |line| (200, line.exchange.sent.answer.as_str().unwrap()));
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), body.to_owned().into())))
     }
 }
@@ -67,7 +69,7 @@ async fn services_are_called_by_their_own_names() {
         session.logs(&"api".parse().unwrap(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
         let target = record.target::<alien_aws::Aws>().unwrap().clone();
         let admin = alien_aws::admin(&config, record.id, target);
-        admin.revoke(&record).run("hosts").await.unwrap_err();
+        admin.revoke(&record).run("hosts".parse().unwrap()).await.unwrap_err();
 
         let bucket = "life-data-4-222222222222.s3";
         let regional =

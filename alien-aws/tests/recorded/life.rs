@@ -9,8 +9,8 @@ use alien_conformance::bootstrap;
 use alien_conformance::life::product;
 use alien_conformance::world::{Shipped, release};
 use alien_core::{
-    Action, CallConfig, ChangeKind, Clock as _, Container, ContainerUpdate, Data, Deployment, DeploymentId, Function,
-    Health, Invitation, Lifecycle, Live, LogLine, Manager, Plan, Release, Retry, Stack,
+    Action, CallConfig, ChangeKind, Clock as _, CommandId, Container, ContainerUpdate, Data, Deployment, DeploymentId,
+    Function, Health, Invitation, Lifecycle, Live, LogLine, Manager, Plan, Release, Retry, Stack,
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -100,7 +100,7 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     let vendor =
         alien_aws::vendor(&Config::new(stage.vendor.clone()).with_operator("test").with_calls(stage.calling()));
 
-    let plan = admin.plan(&first()).run("recorded").await.unwrap();
+    let plan = admin.plan(&first()).run("recorded".parse().unwrap()).await.unwrap();
     let created = [
         "execution",
         "ledger",
@@ -119,7 +119,7 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     assert_eq!(plan.problems, []);
     ended("plan", None).await;
 
-    let made = admin.apply(&plan).run("recorded").await.unwrap();
+    let made = admin.apply(&plan).run("recorded".parse().unwrap()).await.unwrap();
     assert_eq!(made.stack, *first().stack());
     ended("apply", Some(&made)).await;
 
@@ -163,7 +163,9 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     ended("update", Some(&updated)).await;
 
     let command = br#"{"hello":"world"}"#;
-    let answer: Value = serde_json::from_slice(&manager.dispatch(&api, command).await.unwrap()).unwrap();
+    let answer: Value =
+        serde_json::from_slice(&manager.dispatch(&api, command).id(CommandId::from(uuid::Uuid::nil())).await.unwrap())
+            .unwrap();
     assert_eq!(answer, json!({ "hello": "world" }));
     ended("dispatch", Some(&updated)).await;
 
@@ -177,29 +179,29 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     assert_eq!(serde_json::from_str::<Value>(&line.text).unwrap(), json!({ "hello": "world" }));
     ended("logs", Some(&updated)).await;
 
-    let plan = admin.plan(&changed()).previous(&updated).run("recorded").await.unwrap();
+    let plan = admin.plan(&changed()).previous(&updated).run("recorded".parse().unwrap()).await.unwrap();
     let expected = [
         "update ledger: its trust or its permissions changed",
         "update what the resources share: its settings changed",
         "create archive: it is not there",
         "update jobs: its settings changed (deadLetterAfter)",
-        "update api: it is not as it was set up: other code (code, environment)",
         "refuse ledger: it is frozen, and its settings changed; take the change back, or allow changes of frozen \
          resources (memoryMib)",
-        "update worker: it is not as it was set up: it runs life-worker-4:3 (environment)",
         "update the identity that trusts the vendor: its trust or its permissions changed",
         "refuse mailer: it is frozen, and the stack has it no more; take it back, or allow changes of frozen resources",
     ];
     assert_eq!(steps(&plan), expected);
+    let left = plan.steps.iter().filter(|step| step.vendors.is_some()).map(|step| step.subject.as_str());
+    assert_eq!(left.collect::<Vec<_>>(), ["api", "worker"], "what the vendor released stays: {plan}");
     ended("plan-of-a-change", Some(&updated)).await;
 
-    let remains = admin.destroy(&updated).run("recorded").await.unwrap();
+    let remains = admin.destroy(&updated).run("recorded".parse().unwrap()).await.unwrap();
     let kept = remains.kept.iter().map(|kept| format!("{}: {}", kept.subject, kept.why)).collect::<Vec<_>>();
     assert_eq!(kept, ["cache: nobody can tell whether it is empty without reading its data"]);
     assert_eq!(remains.foreign, []);
     ended("destroy-what-is-empty", Some(&updated)).await;
 
-    let remains = admin.destroy(&updated).data(Data::Delete).run("recorded").await.unwrap();
+    let remains = admin.destroy(&updated).data(Data::Delete).run("recorded".parse().unwrap()).await.unwrap();
     assert_eq!((remains.kept, remains.foreign), (vec![], vec![]));
     ended("destroy", Some(&updated)).await;
 }

@@ -16,7 +16,7 @@ pub(crate) type Tags = BTreeMap<String, String>;
 /// Who owns a resource, by its tags. A resource without tags belongs to somebody else.
 pub(crate) fn observed(deployment: &DeploymentContext<Azure>, id: impl Into<String>, tags: Option<&Tags>) -> Observed {
     let tags = tags.into_iter().flatten();
-    Observed::marked(id, deployment.id, tags.map(|(name, value)| (name.as_str(), value.as_str())))
+    Observed::marked(id, deployment.owner(), tags.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// Fails if the resource belongs to somebody else.

@@ -199,12 +199,12 @@ impl ReconcileIdentity<Azure, Clients> for Identities {
     }
 
     /// Removes every federated credential and every assignment of the identity, so that tokens issued before are of no
-    /// use. The fingerprint is removed, so the next set-up configures the identity again.
+    /// use. Instead of the fingerprint it is marked as revoked, so the next set-up configures the identity again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let found = look(cx).await?.properties;
         trust(cx, &[]).await?;
         let left = take_away(cx, &found.principal_id, &assignments(cx, &found.principal_id).await?).await?;
-        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::FINGERPRINT, String::new())]).await?;
+        tags::merge(cx, cx.full_name(Scope::Identity)?, &[(Marks::FINGERPRINT, Marks::REVOKED.to_owned())]).await?;
         none_left(left)
     }
 }

@@ -170,7 +170,7 @@ pub(crate) async fn an_update_follows_one_that_was_made_again(peer: &Peer) {
     let session = vendor.session(&deployment, &Purpose::Update([api.id().clone()].into())).await.unwrap();
     let resource = deployment.stack.resource("api").unwrap().clone();
     for _ in 0..2 {
-        let change = Change { resource: resource.clone(), zip: None, previous_zip: None, again: true };
+        let change = Change { resource: resource.clone(), zip: None, previous_zip: None, again: true, runs: None };
         session.update(api.id(), &change).await.unwrap();
     }
     for says in ["two", "three"] {

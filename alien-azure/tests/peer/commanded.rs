@@ -96,8 +96,8 @@ pub(crate) async fn a_command_is_never_sent_again(peer: &Peer) {
         peer.sim.faults().fail_before(LOCK, 1, code);
         let _ = peer.sim.take_requests();
         let error = manager.dispatch(&api, b"once").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut, "{code}: {error}");
-        assert!(error.to_string().contains("the command was sent, and may run, but its answer cannot be received"));
+        assert!(error.was_sent(), "{code}: {error}");
+        assert!(error.to_string().contains("the command was sent, and may run"));
         assert_eq!(asked_for(peer, SEND), 1, "{code}");
     }
     peer.sim.faults().fail_after(SEND, 1, "ServiceUnavailable");

@@ -21,6 +21,8 @@ mod tagged;
 mod upgrade;
 mod world;
 
+use alien_azure::Target;
+use alien_conformance::world::World as _;
 use alien_conformance::{interrupted, life};
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
@@ -36,6 +38,10 @@ fn main() {
     };
     let mut trials = vec![
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+        trial("a_deployment_is_found_where_it_is_alone", |peer| {
+            let elsewhere = Target { location: "northeurope".parse().unwrap(), ..peer.target("placed") };
+            Box::pin(life::a_deployment_is_found_where_it_is_alone(peer, elsewhere))
+        }),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
         }),

@@ -177,6 +177,6 @@ pub(crate) async fn what_the_admin_may_not_take_away_is_told(peer: &Peer) {
     assert_eq!(peer.sim.assignments(&id).len(), 1, "only what is above the group is left");
     peer.sim.remove_assignment(&owner);
     peer.sim.remove_assignment(&through);
-    set_up.is_put_right(&["an earlier run did not finish it"]).await;
+    set_up.is_put_right(&["the vendor's access was revoked; it is given again"]).await;
     set_up.ends().await;
 }

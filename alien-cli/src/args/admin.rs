@@ -82,6 +82,17 @@ pub(crate) struct Wanted {
     pub(crate) zip: Vec<PathBuf>,
 }
 
+/// What may be changed beyond what a set-up changes by itself.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Changes {
+    /// Also change frozen resources
+    #[arg(long)]
+    pub(crate) allow_frozen_changes: bool,
+    /// Also set live code and its sizes to what the invitation says, undoing what the vendor has released since
+    #[arg(long)]
+    pub(crate) reset_live: bool,
+}
+
 /// `alien-deploy plan`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
@@ -90,9 +101,8 @@ pub(crate) struct PlanArgs {
     /// The record that the last `up` wrote; it also says where the deployment is
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    /// Also change frozen resources
-    #[arg(long)]
-    pub(crate) allow_frozen_changes: bool,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
 }
 
 /// `alien-deploy up`.
@@ -103,9 +113,8 @@ pub(crate) struct UpArgs {
     /// Write the record to this file; an existing file must be the record that the last `up` wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
-    /// Also change frozen resources
-    #[arg(long)]
-    pub(crate) allow_frozen_changes: bool,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use alien_core::{Giver, Side};
+use alien_core::Side;
+use alien_core::adapter::Giver;
 use clap::{Arg, ArgGroup, ArgMatches, Command, FromArgMatches};
 
 use crate::clouds::{self, Cloud, kebab};

@@ -154,6 +154,9 @@ pub(crate) struct UpdateArgs {
     /// Show what would change and who may apply it, without changing anything; exit with 1 if it is not the vendor
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Take over from a release that was interrupted instead of waiting for its lease to end
+    #[arg(long)]
+    pub(crate) take_over: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }

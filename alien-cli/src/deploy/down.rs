@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::setup::{Setup, named, options};
 use crate::args::Format;
-use crate::args::admin::{DownArgs, RevokeArgs, Standing};
+use crate::args::admin::{Changes, DownArgs, RevokeArgs, Standing};
 use crate::ask::Consent;
 use crate::output::{self, Failure};
 use crate::progress::progress;
@@ -52,11 +52,20 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
         admin
             .destroy(&record)
             .data(data)
-            .options(options(false, Some(&args.run)))
+            .options(options(Changes::default(), Some(&args.run)))
             .progress(|event| progress.event(event))
             .await?
     };
-    if shown.json { output::json(&remains) } else { output::line(text(&remains)) }
+    if shown.json {
+        output::json(&remains)?;
+    } else if !remains.found_nothing() {
+        output::line(text(&remains))?;
+    }
+    if !remains.found_nothing() {
+        return Ok(());
+    }
+    let what = format!("nothing of deployment {} was found as {}", record.id, setup.place());
+    Err(Failure::stopped(format!("{what}; if it was set up elsewhere, name that place, or give its record")))
 }
 
 fn text(remains: &DestroyReport) -> String {

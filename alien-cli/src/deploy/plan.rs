@@ -1,17 +1,19 @@
 //! `alien-deploy plan`, `up` and `status`: show what would change, change it, and compare.
 
+use std::sync::Arc;
+
 use alien_core::adapter::Options;
-use alien_core::{Action, Admin, Deployment, Plan, Step};
+use alien_core::{Action, Admin, Deployment, Plan, RecordFile, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
-use crate::args::admin::{PlanArgs, StatusArgs, UpArgs, Wanted};
+use crate::args::admin::{Changes, PlanArgs, StatusArgs, UpArgs, Wanted};
 use crate::args::{Format, Shown};
 use crate::ask::Consent;
-use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
 use crate::progress::progress;
 use crate::review::sizes;
+use crate::{connect, file};
 
 /// An invitation, the plan to set it up, and the provisioner that can apply it.
 struct Planned {
@@ -36,7 +38,7 @@ impl Planned {
 }
 
 pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
-    let options = options(args.allow_frozen_changes, None);
+    let options = options(args.changes, None);
     let planned = Planned::read(&args.wanted, named(args.record.as_deref()), &options).await?;
     if args.wanted.invited.shown.json {
         output::json(&planned.plan)?;
@@ -47,11 +49,22 @@ pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
 }
 
 fn text(plan: &Plan) -> String {
-    let rows = plan.steps.iter().map(|Step { subject, kind, action, why, remedy }| {
-        vec![action.to_string(), subject.clone(), kind.to_string(), output::remedied(why, *remedy)]
-    });
+    let rows = plan
+        .steps
+        .iter()
+        .map(|step| vec![step.action.to_string(), step.subject.clone(), step.kind.to_string(), why(step)]);
     let steps = output::table(Format::Table, &["action", "what", "type", "why"], rows.collect());
     if plan.sizes.is_empty() { steps } else { format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table)) }
+}
+
+/// Why a step is as it is, what helps, and what runs otherwise than the invitation says and is left.
+fn why(step: &Step) -> String {
+    let why = output::remedied(&step.why, step.remedy);
+    match &step.vendors {
+        Some(vendors) if step.action == Action::Leave => vendors.clone(),
+        Some(vendors) => format!("{why}; {vendors}"),
+        None => why,
+    }
 }
 
 /// The JSON of `up --json`.
@@ -64,8 +77,9 @@ struct Done<'a> {
 pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     let shown = args.wanted.invited.shown;
     let consent = Consent::of(args.run.yes, shown.json)?;
-    let options = options(args.allow_frozen_changes, Some(&args.run));
-    let replacement = Replacement::of(&args.record)?;
+    let options = options(args.changes, Some(&args.run));
+    let store = connect::record(&args.record);
+    store.check()?;
     let previous = file::record_if_any(&args.record);
     let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
     if !shown.json {
@@ -73,8 +87,7 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     }
     plan.refusal()?;
     consent.to(&format!("Set up {}", setup.place()))?;
-    let record = apply(&admin, &plan, options, shown).await?;
-    replacement.write(&record)?;
+    let record = apply(&admin, &plan, options, shown, store).await?;
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
     }
@@ -82,9 +95,16 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn apply(admin: &Admin, plan: &Plan, options: Options, shown: Shown) -> Result<Deployment, Failure> {
+async fn apply(
+    admin: &Admin,
+    plan: &Plan,
+    options: Options,
+    shown: Shown,
+    store: RecordFile,
+) -> Result<Deployment, Failure> {
     let progress = progress(shown, plan.steps.len());
-    Ok(admin.apply(plan).options(options).progress(|event| progress.event(event)).await?)
+    let request = admin.apply(plan).options(options).progress(|event| progress.event(event));
+    Ok(request.keep_in(Arc::new(store)).by(connect::operator()).await?)
 }
 
 /// One row of `status`.
@@ -102,18 +122,19 @@ impl<'a> From<&'a Step> for Stands<'a> {
         let state = match step.action {
             Action::Create => "missing",
             Action::Update => "differs",
+            Action::Leave if step.vendors.is_some() => "updated",
             Action::Leave => "right",
             Action::Adopt => "yours",
             Action::Delete => "left over",
             Action::Refuse => "in the way",
         };
-        Self { subject: &step.subject, kind: &step.kind, state, why: output::remedied(&step.why, step.remedy) }
+        Self { subject: &step.subject, kind: &step.kind, state, why: why(step) }
     }
 }
 
 pub(crate) async fn status(args: &StatusArgs) -> Result<(), Failure> {
     let previous = named(args.record.as_deref());
-    let Planned { plan, .. } = Planned::read(&args.wanted, previous, &options(false, None)).await?;
+    let Planned { plan, .. } = Planned::read(&args.wanted, previous, &options(Changes::default(), None)).await?;
     let stands: Vec<Stands<'_>> = plan.steps.iter().map(Stands::from).collect();
     if args.wanted.invited.shown.json {
         output::json(&stands)?;
@@ -142,7 +163,7 @@ fn nothing_to_do(plan: &Plan) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Cloud, working};
+    use crate::memory::{Cloud, nowhere, working};
     use crate::run;
 
     const QUIET: Shown = Shown { json: true };
@@ -164,11 +185,17 @@ mod tests {
         insta::assert_snapshot!("status_before", shown(&plan));
         assert!(nothing_to_do(&plan).unwrap_err().to_string().contains("run `alien-deploy up`"));
 
-        let record = run(apply(&admin, &plan, options(false, None), QUIET)).unwrap();
+        let store = connect::record(&nowhere());
+        let record = run(apply(&admin, &plan, options(Changes::default(), None), QUIET, store.clone())).unwrap();
+        assert_eq!(store.read().unwrap().unwrap(), record);
+        std::fs::remove_file(store.path()).unwrap();
         let plan = planned(&admin, 512, Some(&record));
         assert!(nothing_to_do(&plan).is_ok());
         insta::assert_snapshot!("status_after", shown(&plan));
-        assert!(nothing_to_do(&planned(&admin, 1024, Some(&record))).is_err());
+        // Other sizes of live code are the vendor's to set, by a release.
+        let plan = planned(&admin, 1024, Some(&record));
+        assert!(nothing_to_do(&plan).is_ok());
+        assert_eq!(shown(&plan).matches("waits for the vendor's next release").count(), 2, "{}", shown(&plan));
     }
 
     #[test]

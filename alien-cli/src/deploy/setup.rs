@@ -5,7 +5,7 @@ use std::path::Path;
 use alien_core::adapter::Options;
 use alien_core::{Admin, AnyTarget, Deployment, Invitation, Problem, Problems, Release, Rule};
 
-use crate::args::admin::{Invited, Run, Wanted};
+use crate::args::admin::{Changes, Invited, Run, Wanted};
 use crate::args::flags::{AsAdmin, Flags};
 use crate::clouds::{self, Cloud};
 use crate::output::{self, Failure};
@@ -79,10 +79,8 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
 }
 
 /// Options of a run with a fresh name.
-pub(super) fn options(allow_frozen_changes: bool, run: Option<&Run>) -> Options {
-    let mut options = Options::default();
-    if run.is_some_and(|run| run.take_over) {
-        options = options.take_over();
-    }
-    if allow_frozen_changes { options.allow_frozen_changes() } else { options }
+pub(super) fn options(changes: Changes, run: Option<&Run>) -> Options {
+    let Changes { allow_frozen_changes, reset_live } = changes;
+    let take_over = run.is_some_and(|run| run.take_over);
+    Options { take_over, allow_frozen_changes, reset_live, ..Options::default() }
 }

@@ -23,7 +23,11 @@ fn a_record_with_differences_is_not_registered_and_each_is_told() {
     let changed = file("differs-record.json", &changed);
     let flags = ["register", "--invitation", invitation.to_str().unwrap(), "--record", changed.to_str().unwrap()];
     let told = refused(&alien(&flags));
-    for words in ["invitation says id `", "invitation says externalId `", "invitation says a stack of digest `"] {
+    for words in [
+        "invitation says id `",
+        "invitation says externalId `",
+        "the record's stack is another than the invitation's: removed",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     // The two files in each other's place, and both are told.

@@ -12,6 +12,7 @@ use crate::clock::later;
 use crate::cloud::Documented;
 use crate::error::{Error, ErrorKind, Result};
 use crate::marks::Claim;
+use crate::name::RunId;
 use crate::operate::Operated;
 use crate::permission::Subject;
 use crate::provision::Options;
@@ -80,13 +81,13 @@ where
         self.has_claim(gate, &options.run).await
     }
 
-    async fn write_own_claim(&self, gate: &Gate<C>, run: &str) -> Result<()> {
+    async fn write_own_claim(&self, gate: &Gate<C>, run: &RunId) -> Result<()> {
         let until = later(gate.clock().now(), self.lease);
-        self.write_claim(Some(&Claim { run: run.to_owned(), until }), gate).await
+        self.write_claim(Some(&Claim { run: run.clone(), until }), gate).await
     }
 
     /// Renews the claim while it is held. Returns only when the claim is lost, with the reason.
-    async fn keep_claim(&self, gate: &Gate<C>, run: &str, carrier: Carrier) -> Error {
+    async fn keep_claim(&self, gate: &Gate<C>, run: &RunId, carrier: Carrier) -> Error {
         let pause = self.lease / 3;
         let clock = gate.clock();
         loop {
@@ -112,7 +113,7 @@ where
     }
 
     /// Releases the claim, if it is still this run's. If that fails, the claim lapses by itself.
-    async fn give_claim_back(&self, gate: &Gate<C>, run: &str) {
+    async fn give_claim_back(&self, gate: &Gate<C>, run: &RunId) {
         let given = async {
             self.has_claim(gate, run).await?;
             self.write_claim(None, gate).await
@@ -123,9 +124,9 @@ where
     }
 
     /// Fails if the claim is not this run's.
-    pub(super) async fn has_claim(&self, gate: &Gate<C>, run: &str) -> Result<()> {
+    pub(super) async fn has_claim(&self, gate: &Gate<C>, run: &RunId) -> Result<()> {
         match self.claim(gate).await? {
-            Some(claim) if claim.run == run => Ok(()),
+            Some(claim) if claim.run == *run => Ok(()),
             Some(other) => Err(claimed(&other)),
             None => {
                 let what = "another run took this run's claim; look at what it did, and run again";

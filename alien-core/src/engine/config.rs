@@ -63,7 +63,12 @@ impl<C: Cloud, P> Engine<C, P> {
         C: Documented,
     {
         let release = deployment.stack().digest().to_owned();
-        Marks { deployment: self.id, release, fingerprint: Fingerprint::of(subject, deployment) }
+        Marks {
+            deployment: self.id,
+            place: C::place(&self.target).to_owned(),
+            release,
+            fingerprint: Fingerprint::of(subject, deployment),
+        }
     }
 
     /// The gate for the admin's calls.

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operate::Operated;
 use crate::permission::{Holder, Subject};
 use crate::problem::Remedy;
-use crate::progress::{Event, Progress, Stage};
+use crate::progress::{Progress, Stage, Told};
 use crate::provision::{Data, DestroyReport, Options, Remaining};
 use crate::reconcile::{Observed, Provider, Removal};
 use crate::release::Release;
@@ -20,6 +20,8 @@ use crate::stack::Stack;
 
 /// What happened to something that was to be deleted, whoever owns it.
 pub(super) enum Outcome {
+    /// It was not there, or there was nothing to delete.
+    Absent,
     Gone,
     Kept(String, Option<Remedy>),
     Foreign(String),
@@ -35,7 +37,8 @@ impl DestroyReport {
         match outcome {
             Outcome::Kept(why, remedy) => self.kept.push(remaining(why, *remedy)),
             Outcome::Foreign(why) => self.foreign.push(remaining(why, None)),
-            Outcome::Gone => {}
+            Outcome::Gone => self.deleted.push(deployment.subject_name(subject).to_owned()),
+            Outcome::Absent => {}
         }
     }
 }
@@ -56,6 +59,7 @@ where
         let gate = |stack: &Stack| self.gate(Release::without_artifacts(stack.clone()), data);
         let retired: Vec<Gate<C>> = deployment.retired.iter().map(gate).collect();
         let gate = gate(&deployment.stack);
+        self.check_account(&gate).await?;
         let mut found = self.all_left(gate.deployment().subjects(), &gate).await?;
         for old in &retired {
             found.extend(self.all_left(leftover(old.deployment(), gate.deployment()).into_iter(), old).await?);
@@ -91,7 +95,9 @@ where
         for (subject, outcome) in deployment.subjects().filter_map(|subject| Some((subject, outcomes.get(&subject)?))) {
             report.add(deployment, subject, outcome);
         }
-        let gone = deployment.subjects().filter(|subject| matches!(outcomes.get(subject), Some(Outcome::Gone)));
+        let gone = deployment
+            .subjects()
+            .filter(|subject| matches!(outcomes.get(subject), Some(Outcome::Gone | Outcome::Absent)));
         let seen = self.all_left(gone, gate).await?;
         let left = seen.iter().filter(|(_, found)| found.is_own());
         let left: Vec<&str> = left.map(|(subject, _)| deployment.subject_name(*subject)).collect();
@@ -104,9 +110,10 @@ where
 
     async fn remove(&self, subject: Subject, data: Data, gate: &Gate<C>, progress: &dyn Progress) -> Result<Outcome> {
         let deployment = gate.deployment();
-        let tell = |stage| progress.event(&Event::of(deployment, subject, stage));
+        let told = Told::about(gate, subject, progress);
+        let tell = |stage| told.tell(stage);
         match self.left(subject, gate).await? {
-            Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => return Ok(Outcome::Gone),
+            Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => return Ok(Outcome::Absent),
             Observed::Foreign(whose) => return Ok(Outcome::Foreign(whose)),
             Observed::Own { .. } => {}
         }

@@ -10,28 +10,36 @@ mod claim;
 mod config;
 mod destroy;
 mod fingerprint;
+mod found;
 mod plan;
 mod subjects;
 mod walk;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 use claim::Carrier;
 pub use config::Engine;
 use destroy::Outcome;
+use found::Vendors;
 
 use crate::call::Gate;
+use crate::clock::Clock;
 use crate::cloud::{Documented, RenderError};
+use crate::context::DeploymentContext;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manage::Runs;
+use crate::name::ResourceId;
 use crate::operate::Operated;
 use crate::permission::Subject;
-use crate::progress::{Event, Progress, Stage};
+use crate::progress::{Progress, Stage, Told};
 use crate::provision::{Action, Data, DestroyReport, Options, Plan, Provision, Step};
 use crate::reconcile::{Observed, Provider};
 use crate::release::Release;
+use crate::resource::Resource;
 
 #[async_trait]
 impl<C, P> Provision for Engine<C, P>
@@ -70,7 +78,7 @@ where
                 }
                 self.settle(subject, plan, gate, progress).await
             };
-            let ids = walk::forward(deployment, self.width, settle).await?;
+            let settled = walk::forward(deployment, self.width, settle).await?;
             let mut retired = Vec::new();
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
                 let old = self.gate(Release::without_artifacts(stack.clone()), Data::default());
@@ -84,13 +92,7 @@ where
                 // What only deleted or changed resources shared can now be deleted too.
                 settle(Subject::Deployment).await?;
             }
-            let resources = deployment.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
-                Some((resource.id().clone(), ids.get(&Subject::Resource(position))?.clone()))
-            });
-            let record = deployment.record()?;
-            let chosen = |id: &&String| !id.is_empty() && **id != record.identity;
-            let identity_id = ids.get(&Subject::ManagementIdentity).filter(chosen).cloned();
-            Ok(Deployment { resources: resources.collect(), retired, identity_id, ..record })
+            self.record(plan, deployment, &settled).map(|record| Deployment { retired, ..record })
         };
         self.claimed(&gate, options, Carrier::Stays, work).await
     }
@@ -109,6 +111,7 @@ where
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()> {
         self.is_own("the record", deployment.id, &deployment.target)?;
         let gate = self.gate(Release::without_artifacts(deployment.stack.clone()), Data::default());
+        self.check_account(&gate).await?;
         // A set-up in progress would grant the access again, so this run takes over its claim.
         let options = options.clone().take_over();
         if self.observe(Subject::ManagementIdentity, &gate).await? == Observed::Absent {
@@ -117,6 +120,10 @@ where
         }
         self.claimed(&gate, &options, Carrier::Stays, self.close(&gate)).await
     }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.config.clock
+    }
 }
 
 impl<C, P> Engine<C, P>
@@ -124,22 +131,26 @@ where
     C: Documented<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    /// Brings one subject to the state that the stack describes. Returns its id.
-    async fn settle(&self, subject: Subject, plan: &Plan, gate: &Gate<C>, progress: &dyn Progress) -> Result<String> {
+    /// Brings one subject to the state that the stack describes, except what the vendor may change of live code.
+    async fn settle(&self, subject: Subject, plan: &Plan, gate: &Gate<C>, progress: &dyn Progress) -> Result<Settled> {
         let deployment = gate.deployment();
-        let tell = |stage| progress.event(&Event::of(deployment, subject, stage));
+        let told = Told::about(gate, subject, progress);
+        let tell = |stage| told.tell(stage);
+        let name = deployment.subject_name(subject);
         let marks = self.marks(subject, deployment);
-        let mut found = self.observe(subject, gate).await?;
+        let found = self.find(subject, gate, plan.previous.as_ref(), plan.reset.contains(name)).await?;
         let decided = self.decide(deployment, subject, &found, |id| plan.approved.contains(id.as_str()));
+        let mut observed = found.observed.clone();
+        let mut version = found.version.clone();
         match decided.action {
             Action::Refuse => {
-                let kind = match found {
+                let kind = match observed {
                     Observed::Foreign(_) => ErrorKind::NotOwned,
                     _ => ErrorKind::Input,
                 };
-                return Err(Error::new(kind, decided.why).at(deployment.subject_name(subject)));
+                return Err(Error::new(kind, decided.why).at(name));
             }
-            Action::Leave if found == Observed::Unneeded => {}
+            Action::Leave if observed == Observed::Unneeded => {}
             Action::Leave | Action::Adopt | Action::Delete => tell(Stage::Left),
             Action::Create => {
                 tell(Stage::Creating);
@@ -149,22 +160,83 @@ where
                     created => created?,
                 }
                 // Somebody else may have created it since: it is configured only if it is ours.
-                found = self.observe(subject, gate).await?;
-                if let Observed::Foreign(whose) = &found {
-                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(deployment.subject_name(subject)));
+                observed = self.observe(subject, gate).await?;
+                if let Observed::Foreign(whose) = &observed {
+                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(name));
                 }
                 self.configure(subject, &marks, gate).await?;
+                version = self.version(subject, gate).await?;
                 tell(Stage::Created);
             }
             Action::Update => {
                 tell(Stage::Updating);
-                self.configure(subject, &marks, gate).await?;
+                self.configure(subject, &marks, &found.gate).await?;
+                version = self.version(subject, gate).await?;
                 tell(Stage::Updated);
             }
         }
-        Ok(match found {
+        let id = match observed {
             Observed::Own { id, .. } | Observed::Adopted { id } => id,
             Observed::Absent | Observed::Foreign(_) | Observed::Unneeded => deployment.id_of(subject).to_owned(),
-        })
+        };
+        let wanted = deployment.whole_stack().resource(name);
+        let kept = wanted.and_then(|wanted| found.kept(subject, wanted, plan.previous.as_ref()));
+        let is_set = decided.action == Action::Create || matches!(found.vendors, Vendors::Reset(_));
+        Ok(Settled { id, kept, version, is_set })
     }
+
+    /// The version of live code that runs, if the cloud tells no more of it.
+    async fn version(&self, subject: Subject, gate: &Gate<C>) -> Result<Option<String>> {
+        if !gate.deployment().resource(subject).is_ok_and(Resource::is_updatable) {
+            return Ok(None);
+        }
+        match self.running(subject, gate).await? {
+            Runs::Version { runs, .. } => Ok(Some(runs)),
+            Runs::Settings(_) | Runs::Untold => Ok(None),
+        }
+    }
+
+    /// The record of a deployment that was set up.
+    fn record(
+        &self,
+        plan: &Plan,
+        deployment: &DeploymentContext<C>,
+        settled: &BTreeMap<Subject, Settled>,
+    ) -> Result<Deployment> {
+        let record = deployment.record()?;
+        let each = || {
+            deployment.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
+                Some((resource.id().clone(), settled.get(&Subject::Resource(position))?))
+            })
+        };
+        let mut stack = record.stack;
+        for kept in settled.values().filter_map(|settled| settled.kept.as_ref()) {
+            stack = stack.with_resource(kept)?;
+        }
+        let resources = each().map(|(id, settled)| (id, settled.id.clone())).collect();
+        let versions = each().filter_map(|(id, settled)| Some((id, settled.version.clone()?))).collect();
+        // Of what the vendor began and did not end, a set-up leaves what runs.
+        let previous = plan.previous.iter();
+        let begun = previous.clone().flat_map(|previous| &previous.in_flight).flat_map(|release| &release.resources);
+        let begun = previous.flat_map(|previous| &previous.uncertain).chain(begun);
+        let is_left = |id: &&ResourceId| each().any(|(found, settled)| found == **id && !settled.is_set);
+        let uncertain = begun.filter(is_left).cloned().collect();
+        let identity = settled.get(&Subject::ManagementIdentity).map(|settled| &settled.id);
+        let identity_id = identity.filter(|id| !id.is_empty() && **id != record.identity).cloned();
+        let (revision, writer) =
+            plan.previous.as_ref().map_or((0, None), |previous| (previous.revision, previous.writer.clone()));
+        Ok(Deployment { resources, versions, uncertain, identity_id, stack, revision, writer, ..record })
+    }
+}
+
+/// A subject that is as it should be.
+struct Settled {
+    /// The cloud's id.
+    id: String,
+    /// The resource as it runs, if that is otherwise than the stack says, and left.
+    kept: Option<Resource>,
+    /// The version that runs, if the cloud tells no more.
+    version: Option<String>,
+    /// Whether what the vendor may change was set as well.
+    is_set: bool,
 }

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use super::config::Engine;
 use super::destroy::leftover;
+use super::found::{Found, Vendors};
 use crate::cloud::{Documented, Reviewed};
 use crate::context::DeploymentContext;
 use crate::deployment::Deployment;
@@ -37,12 +40,12 @@ impl<C: Documented, P> Engine<C, P> {
         &self,
         deployment: &DeploymentContext<C>,
         subject: Subject,
-        found: &Observed,
+        found: &Found<C>,
         may_change: impl Fn(&ResourceId) -> bool,
     ) -> Decision {
         let decision =
             |action, why: &str| Decision { action, why: why.to_owned(), remedy: None, is_frozen_change: false };
-        let (state, drift) = match found {
+        let (state, drift) = match &found.observed {
             Observed::Unneeded => return decision(Action::Leave, "the stack needs nothing here"),
             Observed::Absent => return decision(Action::Create, "it is not there"),
             Observed::Adopted { .. } => {
@@ -56,15 +59,39 @@ impl<C: Documented, P> Engine<C, P> {
             Observed::Own { state, drift, .. } => (state, drift),
         };
         let wanted = Fingerprint::of(subject, deployment);
+        let lifecycle = deployment.resource(subject).ok().filter(|resource| resource.kind().runs_code());
+        let lifecycle = lifecycle.map(Resource::lifecycle);
         let same = match state {
             State::Unfinished => return decision(Action::Update, "an earlier run did not finish it"),
+            State::Revoked => return decision(Action::Update, "the vendor's access was revoked; it is given again"),
             State::Finished(set) if set.digest == wanted.digest && *set != wanted => {
                 return decision(Action::Update, "another version of this library set it up");
             }
-            State::Finished(set) => *set == wanted,
+            State::Finished(set) if *set == wanted => true,
+            State::Finished(set) => match lifecycle {
+                // It was set when the fingerprint of live code covered what the vendor may change too.
+                Some(Lifecycle::Live) => *set == Fingerprint::whole(subject, deployment),
+                // It was live: then only a comparison tells whether it is as the stack says.
+                Some(Lifecycle::Frozen) if drift.is_none() && *set == Fingerprint::admins(subject, deployment) => {
+                    return decision(Action::Update, "it is frozen now, and was live");
+                }
+                _ => false,
+            },
             State::Matches => true,
             State::Differs => false,
         };
+        match &found.vendors {
+            Vendors::Unknown(what) if !same || drift.is_some() => {
+                let help = "give the record that the vendor has now, or reset what is live";
+                let remedy = Some(Remedy::ResetLive);
+                return Decision {
+                    remedy,
+                    ..decision(Action::Refuse, &format!("{what}, so it cannot be changed; {help}"))
+                };
+            }
+            Vendors::Reset(what) => return decision(Action::Update, what),
+            Vendors::Same | Vendors::Left(_) | Vendors::Unknown(_) => {}
+        }
         if same {
             return match drift {
                 None => decision(Action::Leave, "it is up to date"),
@@ -121,18 +148,28 @@ where
                 changed.insert(change.resource, fields.join(", "));
             }
         }
-        let found = self.observe_all(deployment.subjects(), &gate).await;
+        let finds = deployment.subjects().map(|subject| {
+            let reset = options.reset_live;
+            let gate = &gate;
+            async move { Ok((subject, self.find(subject, gate, previous, reset).await?)) }
+        });
+        let finds: Vec<_> = finds.collect();
+        let found: Result<Vec<(Subject, Found<C>)>> =
+            stream::iter(finds).buffered(self.width.get()).try_collect().await;
         // If the preflight found errors, they are reported, and not the failure that followed from them.
         let found = match found {
             Err(_) if problems.iter().any(Problem::is_error) => return Err(problems.into()),
             found => found?,
         };
         let mut steps = Vec::new();
-        let mut approved = BTreeSet::new();
-        for (subject, found) in found.iter().filter(|(_, found)| *found != Observed::Unneeded) {
+        let (mut approved, mut reset) = (BTreeSet::new(), BTreeSet::new());
+        for (subject, found) in found.iter().filter(|(_, found)| found.observed != Observed::Unneeded) {
             let mut decision = self.decide(deployment, *subject, found, |_| options.allow_frozen_changes);
             let name = deployment.subject_name(*subject);
-            if let (Action::Create | Action::Update, Ok(resource)) = (decision.action, deployment.resource(*subject)) {
+            let is_kept = matches!(found.vendors, Vendors::Left(_));
+            if let (Action::Create | Action::Update, Ok(resource), false) =
+                (decision.action, deployment.resource(*subject), is_kept)
+            {
                 problems.extend(resource.code().and_then(|code| release.missing_artifact(resource, code)));
             }
             if let (Action::Update | Action::Refuse, Subject::Resource(_), Some(fields)) =
@@ -143,7 +180,14 @@ where
             if decision.is_frozen_change {
                 approved.insert(name.to_owned());
             }
-            steps.push(step(deployment, *subject, decision));
+            if matches!(found.vendors, Vendors::Reset(_)) {
+                reset.insert(name.to_owned());
+            }
+            let vendors = match &found.vendors {
+                Vendors::Left(what) | Vendors::Unknown(what) => Some(what.clone()),
+                Vendors::Same | Vendors::Reset(_) => None,
+            };
+            steps.push(Step { vendors, ..step(deployment, *subject, decision) });
         }
         for stack in previous.iter().flat_map(|previous| previous.stacks()) {
             let without = Release::without_artifacts(stack.clone());
@@ -166,6 +210,7 @@ where
             stack: deployment.whole_stack().clone(),
             previous: previous.cloned(),
             approved,
+            reset,
             artifacts: release.artifacts().clone(),
             is_fresh: true,
         })
@@ -183,7 +228,8 @@ where
         if reviewed.documents != plan.documents {
             stale("this version of the library renders other permission documents".to_owned());
         }
-        let options = Options { allow_frozen_changes: !plan.approved.is_empty(), ..options.clone() };
+        let (allow_frozen_changes, reset_live) = (!plan.approved.is_empty(), !plan.reset.is_empty());
+        let options = Options { allow_frozen_changes, reset_live, ..options.clone() };
         let now = self.make_plan(&plan.release(), reviewed, plan.previous.as_ref(), &options).await?;
         now.refusal()?;
         for step in &now.steps {
@@ -231,5 +277,5 @@ fn removal(resource: Option<&Resource>, options: &Options) -> Decision {
 fn step<C: Documented>(deployment: &DeploymentContext<C>, subject: Subject, decision: Decision) -> Step {
     let Decision { action, why, remedy, .. } = decision;
     let kind = deployment.subject_kind(subject).into();
-    Step { subject: deployment.subject_name(subject).to_owned(), kind, action, why, remedy }
+    Step { subject: deployment.subject_name(subject).to_owned(), kind, action, why, remedy, vendors: None }
 }

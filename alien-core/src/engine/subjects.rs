@@ -6,6 +6,7 @@ use super::config::Engine;
 use crate::call::{CallContext, Gate};
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manage::Runs;
 use crate::marks::{Claim, Marks};
 use crate::operate::{Operated, calls};
 use crate::permission::Subject;
@@ -19,7 +20,11 @@ where
     C: Cloud<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    async fn context<'a>(&'a self, subject: Subject, gate: &'a Gate<C>) -> Result<CallContext<'a, C, P::Clients>> {
+    pub(super) async fn context<'a>(
+        &'a self,
+        subject: Subject,
+        gate: &'a Gate<C>,
+    ) -> Result<CallContext<'a, C, P::Clients>> {
         Ok(CallContext { clients: self.provider.clients().await?, gate, subject })
     }
 
@@ -45,14 +50,10 @@ where
         }
     }
 
-    /// Observes several subjects at once.
-    pub(super) async fn observe_all(
-        &self,
-        subjects: impl Iterator<Item = Subject> + Send,
-        gate: &Gate<C>,
-    ) -> Result<Vec<(Subject, Observed)>> {
-        let looks: Vec<_> = subjects.map(|subject| self.look(subject, gate)).collect();
-        stream::iter(looks).buffered(self.width.get()).try_collect().await
+    /// What runs of a resource, of the part that the vendor may change.
+    pub(super) async fn running(&self, subject: Subject, gate: &Gate<C>) -> Result<Runs> {
+        let cx = self.context(subject, gate).await?;
+        cx.placed(calls(cx)?.running(cx).await)
     }
 
     /// What is left of a subject that is taken down. The customer may already have deleted what is the customer's own.
@@ -75,10 +76,6 @@ where
         stream::iter(looks).buffered(self.width.get()).try_collect().await
     }
 
-    async fn look(&self, subject: Subject, gate: &Gate<C>) -> Result<(Subject, Observed)> {
-        Ok((subject, self.observe(subject, gate).await?))
-    }
-
     pub(super) async fn create(&self, subject: Subject, marks: &Marks, gate: &Gate<C>) -> Result<()> {
         let cx = self.context(subject, gate).await?;
         cx.placed(self.sure_part(cx)?.create(cx, marks).await)
@@ -92,6 +89,13 @@ where
     pub(super) async fn delete(&self, subject: Subject, data: Data, gate: &Gate<C>) -> Result<Removal> {
         let cx = self.context(subject, gate).await?;
         cx.placed(self.sure_part(cx)?.delete(cx, data).await)
+    }
+
+    /// Fails if the credentials are of another account than the target's.
+    pub(super) async fn check_account(&self, gate: &Gate<C>) -> Result<()> {
+        let problems = self.provider.account(self.context(Subject::ManagementIdentity, gate).await?).await?;
+        let errors: Vec<Problem> = problems.into_iter().filter(Problem::is_error).collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
     }
 
     pub(super) async fn preflight(&self, gate: &Gate<C>) -> Result<Vec<Problem>> {

@@ -15,14 +15,14 @@ use crate::deployment::DeploymentId;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::impersonate::{Assume, AssumeRequest, Impersonate, Impersonator, Proof};
-use crate::manage::{Change, Health, Heartbeat, LogLine, LogPage, LogQuery};
+use crate::manage::{Change, Command, Health, Heartbeat, LogLine, LogPage, LogQuery, Runs};
 use crate::marks::{Claim, Marks};
 use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::provision::Data;
 use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal};
 use crate::release::Artifacts;
-use crate::resource::{Code, CodeForm, Resource, ResourceSettings};
+use crate::resource::{Code, CodeForm, Resource, ResourceSettings, Running};
 use crate::session::AssumedSession;
 use crate::stack::decode;
 
@@ -130,11 +130,28 @@ async fn with_identity<T: Send>(
 fn observed(cx: Context<'_>, id: &str, thing: &Stored) -> Observed {
     let owner = thing.deployment.as_deref().map(|owner| (Marks::DEPLOYMENT, owner));
     let fingerprint = thing.fingerprint.as_deref().map(|fingerprint| (Marks::FINGERPRINT, fingerprint));
-    Observed::marked(id, cx.deployment().id, owner.into_iter().chain(fingerprint))
+    Observed::marked(id, cx.deployment().owner(), owner.into_iter().chain(fingerprint))
 }
 
 fn made(marks: &Marks) -> Stored {
     Stored { deployment: Some(marks.deployment.to_string()), ..Stored::default() }
+}
+
+/// The code that a thing runs.
+fn code(thing: &Stored) -> Option<Code> {
+    let named = |form: &str| thing.code.strip_prefix(form)?.strip_suffix("\")");
+    let zip = named("Zip(\"").map(|digest| CodeForm::Zip(digest).into());
+    zip.or_else(|| named("Image(\"").map(|reference| CodeForm::Image(reference.to_owned()).into()))
+}
+
+/// What a thing runs of the part that the vendor may change.
+fn running(thing: &Stored) -> Running {
+    let Some(resource) = decode::resource(&thing.settings) else { return Running::new() };
+    let mut running = Running { code: code(thing), ..resource.settings().describe().running() };
+    if let Some(environment) = &mut running.environment {
+        environment.extend(resource.links().iter().map(|id| (id.variable(), id.to_string())));
+    }
+    running
 }
 
 async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
@@ -162,9 +179,14 @@ impl Wanted {
         }
     }
 
-    /// Whether these are the settings, in whichever version they were written.
+    /// Whether these are the settings, in whichever version they were written. Code is compared by itself.
     fn has_settings(&self, found: &str) -> bool {
-        decode::resource(found).is_some_and(|found| found == self.resource)
+        decode::resource(found).is_some_and(|mut found| {
+            if let Some(code) = self.resource.code() {
+                found.set_code(code.clone());
+            }
+            found == self.resource
+        })
     }
 
     async fn set_code(&self, cx: Context<'_>) -> Result<()> {
@@ -237,12 +259,22 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
 #[async_trait]
 impl<S: ResourceSettings> Operate<Memory, Clients> for S {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
-        with_thing(cx, op::GET, |thing| match (thing.broken, &thing.fingerprint) {
-            (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
-            (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
-            (false, _) => Heartbeat::new(Health::Healthy, "it works"),
+        with_thing(cx, op::GET, |thing| {
+            let beat = match (thing.broken, &thing.fingerprint) {
+                (true, _) => Heartbeat::new(Health::Degraded, "its code does not start"),
+                (false, None) if thing.deployment.is_some() => Heartbeat::new(Health::Degraded, "it is not finished"),
+                (false, _) => Heartbeat::new(Health::Healthy, "it works"),
+            };
+            match code(thing).and_then(|code| Some(code.only()?.digest().to_owned())) {
+                Some(digest) => beat.running(digest),
+                None => beat,
+            }
         })
         .await
+    }
+
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        with_thing(cx, op::GET, |thing| Runs::Settings(running(thing))).await
     }
 
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
@@ -286,14 +318,14 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
         .await
     }
 
-    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+    async fn dispatch(&self, cx: Context<'_>, command: &Command) -> Result<Vec<u8>> {
         let (name, Clients { account, credential }) = (cx.full_name(Scope::Thing)?, cx.clients);
         let now = cx.gate.clock().now();
         cx.call_once(&[op::INVOKE], || {
             account.request(*credential, op::INVOKE.permission, name, |inside| {
-                let text = format!("command {}", String::from_utf8_lossy(command));
+                let text = format!("command {}", String::from_utf8_lossy(&command.body));
                 found(&mut inside.things, name)?.log.push(LogLine { at: now, text });
-                Ok(command.to_vec())
+                Ok(command.body.to_vec())
             })
         })
         .await
@@ -368,18 +400,20 @@ impl Reconcile<Memory, Clients> for Identities {
 impl ReconcileIdentity<Memory, Clients> for Identities {
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
         let claim = with_identity(cx, op::GET_IDENTITY, |identity| identity.claim.clone()).await?;
-        Ok(claim.and_then(|claim| serde_json::from_str(&claim).ok()))
+        Ok(claim.and_then(|claim| claim.parse().ok()))
     }
 
     async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
-        let text = claim.and_then(|claim| serde_json::to_string(claim).ok());
+        let text = claim.map(ToString::to_string);
         with_identity(cx, op::SET_IDENTITY, |identity| identity.claim.clone_from(&text)).await
     }
 
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         // The next set-up writes the document again.
-        with_identity(cx, op::SET_IDENTITY, |identity| (identity.document, identity.thing.fingerprint) = (None, None))
-            .await
+        with_identity(cx, op::SET_IDENTITY, |identity| {
+            (identity.document, identity.thing.fingerprint) = (None, Some(Marks::REVOKED.to_owned()));
+        })
+        .await
     }
 }
 

@@ -237,6 +237,15 @@ impl Resource {
     /// Everything that the stack says of it except its lifecycle, as one text. Its fingerprint is computed from this.
     /// The lifecycle only affects the permissions of others.
     pub(crate) fn fingerprint_text(&self) -> String {
+        self.text(&[])
+    }
+
+    /// The same without what the vendor may change.
+    pub(crate) fn admins_text(&self) -> String {
+        self.text(self.settings.describe().updatable())
+    }
+
+    fn text(&self, without: &[&str]) -> String {
         let mut fields = Collected::default();
         self.settings.describe().collect(&mut fields);
         fields.value("id", Form::of(self.id.as_str()));
@@ -244,6 +253,7 @@ impl Resource {
         if !self.links.is_empty() {
             fields.value("links", Form::texts(self.links.iter().map(ResourceId::as_str)));
         }
+        fields.0.retain(|name, _| !without.contains(name));
         fields.form().text()
     }
 

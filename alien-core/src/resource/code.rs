@@ -336,6 +336,19 @@ impl Code {
     }
 }
 
+/// Code of this one form, as a cloud tells what runs. An image without a digest stays without one.
+impl From<CodeForm<'_>> for Code {
+    fn from(form: CodeForm<'_>) -> Self {
+        match form {
+            CodeForm::Zip(digest) => Self { zip: Some(Pin::Digest(digest.to_owned())), images: BTreeMap::new() },
+            CodeForm::Image(reference) => {
+                let (repository, digest) = Self::of_reference(&reference);
+                Self { zip: None, images: BTreeMap::from([(repository, Pin::Digest(digest))]) }
+            }
+        }
+    }
+}
+
 /// Reads the reference of an image, `registry/name@sha256:…`.
 impl FromStr for Code {
     type Err = TextError;

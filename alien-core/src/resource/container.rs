@@ -9,6 +9,8 @@ use super::bounds::{Bounds, Scale};
 use super::code::Code;
 use super::describe::{Compute, Describe, Mentions, check_environment, check_range};
 use super::network::Network;
+use super::replicas::Replicas;
+use super::running::{self, Running};
 use crate::form::{Collected, Form};
 use crate::handle::{Mention, Ref};
 use crate::lifecycle::State;
@@ -68,22 +70,6 @@ pub struct Container {
     #[serde(skip)]
     #[schemars(skip)]
     mentions: Mentions,
-}
-
-/// How many replicas run at once: from `min` (at least 1) to `max` (at most 100).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Replicas {
-    /// The minimum, at least 1.
-    pub min: u32,
-    /// The maximum, at most 100.
-    pub max: u32,
-}
-
-impl Default for Replicas {
-    fn default() -> Self {
-        Self { min: 1, max: 1 }
-    }
 }
 
 fn default_cpu() -> u32 {
@@ -345,6 +331,26 @@ impl Describe for Container {
 
     fn code_mut(&mut self) -> Option<&mut Code> {
         Some(&mut self.code)
+    }
+
+    fn running(&self) -> Running {
+        Running {
+            code: Some(self.code.clone()),
+            environment: Some(self.environment.clone()),
+            memory_mib: Some(self.memory_mib),
+            timeout_seconds: None,
+            cpu_millis: Some(self.cpu_millis),
+            replicas: Some(self.replicas),
+        }
+    }
+
+    fn set_running(&mut self, running: &Running) {
+        let Running { code, environment, memory_mib, timeout_seconds: _, cpu_millis, replicas } = running;
+        self.code = code.clone().unwrap_or_else(|| self.code.clone());
+        self.environment = environment.as_ref().map_or_else(|| self.environment.clone(), running::vendors);
+        self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
+        self.cpu_millis = cpu_millis.unwrap_or(self.cpu_millis);
+        self.replicas = replicas.unwrap_or(self.replicas);
     }
 
     fn take_mentions(&mut self) -> Vec<Mention> {

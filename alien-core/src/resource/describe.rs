@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::Scale;
 use super::code::Code;
 use super::existing::Existing;
+use super::running::Running;
 use crate::form::Collected;
 use crate::handle::Mention;
 use crate::name::VARIABLE_PREFIX;
@@ -44,6 +45,14 @@ pub(crate) trait Describe: fmt::Debug {
     fn code_mut(&mut self) -> Option<&mut Code> {
         None
     }
+
+    /// The fields that the vendor may change, as these settings have them.
+    fn running(&self) -> Running {
+        Running::new()
+    }
+
+    /// Sets the fields that the vendor may change to what runs, as far as that is told.
+    fn set_running(&mut self, _: &Running) {}
 
     /// The queues whose messages start it.
     fn triggers(&self) -> &[Trigger] {

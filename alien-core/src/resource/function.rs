@@ -11,6 +11,7 @@ use super::code::Code;
 use super::describe::{Compute, Describe, Mentions, Trigger, check_environment, check_range};
 use super::network::Network;
 use super::queue::{Queue, whole_seconds};
+use super::running::{self, Running};
 use crate::form::{Collected, Form};
 use crate::handle::{Mention, Ref};
 use crate::lifecycle::State;
@@ -282,6 +283,25 @@ impl Describe for Function {
 
     fn code_mut(&mut self) -> Option<&mut Code> {
         Some(&mut self.code)
+    }
+
+    fn running(&self) -> Running {
+        Running {
+            code: Some(self.code.clone()),
+            environment: Some(self.environment.clone()),
+            memory_mib: Some(self.memory_mib),
+            timeout_seconds: Some(self.timeout_seconds),
+            cpu_millis: None,
+            replicas: None,
+        }
+    }
+
+    fn set_running(&mut self, running: &Running) {
+        let Running { code, environment, memory_mib, timeout_seconds, cpu_millis: _, replicas: _ } = running;
+        self.code = code.clone().unwrap_or_else(|| self.code.clone());
+        self.environment = environment.as_ref().map_or_else(|| self.environment.clone(), running::vendors);
+        self.memory_mib = memory_mib.unwrap_or(self.memory_mib);
+        self.timeout_seconds = timeout_seconds.unwrap_or(self.timeout_seconds);
     }
 
     fn triggers(&self) -> &[Trigger] {

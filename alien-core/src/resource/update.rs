@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::any::ResourceSettings;
 use super::code::Code;
-use super::container::{Container, Replicas};
+use super::container::Container;
 use super::function::Function;
+use super::replicas::Replicas;
 
 /// A kind that the vendor can update. Sealed, as [`ResourceKind`](crate::ResourceKind) is.
 pub trait Updatable: ResourceSettings {

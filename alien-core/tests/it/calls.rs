@@ -69,7 +69,7 @@ async fn a_look_is_repeated_until_it_breaks_off_or_the_budget_is_spent() {
     assert_eq!((start.elapsed(), looked.load(Ordering::Relaxed)), (Duration::from_secs(9), 7));
     let start = tokio::time::Instant::now();
     let error = cx.until_gone(Duration::from_secs(9), there(usize::MAX)).await.unwrap_err();
-    assert_eq!((error.kind(), error.message()), (ErrorKind::Failed, "after 9 seconds it is still being deleted"));
+    assert_eq!((error.kind(), error.message()), (ErrorKind::TimedOut, "after 9 seconds it is still being deleted"));
     assert_eq!(start.elapsed(), Duration::from_secs(9));
     let denied = || async { Err::<(), _>(Error::new(ErrorKind::Denied, "no")) };
     assert_eq!(cx.until_gone(Duration::MAX, denied).await.unwrap_err().kind(), ErrorKind::Denied);
@@ -98,7 +98,9 @@ async fn what_was_there_before_is_put_back_where_what_was_sent_does_not_work() {
     assert_eq!(error.message(), "it is not taken; the previous code could not be put back: no answer");
     assert_eq!(undone.swap(0, Ordering::Relaxed), 4);
     // Nobody knows whether these were done.
-    for kind in [ErrorKind::Unavailable, ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Internal] {
+    for kind in
+        [ErrorKind::TimedOut, ErrorKind::Unavailable, ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Internal]
+    {
         assert_eq!(or_undo(sent(kind), undo(Ok(())), "code").await.unwrap_err().message(), "it is not taken");
     }
     or_undo(Ok(()), undo(Ok(())), "code").await.unwrap();

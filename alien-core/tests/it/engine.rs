@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_conformance::world::{Calls, Case, Shipped, World, release, run};
+use alien_conformance::world::{Calls, Case, Shipped, World, release};
 use alien_conformance::{life, stacks};
-use alien_core::adapter::{DeploymentContext, Fingerprint, Observed, State};
+use alien_core::adapter::{DeploymentContext, Fingerprint, Observed, Options, State};
 use alien_core::memory;
 use alien_core::memory::Fault;
 use alien_core::memory::Memory;
@@ -132,7 +132,7 @@ async fn of_two_admins_at_once_one_wins_and_the_other_is_told() {
     let calls = [Calls::default(), Calls::default()];
     let [one, two] = calls.each_ref().map(|calls| {
         let how = world.calling().with_recorder(calls.recorder());
-        (world.admin(case.invitation.id, case.target.clone(), how), run())
+        (world.admin(case.invitation.id, case.target.clone(), how), Options::default())
     });
     let plan = case.admin.plan(&release).await.unwrap();
     let (first, second) =
@@ -185,7 +185,7 @@ async fn a_claim_that_is_gone_with_its_identity_ends_a_set_up_and_no_take_down()
         there["identities"].as_object_mut().unwrap().remove("identity/gone-management-4").unwrap();
         world.account.load(serde_json::from_value(there).unwrap());
     };
-    let (start, options) = (tokio::time::Instant::now(), run());
+    let (start, options) = (tokio::time::Instant::now(), Options::default());
     let (set_up, ()) = tokio::join!(case.admin.apply(&plan).options(options.clone()), removed);
     assert_eq!(set_up.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(start.elapsed() < Duration::from_secs(80), "at the next renewal: {:?}", start.elapsed());
@@ -217,7 +217,7 @@ async fn a_run_that_lasts_longer_than_its_claim_renews_it_and_a_claim_that_is_ta
     let release = release(&stack, &[first(&world)]);
     world.account.set_settling(Duration::from_secs(100));
     let case = Case::new(&world, "long", stack);
-    let (one, two) = (run(), run());
+    let (one, two) = (Options::default(), Options::default());
     let plan = case.admin.plan(&release).options(one.clone()).await.unwrap();
     let late = async {
         // Longer than a claim lasts without being renewed.
@@ -483,7 +483,7 @@ async fn a_run_that_was_taken_over_leaves_the_claim_to_the_other() {
     world.account.set_settling(Duration::from_secs(95));
     let case = Case::new(&world, "over", stack);
     let plan = case.admin.plan(&release).await.unwrap();
-    let (one, two) = (run(), run().take_over());
+    let (one, two) = (Options::default(), Options::default().take_over());
     // The first goes on after 97 seconds, while the second waits whether anyone claims what it has claimed.
     let second = async {
         tokio::time::sleep(Duration::from_millis(95_500)).await;

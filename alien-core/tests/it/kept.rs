@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alien_conformance::world::{Calls, Case, Shipped, World, release};
 use alien_conformance::{life, stacks};
-use alien_core::adapter::{Documented, LogQuery, Purpose};
+use alien_core::adapter::{Command, Documented, LogQuery, Purpose};
 use alien_core::memory::{self, Fault, Memory, Principal, Target};
 use alien_core::{
     Code, Deployment, Documents, Error, ErrorKind, Event, Function, FunctionUpdate, Heartbeat, Invitation, Kv, Live,
@@ -66,7 +66,7 @@ async fn what_is_kept_or_sent_is_read_back_as_it_was() {
         let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
         let api = record.stack.resource("api").unwrap().id();
         is_read_back::<Heartbeat>(&session.heartbeat(api).await.unwrap());
-        session.dispatch(api, b"ring").await.unwrap();
+        session.dispatch(api, &Command::new(*b"ring")).await.unwrap();
         is_read_back(&session.logs(api, &LogQuery::from(jiff::Timestamp::UNIX_EPOCH)).await.unwrap());
 
         world.account.set_objects(&record.resources["data"], 3);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use alien_conformance::life;
 use alien_conformance::world::{Calls, Case, World, release};
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Change, Impersonator, Proof, Purpose, Subject};
-use alien_core::memory::{Clients, Memory, Right};
+use alien_core::memory::{Clients, Fault, Memory, Right};
 use alien_core::{
-    Code, Deployment, Error, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Release, Result, Set, Stack,
+    Code, Deployment, DeploymentId, Error, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Release, Result,
+    Set, Stack,
 };
 use async_trait::async_trait;
 
@@ -108,7 +109,10 @@ async fn an_update_that_is_refused_midway_is_not_begun_again() {
     world.account.without(&Right { permission: "code.set".to_owned(), on: deployment.resources["api"].clone() });
     let error = manager.update(&api, FunctionUpdate::new().with_zip(*b"second")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-    assert_eq!(calls.operations(), ["identity.assume", "identity.give", "code.set", "identity.assume"]);
+    assert_eq!(
+        calls.operations(),
+        ["identity.assume", "thing.get", "identity.assume", "identity.give", "code.set", "identity.assume"]
+    );
     assert!(manager.deployment().uncertain.contains(api.id()));
 }
 
@@ -120,7 +124,7 @@ async fn an_update_to_another_kind_is_never_begun() {
     let vendor = world.vendor(world.calling().with_recorder(calls.recorder()));
     let [api, worker] = ["api", "worker"].map(|id| deployment.stack.resource(id).unwrap());
     let session = vendor.session(&deployment, &Purpose::Update([api.id().clone()].into())).await.unwrap();
-    let change = Change { resource: worker.clone(), zip: None, previous_zip: None, again: true };
+    let change = Change { resource: worker.clone(), zip: None, previous_zip: None, again: true, runs: None };
     let error = session.update(api.id(), &change).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (ErrorKind::Unsupported, Some("api")), "{error}");
     assert_eq!(calls.operations(), ["identity.assume"]);
@@ -173,6 +177,76 @@ async fn a_session_is_shared_by_records_that_say_the_same_of_it() {
     others.sort_unstable();
     others.dedup();
     assert_eq!(others.len(), 4, "{others:?}");
+}
+
+/// What has expired goes, and beyond 10,000 the one that was not used for the longest time.
+#[tokio::test(start_paused = true)]
+async fn no_more_sessions_are_kept_than_there_is_room_for() {
+    let world = InProcess::new();
+    let (_, deployment) = deployed(&world).await;
+    let vendor = Impersonator::<Memory, _>::new(Shut::default(), world.calling());
+    let other = || {
+        let mut record = deployment.clone();
+        record.id = DeploymentId::new();
+        record
+    };
+    for _ in 0..100 {
+        vendor.session(&other(), &Purpose::Watch).await.unwrap_err();
+    }
+    assert_eq!(vendor.cached(), 100);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    vendor.session(&deployment, &Purpose::Watch).await.unwrap_err();
+    assert_eq!(vendor.cached(), 1, "of the others, nobody has a session that is open");
+    for _ in 0..10_100 {
+        vendor.session(&other(), &Purpose::Watch).await.unwrap_err();
+    }
+    assert_eq!(vendor.cached(), 10_000);
+}
+
+/// A session that ends in the middle of an update is replaced, and the update is done as a whole.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_outlasts_its_session_goes_on_in_another() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let (manager, calls) = case.manager(&deployment);
+    let next = deployment.stack.with_code("api", Code::zip(b"second")).unwrap();
+    let next = Release::partial(next, [Arc::from(*b"second")].into_iter().collect());
+    let before = world.account.asked().len();
+    // After the first call of the update, and before the second.
+    let ends = async {
+        while world.account.asked()[before..].iter().all(|asked| asked.right.permission != "identity.give") {
+            tokio::task::yield_now().await;
+        }
+        world.account.end_sessions();
+    };
+    let (released, ()) = tokio::join!(async { manager.release(&next).await }, ends);
+    assert!(released.is_ok(), "{released:?}");
+    let entered = calls.operations().iter().filter(|call| **call == "identity.assume").count();
+    assert_eq!(entered, 3, "to look, to update, and to update again");
+    assert_eq!(manager.deployment().stack, *next.stack());
+}
+
+/// R4: a command that may have arrived is not sent again by the library, whatever is wrong.
+#[tokio::test(start_paused = true)]
+async fn a_command_is_sent_once() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.heartbeat(&api).await.unwrap();
+    let sent = || world.account.asked().iter().filter(|asked| asked.right.permission == "code.invoke").count();
+    world.account.fail_at(0, Fault::AnswerLost);
+    let error = manager.dispatch(&api, b"once").await.unwrap_err();
+    assert_eq!((error.kind(), error.was_sent(), sent()), (ErrorKind::Unavailable, true, 1), "{error}");
+    // What certainly did not arrive is sent again, also in another session.
+    world.account.fail_at(0, Fault::Throttled);
+    assert_eq!((manager.dispatch(&api, b"again").await.unwrap(), sent()), (b"again".to_vec(), 3));
+    world.account.end_sessions();
+    assert_eq!((manager.dispatch(&api, b"later").await.unwrap(), sent()), (b"later".to_vec(), 5));
+    // Nobody waits longer than was asked for.
+    world.account.throttle_every(1);
+    let late = manager.dispatch(&api, b"late").deadline(Duration::from_secs(5)).await.unwrap_err();
+    assert_eq!((late.kind(), late.was_sent()), (ErrorKind::TimedOut, true), "{late}");
 }
 
 /// Of several updates, each has its own outcome, and what is known of it is in the record.

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use alien_conformance::world::PausedClock;
 use alien_core::adapter::{
     AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, CloudTarget,
-    Connect, Coverage, Engine, Escalation, Holder, Impersonator, Layout, Marks, Observed, On, Operate, Operation,
-    Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows, Table,
-    environment, hyphenated,
+    Command, Connect, Coverage, Engine, Escalation, Holder, Impersonator, Layout, Marks, Observed, On, Operate,
+    Operation, Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows,
+    Table, environment, hyphenated,
 };
 use alien_core::{
     Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error,
@@ -250,7 +250,7 @@ async fn with<T: Send>(cx: Context<'_>, row: Row, work: impl Fn(&mut Thing) -> T
 }
 
 async fn look(cx: Context<'_>, get: Row) -> Result<Observed> {
-    let own = cx.deployment().id;
+    let own = cx.deployment().owner();
     let tags = |thing: &mut Thing| {
         Observed::marked(&thing.id, own, thing.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     };
@@ -601,7 +601,7 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     );
     assert_eq!(record.resources["data"], "id-of-storages/acme-data-4", "the id that the cloud chose");
     assert_eq!(record.identity_id.as_deref(), Some("id-of-identities/acme-management-4"));
-    let again = admin.plan(&release).previous(&record).run("run-2").await.unwrap();
+    let again = admin.plan(&release).previous(&record).run("run-2".parse().unwrap()).await.unwrap();
     assert!(again.is_empty(), "{again}");
 
     // The vendor registers the record, watches and updates.
@@ -620,11 +620,11 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     assert_eq!(unsupported.kind(), ErrorKind::Unsupported, "{unsupported}");
 
     // The customer takes the access back, and takes everything down.
-    admin.revoke(&record).run("run-3").await.unwrap();
+    admin.revoke(&record).run("run-3".parse().unwrap()).await.unwrap();
     let revoked = manager.heartbeat(&api).await.unwrap_err();
     assert_eq!(revoked.kind(), ErrorKind::Revoked, "{revoked}");
     toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().objects = 3;
-    let down = async |data, run| admin.destroy(&record).data(data).run(run).await.unwrap();
+    let down = async |data, run: &str| admin.destroy(&record).data(data).run(run.parse().unwrap()).await.unwrap();
     let remains = down(Data::KeepUnlessEmpty, "run-4").await;
     assert_eq!(remains.kept[0].why, "it holds 3 objects", "{remains:?}");
     let remains = down(Data::Delete, "run-5").await;
@@ -730,14 +730,14 @@ async fn what_a_kind_has_not_on_the_cloud_is_unsupported() {
     let vendor = Impersonator::<Toy, _>::new(toys.client(VENDOR), calls);
     let [files, api] = ["files", "api"].map(|id| stack.resource(id).unwrap());
     let session = vendor.session(&record, &Purpose::Update([files.id().clone()].into())).await.unwrap();
-    let change = Change { resource: files.clone(), zip: None, previous_zip: None, again: true };
+    let change = Change { resource: files.clone(), zip: None, previous_zip: None, again: true, runs: None };
     let error = session.update(files.id(), &change).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.message()),
         (ErrorKind::Unsupported, "a storage is not updated by the vendor on toy")
     );
     let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
-    let error = session.dispatch(api.id(), b"ring").await.unwrap_err();
+    let error = session.dispatch(api.id(), &Command::new(*b"ring")).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Unsupported, "a function takes no commands on toy"));
 }
 
@@ -776,11 +776,11 @@ async fn what_the_cloud_lets_go_later_is_helped_by_taking_down_again() {
     let (admin, record) = set_up(&toys, stack()).await;
     let record = record.unwrap();
     toys.0.lock().unwrap().slow.insert("storages/acme-data-4".to_owned());
-    let report = admin.destroy(&record).data(Data::Delete).run("down").await.unwrap();
+    let report = admin.destroy(&record).data(Data::Delete).run("down".parse().unwrap()).await.unwrap();
     let [kept] = report.kept.as_slice() else { panic!("{report:?}") };
     assert_eq!((kept.subject.as_str(), kept.remedy), ("data", Some(Remedy::TakeDownAgain)));
     assert_eq!(kept.why, "the cloud lets it go tomorrow");
     toys.0.lock().unwrap().slow.clear();
-    let report = admin.destroy(&record).data(Data::Delete).run("again").await.unwrap();
+    let report = admin.destroy(&record).data(Data::Delete).run("again".parse().unwrap()).await.unwrap();
     assert!(report.kept.is_empty() && toys.0.lock().unwrap().things.is_empty(), "{report:?}");
 }

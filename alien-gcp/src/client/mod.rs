@@ -215,7 +215,7 @@ pub(crate) mod description {
 
     /// Fails if it belongs to somebody else.
     pub(crate) fn own(deployment: &DeploymentContext<Gcp>, description: &str, what: &str) -> Result<()> {
-        match Observed::marked("", deployment.id, marks(description)) {
+        match Observed::marked("", deployment.owner(), marks(description)) {
             Observed::Foreign(whose) => {
                 Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}")))
             }

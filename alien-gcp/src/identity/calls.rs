@@ -44,7 +44,7 @@ pub(crate) async fn is_own_runtime(cx: Context<'_>, email: &str) -> Result<bool>
         if last(cx.full_name(Scope::RuntimeAccount)?) == email {
             let Some(found) = account(cx).await.optional()? else { return Ok(false) };
             let marks = description::marks(&found.description);
-            return Ok(Observed::marked("", cx.deployment().id, marks).is_own());
+            return Ok(Observed::marked("", cx.deployment().owner(), marks).is_own());
         }
     }
     Ok(false)
@@ -55,7 +55,7 @@ pub(crate) async fn is_own_runtime(cx: Context<'_>, email: &str) -> Result<bool>
 pub(crate) async fn is_managed(cx: Context<'_>, name: &str) -> Result<bool> {
     let management = cx.about(Subject::ManagementIdentity);
     let Some(found) = account(management).await.optional()? else { return Ok(false) };
-    let is_own = Observed::marked("", cx.deployment().id, description::marks(&found.description)).is_own();
+    let is_own = Observed::marked("", cx.deployment().owner(), description::marks(&found.description)).is_own();
     let project = guarded(cx.deployment()).into_values().find(|on| on.scope == Scope::Project);
     let (true, Some(project)) = (is_own, project) else { return Ok(false) };
     let Some(policy) = policy::seen(cx, project).await? else { return Ok(false) };
@@ -79,7 +79,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         let Some(found) = account(cx).await.optional()? else { return Ok(Observed::Absent) };
         let observed = Observed::marked(
             cx.full_name(Scope::ServiceAccount)?,
-            cx.deployment().id,
+            cx.deployment().owner(),
             description::marks(&found.description),
         );
         let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
@@ -188,7 +188,7 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
     }
 
     /// Removes everyone who may use the account and every binding of the account, so that tokens issued before are of no use. The
-    /// fingerprint is removed, so the next set-up configures the account again.
+    /// account is marked as revoked instead of its fingerprint, so the next set-up configures it again.
     async fn revoke(&self, cx: Context<'_>) -> Result<()> {
         let principal = principal(cx)?;
         admit_users(cx, &[]).await?;
@@ -197,7 +197,8 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
         cx.call(&[op::PATCH_SERVICE_ACCOUNT, op::GET_SERVICE_ACCOUNT], || async move {
             let found = cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failure)?;
             let words = found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT));
-            let words: Vec<&str> = words.collect();
+            let revoked = [Marks::FINGERPRINT, Marks::REVOKED].join("=");
+            let words: Vec<&str> = words.chain([revoked.as_str()]).collect();
             let account = ServiceAccount::new().set_name(name).set_description(words.join(" "));
             let request = patched(account, "description");
             cx.clients.iam().await?.patch_service_account().with_request(request).send().await.map_err(failure)

@@ -14,7 +14,9 @@ mod upgrade;
 mod vanished;
 mod world;
 
+use alien_conformance::world::World as _;
 use alien_conformance::{interrupted, life};
+use alien_gcp::Target;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
 use world::Peer;
@@ -29,6 +31,10 @@ fn main() {
     };
     let mut trials = vec![
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+        trial("a_deployment_is_found_where_it_is_alone", |peer| {
+            let elsewhere = Target { location: "europe-west1".parse().unwrap(), ..peer.target("placed") };
+            Box::pin(life::a_deployment_is_found_where_it_is_alone(peer, elsewhere))
+        }),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))
         }),

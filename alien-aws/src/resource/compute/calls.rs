@@ -78,7 +78,7 @@ async fn observe_logs(cx: Context<'_>) -> Result<Observed> {
         .optional()?;
     Ok(found.map_or(Observed::Absent, |found| {
         let tags = found.tags().into_iter().flatten();
-        Observed::marked(arn, cx.deployment().id, tags.map(|(key, value)| (key.as_str(), value.as_str())))
+        Observed::marked(arn, cx.deployment().owner(), tags.map(|(key, value)| (key.as_str(), value.as_str())))
     }))
 }
 

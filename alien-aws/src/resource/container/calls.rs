@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, environment, last,
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, environment, last,
 };
-use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Resource, Result};
+use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
 use async_trait::async_trait;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
@@ -41,9 +41,11 @@ impl Reconcile<Aws, Clients> for Container {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let copies = self.replicas().min;
         let network = cx.resource()?.settings().compute().and_then(|compute| compute.network);
+        // Which revision of a live service runs, and how often, is the vendor's: see `running`.
+        let is_frozen = cx.resource()?.lifecycle() == Lifecycle::Frozen;
         let Some(service) = look(cx).await? else { return Ok(Observed::Absent) };
         let tags = || service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-        let observed = Observed::marked(service.service_arn().unwrap_or_default(), cx.deployment().id, tags());
+        let observed = Observed::marked(service.service_arn().unwrap_or_default(), cx.deployment().owner(), tags());
         if !matches!(observed, Observed::Own { state: State::Finished(_), .. }) {
             return Ok(observed);
         }
@@ -52,9 +54,11 @@ impl Reconcile<Aws, Clients> for Container {
         let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
         let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
         let own = match finished {
-            Some(finished) if runs != Some(finished) => Some(format!("it runs {}", runs.unwrap_or("nothing"))),
+            Some(finished) if is_frozen && runs != Some(finished) => {
+                Some(format!("it runs {}", runs.unwrap_or("nothing")))
+            }
             Some(_) if misplaced.is_some() => misplaced,
-            _ if u32::try_from(service.desired_count()) != Ok(copies) => {
+            _ if is_frozen && u32::try_from(service.desired_count()) != Ok(copies) => {
                 Some(format!("its desired count is {}", service.desired_count()))
             }
             _ => None,
@@ -163,14 +167,24 @@ impl Operate<Aws, Clients> for Container {
         let runs = format!("{} of {} tasks run", service.running_count(), service.desired_count());
         let deployment = primary(&service);
         let reason = deployment.and_then(Deployment::rollout_state_reason).unwrap_or("ECS gives no reason");
-        Ok(match deployment.and_then(Deployment::rollout_state) {
+        let beat = match deployment.and_then(Deployment::rollout_state) {
             Some(DeploymentRolloutState::Failed) => Heartbeat::new(Health::Degraded, format!("{runs}: {reason}")),
             Some(DeploymentRolloutState::InProgress) => {
                 Heartbeat::new(Health::Degraded, format!("{runs}, a deployment is in progress: {reason}"))
             }
             _ if service.running_count() < service.desired_count() => Heartbeat::new(Health::Degraded, runs),
             _ => Heartbeat::new(Health::Healthy, runs),
-        })
+        };
+        Ok(beat.running(version(&service)))
+    }
+
+    /// Calls DescribeServices, and nothing else. To read a task definition would take a permission on everybody's, so only
+    /// its revision is known, and how many tasks are wanted.
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
+        let service = look(cx).await?.ok_or_else(missing)?;
+        let set = service.tags().iter().find(|tag| tag.key() == Some(DEFINITION)).and_then(|tag| tag.value());
+        Ok(Runs::Version { runs: version(&service), set: set.map(|set| format!("{set}/{}", copies(self))) })
     }
 
     /// Registers a new task definition if what runs changes, and waits until the service runs it.
@@ -204,6 +218,13 @@ impl Operate<Aws, Clients> for Container {
             Err(second) => error.because(format!("what ran before was put back, but does not run yet: {second}")),
         })
     }
+}
+
+/// What runs, as far as it is known: the family and revision of the task definition, and the number of tasks,
+/// `family:7/2`.
+fn version(service: &Service) -> String {
+    let runs = service.task_definition().map(revision).unwrap_or_default();
+    format!("{runs}/{}", service.desired_count())
 }
 
 /// The family and revision in the ARN of a task definition, `family:7`.

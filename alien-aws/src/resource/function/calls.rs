@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State as SetUp,
-    environment, or_undo,
+    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Running,
+    Runs, State as SetUp, environment, or_undo,
 };
 use alien_core::{Code, CodeForm, Data, Error, ErrorKind, Function, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
@@ -32,6 +32,10 @@ const MOST: usize = 50 * 1024 * 1024;
 /// How long a function may take to become active, or an update to finish.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// The largest command, in bytes; an answer has the same limit
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const LARGEST: usize = 6 * 1024 * 1024;
+
 /// How much of an error's payload is shown, in characters.
 const SHOWN: usize = 2000;
 
@@ -50,7 +54,7 @@ impl Reconcile<Aws, Clients> for Function {
         let Some(found) = found else { return Ok(Observed::Absent) };
         let tags = found.tags().into_iter().flatten();
         let observed =
-            Observed::marked(arn, cx.deployment().id, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+            Observed::marked(arn, cx.deployment().owner(), tags.map(|(key, value)| (key.as_str(), value.as_str())));
         match observed {
             // The vendor may have changed code and settings since, without changing the tags, which it may not write.
             Observed::Own { state: SetUp::Finished(_), .. } => {
@@ -179,7 +183,19 @@ impl Operate<Aws, Clients> for Function {
                 let state = found.state().map_or("Active", State::as_str);
                 Heartbeat::new(Health::Healthy, format!("it is {state}"))
             }
-        })
+        }
+        .running(digest(&found)))
+    }
+
+    /// Calls GetFunctionConfiguration, and nothing else.
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        let found = look(cx).await?;
+        let environment = found.environment().and_then(|environment| environment.variables()).cloned();
+        let mut running = Running::new().with_environment(environment.unwrap_or_default());
+        running.code = code(&found, self.code());
+        running.memory_mib = found.memory_size().and_then(|memory| memory.try_into().ok());
+        running.timeout_seconds = found.timeout().and_then(|timeout| timeout.try_into().ok());
+        Ok(Runs::Settings(running))
     }
 
     /// Sends new code, new settings, or both, and waits for each. If Lambda rejects one, what it took is rolled back. If a
@@ -217,14 +233,20 @@ impl Operate<Aws, Clients> for Function {
     }
 
     /// Sends a command and waits for the answer. It is repeated only if Lambda certainly did not receive it.
-    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
+    async fn dispatch(&self, cx: Context<'_>, command: &Command) -> Result<Vec<u8>> {
+        command.fits(LARGEST, "a call of Lambda")?;
         let name = cx.name(Scope::Function)?;
-        let longest = self.timeout() + Duration::from_secs(10);
+        let longest = command.patience(cx.gate.clock().now(), self.timeout() + Duration::from_secs(10));
+        // Code that must not do a command twice finds its id in the context of the call.
+        let context = format!("{{\"custom\":{{\"alien-command\":\"{}\"}}}}", command.id);
+        let context = aws_smithy_types::base64::encode(context);
+        let (context, body) = (&context, &*command.body);
         cx.call_once(&[op::INVOKE_FUNCTION], || async move {
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(longest);
             let config = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
-            let request = cx.clients.lambda().invoke().function_name(name).payload(Blob::new(command));
+            let request =
+                cx.clients.lambda().invoke().function_name(name).payload(Blob::new(body)).client_context(context);
             let answer = request.customize().config_override(config).send().await.map_err(busy)?;
             let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
             match answer.function_error {
@@ -368,6 +390,30 @@ fn runs(found: &Found, code: &Code) -> bool {
     let digest = form.as_ref().map(CodeForm::digest).and_then(|digest| digest.strip_prefix("sha256:"));
     let Some(digits) = digest else { return false };
     known == digits || Some(known) == base64(digits).as_deref()
+}
+
+/// The digest of the code that runs: Lambda gives that of a zip in base64, that of an image in hexadecimal.
+fn digest(found: &Found) -> String {
+    use std::fmt::Write as _;
+    let known = found.code_sha256().unwrap_or_default();
+    if known.len() == 64 {
+        return format!("sha256:{known}");
+    }
+    let mut digest = String::from("sha256:");
+    for byte in aws_smithy_types::base64::decode(known).unwrap_or_default() {
+        // Writing to a string cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+/// The code that runs. Lambda does not tell the repository of an image, so it counts as the one that is known.
+fn code(found: &Found, known: &Code) -> Option<Code> {
+    let digest = digest(found);
+    Some(match known.only()? {
+        CodeForm::Zip(_) => CodeForm::Zip(&digest).into(),
+        CodeForm::Image(image) => CodeForm::Image(format!("{}@{digest}", image.split_once('@')?.0)).into(),
+    })
 }
 
 /// Converts a hexadecimal digest to base64.

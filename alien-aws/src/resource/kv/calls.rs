@@ -36,7 +36,11 @@ impl Reconcile<Aws, Clients> for Kv {
             tags.extend(page.tags.unwrap_or_default());
             next = page.next_token;
             if next.is_none() {
-                return Ok(Observed::marked(arn, cx.deployment().id, tags.iter().map(|tag| (tag.key(), tag.value()))));
+                return Ok(Observed::marked(
+                    arn,
+                    cx.deployment().owner(),
+                    tags.iter().map(|tag| (tag.key(), tag.value())),
+                ));
             }
         }
     }

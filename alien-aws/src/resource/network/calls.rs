@@ -80,7 +80,7 @@ impl Reconcile<Aws, Clients> for Network {
         let owner = vpc.tags().filter(|(key, _)| *key == Marks::DEPLOYMENT);
         let finished = finished.iter().flat_map(|(_, group)| group.tags());
         let finished = finished.filter(|(key, _)| *key == Marks::FINGERPRINT);
-        Ok(Observed::marked(arn(id), deployment.id, owner.chain(finished)))
+        Ok(Observed::marked(arn(id), deployment.owner(), owner.chain(finished)))
     }
 
     /// Creates the VPC. EC2 creates another one each time, so the call is repeated only if it certainly had no effect.

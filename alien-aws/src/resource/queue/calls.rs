@@ -155,7 +155,7 @@ async fn look(cx: Context<'_>, rows: &'static Rows) -> Result<Option<Observed>> 
     let Some(tags) = tags.await.optional()? else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Ok(Some(Observed::marked(cx.full_name(rows.scope)?, cx.deployment().id, tags)))
+    Ok(Some(Observed::marked(cx.full_name(rows.scope)?, cx.deployment().owner(), tags)))
 }
 
 async fn url(cx: Context<'_>, rows: &'static Rows) -> Result<String> {

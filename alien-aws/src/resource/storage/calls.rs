@@ -32,7 +32,7 @@ impl Reconcile<Aws, Clients> for Storage {
         }
         let tags = tags(cx, &bucket).await?;
         let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, tags))
+        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), tags))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, State as SetUp, Subject, last, or_undo};
+use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, Runs, State as SetUp, Subject, last, or_undo};
 use alien_core::{Error, ErrorKind, Health, Heartbeat, Lifecycle, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -433,10 +433,24 @@ async fn remove(cx: Context<'_>) -> Result<Removal> {
     Ok(Removal::Gone)
 }
 
+/// Calls `GET containerApps`, and nothing else.
+pub(crate) async fn running(cx: Context<'_>, memory: u32) -> Result<Runs> {
+    let template = look(cx).await?.properties.template.unwrap_or_default();
+    Ok(Runs::Settings(template.running(memory)))
+}
+
 /// Calls `GET containerApps`, its revisions and its replicas: the provisioning state, whether the last revision works,
 /// and how many of its replicas run.
 pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     let found = look(cx).await?;
+    let beat = health(cx, &found).await?;
+    Ok(match found.properties.template.as_ref().and_then(Template::digest) {
+        Some(digest) => beat.running(digest),
+        None => beat,
+    })
+}
+
+async fn health(cx: Context<'_>, found: &App) -> Result<Heartbeat> {
     let all = revisions(cx).await?;
     let Some(latest) = found.properties.latest_revision_name.clone() else {
         return Ok(Heartbeat::new(Health::Degraded, "no revision has started yet"));
@@ -447,13 +461,13 @@ pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     if let Some(why) = revision.and_then(|revision| revision.properties.broken()) {
         return degraded(&why);
     }
-    if settle::is_running(&found) || found.properties.latest_ready_revision_name.as_ref() != Some(&latest) {
+    if settle::is_running(found) || found.properties.latest_ready_revision_name.as_ref() != Some(&latest) {
         return degraded("a revision of it is being rolled out");
     }
     if found.state() == "Failed" {
         return degraded("its last change failed");
     }
-    let least = found.properties.template.map_or(0, |template| template.scale.min_replicas);
+    let least = found.properties.template.as_ref().map_or(0, |template| template.scale.min_replicas);
     if u32::try_from(count).unwrap_or(u32::MAX) < least {
         return degraded(&format!("{count} of {least} replicas run"));
     }

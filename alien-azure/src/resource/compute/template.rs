@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::environment;
-use alien_core::{CodeForm, Error, ErrorKind, Resource, Result};
+use alien_core::adapter::{Running, environment};
+use alien_core::{CodeForm, Error, ErrorKind, Replicas, Resource, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -257,6 +257,30 @@ pub(crate) async fn template(cx: Context<'_>, resource: &Resource, part: &Part, 
 }
 
 impl Template {
+    /// What it runs of the part that the vendor may change. `memory` is what the stack says of it: the platform rounds
+    /// memory up, and then it runs that.
+    pub(crate) fn running(&self, memory: u32) -> Running {
+        let Some(container) = self.containers.first() else { return Running::new() };
+        let own = |name: &str| matches!(name, CLIENT_ID | commands::VARIABLE);
+        let plain = variables(container).into_iter().filter(|(name, (_, is_secret))| !own(name) && !is_secret);
+        let plain = plain.map(|(name, (value, _))| (name.to_owned(), value.to_owned()));
+        let runs = container.resources.quarters();
+        let same = Resources::of_memory(memory).quarters() == runs;
+        // In hundredths of a GiB.
+        let mib = u32::try_from(runs.1 * 1024 / 100).unwrap_or(u32::MAX);
+        Running::new()
+            .with_code(CodeForm::Image(container.image.clone()))
+            .with_environment(plain)
+            .with_memory_mib(if same { memory } else { mib })
+            .with_replicas(Replicas { min: self.scale.min_replicas, max: self.scale.max_replicas })
+    }
+
+    /// The digest of its image; the whole reference if it has none.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        let image = self.containers.first()?.image.as_str();
+        Some(image.split_once('@').map_or(image, |(_, digest)| digest))
+    }
+
     /// Whether it has a scale rule for commands.
     pub(crate) fn takes_commands(&self) -> bool {
         self.scale.rules.iter().any(|rule| rule.name == commands::RULE)

@@ -1,6 +1,6 @@
 //! The calls for a container: what differs from a function's app.
 
-use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, Runs};
 use alien_core::{Container, Data, Heartbeat, Result};
 use async_trait::async_trait;
 
@@ -43,6 +43,10 @@ impl Reconcile<Azure, Clients> for Container {
 impl Operate<Azure, Clients> for Container {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         compute::heartbeat(cx).await
+    }
+
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        compute::running(cx, self.memory_mib()).await
     }
 
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {

@@ -55,23 +55,16 @@ pub(super) fn enter(cx: Context<'_>, id: &str) -> Result<Place> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TimedOut`] if none came in time, or if it cannot be received: the command may run nevertheless, so the
-/// kind is none after which it would be sent again.
+/// [`ErrorKind::TimedOut`] if none came in time; errors of the calls. Each says that the command was sent.
 pub(super) async fn wait(cx: Context<'_>, place: Place, patience: Duration) -> Result<Vec<u8>> {
-    receive(cx, place, patience).await.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => error,
-        kind => unknown(&format!("its answer cannot be received ({kind:?}): {}", error.message())),
-    })
-}
-
-fn unknown(why: &str) -> Error {
-    Error::new(ErrorKind::TimedOut, format!("the command was sent, and may run, but {why}"))
+    let answer = receive(cx, place, patience).await;
+    answer.map_err(|error| error.because("the command was sent, and may run").with_sent())
 }
 
 async fn receive(cx: Context<'_>, mut place: Place, patience: Duration) -> Result<Vec<u8>> {
     let clock = cx.gate.clock();
     let start = clock.now();
-    let late = || unknown(&format!("no answer came within {} seconds", patience.as_secs()));
+    let late = || Error::new(ErrorKind::TimedOut, format!("no answer came within {} seconds", patience.as_secs()));
     let desk = Arc::clone(&place.desk);
     let turn = pin!(desk.turn.lock());
     let _turn = match select(&mut place.answer, select(turn, clock.sleep(patience))).await {

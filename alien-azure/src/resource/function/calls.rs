@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, State};
-use alien_core::{Data, Error, ErrorKind, Function, Grant, Heartbeat, Resource, Result, Set};
+use alien_core::adapter::{
+    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, Runs, State,
+};
+use alien_core::{Data, Function, Grant, Heartbeat, Resource, Result, Set};
 use async_trait::async_trait;
 use azure_core::http::Method;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::super::compute::template::{Ingress, Part, Resources, Rule, Scale};
 use super::super::compute::{calls as compute, commands, logs};
@@ -93,6 +94,10 @@ impl Operate<Azure, Clients> for Function {
         compute::heartbeat(cx).await
     }
 
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        compute::running(cx, self.memory_mib()).await
+    }
+
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
         let old = part(cx, cx.resource()?, self)?;
         let new = part(cx, &change.resource, change.settings()?)?;
@@ -106,21 +111,18 @@ impl Operate<Azure, Clients> for Function {
     /// Sends a command and waits for its answer. The message has the command's id, and expires when nobody waits for the
     /// answer any more. It is sent again only if the queue certainly did not accept it.
     /// <https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue>
-    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
-        if command.len() > LARGEST {
-            let what = format!("the command has {} bytes, but a message of Service Bus holds {LARGEST}", command.len());
-            return Err(Error::new(ErrorKind::TooLarge, format!("{what}; it was not sent")));
-        }
-        let patience = self.timeout() + Duration::from_secs(60);
+    async fn dispatch(&self, cx: Context<'_>, command: &Command) -> Result<Vec<u8>> {
+        command.fits(LARGEST, "a message of Service Bus")?;
+        let patience = command.patience(cx.gate.clock().now(), self.timeout() + Duration::from_secs(60));
         let (namespace, commands) = queue::split(cx.full_name(Scope::CommandQueue)?);
         let (_, answers) = queue::split(cx.full_name(Scope::AnswerQueue)?);
-        let id = Uuid::new_v4().to_string();
+        let id = command.id.to_string();
         let properties = json!({ "MessageId": id, "ReplyTo": answers, "TimeToLive": patience.as_secs() });
         let headers = [("content-type", "application/json".to_owned()), ("brokerproperties", properties.to_string())];
         let path = format!("/{commands}/messages");
         let place = answers::enter(cx, &id)?;
         cx.call_once(&[op::SEND_COMMAND], || async {
-            cx.clients.bus(Method::Post, namespace, &path, &headers, command.to_vec()).await
+            cx.clients.bus(Method::Post, namespace, &path, &headers, command.body.to_vec()).await
         })
         .await?;
         let answer = answers::wait(cx, place, patience).await;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Operation, Removal, ResultExt, environment, last, or_undo};
-use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
+use alien_core::adapter::{
+    Change, Marks, Observed, Operation, Removal, ResultExt, Running, Runs, environment, last, or_undo,
+};
+use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Lifecycle, Replicas, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::vpc_access::{NetworkInterface, VpcEgress};
@@ -71,12 +73,13 @@ pub(crate) async fn observed(
     wanted: &RevisionTemplate,
     access: &Access,
 ) -> Result<Observed> {
-    let (id, own) = (cx.full_name(Scope::Service)?, cx.deployment().id);
+    let (id, own) = (cx.full_name(Scope::Service)?, cx.deployment().owner());
     let mut relabelled = None;
     let observed = match Observed::marked(id, own, labels::marks(&found.labels)) {
         Observed::Foreign(whose) if is_live(cx)? && runs_as_own(cx, found).await? => {
-            let owner = own.to_string();
-            let others = labels::marks(&found.labels).filter(|(name, _)| *name != Marks::DEPLOYMENT);
+            let owner = own.deployment.to_string();
+            let is_other = |(name, _): &(&str, &str)| !matches!(*name, Marks::DEPLOYMENT | Marks::PLACE);
+            let others = labels::marks(&found.labels).filter(is_other);
             let observed = Observed::marked(id, own, others.chain([(Marks::DEPLOYMENT, owner.as_str())]));
             relabelled = Some(format!("somebody changed its labels: {whose}"));
             observed
@@ -413,9 +416,66 @@ pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
 /// Calls GetService, and nothing else.
 pub(crate) async fn heartbeat(cx: Context<'_>) -> Result<Heartbeat> {
     let found = look(cx).await?;
-    Ok(match broken(&found) {
+    let beat = match broken(&found) {
         Some(why) => Heartbeat::new(Health::Degraded, why),
         None if found.reconciling => Heartbeat::new(Health::Degraded, "a revision of it is being rolled out"),
         None => Heartbeat::new(Health::Healthy, format!("{} serves", last(&found.latest_ready_revision))),
+    };
+    Ok(match found.template.as_ref().and_then(|template| template.containers.first()) {
+        Some(container) => beat.running(digest(&container.image)),
+        None => beat,
     })
+}
+
+/// The digest of an image; its whole reference if it has none.
+fn digest(image: &str) -> &str {
+    image.split_once('@').map_or(image, |(_, digest)| digest)
+}
+
+/// Calls GetService, and nothing else.
+pub(crate) async fn running(cx: Context<'_>) -> Result<Runs> {
+    let found = look(cx).await?;
+    let template = found.template.unwrap_or_default();
+    let Some(container) = template.containers.first() else { return Ok(Runs::Settings(Running::new())) };
+    let plain = variables(container).into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    let mut running = Running::new().with_code(CodeForm::Image(container.image.clone())).with_environment(plain);
+    let limits = container.resources.clone().unwrap_or_default().limits;
+    running.memory_mib = limits.get("memory").and_then(|memory| mebibytes(memory));
+    running.cpu_millis = limits.get("cpu").and_then(|cpu| millis(cpu));
+    running.timeout_seconds = template.timeout.and_then(|timeout| timeout.seconds().try_into().ok());
+    let count = |count: i32| u32::try_from(count).ok();
+    running.replicas = template.scaling.and_then(|scaling| {
+        Some(Replicas { min: count(scaling.min_instance_count)?, max: count(scaling.max_instance_count)? })
+    });
+    Ok(Runs::Settings(running))
+}
+
+/// Memory in MiB, from `512Mi` or `2Gi`.
+fn mebibytes(text: &str) -> Option<u32> {
+    match text.strip_suffix("Gi") {
+        Some(gib) => gib.parse::<u32>().ok()?.checked_mul(1024),
+        None => text.strip_suffix("Mi")?.parse().ok(),
+    }
+}
+
+/// Thousandths of a vCPU, from `500m` or `2`.
+fn millis(text: &str) -> Option<u32> {
+    match text.strip_suffix('m') {
+        Some(millis) => millis.parse().ok(),
+        None => text.parse::<u32>().ok()?.checked_mul(1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cloud_run_says_of_sizes_is_read_as_it_was_written() {
+        for (cpu, memory) in [(250, 512), (500, 128), (1000, 2048), (4000, 30720)] {
+            let limits = limits(cpu, memory).limits;
+            assert_eq!((millis(&limits["cpu"]), mebibytes(&limits["memory"])), (Some(cpu), Some(memory)));
+        }
+        assert_eq!((mebibytes("2Gi"), mebibytes("512M"), millis("half")), (Some(2048), None, None));
+    }
 }

@@ -139,7 +139,7 @@ impl Reconcile<Gcp, Clients> for Logs {
         for log in logs(cx)? {
             let found = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket));
             let observed = found.map_or(Observed::Absent, |found| {
-                Observed::marked(log.bucket.as_str(), cx.deployment().id, description::marks(&found.description))
+                Observed::marked(log.bucket.as_str(), cx.deployment().owner(), description::marks(&found.description))
             });
             if !log.is_wanted() {
                 unwanted.push(observed);
@@ -285,7 +285,8 @@ async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     let Some(found) = look(cx, &log.bucket).await.optional()?.filter(|bucket| !is_deleted(bucket)) else {
         return Ok(());
     };
-    if let Observed::Foreign(_) = Observed::marked("", cx.deployment().id, description::marks(&found.description)) {
+    if let Observed::Foreign(_) = Observed::marked("", cx.deployment().owner(), description::marks(&found.description))
+    {
         return Ok(());
     }
     let name = sink_name(cx, log);

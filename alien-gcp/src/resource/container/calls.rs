@@ -1,6 +1,6 @@
 //! The calls for a container: what differs from a function's service.
 
-use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs};
 use alien_core::{Container, Data, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_run_v2::model::{
@@ -68,6 +68,10 @@ impl Reconcile<Gcp, Clients> for Container {
 impl Operate<Gcp, Clients> for Container {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         compute::heartbeat(cx).await
+    }
+
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        compute::running(cx).await
     }
 
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {

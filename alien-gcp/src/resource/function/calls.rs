@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, last,
+    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, last,
 };
 use alien_core::{Data, Error, ErrorKind, Function, Heartbeat, Resource, Result};
 use async_trait::async_trait;
@@ -82,6 +82,10 @@ impl Operate<Gcp, Clients> for Function {
         compute::heartbeat(cx).await
     }
 
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        compute::running(cx).await
+    }
+
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
         let old = template(cx, cx.resource()?, self).await?;
         let new = template(cx, &change.resource, change.settings()?).await?;
@@ -93,8 +97,9 @@ impl Operate<Gcp, Clients> for Function {
     }
 
     /// Sends a command and returns the answer. It is repeated only if the function certainly did not receive it.
-    async fn dispatch(&self, cx: Context<'_>, command: &[u8]) -> Result<Vec<u8>> {
-        let longest = self.timeout() + Duration::from_secs(10);
+    async fn dispatch(&self, cx: Context<'_>, command: &Command) -> Result<Vec<u8>> {
+        command.fits(LARGEST, "a request to Cloud Run")?;
+        let longest = command.patience(cx.gate.clock().now(), self.timeout() + Duration::from_secs(10));
         let no_invoker = || Error::new(ErrorKind::Internal, "commands need a session of the vendor");
         let invoker = cx.clients.invoker.as_ref().ok_or_else(no_invoker)?;
         let url = &compute::look(cx).await?.uri;
@@ -106,7 +111,9 @@ impl Operate<Gcp, Clients> for Function {
                 bearer(&invoker.token(url).await?).map_err(|_| Error::missing_field("token that a header takes"))?;
             let request =
                 cx.clients.http().await?.post(url).header(http::header::AUTHORIZATION, token).timeout(longest);
-            let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.to_vec());
+            let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.body.to_vec());
+            // Code that must not do a command twice finds its id here.
+            let request = request.header("x-alien-command", command.id.to_string());
             answer(cx, request.send().await.map_err(unsent)?).await
         })
         .await

@@ -57,7 +57,8 @@ impl Reconcile<Gcp, Clients> for Kv {
                 Some(_) => Observed::Foreign(lost),
             });
         };
-        let observed = Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().id, labels::marks(&marker.labels));
+        let observed =
+            Observed::marked(cx.full_name(Scope::Id)?, cx.deployment().owner(), labels::marks(&marker.labels));
         Ok(match (found, observed, self.time_to_live()) {
             // The database was about to be created or was just deleted: the topic is what remains, and shows that it is
             // ours.
@@ -173,7 +174,7 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let found = marker(cx).await?;
-            match Observed::marked("", cx.deployment().id, labels::marks(&found.labels)) {
+            match Observed::marked("", cx.deployment().owner(), labels::marks(&found.labels)) {
                 Observed::Foreign(whose) => {
                     let what = format!("the topic `{}` already exists, and {whose}", found.name);
                     Err(Error::new(ErrorKind::NotOwned, what))

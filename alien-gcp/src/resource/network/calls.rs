@@ -96,7 +96,7 @@ impl Reconcile<Gcp, Clients> for Network {
         }
         let Some(found) = found else { return Ok(Observed::Absent) };
         let observed =
-            Observed::marked(id, cx.deployment().id, description::marks(&found.description.unwrap_or_default()));
+            Observed::marked(id, cx.deployment().owner(), description::marks(&found.description.unwrap_or_default()));
         let Observed::Own { .. } = observed else { return Ok(observed) };
         if look_at_subnetwork(cx).await.optional()?.is_none() {
             return Ok(observed);
@@ -105,7 +105,7 @@ impl Reconcile<Gcp, Clients> for Network {
             None => observed,
             Some(rule) => match Observed::marked(
                 id,
-                cx.deployment().id,
+                cx.deployment().owner(),
                 description::marks(&rule.description.unwrap_or_default()),
             ) {
                 Observed::Foreign(whose) => {

@@ -52,7 +52,8 @@ impl Reconcile<Gcp, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let name = topic(cx)?;
         let Some(found) = look_at_topic(cx, name).await.optional()? else { return Ok(Observed::Absent) };
-        let observed = Observed::marked(cx.full_name(Scope::Topic)?, cx.deployment().id, labels::marks(&found.labels));
+        let observed =
+            Observed::marked(cx.full_name(Scope::Topic)?, cx.deployment().owner(), labels::marks(&found.labels));
         let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
         let subscription = look(cx, subscription(cx)?).await.optional()?;
         Ok(observed.drifted(match subscription {
@@ -200,7 +201,7 @@ async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
 
 /// Fails if it belongs to somebody else.
 fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<()> {
-    match Observed::marked("", cx.deployment().id, labels::marks(found)) {
+    match Observed::marked("", cx.deployment().owner(), labels::marks(found)) {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}"))),
         _ => Ok(()),
     }

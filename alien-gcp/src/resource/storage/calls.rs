@@ -46,7 +46,8 @@ impl Reconcile<Gcp, Clients> for Storage {
         if !projects.contains(&found.project) {
             return Ok(Observed::Foreign(format!("it is in `{}`", found.project)));
         }
-        let observed = Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().id, labels::marks(&found.labels));
+        let observed =
+            Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), labels::marks(&found.labels));
         Ok(observed.drifted(differs(self, &found).map(str::to_owned)))
     }
 

@@ -201,7 +201,7 @@ impl Tried<'_> {
             Way::UpdateFrozen => {
                 let change = life::again_as_it_is(self.deployment, FROZEN)?;
                 let session = self.sides.vendor.session(self.deployment, &Purpose::Watch).await?;
-                session.update(&FROZEN.parse::<ResourceId>()?, &change).await
+                session.update(&FROZEN.parse::<ResourceId>()?, &change).await.map(drop)
             }
             Way::Round(attempt) => return self.sides.around.attempt(self.deployment, attempt).await,
         };
