@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::call::{CallContext, Gate};
-use crate::cloud::{Cloud, chosen_code};
+use crate::cloud::{Cloud, in_chosen_form};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::{Change, Command, Comparison, Health, Heartbeat, LogPage, LogQuery, Manage, Runs};
 use crate::name::ResourceId;
@@ -88,7 +88,7 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
 
     async fn compare(&self, wanted: &Resource) -> Result<Comparison> {
         let cx = self.context(wanted.id(), Set::Heartbeat, "this session is not for watching it")?;
-        let wanted = here::<C>(wanted);
+        let wanted = in_chosen_form::<C>(wanted);
         let recorded = cx.resource()?;
         let runs = cx.placed(calls(cx)?.running(cx).await)?;
         let (differs, unrecorded) = match &runs {
@@ -116,7 +116,7 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
             let what = format!("a {kind} is not updated by the vendor as a {}", change.resource.kind());
             return Err(Error::new(ErrorKind::Unsupported, what).at(id.as_str()));
         }
-        let mut change = Change { resource: here::<C>(&change.resource), ..change.clone() };
+        let mut change = Change { resource: in_chosen_form::<C>(&change.resource), ..change.clone() };
         // The adapter sends what differs from what runs, and puts that back if the update fails.
         let now = match &change.runs {
             Some(Runs::Settings(running)) if !change.again => Some(cx.deployment().running(cx.resource()?, running)),
@@ -160,15 +160,6 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
         let cx = self.context(id, Set::Dispatch, refusal)?;
         cx.placed(calls(cx)?.dispatch(cx, command).await)
     }
-}
-
-/// The resource with its code in the one form that the cloud runs. The vendor's stack has every form.
-fn here<C: Cloud>(resource: &Resource) -> Resource {
-    let mut here = resource.clone();
-    if let Some(code) = chosen_code::<C>(resource) {
-        here.set_code(code);
-    }
-    here
 }
 
 /// Whether the record has this code, or knows this version.

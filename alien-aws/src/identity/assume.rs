@@ -153,7 +153,7 @@ mod tests {
         assert!(policy.contains("ecs:UpdateService") && policy.len() <= SESSION_POLICY, "{}", policy.len());
     }
 
-    /// Lets in whoever asks, and answers everything else with nothing.
+    /// Accepts every AssumeRole call, and answers every other call with an empty JSON object.
     fn open(request: &str) -> String {
         let entered = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId>\
                        <SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>\

@@ -228,6 +228,15 @@ pub(crate) fn chosen_code<C: Cloud>(resource: &Resource) -> Option<Code> {
     forms::<C>(resource)?.choose(code).filter(|chosen| chosen != code)
 }
 
+/// The resource with its code in the one form that the cloud runs. The vendor's stack and a record have every form.
+pub(crate) fn in_chosen_form<C: Cloud>(resource: &Resource) -> Resource {
+    let mut chosen = resource.clone();
+    if let Some(code) = chosen_code::<C>(resource) {
+        chosen.set_code(code);
+    }
+    chosen
+}
+
 fn forms<C: Cloud>(resource: &Resource) -> Option<CodeForms> {
     C::Kinds::code(resource.kind())
 }

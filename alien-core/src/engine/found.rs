@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::Engine;
 use crate::call::Gate;
-use crate::cloud::{Cloud, Documented, chosen_code};
+use crate::cloud::{Cloud, Documented, chosen_code, in_chosen_form};
 use crate::deployment::Deployment;
 use crate::error::{Result, ResultExt};
 use crate::manage::Runs;
@@ -63,14 +63,7 @@ where
             return Ok(as_it_is(observed));
         }
         let Some(runs) = self.running(subject, gate).await.optional()? else { return Ok(as_it_is(observed)) };
-        // As the record has it, in the form that runs here.
-        let recorded = recorded.filter(|recorded| recorded.kind() == wanted.kind()).map(|recorded| {
-            let mut recorded = recorded.clone();
-            if let Some(code) = chosen_code::<C>(&recorded) {
-                recorded.set_code(code);
-            }
-            recorded
-        });
+        let recorded = recorded.filter(|recorded| recorded.kind() == wanted.kind()).map(in_chosen_form::<C>);
         let (now, version) = match runs {
             Runs::Untold => return Ok(as_it_is(observed)),
             Runs::Settings(running) => (Some(deployment.running(wanted, &running)), None),
