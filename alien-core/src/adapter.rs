@@ -27,5 +27,5 @@ pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets,
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
 pub use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
-pub use crate::resource::{Compute, ResourceSettings, Running, Updatable, Updated};
+pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};
 pub use crate::session::AssumedSession;

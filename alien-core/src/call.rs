@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -303,7 +304,7 @@ impl<C: Cloud> Gate<C> {
     {
         let operation = rows.first().map_or("", |row| row.call);
         let name = self.deployment.subject_name(subject);
-        let (at, mut attempts) = (self.clock().now(), 0_u32);
+        let (at, mut attempts, lost) = (self.clock().now(), 0_u32, &AtomicBool::new(false));
         let result = match rows.iter().find(|row| !self.holds(subject, row)) {
             Some(row) => {
                 let what = format!("{} was not granted `{}` here", self.grants.holder.label(), row.permission);
@@ -319,7 +320,14 @@ impl<C: Cloud> Gate<C> {
                     attempts += 1;
                     let span =
                         tracing::debug_span!("call", operation, resource = name, attempt = attempts, %deployment);
-                    attempt().instrument(span)
+                    let attempt = attempt().instrument(span);
+                    async move {
+                        let done = attempt.await;
+                        if done.as_ref().is_err_and(|error| error.kind().may_be_done()) {
+                            lost.store(true, Ordering::Relaxed);
+                        }
+                        done
+                    }
                 };
                 self.config.attempts(again, counted).await
             }
@@ -338,7 +346,12 @@ impl<C: Cloud> Gate<C> {
             request_id: failure.and_then(Error::request_id).map(str::to_owned),
         });
         result.map_err(|error| {
-            let error = if twice == Twice::Never && error.kind().may_be_done() { error.with_sent() } else { error };
+            let may_be_done = match error.kind() {
+                // What it conflicts with may be an earlier attempt of its own.
+                ErrorKind::Conflict => lost.load(Ordering::Relaxed),
+                kind => twice == Twice::Never && kind.may_be_done(),
+            };
+            let error = if may_be_done { error.with_sent() } else { error };
             let error = if error.kind() == ErrorKind::Denied { self.explain(error, rows) } else { error };
             error.in_operation(operation).at(name)
         })

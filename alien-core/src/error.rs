@@ -33,7 +33,7 @@ pub enum ErrorKind {
     NotOwned,
     /// Another run is setting up, taking down or updating the same deployment.
     Locked,
-    /// The record was changed by another program since it was read.
+    /// The record or the resource was changed by somebody else since it was looked at.
     Conflict,
     /// The cloud asks to be called less often.
     Throttled,
@@ -222,6 +222,20 @@ impl Error {
     pub fn with_sent(mut self) -> Self {
         self.0.sent = true;
         self
+    }
+
+    /// Turns the refusal of a write into a [`Conflict`](ErrorKind::Conflict): it was based on a look, and somebody else has
+    /// changed the resource since.
+    #[must_use]
+    pub fn into_conflict(self) -> Self {
+        let help = "somebody else has changed it since it was looked at; look at it, and run again";
+        self.with_kind(ErrorKind::Conflict).because(help)
+    }
+
+    /// Whether this is a conflict that may be with an earlier attempt of the same call, whose answer was lost.
+    #[must_use]
+    pub fn may_conflict_with_itself(&self) -> bool {
+        self.kind() == ErrorKind::Conflict && self.was_sent()
     }
 
     /// Appends words to the message.

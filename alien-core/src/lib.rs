@@ -86,6 +86,7 @@ mod progress;
 mod provision;
 mod reconcile;
 mod records;
+mod redeploying;
 mod release;
 mod releasing;
 mod resource;
@@ -125,11 +126,12 @@ pub use provision::{Action, Data, DestroyReport, Plan, Remaining, Step};
 #[cfg(feature = "files")]
 pub use records::{RecordFile, RecordFolder};
 pub use records::{RecordStore, RecordsInMemory};
+pub use redeploying::RedeployRequest;
 pub use release::{Artifacts, Release};
 pub use releasing::ReleaseRequest;
 pub use resource::{
-    Bounds, Code, CodeForm, CodeForms, Container, ContainerUpdate, Existing, Function, FunctionUpdate, Kv, Network,
-    Platform, Queue, Replicas, Resource, Settings, Storage, Trigger,
+    Bounds, Code, CodeForm, Container, ContainerUpdate, Existing, Function, FunctionUpdate, Kv, Network, Platform,
+    Queue, Replicas, Resource, Settings, Storage, Trigger,
 };
 pub use stack::{
     Builder, ChangeKind, Delta, Diff, GrantChange, Profile, ProfileScope, ResourceChange, Scopes, Stack, Who, schema,

@@ -32,6 +32,10 @@ pub trait Manage: Send + Sync + fmt::Debug {
     /// runs then, if the cloud tells no more of it than that.
     async fn update(&self, id: &ResourceId, change: &Change) -> Result<Option<String>>;
 
+    /// Starts new instances of the code and settings that run now of a live function or container, and waits until they
+    /// work.
+    async fn redeploy(&self, id: &ResourceId) -> Result<()>;
+
     /// A page of the log.
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage>;
 
@@ -129,6 +133,17 @@ pub enum Runs {
         /// The version that the last set-up left running, if it is known.
         set: Option<String>,
     },
+}
+
+impl Runs {
+    /// The same without the cloud's mark of this state: what is based on it may have been changed by oneself.
+    pub(crate) fn unmarked(self) -> Option<Self> {
+        match self {
+            Self::Settings(running) => Some(Self::Settings(Running { revision: None, ..running })),
+            Self::Untold => Some(Self::Untold),
+            Self::Version { .. } => None,
+        }
+    }
 }
 
 /// What runs of a live function or container, compared with a wanted resource and with the record.
@@ -230,6 +245,18 @@ impl Change {
     pub fn settings<S: ResourceSettings>(&self) -> Result<&S> {
         let other = || Error::new(ErrorKind::Internal, format!("an update to a {}", self.resource.kind()));
         self.resource.settings_of().ok_or_else(other)
+    }
+
+    /// The cloud's mark of the state that the change is based on, as the look before it found it; `None` if it is not
+    /// known. Where the cloud takes it back, the adapter gives it with the first write, which the cloud refuses if somebody
+    /// else has changed the resource since.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        match &self.runs {
+            Some(Runs::Settings(running)) => running.revision.as_deref(),
+            Some(Runs::Version { runs, .. }) => Some(runs),
+            Some(Runs::Untold) | None => None,
+        }
     }
 
     /// Compares with the present resource: whether the code changes, and whether other settings change.

@@ -18,6 +18,7 @@ use crate::manage::{Command, CommandId, Health, Heartbeat};
 use crate::managed::Managed;
 use crate::name::ResourceId;
 use crate::records::RecordStore;
+use crate::redeploying::RedeployRequest;
 use crate::release::Release;
 use crate::releasing::ReleaseRequest;
 use crate::resource::{Function, Updatable, Updated};
@@ -187,6 +188,50 @@ impl Manager {
     /// The request may be dropped at any point: what it had begun is uncertain then, and the next release repeats it.
     pub fn release<'a>(&'a self, release: &'a Release) -> ReleaseRequest<'a> {
         ReleaseRequest::new(&self.managed, release)
+    }
+
+    /// Starts new instances of the code and settings that run now of a live function or container, also where the record
+    /// says something else, and waits until they work. Nothing else changes, neither in the cloud nor in the record.
+    ///
+    /// It takes turns with releases: it is refused while another program releases. It may be dropped at any point.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use alien_core::{memory, *};
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    /// # runtime.block_on(async {
+    /// # let mut stack = Stack::builder("shop");
+    /// # let api = stack.live("api", Function::new(Code::zip(b"first"), "api").with_commands());
+    /// # stack.profile("api", Profile::new());
+    /// # let stack = stack.build()?;
+    /// # let first = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect())?;
+    /// # let config = memory::Config::new(memory::Account::default());
+    /// # let admin = memory::admin(&config, DeploymentId::new(), memory::Target::new("acme")?);
+    /// # let deployment = admin.apply(&admin.plan(&first).await?).await?;
+    /// # let manager = Manager::new(memory::vendor(&config), deployment);
+    /// # let api = manager.handle(&api)?;
+    /// manager.redeploy(&api).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What is frozen is not started anew by the vendor:
+    ///
+    /// ```compile_fail
+    /// use alien_core::{Container, Frozen, Handle, Manager};
+    /// async fn no(manager: &Manager, frozen: &Handle<Container, Frozen>) {
+    ///     manager.redeploy(frozen).await;
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Locked`] if another program releases; [`ErrorKind::Failed`] if the new instances do not work;
+    /// [`ErrorKind::TimedOut`] if they do not work in time, and may do so later; [`ErrorKind::Conflict`] if somebody else
+    /// has changed the resource meanwhile; [`ErrorKind::Revoked`]; errors of the cloud's calls.
+    pub fn redeploy<K: Updatable>(&self, resource: &Handle<K, Live>) -> RedeployRequest<'_> {
+        RedeployRequest::new(&self.managed, resource.id().clone())
     }
 
     /// Reads the log of a function or container, [`since`](Logs::since) a time: [`read`](Logs::read) it to its present

@@ -32,12 +32,27 @@ pub trait Operate<C: Cloud, K: Sync>: Reconcile<C, K> {
     /// Changes code and settings to what the change says, and waits until the resource works. If it does not, puts back
     /// what was there before, as far as possible.
     ///
+    /// Where the cloud can tell that somebody else has changed the resource since the look that the change is based on
+    /// ([`Change::revision`]), it is asked to refuse the write then, and what the other did is left as it is.
+    ///
     /// # Errors
     ///
     /// [`Failed`](ErrorKind::Failed) if the resource does not work: the message has its state, the reason, and what
-    /// runs now.
+    /// runs now. [`Conflict`](ErrorKind::Conflict) if somebody else has changed it meanwhile: nothing was changed, unless
+    /// [`was_sent`](Error::was_sent) says so.
     async fn update(&self, cx: CallContext<'_, C, K>, _: &Change) -> Result<()> {
         unsupported(cx, "is not updated by the vendor")
+    }
+
+    /// Starts new instances of the code and settings that run now, whatever the record says, and waits until they work.
+    /// It takes no more permissions than an update, and changes nothing that is compared with a stack.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`](ErrorKind::Failed) if the new instances do not work; [`Conflict`](ErrorKind::Conflict) if somebody else
+    /// has changed the resource meanwhile.
+    async fn redeploy(&self, cx: CallContext<'_, C, K>) -> Result<()> {
+        unsupported(cx, "has no instances to start anew")
     }
 
     /// Returns a page of the log.

@@ -16,7 +16,7 @@ use crate::clock::later;
 use crate::deployment::{Deployment, InFlight};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
-use crate::manage::{Change, Comparison, Manage};
+use crate::manage::{Change, Comparison, Manage, Runs};
 use crate::managed::{Managed, Repeat};
 use crate::name::ResourceId;
 use crate::outcome::{Outcome, Released};
@@ -237,8 +237,8 @@ impl fmt::Debug for ReleaseRequest<'_> {
 }
 
 /// A release that has begun. If it is dropped, what it has not ended is uncertain.
-struct Begun<'a> {
-    managed: &'a Managed,
+pub(crate) struct Begun<'a> {
+    pub(crate) managed: &'a Managed,
 }
 
 impl Drop for Begun<'_> {
@@ -364,6 +364,10 @@ impl Rolling<'_> {
             Err(error) if matches!(error.kind(), ErrorKind::NotGranted | ErrorKind::Unsupported | ErrorKind::Input) => {
                 (Outcome::NotUpdated(error), None)
             }
+            // The cloud refused the first write, because somebody else has changed the resource.
+            Err(error) if error.kind() == ErrorKind::Conflict && !error.was_sent() => {
+                (Outcome::NotUpdated(error), None)
+            }
             Err(error) if is_sent.load(Ordering::Relaxed) => (Outcome::Unknown(error), None),
             Err(error) => (Outcome::NotUpdated(error), None),
         };
@@ -415,7 +419,9 @@ impl Rolling<'_> {
                 send(Purpose::Update(BTreeSet::from([id.clone()])), change).await
             }
             Err(error) if error.kind() == ErrorKind::Expired => {
-                send(purpose.clone(), Change { again: true, ..change }).await
+                // What was looked at is not any more what an update that had begun has changed.
+                let change = Change { again: true, runs: change.runs.and_then(Runs::unmarked), ..change };
+                send(purpose.clone(), change).await.map_err(Error::with_sent)
             }
             updated => updated,
         }

@@ -146,6 +146,11 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
         }
     }
 
+    async fn redeploy(&self, id: &ResourceId) -> Result<()> {
+        let cx = self.context(id, Set::Management, "the vendor may not start new instances of it")?;
+        cx.placed(calls(cx)?.redeploy(cx).await)
+    }
+
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage> {
         let cx = self.context(id, Set::Logs, "the vendor may not read its logs")?;
         if !(1..=1000).contains(&query.limit) {

@@ -3,8 +3,8 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{CodeForms, Container, Problem, Replicas, Rule, Set};
+use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::{Container, Problem, Replicas, Rule, Set};
 
 use super::compute;
 use crate::Aws;

@@ -5,8 +5,8 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 mod opening;
 
-use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{CodeForm, CodeForms, Function, Problem, Queue, Resource, Rule, Set};
+use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::{CodeForm, Function, Problem, Queue, Resource, Rule, Set};
 
 use super::compute;
 use crate::Aws;

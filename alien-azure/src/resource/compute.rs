@@ -11,8 +11,8 @@ pub(crate) mod logs;
 #[cfg(feature = "client")]
 pub(crate) mod template;
 
-use alien_core::adapter::{Placed, Rows, digest, join};
-use alien_core::{Code, CodeForm, CodeForms, Lifecycle, Problem, Resource, Rule, Set};
+use alien_core::adapter::{CodeForms, Placed, Rows, digest, join};
+use alien_core::{Code, CodeForm, Lifecycle, Problem, Resource, Rule, Set};
 
 use super::{network, queue};
 use crate::Azure;

@@ -5,8 +5,8 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
-use alien_core::{CodeForms, Container, Problem, Rule, Set};
+use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::{Container, Problem, Rule, Set};
 
 use super::compute;
 use crate::Azure;

@@ -91,9 +91,24 @@ pub(super) struct Stored {
     pub(super) settings: String,
     pub(super) code: String,
     pub(super) broken: bool,
+    /// How often its code or settings were set, or its instances started anew.
+    #[serde(default)]
+    pub(super) revision: u64,
     /// Data in it.
     pub(super) objects: u64,
     pub(super) log: Vec<LogLine>,
+}
+
+impl Stored {
+    /// Begins the next revision, unless the thing is no longer at the one that the caller has seen.
+    pub(super) fn advance(&mut self, seen: Option<u64>) -> Result<u64> {
+        if seen.is_some_and(|seen| seen != self.revision) {
+            let what = format!("it is at revision {}", self.revision);
+            return Err(Error::new(ErrorKind::Conflict, what).into_conflict());
+        }
+        self.revision += 1;
+        Ok(self.revision)
+    }
 }
 
 /// An identity.
@@ -229,6 +244,13 @@ impl Account {
         if let Some(thing) = self.lock().things.get_mut(name) {
             thing.objects = objects;
         }
+    }
+
+    /// How often the code or the settings of a thing were set, or its instances started anew: each time, new instances
+    /// run. It is 0 if there is no such thing.
+    #[must_use]
+    pub fn revision(&self, name: &str) -> u64 {
+        self.lock().things.get(name).map_or(0, |thing| thing.revision)
     }
 
     /// Ends every session before it expires.

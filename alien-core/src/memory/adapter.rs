@@ -13,7 +13,7 @@ use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result, ResultExt, or_undo};
 use crate::impersonate::{Assume, AssumeRequest, Impersonate, Impersonator, Proof};
 use crate::manage::{Change, Command, Health, Heartbeat, LogLine, LogPage, LogQuery, Runs};
 use crate::marks::{Claim, Marks};
@@ -118,6 +118,36 @@ async fn with_thing<T: Send>(cx: Context<'_>, row: Row, then: impl Fn(&mut Store
     request(cx, row, |inside, name| Ok(then(found(&mut inside.things, name)?))).await
 }
 
+/// Changes a thing, unless it is no longer at the revision that was seen. Returns the revision after it.
+async fn advance(
+    cx: Context<'_>,
+    row: Row,
+    seen: Option<u64>,
+    change: impl Fn(&mut Stored) + Send + Sync,
+) -> Result<u64> {
+    let changed = request(cx, row, |inside, name| {
+        let thing = found(&mut inside.things, name)?;
+        let next = thing.advance(seen)?;
+        change(thing);
+        Ok(next)
+    });
+    match changed.await {
+        // The answer of an own attempt was lost, and nobody has changed it since.
+        Err(error) if error.may_conflict_with_itself() => {
+            let now = with_thing(cx, op::GET, |thing| {
+                let mut changed = thing.clone();
+                change(&mut changed);
+                (thing.revision, (&changed.code, &changed.settings) == (&thing.code, &thing.settings))
+            });
+            match now.await? {
+                (now, true) if seen.is_some_and(|seen| now == seen + 1) => Ok(now),
+                _ => Err(error),
+            }
+        }
+        changed => changed,
+    }
+}
+
 /// Makes one call about an identity.
 async fn with_identity<T: Send>(
     cx: Context<'_>,
@@ -148,6 +178,7 @@ fn code(thing: &Stored) -> Option<Code> {
 fn running(thing: &Stored) -> Running {
     let Some(resource) = decode::resource(&thing.settings) else { return Running::new() };
     let mut running = Running { code: code(thing), ..resource.settings().describe().running() };
+    running.revision = Some(thing.revision.to_string());
     if let Some(environment) = &mut running.environment {
         environment.extend(resource.links().iter().map(|id| (id.variable(), id.to_string())));
     }
@@ -189,15 +220,16 @@ impl Wanted {
         })
     }
 
-    async fn set_code(&self, cx: Context<'_>) -> Result<()> {
-        let set = |thing: &mut Stored| (thing.code, thing.broken) = (self.code.clone(), self.broken);
-        with_thing(cx, op::SET_CODE, set).await
+    /// Sets the code. Returns the revision after it.
+    async fn set_code(&self, cx: Context<'_>, seen: Option<u64>) -> Result<u64> {
+        advance(cx, op::SET_CODE, seen, |thing| (thing.code, thing.broken) = (self.code.clone(), self.broken)).await
     }
 
-    async fn set_settings(&self, cx: Context<'_>, row: Row) -> Result<()> {
+    /// Sets the settings. Returns the revision after it.
+    async fn set_settings(&self, cx: Context<'_>, row: Row, seen: Option<u64>) -> Result<u64> {
         // Serializing a resource cannot fail.
         let settings = serde_json::to_string(&self.resource).unwrap_or_default();
-        with_thing(cx, row, |thing| thing.settings.clone_from(&settings)).await
+        advance(cx, row, seen, |thing| thing.settings.clone_from(&settings)).await
     }
 }
 
@@ -235,10 +267,10 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = Wanted::of(cx.resource()?, cx.deployment().artifacts());
         if S::KIND.runs_code() {
-            wanted.set_settings(cx, op::SET_SETTINGS).await?;
-            wanted.set_code(cx).await?;
+            wanted.set_settings(cx, op::SET_SETTINGS, None).await?;
+            wanted.set_code(cx, None).await?;
         } else {
-            wanted.set_settings(cx, op::SET).await?;
+            wanted.set_settings(cx, op::SET, None).await?;
         }
         finish(cx, op::MARK, marks).await
     }
@@ -285,20 +317,34 @@ impl<S: ResourceSettings> Operate<Memory, Clients> for S {
         let was = Wanted::of(cx.resource()?, &Artifacts::default());
         let wanted = Wanted::of(&change.resource, &change.zip.iter().cloned().collect());
         let (new_code, new_settings) = change.since(cx.resource()?);
+        let mut seen = change.revision().and_then(|revision| revision.parse().ok());
         if new_code {
             with_identity(cx, op::GIVE_IDENTITY, |_| ()).await?;
-            wanted.set_code(cx).await?;
+            let now = wanted.set_code(cx, seen).await?;
+            seen = Some(now);
             let beat = self.heartbeat(cx).await?;
             if beat.health != Health::Healthy {
-                was.set_code(cx).await?;
-                let what = format!("the new code does not work: {}; the previous code was put back", beat.reason);
-                return Err(Error::new(ErrorKind::Failed, what).with_put_back());
+                let failed = Error::new(ErrorKind::Failed, format!("the new code does not work: {}", beat.reason));
+                let back = async { was.set_code(cx, Some(now)).await.map(drop) };
+                return or_undo(Err(failed), back, "code").await;
             }
         }
         if new_settings {
-            wanted.set_settings(cx, op::SET_SETTINGS).await?;
+            let set = wanted.set_settings(cx, op::SET_SETTINGS, seen).await;
+            // The code was set by then.
+            set.map_err(|error| if new_code { error.with_sent() } else { error })?;
         }
         Ok(())
+    }
+
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        let seen = with_thing(cx, op::GET, |thing| thing.revision).await?;
+        advance(cx, op::SET_SETTINGS, Some(seen), |_| ()).await?;
+        let beat = self.heartbeat(cx).await?;
+        if beat.health == Health::Healthy {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Failed, format!("the new instances do not work: {}", beat.reason)))
     }
 
     async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {

@@ -341,11 +341,12 @@ impl Describe for Container {
             timeout_seconds: None,
             cpu_millis: Some(self.cpu_millis),
             replicas: Some(self.replicas),
+            revision: None,
         }
     }
 
     fn set_running(&mut self, running: &Running) {
-        let Running { code, environment, memory_mib, timeout_seconds: _, cpu_millis, replicas } = running;
+        let Running { code, environment, memory_mib, timeout_seconds: _, cpu_millis, replicas, revision: _ } = running;
         self.code = code.clone().unwrap_or_else(|| self.code.clone());
         self.environment = environment.as_ref().map_or_else(|| self.environment.clone(), running::vendors);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);

@@ -293,11 +293,13 @@ impl Describe for Function {
             timeout_seconds: Some(self.timeout_seconds),
             cpu_millis: None,
             replicas: None,
+            revision: None,
         }
     }
 
     fn set_running(&mut self, running: &Running) {
-        let Running { code, environment, memory_mib, timeout_seconds, cpu_millis: _, replicas: _ } = running;
+        let Running { code, environment, memory_mib, timeout_seconds, cpu_millis: _, replicas: _, revision: _ } =
+            running;
         self.code = code.clone().unwrap_or_else(|| self.code.clone());
         self.environment = environment.as_ref().map_or_else(|| self.environment.clone(), running::vendors);
         self.memory_mib = memory_mib.unwrap_or(self.memory_mib);

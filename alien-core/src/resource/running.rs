@@ -25,6 +25,9 @@ pub struct Running {
     pub cpu_millis: Option<u32>,
     /// The number of replicas.
     pub replicas: Option<Replicas>,
+    /// The cloud's own mark of this state of the resource, which changes with every change of it. It is given back with an
+    /// update, which the cloud then refuses if somebody else has changed the resource since.
+    pub revision: Option<String>,
 }
 
 impl Running {
@@ -73,6 +76,13 @@ impl Running {
     #[must_use]
     pub const fn with_replicas(mut self, replicas: Replicas) -> Self {
         self.replicas = Some(replicas);
+        self
+    }
+
+    /// Sets the cloud's own mark of this state; an empty one is none.
+    #[must_use]
+    pub fn with_revision(mut self, revision: impl Into<String>) -> Self {
+        self.revision = Some(revision.into()).filter(|revision| !revision.is_empty());
         self
     }
 }

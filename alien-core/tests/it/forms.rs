@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use alien_conformance::stacks::IMAGE;
+use alien_core::adapter::CodeForms;
 use alien_core::{
-    Code, CodeForm, CodeForms, Delivery, Deployment, DeploymentId, Existing, Function, Invitation, ManagerUrl, Network,
-    Platform, Profile, Release, Stack, Storage, memory,
+    Code, CodeForm, Delivery, Deployment, DeploymentId, Existing, Function, Invitation, ManagerUrl, Network, Platform,
+    Profile, Release, Stack, Storage, memory,
 };
 use serde_json::{Value, json};
 

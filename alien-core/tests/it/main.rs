@@ -26,6 +26,7 @@ mod neutral;
 mod outcomes;
 mod preflight;
 mod records;
+mod redeploy;
 mod register;
 mod remedies;
 mod told;

@@ -25,7 +25,7 @@ pub(crate) fn two(code: &[u8]) -> Release {
 }
 
 /// A deployment of `two`, and where its record is kept.
-async fn kept(world: &InProcess) -> (Case<'_, InProcess>, Arc<RecordsInMemory>, DeploymentId) {
+pub(crate) async fn kept(world: &InProcess) -> (Case<'_, InProcess>, Arc<RecordsInMemory>, DeploymentId) {
     let first = two(b"first");
     let case = Case::new(world, "two", first.stack().clone());
     let deployment = case.up(&first, None).await.unwrap();
@@ -34,11 +34,11 @@ async fn kept(world: &InProcess) -> (Case<'_, InProcess>, Arc<RecordsInMemory>, 
     (case, store, deployment.id)
 }
 
-async fn open(world: &InProcess, store: &Arc<RecordsInMemory>, id: DeploymentId) -> Manager {
+pub(crate) async fn open(world: &InProcess, store: &Arc<RecordsInMemory>, id: DeploymentId) -> Manager {
     Manager::open(world.vendor(world.calling()), store.clone(), id).await.unwrap()
 }
 
-async fn record(store: &RecordsInMemory, id: DeploymentId) -> Deployment {
+pub(crate) async fn record(store: &RecordsInMemory, id: DeploymentId) -> Deployment {
     store.load(id).await.unwrap().unwrap()
 }
 

@@ -736,6 +736,11 @@ async fn what_a_kind_has_not_on_the_cloud_is_unsupported() {
         (error.kind(), error.message()),
         (ErrorKind::Unsupported, "a storage is not updated by the vendor on toy")
     );
+    let error = session.redeploy(files.id()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (ErrorKind::Unsupported, "a storage has no instances to start anew on toy")
+    );
     let session = vendor.session(&record, &Purpose::Watch).await.unwrap();
     let error = session.dispatch(api.id(), &Command::new(*b"ring")).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Unsupported, "a function takes no commands on toy"));

@@ -5,8 +5,8 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
 
-use alien_core::adapter::{Placed, Rows};
-use alien_core::{Code, CodeForm, CodeForms, Lifecycle, Set};
+use alien_core::adapter::{CodeForms, Placed, Rows};
+use alien_core::{Code, CodeForm, Lifecycle, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
