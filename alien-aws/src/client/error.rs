@@ -93,7 +93,8 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
         _ if message.is_empty() => format!("AWS answered {status} {code}"),
         _ => format!("{message} ({code})"),
     };
-    Error::new(kind, said)
+    let error = Error::new(kind, said);
+    if kind == ErrorKind::Conflict { error.into_conflict() } else { error }
 }
 
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
@@ -164,6 +165,9 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ThrottlingException"
         | "TooManyRequestsException"
         | "TransactionInProgressException" => ErrorKind::Throttled,
+        // A function is no longer at the revision that the request names
+        // (<https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html>).
+        "PreconditionFailedException" => ErrorKind::Conflict,
         "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Unavailable,
         "AWS.SimpleQueueService.QueueDeletedRecently"
         | "ClusterContainsServicesException"
@@ -204,6 +208,7 @@ mod tests {
             (429, "", "", ErrorKind::Throttled),
             (400, "InvalidSignatureException", "", ErrorKind::Credentials),
             (400, "ThrottledException", "", ErrorKind::Throttled),
+            (412, "PreconditionFailedException", "The RevisionId provided does not match", ErrorKind::Conflict),
             (400, "RequestTimeout", "", ErrorKind::Unavailable),
         ] {
             assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");

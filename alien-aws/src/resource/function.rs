@@ -4,6 +4,12 @@
 pub(crate) mod calls;
 #[cfg(feature = "client")]
 mod opening;
+#[cfg(feature = "client")]
+mod sending;
+#[cfg(feature = "client")]
+mod state;
+#[cfg(feature = "client")]
+mod updating;
 
 use alien_core::adapter::{CodeForms, On, Placed, Rows};
 use alien_core::{CodeForm, Function, Problem, Queue, Resource, Rule, Set};

@@ -9,16 +9,17 @@ use alien_conformance::upgrade::Sent;
 use alien_conformance::world::Shipped;
 use alien_core::adapter::{LogPage, LogQuery, Purpose};
 use alien_core::{
-    CallConfig, Container, ContainerUpdate, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager, Result,
-    Retry,
+    CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager,
+    Result, Retry,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::{Request, Response};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::clock::WoundClock;
-use crate::exchange::sent;
+use crate::exchange::{Recorded, sent};
 use crate::form::{Call, FORMS, Fault, Form, REQUEST, SAID, json, rest_json};
 use crate::life::{CUSTOMER, VENDOR, code, first, id, target};
 use crate::replay::{RECORDING, answer, config, record, secret, strange};
@@ -127,7 +128,10 @@ impl State {
         if let Some(at) = fault {
             return self.faults.remove(at).1.response();
         }
-        let step = |step: &str| RECORDING.iter().find(|line| line.step == step && line.exchange.is_asked_for(&sent));
+        // A fault leaves the function at another revision than the one that was recorded.
+        let asked = at_any_revision(&sent);
+        let is_asked = |line: &&Recorded| at_any_revision(&line.exchange.sent) == asked;
+        let step = |step: &str| RECORDING.iter().filter(|line| line.step == step).find(is_asked);
         // Whoever plans is not the vendor: what they ask alike is answered as it was to each.
         let plans = format!("{:?}", request.headers().get("authorization")).contains(CUSTOMER);
         let steps: &[_] = if plans { &["plan"] } else { &["heartbeat", "logs", "dispatch", "update"] };
@@ -136,6 +140,15 @@ impl State {
             None => strange(&sent),
         }
     }
+}
+
+/// A request without the revision of the function that it is based on, and without its answer.
+fn at_any_revision(sent: &Sent) -> Sent {
+    let mut sent = Sent { answer: Value::Null, ..sent.clone() };
+    if let Some(fields) = sent.body.as_object_mut() {
+        fields.remove("RevisionId");
+    }
+    sent
 }
 
 /// An error, after a look at all that can be seen of it.
@@ -312,7 +325,10 @@ async fn what_was_taken_of_an_update_is_put_back_where_the_rest_is_refused() {
 #[tokio::test]
 async fn what_runs_is_uncertain_where_a_part_of_an_update_cannot_be_put_back() {
     let looked = "GET /2015-03-31/functions/life-api-4/configuration";
-    let status = |status: &str| Fault::plain(200, &format!(r#"{{"State":"Active","LastUpdateStatus":"{status}"}}"#));
+    let status = |status: &str| {
+        let told = format!(r#"{{"State":"Active","LastUpdateStatus":"{status}","RevisionId":"r"}}"#);
+        Fault::plain(200, &told)
+    };
     for (code, settings, told) in [
         (taken(), taken(), "the previous version was put back"),
         (refused(), taken(), "the previous version could not be put back"),
@@ -347,6 +363,89 @@ async fn an_update_that_is_made_again_and_refused_is_put_back_to_the_record() {
     assert_eq!(([wire.times(CODE), wire.times(SETTINGS)], uncertain()), ([3, 1], 0));
 }
 
+/// The revision of the function at every look that is answered as it was recorded.
+fn seen() -> String {
+    let line =
+        RECORDING.iter().find(|line| line.step == "heartbeat" && line.exchange.sent.target.contains("life-api-4"));
+    line.unwrap().exchange.sent.answer["RevisionId"].as_str().unwrap().to_owned()
+}
+
+fn late() -> Fault {
+    rest_json((412, "PreconditionFailedException"), "The RevisionId provided does not match the latest RevisionId")
+}
+
+/// What the look before an update has seen is given to Lambda, and what somebody else has written since is neither
+/// overwritten nor put back, and not tried again.
+#[tokio::test]
+async fn what_somebody_else_has_written_since_the_look_is_left() {
+    for (faults, sent, uncertain) in
+        [(vec![(CODE, late())], [1, 0], 0), (vec![(CODE, taken()), (SETTINGS, late())], [1, 1], 1)]
+    {
+        let wire = Wire::new().await;
+        wire.state.lock().unwrap().faults.extend(faults);
+        let error = update_both(&wire).await.unwrap_err();
+        assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Conflict, uncertain == 1), "{error:?}");
+        assert!(error.message().contains("somebody else has changed it since it was looked at"), "{error}");
+        assert!(!error.is_put_back());
+        assert_eq!([wire.times(CODE), wire.times(SETTINGS)], sent);
+        let deployment = wire.manager.deployment();
+        assert_eq!((deployment.uncertain.len(), &deployment.stack), (uncertain, &record().stack));
+        let given = format!(r#""RevisionId":"{}""#, seen());
+        let state = wire.state.lock().unwrap();
+        let writes = state.sent.iter().filter(|sent| sent.contains(CODE) || sent.contains(SETTINGS));
+        assert!(writes.clone().all(|sent| sent.contains(&given)), "{:#?}", writes.collect::<Vec<_>>());
+    }
+}
+
+/// After an answer that was lost, the refusal may be of an own attempt: what runs decides.
+#[tokio::test]
+async fn an_update_whose_answer_was_lost_does_not_conflict_with_itself() {
+    let looked = "GET /2015-03-31/functions/life-api-4/configuration";
+    let Shipped::Zip(bytes) = code("second") else { panic!() };
+    let digest = Code::zip(&bytes).only().unwrap().digest().trim_start_matches("sha256:").to_owned();
+    let runs = |digest: &str| {
+        let state = r#""State":"Active","LastUpdateStatus":"Successful","RevisionId":"r""#;
+        (looked, Fault::plain(200, &format!(r#"{{{state},"CodeSha256":"{digest}"}}"#)))
+    };
+    for (found, kind) in [(digest.as_str(), None), ("Zm8=", Some(ErrorKind::Conflict))] {
+        let wire = Wire::new().await;
+        let lost = [(CODE, Fault::cut(r#"{"lost":"answer"}"#)), (CODE, late())];
+        wire.state.lock().unwrap().faults.extend(lost.into_iter().chain([runs("Zm9v"), runs(found), runs(found)]));
+        let done = update_both(&wire).await;
+        assert_eq!(done.as_ref().err().map(Error::kind), kind, "{done:?}");
+        assert_eq!(wire.times(CODE), 2);
+        let uncertain = wire.manager.deployment().uncertain.len();
+        assert_eq!(uncertain, usize::from(kind.is_some()), "whether it was done is not known");
+    }
+}
+
+/// New instances take one write, which changes nothing that a stack says, at the revision that was seen.
+#[tokio::test]
+async fn new_instances_take_another_description_and_nothing_else() {
+    for (answers, kind) in [
+        (vec![taken()], None),
+        (vec![late()], Some(ErrorKind::Conflict)),
+        (vec![Fault::cut(r#"{"lost":"answer"}"#), late()], Some(ErrorKind::Conflict)),
+    ] {
+        let wire = Wire::new().await;
+        let times = answers.len();
+        wire.state.lock().unwrap().faults.extend(answers.into_iter().map(|answer| (SETTINGS, answer)));
+        let api = wire.manager.find::<Function, Live>("api").unwrap();
+        let done = wire.manager.redeploy(&api).await.map_err(without_secret);
+        assert_eq!(done.err().map(|error| error.kind()), kind);
+        assert_eq!([wire.times(CODE), wire.times(SETTINGS)], [0, times]);
+        let state = wire.state.lock().unwrap();
+        for sent in state.sent.iter().filter(|sent| sent.contains(SETTINGS)) {
+            let body: Value = serde_json::from_str(&sent[sent.rfind("} {").unwrap() + 2..]).unwrap();
+            let fields: Vec<&String> = body.as_object().unwrap().keys().collect();
+            assert_eq!(fields, ["Description", "RevisionId"], "{sent}");
+            assert_eq!(body["RevisionId"], seen());
+        }
+        drop(state);
+        assert_eq!(wire.manager.deployment(), record(), "the record is as it was");
+    }
+}
+
 const REGISTER: &str = ".RegisterTaskDefinition";
 const SEND: &str = ".UpdateService";
 
@@ -363,13 +462,18 @@ fn revision(number: u32) -> String {
     format!("arn:aws:ecs:eu-central-1:222222222222:task-definition/life-worker-4:{number}")
 }
 
-/// The kind of the error, whether what was there before was put back, and how many resources are uncertain then.
-async fn update_worker(wire: &Wire, update: ContainerUpdate) -> (ErrorKind, bool, usize) {
-    // The life that was recorded updated another resource before, so its session was opened for another stack.
+/// Lets the vendor in for whatever it is. The life that was recorded updated another resource before, so its session was
+/// opened for another stack.
+fn enter_for_any(wire: &Wire) {
     let is_entry = |sent: &Sent| sent.body.as_str().is_some_and(|body| body.starts_with(ENTER));
     let entered = RECORDING.iter().find(|line| is_entry(&line.exchange.sent)).unwrap();
     let entered = Fault::plain(200, entered.exchange.sent.answer.as_str().unwrap());
     wire.state.lock().unwrap().faults.extend(std::iter::repeat_n((ENTER, entered), ALWAYS));
+}
+
+/// The kind of the error, whether what was there before was put back, and how many resources are uncertain then.
+async fn update_worker(wire: &Wire, update: ContainerUpdate) -> (ErrorKind, bool, usize) {
+    enter_for_any(wire);
     let worker = wire.manager.find::<Container, Live>("worker").unwrap();
     let error = without_secret(wire.manager.update(&worker, update).await.unwrap_err());
     (error.kind(), error.is_put_back(), wire.manager.deployment().uncertain.len())
@@ -424,6 +528,49 @@ async fn a_service_that_may_run_another_revision_is_set_whatever_the_record_says
     let told = update_worker(&wire, ContainerUpdate::new()).await;
     assert_eq!(told, (ErrorKind::Rejected, false, 1), "what runs is as uncertain as before");
     assert_eq!((wire.times(REGISTER), wire.times(&revision(9))), (2, 1));
+}
+
+/// New tasks of the same: the request has neither a task definition nor a count, and the deployment that it began is the one
+/// that is waited for, by its id.
+#[tokio::test]
+async fn new_tasks_are_a_deployment_of_what_the_service_runs() {
+    let deployment = |id: &str, status: &str, state: &str| {
+        let counts = r#""desiredCount":1,"runningCount":1"#;
+        format!(
+            r#"{{"id":"{id}","status":"{status}","rolloutState":"{state}","taskDefinition":"{}",{counts}}}"#,
+            revision(1)
+        )
+    };
+    let service = |deployments: &[String]| {
+        let (definition, all) = (revision(1), deployments.join(","));
+        let counts = r#""desiredCount":1,"runningCount":1"#;
+        format!(r#"{{"status":"ACTIVE","taskDefinition":"{definition}","deployments":[{all}],{counts}}}"#)
+    };
+    let looked = |deployments: &[String]| {
+        let found = format!(r#"{{"services":[{}],"failures":[]}}"#, service(deployments));
+        (".DescribeServices", Fault::plain(200, &found))
+    };
+    let old = deployment("ecs-svc/1", "ACTIVE", "COMPLETED");
+    for (state, kind) in [("COMPLETED", None), ("FAILED", Some(ErrorKind::Failed))] {
+        let wire = Wire::new().await;
+        enter_for_any(&wire);
+        let begun = [deployment("ecs-svc/2", "PRIMARY", "IN_PROGRESS"), old.clone()];
+        let ended = [deployment("ecs-svc/2", "PRIMARY", state), old.clone()];
+        let answer = Fault::plain(200, &format!(r#"{{"service":{}}}"#, service(&begun)));
+        wire.state.lock().unwrap().faults.extend([(SEND, answer), looked(&begun), looked(&ended)]);
+        let worker = wire.manager.find::<Container, Live>("worker").unwrap();
+        let done = wire.manager.redeploy(&worker).await.map_err(without_secret);
+        assert_eq!(done.err().map(|error| error.kind()), kind);
+        assert_eq!([wire.times(REGISTER), wire.times(SEND), wire.times(".DescribeServices")], [0, 1, 2]);
+        let state = wire.state.lock().unwrap();
+        let sent = state.sent.iter().find(|sent| sent.contains(SEND)).unwrap();
+        let body: Value = serde_json::from_str(&sent[sent.rfind("} {").unwrap() + 2..]).unwrap();
+        let expected = serde_json::json!({ "cluster": "life-cluster-4", "service": "life-worker-4",
+            "enableExecuteCommand": false, "forceNewDeployment": true });
+        assert_eq!(body, expected);
+        drop(state);
+        assert_eq!(wire.manager.deployment(), record(), "which version runs is known as before");
+    }
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ impl Reconcile<Aws, Clients> for Container {
             request.clone().send().await.map_err(failure)
         })
         .await?;
-        steady(cx, Some(&definition)).await?;
+        steady(cx, Awaited::Definition(&definition)).await?;
         let finished = [(DEFINITION, revision(&definition).to_owned())];
         mark(cx, marks.finished().into_iter().chain(finished)).await
     }
@@ -192,6 +192,13 @@ impl Operate<Aws, Clients> for Container {
         let (old, new, wanted) = (cx.resource()?, &change.resource, change.settings::<Self>()?);
         let missing = || Error::new(ErrorKind::NotFound, "ECS has no such service");
         let service = look(cx).await?.ok_or_else(missing)?;
+        // ECS takes no revision with an update, and has nothing else that makes one conditional
+        // (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>): whoever writes between this
+        // look and the update is not seen.
+        if change.revision().is_some_and(|seen| seen != version(&service)) {
+            let what = format!("it runs `{}`", version(&service));
+            return Err(Error::new(ErrorKind::Conflict, what).into_conflict());
+        }
         let differs = definition(cx, old, self).await?.as_input() != definition(cx, new, wanted).await?.as_input();
         // After an update that was interrupted, nobody knows which revision runs.
         let other = change.again || differs;
@@ -200,7 +207,7 @@ impl Operate<Aws, Clients> for Container {
             send(cx, registered.as_deref(), copies(wanted)).await.map(|()| registered)
         };
         let registered = sent.await.map_err(|error| compute::untaken(error, change))?;
-        let error = match steady(cx, registered.as_deref()).await {
+        let error = match steady(cx, Awaited::of(registered.as_deref())).await {
             Err(error) if error.kind() == ErrorKind::Failed => error,
             steady => return steady,
         };
@@ -208,7 +215,7 @@ impl Operate<Aws, Clients> for Container {
         let previous = service.task_definition().filter(|_| other);
         let back = async {
             send(cx, previous, service.desired_count()).await?;
-            steady(cx, previous).await
+            steady(cx, Awaited::of(previous)).await
         }
         .await;
         Err(match back {
@@ -217,6 +224,51 @@ impl Operate<Aws, Clients> for Container {
             Ok(()) => error.because("what ran before was put back and runs").with_put_back(),
             Err(second) => error.because(format!("what ran before was put back, but does not run yet: {second}")),
         })
+    }
+
+    /// Starts a deployment of what the service runs: no task definition and no count are in the request, so that both stay
+    /// as they are
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html#ECS-UpdateService-request-forceNewDeployment>).
+    /// The tasks before run until the new ones do; if those do not start, the circuit breaker ends the deployment.
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        let request = cx
+            .clients
+            .ecs()
+            .update_service()
+            .cluster(cx.name(Scope::Cluster)?)
+            .service(cx.name(Scope::Service)?)
+            .force_new_deployment(true)
+            .enable_execute_command(false);
+        let begun =
+            cx.call(&[op::UPDATE_SERVICE_IN_PLACE], || async { request.clone().send().await.map_err(failure) }).await?;
+        let id = begun.service().and_then(primary).and_then(Deployment::id);
+        let id = id.ok_or_else(|| Error::missing_field("deployment of the service"))?;
+        steady(cx, Awaited::Deployment(id)).await
+    }
+}
+
+/// The deployment of a service that is waited for.
+#[derive(Clone, Copy)]
+enum Awaited<'a> {
+    /// Of this task definition.
+    Definition(&'a str),
+    /// Of this id.
+    Deployment(&'a str),
+    /// The present one.
+    Primary,
+}
+
+impl<'a> Awaited<'a> {
+    fn of(definition: Option<&'a str>) -> Self {
+        definition.map_or(Self::Primary, Self::Definition)
+    }
+
+    fn is(self, deployment: &Deployment) -> bool {
+        match self {
+            Self::Definition(arn) => deployment.task_definition() == Some(arn),
+            Self::Deployment(id) => deployment.id() == Some(id),
+            Self::Primary => deployment.status() == Some("PRIMARY"),
+        }
     }
 }
 
@@ -422,23 +474,20 @@ fn primary(service: &Service) -> Option<&Deployment> {
     service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
-/// Waits until the service runs only this task definition; without one, until it runs its desired count.
-async fn steady(cx: Context<'_>, definition: Option<&str>) -> Result<()> {
+/// Waits until the service runs only this deployment, as often as desired.
+async fn steady(cx: Context<'_>, awaited: Awaited<'_>) -> Result<()> {
     let failed = |what: String| Err(Error::new(ErrorKind::Failed, what).in_operation(op::DESCRIBE_SERVICES.call));
     let seen = &AtomicBool::new(false);
     cx.until(PATIENCE, || async move {
         let Some(service) = look(cx).await? else {
             return failed("the service was deleted while the deployment was in progress".to_owned());
         };
-        let deployment = match definition {
-            Some(arn) => service.deployments().iter().find(|deployment| deployment.task_definition() == Some(arn)),
-            None => primary(&service),
-        };
+        let deployment = service.deployments().iter().find(|deployment| awaited.is(deployment));
         let Some(deployment) = deployment else {
             if !seen.load(Ordering::Relaxed) {
                 return Ok(ControlFlow::Continue("ECS does not list the deployment yet".to_owned()));
             }
-            return failed("the service does not run the new revision: the deployment was rolled back".to_owned());
+            return failed("the service does not run the new tasks: the deployment was rolled back".to_owned());
         };
         seen.store(true, Ordering::Relaxed);
         let reason = deployment.rollout_state_reason().unwrap_or("ECS gives no reason");

@@ -1,36 +1,26 @@
 //! The calls for a function.
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::{
     Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Running,
-    Runs, State as SetUp, environment, or_undo,
+    Runs, State as SetUp,
 };
-use alien_core::{Code, CodeForm, Data, Error, ErrorKind, Function, Health, Heartbeat, Resource, Result};
+use alien_core::{Data, Error, ErrorKind, Function, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput as Found;
-use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LastUpdateStatus, PackageType, Runtime, State};
-use aws_sdk_lambda::types::{VpcConfig, VpcConfigResponse};
+use aws_sdk_lambda::types::{Architecture, FunctionCode, PackageType, Runtime, State, VpcConfig, VpcConfigResponse};
 
 use super::super::compute::calls as compute;
 use super::super::network::calls as network;
-use super::opening;
+use super::sending::{Package, body, differs, image_rows, number, send_code, settings, variables};
+use super::state::{Found, PATIENCE, code_that_runs, digest, idle, look, runs, settle, still, works};
+use super::{opening, updating};
 use crate::Aws;
 use crate::client::{Clients, Context, busy, failure};
 use crate::operations as op;
 use crate::operations::Scope;
-
-/// The largest zip that can be sent in a request, in bytes
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-const MOST: usize = 50 * 1024 * 1024;
-
-/// How long a function may take to become active, or an update to finish.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The largest command, in bytes; an answer has the same limit
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -122,7 +112,7 @@ impl Reconcile<Aws, Clients> for Function {
         let same_code = sound && runs(&found, self.code());
         if !same_code {
             let zip = cx.deployment().artifacts().bytes(self.code());
-            send_code(cx, Package::of(self.code(), zip)?).await?;
+            send_code(cx, self.code(), zip, None).await?;
             idle(cx).await?;
         }
         let vpc = vpc(cx, self).await?;
@@ -192,44 +182,21 @@ impl Operate<Aws, Clients> for Function {
         let found = look(cx).await?;
         let environment = found.environment().and_then(|environment| environment.variables()).cloned();
         let mut running = Running::new().with_environment(environment.unwrap_or_default());
-        running.code = code(&found, self.code());
+        if let Some(revision) = found.revision_id() {
+            running = running.with_revision(revision);
+        }
+        running.code = code_that_runs(&found, self.code());
         running.memory_mib = found.memory_size().and_then(|memory| memory.try_into().ok());
         running.timeout_seconds = found.timeout().and_then(|timeout| timeout.try_into().ok());
         Ok(Runs::Settings(running))
     }
 
-    /// Sends new code, new settings, or both, and waits for each. If Lambda rejects one, what it took is rolled back. If a
-    /// call fails in transit, the same update can be repeated.
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
-        let will = change.settings::<Self>()?;
-        let is_zip = |function: &Self| matches!(function.code().only(), Some(CodeForm::Zip(_)));
-        if is_zip(self) != is_zip(will) {
-            let what = "Lambda cannot turn a zip into an image or an image into a zip; add a function with another id";
-            return Err(Error::new(ErrorKind::Unsupported, what));
-        }
-        // Of an update that was interrupted, Lambda may have taken all.
-        let mut taken = Taken { code: change.again, settings: change.again };
-        let sent = send(cx, change, &mut taken).await;
-        let code_back = async {
-            send_code(cx, Package::of(self.code(), change.previous_zip.as_ref())?).await?;
-            settle(cx).await
-        };
-        let settings_back = async {
-            send_settings(cx, cx.resource()?, self).await?;
-            settle(cx).await
-        };
-        match taken {
-            Taken { code: false, settings: false } => sent.map_err(|error| compute::untaken(error, change)),
-            Taken { code: true, settings: false } => or_undo(sent, code_back, "code").await,
-            Taken { code: false, settings: true } => or_undo(sent, settings_back, "settings").await,
-            Taken { code: true, settings: true } => {
-                let both_back = async {
-                    let settings = settings_back.await;
-                    code_back.await.and(settings)
-                };
-                or_undo(sent, both_back, "version").await
-            }
-        }
+        updating::update(self, cx, change).await
+    }
+
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        updating::redeploy(cx).await
     }
 
     /// Sends a command and waits for the answer. It is repeated only if Lambda certainly did not receive it.
@@ -261,101 +228,6 @@ impl Operate<Aws, Clients> for Function {
     }
 }
 
-/// What Lambda took of an update.
-struct Taken {
-    code: bool,
-    settings: bool,
-}
-
-/// Sends what is new, and waits for each part.
-async fn send(cx: Context<'_>, change: &Change, taken: &mut Taken) -> Result<()> {
-    let will = change.settings::<Function>()?;
-    let (code, settings) = change.since(cx.resource()?);
-    if code {
-        send_code(cx, Package::of(will.code(), change.zip.as_ref())?).await?;
-        taken.code = true;
-        settle(cx).await?;
-    }
-    if settings {
-        send_settings(cx, &change.resource, will).await?;
-        taken.settings = true;
-        settle(cx).await?;
-    }
-    Ok(())
-}
-
-/// Code in the form that Lambda takes.
-enum Package {
-    /// The very bytes of the release.
-    Zip(Arc<[u8]>),
-    Image(String),
-}
-
-/// The body of one attempt. It is the only copy of the zip that is made here: the request of an attempt owns its body, and
-/// the SDK then encodes it in base64 into the JSON that it sends, and drops it.
-fn body(zip: &Arc<[u8]>) -> Blob {
-    Blob::new(zip.to_vec())
-}
-
-impl Package {
-    fn of(code: &Code, zip: Option<&Arc<[u8]>>) -> Result<Self> {
-        match (code.only(), zip) {
-            (Some(CodeForm::Image(image)), _) => Ok(Self::Image(image)),
-            (Some(CodeForm::Zip(_)), Some(zip)) if zip.len() > MOST => {
-                let what = format!("the zip has {} bytes, but Lambda accepts {MOST} at most", zip.len());
-                let help = "leave out files that it does not need, or ship the function as an image";
-                Err(Error::new(ErrorKind::Input, format!("{what}; {help}")))
-            }
-            (Some(CodeForm::Zip(_)), Some(zip)) => Ok(Self::Zip(Arc::clone(zip))),
-            (Some(CodeForm::Zip(digest)), None) => {
-                let what = format!("the bytes of the zip `{digest}` are missing; give the file with this digest");
-                Err(Error::new(ErrorKind::Input, what))
-            }
-            (None, _) => Err(Error::new(ErrorKind::Internal, "the code has no form that Lambda runs")),
-        }
-    }
-}
-
-async fn send_code(cx: Context<'_>, package: Package) -> Result<()> {
-    let name = cx.name(Scope::Function)?;
-    let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(cx)].concat();
-    cx.call(&rows, || async {
-        let request = cx.clients.lambda().update_function_code().function_name(name);
-        let request = match &package {
-            Package::Zip(zip) => request.zip_file(body(zip)),
-            Package::Image(image) => request.image_uri(image),
-        };
-        request.send().await.map_err(busy)
-    })
-    .await
-    .map(drop)
-}
-
-/// The settings that the vendor may change. Role and network are for the admin to set.
-async fn settings(
-    cx: Context<'_>,
-    resource: &Resource,
-    function: &Function,
-) -> Result<UpdateFunctionConfigurationFluentBuilder> {
-    let request = cx.clients.lambda().update_function_configuration().function_name(cx.name(Scope::Function)?);
-    Ok(request
-        .memory_size(number(function.memory_mib()))
-        .timeout(number(function.timeout().as_secs()))
-        .environment(variables(cx, resource).await?))
-}
-
-async fn send_settings(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<()> {
-    let request = settings(cx, resource, function).await?;
-    cx.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) })
-        .await
-        .map(drop)
-}
-
-async fn variables(cx: Context<'_>, resource: &Resource) -> Result<Environment> {
-    let variables = environment(cx, resource).await?;
-    Ok(Environment::builder().set_variables(Some(variables.into_iter().collect())).build())
-}
-
 /// The subnets and security groups of its network; `None` if it has no network.
 async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> {
     let Some(network) = function.network() else { return Ok(None) };
@@ -366,14 +238,6 @@ async fn vpc(cx: Context<'_>, function: &Function) -> Result<Option<VpcConfig>> 
     Ok(Some(placed.build()))
 }
 
-/// Lambda pulls an image from ECR with the permissions of the caller who names it.
-fn image_rows(cx: Context<'_>) -> &'static [&'static Operation<Scope>] {
-    match cx.deployment().names().at(Scope::Repository, cx.subject).next() {
-        Some(_) => &[op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER],
-        None => &[],
-    }
-}
-
 /// Placing a function in a network takes permissions to describe the network
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
 fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
@@ -381,46 +245,6 @@ fn vpc_rows(function: &Function) -> &'static [&'static Operation<Scope>] {
         Some(_) => &[op::DESCRIBE_VPCS, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
         None => &[],
     }
-}
-
-/// Whether the function runs this code. Lambda gives the digest of a zip in base64, that of an image in hexadecimal.
-fn runs(found: &Found, code: &Code) -> bool {
-    let known = found.code_sha256().unwrap_or_default();
-    let form = code.only();
-    let digest = form.as_ref().map(CodeForm::digest).and_then(|digest| digest.strip_prefix("sha256:"));
-    let Some(digits) = digest else { return false };
-    known == digits || Some(known) == base64(digits).as_deref()
-}
-
-/// The digest of the code that runs: Lambda gives that of a zip in base64, that of an image in hexadecimal.
-fn digest(found: &Found) -> String {
-    use std::fmt::Write as _;
-    let known = found.code_sha256().unwrap_or_default();
-    if known.len() == 64 {
-        return format!("sha256:{known}");
-    }
-    let mut digest = String::from("sha256:");
-    for byte in aws_smithy_types::base64::decode(known).unwrap_or_default() {
-        // Writing to a string cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-    }
-    digest
-}
-
-/// The code that runs. Lambda does not tell the repository of an image, so it counts as the one that is known.
-fn code(found: &Found, known: &Code) -> Option<Code> {
-    let digest = digest(found);
-    Some(match known.only()? {
-        CodeForm::Zip(_) => CodeForm::Zip(&digest).into(),
-        CodeForm::Image(image) => CodeForm::Image(format!("{}@{digest}", image.split_once('@')?.0)).into(),
-    })
-}
-
-/// Converts a hexadecimal digest to base64.
-fn base64(digits: &str) -> Option<String> {
-    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
-    bytes.map(aws_smithy_types::base64::encode)
 }
 
 /// Whether role, settings, environment and network are as the stack says.
@@ -445,107 +269,8 @@ async fn is_set(
         && !differs(cx, found, resource, function).await?)
 }
 
-/// Whether the settings that the vendor may change differ from these.
-async fn differs(cx: Context<'_>, found: &Found, resource: &Resource, function: &Function) -> Result<bool> {
-    let has = found.environment().and_then(|environment| environment.variables());
-    let same_variables = match variables(cx, resource).await?.variables() {
-        Some(wanted) if !wanted.is_empty() => has == Some(wanted),
-        _ => has.is_none_or(std::collections::HashMap::is_empty),
-    };
-    Ok(found.memory_size() != Some(number(function.memory_mib()))
-        || found.timeout() != Some(number(function.timeout().as_secs()))
-        || !same_variables)
-}
-
-async fn look(cx: Context<'_>) -> Result<Found> {
-    let name = cx.name(Scope::Function)?;
-    cx.call(&[op::GET_FUNCTION_CONFIGURATION], || async {
-        cx.clients.lambda().get_function_configuration().function_name(name).send().await.map_err(failure)
-    })
-    .await
-}
-
-/// The change that is in progress; `None` if there is none.
-fn still(found: &Found) -> Option<String> {
-    if let Some(state @ (State::Pending | State::Deleting)) = found.state() {
-        return Some(format!("it is {state}: {}", found.state_reason().unwrap_or("Lambda gives no reason")));
-    }
-    let updating = found.last_update_status() == Some(&LastUpdateStatus::InProgress);
-    updating.then(|| "an update of it is in progress".to_owned())
-}
-
-/// Waits until no change is in progress.
-async fn idle(cx: Context<'_>) -> Result<Found> {
-    cx.until(PATIENCE, || async move {
-        let found = look(cx).await?;
-        Ok(match still(&found) {
-            None => ControlFlow::Break(found),
-            Some(still) => ControlFlow::Continue(still),
-        })
-    })
-    .await
-}
-
-/// Waits until the function works.
-async fn settle(cx: Context<'_>) -> Result<()> {
-    works(&idle(cx).await?)
-}
-
-/// Fails unless the function is usable and its last update succeeded. A function that was idle for long is `Inactive`
-/// and becomes active when called (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
-fn works(found: &Found) -> Result<()> {
-    let failed = |what: &str, code: Option<&str>, reason: Option<&str>| {
-        let (code, reason) = (code.unwrap_or("no reason code"), reason.unwrap_or("Lambda gives no reason"));
-        Err(Error::new(ErrorKind::Failed, format!("{what} ({code}): {reason}"))
-            .in_operation("lambda:GetFunctionConfiguration"))
-    };
-    match (found.state(), found.last_update_status()) {
-        (None | Some(State::Active | State::Inactive | State::Pending | State::Deleting), status) => match status {
-            Some(LastUpdateStatus::Failed) => failed(
-                "the last update failed",
-                found.last_update_status_reason_code().map(|code| code.as_str()),
-                found.last_update_status_reason(),
-            ),
-            _ => Ok(()),
-        },
-        (Some(state), _) => failed(
-            &format!("the function is {state}"),
-            found.state_reason_code().map(|code| code.as_str()),
-            found.state_reason(),
-        ),
-    }
-}
-
 async fn mark(cx: Context<'_>, tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<()> {
     let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let request = cx.clients.lambda().tag_resource().resource(cx.full_name(Scope::Function)?).set_tags(Some(tags));
     cx.call(&[op::TAG_FUNCTION], || async { request.clone().send().await.map_err(busy) }).await.map(drop)
-}
-
-/// Converts a number that the stack has checked to be in range.
-fn number(number: impl TryInto<i32>) -> i32 {
-    number.try_into().unwrap_or(i32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zip_is_not_copied_before_it_is_sent() {
-        let zip: Arc<[u8]> = b"zip".as_slice().into();
-        let Ok(Package::Zip(kept)) = Package::of(&Code::zip(b"zip"), Some(&zip)) else { unreachable!() };
-        assert!(Arc::ptr_eq(&kept, &zip));
-        assert_eq!(body(&kept).as_ref(), b"zip");
-    }
-
-    #[test]
-    fn a_digest_is_compared_in_the_form_that_lambda_tells() {
-        assert_eq!(base64("").as_deref(), Some(""));
-        assert_eq!(base64("66").as_deref(), Some("Zg=="));
-        assert_eq!(base64("666f").as_deref(), Some("Zm8="));
-        assert_eq!(base64("666f6f").as_deref(), Some("Zm9v"));
-        assert_eq!(base64("666f6f626172fbff").as_deref(), Some("Zm9vYmFy+/8="));
-        assert_eq!(base64("6x"), None);
-    }
 }
