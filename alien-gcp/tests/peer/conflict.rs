@@ -1,12 +1,15 @@
 //! Other writers at the same time, and commands that must not be sent twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use alien_conformance::world::{Calls, Case, World, release};
-use alien_core::{Data, ErrorKind, Function, Live, Profile, Stack};
+use alien_core::{Code, Data, ErrorKind, Function, Live, Manager, Outcome, Profile, Stack};
+use serde_json::{Value, json};
 
 use crate::only_gcp::{code, small};
-use crate::world::{ADMIN, Peer};
+use crate::world::{ADMIN, Peer, image};
 
 /// Where somebody else wrote between a read and a write, both are made again at once.
 pub(crate) async fn a_conflict_is_read_again(peer: &Peer) {
@@ -92,4 +95,81 @@ pub(crate) async fn a_command_that_code_refuses_is_sent_once(peer: &Peer) {
     peer.take_away(&deployment, "run.routes.invoke", &[deployment.resources["api"].clone()]).await;
     let error = manager.dispatch(&api, b"hello").await.unwrap_err();
     assert!(format!("{error:?}").contains("Denied"), "{error:?}");
+}
+
+/// What somebody else writes between the look and the write of an update is not written over, and the write is not made again.
+pub(crate) async fn an_update_that_comes_late_is_refused(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "late", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, calls) = case.manager(&deployment);
+    let service = &deployment.resources["api"];
+    let patch = "run.projects.locations.services.patch";
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let next = release(&stack.with_code("api", code("second")).unwrap(), &[]);
+    // Another writer is first.
+    peer.sim.faults().meet(patch, service);
+    let released = manager.release(&next).await;
+    let (_, outcome) = released.outcomes().find(|(id, _)| id.as_str() == "api").unwrap();
+    let Outcome::NotUpdated(error) = outcome else { panic!("{released:?}") };
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let sent =
+        |calls: &Calls| calls.take().into_iter().filter(|call| call.operation == patch).map(|call| call.attempts);
+    assert_eq!(sent(&calls).collect::<Vec<_>>(), [1], "not again with the same etag");
+    let body = peer.sim.body(service).unwrap();
+    assert_eq!(
+        (&body["labels"]["met"], &body["template"]["containers"][0]["image"]),
+        (&json!("yes"), &json!(image("small")))
+    );
+    assert!(manager.deployment().uncertain.is_empty());
+    // New instances are refused alike.
+    let before = peer.sim.body(service).unwrap();
+    peer.sim.faults().meet(patch, service);
+    let error = manager.redeploy(&api).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(sent(&calls).collect::<Vec<_>>(), [1]);
+    assert_eq!(peer.sim.body(service).unwrap()["latestCreatedRevision"], before["latestCreatedRevision"]);
+    // After another look, both are done.
+    manager.redeploy(&api).await.unwrap();
+    let after = peer.sim.body(service).unwrap();
+    assert_ne!(after["latestReadyRevision"], before["latestReadyRevision"]);
+    let without = |body: &Value| {
+        let mut template = body["template"].clone();
+        template.as_object_mut().unwrap().remove("annotations");
+        template
+    };
+    assert_eq!(without(&after), without(&before), "the same in another revision");
+    let plan = case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    assert!(manager.release(&next).await.is_ok());
+}
+
+/// A broken revision is not taken back over what somebody else has written since.
+pub(crate) async fn what_came_over_a_broken_revision_is_left(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "over", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let service = deployment.resources["api"].clone();
+    let (faults, begun) = (peer.sim.faults(), AtomicBool::new(false));
+    let how = peer.calling().with_recorder(Arc::new({
+        let service = service.clone();
+        move |call| {
+            let patch = "run.projects.locations.services.patch";
+            // Before the write that comes after the update.
+            if call.operation == patch && !begun.swap(true, Ordering::SeqCst) {
+                faults.meet(patch, &service);
+            }
+        }
+    }));
+    let manager = Manager::new(peer.vendor(how), deployment);
+    let broken: Code = image("x").replace("/echo@", "/broken@").parse().unwrap();
+    let released = manager.release(&release(&stack.with_code("api", broken).unwrap(), &[])).await;
+    let (_, outcome) = released.outcomes().find(|(id, _)| id.as_str() == "api").unwrap();
+    let Outcome::Unknown(error) = outcome else { panic!("{released:?}") };
+    assert!(error.message().contains("the previous revision could not be put back"), "{error}");
+    assert!(error.message().contains("somebody else has changed it"), "{error}");
+    let body = peer.sim.body(&service).unwrap();
+    assert_eq!(body["labels"]["met"], "yes", "{body:#}");
+    assert!(body["template"]["containers"][0]["image"].as_str().unwrap().contains("/broken@"), "{body:#}");
+    assert_eq!(manager.deployment().uncertain.len(), 1);
 }

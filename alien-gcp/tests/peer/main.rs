@@ -1,7 +1,12 @@
 //! GCP on an emulated control plane that enforces IAM, in this process. What is compared with Google's published
 //! descriptions is reported as ignored where they are not there.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
 
 mod changed;
 mod conflict;
@@ -68,6 +73,12 @@ fn main() {
             Box::pin(changed::labels_of_the_vendors_decide_nothing(peer))
         }),
         trial("a_conflict_is_read_again", |peer| Box::pin(conflict::a_conflict_is_read_again(peer))),
+        trial("an_update_that_comes_late_is_refused", |peer| {
+            Box::pin(conflict::an_update_that_comes_late_is_refused(peer))
+        }),
+        trial("what_came_over_a_broken_revision_is_left", |peer| {
+            Box::pin(conflict::what_came_over_a_broken_revision_is_left(peer))
+        }),
         trial("a_conflict_is_no_data", |peer| Box::pin(conflict::a_conflict_is_no_data(peer))),
         trial("a_command_that_code_refuses_is_sent_once", |peer| {
             Box::pin(conflict::a_command_that_code_refuses_is_sent_once(peer))

@@ -32,6 +32,9 @@ const EVERYBODY: &str = "allUsers";
 /// Everyone with a Google account.
 const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
 
+/// The annotation of a revision that differs from the one before it in nothing else. It is compared with nothing.
+const ATTEMPT: &str = "alien-attempt";
+
 /// How long a new revision may take until it works, or a deletion until it has finished.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -278,9 +281,9 @@ pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, callers: Call
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     if broken(&found).is_some() {
-        send(cx, once_more(cx, wanted)).await?;
+        send(cx, once_more(cx, wanted), "").await?;
     } else if !same || !serves_latest(&found) {
-        send(cx, wanted).await?;
+        send(cx, wanted, "").await?;
     }
     let found = settle(cx).await?;
     admit(cx).await?;
@@ -301,7 +304,7 @@ async fn open(cx: Context<'_>, callers: Callers) -> Result<()> {
 /// Makes the revision differ from a broken one with the same content: Cloud Run makes no new revision if nothing
 /// changes.
 fn once_more(cx: Context<'_>, template: RevisionTemplate) -> RevisionTemplate {
-    template.set_annotations([("alien-attempt", cx.gate.clock().now().as_second().to_string())])
+    template.set_annotations([(ATTEMPT, cx.gate.clock().now().to_string())])
 }
 
 /// Writes the labels that mark the set-up as complete, and requires IAM for every caller.
@@ -334,17 +337,39 @@ pub(crate) async fn finish(
     idle(cx).await.map(drop)
 }
 
-async fn send(cx: Context<'_>, template: RevisionTemplate) -> Result<()> {
-    let service = Service::new().set_name(path(cx)?).set_template(template).set_traffic([latest()]);
-    patch(cx, service, &["template", "traffic"]).await
+/// Sends a template, unless the service no longer has this etag; whatever it has, if the etag is empty.
+///
+/// Cloud Run answers an etag that is not the present one with `ABORTED`, as Google's APIs do
+/// (<https://google.aip.dev/154>,
+/// <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services#Service.FIELDS.etag>).
+async fn send(cx: Context<'_>, template: RevisionTemplate, etag: &str) -> Result<()> {
+    let service = Service::new().set_name(path(cx)?).set_template(template.clone()).set_traffic([latest()]);
+    match patch(cx, service.set_etag(etag), &["template", "traffic"]).await {
+        // The answer of an own attempt was lost.
+        Err(error) if error.may_conflict_with_itself() && is_sent(&idle(cx).await?, &template) => Ok(()),
+        sent => sent,
+    }
+}
+
+/// Whether the service has the template that was sent.
+fn is_sent(found: &Service, sent: &RevisionTemplate) -> bool {
+    let has = |found: &RevisionTemplate| {
+        differs(found, sent).is_none() && found.annotations.get(ATTEMPT) == sent.annotations.get(ATTEMPT)
+    };
+    found.template.as_ref().is_some_and(has)
 }
 
 /// Patches the service. Without `allowMissing`, this never creates one.
 async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()> {
     let mask = FieldMask::default().set_paths(fields.iter().copied());
+    let is_conditional = !service.etag.is_empty();
     let request = UpdateServiceRequest::new().set_service(service).set_update_mask(mask);
     cx.call(&revision_rows(cx, op::PATCH_SERVICE), || async {
-        cx.clients.run().await?.update_service().with_request(request.clone()).send().await.map_err(failure)
+        let sent = cx.clients.run().await?.update_service().with_request(request.clone()).send().await;
+        sent.map_err(failure).map_err(|error| match error.kind() {
+            ErrorKind::Busy if is_conditional => error.into_conflict(),
+            _ => error,
+        })
     })
     .await
     .map(drop)
@@ -392,15 +417,47 @@ pub(crate) async fn update(
     if !code && !settings {
         return Ok(());
     }
+    // The look that the update is based on, or else one of now: whoever writes after it is not overwritten.
+    let seen = match change.revision() {
+        Some(etag) => etag.to_owned(),
+        None => look(cx).await?.etag,
+    };
+    let new = if change.again { once_more(cx, new) } else { new };
     let sent = async {
-        send(cx, if change.again { once_more(cx, new) } else { new }).await?;
-        settle(cx).await.map(drop)
+        send(cx, new.clone(), &seen).await?;
+        let found = settle(cx).await?;
+        if is_sent(&found, &new) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Conflict, "it runs another revision").into_conflict().with_sent())
     };
     let back = async {
-        send(cx, old).await?;
+        let found = look(cx).await?;
+        if found.etag != seen && !is_sent(&found, &new) {
+            return Err(Error::new(ErrorKind::Conflict, "it runs another revision").into_conflict());
+        }
+        send(cx, old, &found.etag).await?;
         settle(cx).await.map(drop)
     };
     or_undo(sent.await, back, "revision").await
+}
+
+/// Sends the template that runs with another annotation. Any change of it makes a new revision, whose instances are new
+/// (<https://docs.cloud.google.com/run/docs/managing/revisions>); until they work, the revision before serves.
+pub(crate) async fn redeploy(cx: Context<'_>) -> Result<()> {
+    let found = idle(cx).await?;
+    let running = found.template.ok_or_else(|| Error::missing_field("template of the service"))?;
+    let mut annotations = running.annotations.clone();
+    annotations.insert(ATTEMPT.to_owned(), cx.gate.clock().now().to_string());
+    // A name that somebody gave to the revision cannot be another's.
+    let template = running.set_revision("").set_annotations(annotations);
+    let service = Service::new().set_name(path(cx)?).set_template(template.clone()).set_etag(found.etag);
+    match patch(cx, service, &["template"]).await {
+        // The answer of an own attempt was lost.
+        Err(error) if error.may_conflict_with_itself() && is_sent(&idle(cx).await?, &template) => {}
+        sent => sent?,
+    }
+    settle(cx).await.map(drop)
 }
 
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
@@ -436,9 +493,10 @@ fn digest(image: &str) -> &str {
 pub(crate) async fn running(cx: Context<'_>) -> Result<Runs> {
     let found = look(cx).await?;
     let template = found.template.unwrap_or_default();
-    let Some(container) = template.containers.first() else { return Ok(Runs::Settings(Running::new())) };
+    let told = Running::new().with_revision(found.etag);
+    let Some(container) = template.containers.first() else { return Ok(Runs::Settings(told)) };
     let plain = variables(container).into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-    let mut running = Running::new().with_code(CodeForm::Image(container.image.clone())).with_environment(plain);
+    let mut running = told.with_code(CodeForm::Image(container.image.clone())).with_environment(plain);
     let limits = container.resources.clone().unwrap_or_default().limits;
     running.memory_mib = limits.get("memory").and_then(|memory| mebibytes(memory));
     running.cpu_millis = limits.get("cpu").and_then(|cpu| millis(cpu));

@@ -80,6 +80,10 @@ impl Operate<Gcp, Clients> for Container {
         compute::update(cx, change, old, new).await
     }
 
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        compute::redeploy(cx).await
+    }
+
     async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         logs::read(cx, query).await
     }
