@@ -190,6 +190,65 @@ async fn put(peer: &Peer, verb: reqwest::Method, path: &str, version: &str, body
     assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
 }
 
+/// New replicas are another revision of the same, and nothing else of the app is sent. The next update makes a revision of its
+/// own.
+pub(crate) async fn new_replicas_are_another_revision_of_the_same(peer: &Peer) {
+    let stack = with_app(|stack| drop(stack.live("api", function("one"))));
+    let case = Case::new(peer, "anew", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let app = || peer.sim.body(&deployment.resources["api"]).unwrap();
+    let before = app();
+    let _ = peer.sim.take_requests();
+    manager.redeploy(&api).await.unwrap();
+    let sent: Vec<Value> =
+        peer.sim.take_requests().into_iter().filter(|sent| sent.verb == "PATCH").map(|sent| sent.body).collect();
+    let after = app();
+    let suffix = after["properties"]["template"]["revisionSuffix"].clone();
+    assert_eq!(sent, [json!({ "properties": { "template": { "revisionSuffix": suffix } } })]);
+    let revision = format!("{}--{}", after["name"].as_str().unwrap(), suffix.as_str().unwrap());
+    for field in ["latestRevisionName", "latestReadyRevisionName"] {
+        assert_eq!(after["properties"][field], revision.as_str(), "{after:#}");
+    }
+    let without = |app: &Value| {
+        let mut template = app["properties"]["template"].clone();
+        template.as_object_mut().unwrap().remove("revisionSuffix");
+        template
+    };
+    assert_eq!(
+        (without(&after), &after["properties"]["configuration"]),
+        (without(&before), &before["properties"]["configuration"])
+    );
+    manager.update(&api, FunctionUpdate::new().with_code(code("two"))).await.unwrap();
+    assert_ne!(app()["properties"]["latestReadyRevisionName"], revision.as_str());
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+}
+
+/// What somebody else has rolled out since the look of a release is seen by the look of the update, and left.
+pub(crate) async fn an_update_that_comes_late_is_refused(peer: &Peer) {
+    let stack = with_app(|stack| drop(stack.live("api", function("one"))));
+    let case = Case::new(peer, "late", stack.clone());
+    let deployment = follow(&case, &stack, None).await;
+    let other = case.manager(&deployment).0;
+    let api = other.find::<Function, Live>("api").unwrap();
+    let session = peer.vendor(peer.calling()).session(&deployment, &Purpose::Watch).await.unwrap();
+    let wanted = stack.with_code("api", code("two")).unwrap().resource("api").unwrap().clone();
+    let seen = session.compare(&wanted).await.unwrap().runs;
+    other.redeploy(&api).await.unwrap();
+    let purpose = Purpose::Update([api.id().clone()].into());
+    let late = peer.vendor(peer.calling()).session(&deployment, &purpose).await.unwrap();
+    let change = Change { resource: wanted.clone(), zip: None, previous_zip: None, again: false, runs: Some(seen) };
+    let _ = peer.sim.take_requests();
+    let error = late.update(api.id(), &change).await.unwrap_err();
+    assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Conflict, false), "{error}");
+    assert!(peer.sim.take_requests().iter().all(|sent| sent.verb != "PATCH"), "nothing was sent");
+    // After another look it is made.
+    let change = Change { runs: Some(session.compare(&wanted).await.unwrap().runs), ..change };
+    late.update(api.id(), &change).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+}
+
 /// A role that was renamed is the identity's still when the access is taken back, and one that is assigned under another name is
 /// assigned.
 pub(crate) async fn roles_are_known_whatever_they_are_called(peer: &Peer) {

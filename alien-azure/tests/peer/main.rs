@@ -117,6 +117,12 @@ fn main() {
         trial("an_update_follows_one_that_was_made_again", |peer| {
             Box::pin(changed::an_update_follows_one_that_was_made_again(peer))
         }),
+        trial("new_replicas_are_another_revision_of_the_same", |peer| {
+            Box::pin(changed::new_replicas_are_another_revision_of_the_same(peer))
+        }),
+        trial("an_update_that_comes_late_is_refused", |peer| {
+            Box::pin(changed::an_update_that_comes_late_is_refused(peer))
+        }),
         trial("roles_are_known_whatever_they_are_called", |peer| {
             Box::pin(changed::roles_are_known_whatever_they_are_called(peer))
         }),

@@ -332,8 +332,13 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
 
 /// Gives the template a new revision suffix: a template without changes makes no new revision.
 fn once_more(template: &mut Template) {
+    template.revision_suffix = Some(suffix());
+}
+
+/// A revision suffix that no revision has.
+fn suffix() -> String {
     let new = Uuid::new_v4().simple().to_string();
-    template.revision_suffix = Some(format!("r{}", new.get(..8).unwrap_or_default()));
+    format!("r{}", new.get(..8).unwrap_or_default())
 }
 
 /// Why the app does not work; `None` if it works or may do so soon.
@@ -385,6 +390,13 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &P
         let what = "it runs as another identity than it was set up with; have the customer's admin set it up again";
         return Err(Error::new(ErrorKind::Rejected, what));
     };
+    // Container Apps takes no `If-Match`, and an app has no etag
+    // (<https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps/update>). Another revision than
+    // the one that was seen is refused here; whoever writes between this look and the PATCH is not seen.
+    let seen = found.properties.latest_revision_name.as_deref();
+    if change.revision().is_some_and(|revision| Some(revision) != seen) {
+        return Err(others(&found));
+    }
     let running = found.properties.template.as_ref();
     let sent = async {
         let mut wanted = template(cx, &change.resource, new, client_id).await?;
@@ -396,11 +408,53 @@ pub(crate) async fn update(cx: Context<'_>, change: &Change, old: &Part, new: &P
         settle(cx, &wanted).await.map(drop)
     };
     let back = async {
+        let now = look(cx).await?;
+        let sent = template(cx, &change.resource, new, client_id).await?;
+        let is_sent = now.properties.template.as_ref().is_some_and(|now| differs(now, &sent).is_none());
+        if !is_sent && now.properties.latest_revision_name.as_deref() != seen {
+            return Err(others(&now));
+        }
         let before = template(cx, before, old, client_id).await?;
         patch(cx, &before, None).await?;
         settle(cx, &before).await.map(drop)
     };
     or_undo(sent.await, back, "revision").await
+}
+
+/// The refusal of a write over a revision that somebody else has made.
+fn others(found: &App) -> Error {
+    let runs = found.properties.latest_revision_name.as_deref().unwrap_or("no revision");
+    Error::new(ErrorKind::Conflict, format!("it runs {runs}")).into_conflict()
+}
+
+/// Names the revision anew, and changes nothing else of the template: that makes a new revision of it
+/// (<https://learn.microsoft.com/azure/container-apps/revisions#name-suffix>), and a merge patch leaves all that it does
+/// not name (<https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps/update>). Until its
+/// replicas work, the revision before serves. To restart a revision in place is an action of its own, which the vendor
+/// may not call.
+pub(crate) async fn redeploy(cx: Context<'_>) -> Result<()> {
+    let id = cx.full_name(Scope::App)?;
+    settle::idle(cx, PATIENCE, || look(cx)).await?;
+    let suffix = suffix();
+    let body = json!({ "properties": { "template": { "revisionSuffix": suffix } } });
+    cx.call(&[op::PATCH_APP], || async { cx.clients.patch(id, &body).await }).await?;
+    let is_new = |revision: &Option<String>| {
+        revision.as_ref().and_then(|name| name.rsplit_once("--")).is_some_and(|(_, own)| own == suffix)
+    };
+    let is_new = &is_new;
+    cx.until(PATIENCE, || async move {
+        let found = look(cx).await?;
+        let Says { latest_revision_name: latest, latest_ready_revision_name: ready, .. } = &found.properties;
+        if settle::is_running(&found) || !is_new(latest) {
+            return Ok(ControlFlow::Continue("a revision of it is being rolled out".to_owned()));
+        }
+        if let Some(why) = broken(cx, &found).await? {
+            return Err(Error::new(ErrorKind::Failed, format!("the new revision does not work: {why}")));
+        }
+        let still = || ControlFlow::Continue("its new revision is not ready yet".to_owned());
+        Ok(if is_new(ready) { ControlFlow::Break(()) } else { still() })
+    })
+    .await
 }
 
 /// Sends the containers, and the scale rules only if they differ, because they name the identity that counts messages.
@@ -435,8 +489,9 @@ async fn remove(cx: Context<'_>) -> Result<Removal> {
 
 /// Calls `GET containerApps`, and nothing else.
 pub(crate) async fn running(cx: Context<'_>, memory: u32) -> Result<Runs> {
-    let template = look(cx).await?.properties.template.unwrap_or_default();
-    Ok(Runs::Settings(template.running(memory)))
+    let Says { template, latest_revision_name: latest, .. } = look(cx).await?.properties;
+    let running = template.unwrap_or_default().running(memory);
+    Ok(Runs::Settings(running.with_revision(latest.unwrap_or_default())))
 }
 
 /// Calls `GET containerApps`, its revisions and its replicas: the provisioning state, whether the last revision works,

@@ -53,6 +53,10 @@ impl Operate<Azure, Clients> for Container {
         compute::update(cx, change, &part(self), &part(change.settings()?)).await
     }
 
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        compute::redeploy(cx).await
+    }
+
     async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         logs::read(cx, query).await
     }

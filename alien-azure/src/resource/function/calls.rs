@@ -104,6 +104,10 @@ impl Operate<Azure, Clients> for Function {
         compute::update(cx, change, &old, &new).await
     }
 
+    async fn redeploy(&self, cx: Context<'_>) -> Result<()> {
+        compute::redeploy(cx).await
+    }
+
     async fn logs(&self, cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         logs::read(cx, query).await
     }
