@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{Change, Cloud, Command, DeploymentContext, LogQuery, Purpose, last};
+use alien_core::adapter::{Change, Cloud, Command, DeploymentContext, LogQuery, Purpose, Runs, last};
 use alien_core::{
     Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Existing, Field,
     Frozen, Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Outcome, Profile, Queue,
@@ -97,6 +97,8 @@ pub async fn the_whole_life_of_a_stack<W: World>(world: &W) {
     }
     let _ = calls.take();
     update_dispatch_and_logs(world, &manager, &code).await;
+    what_runs_is_started_anew(world, &manager).await;
+    who_looked_before_another_wrote_is_refused(world, &manager).await;
     frozen_is_refused(world, &manager, &deployment).await;
 
     let updated = manager.deployment();
@@ -214,6 +216,66 @@ async fn update_dispatch_and_logs<W: World>(world: &W, manager: &Manager, old: &
     manager.update(&worker, ContainerUpdate::new().with_variable("MODE", "second")).await.unwrap();
 }
 
+/// New instances of what runs: the cloud has begun another revision of the same, and the record is as it was.
+async fn what_runs_is_started_anew<W: World>(world: &W, manager: &Manager) {
+    let record = manager.deployment();
+    let session = world.vendor(world.calling()).session(&record, &Purpose::Watch).await.unwrap();
+    let function = manager.find::<Function, Live>("api").unwrap();
+    let container = manager.find::<Container, Live>("worker").unwrap();
+    for handle in [AnyHandle::from(&function), AnyHandle::from(&container)] {
+        let resource = record.stack.resource(handle.id().as_str()).unwrap();
+        let (before, beat) = (session.compare(resource).await.unwrap(), manager.heartbeat(&handle).await.unwrap());
+        match handle.kind() {
+            Kind::Function => manager.redeploy(&function).await.unwrap(),
+            _ => manager.redeploy(&container).await.unwrap(),
+        }
+        let after = session.compare(resource).await.unwrap();
+        assert_eq!((&after.differs, &after.unrecorded), (&before.differs, &before.unrecorded), "{handle:?}");
+        match (before.runs, after.runs) {
+            (Runs::Settings(mut before), Runs::Settings(mut after)) => {
+                let [was, is] = [&mut before, &mut after].map(|running| running.revision.take());
+                assert!(was.is_some() && is.is_some() && was != is, "{handle:?}: {was:?}, and then {is:?}");
+                assert_eq!(before, after, "{handle:?}");
+            }
+            (before, after) => assert_eq!(before, after, "{handle:?}"),
+        }
+        let again = manager.heartbeat(&handle).await.unwrap();
+        assert_eq!((again.health, again.runs), (Health::Healthy, beat.runs), "{handle:?}: {}", again.reason);
+        assert_eq!(manager.deployment(), record, "{handle:?}");
+    }
+    manager.dispatch(&function, b"{}").await.unwrap();
+}
+
+/// An update that is based on a look from before somebody else's update is refused, and what the other wrote runs on.
+async fn who_looked_before_another_wrote_is_refused<W: World>(world: &W, manager: &Manager) {
+    let before = manager.deployment();
+    let vendor = world.vendor(world.calling());
+    let watching = vendor.session(&before, &Purpose::Watch).await.unwrap();
+    for id in ["api", "worker"] {
+        let seen = watching.compare(before.stack.resource(id).unwrap()).await.unwrap().runs;
+        match id {
+            "api" => {
+                let update = FunctionUpdate::new().with_variable("WHO", "another");
+                manager.update(&manager.find::<Function, Live>(id).unwrap(), update).await.unwrap();
+            }
+            _ => {
+                let update = ContainerUpdate::new().with_variable("WHO", "another");
+                manager.update(&manager.find::<Container, Live>(id).unwrap(), update).await.unwrap();
+            }
+        }
+        let resource = manager.deployment().stack.resource(id).unwrap().clone();
+        let theirs = watching.compare(&resource).await.unwrap().runs;
+        let purpose = Purpose::Update([resource.id().clone()].into());
+        let late = vendor.session(&before, &purpose).await.unwrap();
+        let change =
+            Change { resource: resource.clone(), zip: None, previous_zip: None, again: false, runs: Some(seen) };
+        let error = late.update(resource.id(), &change).await.unwrap_err();
+        assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Conflict, false), "{id}: {error}");
+        assert!(error.message().contains("somebody else has changed it since it was looked at"), "{id}: {error}");
+        assert_eq!(watching.compare(&resource).await.unwrap().runs, theirs, "{id}");
+    }
+}
+
 /// Checks that the library refuses before any network call. The tests of each cloud check that the cloud refuses too.
 async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &Deployment) {
     assert!(manager.find::<Function, Live>("ledger").is_err());
@@ -224,6 +286,8 @@ async fn frozen_is_refused<W: World>(world: &W, manager: &Manager, deployment: &
     for purpose in [Purpose::Watch, Purpose::Update([ledger.id().clone()].into())] {
         let session = vendor.session(deployment, &purpose).await.unwrap();
         let error = session.update(ledger.id(), &change).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
+        let error = session.redeploy(ledger.id()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
         let error = session.logs(ledger.id(), &LogQuery::from(Timestamp::UNIX_EPOCH)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotGranted, "{error}");
@@ -266,6 +330,7 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
         Kind::Function => {
             let function = manager.find::<Function, Live>(id)?;
             manager.update(&function, code.update().with_variable("DAY", value)).await?;
+            manager.redeploy(&function).await?;
             manager.dispatch(&function, b"{}").await?;
         }
         Kind::Container => {
@@ -277,6 +342,7 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
                     ContainerUpdate::new().with_code(image.parse().unwrap()).with_variable("DAY", value),
                 )
                 .await?;
+            manager.redeploy(&container).await?;
         }
         _ => return Ok(()),
     }
