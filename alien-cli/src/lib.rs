@@ -14,6 +14,7 @@ mod memory;
 mod output;
 mod permissions;
 mod progress;
+mod redeploy;
 mod review;
 mod since;
 mod target;
@@ -40,6 +41,7 @@ pub fn alien() -> ExitCode {
         Command::Invite(args) => invite::invite(&args),
         Command::Register(args) => run(invite::register(&args)),
         Command::Update(args) => run(update::update(&args)),
+        Command::Redeploy(args) => run(redeploy::redeploy(&args)),
         Command::Heartbeat(args) => run(watch::heartbeat(&args)),
         Command::Logs(args) => run(watch::logs(&args)),
         Command::Dispatch(args) => run(watch::dispatch(&args)),

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use alien_core::{
-    AnyHandle, Clock as _, ErrorKind, Frozen, Function, Health, Kind, Lifecycle, Live, LogLine, Manager, Ran,
-    SystemClock,
+    AnyHandle, Clock as _, ErrorKind, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine, Manager,
+    Ran, SystemClock,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::file;
 use crate::output::{self, Failure};
 
 /// The handle of a resource, whatever it is.
-fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
+pub(crate) fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
     let resources = manager.resources();
     let known: Vec<&str> = resources.iter().map(|handle| handle.id().as_str()).collect();
     let help = format!("name one of {}", known.join(", "));
@@ -27,7 +27,7 @@ fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
 
 /// One row of the table.
 #[derive(Debug, Serialize)]
-struct Beat {
+pub(crate) struct Beat {
     resource: String,
     #[serde(rename = "type")]
     kind: Kind,
@@ -57,22 +57,27 @@ async fn beats(manager: &Manager) -> Result<Vec<Beat>, Failure> {
         (handle, beat)
     });
     let beats: Vec<_> = stream::iter(beats.collect::<Vec<_>>()).buffered(8).collect().await;
-    let mut rows = Vec::new();
-    for (handle, beat) in beats {
-        let (health, reason, runs) = match beat {
-            Ok(beat) => (beat.health.name(), beat.reason, beat.runs),
-            Err(error) if matches!(error.kind(), ErrorKind::Revoked | ErrorKind::Credentials) => {
-                return Err(error.into());
-            }
-            Err(error) => ("unknown", error.to_string(), None),
-        };
-        let (resource, kind, lifecycle) = (handle.id().to_string(), handle.kind(), handle.lifecycle());
-        rows.push(Beat { resource, kind, lifecycle, health, reason, runs });
-    }
-    Ok(rows)
+    beats.into_iter().map(|(handle, beat)| row(&handle, beat)).collect()
 }
 
-fn text(beats: &[Beat]) -> String {
+/// The health of one resource.
+pub(crate) async fn beat(manager: &Manager, handle: AnyHandle) -> Result<Beat, Failure> {
+    row(&handle, manager.heartbeat(&handle).await)
+}
+
+fn row(handle: &AnyHandle, beat: alien_core::Result<Heartbeat>) -> Result<Beat, Failure> {
+    let (health, reason, runs) = match beat {
+        Ok(beat) => (beat.health.name(), beat.reason, beat.runs),
+        Err(error) if matches!(error.kind(), ErrorKind::Revoked | ErrorKind::Credentials) => {
+            return Err(error.into());
+        }
+        Err(error) => ("unknown", error.to_string(), None),
+    };
+    let (resource, kind, lifecycle) = (handle.id().to_string(), handle.kind(), handle.lifecycle());
+    Ok(Beat { resource, kind, lifecycle, health, reason, runs })
+}
+
+pub(crate) fn text(beats: &[Beat]) -> String {
     let rows = beats.iter().map(|Beat { resource, kind, lifecycle, health, reason, runs }| {
         let runs = runs.as_ref().map(ran).unwrap_or_default();
         vec![resource.clone(), kind.to_string(), lifecycle.to_string(), (*health).to_owned(), runs, reason.clone()]
@@ -89,7 +94,7 @@ fn ran(ran: &Ran) -> String {
     if ran.release.is_some() { code } else { format!("{code}, not as recorded") }
 }
 
-fn healthy(beats: &[Beat]) -> Result<(), Failure> {
+pub(crate) fn healthy(beats: &[Beat]) -> Result<(), Failure> {
     let ill = beats.iter().filter(|beat| beat.health != Health::Healthy.name());
     let ill: Vec<&str> = ill.map(|beat| beat.resource.as_str()).collect();
     if ill.is_empty() { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {}", ill.join(", ")))) }

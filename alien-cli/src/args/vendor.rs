@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Register(RegisterArgs),
     /// Update every live function and container that differs, and write the new record
     Update(UpdateArgs),
+    /// Start new instances of what runs now of a live function or container, and wait until they work
+    Redeploy(RedeployArgs),
     /// Show the health of every resource, and exit with 1 if any is not healthy
     Heartbeat(HeartbeatArgs),
     /// Print the log of a function or container
@@ -154,6 +156,21 @@ pub(crate) struct UpdateArgs {
     /// Show what would change and who may apply it, without changing anything; exit with 1 if it is not the vendor
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Take over from a release that was interrupted instead of waiting for its lease to end
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// `alien redeploy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RedeployArgs {
+    #[command(flatten)]
+    pub(crate) record: Record,
+    /// The live function or container
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: String,
     /// Take over from a release that was interrupted instead of waiting for its lease to end
     #[arg(long)]
     pub(crate) take_over: bool,

@@ -44,9 +44,10 @@ fn without_a_token_for_azure_it_is_said_which_one_it_takes_and_where_it_may_be()
     let record = file("no-token-record.json", &record(azure, &invitation));
     let invitation = file("no-token-invitation.json", &invitation);
     let record = record.to_str().unwrap();
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 6] = [
         &["register", "--invitation", invitation.to_str().unwrap()],
         &["update", "--stack", MY_APP],
+        &["redeploy", "api"],
         &["heartbeat"],
         &["logs", "api"],
         &["dispatch", "api", "{}"],
@@ -146,6 +147,10 @@ fn a_resource_and_a_command_are_looked_up_before_anything_is_called() {
     let record = record.to_str().unwrap();
     let told = refused(&alien(&["logs", "nothing", "--record", record]));
     assert!(told.contains("`nothing`: the deployment has no such resource; name one of api, cache"), "{told}");
+    let told = refused(&alien(&["redeploy", "nothing", "--record", record]));
+    assert!(told.contains("`nothing`: the deployment has no such resource; name one of api, cache"), "{told}");
+    let told = refused(&alien(&["redeploy", "cache", "--record", record]));
+    assert!(told.contains("`cache`: it is a frozen kv, not a live function"), "{told}");
     let told = refused(&alien(&["dispatch", "cache", "{}", "--record", record]));
     assert!(told.contains("`cache`: it is a frozen kv, not a frozen function"), "{told}");
     let told = refused(&alien(&["dispatch", "api", "@absent.bin", "--record", record]));

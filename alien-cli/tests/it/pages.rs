@@ -22,8 +22,8 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
 ];
 
 /// Commands that call a cloud: they are tried as far as they get without one. The tests on peers run them to their end.
-const CALLING: [&str; 10] =
-    ["plan", "up", "register", "update", "heartbeat", "logs", "dispatch", "status", "revoke", "down"];
+const CALLING: [&str; 11] =
+    ["plan", "up", "register", "update", "redeploy", "heartbeat", "logs", "dispatch", "status", "revoke", "down"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
