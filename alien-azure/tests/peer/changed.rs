@@ -198,13 +198,13 @@ pub(crate) async fn new_replicas_are_another_revision_of_the_same(peer: &Peer) {
     let deployment = follow(&case, &stack, None).await;
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
-    let app = || peer.sim.body(&deployment.resources["api"]).unwrap();
-    let before = app();
+    let app = async || peer.read(&deployment.resources["api"], "2025-07-01").await;
+    let before = app().await;
     let _ = peer.sim.take_requests();
     manager.redeploy(&api).await.unwrap();
     let sent: Vec<Value> =
         peer.sim.take_requests().into_iter().filter(|sent| sent.verb == "PATCH").map(|sent| sent.body).collect();
-    let after = app();
+    let after = app().await;
     let suffix = after["properties"]["template"]["revisionSuffix"].clone();
     assert_eq!(sent, [json!({ "properties": { "template": { "revisionSuffix": suffix } } })]);
     let revision = format!("{}--{}", after["name"].as_str().unwrap(), suffix.as_str().unwrap());
@@ -221,7 +221,7 @@ pub(crate) async fn new_replicas_are_another_revision_of_the_same(peer: &Peer) {
         (without(&before), &before["properties"]["configuration"])
     );
     manager.update(&api, FunctionUpdate::new().with_code(code("two"))).await.unwrap();
-    assert_ne!(app()["properties"]["latestReadyRevisionName"], revision.as_str());
+    assert_ne!(app().await["properties"]["latestReadyRevisionName"], revision.as_str());
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
