@@ -63,6 +63,10 @@ pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Targe
 
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
+
+    /// A role assignment ends with the resource that it is on.
+    const VENDOR_CREATES: bool = false;
+
     const TARGET: &'static [Field] = &[
         Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` shows it"),
         Field::place::<SubscriptionId>("subscription", "the id of the subscription that the deployment goes to"),

@@ -12,6 +12,7 @@
     reason = "a test suite reports failures by panicking"
 )]
 
+pub mod agreed;
 pub mod arm;
 pub mod azurite;
 pub mod bootstrap;

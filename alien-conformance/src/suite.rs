@@ -209,7 +209,7 @@ pub fn sets_hold_only_what_their_name_says<C: AccessControl>() {
                 Set::DataRead => &[Observe, ReadData, WriteData],
                 Set::DataWrite => &[Observe, ReadData, WriteData],
                 Set::Run => &[Observe, WriteLogs, Invoke, Attach, ReadCode, ReadData],
-                Set::Setup => &[Observe, Update, Create, Delete, Redirect, Control, Attach, Credential],
+                Set::Setup => &[Observe, Update, Create, Delete, Redirect, Control, Attach, Bind, Credential],
             };
             for row in rows {
                 assert!(allowed.contains(&row.effect), "{kind}/{}: {} {:?}", set.name(), row.permission, row.effect);

@@ -19,7 +19,7 @@ pub use crate::engine::Engine;
 pub use crate::error::{ResultExt, chain, or_undo};
 pub use crate::handle::Mention;
 pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof, Purpose};
-pub use crate::manage::{Change, Command, Comparison, LogPage, LogQuery, Manage, Runs};
+pub use crate::manage::{Change, Command, Comparison, Created, LogPage, LogQuery, Manage, Runs};
 pub use crate::marks::{Claim, Fingerprint, Marks, Owner};
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};

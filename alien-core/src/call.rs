@@ -410,6 +410,19 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.deployment().resource(self.subject)
     }
 
+    /// Whether the calls are the vendor's. What the customer lets the vendor create, it creates without the parts that
+    /// only the admin sets.
+    #[must_use]
+    pub fn is_vendors(self) -> bool {
+        self.gate.grants().holder.layer() == Layer::Management
+    }
+
+    /// Whether the holder was granted an operation on the subject.
+    #[must_use]
+    pub fn holds(self, row: &Operation<C::Scope>) -> bool {
+        self.gate.holds(self.subject, row)
+    }
+
     /// The full name of the subject in a scope.
     ///
     /// # Errors
@@ -454,7 +467,18 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         self.gate.call_once(self.subject, rows, attempt).await
     }
 
-    /// Polls until a lookup finds nothing.
+    /// What a lookup found of a part of a thing that exists; `None` if it found nothing. Some clouds keep the vendor's
+    /// permission to look on the part itself, and it goes with the part: then a denial says the same.
+    ///
+    /// # Errors
+    ///
+    /// Every other error of the lookup.
+    pub fn found<T>(self, looked: Result<T>) -> Result<Option<T>> {
+        found_by(self.gate.grants().holder.layer(), looked)
+    }
+
+    /// Polls until a lookup finds nothing. Some clouds keep the vendor's permission to look on the thing itself, and it
+    /// goes with the thing: then a denial says the same.
     ///
     /// # Errors
     ///
@@ -464,10 +488,11 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
         budget: Duration,
         mut look: impl FnMut() -> F + Send,
     ) -> Result<()> {
+        let layer = self.gate.grants().holder.layer();
         self.until(budget, || {
             let found = look();
             async move {
-                Ok(match found.await.optional()? {
+                Ok(match found_by(layer, found.await)? {
                     None => ControlFlow::Break(()),
                     Some(_) => ControlFlow::Continue("it is still being deleted".to_owned()),
                 })
@@ -502,6 +527,14 @@ impl<'a, C: Cloud, K> CallContext<'a, C, K> {
             clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(3));
         }
+    }
+}
+
+/// As [`CallContext::found`], for a holder of this layer.
+fn found_by<T>(layer: Layer, looked: Result<T>) -> Result<Option<T>> {
+    match looked.optional() {
+        Err(error) if error.kind() == ErrorKind::Denied && layer == Layer::Management => Ok(None),
+        found => found,
     }
 }
 

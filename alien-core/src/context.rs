@@ -53,6 +53,13 @@ impl<C: Cloud> DeploymentContext<C> {
         Ok(Self { ids, identity_id, versions, ..Self::new(self.id, self.target().clone(), release) })
     }
 
+    /// The same deployment with the bytes of zips.
+    pub(crate) fn with_artifacts(&self, artifacts: Artifacts) -> Self {
+        let (ids, identity_id, versions) = (self.ids.clone(), self.identity_id.clone(), self.versions.clone());
+        let release = Release::partial(self.whole.clone(), artifacts);
+        Self { ids, identity_id, versions, ..Self::new(self.id, self.target().clone(), release) }
+    }
+
     /// Creates the context of the deployment in a record. It has no artifacts.
     ///
     /// # Errors
@@ -97,6 +104,7 @@ impl<C: Cloud> DeploymentContext<C> {
             identity_id: self.identity_id.clone(),
             resources: ids.collect(),
             stack: self.whole.clone(),
+            agreed: None,
             retired: Vec::new(),
             uncertain: BTreeSet::new(),
             versions: self.versions.clone(),

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::{ResourceId, RunId};
 use crate::permission::Subject;
 use crate::problem::{Problem, Problems, Rule};
-use crate::stack::Stack;
+use crate::stack::{Diff, Stack};
 use crate::target::AnyTarget;
 use crate::unique;
 
@@ -131,6 +131,10 @@ pub struct Deployment {
     pub resources: BTreeMap<ResourceId, String>,
     /// The stack that was set up or released last.
     pub stack: Stack,
+    /// The stack of the last set-up, if the vendor has deleted a resource of it since. The customer's cloud still grants
+    /// what that stack asks for, so the vendor may create the resource again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Stack>,
     /// Earlier stacks of which something was kept because it holds data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Stack>,
@@ -352,9 +356,24 @@ impl Deployment {
         [self.cloud.as_str(), self.identity.as_str(), identity_id].into_iter().chain(target).chain(ids)
     }
 
-    /// Every stack of which something may exist: the present one, and those of which something was kept.
+    /// Every stack of which something may exist: the present one, that of the last set-up, and those of which something
+    /// was kept.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
-        [&self.stack].into_iter().chain(&self.retired)
+        [&self.stack].into_iter().chain(self.earlier_stacks())
+    }
+
+    pub(crate) fn earlier_stacks(&self) -> impl Iterator<Item = &Stack> {
+        self.agreed.iter().chain(&self.retired)
+    }
+
+    /// Compares a stack with this record: what changed, who may apply each change, and which grants were gained and
+    /// lost.
+    #[must_use]
+    pub fn diff(&self, next: &Stack) -> Diff {
+        match &self.agreed {
+            Some(agreed) => next.diff_within(&self.stack, agreed),
+            None => next.diff(&self.stack),
+        }
     }
 
     /// The target, as the type of its cloud.

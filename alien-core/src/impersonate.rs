@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::call::{Call, CallConfig, Gate};
 use crate::clock::{Clock, later};
-use crate::cloud::{Cloud, Kinds};
+use crate::cloud::{Cloud, Documented, Kinds};
 use crate::context::DeploymentContext;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
@@ -98,6 +98,8 @@ pub enum Purpose {
     Watch,
     /// Updating these resources.
     Update(BTreeSet<ResourceId>),
+    /// Creating or deleting this resource, where the customer has agreed to that by `management.extend`.
+    Provision(ResourceId),
 }
 
 impl Purpose {
@@ -118,6 +120,11 @@ impl Purpose {
                     ids.iter().map(|id| deployment.subject(id.as_str())).collect::<Result<_>>()?;
                 let wanted = |set| matches!(set, Set::Management | Set::Heartbeat);
                 grants.iter().copied().filter(|grant| subjects.contains(&grant.subject) && wanted(grant.set)).collect()
+            }
+            Self::Provision(id) => {
+                let subject = deployment.subject(id.as_str())?;
+                let wanted = |set| matches!(set, Set::Heartbeat | Set::Management | Set::Provision | Set::Reconfigure);
+                grants.iter().copied().filter(|grant| grant.subject == subject && wanted(grant.set)).collect()
             }
         };
         Ok(Grants { holder: holder.clone(), grants })
@@ -296,7 +303,7 @@ impl<K> Sessions<K> {
     }
 }
 
-impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> {
+impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> {
     /// Opens a session in its slot, unless that has just failed for a concurrent caller.
     async fn fill(
         &self,
@@ -322,10 +329,17 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
     async fn open(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Open<A::Clients>> {
         let deployment = self.context(deployment)?;
         let grants = purpose.narrow(&deployment)?;
-        let narrowed = matches!(purpose, Purpose::Update(_));
-        let request = AssumeRequest { deployment, grants, narrowed, proof: Proof::Expected };
+        let narrowed = !matches!(purpose, Purpose::Watch);
+        let mut request = AssumeRequest { deployment, grants, narrowed, proof: Proof::Expected };
         let asked = self.config.clock.now();
-        let assumed = self.enter(&request, &self.config, passes).await;
+        let mut assumed = self.enter(&request, &self.config, passes).await;
+        // The cloud may limit how large the description of a narrowed session is. What creates and deletes one resource
+        // cannot be divided, so the library alone narrows it then.
+        let is_too_large = |error: &Error| error.kind() == ErrorKind::TooLarge;
+        if matches!(purpose, Purpose::Provision(_)) && assumed.as_ref().is_err_and(is_too_large) {
+            request.narrowed = false;
+            assumed = self.enter(&request, &self.config, passes).await;
+        }
         let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let stale = stale(asked, assumed.expires, purpose);
         Ok(Open { serial: self.serial.fetch_add(1, Ordering::Relaxed), assumed: Arc::new(assumed), stale })
@@ -401,7 +415,7 @@ impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C, A> 
 fn stale(opened: Timestamp, expires: Timestamp, purpose: &Purpose) -> Timestamp {
     let margin = match purpose {
         Purpose::Watch => MARGIN,
-        Purpose::Update(_) => UPDATE_MARGIN,
+        Purpose::Update(_) | Purpose::Provision(_) => UPDATE_MARGIN,
     };
     let lasts = Duration::try_from(expires.duration_since(opened)).unwrap_or_default();
     later(opened, lasts.saturating_sub(margin).max(lasts / 2))
@@ -412,7 +426,7 @@ fn passes(error: &Error) -> bool {
 }
 
 #[async_trait]
-impl<C: Cloud<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Impersonator<C, A> {
+impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Impersonator<C, A> {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
         let asked = self.config.clock.now();
         let slot = self.slot(deployment, purpose);

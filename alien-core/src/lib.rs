@@ -84,6 +84,7 @@ mod permission;
 mod problem;
 mod progress;
 mod provision;
+mod provisioned;
 mod reconcile;
 mod records;
 mod redeploying;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
+use crate::reconcile::Removal;
 use crate::resource::{Resource, ResourceSettings, Running};
 
 /// One session with short-lived credentials, on one deployment.
@@ -35,6 +36,14 @@ pub trait Manage: Send + Sync + fmt::Debug {
     /// Starts new instances of the code and settings that run now of a live function or container, and waits until they
     /// work.
     async fn redeploy(&self, id: &ResourceId) -> Result<()>;
+
+    /// Creates a resource, where the customer lets the vendor, and sets what the vendor may set of it. Leaves what
+    /// exists of it. `release` is the digest of the release's stack, `zip` are the bytes of its code, if that is a zip.
+    async fn create(&self, id: &ResourceId, release: &str, zip: Option<Arc<[u8]>>) -> Result<Created>;
+
+    /// Deletes a resource with its data, where the customer lets the vendor. Data that only somebody with rights on it
+    /// can delete is kept.
+    async fn delete(&self, id: &ResourceId) -> Result<Removal>;
 
     /// A page of the log.
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage>;
@@ -155,6 +164,17 @@ pub struct Comparison {
     pub unrecorded: Option<String>,
     /// What runs.
     pub runs: Runs,
+}
+
+/// A resource that the vendor has created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The cloud's id.
+    pub id: String,
+    /// The version that runs, if the cloud tells no more of what runs than that.
+    pub version: Option<String>,
+    /// What of it waits for the admin's next set-up; `None` if it is complete.
+    pub waits: Option<String>,
 }
 
 /// The health of a resource, and the reason.

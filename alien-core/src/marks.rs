@@ -30,8 +30,9 @@ pub struct Marks {
     pub place: String,
     /// The digest of the release that set it last.
     pub release: String,
-    /// The fingerprint of its settings, written last.
-    pub fingerprint: Fingerprint,
+    /// The fingerprint of its settings, written last; `None` if the vendor creates it, and a part of it is the admin's to
+    /// set. Then the next set-up finishes it.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Marks {
@@ -47,6 +48,8 @@ impl Marks {
     pub const FINGERPRINT: &'static str = "alien-seal";
     /// The value of the mark for the fingerprint on an identity whose access was revoked.
     pub const REVOKED: &'static str = "revoked";
+    /// The value of the mark for the fingerprint on what the vendor has created, as far as it may.
+    pub const BY_VENDOR: &'static str = "vendor";
     /// The name of the mark for the [`Claim`] of a run.
     pub const CLAIM: &'static str = "alien-claim";
 
@@ -62,7 +65,13 @@ impl Marks {
     /// The marks that are written when everything else is set.
     #[must_use]
     pub fn finished(&self) -> [(&'static str, String); 2] {
-        [(Self::RELEASE, self.release.clone()), (Self::FINGERPRINT, self.fingerprint.to_string())]
+        [(Self::RELEASE, self.release.clone()), (Self::FINGERPRINT, self.seal())]
+    }
+
+    /// The value of the mark for the fingerprint.
+    #[must_use]
+    pub fn seal(&self) -> String {
+        self.fingerprint.as_ref().map_or_else(|| Self::BY_VENDOR.to_owned(), Fingerprint::to_string)
     }
 }
 

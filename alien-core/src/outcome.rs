@@ -41,6 +41,11 @@ pub enum Outcome {
     Unchanged,
     /// It was updated and works.
     Updated,
+    /// The vendor created it, because the customer lets it. What of it waits for the customer's admin is told:
+    /// [`Released::waits`].
+    Created,
+    /// The vendor deleted it, because the release no longer has it and the customer lets it.
+    Deleted,
     /// The update failed. What ran before was put back, and runs again.
     PutBack(Error),
     /// Nothing was changed, for this reason.
@@ -50,12 +55,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word used in documents: `unchanged`, `updated`, `put-back`, `not-updated`, `unknown`.
+    /// The word used in documents: `unchanged`, `updated`, `created`, `deleted`, `put-back`, `not-updated`, `unknown`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Updated => "updated",
+            Self::Created => "created",
+            Self::Deleted => "deleted",
             Self::PutBack(_) => "put-back",
             Self::NotUpdated(_) => "not-updated",
             Self::Unknown(_) => "unknown",
@@ -65,14 +72,14 @@ impl Outcome {
     /// Whether it is now as the release says.
     #[must_use]
     pub const fn is_ok(&self) -> bool {
-        matches!(self, Self::Unchanged | Self::Updated)
+        self.error().is_none()
     }
 
     /// Why it is not as the release says; `None` if it is.
     #[must_use]
     pub const fn error(&self) -> Option<&Error> {
         match self {
-            Self::Unchanged | Self::Updated => None,
+            Self::Unchanged | Self::Updated | Self::Created | Self::Deleted => None,
             Self::PutBack(error) | Self::NotUpdated(error) | Self::Unknown(error) => Some(error),
         }
     }
@@ -114,29 +121,23 @@ impl fmt::Display for Outcome {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "what failed is told by `into_result` and `outcomes`"]
 pub struct Released {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refusal: Option<Error>,
-    outcomes: BTreeMap<ResourceId, Outcome>,
+    pub(crate) refusal: Option<Error>,
+    pub(crate) outcomes: BTreeMap<ResourceId, Outcome>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    unrecorded: BTreeMap<ResourceId, String>,
+    pub(crate) unrecorded: BTreeMap<ResourceId, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) waits: BTreeMap<ResourceId, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unsaved: Option<Error>,
+    pub(crate) unsaved: Option<Error>,
 }
 
 impl Released {
-    pub(crate) const fn refused(error: Error) -> Self {
-        Self { refusal: Some(error), outcomes: BTreeMap::new(), unrecorded: BTreeMap::new(), unsaved: None }
-    }
-
-    pub(crate) const fn of(
-        outcomes: BTreeMap<ResourceId, Outcome>,
-        unrecorded: BTreeMap<ResourceId, String>,
-        unsaved: Option<Error>,
-    ) -> Self {
-        Self { refusal: None, outcomes, unrecorded, unsaved }
+    pub(crate) fn refused(error: Error) -> Self {
+        Self { refusal: Some(error), ..Self::default() }
     }
 
     /// Why it was refused before any call; `None` if it was carried out.
@@ -153,6 +154,12 @@ impl Released {
     /// The resources that ran something else than the record says before the release, each with how it differed.
     pub fn unrecorded(&self) -> impl Iterator<Item = (&ResourceId, &str)> {
         self.unrecorded.iter().map(|(id, how)| (id, how.as_str()))
+    }
+
+    /// The resources that the vendor created and the customer's admin must finish by setting up again, each with what
+    /// waits for that.
+    pub fn waits(&self) -> impl Iterator<Item = (&ResourceId, &str)> {
+        self.waits.iter().map(|(id, what)| (id, what.as_str()))
     }
 
     /// Why the record could not be saved after the release; `None` if it was. The outcomes are as they are told all the
@@ -199,6 +206,9 @@ impl fmt::Display for Released {
         for (position, (id, outcome)) in self.outcomes.iter().enumerate() {
             let line = if position == 0 { "" } else { "\n" };
             write!(f, "{line}{id}: {outcome}")?;
+            if let Some(waits) = self.waits.get(id) {
+                write!(f, "; the customer's admin sets up again for {waits}")?;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::call::CallContext;
 use crate::cloud::Cloud;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::marks::{Claim, Fingerprint, Marks, Owner};
 use crate::problem::Problem;
 use crate::provision::Data;
@@ -114,6 +114,8 @@ pub enum Observed {
 pub enum State {
     /// It was not finished.
     Unfinished,
+    /// The vendor created it, as far as the customer lets it. What is the admin's to set is missing.
+    ByVendor,
     /// It is an identity, and the vendor's access by it was revoked.
     Revoked,
     /// It was finished, with this fingerprint.
@@ -144,6 +146,7 @@ impl Observed {
                 Marks::DEPLOYMENT => owner = Some(value),
                 Marks::PLACE => place = Some(value),
                 Marks::FINGERPRINT if value == Marks::REVOKED => state = State::Revoked,
+                Marks::FINGERPRINT if value == Marks::BY_VENDOR => state = State::ByVendor,
                 Marks::FINGERPRINT => state = value.parse().map_or(State::Unfinished, State::Finished),
                 _ => {}
             }
@@ -173,7 +176,7 @@ impl Observed {
         let there = wanted.into_iter().filter(|found| *found != Self::Absent);
         let there = there.chain(unwanted.into_iter().filter_map(unfinished)).reduce(|first, second| {
             let worse = |found: &Self| match found {
-                Self::Own { state: State::Unfinished, .. } => 2,
+                Self::Own { state: State::Unfinished | State::ByVendor, .. } => 2,
                 Self::Own { drift: None, .. } => 0,
                 Self::Own { .. } => 1,
                 _ => 3,
@@ -210,6 +213,31 @@ impl Observed {
     #[must_use]
     pub const fn is_own(&self) -> bool {
         matches!(self, Self::Own { .. })
+    }
+}
+
+/// Creates a thing. An earlier attempt may have created it already, with only its answer lost: whose it is must be
+/// looked at after this, because somebody else may have created it as well.
+pub(crate) async fn create<C: Cloud, K: Sync>(
+    part: &(impl Reconcile<C, K> + ?Sized),
+    cx: CallContext<'_, C, K>,
+    marks: &Marks,
+) -> Result<()> {
+    match part.create(cx, marks).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        created => created,
+    }
+}
+
+/// Deletes a thing, which may be gone since it was looked at.
+pub(crate) async fn delete<C: Cloud, K: Sync>(
+    part: &(impl Reconcile<C, K> + ?Sized),
+    cx: CallContext<'_, C, K>,
+    data: Data,
+) -> Result<Removal> {
+    match part.delete(cx, data).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Removal::Gone),
+        deleted => deleted,
     }
 }
 

@@ -16,12 +16,14 @@ use crate::clock::later;
 use crate::deployment::{Deployment, InFlight};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
-use crate::manage::{Change, Comparison, Manage, Runs};
+use crate::kind::Kind;
+use crate::manage::{Change, Comparison, Health, Manage, Runs};
 use crate::managed::{Managed, Repeat};
 use crate::name::ResourceId;
 use crate::outcome::{Outcome, Released};
 use crate::problem::Problems;
 use crate::progress::{Event, Progress, Silent, Stage, Told};
+use crate::provisioned::{Provisioned, Results};
 use crate::records::{KeptRecord, LEASE, interrupted};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
@@ -41,13 +43,16 @@ pub struct ReleaseRequest<'a> {
     deadline: Option<Duration>,
     by: String,
     take_over: bool,
+    /// The resources that are deleted although they may hold data.
+    delete_data: BTreeSet<ResourceId>,
 }
 
 impl<'a> ReleaseRequest<'a> {
     pub(crate) fn new(managed: &'a Managed, release: &'a Release) -> Self {
         let by = format!("run {}", managed.kept.owner);
         let (previous, progress) = (Artifacts::default(), Box::new(Silent));
-        Self { managed, release, only: None, previous, progress, deadline: None, by, take_over: false }
+        let delete_data = BTreeSet::new();
+        Self { managed, release, only: None, previous, progress, deadline: None, by, take_over: false, delete_data }
     }
 
     /// Updates one resource only, which the record has in this form.
@@ -89,6 +94,13 @@ impl<'a> ReleaseRequest<'a> {
         self
     }
 
+    /// Deletes a resource that holds data, or may, if the release no longer has it and the customer lets the vendor
+    /// delete it. Otherwise such a release is refused.
+    pub fn delete_data(mut self, id: ResourceId) -> Self {
+        self.delete_data.insert(id);
+        self
+    }
+
     async fn carry_out(self) -> Released {
         // Releases of one manager follow each other; those of others are kept apart by the lease in the record.
         let _turn = self.managed.one_release().await;
@@ -105,8 +117,8 @@ impl<'a> ReleaseRequest<'a> {
             has_zips(self.managed, &wanted, wanted.stack().resources().iter().filter(is_new))?;
             let kept = &self.managed.kept;
             kept.is_free(&kept.get(), self.managed.clock(), self.take_over)?;
-            let seen = self.look(&wanted).await;
-            self.begin(wanted, seen, until).await
+            let (seen, missing) = future::join(self.look(&wanted), self.missing(&wanted)).await;
+            self.begin(wanted, seen, &missing, until).await
         };
         let rolling = match begun.await {
             Ok(rolling) => rolling,
@@ -133,16 +145,36 @@ impl<'a> ReleaseRequest<'a> {
         stream::iter(looks.collect::<Vec<_>>()).buffered(WIDTH).collect().await
     }
 
+    /// Looks which of the resources that the vendor may create are not there, or may not be looked at.
+    async fn missing(&self, wanted: &Release) -> BTreeSet<ResourceId> {
+        let record = self.managed.record();
+        let deployed = record.stack.resources().iter().map(Resource::id).cloned();
+        let created = deployed.filter(|id| self.only.is_none() && wanted.stack().lets_vendor_create(id));
+        let looks = created.map(|id| async move {
+            let beat = self.managed.with(&Purpose::Watch, |session| {
+                let id = id.clone();
+                async move { session.heartbeat(&id).await }
+            });
+            let is_missing = match beat.await {
+                Ok(beat) => beat.health == Health::Missing,
+                Err(error) => error.kind() == ErrorKind::Denied,
+            };
+            is_missing.then_some(id)
+        });
+        stream::iter(looks.collect::<Vec<_>>()).buffered(WIDTH).filter_map(future::ready).collect().await
+    }
+
     /// Writes into the record which resources are about to be updated, so that nobody else releases meanwhile, and so
     /// that the next release knows them if this one is interrupted.
     async fn begin(
         self,
         release: Release,
         mut seen: BTreeMap<ResourceId, Result<Comparison>>,
+        missing: &BTreeSet<ResourceId>,
         until: Option<Timestamp>,
     ) -> Result<Rolling<'a>> {
         let (managed, now) = (self.managed, self.managed.clock().now());
-        let (before, changed) = managed
+        let (before, changed, provisioned) = managed
             .kept
             .change(|record| {
                 managed.kept.is_free(record, managed.clock(), self.take_over)?;
@@ -155,6 +187,11 @@ impl<'a> ReleaseRequest<'a> {
                     return Err(Error::new(ErrorKind::Conflict, what).at(only.id().as_str()));
                 }
                 let before = record.clone();
+                let provisioned = match &self.only {
+                    Some(_) => Provisioned::nothing(record),
+                    None => Provisioned::of(record, wanted.stack(), missing)?,
+                };
+                provisioned.keeps_data(&self.delete_data)?;
                 let is_changed = |resource: &Resource| {
                     let seen = seen.get(resource.id());
                     let differs = matches!(seen, Some(Ok(seen)) if !seen.differs.is_empty());
@@ -164,40 +201,60 @@ impl<'a> ReleaseRequest<'a> {
                         && resource.is_updatable()
                         && (differs || !is_recorded && seen.is_none_or(Result::is_err))
                 };
+                let is_created = |resource: &Resource| provisioned.create.contains(resource.id());
                 let changed = wanted.stack().resources().iter().filter(|resource| {
                     before.uncertain.contains(resource.id()) && self.is_meant(resource) || is_changed(resource)
                 });
-                let changed: Vec<&Resource> = changed.collect();
+                let changed: Vec<&Resource> = changed.filter(|resource| !is_created(resource)).collect();
                 let is_sent = |resource: &Resource| {
                     let seen = seen.get(resource.id()).and_then(|seen| seen.as_ref().ok());
                     let recorded = before.stack.resource(resource.id().as_str()).and_then(Resource::code);
                     before.uncertain.contains(resource.id())
                         || seen.map_or(recorded != resource.code(), |seen| seen.differs.contains(&"code"))
                 };
-                has_zips(managed, &wanted, changed.iter().copied().filter(|resource| is_sent(resource)))?;
+                let created = wanted.stack().resources().iter().filter(|resource| is_created(resource));
+                let sent = changed.iter().copied().filter(|resource| is_sent(resource)).chain(created);
+                has_zips(managed, &wanted, sent)?;
                 let changed: BTreeSet<ResourceId> = changed.iter().map(|resource| resource.id().clone()).collect();
-                if !changed.is_empty() {
+                if !provisioned.delete.is_empty() {
+                    record.agreed.get_or_insert_with(|| before.stack.clone());
+                }
+                if !changed.is_empty() || !provisioned.is_empty() {
                     record.in_flight = Some(InFlight {
                         owner: managed.kept.owner.clone(),
                         by: self.by.clone(),
                         since: now,
                         until: later(now, LEASE),
                         release: release.stack().digest().to_owned(),
-                        resources: changed.clone(),
+                        resources: changed.iter().chain(provisioned.ids()).cloned().collect(),
                     });
                 }
-                Ok((before, changed))
+                Ok((before, changed, provisioned))
             })
             .await?;
         let unrecorded =
             seen.iter().filter_map(|(id, seen)| Some((id.clone(), seen.as_ref().ok()?.unrecorded.clone()?)));
         let unrecorded = unrecorded.collect();
         // A resource that is not to be changed, and at which nobody could look, is not known to be as it should.
-        let unseen = seen.extract_if(.., |id, seen| seen.is_err() && !changed.contains(id));
+        let is_touched = |id: &ResourceId| changed.contains(id) || provisioned.create.contains(id);
+        let unseen = seen.extract_if(.., |id, seen| seen.is_err() && !is_touched(id));
         let unseen = unseen.filter_map(|(id, seen)| Some((id, seen.err()?))).collect();
         let Self { only, previous, progress, .. } = self;
         let (guard, is_whole) = (Begun { managed }, only.is_none());
-        Ok(Rolling { guard, release, is_whole, before, changed, seen, unseen, unrecorded, previous, progress, until })
+        Ok(Rolling {
+            guard,
+            release,
+            is_whole,
+            before,
+            changed,
+            provisioned,
+            seen,
+            unseen,
+            unrecorded,
+            previous,
+            progress,
+            until,
+        })
     }
 }
 
@@ -205,7 +262,7 @@ impl<'a> ReleaseRequest<'a> {
 fn wanted(record: &Deployment, release: &Release) -> Result<Release> {
     release.stack().is_of_product(&record.stack)?;
     let stack = release.stack().with_existing_of(&record.stack)?;
-    Problems::none(stack.diff(&record.stack).admin_only())?;
+    Problems::none(record.diff(&stack).admin_only())?;
     Ok(Release::partial(stack, release.artifacts().clone()))
 }
 
@@ -251,13 +308,14 @@ impl Drop for Begun<'_> {
 }
 
 /// A release that is being rolled out.
-struct Rolling<'a> {
+pub(crate) struct Rolling<'a> {
     guard: Begun<'a>,
-    release: Release,
+    pub(crate) release: Release,
     /// Whether it is of all resources.
     is_whole: bool,
-    before: Deployment,
+    pub(crate) before: Deployment,
     changed: BTreeSet<ResourceId>,
+    pub(crate) provisioned: Provisioned,
     seen: BTreeMap<ResourceId, Result<Comparison>>,
     unseen: BTreeMap<ResourceId, Error>,
     unrecorded: BTreeMap<ResourceId, String>,
@@ -274,24 +332,71 @@ impl Rolling<'_> {
         let unseen = std::mem::take(&mut self.unseen);
         outcomes.extend(unseen.into_iter().map(|(id, error)| (id, Outcome::NotUpdated(error))));
         let unrecorded = std::mem::take(&mut self.unrecorded);
-        if self.changed.is_empty() {
-            let unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
-            return Released::of(outcomes, unrecorded, unsaved);
+        let mut released = Released { unrecorded, ..Released::default() };
+        if self.begins_nothing() {
+            released.unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
+            return Released { outcomes, ..released };
         }
         let purpose = Purpose::Update(self.changed.clone());
         let updates = self.changed.iter().cloned().map(|id| self.roll_out_one(&purpose, id));
         let updates = stream::iter(updates.collect::<Vec<_>>()).buffered(WIDTH).collect::<Vec<_>>();
-        match self.kept().leased(self.guard.managed.clock(), updates).await {
-            Ok(updated) => outcomes.extend(updated),
+        // What is updated may need what is created, and not need any more what is deleted.
+        let work = async {
+            let mut results = Results::default();
+            self.create_all(&mut results).await;
+            results.outcomes.extend(updates.await);
+            self.delete_all(&mut results).await;
+            results
+        };
+        match self.kept().leased(self.managed().clock(), work).await {
+            Ok(results) => {
+                outcomes.extend(results.outcomes);
+                released.waits = results.waits;
+            }
             // Somebody else has taken over, and carries on with what this release had begun.
             Err(lost) => {
-                let unknown = self.changed.iter().map(|id| (id.clone(), Outcome::Unknown(lost.clone())));
-                outcomes.extend(unknown);
-                return Released::of(outcomes, unrecorded, Some(lost));
+                let begun = self.changed.iter().chain(self.provisioned.ids());
+                outcomes.extend(begun.map(|id| (id.clone(), Outcome::Unknown(lost.clone()))));
+                return Released { outcomes, unsaved: Some(lost), ..released };
             }
         }
-        let unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
-        Released::of(outcomes, unrecorded, unsaved)
+        released.unsaved = self.end(outcomes.values().all(Outcome::is_ok)).await.err();
+        Released { outcomes, ..released }
+    }
+
+    fn begins_nothing(&self) -> bool {
+        self.changed.is_empty() && self.provisioned.is_empty()
+    }
+
+    pub(crate) const fn managed(&self) -> &Managed {
+        self.guard.managed
+    }
+
+    /// A step about a resource, which begins now.
+    pub(crate) fn told<'s>(&'s self, id: &'s ResourceId, kind: Kind) -> Told<'s> {
+        let clock = self.managed().clock();
+        Told {
+            progress: &*self.progress,
+            clock,
+            deployment: self.before.id,
+            release: self.release.stack().digest(),
+            subject: id.as_str(),
+            kind: kind.name(),
+            since: clock.now(),
+        }
+    }
+
+    /// Merges what became of a resource into the record.
+    pub(crate) async fn save(&self, id: &ResourceId, change: impl Fn(&mut Deployment) + Send + Sync) {
+        let saved = self.kept().change_own(|record| {
+            change(record);
+            if let Some(in_flight) = &mut record.in_flight {
+                in_flight.resources.remove(id);
+            }
+        });
+        if let Err(error) = saved.await {
+            tracing::warn!(%error, resource = id.as_str(), "the record was not saved after a change");
+        }
     }
 
     const fn kept(&self) -> &KeptRecord {
@@ -313,8 +418,10 @@ impl Rolling<'_> {
                 }
             }
             // The admin may have set up another stack meanwhile.
-            let is_whole = is_ok && self.is_whole && stack.diff(&record.stack).admin_only().is_empty();
+            let is_whole = is_ok && self.is_whole && record.diff(stack).admin_only().is_empty();
             if is_whole {
+                let has = |agreed: &Resource| stack.resource(agreed.id().as_str()).is_some();
+                record.agreed.take_if(|agreed| agreed.resources().iter().all(has));
                 record.stack = stack.clone();
                 record.in_flight = None;
                 record.uncertain.clear();
@@ -322,7 +429,7 @@ impl Rolling<'_> {
             // What is still there was not ended.
             interrupted(record);
         };
-        if self.changed.is_empty() {
+        if self.begins_nothing() {
             let end = |record: &mut Deployment| {
                 end(record);
                 Ok(())
@@ -334,16 +441,7 @@ impl Rolling<'_> {
 
     async fn roll_out_one(&self, purpose: &Purpose, id: ResourceId) -> (ResourceId, Outcome) {
         let Some(next) = self.release.stack().resource(id.as_str()) else { return (id, Outcome::Unchanged) };
-        let clock = self.guard.managed.clock();
-        let told = Told {
-            progress: &*self.progress,
-            clock,
-            deployment: self.before.id,
-            release: self.release.stack().digest(),
-            subject: id.as_str(),
-            kind: next.kind().name(),
-            since: clock.now(),
-        };
+        let told = self.told(&id, next.kind());
         let tell = |stage| told.tell(stage);
         tell(Stage::Updating);
         let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
@@ -372,27 +470,24 @@ impl Rolling<'_> {
             Err(error) => (Outcome::NotUpdated(error), None),
         };
         tell(if outcome.is_ok() { Stage::Updated } else { Stage::Failed });
-        let saved = self.kept().change_own(|record| {
-            match &outcome {
-                Outcome::Unchanged | Outcome::Updated => {
-                    record.versions.extend(version.clone().map(|version| (id.clone(), version)));
+        self.save(&id, |record| match &outcome {
+            // It runs what it ran before.
+            Outcome::PutBack(_) => drop(record.uncertain.remove(&id)),
+            Outcome::NotUpdated(_) => {}
+            Outcome::Unknown(_) => drop(record.uncertain.insert(id.clone())),
+            Outcome::Unchanged | Outcome::Updated | Outcome::Created | Outcome::Deleted => {
+                record.versions.extend(version.clone().map(|version| (id.clone(), version)));
+                match record.stack.with_resource(next) {
+                    Ok(stack) => {
+                        record.stack = stack;
+                        record.uncertain.remove(&id);
+                    }
                     // A change of links may be valid only as a whole. Its parts then wait for the end of the release.
-                    let Ok(stack) = record.stack.with_resource(next) else { return };
-                    record.stack = stack;
-                    record.uncertain.remove(&id);
+                    Err(_) => drop(record.uncertain.insert(id.clone())),
                 }
-                // It runs what it ran before.
-                Outcome::PutBack(_) => drop(record.uncertain.remove(&id)),
-                Outcome::NotUpdated(_) => {}
-                Outcome::Unknown(_) => drop(record.uncertain.insert(id.clone())),
             }
-            if let Some(in_flight) = &mut record.in_flight {
-                in_flight.resources.remove(&id);
-            }
-        });
-        if let Err(error) = saved.await {
-            tracing::warn!(%error, resource = id.as_str(), "the record was not saved after an update");
-        }
+        })
+        .await;
         (id, outcome)
     }
 
@@ -428,7 +523,7 @@ impl Rolling<'_> {
     }
 
     /// Waits no longer than the deadline of the release.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(until) = self.until else { return work.await };
         let clock = self.guard.managed.clock();
         let over = || Error::new(ErrorKind::TimedOut, "the release reached its deadline; release again to go on");

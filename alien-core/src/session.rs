@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::call::{CallContext, Gate};
-use crate::cloud::{Cloud, in_chosen_form};
-use crate::error::{Error, ErrorKind, Result};
-use crate::manage::{Change, Command, Comparison, Health, Heartbeat, LogPage, LogQuery, Manage, Runs};
+use crate::cloud::{Cloud, Documented, in_chosen_form};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::manage::{Change, Command, Comparison, Created, Health, Heartbeat, LogPage, LogQuery, Manage, Runs};
+use crate::marks::{Fingerprint, Marks};
 use crate::name::ResourceId;
 use crate::operate::{Operated, calls};
-use crate::permission::Set;
+use crate::permission::{Set, SubjectType};
+use crate::provision::Data;
+use crate::reconcile::{self, Observed, Removal};
 use crate::resource::{Code, CodeForm, Resource};
 
 /// Clients with short-lived credentials, and when these expire.
@@ -61,7 +64,7 @@ impl<C: Cloud, K> Session<C, K> {
 }
 
 #[async_trait]
-impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
+impl<C: Documented<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
     fn serial(&self) -> u64 {
         self.serial
     }
@@ -151,6 +154,26 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
         cx.placed(calls(cx)?.redeploy(cx).await)
     }
 
+    async fn create(&self, id: &ResourceId, release: &str, zip: Option<Arc<[u8]>>) -> Result<Created> {
+        let cx = self.context(id, Set::Provision, NOT_AGREED)?;
+        let gate = self.gate.on(Arc::new(cx.deployment().with_artifacts(zip.into_iter().collect())));
+        let cx = CallContext { gate: &gate, ..cx };
+        if !C::VENDOR_CREATES {
+            let what = format!("it is not there, or the vendor may not look at it; on {} {ADMINS}", C::NAME);
+            return cx.placed(Err(Error::new(ErrorKind::NotGranted, what)));
+        }
+        let created = created(cx, release).await.map_err(|error| match error.kind() {
+            ErrorKind::NotGranted => error.because(ADMINS),
+            _ => error,
+        });
+        cx.placed(created)
+    }
+
+    async fn delete(&self, id: &ResourceId) -> Result<Removal> {
+        let cx = self.context(id, Set::Provision, NOT_AGREED)?;
+        cx.placed(deleted(cx).await)
+    }
+
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage> {
         let cx = self.context(id, Set::Logs, "the vendor may not read its logs")?;
         if !(1..=1000).contains(&query.limit) {
@@ -164,6 +187,79 @@ impl<C: Cloud<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C, K> {
         let refusal = "it takes no commands; switch `commands` on in the stack";
         let cx = self.context(id, Set::Dispatch, refusal)?;
         cx.placed(calls(cx)?.dispatch(cx, command).await)
+    }
+}
+
+const ADMINS: &str = "only the customer's admin creates it, by setting up again";
+
+const NOT_AGREED: &str = "the customer does not let the vendor create and delete it";
+
+/// Creates what a context is about, as far as the session may. Nothing is done to what is somebody else's.
+async fn created<C, K>(cx: CallContext<'_, C, K>, release: &str) -> Result<Created>
+where
+    C: Documented<Kinds: Operated<C, K>>,
+    K: Send + Sync,
+{
+    let (part, deployment) = (calls(cx)?, cx.deployment());
+    let is_complete = holds_all(cx)?;
+    let marks = Marks {
+        deployment: deployment.id,
+        place: C::place(deployment.target()).to_owned(),
+        release: release.to_owned(),
+        fingerprint: is_complete.then(|| Fingerprint::of(cx.subject, deployment)),
+    };
+    let own = |found| match found {
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("it already exists, and {whose}"))),
+        Observed::Own { id, .. } => Ok(Some(id)),
+        Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => Ok(None),
+    };
+    // Some clouds keep permissions on the thing itself: then nobody but the admin may look at one that is not there, or
+    // that was just created.
+    let unseen = |error: Error| if error.kind() == ErrorKind::Denied { Ok(None) } else { Err(error) };
+    let mut found = part.observe(cx).await.map_or_else(unseen, own)?;
+    if found.is_none() {
+        let is_new = part.create(cx, &marks).await.unless_exists()?.is_some();
+        found = match part.observe(cx).await {
+            Err(error) if is_new => unseen(error)?,
+            found => own(found?)?,
+        };
+    }
+    let Some(id) = found else {
+        let waits = "the permissions of everyone who uses it, which the cloud keeps on it".to_owned();
+        return Ok(Created { id: deployment.id_of(cx.subject).to_owned(), version: None, waits: Some(waits) });
+    };
+    // It is there: whatever fails now leaves it unfinished.
+    part.configure(cx, &marks).await.map_err(Error::with_sent)?;
+    let version = if cx.resource()?.is_updatable() {
+        match part.running(cx).await? {
+            Runs::Version { runs, .. } => Some(runs),
+            Runs::Settings(_) | Runs::Untold => None,
+        }
+    } else {
+        None
+    };
+    let waits = (!is_complete).then(|| "what only the admin sets of it".to_owned());
+    Ok(Created { id, version, waits })
+}
+
+/// Whether the session may set everything of a resource.
+fn holds_all<C: Cloud, K>(cx: CallContext<'_, C, K>) -> Result<bool> {
+    let kind = SubjectType::Kind(cx.resource()?.kind());
+    let sets = [Set::Provision, Set::Reconfigure, Set::Setup];
+    Ok(sets.iter().flat_map(|set| C::set(kind, *set)).all(|row| cx.holds(row)))
+}
+
+/// Deletes what a context is about, if it is the deployment's.
+async fn deleted<C, K>(cx: CallContext<'_, C, K>) -> Result<Removal>
+where
+    C: Cloud<Kinds: Operated<C, K>>,
+    K: Send + Sync,
+{
+    let part = calls(cx)?;
+    match part.observe(cx).await? {
+        Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => Ok(Removal::Gone),
+        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("it is not deleted: {whose}"))),
+        Observed::Own { .. } => reconcile::delete(part, cx, Data::Delete).await,
     }
 }
 

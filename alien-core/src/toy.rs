@@ -52,7 +52,7 @@ mod bell {
 
         async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
             set(cx, op::TUNE, "volume", &self.volume.to_string()).await?;
-            set(cx, op::SIGN, Marks::FINGERPRINT, &marks.fingerprint.to_string()).await
+            set(cx, op::SIGN, Marks::FINGERPRINT, &marks.seal()).await
         }
 
         async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -255,7 +255,7 @@ mod cloud {
         }
 
         async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-            set(cx, op::ADMIT, Marks::FINGERPRINT, &marks.fingerprint.to_string()).await
+            set(cx, op::ADMIT, Marks::FINGERPRINT, &marks.seal()).await
         }
 
         async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

@@ -26,6 +26,10 @@ pub enum Scope {
     Marker,
     /// A subscription.
     Subscription,
+    /// The topic for dead letters of a queue.
+    DeadTopic,
+    /// The subscription that keeps the dead letters of a queue.
+    DeadSubscription,
     /// A VPC network.
     Network,
     /// A subnetwork.
@@ -133,6 +137,10 @@ alien_core::operations! {
         ATTACH_SUBSCRIPTION = "pubsub.projects.subscriptions.create" needs "pubsub.topics.attachSubscription" on Topic, Redirect;
         DELETE_TOPIC = "pubsub.projects.topics.delete" needs "pubsub.topics.delete" on Topic, Delete;
         DELETE_SUBSCRIPTION = "pubsub.projects.subscriptions.delete" needs "pubsub.subscriptions.delete" on Subscription, Delete;
+        GET_DEAD_TOPIC = "pubsub.projects.topics.get" needs "pubsub.topics.get" on DeadTopic, Observe;
+        DELETE_DEAD_TOPIC = "pubsub.projects.topics.delete" needs "pubsub.topics.delete" on DeadTopic, Delete;
+        GET_DEAD_SUBSCRIPTION = "pubsub.projects.subscriptions.get" needs "pubsub.subscriptions.get" on DeadSubscription, Observe;
+        DELETE_DEAD_SUBSCRIPTION = "pubsub.projects.subscriptions.delete" needs "pubsub.subscriptions.delete" on DeadSubscription, Delete;
         PATCH_TOPIC = "pubsub.projects.topics.patch" needs "pubsub.topics.update" on Topic, Redirect;
         PATCH_SUBSCRIPTION = "pubsub.projects.subscriptions.patch" needs "pubsub.subscriptions.update" on Subscription, Redirect;
         GET_TOPIC_POLICY = "pubsub.projects.topics.getIamPolicy" needs "pubsub.topics.getIamPolicy" on Topic, Observe;
@@ -141,6 +149,8 @@ alien_core::operations! {
         SET_SUBSCRIPTION_POLICY = "pubsub.projects.subscriptions.setIamPolicy" needs "pubsub.subscriptions.setIamPolicy" on Subscription, Control;
         CONSUME = "pubsub.projects.subscriptions.pull" needs "pubsub.subscriptions.consume" on Subscription, ReadData;
         PUBLISH = "pubsub.projects.topics.publish" needs "pubsub.topics.publish" on Topic, WriteData;
+        GET_MARKER_POLICY = "pubsub.projects.topics.getIamPolicy" needs "pubsub.topics.getIamPolicy" on Marker, Observe;
+        SET_MARKER_POLICY = "pubsub.projects.topics.setIamPolicy" needs "pubsub.topics.setIamPolicy" on Marker, Control;
         GET_MARKER = "pubsub.projects.topics.get" needs "pubsub.topics.get" on Marker, Observe;
         PATCH_MARKER = "pubsub.projects.topics.patch" needs "pubsub.topics.update" on Marker, Redirect;
         DELETE_MARKER = "pubsub.projects.topics.delete" needs "pubsub.topics.delete" on Marker, Delete;

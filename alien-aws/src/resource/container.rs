@@ -38,8 +38,10 @@ impl On<Aws> for Container {
                 op::TAG_LOG_GROUP,
                 op::LIST_LOG_GROUP_TAGS,
                 op::PASS_ROLE_TO_TASKS,
+                op::DESCRIBE_SUBNETS,
+                op::DESCRIBE_SECURITY_GROUPS,
             ],
-            Set::Setup => &[op::DEREGISTER_TASK_DEFINITION, op::DESCRIBE_SUBNETS, op::DESCRIBE_SECURITY_GROUPS],
+            Set::Setup => &[op::DEREGISTER_TASK_DEFINITION],
             // The task role is also the execution role: it writes the logs and pulls the image.
             Set::Run => &[
                 op::CREATE_LOG_STREAM,

@@ -49,10 +49,17 @@ impl On<Aws> for Network {
                 op::DELETE_SECURITY_GROUP,
                 op::DELETE_ROUTE_TABLE,
                 op::DELETE_INTERNET_GATEWAY,
+                op::DESCRIBE_VPCS,
+                op::DESCRIBE_ZONES,
+                op::DESCRIBE_SUBNETS,
+                op::DESCRIBE_SECURITY_GROUPS,
+                op::DESCRIBE_ROUTE_TABLES,
+                op::DESCRIBE_INTERNET_GATEWAYS,
             ],
             Set::Reconfigure => {
                 &[op::CREATE_ROUTE, op::ASSOCIATE_ROUTE_TABLE, op::DISASSOCIATE_ROUTE_TABLE, op::AUTHORIZE_INGRESS]
             }
+            // A network of the customer's is looked at as well.
             Set::Setup => &[
                 op::DESCRIBE_VPCS,
                 op::DESCRIBE_ZONES,

@@ -25,7 +25,7 @@ mod world;
 
 use alien_aws::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{life as suite, ministack};
+use alien_conformance::{agreed, life as suite, ministack};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
 use world::Peer;
@@ -45,6 +45,12 @@ fn main() {
         }),
         trial("another_accounts_credentials_conclude_nothing", |peer| {
             Box::pin(only_aws::another_accounts_credentials_conclude_nothing(peer))
+        }),
+        trial("what_the_customer_lets_the_vendor_is_created_and_deleted", |peer| {
+            Box::pin(agreed::what_the_customer_lets_the_vendor_is_created_and_deleted(peer))
+        }),
+        trial("every_grant_to_create_or_delete_is_needed", |peer| {
+            Box::pin(agreed::every_grant_to_create_or_delete_is_needed(peer))
         }),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(suite::every_grant_is_needed_and_none_is_missing(peer))

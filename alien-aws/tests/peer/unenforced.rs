@@ -20,6 +20,12 @@ use crate::world::root;
 /// The services, as signatures name them. Of EC2 the vendor calls nothing but what the peer decides wrongly.
 const SERVICES: [&str; 2] = ["ecs", "ec2"];
 
+/// Operations of DynamoDB that name a table by its ARN, in which the peer does not look for it.
+const BY_ARN: [&str; 2] = ["DynamoDB_20120810.ListTagsOfResource", "DynamoDB_20120810.TagResource"];
+
+/// The path of CreateFunction. The name of the function is in its body, where the peer does not look for it.
+const CREATE_FUNCTION: &str = "/2015-03-31/functions";
+
 /// The bodies of requests to STS: what was asked for when someone was let in.
 pub(crate) type Entries = Arc<Mutex<Vec<String>>>;
 
@@ -50,6 +56,10 @@ impl HttpConnector for Unenforced<SharedHttpConnector> {
         if signed_for("sts") {
             let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
             self.entries.lock().unwrap().push(body);
+        } else if request.method() == "POST" && request.uri().ends_with(CREATE_FUNCTION) {
+            resign(&mut request, "lambda");
+        } else if request.headers().get("x-amz-target").is_some_and(|target| BY_ARN.contains(&target)) {
+            resign(&mut request, "dynamodb");
         } else if let Some(service) = SERVICES.into_iter().find(|service| signed_for(service)) {
             resign(&mut request, service);
         }

@@ -30,9 +30,9 @@ pub(super) fn set(set: Set) -> Rows<Azure> {
         Set::Heartbeat => &[op::GET_APP, op::LIST_REVISIONS, op::LIST_REPLICAS],
         Set::Management => &[op::PATCH_APP],
         Set::Logs => &[op::LOOK_UP_WORKSPACE, op::QUERY_LOGS, op::READ_LOG_TABLES],
-        Set::Provision => {
-            &[op::PATCH_APP, op::DELETE_APP, op::JOIN_ENVIRONMENT, op::GET_RUNTIME_IDENTITY, op::ASSIGN_IDENTITY]
-        }
+        // What is created needs roles on it, which end with it: only the admin gives them, and so only the admin creates.
+        Set::Provision => &[op::DELETE_APP],
+        Set::Setup => &[op::PATCH_APP, op::JOIN_ENVIRONMENT, op::GET_RUNTIME_IDENTITY, op::ASSIGN_IDENTITY],
         _ => &[],
     }
 }

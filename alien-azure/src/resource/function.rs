@@ -29,7 +29,12 @@ impl On<Azure> for Function {
             Set::Dispatch => &[op::SEND_COMMAND, op::RECEIVE_ANSWER],
             // An app is called over its ingress, and no role controls that: callers need only the app's address.
             Set::Invoke => &[],
+            // The queues go with the admin's next set-up.
             Set::Setup => &[
+                op::PATCH_APP,
+                op::JOIN_ENVIRONMENT,
+                op::GET_RUNTIME_IDENTITY,
+                op::ASSIGN_IDENTITY,
                 op::PUT_COMMAND_QUEUE,
                 op::GET_COMMAND_QUEUE,
                 op::DELETE_COMMAND_QUEUE,

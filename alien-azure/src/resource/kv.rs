@@ -21,8 +21,9 @@ impl On<Azure> for Kv {
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_TABLE],
-            Set::Provision => &[op::PUT_TABLE, op::DELETE_TABLE],
-            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_TABLES, op::DELETE_ACCOUNT],
+            // Only the admin gives roles on a table, and so only the admin creates one.
+            Set::Provision => &[op::DELETE_TABLE],
+            Set::Setup => &[op::PUT_TABLE, op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_TABLES, op::DELETE_ACCOUNT],
             Set::DataRead => &[op::READ_ENTITY],
             Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
             Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],

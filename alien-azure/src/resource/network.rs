@@ -31,7 +31,8 @@ impl On<Azure> for Network {
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNET],
-            Set::Provision => &[op::PUT_NETWORK, op::PUT_SUBNET, op::DELETE_NETWORK],
+            // Only the admin gives roles on a network, and so only the admin creates one.
+            Set::Provision => &[op::DELETE_NETWORK],
             Set::Reconfigure => &[op::PUT_NETWORK, op::PUT_SUBNET],
             // An environment is placed in the network.
             Set::Setup => &[op::JOIN_SUBNET, op::PUT_ENVIRONMENT],

@@ -25,7 +25,8 @@ impl On<Azure> for Queue {
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_NAMESPACE, op::GET_QUEUE],
-            Set::Provision => &[op::PUT_QUEUE, op::DELETE_QUEUE],
+            // Only the admin gives roles on a queue, and so only the admin creates one.
+            Set::Provision => &[op::DELETE_QUEUE],
             Set::Reconfigure => &[op::PUT_QUEUE],
             Set::DataRead => &[op::RECEIVE_MESSAGE],
             Set::DataWrite => &[op::SEND_MESSAGE],

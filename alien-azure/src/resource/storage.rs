@@ -21,7 +21,8 @@ impl On<Azure> for Storage {
     fn set(set: Set) -> Rows<Azure> {
         match set {
             Set::Heartbeat => &[op::GET_ACCOUNT, op::GET_CONTAINER],
-            Set::Provision => &[op::PUT_CONTAINER, op::DELETE_CONTAINER],
+            // Only the admin gives roles on a container, and so only the admin creates one.
+            Set::Provision => &[op::DELETE_CONTAINER],
             Set::Reconfigure => &[
                 op::GET_BLOB_SERVICE,
                 op::PUT_BLOB_SERVICE,
@@ -29,7 +30,9 @@ impl On<Azure> for Storage {
                 op::PUT_LIFECYCLE,
                 op::DELETE_LIFECYCLE,
             ],
-            Set::Setup => &[op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_CONTAINERS, op::DELETE_ACCOUNT],
+            Set::Setup => {
+                &[op::PUT_CONTAINER, op::PUT_ACCOUNT, op::CLOSE_ACCOUNT, op::LIST_CONTAINERS, op::DELETE_ACCOUNT]
+            }
             Set::DataRead => &[op::READ_BLOB],
             Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],

@@ -120,7 +120,7 @@ pub(crate) async fn every_part_is_made_again(peer: &Peer) {
         // A network and its subnets.
         gone(&format!("{net}/subnets/frozen"), "its subnet `frozen` is not as it should be"),
         // An app, its scale rule, and an environment with all that is in it.
-        gone(&api, "create  api (function)"),
+        gone(&api, "update  api (function): it is not finished: its app does not exist"),
         gone(&mailer, "create  mailer (container)"),
         set(
             Method::PATCH,

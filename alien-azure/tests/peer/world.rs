@@ -237,6 +237,11 @@ impl World for Peer {
         }
     }
 
+    /// Since version 2 the vendor deletes what the customer lets it, and creates nothing.
+    fn gives_the_vendor_other_rights_than(&self, version: &str) -> bool {
+        version == "v1"
+    }
+
     async fn give_back(&self, _: &Deployment) {
         for swapped in std::mem::take(&mut *self.swapped.lock().unwrap()) {
             for less in &swapped.less {

@@ -40,6 +40,10 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
         ""
     }
 
+    /// Whether the vendor can create what the customer lets it create. It cannot where permissions are kept on the thing
+    /// itself and end with it: then only the admin creates, and the vendor only deletes.
+    const VENDOR_CREATES: bool = true;
+
     /// What a permission can be checked on.
     type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 

@@ -97,6 +97,10 @@ fn row<C: AccessControl>(
     for set in Set::ALL.into_iter().filter(|set| set.fits(kind) && set.is_for_management()) {
         let phrase = phrase(set, kind);
         match works(set) {
+            Some(_) if set == Set::Provision && !C::VENDOR_CREATES => {
+                can.push("delete it (extended)".to_owned());
+                cannot.push("create it".to_owned());
+            }
             Some(GrantReason::Extended) => can.push(format!("{phrase} (extended)")),
             Some(_) => can.push(phrase.to_owned()),
             None if set == Set::Reconfigure && indirect => can.push(format!("{phrase} (extended)")),

@@ -61,11 +61,8 @@ where
                 let name = gate.deployment().identity();
                 return Err(Error::new(ErrorKind::NotOwned, format!("`{name}` already exists, and {whose}")));
             }
-            Observed::Absent => match self.create(subject, &self.marks(subject, gate.deployment()), gate).await {
-                // Another run has created it since: the claim then decides which run goes on.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                made => made?,
-            },
+            // If another run has created it since, the claim decides which run goes on.
+            Observed::Absent => self.create(subject, &self.marks(subject, gate.deployment()), gate).await?,
             Observed::Own { .. } | Observed::Adopted { .. } | Observed::Unneeded => {}
         }
         let found = self.claim(gate).await?;

@@ -67,7 +67,7 @@ impl<C: Cloud, P> Engine<C, P> {
             deployment: self.id,
             place: C::place(&self.target).to_owned(),
             release,
-            fingerprint: Fingerprint::of(subject, deployment),
+            fingerprint: Some(Fingerprint::of(subject, deployment)),
         }
     }
 

@@ -57,7 +57,7 @@ where
         progress: &dyn Progress,
     ) -> Result<DestroyReport> {
         let gate = |stack: &Stack| self.gate(Release::without_artifacts(stack.clone()), data);
-        let retired: Vec<Gate<C>> = deployment.retired.iter().map(gate).collect();
+        let retired: Vec<Gate<C>> = deployment.earlier_stacks().map(gate).collect();
         let gate = gate(&deployment.stack);
         self.check_account(&gate).await?;
         let mut found = self.all_left(gate.deployment().subjects(), &gate).await?;
@@ -129,9 +129,7 @@ where
         match self.delete(subject, data, gate).await {
             Ok(Removal::HoldsData(why)) => return kept(why, Remedy::DeleteData),
             Ok(Removal::Pending(why)) => return kept(why, Remedy::TakeDownAgain),
-            // Or it was deleted between our lookup and our call.
             Ok(Removal::Gone) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         tell(Stage::Deleted);

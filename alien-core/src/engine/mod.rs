@@ -154,11 +154,7 @@ where
             Action::Leave | Action::Adopt | Action::Delete => tell(Stage::Left),
             Action::Create => {
                 tell(Stage::Creating);
-                match self.create(subject, &marks, gate).await {
-                    // Our own first attempt may have created it, and only its answer was lost.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    created => created?,
-                }
+                self.create(subject, &marks, gate).await?;
                 // Somebody else may have created it since: it is configured only if it is ours.
                 observed = self.observe(subject, gate).await?;
                 if let Observed::Foreign(whose) = &observed {
@@ -181,7 +177,10 @@ where
         };
         let wanted = deployment.whole_stack().resource(name);
         let kept = wanted.and_then(|wanted| found.kept(subject, wanted, plan.previous.as_ref()));
-        let is_set = decided.action == Action::Create || matches!(found.vendors, Vendors::Reset(_));
+        // Of what the vendor does not update, nothing is left as it was found.
+        let is_set = decided.action == Action::Create
+            || matches!(found.vendors, Vendors::Reset(_))
+            || wanted.is_some_and(|wanted| !wanted.is_updatable());
         Ok(Settled { id, kept, version, is_set })
     }
 

@@ -62,7 +62,14 @@ impl<C: Documented, P> Engine<C, P> {
         let lifecycle = deployment.resource(subject).ok().filter(|resource| resource.kind().runs_code());
         let lifecycle = lifecycle.map(Resource::lifecycle);
         let same = match state {
-            State::Unfinished => return decision(Action::Update, "an earlier run did not finish it"),
+            State::Unfinished => {
+                let why = drift.as_ref().map(|how| format!("it is not finished: {how}"));
+                return decision(Action::Update, why.as_deref().unwrap_or("an earlier run did not finish it"));
+            }
+            State::ByVendor => {
+                let why = "the vendor created it, and what is the admin's to set is missing";
+                return decision(Action::Update, why);
+            }
             State::Revoked => return decision(Action::Update, "the vendor's access was revoked; it is given again"),
             State::Finished(set) if set.digest == wanted.digest && *set != wanted => {
                 return decision(Action::Update, "another version of this library set it up");

@@ -12,7 +12,7 @@ use crate::operate::{Operated, calls};
 use crate::permission::Subject;
 use crate::problem::Problem;
 use crate::provision::Data;
-use crate::reconcile::{Observed, Provider, Reconcile, Removal};
+use crate::reconcile::{self, Observed, Provider, Reconcile, Removal};
 use crate::resource::Resource;
 
 impl<C, P> Engine<C, P>
@@ -78,7 +78,7 @@ where
 
     pub(super) async fn create(&self, subject: Subject, marks: &Marks, gate: &Gate<C>) -> Result<()> {
         let cx = self.context(subject, gate).await?;
-        cx.placed(self.sure_part(cx)?.create(cx, marks).await)
+        cx.placed(reconcile::create(self.sure_part(cx)?, cx, marks).await)
     }
 
     pub(super) async fn configure(&self, subject: Subject, marks: &Marks, gate: &Gate<C>) -> Result<()> {
@@ -88,7 +88,7 @@ where
 
     pub(super) async fn delete(&self, subject: Subject, data: Data, gate: &Gate<C>) -> Result<Removal> {
         let cx = self.context(subject, gate).await?;
-        cx.placed(self.sure_part(cx)?.delete(cx, data).await)
+        cx.placed(reconcile::delete(self.sure_part(cx)?, cx, data).await)
     }
 
     /// Fails if the credentials are of another account than the target's.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::checked::Stack;
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Grant, Layer, Permissions, Subject};
+use crate::name::ResourceId;
+use crate::permission::{Grant, Layer, Permissions, Set, Subject};
 use crate::problem::{Problem, Problems, Remedy, Rule};
 use crate::resource::Resource;
 
@@ -56,13 +57,21 @@ pub enum ChangeKind {
 }
 
 /// Who may apply a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
-    /// The vendor, by an update.
+    /// The vendor, by a release.
     Vendor,
     /// The customer's admin, by setting up again.
+    #[default]
     Admin,
+}
+
+impl Who {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_admin(&self) -> bool {
+        *self == Self::Admin
+    }
 }
 
 /// A grant that was gained or lost.
@@ -80,6 +89,10 @@ pub struct GrantChange {
     pub change: Delta,
     /// Why it exists, or existed.
     pub reason: String,
+    /// Who may apply it: the vendor, if it comes or goes with a resource that the customer lets the vendor create and
+    /// delete.
+    #[serde(default, skip_serializing_if = "Who::is_admin")]
+    pub who: Who,
 }
 
 /// Whether a grant was gained or lost.
@@ -123,17 +136,17 @@ impl Diff {
         };
         for change in &self.changes {
             match change.kind {
-                ChangeKind::Removed => {
+                ChangeKind::Removed if change.who == Who::Admin => {
                     refuse(&change.resource, "removed".to_owned(), "keep it, or let the customer's admin apply it");
                 }
                 ChangeKind::Thawed => {
                     let what = "frozen before, live now: the vendor could update it".to_owned();
                     refuse(&change.resource, what, "keep it frozen, or let the customer's admin approve it");
                 }
-                ChangeKind::Added | ChangeKind::Froze | ChangeKind::Settings { .. } => {}
+                ChangeKind::Removed | ChangeKind::Added | ChangeKind::Froze | ChangeKind::Settings { .. } => {}
             }
         }
-        for grant in &self.grants {
+        for grant in self.grants.iter().filter(|grant| grant.who == Who::Admin) {
             if grant.change == Delta::Gained && grant.layer != Layer::Provisioning {
                 let what = format!("{} gains `{}` ({})", grant.holder, grant.set, grant.reason);
                 refuse(&grant.subject, what, "take it back, or let the customer's admin approve it");
@@ -164,9 +177,8 @@ impl Diff {
                 problems.push(problem.at(&change.resource).remedy(Remedy::InviteAgain));
             }
         }
-        for grant in
-            self.grants.iter().filter(|grant| grant.change == Delta::Lost && grant.layer != Layer::Provisioning)
-        {
+        let admins = self.grants.iter().filter(|grant| grant.who == Who::Admin);
+        for grant in admins.filter(|grant| grant.change == Delta::Lost && grant.layer != Layer::Provisioning) {
             let what = format!("{} loses `{}`", grant.holder, grant.set);
             let help = "invite the customer to set up again: only the customer's admin changes permissions";
             let problem = Problem::error(Rule::SetFit, what, help.to_owned());
@@ -205,11 +217,35 @@ impl Stack {
     /// and lost.
     #[must_use]
     pub fn diff(&self, previous: &Self) -> Diff {
-        diff(previous, self)
+        diff(previous, self, None)
+    }
+
+    /// As [`diff`](Self::diff), where the customer has agreed to more than the previous stack still has: a resource that
+    /// the vendor deleted, and may create again.
+    pub(crate) fn diff_within(&self, previous: &Self, agreed: &Self) -> Diff {
+        diff(previous, self, Some(agreed))
+    }
+
+    /// Whether the vendor may create and delete a resource.
+    pub(crate) fn lets_vendor_create(&self, id: &ResourceId) -> bool {
+        self.extensions(id).any(|set| *set == Set::Provision)
+    }
+
+    /// Whether the customer has agreed that the vendor creates this resource, as it is.
+    fn agrees_to(&self, new: &Resource) -> bool {
+        let agreed = self.resource(new.id().as_str()).filter(|_| self.lets_vendor_create(new.id()));
+        agreed.is_some_and(|agreed| {
+            let fields = new.changed_fields(agreed);
+            let is_same = fields.is_empty() || who_applies(agreed, new, &fields) == Who::Vendor;
+            agreed.kind() == new.kind()
+                && agreed.lifecycle() == new.lifecycle()
+                && is_same
+                && beyond(agreed, new).is_empty()
+        })
     }
 }
 
-fn diff(previous: &Stack, next: &Stack) -> Diff {
+fn diff(previous: &Stack, next: &Stack, agreed: Option<&Stack>) -> Diff {
     let ids: BTreeSet<&str> =
         previous.resources().iter().chain(next.resources()).map(|resource| resource.id().as_str()).collect();
     let mut changes = Vec::new();
@@ -232,16 +268,19 @@ fn diff(previous: &Stack, next: &Stack) -> Diff {
                 }
             }
             (old, new) => {
-                if old.is_some() {
-                    change(ChangeKind::Removed, Who::Admin);
+                if let Some(old) = old {
+                    let is_vendors = new.is_none() && previous.lets_vendor_create(old.id());
+                    change(ChangeKind::Removed, if is_vendors { Who::Vendor } else { Who::Admin });
                 }
-                if new.is_some() {
-                    change(ChangeKind::Added, Who::Admin);
+                if let Some(new) = new {
+                    let is_vendors = old.is_none() && agreed.is_some_and(|agreed| agreed.agrees_to(new));
+                    change(ChangeKind::Added, if is_vendors { Who::Vendor } else { Who::Admin });
                 }
             }
         }
     }
-    Diff { changes, grants: grant_changes(previous, next) }
+    let grants = grant_changes(previous, next, agreed, &changes);
+    Diff { changes, grants }
 }
 
 /// The vendor's update may change code, some settings, and sizes within the bounds that the customer approved. Only the
@@ -261,20 +300,38 @@ fn beyond(old: &Resource, new: &Resource) -> Vec<String> {
     old.iter().zip(new).filter_map(|(old, new)| old.refusal(new)).collect()
 }
 
-fn grant_changes(previous: &Stack, next: &Stack) -> Vec<GrantChange> {
-    let (old, new) = (held(previous), held(next));
-    let mut changes: Vec<GrantChange> = Vec::new();
+fn grant_changes(
+    previous: &Stack,
+    next: &Stack,
+    agreed: Option<&Stack>,
+    changes: &[ResourceChange],
+) -> Vec<GrantChange> {
+    let (old, new, agreed) = (held(previous), held(next), agreed.map(held).unwrap_or_default());
+    let goes = |subject: &str| {
+        let is_gone = |change: &&ResourceChange| change.resource == subject && change.kind == ChangeKind::Removed;
+        changes.iter().find(is_gone).is_some_and(|change| change.who == Who::Vendor)
+    };
+    let vendor_deletes = changes.iter().any(|change| goes(&change.resource));
+    let mut found: Vec<GrantChange> = Vec::new();
     for (mine, other, change) in [(&new, &old, Delta::Gained), (&old, &new, Delta::Lost)] {
         for ((layer, holder, subject, set), reason) in mine {
             let key = (*layer, holder.clone(), subject.clone(), set.clone());
             if !other.contains_key(&key) {
+                // What the vendor deletes keeps its grants in the customer's cloud until the admin sets up again, and so
+                // does the identity of code that is gone.
+                let is_left = || goes(subject) || vendor_deletes && new.keys().all(|(_, other, ..)| other != holder);
+                let is_vendors = match change {
+                    Delta::Gained => agreed.contains_key(&key),
+                    Delta::Lost => is_left(),
+                };
+                let who = if is_vendors { Who::Vendor } else { Who::Admin };
                 let (layer, holder, subject, set) = key;
-                changes.push(GrantChange { layer, holder, subject, set, change, reason: reason.clone() });
+                found.push(GrantChange { layer, holder, subject, set, change, reason: reason.clone(), who });
             }
         }
     }
-    changes.sort();
-    changes
+    found.sort();
+    found
 }
 
 /// The reason of every grant, by layer, holder, subject and set.

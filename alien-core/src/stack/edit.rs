@@ -1,5 +1,7 @@
 //! From one stack to the next.
 
+use std::collections::BTreeSet;
+
 use super::checked::{ProfileScope, Stack};
 use super::draft::{Draft, DraftResource};
 use crate::name::ResourceId;
@@ -90,6 +92,32 @@ impl Stack {
         }
         let mut draft = self.draft();
         draft.existing.extend(given.into_iter().map(|(id, existing)| (id.to_string(), existing.clone())));
+        draft.check(Vec::new())
+    }
+
+    /// The same stack with these resources as another one has them, and without those of them that the other lacks.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the resulting stack: a resource that stays may need one that goes.
+    pub(crate) fn taking(&self, other: &Self, ids: &BTreeSet<ResourceId>) -> Result<Self, Problems> {
+        let (mut draft, mut theirs) = (self.draft(), other.draft());
+        let is_taken = |id: &str| ids.contains(id);
+        draft.resources.retain(|own| !own.id.as_deref().is_some_and(is_taken));
+        theirs.resources.retain(|their| their.id.as_deref().is_some_and(is_taken));
+        draft.resources.append(&mut theirs.resources);
+        draft.existing.retain(|id, _| !is_taken(id));
+        draft.existing.extend(theirs.existing.into_iter().filter(|(id, _)| is_taken(id)));
+        draft.extend.retain(|id, _| !is_taken(id));
+        draft.extend.extend(theirs.extend.into_iter().filter(|(id, _)| is_taken(id)));
+        for scopes in draft.profiles.values_mut() {
+            scopes.retain(|scope, _| !is_taken(scope));
+        }
+        for (name, scopes) in theirs.profiles {
+            let is_new = !draft.profiles.contains_key(&name);
+            let wanted = scopes.into_iter().filter(|(scope, _)| is_taken(scope) || is_new && scope == "*");
+            draft.profiles.entry(name).or_default().extend(wanted);
+        }
         draft.check(Vec::new())
     }
 

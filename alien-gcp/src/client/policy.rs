@@ -39,8 +39,9 @@ fn rows(scope: Scope) -> Option<[&'static Operation<Scope>; 2]> {
         Scope::Service => [op::GET_SERVICE_POLICY, op::SET_SERVICE_POLICY],
         Scope::Repository => [op::GET_REPOSITORY_POLICY, op::SET_REPOSITORY_POLICY],
         Scope::Bucket => [op::GET_BUCKET_POLICY, op::SET_BUCKET_POLICY],
-        Scope::Topic => [op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY],
-        Scope::Subscription => [op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY],
+        Scope::Topic | Scope::DeadTopic => [op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY],
+        Scope::Marker => [op::GET_MARKER_POLICY, op::SET_MARKER_POLICY],
+        Scope::Subscription | Scope::DeadSubscription => [op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY],
         Scope::Subnetwork => [op::GET_SUBNETWORK_POLICY, op::SET_SUBNETWORK_POLICY],
         _ => return None,
     })

@@ -25,12 +25,21 @@ impl On<Gcp> for Kv {
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_DATABASE],
-            Set::Provision => &[op::CREATE_DATABASE, op::GET_DATABASE_OPERATION, op::DELETE_DATABASE],
+            // Whoever creates a database marks whose it is.
+            Set::Provision => &[
+                op::CREATE_DATABASE,
+                op::GET_DATABASE_OPERATION,
+                op::DELETE_DATABASE,
+                op::CREATE_TOPIC,
+                op::GET_MARKER,
+                op::PATCH_MARKER,
+                op::DELETE_MARKER,
+            ],
             Set::Reconfigure => &[op::PATCH_DATABASE_FIELD, op::GET_DATABASE_FIELD],
-            Set::Setup => &[op::CREATE_TOPIC, op::GET_MARKER, op::PATCH_MARKER, op::DELETE_MARKER],
             Set::DataRead => &[op::GET_DOCUMENT, op::LIST_DOCUMENTS],
             // A write that depends on a read needs a transaction.
             Set::DataWrite => &[op::CREATE_DOCUMENT, op::UPDATE_DOCUMENT, op::DELETE_DOCUMENT, op::BEGIN_TRANSACTION],
+            Set::Setup => &[op::GET_MARKER_POLICY, op::SET_MARKER_POLICY],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
     }

@@ -23,16 +23,15 @@ impl On<Gcp> for Network {
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNETWORK],
-            Set::Provision => &[
+            Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK],
+            // A network comes and goes with its firewall rule, and whoever may delete that may delete any rule of the project.
+            Set::Setup => &[
                 op::CREATE_NETWORK,
                 op::CREATE_SUBNETWORK,
                 op::DELETE_NETWORK,
                 op::DELETE_SUBNETWORK,
                 op::GET_GLOBAL_OPERATION,
                 op::GET_REGION_OPERATION,
-            ],
-            Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK],
-            Set::Setup => &[
                 op::CREATE_FIREWALL,
                 op::GET_FIREWALL,
                 op::PATCH_FIREWALL,
@@ -40,9 +39,14 @@ impl On<Gcp> for Network {
                 op::GET_SUBNETWORK_POLICY,
                 op::SET_SUBNETWORK_POLICY,
             ],
-            Set::Management | Set::Logs | Set::Dispatch | Set::DataRead | Set::DataWrite | Set::Invoke | Set::Run => {
-                &[]
-            }
+            Set::Provision
+            | Set::Management
+            | Set::Logs
+            | Set::Dispatch
+            | Set::DataRead
+            | Set::DataWrite
+            | Set::Invoke
+            | Set::Run => &[],
         }
     }
 

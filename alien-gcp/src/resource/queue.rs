@@ -18,13 +18,24 @@ use crate::operations::Scope;
 /// have 63 (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
 const MAX: usize = 63;
 
+/// The end of the names of the topic and the subscription for dead letters. No other resource's names have it.
+const DEAD_LETTERS: &str = "-dead";
+
 impl On<Gcp> for Queue {
     /// Management gets no more than heartbeat: an update can set a push endpoint. A new subscription receives messages
     /// and can push them anywhere, so creating one is part of `reconfigure`.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
             Set::Heartbeat => &[op::GET_TOPIC, op::GET_SUBSCRIPTION],
-            Set::Provision => &[op::CREATE_TOPIC, op::DELETE_TOPIC, op::DELETE_SUBSCRIPTION],
+            Set::Provision => &[
+                op::CREATE_TOPIC,
+                op::DELETE_TOPIC,
+                op::DELETE_SUBSCRIPTION,
+                op::GET_DEAD_TOPIC,
+                op::DELETE_DEAD_TOPIC,
+                op::GET_DEAD_SUBSCRIPTION,
+                op::DELETE_DEAD_SUBSCRIPTION,
+            ],
             Set::Reconfigure => {
                 &[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION]
             }
@@ -42,6 +53,10 @@ impl On<Gcp> for Queue {
         let name = paths.physical(id, MAX);
         things.push((Scope::Topic, paths.full("pubsub", &["topics/", &name])));
         things.push((Scope::Subscription, paths.full("pubsub", &["subscriptions/", &name])));
+        if self.has_dead_letters() {
+            things.push((Scope::DeadTopic, paths.full("pubsub", &["topics/", &name, DEAD_LETTERS])));
+            things.push((Scope::DeadSubscription, paths.full("pubsub", &["subscriptions/", &name, DEAD_LETTERS])));
+        }
     }
 
     /// Checks names and bounds. Pub/Sub reserves names that begin with `goog`.

@@ -20,7 +20,7 @@ mod vanished;
 mod world;
 
 use alien_conformance::world::World as _;
-use alien_conformance::{interrupted, life};
+use alien_conformance::{agreed, interrupted, life};
 use alien_gcp::Target;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
@@ -39,6 +39,12 @@ fn main() {
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { location: "europe-west1".parse().unwrap(), ..peer.target("placed") };
             Box::pin(life::a_deployment_is_found_where_it_is_alone(peer, elsewhere))
+        }),
+        trial("what_the_customer_lets_the_vendor_is_created_and_deleted", |peer| {
+            Box::pin(agreed::what_the_customer_lets_the_vendor_is_created_and_deleted(peer))
+        }),
+        trial("every_grant_to_create_or_delete_is_needed", |peer| {
+            Box::pin(agreed::every_grant_to_create_or_delete_is_needed(peer))
         }),
         trial("every_grant_is_needed_and_none_is_missing", |peer| {
             Box::pin(life::every_grant_is_needed_and_none_is_missing(peer))

@@ -133,7 +133,11 @@ impl Reconcile<Aws, Clients> for Container {
         let Some(service) = look(cx).await? else { return Ok(Removal::Gone) };
         // Without its fingerprint, a set-up after an interruption sees that the service is unfinished.
         mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
-        deregister(cx, &service).await?;
+        // To deregister a task definition takes a permission on everybody's, which only the admin has. One that stays costs
+        // nothing, and nobody can run it without a service.
+        if !cx.is_vendors() {
+            deregister(cx, &service).await?;
+        }
         compute::remove_logs(cx).await?;
         let (cluster, name) = (cx.name(Scope::Cluster)?, cx.name(Scope::Service)?);
         cx.call(&[op::DELETE_SERVICE], || async {

@@ -57,7 +57,9 @@ impl Reconcile<Aws, Clients> for Function {
                 } else {
                     network::misplaced(cx, self.network(), subnets)
                 };
-                let parts = compute::logs_drift(cx).await?.into_iter().chain(opening::drift(cx, self).await?);
+                // Who invokes it is the admin's to look at, and to set.
+                let opened = if cx.is_vendors() { Vec::new() } else { opening::drift(cx, self).await? };
+                let parts = compute::logs_drift(cx).await?.into_iter().chain(opened);
                 let drift: Vec<String> = own.into_iter().chain(parts).collect();
                 Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
             }
@@ -134,18 +136,27 @@ impl Reconcile<Aws, Clients> for Function {
         if !(same_code && same_settings) {
             settle(cx).await?;
         }
-        opening::url(cx, self).await?;
-        opening::triggers(cx).await?;
+        if !cx.is_vendors() {
+            opening::url(cx, self).await?;
+            opening::triggers(cx).await?;
+        }
         mark(cx, marks.finished()).await
     }
 
     /// Deletes what belongs to the function first: while the function exists, a later run finds an interrupted removal.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let name = cx.name(Scope::Function)?;
+        // The URL and its permissions go with the function. A trigger would stay.
+        if cx.is_vendors() && self.is_triggered() {
+            let what = "queues trigger it, and only the customer's admin deletes triggers";
+            return Err(Error::new(ErrorKind::NotGranted, what));
+        }
         // Without its fingerprint, a set-up after an interruption sees that the function is unfinished.
         mark(cx, [(Marks::FINGERPRINT, String::new())]).await?;
-        opening::no_triggers(cx).await?;
-        opening::no_url(cx).await?;
+        if !cx.is_vendors() {
+            opening::no_triggers(cx).await?;
+            opening::no_url(cx).await?;
+        }
         compute::remove_logs(cx).await?;
         cx.call(&[op::DELETE_FUNCTION], || async {
             cx.clients.lambda().delete_function().function_name(name).send().await.map_err(busy)

@@ -75,14 +75,12 @@ impl Reconcile<Aws, Clients> for Kv {
             }
         })
         .await?;
-        let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
-        let recovery = recovery.map_err(incomplete)?;
-        let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
-            let call = cx.clients.dynamodb().update_continuous_backups().table_name(name);
-            call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
-        });
-        done.await?;
-        expire(cx, self, name).await?;
+        if !cx.is_vendors() {
+            keep_backups(cx, name).await?;
+        }
+        if cx.holds(op::UPDATE_TIME_TO_LIVE) {
+            expire(cx, self, name).await?;
+        }
         let tags = tags(marks.finished())?;
         let finished = cx.call(&[op::TAG_TABLE], || async {
             let call = cx.clients.dynamodb().tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
@@ -148,6 +146,18 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> Result<Vec<Ta
 
 fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
+}
+
+/// Keeps backups from which every second of the last 35 days can be restored
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery.html>).
+async fn keep_backups(cx: Context<'_>, name: &str) -> Result<()> {
+    let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
+    let recovery = recovery.map_err(incomplete)?;
+    let done = cx.call(&[op::UPDATE_CONTINUOUS_BACKUPS], || async {
+        let call = cx.clients.dynamodb().update_continuous_backups().table_name(name);
+        call.point_in_time_recovery_specification(recovery.clone()).send().await.map_err(failure)
+    });
+    done.await.map(drop)
 }
 
 /// Sets the attribute by which items expire. Changing it takes two runs: the old attribute must be disabled first, and

@@ -127,8 +127,12 @@ impl Reconcile<Aws, Clients> for Network {
         let plan = Making { cx, marks, name, vpc: &vpc, within: &within };
         let subnets = plan.subnets(range).await?;
         let gateway = plan.gateway().await?;
-        plan.routes(&subnets, &gateway).await?;
-        plan.group().await
+        // Where traffic goes is set by whoever may redirect it.
+        if cx.holds(op::CREATE_ROUTE) {
+            plan.routes(&subnets, &gateway).await?;
+            plan.group().await?;
+        }
+        Ok(())
     }
 
     /// Deletes every part in reverse order, and the VPC last: while it exists, a later run finds the rest.
@@ -140,7 +144,10 @@ impl Reconcile<Aws, Clients> for Network {
                 remove(cx, op::DELETE_SECURITY_GROUP, &[("GroupId", &group)]).await?;
             }
             let tables = list(cx, TABLES, within.clone()).await?;
-            for association in tables.iter().flat_map(|(_, table)| associations(table, "routeTableAssociationId")) {
+            // An association also ends with its subnet.
+            let ends = |_: &String| cx.holds(op::DISASSOCIATE_ROUTE_TABLE);
+            let associated = tables.iter().flat_map(|(_, table)| associations(table, "routeTableAssociationId"));
+            for association in associated.filter(ends) {
                 remove(cx, op::DISASSOCIATE_ROUTE_TABLE, &[("AssociationId", &association)]).await?;
             }
             for (subnet, _) in list(cx, SUBNETS, within).await? {

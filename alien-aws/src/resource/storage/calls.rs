@@ -55,9 +55,15 @@ impl Reconcile<Aws, Clients> for Storage {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let bucket = Bucket::of(cx, self)?;
-        close(cx, &bucket).await?;
-        version(cx, &bucket).await?;
-        expire(cx, &bucket).await?;
+        // A new bucket is private and encrypted; what keeps it so is the admin's to set
+        // (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html>).
+        if !cx.is_vendors() {
+            close(cx, &bucket).await?;
+        }
+        if cx.holds(op::PUT_BUCKET_VERSIONING) {
+            version(cx, &bucket).await?;
+            expire(cx, &bucket).await?;
+        }
         let mut tags = tags(cx, &bucket).await?;
         let ours = marks.ownership(bucket.name).into_iter().chain(marks.finished());
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
@@ -74,7 +80,8 @@ impl Reconcile<Aws, Clients> for Storage {
         if delete_if_empty(cx, &bucket).await? {
             return Ok(Removal::Gone);
         }
-        if data != Data::Delete {
+        // The vendor has no permission on data, so it deletes an empty bucket alone.
+        if data != Data::Delete || cx.is_vendors() {
             return Ok(Removal::HoldsData("it holds objects".to_owned()));
         }
         let left = empty(cx, &bucket).await?;

@@ -163,7 +163,7 @@ async fn owned(cx: Context<'_>, found: &App) -> Result<Observed> {
     let observed = tags::observed(cx.deployment(), id, found.tags.as_ref());
     let is_frozen =
         cx.resource()?.lifecycle() == Lifecycle::Frozen && found.stands_in(cx.full_name(Scope::Environment)?);
-    if observed.is_own() || is_frozen || !found.runs_as_ours(cx) {
+    if observed.is_own() || is_frozen || !found.runs_as_ours(cx) || cx.is_vendors() {
         return Ok(observed);
     }
     let Some(environment) = found.properties.environment_id.as_deref() else { return Ok(observed) };
@@ -473,7 +473,10 @@ async fn patch(cx: Context<'_>, template: &Template, running: Option<&Template>)
 
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     // The queues go first: while the app exists, a later run finds them.
-    let running = look(cx).await?.properties.template;
+    let running = look(cx).await.optional()?.and_then(|found| found.properties.template);
+    if cx.is_vendors() {
+        return remove(cx).await;
+    }
     if cx.resource()?.settings().takes_commands() || running.as_ref().is_some_and(Template::takes_commands) {
         commands::delete(cx).await?;
     }

@@ -74,6 +74,16 @@ pub(crate) async fn drift(cx: Context<'_>) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// Whether the queue for commands exists. Nobody but the deployment creates queues in its namespace.
+pub(crate) async fn is_left(cx: Context<'_>) -> Result<bool> {
+    if !cx.resource()?.settings().takes_commands() {
+        return Ok(false);
+    }
+    let id = cx.full_name(Scope::CommandQueue)?;
+    let found = cx.call(&[op::GET_COMMAND_QUEUE], || async { cx.clients.get::<Found>(id).await }).await;
+    Ok(found.optional()?.is_some())
+}
+
 /// Deletes the queues for commands and answers, which the stack may no longer name. They hold no customer data.
 pub(crate) async fn delete(cx: Context<'_>) -> Result<()> {
     let [commands, answers] = super::command_queues(Ids(cx.target()), cx.name(Scope::App)?);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, Runs, State,
+    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State,
 };
 use alien_core::{Data, Function, Grant, Heartbeat, Resource, Result, Set};
 use async_trait::async_trait;
@@ -65,8 +65,14 @@ impl Reconcile<Azure, Clients> for Function {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let observed = compute::observe(cx, &part(cx, cx.resource()?, self)?).await?;
         match observed {
-            Observed::Own { state: State::Finished(_), drift: None, .. } => {
+            Observed::Own { state: State::Finished(_), drift: None, .. } if !cx.is_vendors() => {
                 Ok(observed.drifted(commands::drift(cx).await?))
+            }
+            // The vendor may have deleted the app, where the customer lets it, and left its queues.
+            Observed::Absent if !cx.is_vendors() && commands::is_left(cx).await? => {
+                let (id, state) = (cx.full_name(Scope::App)?.to_owned(), State::Unfinished);
+                let drift = Some("its app does not exist, and its queues for commands do".to_owned());
+                Ok(Observed::Own { id, state, drift })
             }
             _ => Ok(observed),
         }
@@ -80,7 +86,11 @@ impl Reconcile<Azure, Clients> for Function {
         if self.takes_commands() {
             commands::set_up(cx).await?;
         }
-        compute::configure(cx, marks, &part(cx, cx.resource()?, self)?).await
+        let part = part(cx, cx.resource()?, self)?;
+        if compute::look(cx).await.optional()?.is_none() {
+            compute::create(cx, marks, &part).await?;
+        }
+        compute::configure(cx, marks, &part).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

@@ -32,6 +32,10 @@ impl Reconcile<Azure, Clients> for Kv {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        // Only the admin sets it.
+        if cx.is_vendors() {
+            return Ok(());
+        }
         storage::close(cx).await?;
         let id = cx.full_name(Scope::Table)?;
         cx.call(&[op::PUT_TABLE], || async { cx.clients.put(id, &json!({})).await }).await?;
@@ -48,6 +52,10 @@ impl Reconcile<Azure, Clients> for Kv {
         let gone = cx.call(&[op::DELETE_TABLE], || async { cx.clients.delete(id, &[]).await });
         if let Err(error) = gone.await.optional() {
             return storage::refused(cx, error).await;
+        }
+        // The account is the admin's.
+        if cx.is_vendors() {
+            return Ok(Removal::Gone);
         }
         storage::delete_account(cx, op::LIST_TABLES, "/tableServices/default/tables").await
     }

@@ -111,6 +111,10 @@ impl Reconcile<Azure, Clients> for Network {
 
     /// Creates missing subnets one after another. Everything else in the network stays as it is.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        // Only the admin sets it.
+        if cx.is_vendors() {
+            return Ok(());
+        }
         let id = cx.full_name(Scope::VirtualNetwork)?;
         let found = settle::idle(cx, PATIENCE, || look(cx)).await?;
         let ranges = &found.properties.address_space.address_prefixes;
@@ -132,7 +136,8 @@ impl Reconcile<Azure, Clients> for Network {
     /// Environments without apps are deleted before the network.
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
         let id = cx.full_name(Scope::VirtualNetwork)?;
-        let kept = environment::delete_in_networks(cx, Some(id)).await?;
+        // Environments are the admin's. A network that holds one is not deleted.
+        let kept = if cx.is_vendors() { Vec::new() } else { environment::delete_in_networks(cx, Some(id)).await? };
         if !kept.is_empty() {
             return Ok(Removal::Pending(kept.join("; ")));
         }

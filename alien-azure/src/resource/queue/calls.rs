@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{address, namespace};
 use crate::Azure;
+use crate::client::tags::{self, Tags};
 use crate::client::{Clients, Context};
 use crate::identity::calls::{admit, dismiss};
 use crate::operations as op;
@@ -81,7 +82,12 @@ fn astray(found: &Says) -> Option<&str> {
 #[async_trait]
 impl Reconcile<Azure, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
-        match namespace::observe(cx.about(Subject::Deployment)).await? {
+        let namespace = if cx.is_vendors() {
+            seen_namespace(cx).await?
+        } else {
+            namespace::observe(cx.about(Subject::Deployment)).await?
+        };
+        match namespace {
             Observed::Own { .. } => {}
             // Without a namespace there can be no queue.
             Observed::Absent => return Ok(Observed::Absent),
@@ -102,6 +108,10 @@ impl Reconcile<Azure, Clients> for Queue {
     }
 
     async fn configure(&self, cx: Context<'_>, _: &Marks) -> Result<()> {
+        // Only the admin sets it.
+        if cx.is_vendors() {
+            return Ok(());
+        }
         let found = look(cx).await?.properties;
         if !is_set(&found, self) || astray(&found).is_some() {
             put(cx, self).await?;
@@ -142,6 +152,19 @@ impl Operate<Azure, Clients> for Queue {
             None => Heartbeat::new(Health::Healthy, "it is active"),
         })
     }
+}
+
+/// The namespace, as whoever has a permission on one of its queues sees it.
+async fn seen_namespace(cx: Context<'_>) -> Result<Observed> {
+    let id = cx.full_name(Scope::Namespace)?;
+    let found = cx.call(&[op::GET_NAMESPACE], || async { cx.clients.get::<Tagged>(id).await }).await.optional()?;
+    Ok(found.map_or(Observed::Absent, |found| tags::observed(cx.deployment(), id, found.tags.as_ref())))
+}
+
+#[derive(Deserialize)]
+struct Tagged {
+    #[serde(default)]
+    tags: Option<Tags>,
 }
 
 async fn put(cx: Context<'_>, queue: &Queue) -> Result<()> {

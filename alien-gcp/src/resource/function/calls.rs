@@ -51,7 +51,7 @@ impl Reconcile<Gcp, Clients> for Function {
         let Some(found) = compute::look(cx).await.optional()? else { return Ok(Observed::Absent) };
         let observed = compute::observed(cx, &found, &template(cx, cx.resource()?, self).await?, &access(self)).await?;
         match observed {
-            Observed::Own { state: State::Finished(_), drift: None, .. } => {
+            Observed::Own { state: State::Finished(_), drift: None, .. } if !cx.is_vendors() => {
                 Ok(observed.drifted(wrong_push(cx, &found).await?))
             }
             _ => Ok(observed),
@@ -65,7 +65,9 @@ impl Reconcile<Gcp, Clients> for Function {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
         let service = compute::set(cx, wanted.clone(), access(self).callers).await?;
-        for queue in cx.resource()?.settings().triggers() {
+        // Where a queue's messages go is the admin's to set.
+        let triggers = cx.resource()?.settings().triggers();
+        for queue in triggers.filter(|_| !cx.is_vendors()) {
             push(cx, cx.about(cx.deployment().subject(queue)?), &service).await?;
         }
         compute::finish(cx, marks, access(self).ingress, wanted).await
@@ -153,7 +155,7 @@ async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>
     for id in cx.resource()?.settings().triggers() {
         let of = cx.about(cx.deployment().subject(id)?);
         let name = relative(of.full_name(Scope::Subscription)?);
-        let found = queue::look(of, name).await.optional()?;
+        let found = queue::look(of, op::GET_SUBSCRIPTION, name).await.optional()?;
         let push = found.and_then(|found| found.push_config).unwrap_or_default();
         let account = last(cx.full_name(Scope::RuntimeAccount)?);
         let token = push.oidc_token().map(|token| (token.service_account_email.as_str(), token.audience.as_str()));

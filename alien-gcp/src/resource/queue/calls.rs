@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription, Topic};
 use google_cloud_wkt::{Duration, FieldMask};
 
+use super::DEAD_LETTERS;
 use crate::Gcp;
 use crate::client::policy::{self, Guarded, bind_one};
 use crate::client::{Clients, Context, failure, labels};
@@ -26,6 +27,8 @@ const DEAD_LETTER_RETENTION: i64 = 7 * 24 * 60 * 60;
 const PUBLISHER: &str = "roles/pubsub.publisher";
 const SUBSCRIBER: &str = "roles/pubsub.subscriber";
 
+type Row = &'static Operation<Scope>;
+
 /// The topic's name in calls. The names of the subscription and of the dead-letter topic derive from it.
 fn topic<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Topic).map(relative)
@@ -35,9 +38,9 @@ fn subscription<'a>(cx: Context<'a>) -> Result<&'a str> {
     cx.full_name(Scope::Subscription).map(relative)
 }
 
-/// The topic and the subscription for dead letters. No other resource's names have this ending.
+/// The topic and the subscription for dead letters, which an earlier release may have had.
 fn dead_letters(cx: Context<'_>) -> Result<(String, String)> {
-    Ok((format!("{}-dead", topic(cx)?), format!("{}-dead", subscription(cx)?)))
+    Ok((format!("{}{DEAD_LETTERS}", topic(cx)?), format!("{}{DEAD_LETTERS}", subscription(cx)?)))
 }
 
 /// Whether a function of the stack receives the queue's messages by push.
@@ -51,11 +54,15 @@ fn is_pushed(cx: Context<'_>) -> Result<bool> {
 impl Reconcile<Gcp, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let name = topic(cx)?;
-        let Some(found) = look_at_topic(cx, name).await.optional()? else { return Ok(Observed::Absent) };
+        let Some(found) = look_at_topic(cx, op::GET_TOPIC, name).await.optional()? else { return Ok(Observed::Absent) };
         let observed =
             Observed::marked(cx.full_name(Scope::Topic)?, cx.deployment().owner(), labels::marks(&found.labels));
         let Observed::Own { state: State::Finished(_), .. } = observed else { return Ok(observed) };
-        let subscription = look(cx, subscription(cx)?).await.optional()?;
+        // The topic tells whose it is; how the rest differs is for the admin to see.
+        if cx.is_vendors() {
+            return Ok(observed);
+        }
+        let subscription = look(cx, op::GET_SUBSCRIPTION, subscription(cx)?).await.optional()?;
         Ok(observed.drifted(match subscription {
             None => Some("its subscription does not exist".to_owned()),
             Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
@@ -73,6 +80,10 @@ impl Reconcile<Gcp, Clients> for Queue {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        // A new subscription can push messages anywhere, and permissions on both are the admin's to give.
+        if cx.is_vendors() {
+            return Ok(());
+        }
         if self.has_dead_letters() {
             keep_dead_letters(cx, marks).await?;
         }
@@ -135,16 +146,22 @@ impl Reconcile<Gcp, Clients> for Queue {
             dismiss(cx).await?;
             return Ok(Removal::HoldsData("it may hold messages".to_owned()));
         }
-        // Includes the dead letters of an earlier release.
-        let (dead, kept) = dead_letters(cx)?;
-        if look(cx, &kept).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
-            unsubscribe(cx, &kept).await?;
+        // The admin also deletes the dead letters of an earlier release.
+        if self.has_dead_letters() || !cx.is_vendors() {
+            let (dead, kept) = dead_letters(cx)?;
+            let found = cx.found(look(cx, op::GET_DEAD_SUBSCRIPTION, &kept).await)?;
+            if found.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+                unsubscribe(cx, op::DELETE_DEAD_SUBSCRIPTION, &kept).await?;
+            }
+            let found = cx.found(look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await)?;
+            if found.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+                remove_topic(cx, op::DELETE_DEAD_TOPIC, &dead).await?;
+            }
         }
-        if look_at_topic(cx, &dead).await.optional()?.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
-            remove_topic(cx, &dead).await?;
+        if cx.found(look(cx, op::GET_SUBSCRIPTION, subscription(cx)?).await)?.is_some() {
+            unsubscribe(cx, op::DELETE_SUBSCRIPTION, subscription(cx)?).await?;
         }
-        unsubscribe(cx, subscription(cx)?).await?;
-        remove_topic(cx, topic(cx)?).await?;
+        remove_topic(cx, op::DELETE_TOPIC, topic(cx)?).await?;
         Ok(Removal::Gone)
     }
 }
@@ -163,7 +180,7 @@ impl Operate<Gcp, Clients> for Queue {
             cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
         })
         .await?;
-        let found = look(cx, subscription(cx)?).await?;
+        let found = look(cx, op::GET_SUBSCRIPTION, subscription(cx)?).await?;
         Ok(if found.topic == name {
             Heartbeat::new(Health::Healthy, "topic and subscription are there")
         } else {
@@ -176,15 +193,13 @@ fn pushes(subscription: &Subscription) -> bool {
     subscription.push_config.as_ref().is_some_and(|push| !push.push_endpoint.is_empty())
 }
 
-async fn look_at_topic(cx: Context<'_>, name: &str) -> Result<Topic> {
-    cx.call(&[op::GET_TOPIC], || async {
-        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
-    })
-    .await
+async fn look_at_topic(cx: Context<'_>, row: Row, name: &str) -> Result<Topic> {
+    cx.call(&[row], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
+        .await
 }
 
-pub(crate) async fn look(cx: Context<'_>, name: &str) -> Result<Subscription> {
-    cx.call(&[op::GET_SUBSCRIPTION], || async {
+pub(crate) async fn look(cx: Context<'_>, row: Row, name: &str) -> Result<Subscription> {
+    cx.call(&[row], || async {
         cx.clients.subscriptions().await?.get_subscription().set_subscription(name).send().await.map_err(failure)
     })
     .await
@@ -221,7 +236,7 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     });
     match made.await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let found = look(cx, &wanted.name).await?;
+            let found = look(cx, op::GET_SUBSCRIPTION, &wanted.name).await?;
             own(cx, &found.labels, &format!("the subscription `{}`", found.name))?;
             if found.topic == wanted.topic {
                 return Ok(());
@@ -235,8 +250,9 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     }
 }
 
-async fn unsubscribe(cx: Context<'_>, name: &str) -> Result<()> {
-    let gone = cx.call(&[op::DELETE_SUBSCRIPTION], || async {
+async fn unsubscribe(cx: Context<'_>, row: Row, name: &str) -> Result<()> {
+    let rows = [row];
+    let gone = cx.call(&rows, || async {
         cx.clients.subscriptions().await?.delete_subscription().set_subscription(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
@@ -248,7 +264,7 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let (dead, kept) = dead_letters(cx)?;
     match make_topic(cx, &dead, marks).await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            own(cx, &look_at_topic(cx, &dead).await?.labels, &format!("the topic `{dead}`"))?;
+            own(cx, &look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await?.labels, &format!("the topic `{dead}`"))?;
         }
         made => made?,
     }
@@ -269,10 +285,10 @@ async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<Opti
     if found.dead_letter_policy.as_ref().is_none_or(|policy| policy.dead_letter_topic != dead) {
         return Ok(Some("its dead letters are not kept".to_owned()));
     }
-    if look_at_topic(cx, &dead).await.optional()?.is_none() {
+    if look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await.optional()?.is_none() {
         return Ok(Some("its topic for dead letters does not exist".to_owned()));
     }
-    if look(cx, &kept).await.optional()?.is_none_or(|kept| kept.topic != dead) {
+    if look(cx, op::GET_DEAD_SUBSCRIPTION, &kept).await.optional()?.is_none_or(|kept| kept.topic != dead) {
         return Ok(Some("the subscription that keeps its dead letters does not exist".to_owned()));
     }
     let forwards = [(Scope::Topic, dead.as_str(), PUBLISHER), (Scope::Subscription, &found.name, SUBSCRIBER)];
@@ -290,8 +306,9 @@ fn mover(cx: Context<'_>) -> String {
     format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", cx.target().project_number)
 }
 
-async fn remove_topic(cx: Context<'_>, name: &str) -> Result<()> {
-    let gone = cx.call(&[op::DELETE_TOPIC], || async {
+async fn remove_topic(cx: Context<'_>, row: Row, name: &str) -> Result<()> {
+    let rows = [row];
+    let gone = cx.call(&rows, || async {
         cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failure)
     });
     gone.await.optional().map(drop)
