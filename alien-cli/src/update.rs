@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alien_core::{Artifacts, Diff, Manager, Problems, Release, Released};
+use alien_core::{Diff, Manager, Problems, Release, ReleaseRequest, Released, ResourceId};
 
 use crate::args::Format;
 use crate::args::vendor::UpdateArgs;
@@ -13,7 +13,7 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     let path = &args.record.record;
     let (record, stack) = output::both(file::record(path), file::stack(&args.stack))?;
     let (zips, previous) = output::both(file::zips(&args.zip), file::zips(&args.previous_zip))?;
-    let diff = stack.diff(&record.stack);
+    let diff = record.diff(&stack);
     if args.dry_run {
         show(&diff, args)?;
         return Ok(Problems::none(diff.admin_only()).map(drop)?);
@@ -23,23 +23,28 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     store.check()?;
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     let manager = Manager::open(vendor, Arc::new(store), record.id).await?;
-    roll_out(&manager, &Release::partial(stack, zips), &previous, args.take_over).await?.into_result()?;
+    let release = Release::partial(stack, zips);
+    let mut request = manager.release(&release).previous(&previous);
+    for id in &args.delete_data {
+        let named = id.parse::<ResourceId>();
+        let id = named.map_err(|error| Failure::form("--delete-data", error.to_string(), "name a resource"))?;
+        request = request.delete_data(id);
+    }
+    let request = if args.take_over { request.take_over() } else { request };
+    roll_out(request).await.into_result()?;
     show(&diff, args)
 }
 
 /// Rolls out a release. The manager writes the record: before the first change, and after each.
-async fn roll_out(
-    manager: &Manager,
-    release: &Release,
-    previous: &Artifacts,
-    take_over: bool,
-) -> Result<Released, Failure> {
-    let request = manager.release(release).previous(previous).by(connect::operator());
-    let released = if take_over { request.take_over().await } else { request.await };
+async fn roll_out(request: ReleaseRequest<'_>) -> Released {
+    let released = request.by(connect::operator()).await;
     for (id, how) in released.unrecorded() {
         output::note(format_args!("`{id}` ran {how}"));
     }
-    Ok(released)
+    for (id, what) in released.waits() {
+        output::note(format_args!("`{id}` was created; have the customer's admin set up again for {what}"));
+    }
+    released
 }
 
 fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
@@ -69,8 +74,7 @@ mod tests {
         let rolled_out = |release: &Release| {
             let cloud = Cloud::new();
             let (manager, store) = opened(&cloud, &cloud.up(&working(512)));
-            let result =
-                run(async { Ok(roll_out(&manager, release, &Artifacts::default(), false).await?.into_result()?) });
+            let result = run(async { Ok(roll_out(manager.release(release)).await.into_result()?) });
             let stack = store.read().unwrap().unwrap().stack;
             let _ = std::fs::remove_file(store.path());
             (result, stack)
@@ -90,7 +94,7 @@ mod tests {
     fn a_record_that_did_not_change_is_not_written() {
         let cloud = Cloud::new();
         let (manager, store) = opened(&cloud, &cloud.up(&working(512)));
-        let released = run(roll_out(&manager, &working(512), &Artifacts::default(), false)).unwrap();
+        let released = run(async { Ok(roll_out(manager.release(&working(512))).await) }).unwrap();
         assert!(released.is_ok());
         assert_eq!(store.read().unwrap().unwrap().revision, 1);
         let _ = std::fs::remove_file(store.path());

@@ -85,6 +85,7 @@ mod problem;
 mod progress;
 mod provision;
 mod provisioned;
+mod provisioning;
 mod reconcile;
 mod records;
 mod redeploying;

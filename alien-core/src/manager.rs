@@ -181,6 +181,11 @@ impl Manager {
     /// Looks at what runs first, once for each. What ran and was not in the record is told:
     /// [`Released::unrecorded`](crate::Released::unrecorded).
     ///
+    /// Where the customer lets the vendor by `management.extend` with `…/provision`, it also deletes what the release no
+    /// longer has, and creates what is missing or was deleted before. What may hold data is deleted only if it is
+    /// [named](ReleaseRequest::delete_data). What only the admin sets of a created resource is told:
+    /// [`Released::waits`](crate::Released::waits).
+    ///
     /// A release is [refused](crate::Released::refusal) as a whole, before any change, if it has a change that only the
     /// customer's admin may make, is of another product, or lacks a zip that must be sent; and with
     /// [`Locked`](ErrorKind::Locked) if another one is in progress. Releases of the same manager wait for each other.

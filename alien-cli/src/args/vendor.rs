@@ -153,6 +153,10 @@ pub(crate) struct UpdateArgs {
     /// A zip that runs now, to roll back to if the new code does not work; repeat the flag for each zip
     #[arg(long, value_name = "FILE")]
     pub(crate) previous_zip: Vec<PathBuf>,
+    /// Delete this resource although it may hold data, if the stack no longer has it and the customer lets the vendor
+    /// delete it; repeat the flag for each
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) delete_data: Vec<String>,
     /// Show what would change and who may apply it, without changing anything; exit with 1 if it is not the vendor
     #[arg(long)]
     pub(crate) dry_run: bool,

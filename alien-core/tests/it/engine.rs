@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_conformance::world::{Calls, Case, Shipped, World, release};
-use alien_conformance::{agreed, life, stacks};
+use alien_conformance::{life, stacks};
 use alien_core::adapter::{DeploymentContext, Fingerprint, Observed, Options, State};
 use alien_core::memory;
 use alien_core::memory::Fault;
@@ -18,16 +18,6 @@ use alien_core::{
 };
 
 use crate::in_process::{InProcess, first};
-
-#[tokio::test(start_paused = true)]
-async fn what_the_customer_lets_the_vendor_is_created_and_deleted() {
-    agreed::what_the_customer_lets_the_vendor_is_created_and_deleted(&InProcess::new()).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_grant_to_create_or_delete_is_needed() {
-    agreed::every_grant_to_create_or_delete_is_needed(&InProcess::new()).await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_life_of_a_stack() {

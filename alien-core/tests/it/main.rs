@@ -7,6 +7,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod agreed;
 mod calls;
 mod compile_fail;
 mod decode;
