@@ -210,13 +210,14 @@ impl Wanted {
         }
     }
 
-    /// Whether these are the settings, in whichever version they were written. Code is compared by itself.
+    /// Whether these are the settings, in whichever version they were written. Code is compared by itself, and a
+    /// lifecycle is no setting.
     fn has_settings(&self, found: &str) -> bool {
         decode::resource(found).is_some_and(|mut found| {
             if let Some(code) = self.resource.code() {
                 found.set_code(code.clone());
             }
-            found == self.resource
+            self.resource.changed_fields(&found).is_empty()
         })
     }
 

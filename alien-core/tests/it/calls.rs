@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alien_conformance::life;
 use alien_conformance::world::{Case, World, quickly, release};
-use alien_core::adapter::{CallContext, Cloud, DeploymentContext, Gate, Operation, or_undo};
+use alien_core::adapter::{CallContext, Cloud, DeploymentContext, Gate, Operation, last, or_undo};
 use alien_core::memory::{Memory, Scope};
 use alien_core::{CallConfig, Error, ErrorKind, Result, Retry};
 
@@ -119,4 +119,41 @@ async fn what_was_there_before_is_put_back_where_what_was_sent_does_not_work() {
     }
     or_undo(Ok(()), undo(Ok(())), "code").await.unwrap();
     assert_eq!(undone.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_names_its_subject_in_full_and_in_short() {
+    let world = InProcess::new();
+    let gate = gate(&world, world.calling());
+    let [api, jobs] = ["api", "jobs"].map(|id| gate.deployment().subject(id).unwrap());
+    let cx = CallContext { clients: &(), gate: &gate, subject: api };
+    assert_eq!(
+        (cx.full_name(Scope::Thing).unwrap(), cx.name(Scope::Thing).unwrap()),
+        ("function/calls-api-5", "calls-api-5")
+    );
+    let other = cx.about(jobs);
+    assert_eq!((other.subject, other.resource().unwrap().id().as_str()), (jobs, "jobs"));
+    assert_eq!(other.name(Scope::Thing).unwrap(), "calls-jobs-5");
+    assert_eq!(other.full_name(Scope::Identity).unwrap_err().kind(), ErrorKind::Internal, "a queue has none");
+    for (name, short) in [("a/b:c", "c"), ("a:b/c", "c"), ("plain", "plain"), ("a/", "")] {
+        assert_eq!(last(name), short, "{name}");
+    }
+}
+
+/// Only a call that must not be made twice says that it may have been done.
+#[tokio::test(start_paused = true)]
+async fn what_may_be_made_twice_never_says_that_it_was_sent() {
+    let world = InProcess::new();
+    let gate = gate(&world, quickly(world.clock.clone(), Duration::from_secs(1)));
+    let api = gate.deployment().subject("api").unwrap();
+    for (kind, may_be_done) in [
+        (ErrorKind::Unavailable, true),
+        (ErrorKind::TimedOut, true),
+        (ErrorKind::Denied, false),
+        (ErrorKind::Throttled, false),
+    ] {
+        let attempt = || async move { Err::<(), _>(Error::new(kind, "no")) };
+        assert!(!gate.call(api, &[get()], attempt).await.unwrap_err().was_sent(), "{kind:?}");
+        assert_eq!(gate.call_once(api, &[get()], attempt).await.unwrap_err().was_sent(), may_be_done, "{kind:?}");
+    }
 }

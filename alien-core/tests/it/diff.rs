@@ -1,7 +1,7 @@
 //! Two stacks: what changed, who may apply it, what is refused.
 
 use alien_conformance::golden::my_app;
-use alien_core::{ChangeKind, Delta, Diff, Stack, Who};
+use alien_core::{ChangeKind, Delta, Diff, Layer, Stack, Who};
 use serde_json::{Value, json};
 
 fn changed(change: impl FnOnce(&mut Value)) -> Diff {
@@ -123,4 +123,54 @@ fn another_kind_under_the_same_id_is_another_resource() {
     let kinds: Vec<_> = diff.changes.iter().map(|change| change.kind.clone()).collect();
     assert_eq!(kinds, [ChangeKind::Removed, ChangeKind::Added]);
     assert!(!diff.refusals().is_empty());
+}
+
+#[test]
+fn only_what_the_vendor_or_the_code_gains_counts_as_growth() {
+    let grown = changed(|document| {
+        document["permissions"]["management"]["extend"]["data"] = json!(["storage/reconfigure"]);
+    });
+    assert!(grown.grows() && grown.grants.iter().all(|grant| grant.change == Delta::Gained));
+    let lost = changed(|document| document["permissions"]["management"] = json!({ "extend": {} }));
+    assert!(!lost.grows(), "{:?}", lost.grants);
+    let same = changed(|_| {});
+    assert!(!same.grows());
+    // What is bound to code that nothing of the vendor's reaches is more for the admin alone.
+    let admins: Vec<_> = grown.grants.iter().filter(|grant| grant.layer == Layer::Provisioning).collect();
+    assert!(admins.is_empty(), "{admins:?}");
+    assert_eq!([Delta::Gained, Delta::Lost].map(Delta::name), ["gained", "lost"]);
+}
+
+/// What only the admin does is each told once: the resource, and what the vendor or the code loses.
+#[test]
+fn what_is_removed_is_the_admins_with_every_grant_that_goes() {
+    let removed = changed(|document| document["resources"].as_array_mut().unwrap().retain(|r| r["id"] != "cache"));
+    let told: Vec<String> = removed.admin_only().iter().map(|problem| problem.what.clone()).collect();
+    let lost = removed.grants.iter().filter(|grant| grant.layer != Layer::Provisioning);
+    let expected: Vec<String> = ["removed".to_owned()]
+        .into_iter()
+        .chain(lost.map(|grant| format!("{} loses `{}`", grant.holder, grant.set)))
+        .collect();
+    assert_eq!(told, expected);
+    assert!(removed.grants.iter().any(|grant| grant.layer == Layer::Provisioning), "{:?}", removed.grants);
+    let added = changed(|document| {
+        let more = json!({ "id": "more", "type": "kv", "lifecycle": "frozen" });
+        document["resources"].as_array_mut().unwrap().push(more);
+    });
+    let told: Vec<String> = added.admin_only().iter().map(|problem| problem.to_string()).collect();
+    assert!(told.len() == 1 && told[0].contains("management gains `kv/heartbeat`"), "{told:?}");
+}
+
+/// What the vendor may set while it is live is the admin's where the resource is frozen before or after.
+#[test]
+fn settings_of_what_thaws_or_freezes_are_the_admins_to_change() {
+    for (id, lifecycle) in [("worker", "live"), ("api", "frozen")] {
+        let diff = changed(|document| {
+            let resource = of(document, id);
+            resource["lifecycle"] = lifecycle.into();
+            resource["environment"] = json!({ "A": "1" });
+        });
+        let who: Vec<Who> = diff.changes.iter().map(|change| change.who).collect();
+        assert_eq!(who, [Who::Admin, Who::Admin], "{id}: {:?}", diff.changes);
+    }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod agreed;
+mod audit;
 mod calls;
 mod compile_fail;
 mod decode;
@@ -30,7 +31,10 @@ mod records;
 mod redeploy;
 mod register;
 mod remedies;
+mod sessions;
+mod setups;
 mod told;
 mod toy;
+mod updates;
 mod upgrade;
 mod vendor;
