@@ -101,6 +101,11 @@ async fn what_cannot_be_read_or_written_is_told_and_nothing_is_left() {
     file.save(&record).await.unwrap();
     let error = file.load(DeploymentId::new()).await.unwrap_err();
     assert!(error.message().contains(&format!("is the record of deployment {}", record.id)), "{error}");
+    assert_eq!((file.path(), file.list().await.unwrap()), (path.as_path(), vec![record.id]));
+    // What is there and cannot be read is no missing record.
+    let error = RecordFile::new(&folder.0, "here").read().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().contains("name a file that can be read"), "{error}");
     fs::write(&path, "{").unwrap();
     let error = file.save(&record).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input, "a file that is no record is not overwritten: {error}");

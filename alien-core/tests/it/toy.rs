@@ -13,14 +13,15 @@ use std::sync::{Arc, Mutex};
 use alien_conformance::world::PausedClock;
 use alien_core::adapter::{
     AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, CloudTarget,
-    Command, Connect, Coverage, Engine, Escalation, Holder, Impersonator, Layout, Marks, Observed, On, Operate,
-    Operation, Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity, Removal, ResultExt, Rows,
-    Table, environment, hyphenated,
+    Command, Connect, Coverage, DeploymentContext, Engine, Escalation, Gate, Holder, Impersonator, Layout, Marks,
+    Observed, On, Operate, Operation, Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity,
+    Removal, ResultExt, Rows, Runs, Table, environment, hyphenated,
 };
 use alien_core::{
     Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error,
-    ErrorKind, Field, Function, FunctionUpdate, Grants, Health, Heartbeat, Impersonate, Layers, Live, Manager, Prefix,
-    Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side, Size, Stack, Storage,
+    ErrorKind, Field, Function, FunctionUpdate, Grant, GrantReason, Grants, Health, Heartbeat, Impersonate, Layers,
+    Live, Manager, Plan, Prefix, Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side, Size,
+    Stack, Storage,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ struct Thing {
     tags: BTreeMap<String, String>,
     text: String,
     objects: u64,
+    /// How often code was pushed.
+    version: u64,
 }
 
 /// The client: an SDK's, or requests over HTTP.
@@ -123,6 +126,7 @@ mod op {
             PUSH = "code.push" on Thing, Update;
             READ = "data.read" on Thing, ReadData;
             EMPTY = "data.empty" on Thing, WriteData;
+            PURGE = "data.purge" on Thing, WriteData;
             GET_IDENTITY = "identities.get" on Identity, Observe;
             CREATE_IDENTITY = "identities.create" on Identity, Control;
             SET_IDENTITY = "identities.set" on Identity, Control;
@@ -303,6 +307,10 @@ impl On<Toy> for Storage {
         }
     }
 
+    fn erase() -> Rows<Toy> {
+        &[op::PURGE]
+    }
+
     fn name(&self, placed: &Placed<'_, Toy>, things: &mut Vec<(Scope, String)>) {
         things.push((Scope::Thing, format!("storages/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
     }
@@ -330,7 +338,8 @@ impl Reconcile<Toy, Client> for Storage {
             return Ok(Removal::HoldsData(format!("it holds {objects} objects")));
         }
         if objects > 0 {
-            with(cx, op::EMPTY, |thing| thing.objects = 0).await?;
+            with(cx, op::EMPTY, |_| ()).await?;
+            with(cx, op::PURGE, |thing| thing.objects = 0).await?;
         }
         remove(cx, op::DELETE).await
     }
@@ -369,7 +378,8 @@ impl On<Toy> for Function {
 /// Code is told in its environment where what it is linked to is.
 async fn push(cx: Context<'_>, function: &Resource) -> Result<()> {
     let environment = environment(cx, function).await?;
-    write(cx, op::PUSH, &format!("{:?} {environment:?}", function.settings())).await
+    let text = format!("{:?} {environment:?}", function.settings());
+    with(cx, op::PUSH, |thing| (thing.text, thing.version) = (text.clone(), thing.version + 1)).await
 }
 
 #[async_trait]
@@ -395,7 +405,12 @@ impl Reconcile<Toy, Client> for Function {
 #[async_trait]
 impl Operate<Toy, Client> for Function {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
-        with(cx, op::GET, |_| Heartbeat::new(Health::Healthy, "it runs")).await
+        with(cx, op::GET, |thing| Heartbeat::new(Health::Healthy, "it runs").running(thing.version.to_string())).await
+    }
+
+    /// The cloud counts what was pushed, and tells no more of it.
+    async fn running(&self, cx: Context<'_>) -> Result<Runs> {
+        with(cx, op::GET, |thing| Runs::Version { runs: thing.version.to_string(), set: None }).await
     }
 
     async fn update(&self, cx: Context<'_>, change: &Change) -> Result<()> {
@@ -455,6 +470,12 @@ impl Provider<Toy> for Client {
 
     fn identity(&self) -> &dyn ReconcileIdentity<Toy, Self> {
         &Identities
+    }
+
+    async fn account(&self, _: Context<'_>) -> Result<Vec<Problem>> {
+        let what = "these credentials are of another account".to_owned();
+        let problem = Problem::error(Rule::Cloud, what, "give those of the account's admin".to_owned());
+        Ok(if self.token == ADMIN { Vec::new() } else { vec![problem] })
     }
 
     async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
@@ -788,4 +809,146 @@ async fn what_the_cloud_lets_go_later_is_helped_by_taking_down_again() {
     toys.0.lock().unwrap().slow.clear();
     let report = admin.destroy(&record).data(Data::Delete).run("again".parse().unwrap()).await.unwrap();
     assert!(report.kept.is_empty() && toys.0.lock().unwrap().things.is_empty(), "{report:?}");
+}
+
+/// What takes an erased thing's data for good is the admin's only in a run that is to delete data.
+#[tokio::test(start_paused = true)]
+async fn data_can_be_erased_only_in_a_run_that_deletes_it() {
+    let target = Target { prefix: "acme".parse().unwrap(), vendor: "vendor".to_owned(), proof: PROOF.to_owned() };
+    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let id = uuid::Uuid::from_u128(1).into();
+    let context = Arc::new(DeploymentContext::<Toy>::new(id, target, release));
+    let data = context.subject("data").unwrap();
+    let admin = context.permissions().provisioning.clone();
+    let mut eraser = admin.clone();
+    eraser.grants.push(Grant { subject: data, set: Set::DataWrite, why: GrantReason::SetUp });
+    eraser.grants.sort_unstable();
+    let mut vendor = context.permissions().management.clone();
+    vendor.grants.push(Grant { subject: data, set: Set::DataWrite, why: GrantReason::Extended });
+    vendor.grants.sort_unstable();
+    for (grants, may_write, may_erase) in [(admin, false, false), (eraser, true, true), (vendor, true, false)] {
+        let label = grants.holder.label().to_owned();
+        let gate = Gate::new(Arc::clone(&context), grants, CallConfig::new(PausedClock::begin()));
+        assert_eq!((gate.holds(data, op::EMPTY), gate.holds(data, op::PURGE)), (may_write, may_erase), "{label}");
+    }
+}
+
+/// Whoever has the credentials of another account concludes nothing, and changes nothing.
+#[tokio::test(start_paused = true)]
+async fn credentials_of_another_account_take_nothing_down() {
+    let toys = Toys::default();
+    let (_, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    let target = record.target::<Toy>().unwrap().clone();
+    let calls = CallConfig::new(PausedClock::begin());
+    let stranger = Admin::new(Engine::new(toys.client("secret-of-a-stranger"), record.id, target, calls));
+    let before = toys.0.lock().unwrap().things.len();
+    for error in [stranger.destroy(&record).await.unwrap_err(), stranger.revoke(&record).await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        assert!(error.to_string().contains("these credentials are of another account"), "{error}");
+    }
+    assert_eq!(toys.0.lock().unwrap().things.len(), before);
+}
+
+/// Where the cloud tells no more of what runs than a version, the record keeps the one that was left running.
+#[tokio::test(start_paused = true)]
+async fn the_version_that_runs_is_known_by_the_record() {
+    let toys = Toys::default();
+    let (admin, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    let api: alien_core::ResourceId = "api".parse().unwrap();
+    assert_eq!(record.versions[&api], "1");
+    let vendor: Arc<dyn Impersonate> =
+        Arc::new(Impersonator::new(toys.client(VENDOR), CallConfig::new(PausedClock::begin())));
+    let (ann, bob) = (Manager::new(Arc::clone(&vendor), record.clone()), Manager::new(vendor, record.clone()));
+    let step = |plan: &Plan| plan.steps.iter().find(|step| step.subject == "api").unwrap().clone();
+    let handle = ann.find::<Function, Live>("api").unwrap();
+    let ran = async |manager: &Manager| manager.heartbeat(&handle).await.unwrap().runs.unwrap();
+    ann.update(&handle, FunctionUpdate::new().with_zip(*b"second")).await.unwrap();
+    let now = ann.deployment();
+    assert_eq!(now.versions[&api], "2");
+    assert_eq!((ran(&ann).await.code, ran(&ann).await.release.as_deref()), ("2".to_owned(), Some(now.stack.digest())));
+    assert_eq!(ran(&bob).await.release, None, "the other's record knows the first version");
+    ann.update(&handle, FunctionUpdate::new().with_zip(*b"second")).await.unwrap();
+    assert_eq!(ran(&ann).await.code, "2", "nothing is sent that runs already");
+
+    // A set-up leaves what the vendor has set, whether or not the record at hand knows it.
+    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let plan = admin.plan(&release).previous(&now).await.unwrap();
+    let told = step(&plan).vendors.clone().unwrap();
+    assert!(plan.is_empty() && told.contains("(code)"), "{told}: {plan}");
+    let left = admin.apply(&plan).await.unwrap();
+    assert_eq!((&left.versions[&api], &left.stack), (&"2".to_owned(), &now.stack));
+    let plan = admin.plan(&release).previous(&record).await.unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    let told = step(&plan).vendors.clone().unwrap();
+    assert_eq!(told, "it runs version `2`, which the record at hand does not know");
+    let left = admin.apply(&plan).await.unwrap();
+    assert_eq!((&left.versions, &left.stack), (&record.versions, &record.stack), "what is not known is not recorded");
+
+    // What is the admin's cannot be changed around what is not known, unless all is set.
+    let mut more = Stack::builder("product");
+    let data = more.frozen("data", Storage::new().with_versions());
+    let function = more.live("api", Function::new(Code::zip(b"first"), "execution").with_commands());
+    more.link(&function, &data);
+    more.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]));
+    let more = Release::new(more.build().unwrap(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let plan = admin.plan(&more).previous(&record).await.unwrap();
+    let (action, remedy) = (step(&plan).action, step(&plan).remedy);
+    assert_eq!((action, remedy), (Action::Refuse, Some(Remedy::ResetLive)), "{plan}");
+    let plan = admin.plan(&more).previous(&now).await.unwrap();
+    assert_eq!(step(&plan).action, Action::Update, "{plan}");
+    let known = admin.apply(&plan).await.unwrap();
+    assert_eq!(known.versions[&api], "3");
+    let plan = admin.plan(&more).previous(&record).reset_live().await.unwrap();
+    assert_eq!(
+        (step(&plan).action, step(&plan).why.as_str()),
+        (Action::Update, "it runs version `3`, which the record at hand does not know (commands)")
+    );
+    let reset = admin.apply(&plan).await.unwrap();
+    assert_eq!((&reset.versions[&api], &reset.stack), (&"4".to_owned(), more.stack()));
+
+    // The other's record knows the first version, so it sends what it was asked for, and says so.
+    let released = bob.release(&release).await;
+    assert_eq!(released.outcomes().find(|(id, _)| **id == api).unwrap().1.name(), "updated", "{released:?}");
+    assert_eq!(released.unrecorded().next().unwrap().1, "version `4`, and the record knows `1`");
+    assert_eq!(bob.deployment().versions[&api], "5");
+}
+
+/// A proof that could not be tried proves nothing: the record is not registered.
+#[tokio::test(start_paused = true)]
+async fn a_record_is_registered_only_when_every_wrong_proof_was_refused() {
+    /// A way in that gives no answer to a wrong proof.
+    #[derive(Debug)]
+    struct Silent(Client);
+
+    #[async_trait]
+    impl Assume<Toy> for Silent {
+        type Clients = Client;
+
+        fn operation(&self) -> &'static str {
+            self.0.operation()
+        }
+
+        fn wrong_proofs(&self) -> &'static [Proof] {
+            self.0.wrong_proofs()
+        }
+
+        async fn assume(&self, request: &AssumeRequest<Toy>) -> Result<AssumedSession<Client>> {
+            if request.proof == Proof::Mismatched {
+                return Err(Error::new(ErrorKind::Internal, "no answer"));
+            }
+            self.0.assume(request).await
+        }
+    }
+
+    let toys = Toys::default();
+    let (_, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    let invitation = toys.invite(record.id, texts(&[("vendor", "vendor"), ("proof", PROOF)]), stack()).unwrap();
+    let calls = CallConfig::new(PausedClock::begin());
+    let vendor = Impersonator::<Toy, _>::new(Silent(toys.client(VENDOR)), calls.clone());
+    assert_eq!(vendor.register(&invitation, &record).await.unwrap_err().kind(), ErrorKind::Internal);
+    let vendor = Impersonator::<Toy, _>::new(toys.client(VENDOR), calls);
+    vendor.register(&invitation, &record).await.unwrap();
 }
