@@ -18,6 +18,8 @@ enum Scope {
     Pool,
     Thing,
     Code,
+    /// The same thing as `Code`, as what data is put into.
+    Inbox,
     Identity,
     /// What code is given its identity on, in five forms of the same condition.
     Fixed,
@@ -38,6 +40,8 @@ mod op {
             LOOK_POOL = "look-pool" on Pool, Observe;
             CHANGE = "change" on Code, Update, also "rename it";
             LOOK_CODE = "look" on Code, Observe;
+            RING = "send" on Code, Invoke, also "wake it";
+            SEND = "send" on Inbox, WriteData;
             REMOVE = "remove" on Thing, Delete;
             READ = "read" on Thing, ReadData;
             REPLY = "reply" on Thing, Redirect;
@@ -138,14 +142,14 @@ impl On<Guarded> for Function {
     fn set(set: Set) -> Rows<Guarded> {
         match set {
             Set::Heartbeat => &[op::LOOK_CODE, op::LOOK_WIDE, op::LOOK_POOL],
-            Set::Management => &[op::CHANGE, op::FIXED, op::NAMED, op::FIXED_IF, op::NAMED_IF, op::ABSENT],
+            Set::Management => &[op::CHANGE, op::RING, op::FIXED, op::NAMED, op::FIXED_IF, op::NAMED_IF, op::ABSENT],
             _ => &[],
         }
     }
 
     fn name(&self, placed: &Placed<'_, Guarded>, things: &mut Vec<(Scope, String)>) {
         let id = placed.id();
-        things.push((Scope::Code, format!("account/code/{id}")));
+        things.extend([Scope::Code, Scope::Inbox].map(|scope| (scope, format!("account/code/{id}"))));
         for (scope, name) in [
             (Scope::Fixed, "fixed"),
             (Scope::Named, "named"),
@@ -315,6 +319,7 @@ fn what_was_rendered_breaks_nothing_and_is_disclosed() {
             "Indirect \"data\" reply changes a setting that can move or destroy data",
             "Wide \"-\" look-wide sees health and settings",
             "Unguarded \"api\" change rename it",
+            "Unguarded \"api\" send wake it",
         ]
     );
     assert!(
@@ -521,4 +526,13 @@ fn a_path_that_is_opened_by_what_no_grant_gives_is_refused() {
     let [(promise, permission, what)] = paths.as_slice() else { panic!("{found:#?}") };
     assert_eq!((*promise, permission.as_str()), (Promise::P5, "fixed + remove"));
     assert_eq!(what, "together they open a known path of escalation: bind and remove");
+}
+
+/// One thing may count as two: a grant for it as the one is a grant for it, and none is a grant for another thing.
+#[test]
+fn a_grant_for_a_thing_is_one_for_all_that_the_thing_counts_as() {
+    assert_eq!(also("send", "account/code/api", None), []);
+    let found = also("send", "account/code/ledger", None);
+    let promises: Vec<_> = found.iter().map(|(promise, permission, _)| (*promise, permission.as_str())).collect();
+    assert_eq!(promises, [(Promise::P2, "send"), (Promise::P4, "send")], "{found:#?}");
 }
