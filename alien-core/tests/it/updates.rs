@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_conformance::world::{Calls, Case, World};
-use alien_core::adapter::{Change, Command, Comparison, InFlight, LogPage, LogQuery, Manage, Purpose};
+use alien_core::adapter::{
+    Change, Command, Comparison, Created, InFlight, LogPage, LogQuery, Manage, Purpose, Removal,
+};
 use alien_core::memory::{BROKEN, Right};
 use alien_core::{
     Clock, Code, CodeForms, Deployment, DeploymentId, Error, ErrorKind, Frozen, Function, FunctionUpdate, Handle,
@@ -100,6 +102,18 @@ impl Manage for ScriptedSession {
             Some(kind) => Err(Error::new(kind, "it fails")),
             None => self.0.update(id, change).await,
         }
+    }
+
+    async fn redeploy(&self, id: &ResourceId) -> Result<()> {
+        self.0.redeploy(id).await
+    }
+
+    async fn create(&self, id: &ResourceId, release: &str, zip: Option<Arc<[u8]>>) -> Result<Created> {
+        self.0.create(id, release, zip).await
+    }
+
+    async fn delete(&self, id: &ResourceId) -> Result<Removal> {
+        self.0.delete(id).await
     }
 
     async fn logs(&self, id: &ResourceId, query: &LogQuery) -> Result<LogPage> {
