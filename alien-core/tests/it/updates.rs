@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use alien_conformance::world::{Calls, Case, World};
 use alien_core::adapter::{
-    Change, Command, Comparison, Created, InFlight, LogPage, LogQuery, Manage, Purpose, Removal,
+    Change, CodeForms, Command, Comparison, Created, InFlight, LogPage, LogQuery, Manage, Purpose, Removal,
 };
 use alien_core::memory::{BROKEN, Right};
 use alien_core::{
-    Clock, Code, CodeForms, Deployment, DeploymentId, Error, ErrorKind, Frozen, Function, FunctionUpdate, Handle,
-    Health, Heartbeat, Impersonate, Invitation, Kind, Live, Manager, RecordStore, RecordsInMemory, Release, Released,
-    Resource, ResourceId, Result, Storage,
+    Clock, Code, Deployment, DeploymentId, Error, ErrorKind, Frozen, Function, FunctionUpdate, Handle, Health,
+    Heartbeat, Impersonate, Invitation, Kind, Live, Manager, RecordStore, RecordsInMemory, Release, Released, Resource,
+    ResourceId, Result, Storage,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
