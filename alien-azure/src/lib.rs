@@ -67,6 +67,7 @@ impl Cloud for Azure {
     /// A role assignment ends with the resource that it is on.
     const VENDOR_CREATES: bool = false;
 
+    const IDENTITY_HAS_ID: bool = true;
     const TARGET: &'static [Field] = &[
         Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` shows it"),
         Field::place::<SubscriptionId>("subscription", "the id of the subscription that the deployment goes to"),

@@ -64,6 +64,7 @@ pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
         None => return why.to_owned(),
         Some(Remedy::AllowFrozenChanges) => "--allow-frozen-changes",
         Some(Remedy::ResetLive) => "--reset-live",
+        Some(Remedy::MarkAgain) => "alien-deploy up --mark-again",
         Some(Remedy::DeleteData) => "alien-deploy down --delete-data",
         Some(Remedy::TakeDownAgain) => "alien-deploy down",
         Some(Remedy::InviteAgain) => "alien invite --record",

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::clock::later;
-use crate::deployment::{Deployment, InFlight};
+use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::RunId;
 use crate::progress::{Event, Progress, Silent};
 use crate::provision::{Data, DestroyReport, Options, Plan, Provision};
-use crate::records::{KeptRecord, LEASE, RecordStore, interrupted};
+use crate::records::{KeptRecord, RecordStore, interrupted};
 use crate::release::Release;
 
 /// Sets up and takes down one deployment, with the credentials of the customer's admin. A vendor's program never has a
@@ -165,6 +164,14 @@ impl<'a> PlanRequest<'a> {
         self.options = self.options.reset_live();
         self
     }
+
+    /// Marks again what the record of the present deployment knows and carries no deployment's mark: somebody took the marks
+    /// away, such as a program that replaces tags. By default, such a step is refused. What carries another deployment's mark
+    /// is never taken over.
+    pub fn mark_again(mut self) -> Self {
+        self.options = self.options.mark_again();
+        self
+    }
 }
 
 impl<'a> ApplyRequest<'a> {
@@ -210,18 +217,11 @@ impl ApplyRequest<'_> {
             return store.save(&record).await.map_err(set_up);
         };
         let kept = KeptRecord::new(kept, Some(store), options.run.clone());
-        let (now, by) = (clock.now(), by.unwrap_or_else(|| format!("run {}", options.run)));
+        let by = by.unwrap_or_else(|| format!("run {}", options.run));
         let begin = |record: &mut Deployment| {
             kept.is_free(record, clock, options.take_over)?;
             interrupted(record);
-            record.in_flight = Some(InFlight {
-                owner: options.run.clone(),
-                by: by.clone(),
-                since: now,
-                until: later(now, LEASE),
-                release: plan.stack.digest().to_owned(),
-                resources: BTreeSet::new(),
-            });
+            record.in_flight = Some(kept.lease(clock, &by, &plan.stack, BTreeSet::new()));
             Ok(())
         };
         kept.change(begin).await?;

@@ -203,6 +203,12 @@ impl<C: Cloud> Gate<C> {
         Self { deployment, ..self.clone() }
     }
 
+    /// The same holder's gate for calls that are not repeated after this time.
+    pub(crate) fn within(&self, budget: Duration) -> Self {
+        let retry = Retry { budget: budget.min(self.config.retry.budget), ..self.config.retry };
+        Self { config: CallConfig { retry, ..self.config.clone() }, ..self.clone() }
+    }
+
     /// The deployment that the calls are about.
     #[must_use]
     pub fn deployment(&self) -> &DeploymentContext<C> {

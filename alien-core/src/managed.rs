@@ -30,10 +30,6 @@ impl Managed {
         Self { impersonator, kept, releasing: Mutex::new(()) }
     }
 
-    pub(crate) fn record(&self) -> Arc<Deployment> {
-        self.kept.get()
-    }
-
     /// Waits until no other release of this manager is in progress.
     pub(crate) async fn one_release(&self) -> MutexGuard<'_, ()> {
         self.releasing.lock().await
@@ -49,7 +45,7 @@ impl Managed {
         purpose: &Purpose,
         work: impl Fn(Arc<dyn Manage>) -> F,
     ) -> Result<T> {
-        let deployment = self.record();
+        let deployment = self.kept.get();
         self.with_session(&deployment, purpose, Repeat::Unsent, work).await
     }
 

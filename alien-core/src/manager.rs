@@ -91,7 +91,7 @@ impl Manager {
     /// The current record. Releases change it: a program that keeps records itself stores it after each.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
-        Deployment::clone(&self.managed.record())
+        Deployment::clone(&self.managed.kept.get())
     }
 
     /// The handle of the resource of a reference.
@@ -109,7 +109,7 @@ impl Manager {
     ///
     /// [`ErrorKind::Input`] if the deployment has no resource of this id, kind and lifecycle.
     pub fn find<K: ResourceKind, L: State>(&self, id: &str) -> Result<Handle<K, L>> {
-        let deployment = self.managed.record();
+        let deployment = self.managed.kept.get();
         let resource = deployment.stack.resource(id);
         let found = resource.filter(|found| found.kind() == K::KIND && found.lifecycle() == L::LIFECYCLE);
         found.map(|resource| Handle::new(resource.id().clone())).ok_or_else(|| {
@@ -126,7 +126,7 @@ impl Manager {
     /// The handles of all resources.
     #[must_use]
     pub fn resources(&self) -> Vec<AnyHandle> {
-        let deployment = self.managed.record();
+        let deployment = self.managed.kept.get();
         let resources = deployment.stack.resources().iter();
         resources.map(|resource| AnyHandle::new(resource.id().clone(), resource.kind(), resource.lifecycle())).collect()
     }
@@ -160,7 +160,7 @@ impl Manager {
     /// cloud's calls.
     pub async fn update<K: Updatable>(&self, resource: &Handle<K, Live>, update: K::Update) -> Result<()> {
         self.managed.kept.reload().await?;
-        let deployment = self.managed.record();
+        let deployment = self.managed.kept.get();
         let current = deployment.stack.resource(resource.id().as_str());
         let Some((current, settings)) = current.and_then(|current| Some((current, current.settings_of::<K>()?))) else {
             return Err(Error::new(ErrorKind::Input, "the deployment has no such resource").at(resource.id().as_str()));

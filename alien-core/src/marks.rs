@@ -33,6 +33,8 @@ pub struct Marks {
     /// The fingerprint of its settings, written last; `None` if the vendor creates it, and a part of it is the admin's to
     /// set. Then the next set-up finishes it.
     pub fingerprint: Option<Fingerprint>,
+    /// Whether the admin has a thing marked again that lost its marks.
+    pub again: bool,
 }
 
 impl Marks {
@@ -62,7 +64,16 @@ impl Marks {
         [deployment, place, (Self::RESOURCE, resource.to_owned()), (Self::RELEASE, self.release.clone())]
     }
 
-    /// The marks that are written when everything else is set.
+    /// All marks: those of ownership, and the fingerprint. They are written when everything else is set, so that a thing
+    /// that lost its marks has them again.
+    #[must_use]
+    pub fn all(&self, resource: &str) -> [(&'static str, String); 5] {
+        let [deployment, place, resource, release] = self.ownership(resource);
+        let [_, fingerprint] = self.finished();
+        [deployment, place, resource, release, fingerprint]
+    }
+
+    /// The marks that are written when everything else is set, without those of ownership.
     #[must_use]
     pub fn finished(&self) -> [(&'static str, String); 2] {
         [(Self::RELEASE, self.release.clone()), (Self::FINGERPRINT, self.seal())]

@@ -63,6 +63,8 @@ pub enum Remedy {
     AllowFrozenChanges,
     /// Set what is live to what the stack says: [`PlanRequest::reset_live`](crate::PlanRequest::reset_live).
     ResetLive,
+    /// Mark what the record knows again: [`PlanRequest::mark_again`](crate::PlanRequest::mark_again).
+    MarkAgain,
     /// Delete the data: [`Data::Delete`](crate::Data::Delete).
     DeleteData,
     /// The customer's admin takes the deployment down again.

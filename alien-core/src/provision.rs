@@ -83,6 +83,11 @@ pub struct Options {
     pub allow_frozen_changes: bool,
     /// Whether to set what the vendor may change of live code to what the stack says, although the vendor has updated it.
     pub reset_live: bool,
+    /// Whether to mark again what the record knows and carries no deployment's mark.
+    pub mark_again: bool,
+    /// Whether the record was not written by a set-up but follows from the invitation, so that it knows nothing of what
+    /// carries no mark.
+    pub without_record: bool,
 }
 
 impl Default for Options {
@@ -95,7 +100,14 @@ impl Options {
     /// Names the run, instead of generating a name. Use another name for every run.
     #[must_use]
     pub const fn new(run: RunId) -> Self {
-        Self { run, take_over: false, allow_frozen_changes: false, reset_live: false }
+        Self {
+            run,
+            take_over: false,
+            allow_frozen_changes: false,
+            reset_live: false,
+            mark_again: false,
+            without_record: false,
+        }
     }
 
     /// Does not wait for the claim of a run that was interrupted.
@@ -116,6 +128,20 @@ impl Options {
     #[must_use]
     pub fn reset_live(mut self) -> Self {
         self.reset_live = true;
+        self
+    }
+
+    /// The record was not written by a set-up: it follows from the invitation.
+    #[must_use]
+    pub fn without_record(mut self) -> Self {
+        self.without_record = true;
+        self
+    }
+
+    /// Marks again what the record knows and carries no deployment's mark, such as after somebody replaced its tags.
+    #[must_use]
+    pub fn mark_again(mut self) -> Self {
+        self.mark_again = true;
         self
     }
 }
@@ -165,6 +191,9 @@ pub struct Plan {
     /// vendor has updated them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reset: BTreeSet<String>,
+    /// What the record knows, carries no deployment's mark, and is marked again: by the cloud's id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub marked_again: BTreeSet<String>,
     #[serde(skip)]
     pub(crate) artifacts: Artifacts,
     /// Whether it was made here just now, and not read.

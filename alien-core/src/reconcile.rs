@@ -28,7 +28,8 @@ pub trait Reconcile<C: Cloud, K: Sync>: Send + Sync {
     /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if it already exists, whoever created it.
     async fn create(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
 
-    /// Sets everything that the stack says of it, and then the fingerprint.
+    /// Sets everything that the stack says of it, and then all marks: the fingerprint, and those of ownership, which it may
+    /// have lost. Of a thing that is marked again, its parts are too.
     async fn configure(&self, cx: CallContext<'_, C, K>, marks: &Marks) -> Result<()>;
 
     /// Deletes it. Called only if it exists and belongs to this deployment.
@@ -90,9 +91,8 @@ pub enum Observed {
     Unneeded,
     /// It does not exist.
     Absent,
-    /// Something of this name exists, and does not belong to this deployment. The text says who owns it, if that is
-    /// known.
-    Foreign(String),
+    /// Something of this name exists, and is not marked as this deployment's.
+    Foreign(Foreign),
     /// It exists, and belongs to this deployment.
     Own {
         /// The cloud's id.
@@ -107,6 +107,57 @@ pub enum Observed {
         /// The cloud's id.
         id: String,
     },
+}
+
+/// Why something is not this deployment's, as far as its marks tell.
+///
+/// A thing that carries another deployment's mark, or this one's of another place, is never taken over. One that carries no
+/// deployment's mark may have lost it: if the record knows the thing, the admin can have it marked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    whose: String,
+    /// The cloud's id, if nothing marks it as anybody's.
+    unmarked: Option<String>,
+}
+
+impl Foreign {
+    /// It is somebody else's. The text says whose.
+    #[must_use]
+    pub fn of(whose: impl Into<String>) -> Self {
+        Self { whose: whose.into(), unmarked: None }
+    }
+
+    /// Nothing marks the thing with this id as any deployment's.
+    #[must_use]
+    pub fn unmarked(id: impl Into<String>) -> Self {
+        Self { whose: "it is not marked as any deployment's".to_owned(), unmarked: Some(id.into()) }
+    }
+
+    /// Says in other words why.
+    #[must_use]
+    pub fn because(mut self, whose: impl Into<String>) -> Self {
+        self.whose = whose.into();
+        self
+    }
+
+    /// What is so of a part of a thing is so of the thing with this id. The text names the part.
+    #[must_use]
+    pub fn part(self, id: impl Into<String>, what: &str) -> Self {
+        let whose = format!("its {what} is not this deployment's: {}", self.whose);
+        Self { whose, unmarked: self.unmarked.map(|_| id.into()) }
+    }
+
+    /// The cloud's id of a thing that carries no deployment's mark; `None` if it is marked as somebody else's.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.unmarked.as_deref()
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.whose)
+    }
 }
 
 /// Whether the set-up of a thing was finished.
@@ -143,24 +194,29 @@ impl Observed {
         let (mut owner, mut place, mut state) = (None, None, State::Unfinished);
         for (name, value) in marks {
             match name {
-                Marks::DEPLOYMENT => owner = Some(value),
-                Marks::PLACE => place = Some(value),
+                // A tag that says nothing is what is left of one that somebody emptied.
+                Marks::DEPLOYMENT if !value.is_empty() => owner = Some(value),
+                Marks::PLACE if !value.is_empty() => place = Some(value),
                 Marks::FINGERPRINT if value == Marks::REVOKED => state = State::Revoked,
                 Marks::FINGERPRINT if value == Marks::BY_VENDOR => state = State::ByVendor,
                 Marks::FINGERPRINT => state = value.parse().map_or(State::Unfinished, State::Finished),
                 _ => {}
             }
         }
-        match owner {
-            // Earlier versions did not mark the place.
-            Some(owner) if owner.parse() == Ok(own.deployment) && place.is_some_and(|place| place != own.place) => {
-                let place = place.unwrap_or_default();
-                Self::Foreign(format!("this deployment is in `{place}`, not in `{}`", own.place))
+        let elsewhere = place.filter(|place| *place != own.place);
+        let foreign = match (owner, elsewhere) {
+            (Some(owner), None) if owner.parse() == Ok(own.deployment) => {
+                return Self::Own { id: id.into(), state, drift: None };
             }
-            Some(owner) if owner.parse() == Ok(own.deployment) => Self::Own { id: id.into(), state, drift: None },
-            Some(other) => Self::Foreign(format!("it belongs to the deployment {other}")),
-            None => Self::Foreign("it is not marked as any deployment's".to_owned()),
-        }
+            // Earlier versions did not mark the place.
+            (Some(owner), Some(place)) if owner.parse() == Ok(own.deployment) => {
+                Foreign::of(format!("this deployment is in `{place}`, not in `{}`", own.place))
+            }
+            (Some(other), _) => Foreign::of(format!("it belongs to the deployment {other}")),
+            (None, Some(place)) => Foreign::of(format!("it is marked as a deployment's in `{place}`")),
+            (None, None) => Foreign::unmarked(id),
+        };
+        Self::Foreign(foreign)
     }
 
     /// Combines parts: finished if every wanted part is, and no unwanted part of this deployment remains.
@@ -179,6 +235,8 @@ impl Observed {
                 Self::Own { state: State::Unfinished | State::ByVendor, .. } => 2,
                 Self::Own { drift: None, .. } => 0,
                 Self::Own { .. } => 1,
+                // What is somebody else's is never marked, whatever else carries no mark.
+                Self::Foreign(foreign) if foreign.id().is_none() => 4,
                 _ => 3,
             };
             match (&first, &second) {
@@ -200,13 +258,24 @@ impl Observed {
         }
     }
 
-    /// Sets how it differs from what was set.
+    /// Sets how it differs from what was set: in several ways, or in none.
     #[must_use]
-    pub fn drifted(mut self, how: Option<String>) -> Self {
+    pub fn drifted(mut self, how: impl IntoIterator<Item = String>) -> Self {
         if let Self::Own { drift, .. } = &mut self {
-            *drift = how;
+            let all: Vec<String> = how.into_iter().collect();
+            *drift = (!all.is_empty()).then(|| all.join("; "));
         }
         self
+    }
+
+    /// Why a thing, or a part of one, must be left alone: it is not this deployment's, and is not to be marked again.
+    #[must_use]
+    pub fn refused(&self, marks: &Marks) -> Option<&Foreign> {
+        match self {
+            Self::Foreign(foreign) if marks.again && foreign.id().is_some() => None,
+            Self::Foreign(foreign) => Some(foreign),
+            _ => None,
+        }
     }
 
     /// Whether it belongs to this deployment.
@@ -266,7 +335,8 @@ mod tests {
     fn several_things_are_finished_where_each_is() {
         let (done, other, begun) = (own(Some("a"), None), own(Some("b"), None), own(None, None));
         let drifted = own(Some("a"), Some("open"));
-        let foreign = Observed::Foreign("theirs".to_owned());
+        let foreign = Observed::Foreign(Foreign::of("theirs"));
+        let unmarked = Observed::Foreign(Foreign::unmarked("x"));
         let absent = Observed::Absent;
         let together = |wanted: &[&Observed], unwanted: &[&Observed]| {
             let cloned = |found: &[&Observed]| found.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
@@ -287,5 +357,7 @@ mod tests {
         assert_eq!(together(&[&drifted, &done], &[]), drifted);
         assert_eq!(together(&[&done], &[&done]), begun, "one is there that is not wanted");
         assert_eq!(together(&[&done, &foreign], &[]), foreign);
+        assert_eq!(together(&[&done, &unmarked], &[]), unmarked);
+        assert_eq!(together(&[&unmarked, &foreign], &[]), foreign, "what is somebody else's is never marked");
     }
 }

@@ -8,13 +8,12 @@ use std::time::Duration;
 use futures_util::future::{self, BoxFuture, Either};
 use tracing::Instrument as _;
 
-use crate::clock::later;
-use crate::deployment::{Deployment, InFlight};
+use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
 use crate::managed::{Managed, Repeat};
 use crate::name::ResourceId;
-use crate::records::{LEASE, interrupted};
+use crate::records::interrupted;
 use crate::releasing::Begun;
 use crate::resource::Resource;
 
@@ -81,15 +80,8 @@ impl<'a> RedeployRequest<'a> {
             return Err(Error::new(ErrorKind::Input, what).at(id));
         }
         let before = record.clone();
-        let now = clock.now();
-        record.in_flight = Some(InFlight {
-            owner: kept.owner.clone(),
-            by: format!("{}, who starts new instances of `{id}`,", self.by),
-            since: now,
-            until: later(now, LEASE),
-            release: record.stack.digest().to_owned(),
-            resources: BTreeSet::new(),
-        });
+        let by = format!("{}, who starts new instances of `{id}`,", self.by);
+        record.in_flight = Some(kept.lease(clock, &by, &before.stack, BTreeSet::new()));
         Ok(before)
     }
 
@@ -116,7 +108,7 @@ impl<'a> IntoFuture for RedeployRequest<'a> {
     type IntoFuture = BoxFuture<'a, Result<()>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let deployment = self.managed.record().id;
+        let deployment = self.managed.kept.get().id;
         let span = tracing::info_span!("redeploy", %deployment, resource = self.resource.as_str());
         Box::pin(self.carry_out().instrument(span))
     }

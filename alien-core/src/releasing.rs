@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use crate::clock::later;
-use crate::deployment::{Deployment, InFlight};
+use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
 use crate::kind::Kind;
@@ -24,7 +24,7 @@ use crate::outcome::{Outcome, Released};
 use crate::problem::Problems;
 use crate::progress::{Event, Progress, Silent, Stage, Told};
 use crate::provisioned::{Provisioned, Results};
-use crate::records::{KeptRecord, LEASE, interrupted};
+use crate::records::{KeptRecord, interrupted};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
 
@@ -107,7 +107,7 @@ impl<'a> ReleaseRequest<'a> {
         let until = self.deadline.map(|deadline| later(self.managed.clock().now(), deadline));
         let begun = async {
             self.managed.kept.reload().await?;
-            let record = self.managed.record();
+            let record = self.managed.kept.get();
             let wanted = wanted(&record, self.release)?;
             // What is not as recorded is sent in any case, and what else is sent is known after a look.
             let is_new = |resource: &&Resource| {
@@ -147,7 +147,7 @@ impl<'a> ReleaseRequest<'a> {
 
     /// Looks which of the resources that the vendor may create are not there, or may not be looked at.
     async fn missing(&self, wanted: &Release) -> BTreeSet<ResourceId> {
-        let record = self.managed.record();
+        let record = self.managed.kept.get();
         let deployed = record.stack.resources().iter().map(Resource::id).cloned();
         let created = deployed.filter(|id| self.only.is_none() && wanted.stack().lets_vendor_create(id));
         let looks = created.map(|id| async move {
@@ -173,7 +173,7 @@ impl<'a> ReleaseRequest<'a> {
         missing: &BTreeSet<ResourceId>,
         until: Option<Timestamp>,
     ) -> Result<Rolling<'a>> {
-        let (managed, now) = (self.managed, self.managed.clock().now());
+        let managed = self.managed;
         let (before, changed, provisioned) = managed
             .kept
             .change(|record| {
@@ -220,14 +220,8 @@ impl<'a> ReleaseRequest<'a> {
                     record.agreed.get_or_insert_with(|| before.stack.clone());
                 }
                 if !changed.is_empty() || !provisioned.is_empty() {
-                    record.in_flight = Some(InFlight {
-                        owner: managed.kept.owner.clone(),
-                        by: self.by.clone(),
-                        since: now,
-                        until: later(now, LEASE),
-                        release: release.stack().digest().to_owned(),
-                        resources: changed.iter().chain(provisioned.ids()).cloned().collect(),
-                    });
+                    let leased = changed.iter().chain(provisioned.ids()).cloned().collect();
+                    record.in_flight = Some(managed.kept.lease(managed.clock(), &self.by, release.stack(), leased));
                 }
                 Ok((before, changed, provisioned))
             })
@@ -280,7 +274,7 @@ impl<'a> IntoFuture for ReleaseRequest<'a> {
     type IntoFuture = BoxFuture<'a, Released>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let deployment = self.managed.record().id;
+        let deployment = self.managed.kept.get().id;
         let span = tracing::info_span!("release", %deployment, release = self.release.stack().digest());
         Box::pin(self.carry_out().instrument(span))
     }
@@ -430,11 +424,15 @@ impl Rolling<'_> {
             interrupted(record);
         };
         if self.begins_nothing() {
+            let (kept, clock) = (self.kept(), self.guard.managed.clock());
             let end = |record: &mut Deployment| {
-                end(record);
+                // Somebody may have begun a release since: the record is that one's to write.
+                if kept.is_free(record, clock, false).is_ok() {
+                    end(record);
+                }
                 Ok(())
             };
-            return self.kept().change(end).await;
+            return kept.change(end).await;
         }
         self.kept().change_own(end).await
     }

@@ -207,6 +207,8 @@ where
         place: C::place(deployment.target()).to_owned(),
         release: release.to_owned(),
         fingerprint: is_complete.then(|| Fingerprint::of(cx.subject, deployment)),
+        // What lost its marks is for the admin to mark.
+        again: false,
     };
     let own = |found| match found {
         Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("it already exists, and {whose}"))),

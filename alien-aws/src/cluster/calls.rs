@@ -66,12 +66,8 @@ impl Reconcile<Aws, Clients> for Cluster {
 
     /// Writes the tags: a cluster has no settings.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let request = cx
-            .clients
-            .ecs()
-            .tag_resource()
-            .resource_arn(cx.full_name(Scope::Cluster)?)
-            .set_tags(Some(tags(marks.finished())));
+        let marks = tags(marks.all(cx.name(Scope::Cluster)?));
+        let request = cx.clients.ecs().tag_resource().resource_arn(cx.full_name(Scope::Cluster)?).set_tags(Some(marks));
         cx.call(&[op::TAG_CLUSTER], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
     }
 

@@ -70,10 +70,12 @@ impl Reconcile<Aws, Clients> for Roles {
             return Ok(observed);
         }
         let boundary = wrong_boundary(&role, self.boundary.as_ref());
-        let found = found(cx, &role).await?;
+        let found = match found(cx, &role).await? {
+            Ok(found) => found,
+            Err(whose) => return Ok(Observed::Foreign(whose)),
+        };
         let differences = drift::differences(&found, &principal(cx)?, |policy| policies::arn(cx, policy));
-        let drift: Vec<String> = boundary.into_iter().chain(differences).collect();
-        Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
+        Ok(observed.drifted(boundary.into_iter().chain(differences)))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -140,7 +142,7 @@ impl Reconcile<Aws, Clients> for Roles {
             delete_inline(cx, name, REVOKED).await?;
         }
         write_trust(cx, name, &role.trust_policy).await?;
-        let tags = tags(marks.finished())?;
+        let tags = tags(marks.all(name))?;
         write_tags(cx, name, tags).await
     }
 

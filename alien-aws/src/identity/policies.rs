@@ -1,6 +1,6 @@
 //! The calls for the policies of a role: those in it, those attached to it, and their documents.
 
-use alien_core::adapter::{Marks, Observed, ResultExt, last};
+use alien_core::adapter::{Foreign, Marks, Observed, ResultExt, last};
 use alien_core::{Error, ErrorKind, Result};
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 
@@ -33,7 +33,8 @@ pub(super) fn is_of_role(cx: Context<'_>, role: &str, found: &str) -> bool {
 }
 
 /// Reads the trust, the policies and the longest session of a role.
-pub(super) async fn found(cx: Context<'_>, role: &aws_sdk_iam::types::Role) -> Result<Found> {
+/// If a policy under one of the role's names is not the deployment's, whose it is.
+pub(super) async fn found(cx: Context<'_>, role: &aws_sdk_iam::types::Role) -> Result<Result<Found, Foreign>> {
     let name = role.role_name();
     let mut found = Found {
         trust: role.assume_role_policy_document().and_then(read),
@@ -47,10 +48,17 @@ pub(super) async fn found(cx: Context<'_>, role: &aws_sdk_iam::types::Role) -> R
     }
     for policy in attached(cx, name).await? {
         // What somebody else attached is named, not read.
-        let document = if is_of_role(cx, name, &policy) { managed_document(cx, &policy).await? } else { None };
-        found.attached.push((policy, document));
+        if !is_of_role(cx, name, &policy) {
+            found.attached.push((policy, None));
+            continue;
+        }
+        let managed = managed(cx, &policy).await?;
+        if let Observed::Foreign(whose) = marked(cx, &managed) {
+            return Ok(Err(whose.part(role.arn(), &format!("policy `{}`", last(&policy)))));
+        }
+        found.attached.push((policy, managed_document(cx, managed).await?));
     }
-    Ok(found)
+    Ok(Ok(found))
 }
 
 async fn inline_document(cx: Context<'_>, role: &str, name: &str) -> Result<Option<Policy>> {
@@ -63,12 +71,12 @@ async fn inline_document(cx: Context<'_>, role: &str, name: &str) -> Result<Opti
 }
 
 /// The document of the version that applies.
-async fn managed_document(cx: Context<'_>, arn: &str) -> Result<Option<Policy>> {
-    let policy = managed(cx, arn).await?;
+async fn managed_document(cx: Context<'_>, policy: aws_sdk_iam::types::Policy) -> Result<Option<Policy>> {
+    let arn = policy.arn.ok_or_else(|| Error::missing_field("ARN of the policy"))?;
     let version = policy.default_version_id.ok_or_else(|| Error::missing_field("default version"))?;
     let found = cx
         .call(&[op::GET_POLICY_VERSION], || async {
-            let request = cx.clients.iam().get_policy_version().policy_arn(arn).version_id(&version);
+            let request = cx.clients.iam().get_policy_version().policy_arn(&arn).version_id(&version);
             request.send().await.map_err(failure)
         })
         .await?;
@@ -177,7 +185,14 @@ pub(super) async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy
         .await;
     match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            is_own(cx, &arn).await?;
+            is_own(cx, &arn, marks).await?;
+            if marks.again {
+                cx.call(&[op::TAG_POLICY], || async {
+                    let request = cx.clients.iam().tag_policy().policy_arn(&arn).set_tags(Some(tags.clone()));
+                    request.send().await.map_err(failure)
+                })
+                .await?;
+            }
             for version in old_versions(cx, &arn).await? {
                 delete_version(cx, &arn, &version).await?;
             }
@@ -200,15 +215,16 @@ pub(super) async fn put_managed(cx: Context<'_>, role: &str, policy: &RolePolicy
 }
 
 /// Fails if the policy belongs to somebody else.
-async fn is_own(cx: Context<'_>, arn: &str) -> Result<()> {
-    let policy = managed(cx, arn).await?;
-    let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
-    match Observed::marked(arn, cx.deployment().owner(), tags) {
-        Observed::Foreign(whose) => {
-            Err(Error::new(ErrorKind::NotOwned, format!("a policy `{arn}` already exists, and {whose}")))
-        }
-        _ => Ok(()),
+async fn is_own(cx: Context<'_>, arn: &str, marks: &Marks) -> Result<()> {
+    match marked(cx, &managed(cx, arn).await?).refused(marks) {
+        Some(whose) => Err(Error::new(ErrorKind::NotOwned, format!("a policy `{arn}` already exists, and {whose}"))),
+        None => Ok(()),
     }
+}
+
+fn marked(cx: Context<'_>, policy: &aws_sdk_iam::types::Policy) -> Observed {
+    let tags = policy.tags().iter().map(|tag| (tag.key(), tag.value()));
+    Observed::marked(policy.arn().unwrap_or_default(), cx.deployment().owner(), tags)
 }
 
 pub(super) async fn detach(cx: Context<'_>, role: &str, arn: &str) -> Result<()> {

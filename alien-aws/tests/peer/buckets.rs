@@ -15,7 +15,7 @@ fn stack(storage: Storage) -> Stack {
     stack.build().unwrap()
 }
 
-fn s3(peer: &Peer) -> aws_sdk_s3::Client {
+pub(crate) fn s3(peer: &Peer) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(&peer.customer()).force_path_style(true);
     aws_sdk_s3::Client::from_conf(config.build())
 }

@@ -18,6 +18,7 @@ mod roles;
 #[path = "../recorded/server.rs"]
 mod server;
 mod spare;
+mod tagged;
 mod unenforced;
 mod upgrade;
 mod wire;
@@ -25,7 +26,7 @@ mod world;
 
 use alien_aws::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, life as suite, ministack};
+use alien_conformance::{agreed, interleaved, life as suite, marked, ministack};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
 use world::Peer;
@@ -38,6 +39,12 @@ fn main() {
         })
     };
     let mut trials = vec![
+        trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
+            Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
+        }),
+        trial("what_lost_its_marks_is_marked_again", |peer| {
+            Box::pin(marked::what_lost_its_marks_is_marked_again(peer, &["net"]))
+        }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(suite::the_whole_life_of_a_stack(peer))),
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { region: "us-east-1".parse().unwrap(), ..peer.target("placed") };

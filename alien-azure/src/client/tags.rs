@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::{DeploymentContext, Marks, Observed, Subject};
+use alien_core::adapter::{DeploymentContext, Marks, Observed, Subject, last};
 use alien_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
@@ -17,6 +17,19 @@ pub(crate) type Tags = BTreeMap<String, String>;
 pub(crate) fn observed(deployment: &DeploymentContext<Azure>, id: impl Into<String>, tags: Option<&Tags>) -> Observed {
     let tags = tags.into_iter().flatten();
     Observed::marked(id, deployment.owner(), tags.map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// Fails if the resource belongs to somebody else, or carries no mark and is not to be marked again.
+pub(crate) fn usable(
+    deployment: &DeploymentContext<Azure>,
+    what: &str,
+    tags: Option<&Tags>,
+    marks: &Marks,
+) -> Result<()> {
+    match observed(deployment, "", tags).refused(marks) {
+        Some(whose) => Err(Error::new(ErrorKind::NotOwned, format!("`{what}` already exists, and {whose}"))),
+        None => Ok(()),
+    }
 }
 
 /// Fails if the resource belongs to somebody else.
@@ -36,9 +49,9 @@ pub(crate) fn unfinished(mut found: Tags, marks: &Marks, name: &str) -> Tags {
     found
 }
 
-/// Writes the fingerprint.
+/// Writes all marks, the fingerprint among them.
 pub(crate) async fn finish(cx: Context<'_>, id: &str, marks: &Marks) -> Result<()> {
-    merge(cx, id, &marks.finished()).await
+    merge(cx, id, &marks.all(last(id))).await
 }
 
 /// Writes some tags and keeps the others. Nothing is read for that, so no concurrent change is lost. A tag to remove is

@@ -15,6 +15,7 @@ mod entered;
 mod forbidden;
 mod only_azure;
 mod parts;
+mod retagged;
 mod rights;
 mod spare;
 mod tagged;
@@ -23,7 +24,7 @@ mod world;
 
 use alien_azure::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, interrupted, life};
+use alien_conformance::{agreed, interleaved, interrupted, life, marked};
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
 use world::Peer;
@@ -37,6 +38,12 @@ fn main() {
         })
     };
     let mut trials = vec![
+        trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
+            Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
+        }),
+        trial("what_lost_its_marks_is_marked_again", |peer| {
+            Box::pin(marked::what_lost_its_marks_is_marked_again(peer, &[]))
+        }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { location: "northeurope".parse().unwrap(), ..peer.target("placed") };

@@ -91,6 +91,10 @@ pub(crate) struct Changes {
     /// Also set live code and its sizes to what the invitation says, undoing what the vendor has released since
     #[arg(long)]
     pub(crate) reset_live: bool,
+    /// Also mark again what the record knows and somebody took the marks of this deployment away from, such as a program
+    /// that replaces tags; what carries another deployment's mark is never taken over
+    #[arg(long)]
+    pub(crate) mark_again: bool,
 }
 
 /// `alien-deploy plan`.

@@ -1,5 +1,6 @@
 //! `alien-deploy down` and `revoke`: take the deployment down, or only the vendor's access.
 
+use alien_core::adapter::Options;
 use alien_core::{Admin, Data, Deployment, DestroyReport, Remaining};
 use serde::Serialize;
 
@@ -47,14 +48,11 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
     let stack = &record.stack;
     // Each resource, the identity of each profile, the vendor's identity, and what the resources share.
     let things = stack.resources().len() + stack.profiles().len() + 2;
+    let without_record = setup.previous.is_none();
+    let options = Options { without_record, ..options(Changes::default(), Some(&args.run)) };
     let remains = {
         let progress = progress(shown, things);
-        admin
-            .destroy(&record)
-            .data(data)
-            .options(options(Changes::default(), Some(&args.run)))
-            .progress(|event| progress.event(event))
-            .await?
+        admin.destroy(&record).data(data).options(options).progress(|event| progress.event(event)).await?
     };
     if shown.json {
         output::json(&remains)?;
@@ -118,6 +116,9 @@ mod tests {
         cloud.account.set_objects(&cloud.name("data"), 3);
         let admin = cloud.admin();
         let taken_down = |data| run(async { Ok(admin.destroy(&record).data(data).await?) }).unwrap();
+        cloud.account.unmark(&cloud.name("worker"));
+        insta::assert_snapshot!("down_unmarked", text(&taken_down(Data::KeepUnlessEmpty)));
+        cloud.account.mark(&cloud.name("worker"), record.id);
         insta::assert_snapshot!("down_kept", text(&taken_down(Data::KeepUnlessEmpty)));
         assert_eq!(text(&taken_down(Data::Delete)), "Taken down; nothing is left.");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Options;
-use alien_core::{Action, Admin, Deployment, Plan, RecordFile, Step};
+use alien_core::{Action, Admin, Deployment, Plan, RecordFile, Remedy, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -126,6 +126,7 @@ impl<'a> From<&'a Step> for Stands<'a> {
             Action::Leave => "right",
             Action::Adopt => "yours",
             Action::Delete => "left over",
+            Action::Refuse if step.remedy == Some(Remedy::MarkAgain) => "unmarked",
             Action::Refuse => "in the way",
         };
         Self { subject: &step.subject, kind: &step.kind, state, why: why(step) }
@@ -196,6 +197,30 @@ mod tests {
         let plan = planned(&admin, 1024, Some(&record));
         assert!(nothing_to_do(&plan).is_ok());
         assert_eq!(shown(&plan).matches("waits for the vendor's next release").count(), 2, "{}", shown(&plan));
+    }
+
+    #[test]
+    fn what_lost_its_marks_is_told_with_the_flag_that_marks_it_again() {
+        let cloud = Cloud::new();
+        let admin = cloud.admin();
+        let record = cloud.up(&working(512));
+        cloud.account.set_objects(&cloud.name("data"), 3);
+        cloud.account.unmark(&cloud.name("data"));
+        let plan = planned(&admin, 512, Some(&record));
+        insta::assert_snapshot!("status_unmarked", shown(&plan));
+        let told = nothing_to_do(&plan).unwrap_err().to_string();
+        assert!(told.contains("`data`: ") && told.contains("(`alien-deploy up --mark-again`)"), "{told}");
+        // Without the record nobody knows whose it is.
+        let told = nothing_to_do(&planned(&admin, 512, None)).unwrap_err().to_string();
+        assert!(told.contains("remove it") && !told.contains("--mark-again"), "{told}");
+
+        let changes = Changes { mark_again: true, ..Changes::default() };
+        let wanted = options(changes, None);
+        let request = working(512);
+        let plan = run(async { Ok(admin.plan(&request).previous(&record).options(wanted.clone()).await?) }).unwrap();
+        insta::assert_snapshot!("plan_marked_again", text(&plan));
+        let again = run(async { Ok(admin.apply(&plan).options(wanted).await?) }).unwrap();
+        assert!(nothing_to_do(&planned(&admin, 512, Some(&again))).is_ok());
     }
 
     #[test]

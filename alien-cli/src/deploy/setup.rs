@@ -80,7 +80,7 @@ fn belongs(record: &Deployment, invitation: &Invitation) -> Result<(), Failure> 
 
 /// Options of a run with a fresh name.
 pub(super) fn options(changes: Changes, run: Option<&Run>) -> Options {
-    let Changes { allow_frozen_changes, reset_live } = changes;
+    let Changes { allow_frozen_changes, reset_live, mark_again } = changes;
     let take_over = run.is_some_and(|run| run.take_over);
-    Options { take_over, allow_frozen_changes, reset_live, ..Options::default() }
+    Options { take_over, allow_frozen_changes, reset_live, mark_again, ..Options::default() }
 }

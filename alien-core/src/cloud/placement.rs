@@ -29,6 +29,9 @@ pub type Rows<C> = &'static [&'static Operation<<C as Cloud>::Scope>];
 pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// The cloud's name in documents and on the command line.
     const NAME: &'static str;
+    /// Whether the cloud gives an identity an id of its own choice, by which it is used. Its adapter then tells that as the id of
+    /// an identity that it observes, and the record carries it.
+    const IDENTITY_HAS_ID: bool = false;
 
     /// The fields of a target. They are its whole JSON form, and each is a string.
     const TARGET: &'static [Field];

@@ -68,6 +68,7 @@ impl<C: Cloud, P> Engine<C, P> {
             place: C::place(&self.target).to_owned(),
             release,
             fingerprint: Some(Fingerprint::of(subject, deployment)),
+            again: false,
         }
     }
 

@@ -1,8 +1,11 @@
 //! Taking down: in reverse order, data kept, nothing of anyone else's touched, and a last check that nothing else is
 //! left.
 
+use std::fmt;
+
 use super::claim::Carrier;
 use super::config::Engine;
+use super::found::unmarked;
 use super::walk;
 use crate::call::Gate;
 use crate::cloud::{Cloud, Documented, NamedResource};
@@ -14,7 +17,7 @@ use crate::permission::{Holder, Subject};
 use crate::problem::Remedy;
 use crate::progress::{Progress, Stage, Told};
 use crate::provision::{Data, DestroyReport, Options, Remaining};
-use crate::reconcile::{Observed, Provider, Removal};
+use crate::reconcile::{Foreign, Observed, Provider, Removal};
 use crate::release::Release;
 use crate::stack::Stack;
 
@@ -24,14 +27,23 @@ pub(super) enum Outcome {
     Absent,
     Gone,
     Kept(String, Option<Remedy>),
-    Foreign(String),
+    Foreign(Foreign),
+}
+
+/// How things are removed.
+#[derive(Clone, Copy)]
+pub(super) struct Removing<'a> {
+    /// The record, which knows what is the deployment's although its marks are gone.
+    pub(super) record: Option<&'a Deployment>,
+    pub(super) data: Data,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl DestroyReport {
     fn add<C: Cloud>(&mut self, deployment: &DeploymentContext<C>, subject: Subject, outcome: &Outcome) {
-        let remaining = |why: &String, remedy| Remaining {
+        let remaining = |why: &dyn fmt::Display, remedy| Remaining {
             subject: deployment.subject_name(subject).to_owned(),
-            why: why.clone(),
+            why: why.to_string(),
             remedy,
         };
         match outcome {
@@ -71,12 +83,14 @@ where
                 self.close(&gate).await?;
             }
             let mut report = DestroyReport::default();
+            let record = Some(deployment).filter(|_| !options.without_record);
+            let removing = Removing { record, data, progress };
             for old in &retired {
-                for (subject, outcome) in self.remove_leftover(old, gate.deployment(), data, progress).await? {
+                for (subject, outcome) in self.remove_leftover(old, gate.deployment(), removing).await? {
                     report.add(old.deployment(), subject, &outcome);
                 }
             }
-            self.remove_all(&gate, data, progress, report).await
+            self.remove_all(&gate, removing, report).await
         };
         // If nothing exists, no identity is created just to carry a claim.
         if there { self.claimed(&gate, options, Carrier::Goes, work).await } else { work.await }
@@ -85,12 +99,11 @@ where
     async fn remove_all(
         &self,
         gate: &Gate<C>,
-        data: Data,
-        progress: &dyn Progress,
+        removing: Removing<'_>,
         mut report: DestroyReport,
     ) -> Result<DestroyReport> {
         let deployment = gate.deployment();
-        let remove = |subject| self.remove(subject, data, gate, progress);
+        let remove = |subject| self.remove(subject, gate, removing);
         let outcomes = walk::backward(deployment, self.width, remove).await?;
         for (subject, outcome) in deployment.subjects().filter_map(|subject| Some((subject, outcomes.get(&subject)?))) {
             report.add(deployment, subject, outcome);
@@ -108,13 +121,21 @@ where
         Err(Error::new(ErrorKind::Busy, what))
     }
 
-    async fn remove(&self, subject: Subject, data: Data, gate: &Gate<C>, progress: &dyn Progress) -> Result<Outcome> {
+    async fn remove(&self, subject: Subject, gate: &Gate<C>, removing: Removing<'_>) -> Result<Outcome> {
+        let Removing { record, data, progress } = removing;
         let deployment = gate.deployment();
         let told = Told::about(gate, subject, progress);
         let tell = |stage| told.tell(stage);
         match self.left(subject, gate).await? {
             Observed::Absent | Observed::Adopted { .. } | Observed::Unneeded => return Ok(Outcome::Absent),
-            Observed::Foreign(whose) => return Ok(Outcome::Foreign(whose)),
+            Observed::Foreign(whose) => {
+                let known = record.is_some_and(|record| self.recorded(subject, deployment, record, &whose).is_some());
+                if !known {
+                    return Ok(Outcome::Foreign(whose));
+                }
+                let why = format!("{}, and take down again", unmarked(&whose));
+                return Ok(Outcome::Kept(why, Some(Remedy::MarkAgain)));
+            }
             Observed::Own { .. } => {}
         }
         let kept = |why, remedy| {
@@ -141,13 +162,12 @@ where
         &self,
         old: &Gate<C>,
         new: &DeploymentContext<C>,
-        data: Data,
-        progress: &dyn Progress,
+        removing: Removing<'_>,
     ) -> Result<Vec<(Subject, Outcome)>> {
         let mut outcomes = Vec::new();
         // What others need is deleted after them.
         for subject in leftover(old.deployment(), new).into_iter().rev() {
-            outcomes.push((subject, self.remove(subject, data, old, progress).await?));
+            outcomes.push((subject, self.remove(subject, old, removing).await?));
         }
         Ok(outcomes)
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use super::config::Engine;
 use crate::call::Gate;
 use crate::cloud::{Cloud, Documented, chosen_code, in_chosen_form};
+use crate::context::DeploymentContext;
 use crate::deployment::Deployment;
 use crate::error::{Result, ResultExt};
 use crate::manage::Runs;
+use crate::marks::Fingerprint;
 use crate::operate::Operated;
-use crate::permission::Subject;
-use crate::reconcile::{Observed, Provider, State};
+use crate::permission::{Holder, Subject};
+use crate::reconcile::{Foreign, Observed, Provider, State};
+use crate::release::Release;
 use crate::resource::{Code, CodeForm, Resource};
 
 /// A subject as it was found.
@@ -21,6 +24,27 @@ pub(super) struct Found<C: Cloud> {
     pub(super) vendors: Vendors,
     /// The version that runs, if the cloud tells no more.
     pub(super) version: Option<String>,
+    pub(super) lost: Lost,
+}
+
+/// What became of the marks that say whose a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// They are there, or it is not known by the record.
+    Nothing,
+    /// They are gone, and the record knows the thing.
+    Known,
+    /// They are gone, the record knows the thing, and the admin has it marked again. It counts as the deployment's.
+    MarkedAgain,
+}
+
+/// What the admin allows a set-up to do that it does not do by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    /// Whether what the vendor has updated is set to what the stack says.
+    pub(super) reset: bool,
+    /// Whether the thing with this id is marked again, if the record knows it and its marks are gone.
+    pub(super) mark_again: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// What runs otherwise than the stack says, of the part that the vendor may change.
@@ -41,16 +65,17 @@ where
     C: Documented<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    /// Observes a subject. `reset` says whether what the vendor has updated is set to what the stack says.
+    /// Observes a subject, and what of it is the vendor's.
     pub(super) async fn find(
         &self,
         subject: Subject,
         gate: &Gate<C>,
         previous: Option<&Deployment>,
-        reset: bool,
+        allowed: Allowed<'_>,
     ) -> Result<Found<C>> {
-        let observed = self.observe(subject, gate).await?;
-        let as_it_is = |observed| Found { observed, gate: gate.clone(), vendors: Vendors::Same, version: None };
+        let (observed, lost) = self.seen(subject, gate, previous, allowed).await?;
+        let reset = allowed.reset;
+        let as_it_is = |observed| Found { observed, gate: gate.clone(), vendors: Vendors::Same, version: None, lost };
         let deployment = gate.deployment();
         let Ok(wanted) = deployment.resource(subject) else { return Ok(as_it_is(observed)) };
         let recorded = previous.and_then(|previous| previous.stack.resource(wanted.id().as_str()));
@@ -107,9 +132,67 @@ where
             (None, _) => format!("updated by the vendor: {changed}, code `{from}`; it is left"),
         };
         let gate = gate.on(Arc::new(kept));
-        let observed = self.observe(subject, &gate).await?;
-        Ok(Found { observed, gate, vendors: Vendors::Left(vendors), version })
+        let (observed, lost) = self.seen(subject, &gate, previous, allowed).await?;
+        Ok(Found { observed, gate, vendors: Vendors::Left(vendors), version, lost })
     }
+
+    /// Observes a subject. If the record knows it, its marks are gone, and the admin has it marked again, it counts as set
+    /// up as the record says.
+    async fn seen(
+        &self,
+        subject: Subject,
+        gate: &Gate<C>,
+        previous: Option<&Deployment>,
+        allowed: Allowed<'_>,
+    ) -> Result<(Observed, Lost)> {
+        let observed = self.observe(subject, gate).await?;
+        let Observed::Foreign(foreign) = &observed else { return Ok((observed, Lost::Nothing)) };
+        let recorded = previous.and_then(|previous| self.recorded(subject, gate.deployment(), previous, foreign));
+        Ok(match (recorded, foreign.id()) {
+            (Some(set), Some(id)) if (allowed.mark_again)(id) => {
+                let drift =
+                    Some("it carries no deployment's mark, and the record knows it; it is marked again".to_owned());
+                (Observed::Own { id: id.to_owned(), state: State::Finished(set), drift }, Lost::MarkedAgain)
+            }
+            (Some(_), _) => (observed, Lost::Known),
+            (None, _) => (observed, Lost::Nothing),
+        })
+    }
+
+    /// The fingerprint of a thing that carries no deployment's mark, as the record has it; `None` if the record does not know
+    /// this very thing.
+    pub(super) fn recorded(
+        &self,
+        subject: Subject,
+        deployment: &DeploymentContext<C>,
+        previous: &Deployment,
+        foreign: &Foreign,
+    ) -> Option<Fingerprint> {
+        let id = foreign.id()?;
+        let old = Release::without_artifacts(previous.stack.clone());
+        let old = DeploymentContext::<C>::new(self.id, self.target.clone(), old);
+        let known = match subject {
+            Subject::Resource(_) => {
+                let resource = deployment.resource(subject).ok()?.id();
+                previous.resources.get(resource).filter(|recorded| *recorded == id)?;
+                old.subject(resource.as_str()).ok()?
+            }
+            Subject::RuntimeIdentity(_) => {
+                let Holder::Profile(profile) = deployment.holder(subject)? else { return None };
+                Subject::RuntimeIdentity(old.permissions().runtime_position(profile.as_str())?)
+            }
+            Subject::ManagementIdentity => {
+                previous.identity_id.as_ref().is_none_or(|recorded| recorded == id).then_some(subject)?
+            }
+            Subject::Deployment => old.stack().resources().iter().any(C::needs_shared).then_some(subject)?,
+        };
+        Some(Fingerprint::of(known, &old))
+    }
+}
+
+/// What is so of a thing that carries no deployment's mark and is known by the record.
+pub(super) fn unmarked(whose: &Foreign) -> String {
+    format!("{whose}, but the record knows it; if nobody else made it since, set up with the option to mark it again")
 }
 
 /// The digest of the code that a resource has, in the form that runs here.

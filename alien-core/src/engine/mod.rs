@@ -22,8 +22,8 @@ use async_trait::async_trait;
 
 use claim::Carrier;
 pub use config::Engine;
-use destroy::Outcome;
-use found::Vendors;
+use destroy::{Outcome, Removing};
+use found::{Allowed, Lost, Vendors};
 
 use crate::call::Gate;
 use crate::clock::Clock;
@@ -32,6 +32,7 @@ use crate::context::DeploymentContext;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::Runs;
+use crate::marks::Marks;
 use crate::name::ResourceId;
 use crate::operate::Operated;
 use crate::permission::Subject;
@@ -82,7 +83,8 @@ where
             let mut retired = Vec::new();
             for stack in plan.previous.iter().flat_map(|previous| previous.stacks()) {
                 let old = self.gate(Release::without_artifacts(stack.clone()), Data::default());
-                let removed = self.remove_leftover(&old, deployment, Data::default(), progress).await?;
+                let removal = Removing { record: plan.previous.as_ref(), data: Data::default(), progress };
+                let removed = self.remove_leftover(&old, deployment, removal).await?;
                 if removed.iter().any(|(_, outcome)| matches!(outcome, Outcome::Kept(..))) {
                     retired.push(stack.clone());
                 }
@@ -94,7 +96,8 @@ where
             }
             self.record(plan, deployment, &settled).map(|record| Deployment { retired, ..record })
         };
-        self.claimed(&gate, options, Carrier::Stays, work).await
+        let carrier = Carrier::Stays { mark_again: &|id| plan.marked_again.contains(id) };
+        self.claimed(&gate, options, carrier, work).await
     }
 
     async fn destroy(
@@ -118,7 +121,7 @@ where
             let what = format!("`{}` does not exist: there is no access to revoke", gate.deployment().identity());
             return Err(Error::new(ErrorKind::NotFound, what));
         }
-        self.claimed(&gate, &options, Carrier::Stays, self.close(&gate)).await
+        self.claimed(&gate, &options, Carrier::Stays { mark_again: &|_| false }, self.close(&gate)).await
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -137,8 +140,10 @@ where
         let told = Told::about(gate, subject, progress);
         let tell = |stage| told.tell(stage);
         let name = deployment.subject_name(subject);
-        let marks = self.marks(subject, deployment);
-        let found = self.find(subject, gate, plan.previous.as_ref(), plan.reset.contains(name)).await?;
+        let mark_again = |id: &str| plan.marked_again.contains(id);
+        let allowed = Allowed { reset: plan.reset.contains(name), mark_again: &mark_again };
+        let found = self.find(subject, gate, plan.previous.as_ref(), allowed).await?;
+        let marks = Marks { again: found.lost == Lost::MarkedAgain, ..self.marks(subject, deployment) };
         let decided = self.decide(deployment, subject, &found, |id| plan.approved.contains(id.as_str()));
         let mut observed = found.observed.clone();
         let mut version = found.version.clone();
@@ -158,7 +163,7 @@ where
                 // Somebody else may have created it since: it is configured only if it is ours.
                 observed = self.observe(subject, gate).await?;
                 if let Observed::Foreign(whose) = &observed {
-                    return Err(Error::new(ErrorKind::NotOwned, whose.clone()).at(name));
+                    return Err(Error::new(ErrorKind::NotOwned, whose.to_string()).at(name));
                 }
                 self.configure(subject, &marks, gate).await?;
                 version = self.version(subject, gate).await?;
@@ -220,8 +225,8 @@ where
         let begun = previous.flat_map(|previous| &previous.uncertain).chain(begun);
         let is_left = |id: &&ResourceId| each().any(|(found, settled)| found == **id && !settled.is_set);
         let uncertain = begun.filter(is_left).cloned().collect();
-        let identity = settled.get(&Subject::ManagementIdentity).map(|settled| &settled.id);
-        let identity_id = identity.filter(|id| !id.is_empty() && **id != record.identity).cloned();
+        let identity = settled.get(&Subject::ManagementIdentity).filter(|_| C::IDENTITY_HAS_ID);
+        let identity_id = identity.map(|settled| settled.id.clone());
         let (revision, writer) =
             plan.previous.as_ref().map_or((0, None), |previous| (previous.revision, previous.writer.clone()));
         Ok(Deployment { resources, versions, uncertain, identity_id, stack, revision, writer, ..record })

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::config::Engine;
 use super::destroy::leftover;
-use super::found::{Found, Vendors};
+use super::found::{Allowed, Found, Lost, Vendors, unmarked};
 use crate::cloud::{Documented, Reviewed};
 use crate::context::DeploymentContext;
 use crate::deployment::Deployment;
@@ -50,6 +50,9 @@ impl<C: Documented, P> Engine<C, P> {
             Observed::Absent => return decision(Action::Create, "it is not there"),
             Observed::Adopted { .. } => {
                 return decision(Action::Adopt, "it is the customer's: it is used, never changed");
+            }
+            Observed::Foreign(whose) if found.lost == Lost::Known => {
+                return Decision { remedy: Some(Remedy::MarkAgain), ..decision(Action::Refuse, &unmarked(whose)) };
             }
             Observed::Foreign(whose) => {
                 let why =
@@ -155,10 +158,11 @@ where
                 changed.insert(change.resource, fields.join(", "));
             }
         }
+        let mark_again = |_: &str| options.mark_again;
+        let allowed = Allowed { reset: options.reset_live, mark_again: &mark_again };
         let finds = deployment.subjects().map(|subject| {
-            let reset = options.reset_live;
             let gate = &gate;
-            async move { Ok((subject, self.find(subject, gate, previous, reset).await?)) }
+            async move { Ok((subject, self.find(subject, gate, previous, allowed).await?)) }
         });
         let finds: Vec<_> = finds.collect();
         let found: Result<Vec<(Subject, Found<C>)>> =
@@ -169,7 +173,7 @@ where
             found => found?,
         };
         let mut steps = Vec::new();
-        let (mut approved, mut reset) = (BTreeSet::new(), BTreeSet::new());
+        let (mut approved, mut reset, mut marked_again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (subject, found) in found.iter().filter(|(_, found)| found.observed != Observed::Unneeded) {
             let mut decision = self.decide(deployment, *subject, found, |_| options.allow_frozen_changes);
             let name = deployment.subject_name(*subject);
@@ -189,6 +193,9 @@ where
             }
             if matches!(found.vendors, Vendors::Reset(_)) {
                 reset.insert(name.to_owned());
+            }
+            if let (Lost::MarkedAgain, Observed::Own { id, .. }) = (found.lost, &found.observed) {
+                marked_again.insert(id.clone());
             }
             let vendors = match &found.vendors {
                 Vendors::Left(what) | Vendors::Unknown(what) => Some(what.clone()),
@@ -218,6 +225,7 @@ where
             previous: previous.cloned(),
             approved,
             reset,
+            marked_again,
             artifacts: release.artifacts().clone(),
             is_fresh: true,
         })
@@ -236,7 +244,8 @@ where
             stale("this version of the library renders other permission documents".to_owned());
         }
         let (allow_frozen_changes, reset_live) = (!plan.approved.is_empty(), !plan.reset.is_empty());
-        let options = Options { allow_frozen_changes, reset_live, ..options.clone() };
+        let mark_again = !plan.marked_again.is_empty();
+        let options = Options { allow_frozen_changes, reset_live, mark_again, ..options.clone() };
         let now = self.make_plan(&plan.release(), reviewed, plan.previous.as_ref(), &options).await?;
         now.refusal()?;
         for step in &now.steps {
@@ -256,6 +265,9 @@ where
         }
         if let Some(more) = now.approved.iter().find(|id| !plan.approved.contains(*id)) {
             stale(format!("it does not allow a change of the frozen `{more}`"));
+        }
+        for more in now.marked_again.iter().filter(|id| !plan.marked_again.contains(*id)) {
+            stale(format!("it does not say that `{more}` is marked again"));
         }
         Problems::none(problems)?;
         Ok(())

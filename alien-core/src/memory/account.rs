@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cloud::{Principal, Right};
 use crate::clock::{Clock, later};
+use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::LogLine;
 
@@ -62,6 +63,8 @@ pub enum Fault {
     AnswerLost,
     /// The call is throttled, and not done.
     Throttled,
+    /// The call arrives this much later.
+    Delayed(Duration),
 }
 
 /// What an allowed call works on, and what the account knows of callers.
@@ -70,6 +73,7 @@ pub(super) struct State {
     pub(super) things: BTreeMap<String, Stored>,
     pub(super) identities: BTreeMap<String, Identity>,
     pub(super) settling: Duration,
+    latency: Duration,
     tokens: HashMap<u64, Token>,
     admin: Option<Vec<Right>>,
     asked: Vec<Asked>,
@@ -177,6 +181,11 @@ impl Account {
         self.lock().settling = settling;
     }
 
+    /// Sets how long every call takes from now on, before it is done.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
     /// Causes a fault at the `n`th call from now on, counted from 0.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         let mut state = self.lock();
@@ -232,6 +241,32 @@ impl Account {
     /// Adds something that belongs to no deployment.
     pub fn add_foreign(&self, name: &str) {
         self.lock().things.insert(name.to_owned(), Stored::default());
+    }
+
+    /// Takes the marks off something, as if a program had replaced its tags.
+    pub fn unmark(&self, name: &str) {
+        let mut state = self.lock();
+        let State { things, identities, .. } = &mut *state;
+        let identity = identities.get_mut(name).map(|identity| &mut identity.thing);
+        if let Some(thing) = identity.or(things.get_mut(name)) {
+            (thing.deployment, thing.fingerprint) = (None, None);
+        }
+    }
+
+    /// Marks something as another deployment's.
+    pub fn mark(&self, name: &str, deployment: DeploymentId) {
+        let mut state = self.lock();
+        let State { things, identities, .. } = &mut *state;
+        let identity = identities.get_mut(name).map(|identity| &mut identity.thing);
+        if let Some(thing) = identity.or(things.get_mut(name)) {
+            thing.deployment = Some(deployment.to_string());
+        }
+    }
+
+    /// How many objects a thing holds.
+    #[must_use]
+    pub fn objects(&self, name: &str) -> u64 {
+        self.lock().things.get(name).map_or(0, |thing| thing.objects)
     }
 
     /// Deletes something, as if by another program.
@@ -291,7 +326,7 @@ impl Account {
         on: &str,
         then: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<T> {
-        pause().await;
+        self.pause().await;
         let mut state = self.lock();
         let killed = || Error::new(ErrorKind::Internal, "the program was killed");
         if state.killed {
@@ -310,7 +345,7 @@ impl Account {
             }
             Some(Fault::Lost) => return Err(Error::new(ErrorKind::Unavailable, "the call was lost")),
             Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled, "too many calls")),
-            Some(Fault::KilledAfter | Fault::AnswerLost) | None => {}
+            Some(Fault::KilledAfter | Fault::AnswerLost | Fault::Delayed(_)) | None => {}
         }
         allowed?;
         let done = then(&mut state);
@@ -332,7 +367,7 @@ impl Account {
         proof: Option<&str>,
         narrowed: Option<Vec<Right>>,
     ) -> Result<(u64, Timestamp)> {
-        pause().await;
+        self.pause().await;
         let mut state = self.lock();
         let now = self.clock.now();
         let known = state.identities.get(identity).filter(|found| found.known <= now);
@@ -347,6 +382,28 @@ impl Account {
         let token = state.asked.len() as u64;
         state.tokens.insert(token, Token { identity: identity.to_owned(), narrowed, expires });
         Ok((token, expires))
+    }
+}
+
+impl Account {
+    /// Takes the time of a call over a network, and yields to other tasks at least once.
+    async fn pause(&self) {
+        let wait = {
+            let state = &mut *self.lock();
+            let number = state.asked.len();
+            match state.faults.get(&number) {
+                Some(Fault::Delayed(delay)) => {
+                    let delay = *delay;
+                    state.faults.remove(&number);
+                    state.latency.saturating_add(delay)
+                }
+                _ => state.latency,
+            }
+        };
+        if !wait.is_zero() {
+            self.clock.sleep(wait).await;
+        }
+        pause().await;
     }
 }
 

@@ -185,8 +185,13 @@ fn running(thing: &Stored) -> Running {
     running
 }
 
+fn mark(thing: &mut Stored, marks: &Marks) {
+    thing.deployment = Some(marks.deployment.to_string());
+    thing.fingerprint = Some(marks.seal());
+}
+
 async fn finish(cx: Context<'_>, row: Row, marks: &Marks) -> Result<()> {
-    with_thing(cx, row, |thing| thing.fingerprint = Some(marks.seal())).await
+    with_thing(cx, row, |thing| mark(thing, marks)).await
 }
 
 /// The wanted settings of a resource.
@@ -434,8 +439,7 @@ impl Reconcile<Memory, Clients> for Identities {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let document = Memory::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
         with_identity(cx, op::SET_IDENTITY, |identity| identity.document = Some(document.clone())).await?;
-        let fingerprint = marks.seal();
-        with_identity(cx, op::SET_IDENTITY, |identity| identity.thing.fingerprint = Some(fingerprint.clone())).await
+        with_identity(cx, op::SET_IDENTITY, |identity| mark(&mut identity.thing, marks)).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

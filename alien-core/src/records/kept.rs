@@ -1,6 +1,7 @@
 //! One record, as a program works on it: read from a store, changed, and saved; and the lease of whoever changes the
 //! deployment.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use super::store::RecordStore;
 use crate::clock::{Clock, later};
 use crate::deployment::{Deployment, InFlight};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::RunId;
+use crate::name::{ResourceId, RunId};
+use crate::stack::Stack;
 
 /// How long a lease lasts, unless it is renewed: after a program was killed, others wait that long.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(60);
 
 /// The record of a deployment, where it is kept, and who changes it here.
 #[derive(Debug)]
@@ -95,6 +97,25 @@ impl KeptRecord {
             *here = Arc::new(next);
         }
         same
+    }
+
+    /// The lease of this program on what it is about to change.
+    pub(crate) fn lease(
+        &self,
+        clock: &dyn Clock,
+        by: &str,
+        stack: &Stack,
+        resources: BTreeSet<ResourceId>,
+    ) -> InFlight {
+        let since = clock.now();
+        InFlight {
+            owner: self.owner.clone(),
+            by: by.to_owned(),
+            since,
+            until: later(since, LEASE),
+            release: stack.digest().to_owned(),
+            resources,
+        }
     }
 
     /// Whether this program holds the lease.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alien_conformance::marked::Tagger;
 use alien_conformance::world::{PausedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::memory::{self, Account, Memory, Right, Target};
@@ -63,6 +64,26 @@ impl World for InProcess {
         let context = DeploymentContext::<Memory>::of(deployment).unwrap();
         let document = Memory::principal(&context.layout, &context.permissions().management);
         self.account.set_document(context.identity(), document);
+    }
+}
+
+#[async_trait]
+impl Tagger for InProcess {
+    async fn replace_marks(&self, _: &Deployment, by: Option<DeploymentId>) {
+        for name in self.account.names() {
+            match by {
+                None => self.account.unmark(&name),
+                Some(other) => self.account.mark(&name, other),
+            }
+        }
+    }
+
+    async fn store(&self, deployment: &Deployment) {
+        self.account.set_objects(deployment.resources.get("data").unwrap(), 3);
+    }
+
+    async fn is_stored(&self, deployment: &Deployment) -> bool {
+        self.account.objects(deployment.resources.get("data").unwrap()) == 3
     }
 }
 

@@ -72,6 +72,7 @@ async fn what_is_kept_or_sent_is_read_back_as_it_was() {
         world.account.set_objects(&record.resources["data"], 3);
         world.account.remove(&record.resources["jobs"]);
         world.account.add_foreign(&record.resources["jobs"]);
+        world.account.mark(&record.resources["jobs"], alien_core::DeploymentId::new());
         let report = admin.destroy(&record).progress(told).await.unwrap();
         assert_eq!((report.kept.len(), report.foreign.len()), (1, 1));
         is_read_back(&report);

@@ -10,6 +10,7 @@
 mod agreed;
 mod audit;
 mod calls;
+mod claims;
 mod compile_fail;
 mod decode;
 mod derive;
@@ -24,6 +25,7 @@ mod interleaved;
 mod kept;
 mod logs;
 mod markdown;
+mod marked;
 mod neutral;
 mod outcomes;
 mod preflight;

@@ -137,6 +137,7 @@ mod op {
 
 impl Cloud for Toy {
     const NAME: &'static str = "toy";
+    const IDENTITY_HAS_ID: bool = true;
     const TARGET: &'static [Field] = &[
         Field::place::<Prefix>("prefix", "the name of the deployment"),
         Field::trust::<String>("vendor", "whom it trusts"),
@@ -328,7 +329,7 @@ impl Reconcile<Toy, Client> for Storage {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         write(cx, op::SET, if self.is_versioned() { "versioned" } else { "" }).await?;
-        tag(cx, op::TAG, &marks.finished()).await
+        tag(cx, op::TAG, &marks.all(cx.full_name(Scope::Thing)?)).await
     }
 
     /// To empty it takes a right on data, which the admin has only in a run that is to delete data.
@@ -394,7 +395,7 @@ impl Reconcile<Toy, Client> for Function {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         push(cx, cx.resource()?).await?;
-        tag(cx, op::TAG, &marks.finished()).await
+        tag(cx, op::TAG, &marks.all(cx.full_name(Scope::Thing)?)).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -435,7 +436,7 @@ impl Reconcile<Toy, Client> for Identities {
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let document = Toy::principal(&cx.deployment().layout, cx.deployment().grants(cx.subject)?);
         write(cx, op::SET_IDENTITY, &serde_json::to_string(&document).unwrap()).await?;
-        tag(cx, op::SET_IDENTITY, &marks.finished()).await
+        tag(cx, op::SET_IDENTITY, &marks.all(cx.full_name(Scope::Identity)?)).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

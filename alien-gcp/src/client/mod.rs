@@ -197,7 +197,7 @@ pub(crate) mod labels {
 
 /// Marks of ownership as words of a description, for resources that have no labels.
 pub(crate) mod description {
-    use alien_core::adapter::{DeploymentContext, Observed};
+    use alien_core::adapter::{DeploymentContext, Marks, Observed};
     use alien_core::{Error, ErrorKind, Result};
 
     use crate::Gcp;
@@ -211,6 +211,19 @@ pub(crate) mod description {
     /// Reads the marks from the words.
     pub(crate) fn marks(description: &str) -> impl Iterator<Item = (&str, &str)> {
         description.split(' ').filter_map(|word| word.split_once('='))
+    }
+
+    /// Fails if it belongs to somebody else, or carries no mark and is not to be marked again.
+    pub(crate) fn usable(
+        deployment: &DeploymentContext<Gcp>,
+        description: &str,
+        what: &str,
+        again: &Marks,
+    ) -> Result<()> {
+        match Observed::marked("", deployment.owner(), marks(description)).refused(again) {
+            Some(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}"))),
+            None => Ok(()),
+        }
     }
 
     /// Fails if it belongs to somebody else.

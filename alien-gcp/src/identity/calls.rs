@@ -1,8 +1,5 @@
 //! Creates service accounts and custom roles, binds them, records the claim of a run, and revokes the vendor's access.
 
-use std::ops::ControlFlow;
-use std::time::Duration;
-
 use alien_core::adapter::{
     Claim, Marks, Observed, Reconcile, ReconcileIdentity, Removal, ResultExt, State, Subject, last,
 };
@@ -20,9 +17,6 @@ use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::exact_names;
-
-/// How long a change of a service account may take to become visible to reads.
-const SETTLES: Duration = Duration::from_secs(60);
 
 /// The account's name in calls.
 fn account_name<'a>(cx: Context<'a>) -> Result<&'a str> {
@@ -93,7 +87,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
                 differences.push(format!("its role `{}` permits something else", role.role_id));
             }
         }
-        Ok(observed.drifted((!differences.is_empty()).then(|| differences.join("; "))))
+        Ok(observed.drifted(differences))
     }
 
     /// Creates the account without roles and without impersonators.
@@ -136,11 +130,7 @@ impl Reconcile<Gcp, Clients> for Accounts {
         }
         bind_everywhere(cx, &member(&principal), &principal.bindings).await?;
         admit_users(cx, &principal.impersonators).await?;
-        let words = marks
-            .ownership(&principal.service_account.account_id)
-            .into_iter()
-            .chain(marks.finished().into_iter().skip(1));
-        describe(cx, &description::of(&words.collect::<Vec<_>>())).await
+        describe(cx, &description::of(&marks.all(&principal.service_account.account_id))).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -165,26 +155,8 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
     }
 
     async fn write_claim(&self, cx: Context<'_>, claim: Option<&Claim>) -> Result<()> {
-        let before = match claim {
-            Some(_) => account(cx).await?.display_name,
-            None => String::new(),
-        };
         let text = claim.map_or_else(|| display_name(cx), |claim| format!("{}={claim}", Marks::CLAIM));
-        patch(cx, ServiceAccount::new().set_display_name(&text), "display_name").await?;
-        if claim.is_none() || before == text {
-            return Ok(());
-        }
-        // A read may still return the old value (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
-        let before = &before;
-        cx.until(SETTLES, || async move {
-            let still = account(cx).await?.display_name == *before;
-            Ok(if still {
-                ControlFlow::Continue("the claim is not readable yet".to_owned())
-            } else {
-                ControlFlow::Break(())
-            })
-        })
-        .await
+        patch(cx, ServiceAccount::new().set_display_name(&text), "display_name").await
     }
 
     /// Removes everyone who may use the account and every binding of the account, so that tokens issued before are of no use. The

@@ -15,12 +15,13 @@ mod erased;
 mod forbidden;
 mod only_gcp;
 mod spare;
+mod tagged;
 mod upgrade;
 mod vanished;
 mod world;
 
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, interrupted, life};
+use alien_conformance::{agreed, interleaved, interrupted, life, marked};
 use alien_gcp::Target;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
@@ -35,6 +36,12 @@ fn main() {
         })
     };
     let mut trials = vec![
+        trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
+            Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
+        }),
+        trial("what_lost_its_marks_is_marked_again", |peer| {
+            Box::pin(marked::what_lost_its_marks_is_marked_again(peer, &[]))
+        }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { location: "europe-west1".parse().unwrap(), ..peer.target("placed") };

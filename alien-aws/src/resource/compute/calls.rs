@@ -29,9 +29,12 @@ pub(crate) async fn set_up_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> 
         .await;
     match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            if let Observed::Foreign(whose) = observe_logs(cx).await? {
+            if let Some(whose) = observe_logs(cx).await?.refused(marks) {
                 let what = format!("a log group `{name}` already exists, and {whose}");
                 return Err(Error::new(ErrorKind::NotOwned, what).in_operation(op::CREATE_LOG_GROUP.call));
+            }
+            if marks.again {
+                tag_logs(cx, marks, owner).await?;
             }
         }
         made => drop(made?),
@@ -58,14 +61,32 @@ pub(crate) async fn remove_logs(cx: Context<'_>) -> Result<()> {
     .map(drop)
 }
 
-/// How the log group differs from what was set up. Its retention is not compared: DescribeLogGroups would show every log
-/// group of the account.
-pub(crate) async fn logs_drift(cx: Context<'_>) -> Result<Option<String>> {
-    Ok(match observe_logs(cx).await? {
-        Observed::Own { .. } => None,
-        Observed::Foreign(whose) => Some(format!("its log group is not the deployment's: {whose}")),
-        _ => Some("its log group is missing".to_owned()),
+/// Writes the marks of ownership on the log group.
+async fn tag_logs(cx: Context<'_>, marks: &Marks, owner: &str) -> Result<()> {
+    let arn = cx.full_name(Scope::LogGroup)?;
+    let tags = marks.ownership(owner).map(|(key, value)| (key.to_owned(), value));
+    cx.call(&[op::TAG_LOG_GROUP], || async {
+        let request = cx.clients.logs().tag_resource().resource_arn(arn).set_tags(Some(tags.clone().into()));
+        request.send().await.map_err(failure)
     })
+    .await
+    .map(drop)
+}
+
+/// What was found, with what is so of its log group. The retention of that is not compared: DescribeLogGroups would show
+/// every log group of the account.
+pub(crate) async fn with_logs(
+    cx: Context<'_>,
+    found: Observed,
+    id: &str,
+    drift: impl IntoIterator<Item = String>,
+) -> Result<Observed> {
+    let logs = match observe_logs(cx).await? {
+        Observed::Own { .. } => None,
+        Observed::Foreign(whose) => return Ok(Observed::Foreign(whose.part(id, "log group"))),
+        _ => Some("its log group is missing".to_owned()),
+    };
+    Ok(found.drifted(drift.into_iter().chain(logs)))
 }
 
 async fn observe_logs(cx: Context<'_>) -> Result<Observed> {

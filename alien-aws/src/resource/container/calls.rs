@@ -63,8 +63,7 @@ impl Reconcile<Aws, Clients> for Container {
             }
             _ => None,
         };
-        let drift: Vec<String> = own.into_iter().chain(compute::logs_drift(cx).await?).collect();
-        Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
+        compute::with_logs(cx, observed, service.service_arn().unwrap_or_default(), own).await
     }
 
     /// Creates the service with no tasks, because its log group must exist first. A service cannot be created without a
@@ -124,7 +123,7 @@ impl Reconcile<Aws, Clients> for Container {
         .await?;
         steady(cx, Awaited::Definition(&definition)).await?;
         let finished = [(DEFINITION, revision(&definition).to_owned())];
-        mark(cx, marks.finished().into_iter().chain(finished)).await
+        mark(cx, marks.all(cx.name(Scope::Service)?).into_iter().chain(finished)).await
     }
 
     /// Deletes what belongs to the service first: while the service exists, a later run finds an interrupted removal.

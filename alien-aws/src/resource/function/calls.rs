@@ -59,9 +59,7 @@ impl Reconcile<Aws, Clients> for Function {
                 };
                 // Who invokes it is the admin's to look at, and to set.
                 let opened = if cx.is_vendors() { Vec::new() } else { opening::drift(cx, self).await? };
-                let parts = compute::logs_drift(cx).await?.into_iter().chain(opened);
-                let drift: Vec<String> = own.into_iter().chain(parts).collect();
-                Ok(observed.drifted((!drift.is_empty()).then(|| drift.join("; "))))
+                compute::with_logs(cx, observed, arn, own.into_iter().chain(opened)).await
             }
             _ => Ok(observed),
         }
@@ -140,7 +138,7 @@ impl Reconcile<Aws, Clients> for Function {
             opening::url(cx, self).await?;
             opening::triggers(cx).await?;
         }
-        mark(cx, marks.finished()).await
+        mark(cx, marks.all(cx.name(Scope::Function)?)).await
     }
 
     /// Deletes what belongs to the function first: while the function exists, a later run finds an interrupted removal.

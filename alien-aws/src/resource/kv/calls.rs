@@ -81,7 +81,7 @@ impl Reconcile<Aws, Clients> for Kv {
         if cx.holds(op::UPDATE_TIME_TO_LIVE) {
             expire(cx, self, name).await?;
         }
-        let tags = tags(marks.finished())?;
+        let tags = tags(marks.all(name))?;
         let finished = cx.call(&[op::TAG_TABLE], || async {
             let call = cx.clients.dynamodb().tag_resource().resource_arn(arn).set_tags(Some(tags.clone()));
             call.send().await.map_err(failure)

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use alien_core::adapter::{
-    DeploymentContext, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Subject, last,
+    DeploymentContext, Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Subject, last,
 };
 use alien_core::{Data, Error, ErrorKind, Existing, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
@@ -80,7 +80,16 @@ impl Reconcile<Aws, Clients> for Network {
         let owner = vpc.tags().filter(|(key, _)| *key == Marks::DEPLOYMENT);
         let finished = finished.iter().flat_map(|(_, group)| group.tags());
         let finished = finished.filter(|(key, _)| *key == Marks::FINGERPRINT);
-        Ok(Observed::marked(arn(id), deployment.owner(), owner.chain(finished)))
+        Ok(match Observed::marked(arn(id), deployment.owner(), owner.chain(finished)) {
+            // No permission covers it: a VPC is known by its tag alone, so whoever may tag one that has none may tag
+            // anybody's.
+            Observed::Foreign(whose) if whose.id().is_some() => {
+                let tag = format!("{}={}", Marks::DEPLOYMENT, deployment.id);
+                let whose = format!("{whose} (if it is this deployment's, tag it and its parts with `{tag}` again)");
+                Observed::Foreign(Foreign::of(whose))
+            }
+            observed => observed,
+        })
     }
 
     /// Creates the VPC. EC2 creates another one each time, so the call is repeated only if it certainly had no effect.

@@ -57,7 +57,7 @@ impl Reconcile<Aws, Clients> for Queue {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let dead = if self.has_dead_letters() { look(cx, DEAD).await? } else { None };
         if let Some(Observed::Foreign(whose)) = dead {
-            return Ok(Observed::Foreign(format!("its dead-letter queue is not this deployment's: {whose}")));
+            return Ok(Observed::Foreign(whose.part(cx.full_name(Scope::Queue)?, "dead-letter queue")));
         }
         let missing = self.has_dead_letters() && dead.is_none();
         let drift = missing.then(|| "its dead-letter queue is missing".to_owned());
@@ -97,11 +97,7 @@ impl Reconcile<Aws, Clients> for Queue {
             (QueueAttributeName::RedrivePolicy, redrive),
         ];
         set(cx, MAIN, &url, wanted).await?;
-        let tags = tags(marks.finished());
-        let finished = cx.call(&[op::TAG_QUEUE], || async {
-            cx.clients.sqs().tag_queue().queue_url(&url).set_tags(Some(tags.clone())).send().await.map_err(failure)
-        });
-        finished.await.map(drop)
+        tag(cx, MAIN, &url, tags(marks.all(name))).await
     }
 
     async fn delete(&self, cx: Context<'_>, data: Data) -> Result<Removal> {
@@ -187,16 +183,33 @@ fn tags(tags: impl IntoIterator<Item = (&'static str, String)>) -> HashMap<Strin
 async fn dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let url = match look(cx, DEAD).await? {
         None => make(cx, DEAD, marks).await?,
-        Some(Observed::Foreign(whose)) => {
-            return Err(Error::new(ErrorKind::NotOwned, format!("its dead-letter queue already exists, and {whose}")));
+        Some(found) => {
+            if let Some(whose) = found.refused(marks) {
+                let what = format!("its dead-letter queue already exists, and {whose}");
+                return Err(Error::new(ErrorKind::NotOwned, what));
+            }
+            let url = url(cx, DEAD).await?;
+            if marks.again {
+                tag(cx, DEAD, &url, tags(marks.ownership(cx.name(Scope::Queue)?))).await?;
+            }
+            url
         }
-        Some(_) => url(cx, DEAD).await?,
     };
     let wanted = [
         (QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION.to_string()),
         (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
     ];
     set(cx, DEAD, &url, wanted).await
+}
+
+/// Writes tags, beside those that are there.
+async fn tag(cx: Context<'_>, rows: &'static Rows, url: &str, tags: HashMap<String, String>) -> Result<()> {
+    let [_, row] = rows.create;
+    let row = [row];
+    let done = cx.call(&row, || async {
+        cx.clients.sqs().tag_queue().queue_url(url).set_tags(Some(tags.clone())).send().await.map_err(failure)
+    });
+    done.await.map(drop)
 }
 
 async fn set<const N: usize>(

@@ -65,7 +65,7 @@ impl Reconcile<Aws, Clients> for Storage {
             expire(cx, &bucket).await?;
         }
         let mut tags = tags(cx, &bucket).await?;
-        let ours = marks.ownership(bucket.name).into_iter().chain(marks.finished());
+        let ours = marks.all(bucket.name).into_iter();
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         let tags = Tagging::builder().set_tag_set(Some(tag_set(tags)?)).build().map_err(incomplete)?;
         let finished = cx.call(&[op::PUT_BUCKET_TAGGING], || async {

@@ -143,6 +143,11 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
     let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
     let observed = owned(cx, &found).await?;
+    if observed.is_own()
+        && let Some(whose) = environment::foreign(cx).await?
+    {
+        return Ok(Observed::Foreign(whose.part(cx.full_name(Scope::App)?, "environment")));
+    }
     let Observed::Own { state: SetUp::Finished(_), drift: None, .. } = observed else { return Ok(observed) };
     let mut drift = set_otherwise(cx, &found, part)?;
     if drift.is_none() {
@@ -302,6 +307,9 @@ async fn make(cx: Context<'_>, tags: Tags, marks: &Marks, part: &Part) -> Result
 /// last.
 pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Result<()> {
     let mut found = settle::idle(cx, PATIENCE, || look(cx)).await?;
+    if marks.again {
+        environment::ensure(cx, marks).await?;
+    }
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
         // An app cannot move to another environment, so it is created anew.
         remove(cx).await?;
@@ -327,7 +335,7 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
     identity::admit(cx).await?;
     // All marks are written: the vendor may have changed those of ownership.
     let id = cx.full_name(Scope::App)?;
-    tags::merge(cx, id, &[marks.ownership(cx.name(Scope::App)?).as_slice(), &marks.finished()].concat()).await
+    tags::merge(cx, id, &marks.all(cx.name(Scope::App)?)).await
 }
 
 /// Gives the template a new revision suffix: a template without changes makes no new revision.

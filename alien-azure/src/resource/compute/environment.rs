@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::{Marks, Observed, Removal, ResultExt, Subject, last};
+use alien_core::adapter::{Foreign, Marks, Observed, Removal, ResultExt, Subject, last};
 use alien_core::{Error, Lifecycle, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -215,7 +215,7 @@ pub(crate) async fn observe_workspace(cx: Context<'_>, lifecycle: Lifecycle) -> 
 pub(crate) async fn make_workspace(cx: Context<'_>, lifecycle: Lifecycle, marks: &Marks) -> Result<bool> {
     let id = workspace_id(cx, lifecycle);
     if let Some(found) = look_at_workspace(cx, lifecycle).await.optional()? {
-        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
+        tags::usable(cx.deployment(), &id, found.tags.as_ref(), marks)?;
         if !settle::is_going(&found) {
             settle::made(cx, PATIENCE, || look_at_workspace(cx, lifecycle)).await?;
             return Ok(false);
@@ -281,6 +281,20 @@ pub(crate) async fn is_own(cx: Context<'_>, id: &str) -> Result<bool> {
     Ok(found.is_some_and(|found| tags::own(cx.deployment(), id, found.tags.as_ref()).is_ok()))
 }
 
+/// Why the environment of an app in a network is not the deployment's; `None` if it is, or if the app is in no network. The
+/// other environments are observed with what resources share.
+pub(crate) async fn foreign(cx: Context<'_>) -> Result<Option<Foreign>> {
+    if cx.resource()?.settings().compute().and_then(|compute| compute.network).is_none() {
+        return Ok(None);
+    }
+    let id = cx.full_name(Scope::Environment)?;
+    let found = look(cx.about(Subject::Deployment), id).await.optional()?;
+    Ok(found.and_then(|found| match tags::observed(cx.deployment(), id, found.tags.as_ref()) {
+        Observed::Foreign(whose) => Some(whose),
+        _ => None,
+    }))
+}
+
 async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
     let all = Ids(cx.target()).resource(&["Microsoft.App/managedEnvironments"]);
     let found: Vec<Environment> =
@@ -326,11 +340,14 @@ pub(crate) async fn make(
     };
     let mut tags = Tags::new();
     if let Some(found) = look(shared, &id).await.optional()? {
-        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
+        tags::usable(cx.deployment(), &id, found.tags.as_ref(), marks)?;
         if settle::is_going(&found) {
             cx.until_gone(PATIENCE, || look(shared, &id)).await?;
         } else {
             let found = settle::idle(shared, PATIENCE, || look(shared, &id)).await?;
+            if marks.again {
+                tags::merge(shared, &id, &marks.ownership(last(&id))).await?;
+            }
             if found.state() != "Failed" {
                 return Ok(false);
             }

@@ -91,6 +91,9 @@ impl Reconcile<Azure, Clients> for Queue {
             Observed::Own { .. } => {}
             // Without a namespace there can be no queue.
             Observed::Absent => return Ok(Observed::Absent),
+            Observed::Foreign(whose) => {
+                return Ok(Observed::Foreign(whose.part(cx.full_name(Scope::Queue)?, "namespace")));
+            }
             other => return Ok(other),
         }
         let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };

@@ -64,7 +64,7 @@ pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
 pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
     let id = id(cx);
     if let Some(found) = look(cx).await.optional()? {
-        tags::own(cx.deployment(), &id, found.tags.as_ref())?;
+        tags::usable(cx.deployment(), &id, found.tags.as_ref(), marks)?;
         if !settle::is_going(&found) {
             let found = settle::made(cx, PATIENCE, || look(cx)).await?;
             if !found.properties.disable_local_auth {

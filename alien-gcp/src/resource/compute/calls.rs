@@ -101,8 +101,7 @@ pub(crate) async fn observed(
         None if !cx.is_vendors() => other_callers(cx, access.callers).await?,
         drift => drift,
     };
-    let all: Vec<String> = relabelled.into_iter().chain(drift).collect();
-    Ok(observed.drifted((!all.is_empty()).then(|| all.join("; "))))
+    Ok(observed.drifted(relabelled.into_iter().chain(drift)))
 }
 
 fn is_live(cx: Context<'_>) -> Result<bool> {
@@ -321,7 +320,7 @@ pub(crate) async fn finish(
     template: RevisionTemplate,
 ) -> Result<()> {
     let name = path(cx)?;
-    let ours = || Ok::<_, Error>(marks.ownership(cx.name(Scope::Service)?).into_iter().chain(marks.finished()));
+    let ours = &marks.all(cx.name(Scope::Service)?);
     let service = &Service::new().set_name(name).set_ingress(ingress).set_template(template);
     let mut rows = revision_rows(cx, op::PATCH_SERVICE);
     rows.push(op::GET_SERVICE);
@@ -332,7 +331,7 @@ pub(crate) async fn finish(
         if found.invoker_iam_disabled {
             fields.push("invoker_iam_disabled");
         }
-        let labels = labels::with(found.labels, ours()?);
+        let labels = labels::with(found.labels, ours.clone());
         let request = UpdateServiceRequest::new()
             .set_service(service.clone().set_labels(labels).set_etag(found.etag))
             .set_update_mask(FieldMask::default().set_paths(fields));

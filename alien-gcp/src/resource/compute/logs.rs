@@ -147,7 +147,15 @@ impl Reconcile<Gcp, Clients> for Logs {
             }
             wanted.push(match observed {
                 Observed::Own { state: State::Finished(_), .. } => {
-                    let drift = match look_at_sink(cx, &log).await.optional()? {
+                    let sink = look_at_sink(cx, &log).await.optional()?;
+                    let whose = sink.as_ref().map(|sink| {
+                        Observed::marked("", cx.deployment().owner(), description::marks(&sink.description))
+                    });
+                    if let Some(Observed::Foreign(whose)) = whose {
+                        wanted.push(Observed::Foreign(whose.part(&log.bucket, "sink")));
+                        continue;
+                    }
+                    let drift = match sink {
                         None => Some("its sink does not exist"),
                         Some(sink) if !log.is_filled_by(cx, &sink) => Some("its sink is not as it was set"),
                         Some(_) if look_at_view(cx, &log).await.optional()?.is_none() => {
@@ -182,8 +190,7 @@ impl Reconcile<Gcp, Clients> for Logs {
             make(cx, &log, marks).await?;
             show(cx, &log).await?;
             fill(cx, &log, marks).await?;
-            let words = marks.ownership(log.id()).into_iter().chain(marks.finished().into_iter().skip(1));
-            let bucket = LogBucket::new().set_description(description::of(&words.collect::<Vec<_>>()));
+            let bucket = LogBucket::new().set_description(description::of(&marks.all(log.id())));
             patch(cx, &log, bucket, "description").await?;
         }
         Ok(())
@@ -203,7 +210,8 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
     let bucket = LogBucket::new().set_description(description).set_retention_days(KEPT);
     match look(cx, &log.bucket).await.optional()? {
         Some(found) => {
-            description::own(cx.deployment(), &found.description, &format!("the log bucket `{}`", log.id()))?;
+            let what = format!("the log bucket `{}`", log.id());
+            description::usable(cx.deployment(), &found.description, &what, marks)?;
             if !is_deleted(&found) {
                 return Ok(false);
             }
@@ -264,8 +272,8 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         }
     }
     let found = look_at_sink(cx, log).await?;
-    description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
-    if log.is_filled_by(cx, &found) {
+    description::usable(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()), marks)?;
+    if log.is_filled_by(cx, &found) && !marks.again {
         return Ok(());
     }
     cx.call(&[op::UPDATE_SINK], || async {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
+use alien_core::adapter::{Foreign, Marks, Observed, Operate, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
 use async_trait::async_trait;
 use google_cloud_firestore_admin_v1::model::database::{ConcurrencyMode, DatabaseType, DeleteProtectionState};
@@ -54,7 +54,7 @@ impl Reconcile<Gcp, Clients> for Kv {
                     let id = cx.full_name(Scope::Id)?.to_owned();
                     Observed::Own { id, state: State::Matches, drift: Some(lost) }
                 }
-                Some(_) => Observed::Foreign(lost),
+                Some(_) => Observed::Foreign(Foreign::unmarked(cx.full_name(Scope::Id)?).because(lost)),
             });
         };
         let observed =
@@ -89,8 +89,7 @@ impl Reconcile<Gcp, Clients> for Kv {
         let (name, database) = (relative(cx.full_name(Scope::Marker)?), cx.name(Scope::Database)?);
         cx.call(&[op::PATCH_MARKER, op::GET_MARKER], || async move {
             let found = cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)?;
-            let ours = marks.ownership(database).into_iter().chain(marks.finished());
-            let topic = Topic::new().set_name(name).set_labels(labels::with(found.labels, ours));
+            let topic = Topic::new().set_name(name).set_labels(labels::with(found.labels, marks.all(database)));
             let call = cx.clients.topics().await?.update_topic().set_topic(topic);
             call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
         })
@@ -178,12 +177,12 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
                 Err(error) if error.kind() == ErrorKind::Denied && cx.is_vendors() => return Ok(false),
                 found => found?,
             };
-            match Observed::marked("", cx.deployment().owner(), labels::marks(&found.labels)) {
-                Observed::Foreign(whose) => {
+            match Observed::marked("", cx.deployment().owner(), labels::marks(&found.labels)).refused(marks) {
+                Some(whose) => {
                     let what = format!("the topic `{}` already exists, and {whose}", found.name);
                     Err(Error::new(ErrorKind::NotOwned, what))
                 }
-                _ => Ok(false),
+                None => Ok(false),
             }
         }
         Err(error) => Err(error),

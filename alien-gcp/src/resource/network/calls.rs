@@ -108,9 +108,7 @@ impl Reconcile<Gcp, Clients> for Network {
                 cx.deployment().owner(),
                 description::marks(&rule.description.unwrap_or_default()),
             ) {
-                Observed::Foreign(whose) => {
-                    Observed::Foreign(format!("its firewall rule is not this deployment's: {whose}"))
-                }
+                Observed::Foreign(whose) => Observed::Foreign(whose.part(id, "firewall rule")),
                 finished => finished,
             },
         })
@@ -164,14 +162,8 @@ impl Reconcile<Gcp, Clients> for Network {
         }
         let found = look_at_rule(cx).await?;
         let words = found.description.as_deref().unwrap_or_default();
-        description::own(cx.deployment(), words, &format!("the firewall rule `{name}`"))?;
-        let words: Vec<_> = marks
-            .ownership(name)
-            .into_iter()
-            .filter(|(word, _)| *word != Marks::RELEASE)
-            .chain(marks.finished())
-            .collect();
-        let rule = rule.set_description(description::of(&words));
+        description::usable(cx.deployment(), words, &format!("the firewall rule `{name}`"), marks)?;
+        let rule = rule.set_description(description::of(&marks.all(name)));
         let started = cx.call(&[op::PATCH_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
             let call = cx
                 .clients

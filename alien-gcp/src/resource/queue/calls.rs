@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State};
+use alien_core::adapter::{Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription, Topic};
@@ -63,6 +63,10 @@ impl Reconcile<Gcp, Clients> for Queue {
             return Ok(observed);
         }
         let subscription = look(cx, op::GET_SUBSCRIPTION, subscription(cx)?).await.optional()?;
+        let id = cx.full_name(Scope::Topic)?;
+        if let Some(whose) = subscription.as_ref().and_then(|found| foreign(cx, &found.labels)) {
+            return Ok(Observed::Foreign(whose.part(id, "subscription")));
+        }
         Ok(observed.drifted(match subscription {
             None => Some("its subscription does not exist".to_owned()),
             Some(found) if found.topic != name => Some(format!("its subscription is on `{}`", found.topic)),
@@ -70,7 +74,11 @@ impl Reconcile<Gcp, Clients> for Queue {
             Some(found) if pushes(&found) && !is_pushed(cx)? => {
                 Some("its messages are pushed to an endpoint that the stack does not name".to_owned())
             }
-            Some(found) if self.has_dead_letters() => lost_dead_letters(cx, &found).await?,
+            Some(found) if self.has_dead_letters() => match lost_dead_letters(cx, &found).await? {
+                DeadLetters::Kept => None,
+                DeadLetters::Lost(how) => Some(how),
+                DeadLetters::Foreign(whose, what) => return Ok(Observed::Foreign(whose.part(id, what))),
+            },
             Some(_) => None,
         }))
     }
@@ -106,7 +114,7 @@ impl Reconcile<Gcp, Clients> for Queue {
             // By default a subscription expires after a month without a subscriber.
             .set_expiration_policy(ExpirationPolicy::new())
             .set_or_clear_dead_letter_policy(dead.transpose()?);
-        subscribe(cx, &wanted).await?;
+        subscribe(cx, &wanted, marks).await?;
         if self.has_dead_letters() {
             let on = Guarded { subject: cx.subject, scope: Scope::Subscription, name };
             policy::change(cx, on, |policy| bind_one(policy, SUBSCRIBER, &mover(cx))).await?;
@@ -127,16 +135,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         })
         .await?;
         admit(cx).await?;
-        let resource = cx.name(Scope::Topic)?;
-        cx.call(&[op::PATCH_TOPIC, op::GET_TOPIC], || async move {
-            let found = cx.clients.topics().await?.get_topic().set_topic(topic).send().await.map_err(failure)?;
-            let ours = marks.ownership(resource).into_iter().chain(marks.finished());
-            let finished = Topic::new().set_name(topic).set_labels(labels::with(found.labels, ours));
-            let call = cx.clients.topics().await?.update_topic().set_topic(finished);
-            call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
-        })
-        .await
-        .map(drop)
+        label_topic(cx, topic, &marks.all(cx.name(Scope::Topic)?)).await
     }
 
     /// Whether the queue is empty is not known: counting messages takes Cloud Monitoring, on which no set has a
@@ -150,11 +149,11 @@ impl Reconcile<Gcp, Clients> for Queue {
         if self.has_dead_letters() || !cx.is_vendors() {
             let (dead, kept) = dead_letters(cx)?;
             let found = cx.found(look(cx, op::GET_DEAD_SUBSCRIPTION, &kept).await)?;
-            if found.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+            if found.is_some_and(|found| foreign(cx, &found.labels).is_none()) {
                 unsubscribe(cx, op::DELETE_DEAD_SUBSCRIPTION, &kept).await?;
             }
             let found = cx.found(look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await)?;
-            if found.is_some_and(|found| own(cx, &found.labels, "it").is_ok()) {
+            if found.is_some_and(|found| foreign(cx, &found.labels).is_none()) {
                 remove_topic(cx, op::DELETE_DEAD_TOPIC, &dead).await?;
             }
         }
@@ -214,16 +213,36 @@ async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
     .map(drop)
 }
 
-/// Fails if it belongs to somebody else.
-fn own(cx: Context<'_>, found: &HashMap<String, String>, what: &str) -> Result<()> {
+/// Adds marks to the labels of a topic.
+async fn label_topic(cx: Context<'_>, name: &str, marks: &[(&'static str, String)]) -> Result<()> {
+    cx.call(&[op::PATCH_TOPIC, op::GET_TOPIC], || async move {
+        let found = cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)?;
+        let labelled = Topic::new().set_name(name).set_labels(labels::with(found.labels, marks.to_vec()));
+        let call = cx.clients.topics().await?.update_topic().set_topic(labelled);
+        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
+}
+
+/// Why a part is not this deployment's, by its labels; `None` if it is.
+fn foreign(cx: Context<'_>, found: &HashMap<String, String>) -> Option<Foreign> {
     match Observed::marked("", cx.deployment().owner(), labels::marks(found)) {
-        Observed::Foreign(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}"))),
-        _ => Ok(()),
+        Observed::Foreign(whose) => Some(whose),
+        _ => None,
+    }
+}
+
+/// Fails if it belongs to somebody else, or carries no mark and is not to be marked again.
+fn usable(cx: Context<'_>, found: &HashMap<String, String>, what: &str, marks: &Marks) -> Result<()> {
+    match Observed::marked("", cx.deployment().owner(), labels::marks(found)).refused(marks) {
+        Some(whose) => Err(Error::new(ErrorKind::NotOwned, format!("{what} already exists, and {whose}"))),
+        None => Ok(()),
     }
 }
 
 /// Creates a subscription, unless it exists and belongs to the deployment.
-async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
+async fn subscribe(cx: Context<'_>, wanted: &Subscription, marks: &Marks) -> Result<()> {
     let made = cx.call(&[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION], || async {
         cx.clients
             .subscriptions()
@@ -237,7 +256,10 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
     match made.await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let found = look(cx, op::GET_SUBSCRIPTION, &wanted.name).await?;
-            own(cx, &found.labels, &format!("the subscription `{}`", found.name))?;
+            usable(cx, &found.labels, &format!("the subscription `{}`", found.name), marks)?;
+            if marks.again {
+                label_subscription(cx, &found, &marks.ownership(cx.name(Scope::Topic)?)).await?;
+            }
             if found.topic == wanted.topic {
                 return Ok(());
             }
@@ -248,6 +270,19 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription) -> Result<()> {
         }
         made => made.map(drop),
     }
+}
+
+/// Adds marks to the labels of a subscription.
+async fn label_subscription(cx: Context<'_>, found: &Subscription, marks: &[(&'static str, String)]) -> Result<()> {
+    let labels = labels::with(found.labels.clone(), marks.to_vec());
+    // A patch names the topic of the subscription too, though only the fields of the mask are written.
+    let labelled = Subscription::new().set_name(&found.name).set_topic(&found.topic).set_labels(labels);
+    cx.call(&[op::PATCH_SUBSCRIPTION], || async {
+        let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(labelled.clone());
+        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+    })
+    .await
+    .map(drop)
 }
 
 async fn unsubscribe(cx: Context<'_>, row: Row, name: &str) -> Result<()> {
@@ -264,7 +299,11 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
     let (dead, kept) = dead_letters(cx)?;
     match make_topic(cx, &dead, marks).await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            own(cx, &look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await?.labels, &format!("the topic `{dead}`"))?;
+            let found = look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await?;
+            usable(cx, &found.labels, &format!("the topic `{dead}`"), marks)?;
+            if marks.again {
+                label_topic(cx, &dead, &marks.ownership(cx.name(Scope::Topic)?)).await?;
+            }
         }
         made => made?,
     }
@@ -274,31 +313,47 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
         .set_labels(marks.ownership(cx.name(Scope::Topic)?))
         .set_message_retention_duration(Duration::clamp(DEAD_LETTER_RETENTION, 0))
         .set_expiration_policy(ExpirationPolicy::new());
-    subscribe(cx, &wanted).await?;
+    subscribe(cx, &wanted, marks).await?;
     let on = Guarded { subject: cx.subject, scope: Scope::Topic, name: &dead };
     policy::change(cx, on, |policy| bind_one(policy, PUBLISHER, &mover(cx))).await
 }
 
-/// What is missing of that which keeps dead letters; `None` if all of it is there.
-async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<Option<String>> {
+/// What is so of that which keeps dead letters.
+enum DeadLetters {
+    Kept,
+    /// Something of it is missing.
+    Lost(String),
+    /// This part of it is not the deployment's.
+    Foreign(Foreign, &'static str),
+}
+
+async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<DeadLetters> {
     let (dead, kept) = dead_letters(cx)?;
+    let lost = |how: &str| Ok(DeadLetters::Lost(how.to_owned()));
     if found.dead_letter_policy.as_ref().is_none_or(|policy| policy.dead_letter_topic != dead) {
-        return Ok(Some("its dead letters are not kept".to_owned()));
+        return lost("its dead letters are not kept");
     }
-    if look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await.optional()?.is_none() {
-        return Ok(Some("its topic for dead letters does not exist".to_owned()));
+    let Some(topic) = look_at_topic(cx, op::GET_DEAD_TOPIC, &dead).await.optional()? else {
+        return lost("its topic for dead letters does not exist");
+    };
+    if let Some(whose) = foreign(cx, &topic.labels) {
+        return Ok(DeadLetters::Foreign(whose, "topic for dead letters"));
     }
-    if look(cx, op::GET_DEAD_SUBSCRIPTION, &kept).await.optional()?.is_none_or(|kept| kept.topic != dead) {
-        return Ok(Some("the subscription that keeps its dead letters does not exist".to_owned()));
+    let Some(kept) = look(cx, op::GET_DEAD_SUBSCRIPTION, &kept).await.optional()?.filter(|kept| kept.topic == dead)
+    else {
+        return lost("the subscription that keeps its dead letters does not exist");
+    };
+    if let Some(whose) = foreign(cx, &kept.labels) {
+        return Ok(DeadLetters::Foreign(whose, "subscription for dead letters"));
     }
     let forwards = [(Scope::Topic, dead.as_str(), PUBLISHER), (Scope::Subscription, &found.name, SUBSCRIBER)];
     for (scope, name, role) in forwards {
         let policy = policy::seen(cx, Guarded { subject: cx.subject, scope, name }).await?;
         if policy.is_some_and(|policy| !policy::lacking(&policy, &mover(cx), &[(role, None)]).is_empty()) {
-            return Ok(Some("Pub/Sub may not forward its dead letters".to_owned()));
+            return lost("Pub/Sub may not forward its dead letters");
         }
     }
-    Ok(None)
+    Ok(DeadLetters::Kept)
 }
 
 /// Pub/Sub's service account in the project.

@@ -1,6 +1,6 @@
 //! The calls for a bucket.
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Foreign, Marks, Observed, Operate, Reconcile, Removal, ResultExt};
 use alien_core::{Data, ErrorKind, Health, Heartbeat, Result, Storage};
 use async_trait::async_trait;
 use google_cloud_gax::error::rpc::Code;
@@ -44,7 +44,7 @@ impl Reconcile<Gcp, Clients> for Storage {
         let target = cx.target();
         let projects = [target.project_number.as_str(), target.project.as_str()].map(|id| format!("projects/{id}"));
         if !projects.contains(&found.project) {
-            return Ok(Observed::Foreign(format!("it is in `{}`", found.project)));
+            return Ok(Observed::Foreign(Foreign::of(format!("it is in `{}`", found.project))));
         }
         let observed =
             Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), labels::marks(&found.labels));
@@ -85,8 +85,7 @@ impl Reconcile<Gcp, Clients> for Storage {
         // If somebody else wrote between our read and our write, both are repeated: no label of theirs is lost.
         cx.call(&[op::PATCH_BUCKET, op::GET_BUCKET], || async move {
             let found = cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failure)?;
-            let ours = marks.ownership(resource).into_iter().chain(marks.finished());
-            let bucket = bucket.clone().set_labels(labels::with(found.labels, ours));
+            let bucket = bucket.clone().set_labels(labels::with(found.labels, marks.all(resource)));
             let call = cx.clients.storage().await?.update_bucket().set_bucket(bucket).set_update_mask(mask.clone());
             call.set_if_metageneration_match(found.metageneration).send().await.map_err(failure)
         })
