@@ -47,6 +47,7 @@
 //! * [`Admin`] plans, sets up, takes down and revokes: only the customer's admin has one.
 //! * [`Manager`] watches and updates one deployment, through sessions that an [`Impersonate`] opens: the vendor's side.
 //! * [`Release`]: a stack and the bytes of its code. [`Outcome`] is the result of a release for one resource.
+//! * [`rollout`]: a release on its way to many deployments, as a pure state machine.
 //! * [`Adapter`]: one interface to every cloud, for programs that serve several.
 //! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest adapter: a cloud in this process,
 //!   for tests.
@@ -92,6 +93,7 @@ mod redeploying;
 mod release;
 mod releasing;
 mod resource;
+pub mod rollout;
 mod session;
 mod stack;
 mod target;

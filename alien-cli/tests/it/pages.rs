@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 11] = [
+const ELSEWHERE: [(&str, &str, &str); 13] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -18,6 +18,8 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
     ("ALIEN_ACCEPT_LISTS=1 cargo test", "", "it writes the lists that the test compares"),
     ("cargo bench", "", "it measures, for minutes, and decides nothing"),
     ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "", "it needs valgrind"),
+    ("cargo install cargo-mutants", "", "it builds a tool, for minutes"),
+    ("CARGO_PROFILE_DEV_DEBUG=0 cargo mutants", "", "it tries mutants, for hours"),
     ("git show", "", "it is the reader's own repository"),
 ];
 

@@ -76,9 +76,9 @@ impl<'c> Face<'c> {
         self.paths.entry(target).or_default().insert(path);
     }
 
-    /// The paths of each item reachable outside a module: one entry per item, however many paths it has.
-    pub(crate) fn outside(&self, module: &str) -> Vec<Vec<&str>> {
-        let is_outside = |path: &&str| path.split("::").next() != Some(module);
+    /// The paths of each item reachable outside some modules: one entry per item, however many paths it has.
+    pub(crate) fn outside(&self, modules: &[&str]) -> Vec<Vec<&str>> {
+        let is_outside = |path: &&str| path.split("::").next().is_none_or(|first| !modules.contains(&first));
         let things = self.paths.values().map(|paths| paths.iter().map(String::as_str).filter(is_outside).collect());
         things.filter(|paths: &Vec<&str>| !paths.is_empty()).collect()
     }

@@ -117,7 +117,7 @@ fn the_face_is_what_has_a_path() {
         "variant adapter::Way::Out",
     ];
     assert_eq!(face.lines(), lines);
-    assert_eq!(face.outside("adapter"), [["Shown"], ["Method"]]);
+    assert_eq!(face.outside(&["adapter"]), [["Shown"], ["Method"]]);
     let foreign = [
         "fixture: bytes::Bytes — Shown::new",
         "fixture: http::Method — Method",

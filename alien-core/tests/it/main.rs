@@ -33,6 +33,7 @@ mod records;
 mod redeploy;
 mod register;
 mod remedies;
+mod rollout;
 mod sessions;
 mod setups;
 mod told;

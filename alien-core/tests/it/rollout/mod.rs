@@ -1,0 +1,14 @@
+//! The rollout of a release: its plan and windows, each rule, every order of events of small fleets, and long random ones.
+
+mod ended;
+mod fleet;
+mod kept;
+mod laws;
+mod model;
+mod plan;
+mod random;
+mod reverts;
+mod rules;
+mod waits;
+mod windows;
+mod world;
