@@ -130,7 +130,8 @@ where
         Err(Error::new(ErrorKind::Locked, what))
     }
 
-    /// Waits until the claim reads otherwise than before it was written: what reads return may lag behind.
+    /// Waits until the claim reads otherwise than before it was written: what reads return may lag behind
+    /// (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
     async fn until_readable(&self, before: Option<&Claim>, gate: &Gate<C>) -> Result<()> {
         let cx = self.context(Subject::ManagementIdentity, gate).await?;
         cx.until(SETTLES, || async move {
