@@ -131,7 +131,7 @@ impl ChangeKind {
     pub fn describe(&self) -> String {
         match self {
             Self::Added => "added".to_owned(),
-            Self::Removed => "removed".to_owned(),
+            Self::Removed { .. } => "removed".to_owned(),
             Self::Thawed => "was frozen, is live".to_owned(),
             Self::Froze => "was live, is frozen".to_owned(),
             Self::Settings { lifecycle, fields } => format!("{lifecycle}, changed: {}", fields.join(", ")),

@@ -42,7 +42,10 @@ pub enum ChangeKind {
     /// It is new.
     Added,
     /// It was removed; or its kind changed, and then it is also [`Added`](Self::Added).
-    Removed,
+    Removed {
+        /// The lifecycle it had.
+        lifecycle: Lifecycle,
+    },
     /// It was frozen, and is now live.
     Thawed,
     /// It was live, and is now frozen.
@@ -121,7 +124,7 @@ impl Diff {
     /// removed or thawed, and permissions that grew. Empty if there are none.
     #[must_use]
     pub fn refusals(&self) -> Vec<Problem> {
-        let mut refusals = self.frozen_changes();
+        let mut refusals = self.frozen_changes(|_| true);
         refusals.extend(self.refusals_except_frozen());
         refusals
     }
@@ -136,14 +139,14 @@ impl Diff {
         };
         for change in &self.changes {
             match change.kind {
-                ChangeKind::Removed if change.who == Who::Admin => {
+                ChangeKind::Removed { .. } if change.who == Who::Admin => {
                     refuse(&change.resource, "removed".to_owned(), "keep it, or let the customer's admin apply it");
                 }
                 ChangeKind::Thawed => {
                     let what = "frozen before, live now: the vendor could update it".to_owned();
                     refuse(&change.resource, what, "keep it frozen, or let the customer's admin approve it");
                 }
-                ChangeKind::Removed | ChangeKind::Added | ChangeKind::Froze | ChangeKind::Settings { .. } => {}
+                ChangeKind::Removed { .. } | ChangeKind::Added | ChangeKind::Froze | ChangeKind::Settings { .. } => {}
             }
         }
         for grant in self.grants.iter().filter(|grant| grant.who == Who::Admin) {
@@ -165,7 +168,8 @@ impl Diff {
     /// them by an update.
     #[must_use]
     pub fn admin_only(&self) -> Vec<Problem> {
-        let mut problems = self.refusals();
+        let mut problems = self.frozen_changes(|change| change.who == Who::Admin);
+        problems.extend(self.refusals_except_frozen());
         for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
             if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {
                 let what = match change.beyond.as_slice() {
@@ -187,18 +191,24 @@ impl Diff {
         problems
     }
 
-    fn frozen_changes(&self) -> Vec<Problem> {
-        let frozen = |change: &ResourceChange| match &change.kind {
-            ChangeKind::Settings { lifecycle: Lifecycle::Frozen, fields } => {
-                let what = format!("frozen, but changed: {}", fields.join(", "));
-                let help =
-                    "take the change back, or allow changes of frozen resources and let the customer's admin apply it";
-                let problem = Problem::error(Rule::SetFit, what, help.to_owned());
-                Some(problem.at(&change.resource).remedy(Remedy::AllowFrozenChanges))
-            }
-            _ => None,
+    /// The frozen resources that changed, and those that the vendor would delete, among some changes.
+    fn frozen_changes(&self, among: impl Fn(&ResourceChange) -> bool) -> Vec<Problem> {
+        let frozen = |change: &ResourceChange| {
+            let (what, help) = match &change.kind {
+                ChangeKind::Settings { lifecycle: Lifecycle::Frozen, fields } => (
+                    format!("frozen, but changed: {}", fields.join(", ")),
+                    "take the change back, or allow changes of frozen resources and let the customer's admin apply it",
+                ),
+                ChangeKind::Removed { lifecycle: Lifecycle::Frozen } if change.who == Who::Vendor => (
+                    "frozen, but removed, and the customer lets the vendor delete it".to_owned(),
+                    "keep it, or allow changes of frozen resources",
+                ),
+                _ => return None,
+            };
+            let problem = Problem::error(Rule::SetFit, what, help.to_owned());
+            Some(problem.at(&change.resource).remedy(Remedy::AllowFrozenChanges))
         };
-        self.changes.iter().filter_map(frozen).collect()
+        self.changes.iter().filter(|change| among(change)).filter_map(frozen).collect()
     }
 }
 
@@ -270,7 +280,8 @@ fn diff(previous: &Stack, next: &Stack, agreed: Option<&Stack>) -> Diff {
             (old, new) => {
                 if let Some(old) = old {
                     let is_vendors = new.is_none() && previous.lets_vendor_create(old.id());
-                    change(ChangeKind::Removed, if is_vendors { Who::Vendor } else { Who::Admin });
+                    let removed = ChangeKind::Removed { lifecycle: old.lifecycle() };
+                    change(removed, if is_vendors { Who::Vendor } else { Who::Admin });
                 }
                 if let Some(new) = new {
                     let is_vendors = old.is_none() && agreed.is_some_and(|agreed| agreed.agrees_to(new));
@@ -308,7 +319,8 @@ fn grant_changes(
 ) -> Vec<GrantChange> {
     let (old, new, agreed) = (held(previous), held(next), agreed.map(held).unwrap_or_default());
     let goes = |subject: &str| {
-        let is_gone = |change: &&ResourceChange| change.resource == subject && change.kind == ChangeKind::Removed;
+        let is_removed = |change: &ResourceChange| matches!(change.kind, ChangeKind::Removed { .. });
+        let is_gone = |change: &&ResourceChange| change.resource == subject && is_removed(change);
         changes.iter().find(is_gone).is_some_and(|change| change.who == Who::Vendor)
     };
     let vendor_deletes = changes.iter().any(|change| goes(&change.resource));

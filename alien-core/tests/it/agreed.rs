@@ -126,6 +126,27 @@ async fn what_somebody_deleted_is_created_again_by_a_release() {
     assert_eq!(manager.deployment().agreed, None, "the customer's cloud has all that was agreed");
 }
 
+/// Some clouds keep the permission to look on the thing itself, and it is gone with it.
+#[tokio::test(start_paused = true)]
+async fn what_is_created_and_may_not_be_looked_at_waits_for_its_permissions() {
+    let world = InProcess::new();
+    let (_, deployment, manager) = deployed(&world).await;
+    let name = deployment.resource(&jobs()).unwrap().to_owned();
+    world.account.remove(&name);
+    world.take_away(&deployment, "thing.get", std::slice::from_ref(&name)).await;
+    let released = manager.release(&whole(CODE)).await;
+    assert_eq!(outcome(&released, "jobs"), "created", "{released}");
+    let waits: Vec<_> = released.waits().collect();
+    assert!(matches!(waits[..], [(_, what)] if what.contains("permissions of everyone who uses it")), "{released}");
+    assert!(world.account.names().contains(&name));
+    // Where it exists and may not be looked at, nothing is done, and the denial is told.
+    let released = manager.release(&whole(CODE)).await;
+    assert_eq!(outcome(&released, "jobs"), "not-updated", "{released}");
+    assert!(released.into_result().unwrap_err().to_string().contains("thing.get"));
+    world.give_back(&deployment).await;
+    assert!(manager.release(&whole(CODE)).await.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_thing_of_that_name_is_left_alone() {
     let world = InProcess::new();

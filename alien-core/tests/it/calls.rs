@@ -87,6 +87,7 @@ async fn a_look_is_repeated_until_it_breaks_off_or_the_budget_is_spent() {
     let admins = CallContext { clients: &(), gate: &gate, subject };
     assert_eq!(admins.until_gone(Duration::MAX, denied).await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(admins.found(denied().await).unwrap_err().kind(), ErrorKind::Denied);
+    assert!(cx.is_vendors() && !admins.is_vendors());
     let found = cx.until(Duration::ZERO, || async { Ok(ControlFlow::<_, String>::Break(7)) });
     assert_eq!(found.await.unwrap(), 7, "there is always one look");
 }

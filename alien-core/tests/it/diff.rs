@@ -1,7 +1,7 @@
 //! Two stacks: what changed, who may apply it, what is refused.
 
 use alien_conformance::golden::my_app;
-use alien_core::{ChangeKind, Delta, Diff, Layer, Stack, Who};
+use alien_core::{ChangeKind, Delta, Diff, Layer, Lifecycle, Remedy, Stack, Who};
 use serde_json::{Value, json};
 
 fn changed(change: impl FnOnce(&mut Value)) -> Diff {
@@ -116,12 +116,43 @@ fn removed_thawed_and_grown_are_refused_and_frozen_is_not() {
     assert!(shrunk.refusals().is_empty() && shrunk.grants.len() == 1);
 }
 
+/// What the customer lets the vendor delete is the vendor's to apply, and a frozen one fails the build all the same.
+#[test]
+fn a_frozen_resource_that_the_vendor_may_delete_is_removed_only_where_frozen_changes_are_allowed() {
+    let with = |lifecycle: &str| {
+        let stack = json!({
+            "version": Stack::VERSION,
+            "name": "shop",
+            "resources": [
+                { "id": "jobs", "type": "queue", "lifecycle": lifecycle },
+                { "id": "keep", "type": "queue", "lifecycle": "live" },
+            ],
+            "permissions": { "management": { "extend": { "jobs": ["queue/provision"] } } },
+        });
+        Stack::from_json(&stack.to_string()).unwrap()
+    };
+    let less = json!({
+        "version": Stack::VERSION,
+        "name": "shop",
+        "resources": [{ "id": "keep", "type": "queue", "lifecycle": "live" }],
+    });
+    let less = Stack::from_json(&less.to_string()).unwrap();
+    for (lifecycle, refused) in [("live", 0), ("frozen", 1)] {
+        let diff = less.diff(&with(lifecycle));
+        assert_eq!(diff.changes[0].who, Who::Vendor);
+        let refusals = diff.refusals();
+        assert_eq!(refusals.len(), refused, "{lifecycle}: {refusals:?}");
+        assert!(refusals.iter().all(|problem| problem.remedy == Some(Remedy::AllowFrozenChanges)));
+        assert_eq!((diff.refusals_except_frozen(), diff.admin_only()), (Vec::new(), Vec::new()), "{lifecycle}");
+    }
+}
+
 #[test]
 fn another_kind_under_the_same_id_is_another_resource() {
     let diff =
         changed(|document| *of(document, "cache") = json!({ "id": "cache", "type": "queue", "lifecycle": "frozen" }));
     let kinds: Vec<_> = diff.changes.iter().map(|change| change.kind.clone()).collect();
-    assert_eq!(kinds, [ChangeKind::Removed, ChangeKind::Added]);
+    assert_eq!(kinds, [ChangeKind::Removed { lifecycle: Lifecycle::Frozen }, ChangeKind::Added]);
     assert!(!diff.refusals().is_empty());
 }
 
