@@ -284,9 +284,9 @@ impl<'a, C: AccessControl> Judge<'a, C> {
 
     /// Checks a permission on things of one full name.
     fn judge_alike(&mut self, name: &'a str, things: &[Checked<'a, C>], allowed: &Allowed<'a, C>) {
-        // One thing may count as several scopes, and a grant for one of them is a grant for the thing, if that scope has
-        // all the conditions of the other: what is allowed meets them all. If several resources observe, join or fetch from the same thing, the grant of
-        // one of them is enough.
+        // One thing may count as several scopes. A grant for one of them is a grant for the thing, if that scope has all
+        // the conditions of the other: what is allowed meets them all. If several resources observe, join or fetch from
+        // the same thing, the grant of one of them is enough.
         let shares =
             |row: &Operation<C::Scope>| matches!(row.effect, Effect::Observe | Effect::Attach | Effect::ReadCode);
         let mut shared: Option<(Derived, Checked<'a, C>)> = None;
