@@ -69,8 +69,9 @@
 //! The rollout's own row ([`Head`]) counts how many deployments stand where, so an event needs that row and the one of the
 //! deployment it is about, and changes nothing else. Lock the head, load both, put them together by
 //! [`Rollout::from_rows`], fold one event or several, and save them together with the [`Action`]s: these are told once.
-//! [`Rollout::due`] says what each loaded row is due for; [`Row::stage`] has what a query for the rows that are due needs.
-//! Take the time from the database, so that all managers have the same.
+//! [`Rollout::due`] says what each loaded row is due for. Keep each row's [`Row::position`] in an index:
+//! [`Head::reach`] says where in it the rows are that can be due. Take the time from the database, so that all managers
+//! have the same.
 //!
 //! # What keeps it right
 //!
@@ -89,6 +90,7 @@ mod event;
 mod head;
 mod member;
 mod plan;
+mod queue;
 mod row;
 mod sequence;
 mod state;
@@ -105,6 +107,7 @@ pub use event::{Action, Ended, Event, Refusal, Scope, Sight, Step, Work};
 pub use head::{HaltReason, Head, PauseReason, Phase};
 pub use member::{Member, Standing};
 pub use plan::{Amount, Canary, OnHalt, Plan, PlanBuilder, Wave};
+pub use queue::{Position, Queue, Reach};
 pub use row::{Lease, Pass, Row, Stage};
 pub use sequence::{Sequence, Twin};
 pub use state::Rollout;

@@ -26,7 +26,9 @@ pub(super) fn step(
                 return Err(Refusal::Late);
             }
             row.standing = standing.clone();
-            if row.waits().is_some_and(Why::is_parked) {
+            // A reason that may no longer hold is found anew; what is not updated at all does not wait for its time.
+            let is_waiting = matches!(row.stage, Stage::Waiting { .. });
+            if row.waits().is_some_and(Why::is_parked) || is_waiting && excluded(head, row, row.pass).is_some() {
                 row.wait(None, None);
             }
         }

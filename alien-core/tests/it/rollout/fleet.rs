@@ -205,7 +205,15 @@ impl Fleet {
     }
 
     pub(super) fn due(&self) -> Vec<(DeploymentId, Task)> {
-        self.rollout.due(self.now).collect()
+        let due: Vec<_> = self.rollout.due(self.now).collect();
+        let reach = self.rollout.head().reach(self.now);
+        for (deployment, task) in &due {
+            let position = self.rollout.rows()[deployment].position().expect("what is due waits somewhere");
+            let is_found =
+                reach.iter().any(|reach| reach.queue == position.queue && reach.places.contains(&position.at));
+            assert!(is_found, "{task:?} is due, and {position:?} is not in {reach:?}");
+        }
+        due
     }
 
     /// The event for what is due, as a worker to whom all goes well would tell it.
