@@ -62,6 +62,7 @@ pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincip
 
 impl Cloud for Aws {
     const NAME: &'static str = "aws";
+    const ACCOUNT: &'static str = "account";
     const TARGET: &'static [Field] = &[
         Field::place::<AccountId>("account", "the account that the deployment goes to, 12 digits"),
         Field::place::<Region>("region", "the region, `eu-central-1`"),

@@ -68,6 +68,7 @@ impl Cloud for Azure {
     const VENDOR_CREATES: bool = false;
 
     const IDENTITY_HAS_ID: bool = true;
+    const ACCOUNT: &'static str = "subscription";
     const TARGET: &'static [Field] = &[
         Field::place::<TenantId>("tenant", "the id of the tenant: `az account show` shows it"),
         Field::place::<SubscriptionId>("subscription", "the id of the subscription that the deployment goes to"),

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::RunId;
 use crate::progress::{Event, Progress, Silent};
 use crate::provision::{Data, DestroyReport, Options, Plan, Provision};
-use crate::records::{KeptRecord, RecordStore, interrupted};
+use crate::records::{KeptRecord, RecordStore, Taking, interrupted};
 use crate::release::Release;
 
 /// Sets up and takes down one deployment, with the credentials of the customer's admin. A vendor's program never has a
@@ -219,7 +219,8 @@ impl ApplyRequest<'_> {
         let kept = KeptRecord::new(kept, Some(store), options.run.clone());
         let by = by.unwrap_or_else(|| format!("run {}", options.run));
         let begin = |record: &mut Deployment| {
-            kept.is_free(record, clock, options.take_over)?;
+            let taking = if options.take_over { Taking::Over } else { Taking::Free };
+            kept.is_free(record, clock, taking)?;
             interrupted(record);
             record.in_flight = Some(kept.lease(clock, &by, &plan.stack, BTreeSet::new()));
             Ok(())

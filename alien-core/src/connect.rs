@@ -41,8 +41,12 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Every field that is missing, unknown or wrong.
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
 
+    /// The account that a target is in: all deployments in it share its quotas. Empty if the cloud has none.
+    fn account<'t>(&self, target: &'t AnyTarget) -> &'t str;
+
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
+
     /// Creates the invitation to a new deployment. `trust` says whom it trusts, by the names of the target's fields; fields that
     /// are generated for each deployment may be left out.
     ///
@@ -81,7 +85,8 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// [`Credentials`](crate::ErrorKind::Credentials) where there are none.
     async fn admin(&self, id: DeploymentId, target: &AnyTarget, connection: &Connection) -> Result<Admin>;
 
-    /// Connects as the vendor.
+    /// Connects as the vendor. What it returns serves every deployment of the cloud, and shares its connections among
+    /// them; the target is only for what an error says.
     ///
     /// # Errors
     ///
@@ -198,6 +203,10 @@ impl<A: Connect> Adapter for A {
 
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems> {
         AnyTarget::read::<A::Cloud>(texts)
+    }
+
+    fn account<'t>(&self, target: &'t AnyTarget) -> &'t str {
+        target.field(A::Cloud::ACCOUNT).unwrap_or_default()
     }
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {

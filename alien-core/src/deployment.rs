@@ -181,6 +181,9 @@ pub struct InFlight {
     pub release: String,
     /// The resources that it updates, and whose outcome is not known yet.
     pub resources: BTreeSet<ResourceId>,
+    /// The fencing number of the claim under which it is carried out, in a rollout. Whoever has a higher one takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }
 
 impl fmt::Display for InFlight {

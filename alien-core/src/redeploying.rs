@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
 use crate::managed::{Managed, Repeat};
 use crate::name::ResourceId;
-use crate::records::interrupted;
+use crate::records::{Taking, interrupted};
 use crate::releasing::Begun;
 use crate::resource::Resource;
 
@@ -24,13 +24,13 @@ pub struct RedeployRequest<'a> {
     resource: ResourceId,
     deadline: Option<Duration>,
     by: String,
-    take_over: bool,
+    taking: Taking,
 }
 
 impl<'a> RedeployRequest<'a> {
     pub(crate) fn new(managed: &'a Managed, resource: ResourceId) -> Self {
         let by = format!("run {}", managed.kept.owner);
-        Self { managed, resource, deadline: None, by, take_over: false }
+        Self { managed, resource, deadline: None, by, taking: Taking::Free }
     }
 
     /// Sets how long to wait until the new instances work. What was begun goes on after that.
@@ -48,7 +48,7 @@ impl<'a> RedeployRequest<'a> {
     /// Does not wait for the lease of a release that was interrupted. Use it only if you know that no other program
     /// carries that release out.
     pub const fn take_over(mut self) -> Self {
-        self.take_over = true;
+        self.taking = Taking::Over;
         self
     }
 
@@ -72,7 +72,7 @@ impl<'a> RedeployRequest<'a> {
     /// code and the settings are those that ran before.
     fn begin(&self, record: &mut Deployment) -> Result<Deployment> {
         let (kept, clock) = (&self.managed.kept, self.managed.clock());
-        kept.is_free(record, clock, self.take_over)?;
+        kept.is_free(record, clock, self.taking)?;
         interrupted(record);
         let id = self.resource.as_str();
         if !record.stack.resource(id).is_some_and(Resource::is_updatable) {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use crate::clock::later;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, InFlight};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Purpose;
 use crate::kind::Kind;
@@ -24,7 +24,7 @@ use crate::outcome::{Outcome, Released};
 use crate::problem::Problems;
 use crate::progress::{Event, Progress, Silent, Stage, Told};
 use crate::provisioned::{Provisioned, Results};
-use crate::records::{KeptRecord, interrupted};
+use crate::records::{KeptRecord, Taking, interrupted};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
 
@@ -42,7 +42,7 @@ pub struct ReleaseRequest<'a> {
     progress: Box<dyn Progress + 'a>,
     deadline: Option<Duration>,
     by: String,
-    take_over: bool,
+    taking: Taking,
     /// The resources that are deleted although they may hold data.
     delete_data: BTreeSet<ResourceId>,
 }
@@ -52,7 +52,7 @@ impl<'a> ReleaseRequest<'a> {
         let by = format!("run {}", managed.kept.owner);
         let (previous, progress) = (Artifacts::default(), Box::new(Silent));
         let delete_data = BTreeSet::new();
-        Self { managed, release, only: None, previous, progress, deadline: None, by, take_over: false, delete_data }
+        Self { managed, release, only: None, previous, progress, deadline: None, by, taking: Taking::Free, delete_data }
     }
 
     /// Updates one resource only, which the record has in this form.
@@ -90,7 +90,14 @@ impl<'a> ReleaseRequest<'a> {
     /// Does not wait for the lease of a release that was interrupted. Use it only if you know that no other program
     /// carries that release out.
     pub const fn take_over(mut self) -> Self {
-        self.take_over = true;
+        self.taking = Taking::Over;
+        self
+    }
+
+    /// Carries the release out under the fencing number of a claim in a [rollout](crate::rollout). The lease of a release
+    /// with a lower number is not waited for: its claim is over, and it may change the record no more.
+    pub const fn fenced(mut self, fence: u64) -> Self {
+        self.taking = Taking::Fenced(fence);
         self
     }
 
@@ -116,7 +123,7 @@ impl<'a> ReleaseRequest<'a> {
             };
             has_zips(self.managed, &wanted, wanted.stack().resources().iter().filter(is_new))?;
             let kept = &self.managed.kept;
-            kept.is_free(&kept.get(), self.managed.clock(), self.take_over)?;
+            kept.is_free(&kept.get(), self.managed.clock(), self.taking)?;
             let (seen, missing) = future::join(self.look(&wanted), self.missing(&wanted)).await;
             self.begin(wanted, seen, &missing, until).await
         };
@@ -177,7 +184,7 @@ impl<'a> ReleaseRequest<'a> {
         let (before, changed, provisioned) = managed
             .kept
             .change(|record| {
-                managed.kept.is_free(record, managed.clock(), self.take_over)?;
+                managed.kept.is_free(record, managed.clock(), self.taking)?;
                 // Whoever was in flight is not any more.
                 interrupted(record);
                 let wanted = wanted(record, &release)?;
@@ -221,7 +228,8 @@ impl<'a> ReleaseRequest<'a> {
                 }
                 if !changed.is_empty() || !provisioned.is_empty() {
                     let leased = changed.iter().chain(provisioned.ids()).cloned().collect();
-                    record.in_flight = Some(managed.kept.lease(managed.clock(), &self.by, release.stack(), leased));
+                    let lease = managed.kept.lease(managed.clock(), &self.by, release.stack(), leased);
+                    record.in_flight = Some(InFlight { fence: self.taking.fence(), ..lease });
                 }
                 Ok((before, changed, provisioned))
             })
@@ -427,7 +435,7 @@ impl Rolling<'_> {
             let (kept, clock) = (self.kept(), self.guard.managed.clock());
             let end = |record: &mut Deployment| {
                 // Somebody may have begun a release since: the record is that one's to write.
-                if kept.is_free(record, clock, false).is_ok() {
+                if kept.is_free(record, clock, Taking::Free).is_ok() {
                     end(record);
                 }
                 Ok(())

@@ -61,6 +61,7 @@ pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
 
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
+    const ACCOUNT: &'static str = "project";
     const TARGET: &'static [Field] = &[
         Field::place::<ProjectId>("project", "the id of the project that the deployment goes to"),
         Field::place::<ProjectNumber>("projectNumber", "the number of that project"),

@@ -36,6 +36,10 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// The fields of a target. They are its whole JSON form, and each is a string.
     const TARGET: &'static [Field];
 
+    /// The field of a target that names the account whose quotas all that is in it shares: an account, a project, a
+    /// subscription. Empty if there is none.
+    const ACCOUNT: &'static str = "";
+
     /// The region or location of a target, as marks name it: lower-case letters, digits and hyphens. Identities are found
     /// from every region of an account, and by this mark a set-up or take-down in another region tells that a deployment
     /// is not there. Empty if the cloud has no regions.

@@ -11,6 +11,7 @@ use crate::admin::Admin;
 use crate::call::{CallConfig, CallContext};
 use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
+use crate::connect::{Connect, ConnectOption, Connection};
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt, or_undo};
@@ -77,6 +78,35 @@ pub fn engine(config: &Config, id: DeploymentId, target: Target) -> Engine<Memor
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
     Arc::new(Impersonator::new(config.vendor.clone(), config.calls.clone()))
+}
+
+/// One account behind the interface that all adapters implement: for programs that serve several clouds.
+///
+/// Calls are made as the account's configuration says, not as the connection does.
+#[derive(Debug, Clone)]
+pub struct Adapter(Config);
+
+impl Adapter {
+    /// Serves the account of this configuration.
+    #[must_use]
+    pub const fn new(config: Config) -> Self {
+        Self(config)
+    }
+}
+
+#[async_trait]
+impl Connect for Adapter {
+    type Cloud = Memory;
+
+    const OPTIONS: &'static [ConnectOption] = &[];
+
+    async fn admin(&self, id: DeploymentId, target: Target, _: &Connection) -> Result<Admin> {
+        Ok(admin(&self.0, id, target))
+    }
+
+    async fn vendor(&self, _: &Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(vendor(&self.0))
+    }
 }
 
 /// The client of an account, with somebody's credentials.

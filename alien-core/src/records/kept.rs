@@ -17,6 +17,34 @@ use crate::stack::Stack;
 /// How long a lease lasts, unless it is renewed: after a program was killed, others wait that long.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// Which leases of others are not waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// None.
+    Free,
+    /// Any: the caller knows that the other has ended.
+    Over,
+    /// Those of rollouts whose claim has a lower fencing number: that claim is over.
+    Fenced(u64),
+}
+
+impl Taking {
+    fn takes(self, other: &InFlight) -> bool {
+        match self {
+            Self::Free => false,
+            Self::Over => true,
+            Self::Fenced(fence) => other.fence.is_some_and(|other| other < fence),
+        }
+    }
+
+    pub(crate) const fn fence(self) -> Option<u64> {
+        match self {
+            Self::Fenced(fence) => Some(fence),
+            Self::Free | Self::Over => None,
+        }
+    }
+}
+
 /// The record of a deployment, where it is kept, and who changes it here.
 #[derive(Debug)]
 pub(crate) struct KeptRecord {
@@ -115,6 +143,7 @@ impl KeptRecord {
             until: later(since, LEASE),
             release: stack.digest().to_owned(),
             resources,
+            fence: None,
         }
     }
 
@@ -124,10 +153,10 @@ impl KeptRecord {
     }
 
     /// Fails if somebody else holds the lease. A lease that has ended was interrupted.
-    pub(crate) fn is_free(&self, record: &Deployment, clock: &dyn Clock, take_over: bool) -> Result<()> {
+    pub(crate) fn is_free(&self, record: &Deployment, clock: &dyn Clock, taking: Taking) -> Result<()> {
         let now = clock.now();
         let other = record.in_flight.as_ref().filter(|other| other.owner != self.owner && other.until > now);
-        let Some(other) = other.filter(|_| !take_over) else { return Ok(()) };
+        let Some(other) = other.filter(|other| !taking.takes(other)) else { return Ok(()) };
         let help = format!("wait for it to end; if it was interrupted, run again after {}, or take over", other.until);
         Err(Error::new(ErrorKind::Locked, format!("{other}; {help}")))
     }

@@ -10,5 +10,5 @@ mod store;
 #[cfg(feature = "files")]
 pub use files::{RecordFile, RecordFolder};
 pub use in_memory::RecordsInMemory;
-pub(crate) use kept::{KeptRecord, interrupted};
+pub(crate) use kept::{KeptRecord, Taking, interrupted};
 pub use store::RecordStore;

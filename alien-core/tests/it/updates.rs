@@ -411,6 +411,7 @@ async fn a_lease_ends_when_it_says() {
         until: now + Duration::from_secs(60),
         release: String::new(),
         resources: ["one".parse().unwrap()].into(),
+        fence: None,
     });
     store.save(&held).await.unwrap();
     let manager = Manager::open(vendor, store.clone(), id).await.unwrap();
@@ -420,6 +421,38 @@ async fn a_lease_ends_when_it_says() {
     tokio::time::advance(Duration::from_secs(1)).await;
     let released = manager.release(&two(b"second")).await;
     assert_eq!(names(&released), ["updated"; 2], "{released:?}");
+}
+
+/// In a rollout, a claim has a fencing number: the lease of one that is over is not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_lease_gives_way_to_a_claim_with_a_higher_fence() {
+    let world = InProcess::new();
+    let (store, id) = stored(&world).await;
+    let vendor = world.vendor(world.calling());
+    let now = vendor.clock().now();
+    let lease = |fence| InFlight {
+        owner: "another".parse().unwrap(),
+        by: "a worker".to_owned(),
+        since: now,
+        until: now + Duration::from_secs(60),
+        release: String::new(),
+        resources: ["one".parse().unwrap()].into(),
+        fence,
+    };
+    let manager = Manager::open(vendor, store.clone(), id).await.unwrap();
+    for fence in [None, Some(7), Some(8)] {
+        let mut held = record(&store, id).await;
+        held.in_flight = Some(lease(fence));
+        store.save(&held).await.unwrap();
+        let refused = manager.release(&two(b"second")).fenced(7).await;
+        assert_eq!(refused.refusal().map(alien_core::Error::kind), Some(ErrorKind::Locked), "{fence:?}: {refused:?}");
+    }
+    let mut held = record(&store, id).await;
+    held.in_flight = Some(lease(Some(6)));
+    store.save(&held).await.unwrap();
+    let released = manager.release(&two(b"second")).fenced(7).await;
+    assert_eq!(names(&released), ["updated"; 2], "{released:?}");
+    assert_eq!(record(&store, id).await.in_flight, None);
 }
 
 /// A release that lasts renews its lease; whoever takes it over ends it, and is told nothing wrong of what it did.
