@@ -47,6 +47,7 @@
 //! * [`Admin`] plans, sets up, takes down and revokes: only the customer's admin has one.
 //! * [`Manager`] watches and updates one deployment, through sessions that an [`Impersonate`] opens: the vendor's side.
 //! * [`Release`]: a stack and the bytes of its code. [`Outcome`] is the result of a release for one resource.
+//! * [`PublishedRelease`]: a release with its number, as the file that is published of it.
 //! * [`rollout`]: a release on its way to many deployments, as a pure state machine.
 //! * [`Adapter`]: one interface to every cloud, for programs that serve several.
 //! * [`adapter`]: what the adapter of a cloud implements. [`memory`] is the smallest adapter: a cloud in this process,
@@ -67,6 +68,7 @@ mod engine;
 mod error;
 mod form;
 mod handle;
+mod images;
 mod impersonate;
 mod kind;
 mod lifecycle;
@@ -87,6 +89,7 @@ mod progress;
 mod provision;
 mod provisioned;
 mod provisioning;
+mod published;
 mod reconcile;
 mod records;
 mod redeploying;
@@ -115,6 +118,7 @@ pub use delivery::{Delivery, ManagerUrl, RootDigest};
 pub use deployment::{Deployment, DeploymentId, Invitation};
 pub use error::{Error, ErrorKind, Result};
 pub use handle::{AnyHandle, Handle, Ref};
+pub use images::{ImageDigests, Images};
 pub use impersonate::Impersonate;
 pub use kind::{Kind, ResourceKind};
 pub use lifecycle::{Frozen, Lifecycle, Live, State};
@@ -127,6 +131,7 @@ pub use permission::{Access, Grant, GrantReason, Grants, Layer, Permissions, Rea
 pub use problem::{Problem, Problems, Remedy, Rule, Severity};
 pub use progress::{Event, Stage};
 pub use provision::{Action, Data, DestroyReport, Plan, Remaining, Step};
+pub use published::{AgentVersion, PublishedRelease};
 #[cfg(feature = "files")]
 pub use records::{RecordFile, RecordFolder};
 pub use records::{RecordStore, RecordsInMemory};

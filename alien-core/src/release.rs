@@ -46,6 +46,11 @@ impl Artifacts {
     pub fn bytes(&self, code: &Code) -> Option<&Arc<[u8]>> {
         code.zips().find_map(|digest| self.0.get(digest))
     }
+
+    /// The zips: the SHA-256 of each, `sha256:…`, and its bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
+        self.0.iter().map(|(digest, bytes)| (digest.as_str(), bytes))
+    }
 }
 
 impl std::fmt::Debug for Artifacts {

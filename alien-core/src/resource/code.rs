@@ -283,6 +283,18 @@ impl Code {
         })
     }
 
+    /// The references of its images, and the platform that each must have: its own, or the one that every cloud runs.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (String, Platform)> {
+        self.images.iter().flat_map(|(repository, pin)| -> Vec<(String, Platform)> {
+            match pin {
+                Pin::Digest(digest) => vec![(reference(repository, digest), Platform::LinuxAmd64)],
+                Pin::Platforms(digests) => {
+                    digests.iter().map(|(platform, digest)| (reference(repository, digest), *platform)).collect()
+                }
+            }
+        })
+    }
+
     /// Its form for fingerprints and differences. Code of one form is written as version 1 of the JSON form wrote it.
     pub(crate) fn form(&self) -> Form<'_> {
         match self.only() {

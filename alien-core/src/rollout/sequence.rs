@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The number of a release, which rises from one release of a product to the next. Release N has a twin N+1, with the
-/// content to go back to, so the next release is N+2.
+/// content to go back to, so the next release is N+2. [`PublishedRelease`](crate::PublishedRelease) has both as files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequence(u64);

@@ -120,6 +120,13 @@ impl Stack {
         self.resources().iter().filter_map(|resource| Some((resource.id(), resource.existing()?)))
     }
 
+    /// The digests of the zips that it names, each with the resource whose code it is.
+    pub(crate) fn zips(&self) -> impl Iterator<Item = (&ResourceId, &str)> {
+        self.resources()
+            .iter()
+            .flat_map(|resource| resource.code().into_iter().flat_map(Code::zips).map(|digest| (resource.id(), digest)))
+    }
+
     /// Its resources, sorted by id.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {

@@ -29,6 +29,7 @@ mod marked;
 mod neutral;
 mod outcomes;
 mod preflight;
+mod published;
 mod records;
 mod redeploy;
 mod register;
