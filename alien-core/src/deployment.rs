@@ -379,6 +379,18 @@ impl Deployment {
         }
     }
 
+    /// What of a stack only the customer's admin can apply to this deployment, each change as a problem. Empty if the
+    /// vendor can release all of it.
+    ///
+    /// # Errors
+    ///
+    /// If the stack is of another product.
+    pub fn admin_only(&self, next: &Stack) -> Result<Vec<Problem>, Problems> {
+        next.is_of_product(&self.stack)?;
+        let next = next.with_existing_of(&self.stack)?;
+        Ok(self.diff(&next).admin_only())
+    }
+
     /// The target, as the type of its cloud.
     ///
     /// # Errors

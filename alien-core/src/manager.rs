@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, Either};
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::clock::later;
 use crate::deployment::{Deployment, DeploymentId};
@@ -20,7 +21,7 @@ use crate::name::ResourceId;
 use crate::records::RecordStore;
 use crate::redeploying::RedeployRequest;
 use crate::release::Release;
-use crate::releasing::ReleaseRequest;
+use crate::releasing::{ReleaseRequest, WIDTH};
 use crate::resource::{Function, Updatable, Updated};
 
 /// Watches and updates one deployment, as the vendor.
@@ -149,6 +150,15 @@ impl Manager {
             }
             beat => beat,
         }
+    }
+
+    /// Returns the health of every resource, sorted by id: several are looked at at once.
+    pub async fn heartbeats(&self) -> Vec<(ResourceId, Result<Heartbeat>)> {
+        let beats = self.resources().into_iter().map(|resource| async move {
+            let id = resource.id().clone();
+            (id, self.heartbeat(resource).await)
+        });
+        stream::iter(beats.collect::<Vec<_>>()).buffered(WIDTH).collect().await
     }
 
     /// Updates a live function or container, and waits until it works. Makes no call if nothing changes.

@@ -29,7 +29,7 @@ use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
 
 /// How many resources are looked at, or updated, at once.
-const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 
 /// A request to roll out a release: see [`Manager::release`](crate::Manager::release).
 #[must_use = "nothing is done before it is awaited"]
@@ -262,9 +262,8 @@ impl<'a> ReleaseRequest<'a> {
 
 /// The release, with what the customer gave; refused if it has a change that only the admin may make.
 fn wanted(record: &Deployment, release: &Release) -> Result<Release> {
-    release.stack().is_of_product(&record.stack)?;
+    Problems::none(record.admin_only(release.stack())?)?;
     let stack = release.stack().with_existing_of(&record.stack)?;
-    Problems::none(record.diff(&stack).admin_only())?;
     Ok(Release::partial(stack, release.artifacts().clone()))
 }
 

@@ -1,9 +1,27 @@
 #![doc = include_str!("../README.md")]
 
+mod artifacts;
+mod clouds;
+mod deployments;
+mod fits;
+mod fleet;
 mod ledger;
 mod log;
+mod operate;
+mod products;
+mod publish;
+mod records;
 mod rollouts;
 pub mod store;
+mod watch;
 
+pub use artifacts::{ArtifactStore, ArtifactsInMemory};
+pub use clouds::Clouds;
+pub use deployments::{Listed, Setting};
+pub use fits::{Fit, Fitted};
+pub use fleet::{Fleet, FleetBuilder};
 pub use log::{Entry, What, Who};
+pub use operate::{Order, Status};
+pub use publish::{ListedRelease, Published, RevertTo};
 pub use rollouts::RolloutId;
+pub use watch::Watched;

@@ -93,6 +93,7 @@ mod plan;
 mod queue;
 mod row;
 mod sequence;
+mod sight;
 mod state;
 mod step;
 mod tally;

@@ -169,6 +169,12 @@ impl Plan {
         self.0.count()
     }
 
+    /// How long a claim lasts unless it is renewed.
+    #[must_use]
+    pub const fn lease(&self) -> SignedDuration {
+        self.0.lease
+    }
+
     pub(super) const fn options(&self) -> &PlanBuilder {
         &self.0
     }

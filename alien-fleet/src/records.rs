@@ -1,0 +1,49 @@
+//! Records of deployments, as documents of a store.
+
+use alien_core::{Deployment, DeploymentId, RecordStore, Result};
+use async_trait::async_trait;
+
+use crate::ledger::{Ledger, Pages};
+use crate::store::{Key, Table};
+
+/// Who has written a record, for those whose write comes too late.
+const WRITER: &str = "another worker of the fleet";
+
+/// The records of a fleet.
+#[derive(Debug)]
+pub(crate) struct Records {
+    ledger: Ledger,
+}
+
+impl Records {
+    pub(crate) const fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    pub(crate) fn key(id: DeploymentId) -> Key {
+        Key::new(Table::Record, "", id.to_string())
+    }
+}
+
+#[async_trait]
+impl RecordStore for Records {
+    async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>> {
+        self.ledger.get(&Self::key(id)).await
+    }
+
+    async fn save(&self, record: &Deployment) -> Result<Deployment> {
+        let (id, key, record) = (record.id, Self::key(record.id), record.clone());
+        let save = move |pages: &mut Pages<'_>| {
+            let kept: Option<Deployment> = pages.get(&key)?;
+            let next = record.kept_over(kept.as_ref(), WRITER)?;
+            pages.put(key.clone(), &next, None)?;
+            Ok(next)
+        };
+        self.ledger.change([Self::key(id)], save).await
+    }
+
+    async fn list(&self) -> Result<Vec<DeploymentId>> {
+        let all = self.ledger.all::<Deployment>(Table::Record, "").await?;
+        Ok(all.into_iter().map(|(_, record)| record.id).collect())
+    }
+}
