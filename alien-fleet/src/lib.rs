@@ -13,7 +13,9 @@ mod publish;
 mod records;
 mod rollouts;
 pub mod store;
+mod update;
 mod watch;
+mod work;
 
 pub use artifacts::{ArtifactStore, ArtifactsInMemory};
 pub use clouds::Clouds;
@@ -25,3 +27,4 @@ pub use operate::{Order, Status};
 pub use publish::{ListedRelease, Published, RevertTo};
 pub use rollouts::RolloutId;
 pub use watch::Watched;
+pub use work::Worker;

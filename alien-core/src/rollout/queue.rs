@@ -120,6 +120,12 @@ impl Head {
         reach
     }
 
+    /// How many more deployments may be claimed now; `None` if none is claimed any more, and what is due needs no room.
+    #[must_use]
+    pub fn room(&self) -> Option<u32> {
+        (!self.phase.is_final()).then(|| self.parallel().saturating_sub(self.claimed()))
+    }
+
     /// When something can be due next of a row at this position, if no event comes before; `None` if only an event
     /// makes it due.
     #[must_use]

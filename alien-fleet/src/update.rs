@@ -1,0 +1,154 @@
+//! The update of one deployment, under the claim of a worker.
+
+use std::time::Duration;
+
+use alien_core::rollout::{Action, Ended, Event, Refusal, Sight, Step, Work};
+use alien_core::{DeploymentId, Error, ErrorKind, Result};
+use futures_util::future::{self, Either};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::fleet::Fleet;
+use crate::rollouts::{RolloutId, refusal};
+use crate::watch::{self, Watched};
+use crate::work::{Claiming, LOOK, Worker, within};
+
+/// How long a worker waits between two attempts to tell a store that does not answer, at first and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How old what the watch has seen may be, to stand for a look before the update.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// The update of one deployment.
+pub(crate) struct Update<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) rollout: &'a RolloutId,
+    pub(crate) deployment: DeploymentId,
+    pub(crate) patience: Duration,
+}
+
+impl Update<'_> {
+    /// Claims the deployment and updates it.
+    pub(crate) async fn carry_out(&self, fence: u64, claiming: Option<Claiming>) -> Result<()> {
+        let claim = Event::Claim { deployment: self.deployment, fence, owner: self.worker.name.clone() };
+        let actions = self.fleet().tell(self.rollout, &claim).await?;
+        drop(claiming);
+        let Some(Action::Go(work)) = actions.into_iter().find(|action| matches!(action, Action::Go(_))) else {
+            return Ok(());
+        };
+        let update = self.update(&work);
+        let keep = self.keep(&work);
+        match future::select(std::pin::pin!(update), std::pin::pin!(keep)).await {
+            Either::Left((done, _)) => done,
+            // The claim is lost: nothing more is called, and whoever has it now goes on.
+            Either::Right((why, _)) => {
+                tracing::warn!(rollout = %self.rollout, deployment = %self.deployment, %why, "a claim was lost");
+                Ok(())
+            }
+        }
+    }
+
+    const fn fleet(&self) -> &Fleet {
+        &self.worker.fleet
+    }
+
+    async fn update(&self, work: &Work) -> Result<()> {
+        let sick = match self.seen().await {
+            Sight::Seen(sick) => sick,
+            Sight::Unreachable(why) => return self.end(work, Ended::Unreachable(why)).await,
+            Sight::Fault(why) => return self.end(work, Ended::Fault { why, again: None }).await,
+            Sight::Revoked(why) => return self.end(work, Ended::Revoked(why)).await,
+        };
+        let begin = Step::Begin { sick: sick.into_keys().collect() };
+        // What the manager needs of its own is found before anything is begun.
+        let ready = async {
+            let release = self.fleet().inner.release(self.rollout.product(), work.release).await?;
+            Ok::<_, Error>((self.fleet().inner.manager(self.deployment).await?, release))
+        };
+        let (manager, release) = match ready.await {
+            Ok(ready) => ready,
+            Err(error) => return self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
+        };
+        for step in [begin, Step::Send] {
+            // Somebody else has the deployment, or it is not to be updated any more.
+            if self.step(work, step).await?.is_some() {
+                return Ok(());
+            }
+        }
+        let by = format!("rollout {} ({})", self.rollout, self.fleet().who());
+        let request = manager.release(&release).fenced(work.fence).by(by).deadline(self.patience);
+        let released = request.await;
+        self.end(work, Ended::of(&released, self.fleet().inner.now())).await
+    }
+
+    /// How the deployment is before the update. What the watch saw a moment ago is not asked for again.
+    async fn seen(&self) -> Sight {
+        let watched: Result<Option<Watched>> = self.fleet().inner.ledger.get(&watch::key(self.deployment)).await;
+        let now = self.fleet().inner.now();
+        let is_fresh = |at: &Timestamp| now.duration_since(*at) < FRESH;
+        match watched {
+            Ok(Some(Watched { at: Some(at), sight: Some(sight @ Sight::Seen(_)), .. })) if is_fresh(&at) => sight,
+            _ => self.fleet().sight(self.deployment, LOOK).await,
+        }
+    }
+
+    async fn end(&self, work: &Work, ended: Ended) -> Result<()> {
+        self.step(work, Step::End(ended)).await.map(drop)
+    }
+
+    /// Tells how far the update is. While the store does not answer, it is told again, until the claim is over in any
+    /// case. Returns why it is refused.
+    async fn step(&self, work: &Work, step: Step) -> Result<Option<Refusal>> {
+        let event = Event::Work { deployment: self.deployment, fence: work.fence, step };
+        let mut wait = AGAIN.0;
+        loop {
+            match self.fleet().tell(self.rollout, &event).await {
+                Ok(actions) => return Ok(refusal(&actions).cloned()),
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    tracing::warn!(%error, "the store does not answer");
+                    self.fleet().inner.clock.sleep(wait).await;
+                    wait = (wait * 2).min(AGAIN.1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Keeps the claim, and returns why it is lost.
+    async fn keep(&self, work: &Work) -> String {
+        let fleet = self.fleet();
+        let length = Duration::try_from(work.until.duration_since(fleet.inner.now())).unwrap_or_default();
+        let mut until = work.until;
+        loop {
+            fleet.inner.clock.sleep(length / 3).await;
+            let renewed_at = fleet.inner.now();
+            let event = Event::Work { deployment: self.deployment, fence: work.fence, step: Step::Renew };
+            let left = Duration::try_from(until.duration_since(renewed_at)).unwrap_or_default();
+            match within(fleet, left, fleet.tell(self.rollout, &event)).await {
+                Some(Ok(actions)) => match refusal(&actions) {
+                    Some(refusal) => return refusal.to_string(),
+                    None => until = renewed_at.checked_add(length).unwrap_or(Timestamp::MAX),
+                },
+                Some(Err(error)) => tracing::warn!(%error, "a claim was not renewed"),
+                None => {}
+            }
+            if fleet.inner.now() >= until {
+                return "it could not be renewed in time".to_owned();
+            }
+        }
+    }
+}
+
+impl Fleet {
+    /// How a deployment is now.
+    pub(crate) async fn sight(&self, deployment: DeploymentId, time: Duration) -> Sight {
+        let look = async {
+            let manager = self.inner.manager(deployment).await?;
+            Ok::<_, Error>(Sight::of(manager.heartbeats().await))
+        };
+        match within(self, time, look).await {
+            Some(Ok(sight)) => sight,
+            Some(Err(error)) => Sight::Fault(error.to_string()),
+            None => Sight::Unreachable(format!("it did not answer within {} seconds", time.as_secs())),
+        }
+    }
+}
