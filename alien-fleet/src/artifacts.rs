@@ -41,3 +41,18 @@ impl ArtifactStore for ArtifactsInMemory {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(digest))
     }
 }
+
+#[async_trait]
+impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
+    async fn put(&self, bytes: Arc<[u8]>) -> Result<String> {
+        (**self).put(bytes).await
+    }
+
+    async fn get(&self, digest: &str) -> Result<Option<Arc<[u8]>>> {
+        (**self).get(digest).await
+    }
+
+    async fn has(&self, digest: &str) -> Result<bool> {
+        (**self).has(digest).await
+    }
+}

@@ -206,6 +206,12 @@ impl Account {
         state.killed = false;
     }
 
+    /// Whether a fault has killed the program: its calls arrive no more.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.lock().killed
+    }
+
     /// Limits the admin to these permissions from now on. By default, the admin may do everything.
     pub fn limit_admin(&self, rights: Vec<Right>) {
         self.lock().admin = Some(rights);

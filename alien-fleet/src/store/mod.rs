@@ -8,6 +8,7 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use alien_core::{Clock, Result};
 use async_trait::async_trait;
@@ -192,5 +193,50 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Unavailable`](alien_core::ErrorKind::Unavailable).
     async fn time(&self, clock: &dyn Clock) -> Result<Timestamp> {
         Ok(clock.now())
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Document>>> {
+        (**self).read(keys).await
+    }
+
+    async fn list(
+        &self,
+        table: Table,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Document)>> {
+        (**self).list(table, group, after, limit).await
+    }
+
+    async fn change(&self, keys: BTreeSet<Key>, change: Change) -> Result<()> {
+        (**self).change(keys, change).await
+    }
+
+    async fn take(
+        &self,
+        table: Table,
+        group: &str,
+        span: Span,
+        limit: usize,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(String, Document)>> {
+        (**self).take(table, group, span, limit, now, until).await
+    }
+
+    async fn next(&self, table: Table, group: &str, queue: u8, after: i64) -> Result<Option<i64>> {
+        (**self).next(table, group, queue, after).await
+    }
+
+    fn announced(&self) -> watch::Receiver<u64> {
+        (**self).announced()
+    }
+
+    async fn time(&self, clock: &dyn Clock) -> Result<Timestamp> {
+        (**self).time(clock).await
     }
 }

@@ -1,24 +1,104 @@
 //! A fleet in this process: an account of the reference cloud with deployments, a store, a clock that is not the machine's.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_conformance::world::PausedClock;
+use alien_core::adapter::{CodeForms, Connect, Manage, Purpose};
 use alien_core::rollout::{Outcome, Plan, PlanBuilder, Sequence};
 use alien_core::{
-    Artifacts, CallConfig, Clock, Code, Connection, Deployment, DeploymentId, Function, Images, Invitation, Kv,
-    Profile, Release, Stack, StackName, memory,
+    Admin, Artifacts, CallConfig, Clock, Code, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind,
+    Function, Images, Impersonate, Invitation, Kind, Kv, Profile, Release, Result, Stack, StackName, memory,
 };
 use alien_fleet::store::{InMemory, Store};
-use alien_fleet::{Clouds, Fleet, Published, RevertTo, RolloutId, Status, Who};
+use alien_fleet::{ArtifactsInMemory, Clouds, Fleet, Published, RevertTo, RolloutId, Status, Who};
+use async_trait::async_trait;
 
 /// An account, and how to reach it.
 pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) account: memory::Account,
     pub(crate) config: memory::Config,
+    pub(crate) artifacts: Arc<ArtifactsInMemory>,
     pub(crate) fleet: Fleet,
     pub(crate) ids: Vec<DeploymentId>,
+    pub(crate) troubles: Troubles,
+}
+
+/// What is wrong with the way to a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It fails with an error of this kind.
+    Fails(ErrorKind),
+    /// It does not answer.
+    Hangs,
+}
+
+pub(crate) type Troubles = Arc<Mutex<HashMap<DeploymentId, Trouble>>>;
+
+/// The reference cloud, with troubles on the way to some deployments.
+#[derive(Debug)]
+struct Troubled {
+    config: memory::Config,
+    troubles: Troubles,
+}
+
+#[async_trait]
+impl Connect for Troubled {
+    type Cloud = memory::Memory;
+
+    const OPTIONS: &'static [ConnectOption] = &[];
+
+    async fn admin(&self, id: DeploymentId, target: memory::Target, _: &Connection) -> Result<Admin> {
+        Ok(memory::admin(&self.config, id, target))
+    }
+
+    async fn vendor(&self, _: &memory::Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(Arc::new(Way { vendor: memory::vendor(&self.config), troubles: Arc::clone(&self.troubles) }))
+    }
+}
+
+#[derive(Debug)]
+struct Way {
+    vendor: Arc<dyn Impersonate>,
+    troubles: Troubles,
+}
+
+impl Way {
+    async fn pass(&self, deployment: &Deployment) -> Result<()> {
+        let trouble = self.troubles.lock().unwrap().get(&deployment.id).copied();
+        match trouble {
+            None => Ok(()),
+            Some(Trouble::Fails(kind)) => Err(Error::new(kind, "trouble on the way")),
+            Some(Trouble::Hangs) => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Impersonate for Way {
+    async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
+        self.pass(deployment).await?;
+        self.vendor.session(deployment, purpose).await
+    }
+
+    async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
+        self.pass(deployment).await?;
+        self.vendor.replace(deployment, purpose, stale).await
+    }
+
+    async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()> {
+        self.vendor.register(invitation, deployment).await
+    }
+
+    fn code(&self, kind: Kind) -> Option<CodeForms> {
+        self.vendor.code(kind)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.vendor.clock()
+    }
 }
 
 pub(crate) const PRODUCT: &str = "shop";
@@ -55,8 +135,10 @@ impl World {
         let clock: Arc<dyn Clock> = PausedClock::begin();
         let account = memory::Account::new(Arc::clone(&clock));
         let config = memory::Config::new(account.clone());
-        let fleet = Self::open(store, &clock, &config).await;
-        let mut world = Self { clock, account, config, fleet, ids: Vec::new() };
+        let troubles = Troubles::default();
+        let artifacts = Arc::default();
+        let fleet = Self::open(store, &clock, &config, &artifacts, troubles.clone()).await;
+        let mut world = Self { clock, account, config, artifacts, fleet, ids: Vec::new(), troubles };
         world.publish(b"first").await;
         for number in 0..deployments {
             world.register(number).await;
@@ -64,10 +146,17 @@ impl World {
         world
     }
 
-    async fn open(store: impl Store + 'static, clock: &Arc<dyn Clock>, config: &memory::Config) -> Fleet {
+    pub(crate) async fn open(
+        store: impl Store + 'static,
+        clock: &Arc<dyn Clock>,
+        config: &memory::Config,
+        artifacts: &Arc<ArtifactsInMemory>,
+        troubles: Troubles,
+    ) -> Fleet {
         let connection = Connection::new(CallConfig::new(Arc::clone(clock)), "ann");
-        let clouds = Clouds::none().with(Arc::new(memory::Adapter::new(config.clone())), connection);
-        Fleet::builder(store, clouds).clock(Arc::clone(clock)).acting_as(Who::claimed("ann")).open().await.unwrap()
+        let clouds = Clouds::none().with(Arc::new(Troubled { config: config.clone(), troubles }), connection);
+        let fleet = Fleet::builder(store, clouds).artifacts(Arc::clone(artifacts)).clock(Arc::clone(clock));
+        fleet.acting_as(Who::claimed("ann")).open().await.unwrap()
     }
 
     /// Sets up the deployment of a customer, and registers it.
@@ -96,7 +185,7 @@ impl World {
     pub(crate) async fn roll_out(&self, zip: &[u8], plan: PlanBuilder) -> (RolloutId, Status) {
         let published = self.publish(zip).await;
         let id = self.begin(published.release.sequence(), plan).await;
-        self.fleet.worker().until_over().run(std::future::pending()).await.unwrap();
+        self.fleet.worker().until_over().run(two_hours()).await.unwrap();
         let status = self.fleet.status(&id).await.unwrap();
         (id, status)
     }
@@ -121,4 +210,14 @@ impl World {
 /// The digest of a zip.
 pub(crate) fn digest(zip: &[u8]) -> String {
     Code::zip(zip).only().unwrap().digest().to_owned()
+}
+
+/// Lets a worker run for so long.
+pub(crate) async fn work(world: &World, time: Duration) {
+    world.fleet.worker().run(world.clock.sleep(time)).await.unwrap();
+}
+
+/// Longer than any rollout here takes: whoever waits so long waits for nothing.
+pub(crate) async fn two_hours() {
+    tokio::time::sleep(Duration::from_secs(7200)).await;
 }
