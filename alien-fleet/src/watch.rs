@@ -1,11 +1,11 @@
 //! Watching: the health of every deployment, looked at again and again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::rollout::Sight;
-use alien_core::{DeploymentId, Result};
+use alien_core::{DeploymentId, Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -50,6 +50,19 @@ pub(crate) fn begin(pages: &mut Pages<'_>, id: DeploymentId, now: Timestamp) -> 
     }
     let watched = Watched { version: 1, at: None, next: now, sight: None };
     pages.put(key(id), &watched, Some(place(&watched)))
+}
+
+impl Fleet {
+    /// How every deployment was when somebody looked last.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the store.
+    pub async fn health(&self) -> Result<BTreeMap<DeploymentId, Watched>> {
+        let all = self.inner.ledger.all::<Watched>(Table::Health, "").await?;
+        let wrong = |id: &str| Error::new(ErrorKind::Internal, format!("`{id}` is not the id of a deployment"));
+        all.into_iter().map(|(id, watched)| Ok((id.parse().map_err(|_| wrong(&id))?, watched))).collect()
+    }
 }
 
 /// How many looks may be going on or wait for their account, and how many go on in one account.
