@@ -1,0 +1,117 @@
+//! How long the bookkeeping of a rollout takes, where calls of the cloud cost nothing, and how much memory.
+//!
+//! `cargo bench -p alien-fleet --bench fleet -- [DEPLOYMENTS]`
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use alien_core::rollout::{Outcome, Plan};
+use alien_core::{
+    Artifacts, CallConfig, Clock, Code, Connection, DeploymentId, Function, Images, Invitation, Profile, Release,
+    Stack, memory,
+};
+use alien_fleet::store::{InMemory, Store};
+use alien_fleet::{Clouds, Fleet, RevertTo, Who};
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+fn release(zip: &[u8]) -> Release {
+    let mut stack = Stack::builder("shop");
+    stack.live("api", Function::new(Code::zip(zip), "api"));
+    stack.profile("api", Profile::new());
+    Release::new(stack.build().unwrap(), [Arc::from(zip)].into_iter().collect::<Artifacts>()).unwrap()
+}
+
+/// A clock that takes no time while the customers set up, and then goes on as the machine's does.
+#[derive(Debug)]
+struct BenchClock {
+    before: memory::TestClock,
+    since: OnceLock<(Timestamp, Instant)>,
+}
+
+#[async_trait]
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        self.since.get().map_or_else(|| self.before.now(), |(at, begun)| *at + begun.elapsed())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if self.since.get().is_some() {
+            tokio::time::sleep(duration).await;
+        } else {
+            self.before.sleep(duration).await;
+        }
+    }
+}
+
+/// The most memory that this process has had, in megabytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).unwrap_or_default() / 1024
+}
+
+/// The processor time of this process, in seconds.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
+    let clock = Arc::new(BenchClock { before: memory::TestClock::new(), since: OnceLock::new() });
+    let account = memory::Account::new(clock.clone());
+    let config = memory::Config::new(account.clone());
+    let connection = Connection::new(CallConfig::new(clock.clone()), "bench");
+    let clouds = Clouds::none().with(Arc::new(memory::Adapter::new(config.clone())), connection);
+    let fleet =
+        Fleet::builder(store, clouds).clock(clock.clone()).acting_as(Who::claimed("bench")).open().await.unwrap();
+    let first = release(b"first");
+    fleet.publish(&first, Images::new(), RevertTo::Before).await.unwrap();
+
+    let begun = Instant::now();
+    let mut records = Vec::new();
+    for number in 0..deployments {
+        let id = DeploymentId::new();
+        let target = memory::Target::new(&format!("c{number}")).unwrap();
+        let _ = Invitation::new(id, &target, first.stack().clone()).unwrap();
+        let admin = memory::admin(&config, id, target);
+        let plan = admin.plan(&first).await.unwrap();
+        records.push(admin.apply(&plan).await.unwrap());
+    }
+    clock.since.set((clock.now(), Instant::now())).unwrap();
+    let set_up = begun.elapsed();
+    let begun = Instant::now();
+    for chunk in records.chunks(256) {
+        let added = chunk.iter().map(|record| fleet.add(record));
+        futures_util::future::join_all(added).await.into_iter().for_each(|added| drop(added.unwrap()));
+    }
+    let added = begun.elapsed();
+    drop(records);
+
+    let (before, begun) = (peak(), Instant::now());
+    let published = fleet.publish(&release(b"second"), Images::new(), RevertTo::Before).await.unwrap();
+    let plan = Plan::builder().canary(5).then_percent([10, 50, 100]).bake(Duration::ZERO).parallel(1000);
+    let product = "shop".parse().unwrap();
+    let id = fleet.roll_out(&product, published.release.sequence(), &plan.build().unwrap()).await.unwrap();
+    let started = begun.elapsed();
+    let used = processor();
+    fleet.worker().width(1000).without_watch().until_over().run(std::future::pending()).await.unwrap();
+    let (took, used) = (begun.elapsed(), processor() - used);
+    let status = fleet.status(&id).await.unwrap();
+    let good = status.rollout.rows().values().filter(|row| row.outcome() == Some(&Outcome::Good)).count();
+    assert_eq!(good, deployments);
+    println!(
+        "{name}: {deployments} deployments set up in {set_up:.1?}, added in {added:.1?}; rolled out in {took:.1?} ({used:.1} s of \
+         processor; begun after {started:.1?}), {good} good; peak {} MB, {before} before",
+        peak()
+    );
+}
+
+fn main() {
+    let numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let deployments = numbers.into_iter().next().unwrap_or(10_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(measure("in memory", InMemory::new(), deployments));
+}
