@@ -86,7 +86,13 @@ impl Manager {
     ) -> Result<Self> {
         let missing = || Error::new(ErrorKind::NotFound, format!("the store has no record of deployment {id}"));
         let deployment = store.load(id).await?.ok_or_else(missing)?;
-        Ok(Self { managed: Managed::new(impersonator, deployment, Some(store)) })
+        Ok(Self::over(impersonator, store, deployment))
+    }
+
+    /// As [`open`](Self::open), with the record as it was just read from the store.
+    #[must_use]
+    pub fn over(impersonator: Arc<dyn Impersonate>, store: Arc<dyn RecordStore>, deployment: Deployment) -> Self {
+        Self { managed: Managed::new(impersonator, deployment, Some(store)) }
     }
 
     /// The current record. Releases change it: a program that keeps records itself stores it after each.

@@ -200,7 +200,7 @@ impl Inner {
     pub(crate) async fn manager(&self, id: DeploymentId) -> Result<Manager> {
         let record = self.record(id).await?;
         let vendor = self.clouds.enter(&record).await?;
-        Manager::open(vendor, Arc::clone(&self.records) as _, id).await
+        Ok(Manager::over(vendor, Arc::clone(&self.records) as _, record))
     }
 
     pub(crate) async fn listed(&self, id: DeploymentId) -> Result<(Listed, Deployment)> {

@@ -2,6 +2,7 @@
 
 use alien_core::{Deployment, DeploymentId, RecordStore, Result};
 use async_trait::async_trait;
+use serde::Deserialize;
 
 use crate::ledger::{Ledger, Pages};
 use crate::store::{Key, Table};
@@ -25,6 +26,14 @@ impl Records {
     }
 }
 
+/// What is read of a kept record to save another over it: reading all of it costs more than the rest.
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(default)]
+    revision: u64,
+    writer: Option<String>,
+}
+
 #[async_trait]
 impl RecordStore for Records {
     async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>> {
@@ -34,8 +43,9 @@ impl RecordStore for Records {
     async fn save(&self, record: &Deployment) -> Result<Deployment> {
         let (id, key, record) = (record.id, Self::key(record.id), record.clone());
         let save = move |pages: &mut Pages<'_>| {
-            let kept: Option<Deployment> = pages.get(&key)?;
-            let next = record.kept_over(kept.as_ref(), WRITER)?;
+            let kept: Option<Kept> = pages.get(&key)?;
+            let kept = kept.as_ref().map(|kept| (kept.revision, kept.writer.as_deref()));
+            let next = record.kept_over_revision(kept, WRITER)?;
             pages.put(key.clone(), &next, None)?;
             Ok(next)
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alien_core::rollout::{Action, Ended, Event, Refusal, Sight, Step, Work};
-use alien_core::{DeploymentId, Error, ErrorKind, Result};
+use alien_core::{DeploymentId, Error, ErrorKind, Manager, Result};
 use futures_util::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,13 +52,6 @@ impl Update<'_> {
     }
 
     async fn update(&self, work: &Work) -> Result<()> {
-        let sick = match self.seen().await {
-            Sight::Seen(sick) => sick,
-            Sight::Unreachable(why) => return self.end(work, Ended::Unreachable(why)).await,
-            Sight::Fault(why) => return self.end(work, Ended::Fault { why, again: None }).await,
-            Sight::Revoked(why) => return self.end(work, Ended::Revoked(why)).await,
-        };
-        let begin = Step::Begin { sick: sick.into_keys().collect() };
         // What the manager needs of its own is found before anything is begun.
         let ready = async {
             let release = self.fleet().inner.release(self.rollout.product(), work.release).await?;
@@ -68,6 +61,13 @@ impl Update<'_> {
             Ok(ready) => ready,
             Err(error) => return self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
         };
+        let sick = match self.seen(&manager).await {
+            Sight::Seen(sick) => sick,
+            Sight::Unreachable(why) => return self.end(work, Ended::Unreachable(why)).await,
+            Sight::Fault(why) => return self.end(work, Ended::Fault { why, again: None }).await,
+            Sight::Revoked(why) => return self.end(work, Ended::Revoked(why)).await,
+        };
+        let begin = Step::Begin { sick: sick.into_keys().collect() };
         for step in [begin, Step::Send] {
             // Somebody else has the deployment, or it is not to be updated any more.
             if self.step(work, step).await?.is_some() {
@@ -81,13 +81,13 @@ impl Update<'_> {
     }
 
     /// How the deployment is before the update. What the watch saw a moment ago is not asked for again.
-    async fn seen(&self) -> Sight {
+    async fn seen(&self, manager: &Manager) -> Sight {
         let watched: Result<Option<Watched>> = self.fleet().inner.ledger.get(&watch::key(self.deployment)).await;
         let now = self.fleet().inner.now();
         let is_fresh = |at: &Timestamp| now.duration_since(*at) < FRESH;
         match watched {
             Ok(Some(Watched { at: Some(at), sight: Some(sight @ Sight::Seen(_)), .. })) if is_fresh(&at) => sight,
-            _ => self.fleet().sight(self.deployment, LOOK).await,
+            _ => self.fleet().look_at(manager, LOOK).await,
         }
     }
 
@@ -141,14 +141,14 @@ impl Update<'_> {
 impl Fleet {
     /// How a deployment is now.
     pub(crate) async fn sight(&self, deployment: DeploymentId, time: Duration) -> Sight {
-        let look = async {
-            let manager = self.inner.manager(deployment).await?;
-            Ok::<_, Error>(Sight::of(manager.heartbeats().await))
-        };
-        match within(self, time, look).await {
-            Some(Ok(sight)) => sight,
-            Some(Err(error)) => Sight::Fault(error.to_string()),
-            None => Sight::Unreachable(format!("it did not answer within {} seconds", time.as_secs())),
+        match self.inner.manager(deployment).await {
+            Ok(manager) => self.look_at(&manager, time).await,
+            Err(error) => Sight::Fault(error.to_string()),
         }
+    }
+
+    async fn look_at(&self, manager: &Manager, time: Duration) -> Sight {
+        let unanswered = || Sight::Unreachable(format!("it did not answer within {} seconds", time.as_secs()));
+        within(self, time, manager.heartbeats()).await.map_or_else(unanswered, Sight::of)
     }
 }

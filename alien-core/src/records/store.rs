@@ -72,11 +72,20 @@ impl Deployment {
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the kept one is not the revision that this record was made from.
     pub fn kept_over(&self, kept: Option<&Self>, writer: &str) -> Result<Self> {
-        let found = kept.map_or(0, |kept| kept.revision);
+        self.kept_over_revision(kept.map(|kept| (kept.revision, kept.writer.as_deref())), writer)
+    }
+
+    /// As [`kept_over`](Self::kept_over), where only the revision of the kept record is at hand, and who wrote it.
+    ///
+    /// # Errors
+    ///
+    /// As [`kept_over`](Self::kept_over).
+    pub fn kept_over_revision(&self, kept: Option<(u64, Option<&str>)>, writer: &str) -> Result<Self> {
+        let found = kept.map_or(0, |(revision, _)| revision);
         if found == self.revision {
             return Ok(Self { revision: found + 1, writer: Some(writer.to_owned()), ..self.clone() });
         }
-        let other = kept.and_then(|kept| kept.writer.as_deref()).unwrap_or("somebody");
+        let other = kept.and_then(|(_, writer)| writer).unwrap_or("somebody");
         let what = match kept {
             Some(_) => format!("{other} has changed the record since it was read (revision {found})"),
             None => "the record was removed since it was read".to_owned(),
