@@ -30,6 +30,7 @@ use syn::Item;
 
 const CORE: &str = "alien-core";
 const ADAPTERS: [&str; 3] = ["alien-aws", "alien-gcp", "alien-azure"];
+const RELEASE: &str = "alien-release";
 const CLI: &str = "alien-cli";
 
 #[test]
@@ -187,11 +188,11 @@ fn read_cli(root: &str) -> Crate {
     read(CLI, root, &[])
 }
 
-/// Reads the core and the adapters, which use its macros.
+/// Reads the core, the adapters, which use its macros, and what publishes releases.
 fn read_shown() -> Vec<Crate> {
     let core = read_core();
     let adapters: Vec<Crate> = ADAPTERS.iter().map(|name| read(name, "lib.rs", &[&core])).collect();
-    [core].into_iter().chain(adapters).collect()
+    [core].into_iter().chain(adapters).chain([read(RELEASE, "lib.rs", &[])]).collect()
 }
 
 fn read(name: &str, root: &str, known: &[&Crate]) -> Crate {
