@@ -288,7 +288,7 @@ pub(crate) fn index(entries: &[Value]) -> Value {
 pub(crate) fn stack(references: &[String]) -> Stack {
     let mut stack = Stack::builder("shop");
     for (n, reference) in references.iter().enumerate() {
-        stack.live(&format!("worker-{n}"), Container::new(reference.parse::<Code>().unwrap(), "code"));
+        stack.live(format!("worker-{n}"), Container::new(reference.parse::<Code>().unwrap(), "code"));
     }
     stack.profile("code", Profile::new());
     stack.build().unwrap_or_else(|problems| panic!("{problems}"))
