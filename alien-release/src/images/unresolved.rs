@@ -75,6 +75,9 @@ impl fmt::Display for Unresolved {
     }
 }
 
+/// How many platforms of an image are shown.
+const SHOWN: usize = 16;
+
 /// A problem of an image whose reference its caller knows.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
@@ -116,7 +119,8 @@ impl Fault {
     }
 
     pub(super) fn no_platform(platform: Platform, offered: &[String]) -> Self {
-        let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
+        let offered =
+            if offered.is_empty() { "none".to_owned() } else { offered.get(..SHOWN).unwrap_or(offered).join(", ") };
         let what = format!("there is no image for {platform}, only for {offered}");
         let help = "build it for that platform too, and name the digest of the new index";
         Self::new(ImageProblemKind::Platform, what, help)

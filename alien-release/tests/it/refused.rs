@@ -132,6 +132,23 @@ async fn every_problem_of_every_image_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_document_of_4_mib_is_read_and_one_of_a_byte_more_is_not() {
+    let peer = Peer::new().await;
+    let [_, config] = peer.image("api", "linux", "amd64");
+    let padded = |length: usize| {
+        let mut bytes = manifest(&config).to_string().into_bytes();
+        bytes.resize(length, b' ');
+        let digest = sha256(&bytes);
+        peer.set(&format!("/v2/api/manifests/{digest}"), Answer::Bytes(bytes.into()));
+        peer.reference("api", &digest)
+    };
+    let [fits, large] = [0, 1].map(|more| padded(4 * 1024 * 1024 + more));
+    let told = refused(&stack(&[fits, large.clone()])).await;
+    assert_eq!(told.as_slice().len(), 1, "{told}");
+    assert_eq!((&told.as_slice()[0].reference, told.as_slice()[0].kind), (&large, Kind::Unreadable));
+}
+
+#[tokio::test]
 async fn an_image_has_a_problem_for_each_platform() {
     let peer = Peer::new().await;
     let zeros = format!("sha256:{}", "0".repeat(64));
