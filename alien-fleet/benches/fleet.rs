@@ -2,46 +2,22 @@
 //!
 //! `cargo bench -p alien-fleet --bench fleet -- [DEPLOYMENTS]`
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alien_core::rollout::{Outcome, Plan};
 use alien_core::{
-    Artifacts, CallConfig, Clock, Code, Connection, DeploymentId, Function, Images, Invitation, Profile, Release,
-    Stack, memory,
+    Artifacts, CallConfig, Code, Connection, DeploymentId, Function, Images, Invitation, Profile, Release, Stack,
+    memory,
 };
 use alien_fleet::store::{InMemory, Store};
 use alien_fleet::{Clouds, Fleet, RevertTo, Who};
-use async_trait::async_trait;
-use jiff::Timestamp;
 
 fn release(zip: &[u8]) -> Release {
     let mut stack = Stack::builder("shop");
     stack.live("api", Function::new(Code::zip(zip), "api"));
     stack.profile("api", Profile::new());
     Release::new(stack.build().unwrap(), [Arc::from(zip)].into_iter().collect::<Artifacts>()).unwrap()
-}
-
-/// A clock that takes no time while the customers set up, and then goes on as the machine's does.
-#[derive(Debug)]
-struct BenchClock {
-    before: memory::TestClock,
-    since: OnceLock<(Timestamp, Instant)>,
-}
-
-#[async_trait]
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        self.since.get().map_or_else(|| self.before.now(), |(at, begun)| *at + begun.elapsed())
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        if self.since.get().is_some() {
-            tokio::time::sleep(duration).await;
-        } else {
-            self.before.sleep(duration).await;
-        }
-    }
 }
 
 /// The most memory that this process has had, in megabytes.
@@ -60,7 +36,8 @@ fn processor() -> f64 {
 }
 
 async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
-    let clock = Arc::new(BenchClock { before: memory::TestClock::new(), since: OnceLock::new() });
+    // It takes no time while the customers set up.
+    let clock = Arc::new(memory::TestClock::new());
     let account = memory::Account::new(clock.clone());
     let config = memory::Config::new(account.clone());
     let connection = Connection::new(CallConfig::new(clock.clone()), "bench");
@@ -80,7 +57,7 @@ async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
         let plan = admin.plan(&first).await.unwrap();
         records.push(admin.apply(&plan).await.unwrap());
     }
-    clock.since.set((clock.now(), Instant::now())).unwrap();
+    clock.run(1);
     let set_up = begun.elapsed();
     let begun = Instant::now();
     for chunk in records.chunks(256) {
@@ -92,12 +69,12 @@ async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
 
     let (before, begun) = (peak(), Instant::now());
     let published = fleet.publish(&release(b"second"), Images::new(), RevertTo::Before).await.unwrap();
-    let plan = Plan::builder().canary(5).then_percent([10, 50, 100]).bake(Duration::ZERO).parallel(1000);
+    let plan = Plan::builder().canary(5).then_percent([10, 50, 100]).bake(Duration::ZERO).parallel(200);
     let product = "shop".parse().unwrap();
     let id = fleet.roll_out(&product, published.release.sequence(), &plan.build().unwrap()).await.unwrap();
     let started = begun.elapsed();
     let used = processor();
-    fleet.worker().width(1000).without_watch().until_over().run(std::future::pending()).await.unwrap();
+    fleet.worker().width(400).without_watch().until_over().run(std::future::pending()).await.unwrap();
     let (took, used) = (begun.elapsed(), processor() - used);
     let status = fleet.status(&id).await.unwrap();
     let good = status.rollout.rows().values().filter(|row| row.outcome() == Some(&Outcome::Good)).count();

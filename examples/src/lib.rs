@@ -1,6 +1,7 @@
 //! The whole life of a stack, printed as it goes. `quickstart` and `clouds` share this code.
 
 pub mod around;
+pub mod fleet;
 pub mod life;
 pub mod memory;
 pub mod shop;

@@ -38,6 +38,14 @@ struct Time {
     /// When waits end, by their number.
     ends: BTreeMap<u64, Timestamp>,
     waits: u64,
+    /// Since when it goes by itself, and how fast.
+    goes: Option<(std::time::Instant, u32)>,
+}
+
+impl Time {
+    fn now(&self) -> Timestamp {
+        self.goes.map_or(self.now, |(since, speed)| later(self.now, since.elapsed().saturating_mul(speed)))
+    }
 }
 
 impl TestClock {
@@ -46,13 +54,22 @@ impl TestClock {
     #[expect(clippy::new_without_default, reason = "`default()` would not say that time is not the machine's")]
     pub fn new() -> Self {
         let now = Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH);
-        Self(Mutex::new(Time { now, ends: BTreeMap::new(), waits: 0 }))
+        Self(Mutex::new(Time { now, ends: BTreeMap::new(), waits: 0, goes: None }))
     }
 
     /// Moves the clock forward.
     pub fn wind(&self, duration: Duration) {
         let mut time = self.lock();
         time.now = later(time.now, duration);
+    }
+
+    /// Lets the clock go by itself from now on, this many times as fast as the machine's: a wait then takes real time. Waits
+    /// that have begun before must be over.
+    #[cfg(feature = "tokio")]
+    pub fn run(&self, speed: u32) {
+        let mut time = self.lock();
+        time.now = time.now();
+        time.goes = Some((std::time::Instant::now(), speed.max(1)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Time> {
@@ -75,10 +92,16 @@ impl Drop for Wait<'_> {
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        self.lock().now
+        self.lock().now()
     }
 
     async fn sleep(&self, duration: Duration) {
+        #[cfg(feature = "tokio")]
+        let goes = self.lock().goes;
+        #[cfg(feature = "tokio")]
+        if let Some((_, speed)) = goes {
+            return tokio::time::sleep(duration / speed).await;
+        }
         let wait = {
             let mut time = self.lock();
             time.waits += 1;
