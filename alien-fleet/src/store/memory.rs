@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::Result;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::view::there_already;
 use super::{Change, Document, Key, Span, Store, Table, View};
 
 /// Keeps everything in this process: for tests, and for programs that run once.
@@ -99,12 +100,11 @@ impl Store for InMemory {
             (key, document)
         }));
         change(&mut view)?;
-        if let Some((key, ..)) = view
-            .writes()
-            .find(|(key, document, was_there)| document.is_some() && !was_there && kept.documents.contains_key(*key))
+        // Those that are locked and there were loaded.
+        if let Some((key, ..)) =
+            view.writes().find(|(key, _, was_there)| !was_there && kept.documents.contains_key(*key))
         {
-            let what = format!("document `{}` of table `{}` is there already", key.id, key.table.name());
-            return Err(Error::new(ErrorKind::Internal, what));
+            return Err(there_already(key));
         }
         view.writes().for_each(|(key, document, _)| kept.write(key, document));
         drop(kept);

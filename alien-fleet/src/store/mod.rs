@@ -138,7 +138,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Unavailable`](alien_core::ErrorKind::Unavailable).
     async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Document>>>;
 
-    /// Lists the documents of a group by id, those after `after`, and at most `limit`.
+    /// Lists the documents of a group by id, in the order of its bytes: those after `after`, and at most `limit`.
     ///
     /// # Errors
     ///
@@ -156,12 +156,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// What `change` fails with: then nothing is written. [`Unavailable`](alien_core::ErrorKind::Unavailable): then it may
-    /// have been written.
+    /// What `change` fails with: then nothing is written. [`Internal`](alien_core::ErrorKind::Internal), and nothing is
+    /// written, if it puts or removes a document that is there and that was not locked.
+    /// [`Unavailable`](alien_core::ErrorKind::Unavailable): then it may have been written.
     async fn change(&self, keys: BTreeSet<Key>, change: Change) -> Result<()>;
 
-    /// Takes documents out of a part of a queue of a group, the first ones, and at most `limit`. Until `until`, nobody else
-    /// is given them, unless they are written before. A document stays in its queue: only writing moves it.
+    /// Takes documents out of a part of a queue of a group, the first ones by place and then by id, and at most `limit`.
+    /// Until `until`, nobody is given them again, unless they are written before. A document stays in its queue: only writing
+    /// moves it.
     ///
     /// # Errors
     ///

@@ -95,6 +95,12 @@ impl View {
     }
 }
 
+/// Why a change is not written: it puts or removes a document that is there, and that it did not lock.
+pub(super) fn there_already(key: &Key) -> Error {
+    let what = format!("document `{}` of table `{}` is there already, and was not locked", key.id, key.table.name());
+    Error::new(ErrorKind::Internal, what)
+}
+
 /// Reads a document.
 pub(crate) fn parse<T: DeserializeOwned>(key: &Key, document: &Document) -> Result<T> {
     serde_json::from_str(&document.text).map_err(|error| {

@@ -4,4 +4,5 @@ mod faults;
 mod faulty;
 mod kills;
 mod rollouts;
+mod stores;
 mod world;
