@@ -4,6 +4,8 @@
 //! mean is written once, above it.
 
 mod memory;
+#[cfg(feature = "redb")]
+mod redb;
 mod view;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use memory::InMemory;
+#[cfg(feature = "redb")]
+pub use redb::Embedded;
 pub use view::View;
 pub(crate) use view::parse;
 

@@ -1,7 +1,17 @@
 //! What a fleet promises, on stores and clouds in this process.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
+
+#[cfg(feature = "redb")]
+mod embedded;
 mod faults;
 mod faulty;
+mod folder;
 mod kills;
 mod rollouts;
 mod stores;

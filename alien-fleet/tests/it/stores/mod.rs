@@ -1,11 +1,11 @@
 //! What every store promises. Each check takes an empty store, and [`suite`] runs all of them on one kind of store.
 
-mod announcing;
-mod changing;
-mod listing;
-mod model;
-mod queues;
-mod taking;
+pub(crate) mod announcing;
+pub(crate) mod changing;
+pub(crate) mod listing;
+pub(crate) mod model;
+pub(crate) mod queues;
+pub(crate) mod taking;
 
 use std::collections::BTreeSet;
 use std::future::Future;
