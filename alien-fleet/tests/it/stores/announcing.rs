@@ -25,7 +25,12 @@ pub(crate) async fn only_an_announced_change_moves_the_number(backend: &dyn Back
     told.wait_for(|number| *number > first).await.unwrap();
     let second = *told.borrow_and_update();
     // One that writes nothing is announced as well.
-    change(&*store, [key("a")], |view| Ok(view.announce())).await.unwrap();
+    change(&*store, [key("a")], |view| {
+        view.announce();
+        Ok(())
+    })
+    .await
+    .unwrap();
     told.wait_for(|number| *number > second).await.unwrap();
     let third = *told.borrow_and_update();
     put(&*store, [(key("a"), json!(0), None)]).await;

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
-use super::{Backend, add, at, change, ids, key, put, read, refusal};
+use super::{Backend, add, at, change, ids, key, put, read, refusal, remove};
 
 pub(crate) async fn what_is_put_is_read_and_what_is_removed_is_gone(backend: &dyn Backend) {
     let store = backend.open().await;
@@ -20,7 +20,7 @@ pub(crate) async fn what_is_put_is_read_and_what_is_removed_is_gone(backend: &dy
     put(&*store, [(key("a"), json!({"n": 2}), at(3, 4))]).await;
     let found = store.read(&[key("a")]).await.unwrap().remove(0).unwrap();
     assert_eq!((super::value(&found), found.place), (json!({"n": 2}), at(3, 4)));
-    change(&*store, [key("a")], |view| Ok(view.remove(key("a")))).await.unwrap();
+    remove(&*store, key("a")).await;
     assert_eq!(read(&*store, &key("a")).await, None);
     // It can be put again.
     put(&*store, [(key("a"), json!(3), None)]).await;

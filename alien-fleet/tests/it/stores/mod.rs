@@ -139,6 +139,15 @@ pub(crate) async fn put(store: &dyn Store, documents: impl IntoIterator<Item = (
     change(store, keys, write).await.unwrap();
 }
 
+pub(crate) async fn remove(store: &dyn Store, gone: Key) {
+    let locked = gone.clone();
+    let write = move |view: &mut View| {
+        view.remove(gone.clone());
+        Ok(())
+    };
+    change(store, [locked], write).await.unwrap();
+}
+
 pub(crate) async fn read(store: &dyn Store, key: &Key) -> Option<Value> {
     store.read(std::slice::from_ref(key)).await.unwrap().remove(0).as_ref().map(value)
 }

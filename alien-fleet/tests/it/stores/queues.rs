@@ -3,7 +3,7 @@
 use alien_fleet::store::{Key, Span, Table};
 use serde_json::json;
 
-use super::{Backend, at, change, key, put, second};
+use super::{Backend, at, change, key, put, remove, second};
 
 pub(crate) async fn the_next_place_follows_the_order_of_numbers(backend: &dyn Backend) {
     let store = backend.open().await;
@@ -59,6 +59,6 @@ pub(crate) async fn a_document_moves_with_its_place(backend: &dyn Backend) {
     assert_eq!((next(1).await, next(2).await), (Some(30), Some(5)));
     put(&*store, [(key("a"), json!(0), None)]).await;
     assert_eq!((next(1).await, next(2).await), (None, Some(5)));
-    change(&*store, [key("b")], |view| Ok(view.remove(key("b")))).await.unwrap();
+    remove(&*store, key("b")).await;
     assert_eq!((next(1).await, next(2).await), (None, None));
 }

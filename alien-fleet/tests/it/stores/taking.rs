@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Backend, at, change, ids, key, put, refusal, second};
+use super::{Backend, at, change, ids, key, put, refusal, remove, second};
 
 const ALL: Span = Span { queue: 1, first: i64::MIN, last: i64::MAX };
 
@@ -52,7 +52,7 @@ pub(crate) async fn writing_releases_what_was_taken(backend: &dyn Backend) {
     // Written at the same place, moved within, moved out, and removed.
     put(&*other, [(key("a"), json!(0), at(1, 1)), (key("b"), json!(1), at(1, 0)), (key("c"), json!(1), at(2, 1))])
         .await;
-    change(&*other, [key("d")], |view| Ok(view.remove(key("d")))).await.unwrap();
+    remove(&*other, key("d")).await;
     assert_eq!(take(&*store, ALL, 9, second(1), second(100)).await, ["b", "a"]);
     assert_eq!(take(&*store, Span { queue: 2, ..ALL }, 9, second(1), second(100)).await, ["c"]);
     assert_eq!(take(&*store, ALL, 9, second(2), second(100)).await, [""; 0]);
