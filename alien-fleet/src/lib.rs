@@ -17,7 +17,9 @@ mod update;
 mod watch;
 mod work;
 
-pub use artifacts::{ArtifactStore, ArtifactsInMemory};
+#[cfg(feature = "object-store")]
+pub use artifacts::ArtifactBucket;
+pub use artifacts::{ArtifactFolder, ArtifactStore, ArtifactsInMemory};
 pub use clouds::Clouds;
 pub use deployments::{Listed, Setting};
 pub use fits::{Fit, Fitted};

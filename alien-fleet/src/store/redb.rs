@@ -8,6 +8,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Bound;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -147,7 +148,9 @@ impl Shared {
                 loaded.push((key, found));
             }
             let mut view = View::of(loaded);
-            change(&mut view).map_err(Failure::Call)?;
+            // Unwinding through the transaction would not give its pages back.
+            let changed = panic::catch_unwind(AssertUnwindSafe(|| change(&mut view)));
+            changed.unwrap_or_else(|_| Err(panicked())).map_err(Failure::Call)?;
             for (key, document, was_there) in view.writes() {
                 let name = keys::document(key);
                 let before = match document {
@@ -220,6 +223,10 @@ impl Shared {
         taken.extend(found.iter().map(|(key, _)| (key.clone(), until)));
         Ok(found.into_iter().map(|(key, document)| (key.id, document)).collect())
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Internal, "a change of the store panicked, and nothing of it was written")
 }
 
 fn decode(bytes: &[u8]) -> Result<Document, Failure> {

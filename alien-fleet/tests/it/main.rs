@@ -4,9 +4,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod artifacts;
 #[cfg(feature = "redb")]
 mod embedded;
 mod faults;

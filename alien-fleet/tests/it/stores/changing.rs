@@ -79,6 +79,27 @@ pub(crate) async fn a_change_that_fails_writes_nothing(backend: &dyn Backend) {
     assert_eq!(store.next(Table::Log, "", 0, i64::MIN).await.unwrap(), None);
 }
 
+pub(crate) async fn a_change_that_panics_writes_nothing_and_stops_nobody(backend: &dyn Backend) {
+    let (store, other) = (backend.open().await, backend.open().await);
+    put(&*store, [(key("a"), json!(1), None)]).await;
+    for _ in 0..3 {
+        let store = Arc::clone(&store);
+        let write = |view: &mut View| {
+            view.put(key("a"), &2, at(1, 1))?;
+            view.announce();
+            panic!("meant by the test");
+        };
+        // The panic goes on, or is told as an error.
+        let done = tokio::spawn(async move { change(&*store, [key("a")], write).await }).await;
+        assert!(!matches!(done, Ok(Ok(()))));
+    }
+    assert_eq!(read(&*other, &key("a")).await, Some(json!(1)));
+    assert_eq!(other.next(Table::Row, "shop/1", 1, i64::MIN).await.unwrap(), None);
+    change(&*other, [key("a")], |view| add(view, &key("a"), 1)).await.unwrap();
+    change(&*store, [key("a")], |view| add(view, &key("a"), 1)).await.unwrap();
+    assert_eq!(read(&*store, &key("a")).await, Some(json!(3)));
+}
+
 pub(crate) async fn a_document_that_was_not_locked_is_neither_read_nor_replaced_nor_removed(backend: &dyn Backend) {
     let store = backend.open().await;
     put(&*store, [(key("there"), json!("kept"), None)]).await;

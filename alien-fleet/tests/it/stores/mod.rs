@@ -34,6 +34,7 @@ macro_rules! suite {
             changing::documents_are_read_in_the_order_of_the_keys
             changing::a_change_of_several_tables_is_written_whole
             changing::a_change_that_fails_writes_nothing
+            changing::a_change_that_panics_writes_nothing_and_stops_nobody
             changing::a_document_that_was_not_locked_is_neither_read_nor_replaced_nor_removed
             changing::a_change_reads_what_it_has_written
             changing::no_increment_is_lost
