@@ -10,7 +10,7 @@ use alien_core::{
     Artifacts, CallConfig, Code, Connection, DeploymentId, Function, Images, Invitation, Profile, Release, Stack,
     memory,
 };
-use alien_fleet::store::{InMemory, Store};
+use alien_fleet::store::{Embedded, InMemory, Store};
 use alien_fleet::{Clouds, Fleet, RevertTo, Who};
 
 fn release(zip: &[u8]) -> Release {
@@ -91,4 +91,8 @@ fn main() {
     let deployments = numbers.into_iter().next().unwrap_or(10_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(measure("in memory", InMemory::new(), deployments));
+    let path = std::env::temp_dir().join(format!("alien-bench-{}.redb", std::process::id()));
+    let store = runtime.block_on(Embedded::open(&path)).unwrap();
+    runtime.block_on(measure("in a file", store, deployments));
+    std::fs::remove_file(&path).unwrap();
 }

@@ -3,7 +3,7 @@
 use alien_fleet::store::{Key, Span, Table};
 use serde_json::json;
 
-use super::{Backend, at, change, key, put, remove, second};
+use super::{Backend, at, key, put, remove, second};
 
 pub(crate) async fn the_next_place_follows_the_order_of_numbers(backend: &dyn Backend) {
     let store = backend.open().await;
