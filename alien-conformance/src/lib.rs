@@ -19,6 +19,7 @@ pub mod bootstrap;
 pub mod broken;
 pub mod brute;
 pub mod contracts;
+pub mod fleet;
 pub mod golden;
 pub mod interleaved;
 pub mod interrupted;
