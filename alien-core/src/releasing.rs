@@ -237,9 +237,8 @@ impl<'a> ReleaseRequest<'a> {
         let unrecorded =
             seen.iter().filter_map(|(id, seen)| Some((id.clone(), seen.as_ref().ok()?.unrecorded.clone()?)));
         let unrecorded = unrecorded.collect();
-        // A resource that is not to be changed, and at which nobody could look, is not known to be as it should.
-        let is_touched = |id: &ResourceId| changed.contains(id) || provisioned.create.contains(id);
-        let unseen = seen.extract_if(.., |id, seen| seen.is_err() && !is_touched(id));
+        // A resource at which nobody could look is not known to be as it should, unless the release sets it.
+        let unseen = seen.extract_if(.., |_, seen| seen.is_err());
         let unseen = unseen.filter_map(|(id, seen)| Some((id, seen.err()?))).collect();
         let Self { only, previous, progress, .. } = self;
         let (guard, is_whole) = (Begun { managed }, only.is_none());

@@ -22,7 +22,7 @@ pub(super) struct Found<C: Cloud> {
     /// The gate for its calls: the deployment has what the vendor may change of it as it is to be.
     pub(super) gate: Gate<C>,
     pub(super) vendors: Vendors,
-    /// The version that runs, if the cloud tells no more.
+    /// The version that runs, if the cloud tells no more and it is left.
     pub(super) version: Option<String>,
     pub(super) lost: Lost,
 }
@@ -114,11 +114,11 @@ where
         if reset {
             let codes = if from == to { String::new() } else { format!("; code from `{from}` to `{to}`") };
             let vendors = Vendors::Reset(format!("DOWNGRADE of what the vendor has released: {changed}{codes}"));
-            return Ok(Found { vendors, version, ..as_it_is(observed) });
+            return Ok(Found { vendors, ..as_it_is(observed) });
         }
         let Ok(kept) = deployment.with_resource(&now) else {
             let vendors = Vendors::Reset(format!("what runs is beyond what the stack allows: {changed}"));
-            return Ok(Found { vendors, version, ..as_it_is(observed) });
+            return Ok(Found { vendors, ..as_it_is(observed) });
         };
         let release = previous.map(|previous| previous.stack.digest());
         let is_recorded = recorded.is_some_and(|recorded| now.vendors_differences(&recorded).is_empty());

@@ -2,14 +2,15 @@
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use alien_conformance::agreed;
 use alien_conformance::world::{Case, World};
 use alien_core::memory::BROKEN;
 use alien_core::{
-    Artifacts, Code, Data, Deployment, ErrorKind, Function, Manager, Profile, Queue, Release, Released, Remedy,
-    ResourceId, Stack, Who,
+    Artifacts, Call, ChangeKind, Code, Data, Deployment, ErrorKind, Function, FunctionUpdate, Kv, Live, Manager,
+    Profile, Queue, Release, Released, Remedy, ResourceId, Stack, Who,
 };
 use futures_util::FutureExt as _;
 
@@ -126,6 +127,64 @@ async fn what_somebody_deleted_is_created_again_by_a_release() {
     assert_eq!(manager.deployment().agreed, None, "the customer's cloud has all that was agreed");
 }
 
+/// What is created is created with the bytes of the release.
+#[tokio::test(start_paused = true)]
+async fn code_that_is_created_is_what_the_release_brings() {
+    let world = InProcess::new();
+    let (_, deployment, manager) = deployed(&world).await;
+    world.account.remove(&deployment.resources["helper"]);
+    let stack = whole(CODE).stack().with_code("helper", Code::zip(BROKEN)).unwrap();
+    let released = manager.release(&self::released(stack, BROKEN)).await;
+    assert_eq!(outcome(&released, "helper"), "created", "{released}");
+    let helper = manager.find::<Function, Live>("helper").unwrap();
+    assert_eq!(manager.heartbeat(&helper).await.unwrap().reason, "its code does not start");
+}
+
+/// Code is compared, and what the vendor may create is looked for: nothing else is looked at.
+#[tokio::test(start_paused = true)]
+async fn a_release_looks_at_what_it_may_have_to_change_and_at_nothing_else() {
+    let world = InProcess::new();
+    let (case, deployment, _) = deployed(&world).await;
+    let (manager, calls) = case.manager(&deployment);
+    let looked = || {
+        let mut looked: Vec<String> = calls.take().into_iter().map(|call| call.subject).collect();
+        looked.sort();
+        looked
+    };
+    assert!(manager.release(&whole(CODE)).await.is_ok());
+    let identity = "the identity that trusts the vendor";
+    assert_eq!(looked(), ["helper", "helper", "jobs", "keep", identity]);
+    let keep = manager.find::<Function, Live>("keep").unwrap();
+    manager.update(&keep, FunctionUpdate::new().with_memory_mib(512)).await.unwrap();
+    assert_eq!(looked(), ["keep"], "it has this size");
+}
+
+/// Nobody knows whether a call that failed was done: the next release looks, and creates what is not there.
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_created_is_uncertain_until_the_next_release() {
+    let world = InProcess::new();
+    let (case, deployment, _) = deployed(&world).await;
+    let name = deployment.resource(&jobs()).unwrap().to_owned();
+    world.account.remove(&name);
+    let (account, missed) = (world.account.clone(), AtomicUsize::new(0));
+    // It is missed when it is looked for, and again just before it is created.
+    let watch = move |call: &Call| {
+        let is_missed = call.failure == Some(ErrorKind::NotFound);
+        if is_missed && missed.fetch_add(1, Ordering::Relaxed) == 1 {
+            account.throttle_every(1);
+        }
+    };
+    let manager = Manager::new(world.vendor(world.calling().with_recorder(Arc::new(watch))), deployment);
+    let released = manager.release(&whole(CODE)).await;
+    assert_eq!(["helper", "jobs", "keep"].map(|id| outcome(&released, id)), ["unchanged", "unknown", "unchanged"]);
+    assert_eq!(manager.deployment().uncertain, [jobs()].into());
+    assert!(!world.account.names().contains(&name));
+    world.account.restart();
+    let (again, _) = case.manager(&manager.deployment());
+    assert_eq!(outcome(&again.release(&whole(CODE)).await, "jobs"), "created");
+    assert_eq!(again.deployment().uncertain, [].into());
+}
+
 /// Some clouds keep the permission to look on the thing itself, and it is gone with it.
 #[tokio::test(start_paused = true)]
 async fn what_is_created_and_may_not_be_looked_at_waits_for_its_permissions() {
@@ -206,13 +265,40 @@ async fn what_the_customer_did_not_agree_to_waits_for_the_admin_by_name() {
     let back = record.diff(whole(CODE).stack());
     assert!(back.changes.iter().all(|change| change.who == Who::Vendor), "{back:?}");
     assert_eq!(back.admin_only(), []);
-    let mut changed = Stack::builder("agreed");
-    changed.live("keep", Function::new(Code::zip(CODE), "code"));
-    let jobs = changed.live("jobs", Queue::new().with_dead_letters_after(7));
-    changed.extend(&jobs, [Queue::PROVISION]);
-    changed.profile("code", Profile::new());
-    let error = refusal(manager.release(&released(changed.build().unwrap(), CODE)).await);
-    assert!(error.to_string().contains("`jobs`: this change is the customer's admin's to make"), "{error}");
+    let begun = || {
+        let mut stack = Stack::builder("agreed");
+        stack.live("keep", Function::new(Code::zip(CODE), "code"));
+        stack.profile("code", Profile::new());
+        stack
+    };
+    let with_helper = |helper: Function| {
+        let mut stack = begun();
+        let helper = stack.live("helper", helper);
+        stack.extend(&helper, [Function::PROVISION]);
+        stack.profile("helper", Profile::new());
+        stack.build().unwrap()
+    };
+    let mut other_settings = begun();
+    let jobs = other_settings.live("jobs", Queue::new().with_dead_letters_after(7));
+    other_settings.extend(&jobs, [Queue::PROVISION]);
+    let mut frozen = begun();
+    let jobs = frozen.frozen("jobs", Queue::new());
+    frozen.extend(&jobs, [Queue::PROVISION]);
+    let mut other_kind = begun();
+    let jobs = other_kind.live("jobs", Kv::new());
+    other_kind.extend(&jobs, [Kv::PROVISION]);
+    let [other_settings, frozen, other_kind] = [other_settings, frozen, other_kind].map(|stack| stack.build().unwrap());
+    let larger = with_helper(Function::new(Code::zip(CODE), "helper").with_memory_mib(1024));
+    for (id, stack) in [("jobs", other_settings), ("jobs", frozen), ("jobs", other_kind), ("helper", larger)] {
+        let change = record.diff(&stack).changes.into_iter().find(|change| change.resource == id).unwrap();
+        assert_eq!((change.kind, change.who), (ChangeKind::Added, Who::Admin), "{stack:?}");
+        let error = refusal(manager.release(&released(stack, CODE)).await);
+        let told = error.problems().iter().any(|problem| problem.subject.as_deref() == Some(id));
+        assert!(told, "{error}");
+    }
+    let newer = with_helper(Function::new(Code::zip(b"next"), "helper"));
+    let change = record.diff(&newer).changes.into_iter().find(|change| change.resource == "helper").unwrap();
+    assert_eq!(change.who, Who::Vendor, "what it may update, it may create otherwise");
     assert!(world.account.asked().len() > asked);
     let text = serde_json::to_string(&record).unwrap();
     assert_eq!(Deployment::from_json(&text).unwrap(), record, "and the record is read back");

@@ -27,6 +27,10 @@ enum Scope {
     FixedIfPresent,
     NamedIfPresent,
     Absent,
+    /// With two conditions.
+    Both,
+    /// One for all code.
+    Registry,
 }
 
 mod op {
@@ -40,8 +44,9 @@ mod op {
             LOOK_POOL = "look-pool" on Pool, Observe;
             CHANGE = "change" on Code, Update, also "rename it";
             LOOK_CODE = "look" on Code, Observe;
-            RING = "send" on Code, Invoke, also "wake it";
             SEND = "send" on Inbox, WriteData;
+            RING = "send" on Code, Invoke, also "wake it";
+            FETCH = "fetch" on Registry, ReadCode;
             REMOVE = "remove" on Thing, Delete;
             READ = "read" on Thing, ReadData;
             REPLY = "reply" on Thing, Redirect;
@@ -51,6 +56,7 @@ mod op {
             FIXED_IF = "fixed-if" on FixedIfPresent, Bind;
             NAMED_IF = "named-if" on NamedIfPresent, Bind;
             ABSENT = "absent" on Absent, Bind;
+            BOTH = "both" on Both, Bind;
             RULE_IDENTITY = "rule-identity" on Identity, Control;
         }
     }
@@ -142,7 +148,17 @@ impl On<Guarded> for Function {
     fn set(set: Set) -> Rows<Guarded> {
         match set {
             Set::Heartbeat => &[op::LOOK_CODE, op::LOOK_WIDE, op::LOOK_POOL],
-            Set::Management => &[op::CHANGE, op::RING, op::FIXED, op::NAMED, op::FIXED_IF, op::NAMED_IF, op::ABSENT],
+            Set::Management => &[
+                op::CHANGE,
+                op::RING,
+                op::FETCH,
+                op::FIXED,
+                op::NAMED,
+                op::FIXED_IF,
+                op::NAMED_IF,
+                op::ABSENT,
+                op::BOTH,
+            ],
             _ => &[],
         }
     }
@@ -150,12 +166,14 @@ impl On<Guarded> for Function {
     fn name(&self, placed: &Placed<'_, Guarded>, things: &mut Vec<(Scope, String)>) {
         let id = placed.id();
         things.extend([Scope::Code, Scope::Inbox].map(|scope| (scope, format!("account/code/{id}"))));
+        things.push((Scope::Registry, "account/registry".to_owned()));
         for (scope, name) in [
             (Scope::Fixed, "fixed"),
             (Scope::Named, "named"),
             (Scope::FixedIfPresent, "fixed-if"),
             (Scope::NamedIfPresent, "named-if"),
             (Scope::Absent, "absent"),
+            (Scope::Both, "both"),
         ] {
             things.push((scope, format!("account/{name}/{id}")));
         }
@@ -190,6 +208,10 @@ impl AccessControl for Guarded {
                 Scope::FixedIfPresent => Condition { if_present: given("service", "code"), ..Condition::default() },
                 Scope::NamedIfPresent => Condition { if_present: given("for", code), ..Condition::default() },
                 Scope::Absent => Condition { without: vec!["public".to_owned()], ..Condition::default() },
+                Scope::Both => {
+                    let values = ["for", "from"].into_iter().flat_map(|key| given(key, code)).collect();
+                    Condition { values, ..Condition::default() }
+                }
                 _ => return Statement { permission: permission.to_owned(), on: on.to_owned(), condition: None },
             };
             Statement { permission: permission.to_owned(), on: on.to_owned(), condition: Some(condition) }
@@ -233,6 +255,9 @@ impl AccessControl for Guarded {
             Scope::FixedIfPresent => &[Guard::FixedIfPresent { key: "service", values: &["code", "jobs"] }],
             Scope::NamedIfPresent => &[Guard::NamedIfPresent { key: "for", by: Scope::Code }],
             Scope::Absent => &[Guard::Absent { key: "public" }],
+            Scope::Both => {
+                &[Guard::Named { key: "for", by: Scope::Code }, Guard::Named { key: "from", by: Scope::Code }]
+            }
             _ => &[],
         }
     }
@@ -264,8 +289,8 @@ fn stack() -> Stack {
     let mut stack = Stack::builder("guarded");
     let data = stack.frozen("data", Storage::new());
     stack.frozen("logs", Storage::new());
-    stack.live("api", Function::new(Code::zip(b"code"), "execution"));
     stack.frozen("ledger", Function::new(Code::zip(b"code"), "execution"));
+    stack.live("api", Function::new(Code::zip(b"code"), "execution"));
     stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]));
     stack.extend(&data, [Storage::RECONFIGURE]);
     stack.build().unwrap()
@@ -406,6 +431,10 @@ fn what_is_allowed_on_more_than_a_thing_is_refused() {
     for on in ["*", "account/things/*", "account/things/l*", "account/nothing"] {
         assert_eq!(one(also("look", on, None)), (Promise::P1, wide.to_owned()), "{on}");
     }
+    // Of several effects of one permission, the most severe is named.
+    let sent = also("send", "*", None);
+    let wide = "it writes or deletes data, and the scope is no thing that it is checked on here".to_owned();
+    assert!(sent.contains(&(Promise::P2, "send".to_owned(), wide)), "{sent:#?}");
     let found = also("change", "account/*", None);
     let told: Vec<_> = found.iter().map(|(promise, _, what)| (*promise, what.as_str())).collect();
     assert_eq!(
@@ -450,6 +479,7 @@ fn a_permission_without_the_condition_that_belongs_to_it_is_refused() {
         ("named", values("for", &["account/code/ledger"]), false),
         ("named", values("for", &[api, "account/code/others"]), false),
         ("named", values("for", &["account/things/data"]), false),
+        ("named", values("for", &["account/fixed/api"]), false),
         ("named", if_present("for", &[api]), false),
         ("named", None, false),
         ("fixed-if", if_present("service", &["jobs"]), true),
@@ -464,6 +494,8 @@ fn a_permission_without_the_condition_that_belongs_to_it_is_refused() {
         ("absent", without("other"), false),
         ("absent", values("public", &["no"]), false),
         ("absent", None, false),
+        ("both", values("for", &[api]), false),
+        ("both", values("from", &[api]), false),
     ] {
         assert_eq!(refused(permission, condition.clone()), !is_met, "{permission} {condition:?}");
     }
@@ -512,10 +544,19 @@ fn code_that_may_do_more_than_its_profile_says_is_refused() {
         condition: None,
     };
     code.statements.extend([allow("read", "account/things/logs"), allow("look", "account/things/data")]);
+    code.statements.extend([allow("change", "account/code/api"), allow("fetch", "account/registry")]);
     let report = audited(&layers);
     let told: Vec<_> =
         report.breaches.iter().map(|found| (found.promise, found.layer, found.permission.as_str())).collect();
-    assert_eq!(told, [(Promise::P1, Layer::Runtime, "look"), (Promise::P2, Layer::Runtime, "read")]);
+    assert_eq!(
+        told,
+        [
+            (Promise::P1, Layer::Runtime, "change"),
+            (Promise::P1, Layer::Runtime, "look"),
+            (Promise::P2, Layer::Runtime, "read"),
+            (Promise::P4, Layer::Runtime, "fetch"),
+        ]
+    );
     assert!(report.disclosures.iter().all(|said| said.resource.as_deref() != Some("execution")));
 }
 

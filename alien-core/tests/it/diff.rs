@@ -87,7 +87,7 @@ fn a_resource_that_is_new_brings_grants_that_the_admin_approves() {
             .unwrap()
             .push(json!({ "id": "more", "type": "kv", "lifecycle": "frozen" }));
     });
-    assert_eq!(diff.changes[0].kind, ChangeKind::Added);
+    assert_eq!((&diff.changes[0].kind, diff.changes[0].who), (&ChangeKind::Added, Who::Admin));
     let refusals = diff.refusals_except_frozen();
     assert!(refusals.len() == 1 && refusals[0].what.contains("kv/heartbeat"), "{refusals:?}");
 }
@@ -145,6 +145,50 @@ fn a_frozen_resource_that_the_vendor_may_delete_is_removed_only_where_frozen_cha
         assert!(refusals.iter().all(|problem| problem.remedy == Some(Remedy::AllowFrozenChanges)));
         assert_eq!((diff.refusals_except_frozen(), diff.admin_only()), (Vec::new(), Vec::new()), "{lifecycle}");
     }
+}
+
+/// What goes with a resource that the vendor deletes is the vendor's to apply, and no other loss of a permission is.
+#[test]
+fn of_the_grants_that_are_lost_only_those_of_what_the_vendor_deletes_are_the_vendors() {
+    let with = |jobs: bool, keep_profile: &str, keep_sets: Value| {
+        let code = json!({ "zip": format!("sha256:{}", "1".repeat(64)) });
+        let function = |id: &str, profile: &str| json!({ "id": id, "type": "function", "lifecycle": "live", "profile": profile, "code": code });
+        let mut resources =
+            vec![json!({ "id": "table", "type": "kv", "lifecycle": "frozen" }), function("keep", keep_profile)];
+        let mut profiles = json!({ keep_profile: { "table": keep_sets } });
+        let mut extend = json!({});
+        if jobs {
+            resources.push(function("jobs", "jobs"));
+            profiles["jobs"] = json!({ "table": ["kv/data-read"] });
+            extend["jobs"] = json!(["function/provision"]);
+        }
+        let stack = json!({
+            "version": Stack::VERSION,
+            "name": "shop",
+            "resources": resources,
+            "permissions": { "profiles": profiles, "management": { "extend": extend } },
+        });
+        Stack::from_json(&stack.to_string()).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let both = json!(["kv/data-read", "kv/data-write"]);
+    let whole = with(true, "keep", both.clone());
+    let lost = |next: Stack| {
+        let diff = next.diff(&whole);
+        let text = serde_json::to_string(&diff).unwrap();
+        assert_eq!(serde_json::from_str::<Diff>(&text).unwrap(), diff, "{text}");
+        let lost = diff.grants.into_iter().filter(|grant| grant.layer != Layer::Provisioning);
+        let lost = lost.filter(|grant| grant.change == Delta::Lost);
+        lost.map(|grant| (format!("{} {}", grant.holder, grant.set), grant.who)).collect::<Vec<_>>()
+    };
+    let deleted = lost(with(false, "keep", both.clone()));
+    assert!(deleted.len() > 3 && deleted.iter().all(|(_, who)| *who == Who::Vendor), "{deleted:?}");
+    // The code that stays loses something as well.
+    let less = lost(with(false, "keep", json!(["kv/data-read"])));
+    let admins: Vec<_> = less.iter().filter(|(_, who)| *who == Who::Admin).collect();
+    assert_eq!(admins, [&("runtime-keep kv/data-write".to_owned(), Who::Admin)], "{less:?}");
+    // Nothing is deleted, and an identity goes all the same.
+    let other = lost(with(true, "other", both));
+    assert!(other.len() > 1 && other.iter().all(|(_, who)| *who == Who::Admin), "{other:?}");
 }
 
 #[test]

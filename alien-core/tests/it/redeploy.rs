@@ -25,7 +25,7 @@ fn name(deployment: &Deployment) -> String {
     deployment.resources["one"].clone()
 }
 
-fn digest(zip: &[u8]) -> String {
+pub(crate) fn digest(zip: &[u8]) -> String {
     Code::zip(zip).only().unwrap().digest().to_owned()
 }
 

@@ -1,5 +1,7 @@
 //! What is checked of a record that came back, and what the cloud is asked for to let the vendor in.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,16 +10,22 @@ use alien_conformance::world::{Calls, Case, World, release};
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Change, Impersonator, Proof, Purpose, Subject};
 use alien_core::memory::{Clients, Fault, Memory, Right};
 use alien_core::{
-    Code, Deployment, DeploymentId, Error, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Release, Result,
-    Set, Stack,
+    Call, Code, Deployment, DeploymentId, Error, ErrorKind, Function, FunctionUpdate, Impersonate, Live, Manager,
+    Queue, Release, Result, Set, Stack,
 };
 use async_trait::async_trait;
 
 use crate::in_process::{InProcess, first};
 
 /// A way in that lets nobody in, and remembers what was asked for: whether it was narrowed, and to what.
-#[derive(Debug, Clone, Default)]
-struct Shut(Arc<Mutex<Vec<Asked>>>);
+#[derive(Debug, Clone)]
+struct Shut(Arc<Mutex<Vec<Asked>>>, ErrorKind);
+
+impl Default for Shut {
+    fn default() -> Self {
+        Self(Arc::default(), ErrorKind::Denied)
+    }
+}
 
 type Asked = (bool, Vec<(Subject, Set)>);
 
@@ -40,7 +48,7 @@ impl Assume<Memory> for Shut {
     async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
         let grants = request.grants.grants.iter().map(|grant| (grant.subject, grant.set)).collect();
         self.0.lock().unwrap().push((request.narrowed, grants));
-        Err(Error::new(ErrorKind::Denied, "it is shut"))
+        Err(Error::new(self.1, "it is shut"))
     }
 }
 
@@ -69,6 +77,46 @@ async fn a_session_for_an_update_is_narrowed_by_the_cloud_as_well() {
     let [(false, watch), (true, update)] = asked.as_slice() else { panic!("{asked:?}") };
     assert!(watch.iter().all(|(_, set)| matches!(set, Set::Heartbeat | Set::Logs | Set::Dispatch)), "{watch:?}");
     assert_eq!(*update, [(api, Set::Heartbeat), (api, Set::Management)]);
+}
+
+/// What creates and deletes one resource cannot be divided. Where the cloud cannot narrow a session so far, the library
+/// alone does.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_creates_is_narrowed_by_the_library_alone_where_the_cloud_cannot() {
+    let world = InProcess::new();
+    let mut stack = Stack::builder("back");
+    for id in ["jobs", "more"] {
+        let queue = stack.live(id, Queue::new());
+        stack.extend(&queue, [Queue::PROVISION, Queue::RECONFIGURE]);
+    }
+    let stack = stack.build().unwrap();
+    let case = Case::new(&world, "back", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let id = stack.resource("jobs").unwrap().id();
+    let [watch, update, create] =
+        [Purpose::Watch, Purpose::Update([id.clone()].into()), Purpose::Provision(id.clone())];
+    for (purpose, fails, asked) in [
+        (&watch, ErrorKind::TooLarge, &[false][..]),
+        (&update, ErrorKind::TooLarge, &[true]),
+        (&create, ErrorKind::TooLarge, &[true, false]),
+        (&create, ErrorKind::Input, &[true]),
+    ] {
+        let shut = Shut(Arc::default(), fails);
+        let vendor = Impersonator::<Memory, _>::new(shut.clone(), world.calling());
+        assert_eq!(vendor.session(&deployment, purpose).await.unwrap_err().kind(), fails);
+        let narrowed: Vec<bool> = shut.0.lock().unwrap().iter().map(|(narrowed, _)| *narrowed).collect();
+        assert_eq!(narrowed, asked, "{purpose:?} {fails:?}");
+        if *purpose == create {
+            let jobs = Subject::Resource(stack.position("jobs").unwrap());
+            let of_jobs = [Set::Heartbeat, Set::Management, Set::Provision, Set::Reconfigure].map(|set| (jobs, set));
+            let held: BTreeSet<_> = shut.0.lock().unwrap()[0].1.iter().copied().collect();
+            assert_eq!(held, of_jobs.into(), "of this resource, and nothing of another");
+        }
+    }
+    let calls = Calls::default();
+    let vendor = world.vendor(world.calling().with_recorder(calls.recorder()));
+    vendor.session(&deployment, &create).await.unwrap();
+    assert_eq!(calls.operations(), ["identity.assume"]);
 }
 
 /// Just after a set-up, what was granted may not be known everywhere: that is waited out once, as long as the cloud takes.
@@ -206,24 +254,28 @@ async fn no_more_sessions_are_kept_than_there_is_room_for() {
 /// A session that ends in the middle of an update is replaced, and the update is done as a whole.
 #[tokio::test(start_paused = true)]
 async fn a_release_that_outlasts_its_session_goes_on_in_another() {
-    let world = InProcess::new();
-    let (case, deployment) = deployed(&world).await;
-    let (manager, calls) = case.manager(&deployment);
-    let next = deployment.stack.with_code("api", Code::zip(b"second")).unwrap();
-    let next = Release::partial(next, [Arc::from(*b"second")].into_iter().collect());
-    let before = world.account.asked().len();
-    // After the first call of the update, and before the second.
-    let ends = async {
-        while world.account.asked()[before..].iter().all(|asked| asked.right.permission != "identity.give") {
-            tokio::task::yield_now().await;
-        }
-        world.account.end_sessions();
-    };
-    let (released, ()) = tokio::join!(async { manager.release(&next).await }, ends);
-    assert!(released.is_ok(), "{released:?}");
-    let entered = calls.operations().iter().filter(|call| **call == "identity.assume").count();
-    assert_eq!(entered, 3, "to look, to update, and to update again");
-    assert_eq!(manager.deployment().stack, *next.stack());
+    // After the first call of the update, which changes nothing, and after the second, which does.
+    for last in ["identity.give", "code.set"] {
+        let world = InProcess::new();
+        let (_, deployment) = deployed(&world).await;
+        let (calls, account, ended) = (Calls::default(), world.account.clone(), AtomicBool::new(false));
+        let recorded = calls.recorder();
+        let ends = move |call: &Call| {
+            recorded(call);
+            if call.operation == last && !ended.swap(true, Ordering::Relaxed) {
+                account.end_sessions();
+            }
+        };
+        let vendor = world.vendor(world.calling().with_recorder(Arc::new(ends)));
+        let manager = Manager::new(vendor, deployment.clone());
+        let next = deployment.stack.with_code("api", Code::zip(b"second")).unwrap();
+        let next = Release::partial(next, [Arc::from(*b"second")].into_iter().collect());
+        let released = manager.release(&next).await;
+        assert!(released.is_ok(), "{last}: {released:?}");
+        let entered = calls.operations().iter().filter(|call| **call == "identity.assume").count();
+        assert_eq!(entered, 3, "{last}: to look, to update, and to update again");
+        assert_eq!(manager.deployment().stack, *next.stack());
+    }
 }
 
 /// R4: a command that may have arrived is not sent again by the library, whatever is wrong.

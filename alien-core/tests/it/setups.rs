@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use alien_conformance::world::{Case, World, release};
 use alien_core::memory::{self, Right};
 use alien_core::{
-    Action, Admin, Call, Code, Data, Error, ErrorKind, Event, Existing, Function, Kv, Layer, Network, Plan, Profile,
-    Queue, Release, Stack, Stage,
+    Action, Admin, Call, Code, Data, Error, ErrorKind, Event, Existing, Function, FunctionUpdate, Kv, Layer, Live,
+    Network, Plan, Profile, Queue, Release, Stack, Stage,
 };
 
 use crate::in_process::InProcess;
 use crate::records::two;
+use crate::redeploy::digest;
 
 fn queues(ids: &[&str]) -> Stack {
     let mut stack = Stack::builder("edges");
@@ -73,6 +74,8 @@ async fn what_the_admin_may_not_do_is_told_at_the_thing() {
     denied(&case.up(&release(&stack, &[]), None).await.unwrap_err(), "thing.create");
     without(&world, &case, "", "");
     let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    without(&world, &case, "thing.get", on);
+    denied(&case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap_err(), "thing.get");
     for permission in ["thing.get", "thing.delete"] {
         without(&world, &case, permission, on);
         denied(&case.admin.destroy(&deployment).data(Data::Delete).await.unwrap_err(), permission);
@@ -169,6 +172,52 @@ async fn live_code_may_be_frozen_as_it_is_and_not_otherwise() {
     assert_ne!(step(&plan, "api").0, Action::Refuse, "{plan}");
 }
 
+/// What a set-up wrote and did not finish is no release of the vendor's: the next one sets it to what the stack says.
+#[tokio::test(start_paused = true)]
+async fn what_a_set_up_did_not_finish_is_set_and_not_left() {
+    let world = InProcess::new();
+    let case = Case::new(&world, "edges", function(true, 512).stack().clone());
+    without(&world, &case, "thing.mark", "function/edges-api-5");
+    case.up(&function(true, 512), None).await.unwrap_err();
+    without(&world, &case, "", "");
+    let plan = case.admin.plan(&function(true, 1024)).await.unwrap();
+    let api = plan.steps.iter().find(|step| step.subject == "api").unwrap();
+    assert_eq!((api.action, api.vendors.as_deref()), (Action::Update, None), "{plan}");
+    assert!(api.why.starts_with("it is not finished"), "{plan}");
+    assert_eq!(case.admin.apply(&plan).await.unwrap().stack, *function(true, 1024).stack());
+    assert!(case.admin.plan(&function(true, 1024)).await.unwrap().is_empty());
+}
+
+/// What the vendor released within the bounds that were, and what the bounds of the new stack do not allow, does not stay.
+#[tokio::test(start_paused = true)]
+async fn what_runs_beyond_new_bounds_is_set_to_what_the_stack_says() {
+    let bounded = |most: u32| {
+        let mut stack = Stack::builder("edges");
+        let function = Function::new(Code::zip(b"code"), "code").with_memory_mib(512).with_memory_bounds(256..=most);
+        stack.live("api", function);
+        stack.profile("code", Profile::new());
+        Release::new(stack.build().unwrap(), [Arc::from(*b"code")].into_iter().collect()).unwrap()
+    };
+    let world = InProcess::new();
+    let case = Case::new(&world, "edges", bounded(1024).stack().clone());
+    let deployment = case.up(&bounded(1024), None).await.unwrap();
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().with_memory_mib(1024)).await.unwrap();
+    let record = manager.deployment();
+    let plan = case.admin.plan(&bounded(1024)).previous(&record).await.unwrap();
+    assert_eq!(step(&plan, "api").0, Action::Leave, "{plan}");
+    let plan = case.admin.plan(&bounded(768)).previous(&record).await.unwrap();
+    let (action, why) = step(&plan, "api");
+    assert!(
+        action == Action::Update && why.starts_with("what runs is beyond what the stack allows: memoryMib"),
+        "{plan}"
+    );
+    let record = case.admin.apply(&plan).await.unwrap();
+    assert_eq!(record.stack, *bounded(768).stack());
+    assert!(case.admin.plan(&bounded(768)).previous(&record).await.unwrap().is_empty());
+}
+
 /// What the vendor began and did not end stays uncertain in a set-up that leaves it, and is certain in one that sets it.
 #[tokio::test(start_paused = true)]
 async fn what_the_vendor_did_not_end_is_known_again_when_it_is_set() {
@@ -185,7 +234,9 @@ async fn what_the_vendor_did_not_end_is_known_again_when_it_is_set() {
     assert_eq!((&left.uncertain, left.revision, left.writer.as_deref()), (&ids, 7, Some("ann")));
     assert_eq!(left.stack, *two(b"second").stack(), "it tells what runs");
     let plan = case.admin.plan(&two(b"first")).previous(&begun).reset_live().await.unwrap();
-    assert!(plan.steps.iter().any(|step| step.why.contains("DOWNGRADE")), "{plan}");
+    let [from, to] = [b"second".as_slice(), b"first"].map(digest);
+    let downgrade = format!("DOWNGRADE of what the vendor has released: code; code from `{from}` to `{to}`");
+    assert_eq!(step(&plan, "one"), (Action::Update, downgrade.as_str()), "{plan}");
     let set = case.admin.apply(&plan).await.unwrap();
     assert_eq!((set.uncertain.len(), &set.stack), (0, two(b"first").stack()));
 }

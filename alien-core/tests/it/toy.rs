@@ -19,7 +19,7 @@ use alien_core::adapter::{
 };
 use alien_core::{
     Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error,
-    ErrorKind, Field, Function, FunctionUpdate, Grant, GrantReason, Grants, Health, Heartbeat, Impersonate, Layers,
+    ErrorKind, Field, Function, FunctionUpdate, Grant, GrantReason, Grants, Health, Heartbeat, Impersonate, Kv, Layers,
     Live, Manager, Plan, Prefix, Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side, Size,
     Stack, Storage,
 };
@@ -38,6 +38,8 @@ struct Server {
     admin: BTreeSet<String>,
     /// Things that the cloud keeps for a while after they were deleted.
     slow: BTreeSet<String>,
+    /// How many looks do not show yet that a claim was written.
+    lag: usize,
 }
 
 /// Something in the cloud: the id that the cloud chose, words for the library to find it by, and what it says: settings,
@@ -122,6 +124,7 @@ mod op {
             CREATE = "things.create" on Thing, Create;
             DELETE = "things.delete" on Thing, Delete;
             TAG = "things.tag" on Thing, Control;
+            LABEL = "things.label" on Thing, Create;
             SET = "things.set" on Thing, Redirect;
             PUSH = "code.push" on Thing, Update;
             READ = "data.read" on Thing, ReadData;
@@ -148,7 +151,7 @@ impl Cloud for Toy {
     type Scope = Scope;
     type Target = Target;
     /// A kind that the cloud gets later is one word here, and its file.
-    type Kinds = (Function, Storage);
+    type Kinds = (Function, Storage, Kv);
 
     fn operations() -> &'static Table<Scope> {
         &op::TABLE
@@ -328,6 +331,9 @@ impl Reconcile<Toy, Client> for Storage {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        if let Some(whose) = look(cx, op::GET).await?.refused(marks) {
+            return Err(Error::new(ErrorKind::NotOwned, whose.to_string()));
+        }
         write(cx, op::SET, if self.is_versioned() { "versioned" } else { "" }).await?;
         tag(cx, op::TAG, &marks.all(cx.full_name(Scope::Thing)?)).await
     }
@@ -348,6 +354,47 @@ impl Reconcile<Toy, Client> for Storage {
 
 #[async_trait]
 impl Operate<Toy, Client> for Storage {
+    async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
+        with(cx, op::GET, |_| Heartbeat::new(Health::Healthy, "it is there")).await
+    }
+}
+
+/// Whoever creates a table labels it, so nothing of it is the admin's to set.
+impl On<Toy> for Kv {
+    fn set(set: Set) -> Rows<Toy> {
+        match set {
+            Set::Heartbeat => &[op::GET],
+            Set::Provision => &[op::CREATE, op::DELETE, op::LABEL],
+            _ => &[],
+        }
+    }
+
+    fn name(&self, placed: &Placed<'_, Toy>, things: &mut Vec<(Scope, String)>) {
+        things.push((Scope::Thing, format!("tables/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
+    }
+}
+
+#[async_trait]
+impl Reconcile<Toy, Client> for Kv {
+    async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
+        look(cx, op::GET).await
+    }
+
+    async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        make(cx, op::CREATE, marks).await
+    }
+
+    async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
+        tag(cx, op::LABEL, &marks.all(cx.full_name(Scope::Thing)?)).await
+    }
+
+    async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
+        remove(cx, op::DELETE).await
+    }
+}
+
+#[async_trait]
+impl Operate<Toy, Client> for Kv {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         with(cx, op::GET, |_| Heartbeat::new(Health::Healthy, "it is there")).await
     }
@@ -447,6 +494,14 @@ impl Reconcile<Toy, Client> for Identities {
 #[async_trait]
 impl ReconcileIdentity<Toy, Client> for Identities {
     async fn claim(&self, cx: Context<'_>) -> Result<Option<Claim>> {
+        let is_late = call(cx, op::GET_IDENTITY, |server, _| {
+            let is_late = server.lag > 0;
+            server.lag -= usize::from(is_late);
+            Ok(is_late)
+        });
+        if is_late.await? {
+            return Ok(None);
+        }
         with(cx, op::GET_IDENTITY, |thing| thing.tags.get(Marks::CLAIM)?.parse().ok()).await
     }
 
@@ -783,7 +838,7 @@ async fn set_up(toys: &Toys, stack: Stack) -> (Admin, Result<Deployment>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_admin_who_may_too_little_is_helped_by_the_provisioning_documents() {
+async fn an_untouchedwho_may_too_little_is_helped_by_the_provisioning_documents() {
     // What is there cannot even be looked at; that follows from what is told.
     let toys = Toys::default();
     toys.0.lock().unwrap().admin = BTreeSet::from(["things.create", "identities.get"].map(str::to_owned));
@@ -873,6 +928,12 @@ async fn the_version_that_runs_is_known_by_the_record() {
     ann.update(&handle, FunctionUpdate::new().with_zip(*b"second")).await.unwrap();
     assert_eq!(ran(&ann).await.code, "2", "nothing is sent that runs already");
 
+    // As the stack says, and left: the version is the one that ran.
+    let (untouched, same) = set_up(&Toys::default(), stack()).await;
+    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let plan = untouched.plan(&release).previous(&same.unwrap()).await.unwrap();
+    assert!(plan.is_empty() && untouched.apply(&plan).await.unwrap().versions[&api] == "1", "{plan}");
+
     // A set-up leaves what the vendor has set, whether or not the record at hand knows it.
     let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
     let plan = admin.plan(&release).previous(&now).await.unwrap();
@@ -906,7 +967,9 @@ async fn the_version_that_runs_is_known_by_the_record() {
         (step(&plan).action, step(&plan).why.as_str()),
         (Action::Update, "it runs version `3`, which the record at hand does not know (commands)")
     );
-    let reset = admin.apply(&plan).await.unwrap();
+    // A plan that was stored says that it resets.
+    let plan: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    let reset = admin.apply(&plan.with_artifacts(more.artifacts().clone())).await.unwrap();
     assert_eq!((&reset.versions[&api], &reset.stack), (&"4".to_owned(), more.stack()));
 
     // The other's record knows the first version, so it sends what it was asked for, and says so.
@@ -914,6 +977,62 @@ async fn the_version_that_runs_is_known_by_the_record() {
     assert_eq!(released.outcomes().find(|(id, _)| **id == api).unwrap().1.name(), "updated", "{released:?}");
     assert_eq!(released.unrecorded().next().unwrap().1, "version `4`, and the record knows `1`");
     assert_eq!(bob.deployment().versions[&api], "5");
+}
+
+/// What reads show may lag behind what was written, so a run reads its claim until it reads otherwise than before.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_not_readable_at_once_is_waited_for() {
+    let toys = Toys::default();
+    let (admin, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    toys.0.lock().unwrap().lag = 5;
+    let report = admin.destroy(&record).data(Data::Delete).run("down".parse().unwrap()).await.unwrap();
+    assert!(report.kept.is_empty() && toys.0.lock().unwrap().things.is_empty(), "{report:?}");
+}
+
+/// What the vendor may set as a whole is finished by it, and of what it may not, the admin is named.
+#[tokio::test(start_paused = true)]
+async fn what_the_vendor_creates_is_finished_where_nothing_of_it_is_the_admins() {
+    let toys = Toys::default();
+    let mut stack = Stack::builder("product");
+    let cache = stack.live("cache", Kv::new());
+    let api = stack.live("api", Function::new(Code::zip(b"first"), "execution"));
+    stack.extend(&cache, [Kv::PROVISION]).extend(&api, [Function::PROVISION]);
+    stack.profile("execution", Profile::new());
+    let release = Release::new(stack.build().unwrap(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let (admin, record) = set_up(&toys, release.stack().clone()).await;
+    let calls = CallConfig::new(PausedClock::begin());
+    let vendor = Impersonator::<Toy, _>::new(toys.client(VENDOR), calls);
+    let manager = Manager::new(Arc::new(vendor), record.unwrap());
+    let outcomes = async |removed: &str| {
+        toys.0.lock().unwrap().things.remove(removed).unwrap();
+        manager.release(&release).await
+    };
+    let released = outcomes("tables/acme-cache-4").await;
+    let cache: alien_core::ResourceId = "cache".parse().unwrap();
+    assert_eq!(released.outcomes().find(|(id, _)| **id == cache).unwrap().1.name(), "created", "{released:?}");
+    assert_eq!(released.waits().count(), 0, "{released:?}");
+    assert!(admin.plan(&release).previous(&manager.deployment()).await.unwrap().is_empty());
+
+    let released = outcomes("functions/acme-api-4").await;
+    let (_, failed) = released.outcomes().find(|(id, _)| id.as_str() == "api").unwrap();
+    let error = failed.error().unwrap();
+    assert_eq!((failed.name(), error.kind()), ("unknown", ErrorKind::NotGranted), "it is there, and not finished");
+    assert!(error.message().ends_with("only the customer's admin creates it, by setting up again"), "{error}");
+    assert!(manager.deployment().uncertain.contains("api"), "{released:?}");
+}
+
+/// The parts of a thing that lost its marks are told that it is marked again.
+#[tokio::test(start_paused = true)]
+async fn what_is_marked_again_is_set_as_what_is_marked_again() {
+    let toys = Toys::default();
+    let (admin, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().tags.clear();
+    let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let plan = admin.plan(&release).previous(&record).mark_again().await.unwrap();
+    let again = admin.apply(&plan).await.unwrap();
+    assert!(admin.plan(&release).previous(&again).await.unwrap().is_empty());
 }
 
 /// A proof that could not be tried proves nothing: the record is not registered.

@@ -302,6 +302,33 @@ async fn an_update_of_one_resource_leaves_the_other_uncertain() {
 }
 
 /// What ran before is put back, whether or not the record knew of it.
+/// Nobody knows what an update did that was interrupted, whatever a look shows: it is sent again, as a whole, and what
+/// becomes of that is what the record says.
+#[tokio::test(start_paused = true)]
+async fn what_is_uncertain_is_sent_again_also_where_it_seems_to_run() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    case.manager(&deployment).0.release(&of_one(&deployment, "one", b"second")).await.into_result().unwrap();
+    let mut uncertain = deployment.clone();
+    uncertain.uncertain = ["one".parse().unwrap()].into();
+    let vendor = Vendor(Arc::new(Scripted::new(&world, &[ErrorKind::Unavailable])));
+    let manager = Manager::new(Arc::new(vendor), uncertain.clone());
+    let next = of_one(&deployment, "one", b"second");
+    let lacking = Release::partial(next.stack().clone(), alien_core::Artifacts::default());
+    let refusal = manager.release(&lacking).await.refusal().unwrap().to_string();
+    assert!(refusal.contains("`one`: no file has the digest of its zip"), "{refusal}");
+    let released = manager.release(&next).await;
+    assert_eq!(names(&released), ["unknown", "unchanged"], "{released:?}");
+    assert_eq!(manager.deployment(), uncertain, "it was begun again, and has not ended");
+    assert_eq!(names(&manager.release(&next).await), ["updated", "unchanged"]);
+    assert_eq!((manager.deployment().stack, manager.deployment().uncertain), (next.stack().clone(), [].into()));
+    // As the record says, and uncertain: its zip is needed all the same.
+    let manager = Manager::new(world.vendor(world.calling()), uncertain.clone());
+    let lacking = Release::partial(deployment.stack.clone(), alien_core::Artifacts::default());
+    let refusal = manager.release(&lacking).await.refusal().unwrap().to_string();
+    assert!(refusal.contains("`one`: no file has the digest of its zip"), "{refusal}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_put_back_is_what_ran() {
     let world = InProcess::new();
@@ -344,12 +371,12 @@ async fn a_handle_is_refused_where_kind_or_lifecycle_is_another() {
 
 // ---- The record, and whoever else writes it. -------------------------------------------------------------------------
 
-/// A store that can be broken for a while, and in which another program writes just before the first of our writes.
+/// A store that can be broken for a while, and in which another program writes just before one of our writes.
 #[derive(Debug, Default)]
 struct Moody {
     records: RecordsInMemory,
     is_broken: AtomicBool,
-    is_meddled: AtomicBool,
+    meddles: Mutex<Option<fn(&mut Deployment)>>,
 }
 
 #[async_trait]
@@ -362,9 +389,10 @@ impl RecordStore for Moody {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "no space left on device"));
         }
-        if self.is_meddled.swap(false, Ordering::Relaxed) {
+        let meddle = self.meddles.lock().unwrap().take();
+        if let Some(meddle) = meddle {
             let mut other = self.records.load(record.id).await?.unwrap();
-            other.retired.push(other.stack.clone());
+            meddle(&mut other);
             self.records.save(&other).await?;
         }
         self.records.save(record).await
@@ -391,10 +419,27 @@ async fn what_another_program_wrote_meanwhile_stays_in_the_record() {
     let world = InProcess::new();
     let (store, id) = stored(&world).await;
     let manager = Manager::open(world.vendor(world.calling()), store.clone(), id).await.unwrap();
-    store.is_meddled.store(true, Ordering::Relaxed);
+    *store.meddles.lock().unwrap() = Some(|record| record.retired.push(record.stack.clone()));
     manager.release(&two(b"second")).await.into_result().unwrap();
     let now = record(&store, id).await;
     assert_eq!((now.retired.len(), &now.stack), (1, two(b"second").stack()));
+}
+
+/// Between the look and the first write, another program has released the other function: that stays as it is.
+#[tokio::test(start_paused = true)]
+async fn an_update_of_one_resource_does_not_undo_what_another_program_releases_meanwhile() {
+    let world = InProcess::new();
+    let (store, id) = stored(&world).await;
+    let manager = Manager::open(world.vendor(world.calling()), store.clone(), id).await.unwrap();
+    let sent = asked(&world, "code.set", "function/two-two-3");
+    *store.meddles.lock().unwrap() =
+        Some(|record| record.stack = record.stack.with_code("two", Code::zip(b"second")).unwrap());
+    let update = FunctionUpdate::new().with_memory_mib(256);
+    manager.update(&handle(&manager, "one"), update).await.unwrap();
+    let now = record(&store, id).await;
+    let code = |id: &str| now.stack.resource(id).unwrap().code().cloned().unwrap();
+    assert_eq!((code("one"), code("two")), (Code::zip(b"first"), Code::zip(b"second")));
+    assert_eq!(asked(&world, "code.set", "function/two-two-3"), sent);
 }
 
 #[tokio::test(start_paused = true)]
@@ -480,10 +525,35 @@ async fn a_release_that_lasts_keeps_its_lease_until_somebody_takes_over() {
     let release = async { (slow.release(&second).await, start.elapsed()) };
     let ((released, ended), ()) = tokio::join!(release, late);
     assert_eq!(names(&released), ["unknown"; 2], "{released:?}");
+    assert_eq!(released.unsaved().unwrap().kind(), ErrorKind::Locked, "{released:?}");
     assert!((150..180).contains(&ended.as_secs()), "at the next renewal: {ended:?}");
     assert_eq!(released.into_result().unwrap_err().kind(), ErrorKind::Locked);
     let now = record(&store, id).await;
     assert_eq!((&now.stack, now.in_flight, now.uncertain.len()), (third.stack(), None, 0));
+}
+
+/// What the one who took over is doing is not uncertain for the one who has lost the lease.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_lost_its_lease_leaves_that_of_the_other_alone() {
+    let world = InProcess::new();
+    let (store, id) = stored(&world).await;
+    let lasting = || Scripted { lasts: Duration::from_secs(300), ..Scripted::new(&world, &[]) };
+    let open = async || Manager::open(Arc::new(Vendor(Arc::new(lasting()))), store.clone(), id).await.unwrap();
+    let (slow, other) = (open().await, open().await);
+    let (second, third) = (two(b"second"), two(b"third"));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        other.release(&third).by("bob").take_over().await
+    };
+    let lost = async {
+        let released = slow.release(&second).await;
+        (released, slow.deployment())
+    };
+    let ((released, seen), taken) = tokio::join!(lost, late);
+    assert_eq!(names(&released), ["unknown"; 2], "{released:?}");
+    let in_flight = seen.in_flight.unwrap();
+    assert_eq!((in_flight.by.as_str(), in_flight.resources.len()), ("bob", 2));
+    assert!(taken.is_ok(), "{taken:?}");
 }
 
 #[tokio::test(start_paused = true)]
