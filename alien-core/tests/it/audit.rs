@@ -72,7 +72,8 @@ impl CloudTarget for Here {
     type Cloud = Guarded;
 }
 
-/// One statement: `on` ends in `/*` for a tree, is `*` for everything, and holds a star for a pattern.
+/// One statement: `permission` ends in `*` for a pattern, in `?` for one with exceptions, and begins with `=` for a name,
+/// whatever it looks like; `on` ends in `/*` for a tree, is `*` for everything, and holds a star for a pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Statement {
     permission: String,
@@ -235,6 +236,7 @@ impl AccessControl for Guarded {
         for Statement { permission, on, condition } in &principal.statements {
             let permission = match permission.strip_suffix("?") {
                 Some(part) => Permission::Part(part),
+                None if permission.starts_with('=') => Permission::Named(&permission[1..]),
                 None if permission.ends_with('*') => Permission::Pattern(permission),
                 None => Permission::Named(permission),
             };
@@ -401,6 +403,7 @@ fn what_is_nowhere_in_the_table_or_a_pattern_is_refused_as_such() {
     assert_eq!(one(also("shine", "account/things/data", None)), (Promise::P1, unknown.to_owned()));
     let part = "it is a pattern with exceptions, and what is left of it cannot be proved";
     assert_eq!(one(also("look?", "account/things/data", None)), (Promise::P1, part.to_owned()));
+    assert_eq!(one(also("=look*", "account/things/data", None)), (Promise::P1, unknown.to_owned()), "no pattern");
     // Two names that this cloud takes for one are one.
     assert_eq!(also("LOOK", "account/things/data", None), []);
     let pattern = "it is a pattern, and what a pattern covers cannot be proved";

@@ -141,6 +141,18 @@ async fn a_context_names_its_subject_in_full_and_in_short() {
     }
 }
 
+/// What an adapter remembers for a run, it finds again in every call of the run, and in no other run.
+#[tokio::test(start_paused = true)]
+async fn all_calls_of_a_run_have_the_same_run_and_those_of_another_do_not() {
+    let world = InProcess::new();
+    let [one, other] = [gate(&world, world.calling()), gate(&world, world.calling())];
+    assert!(one.run().ptr_eq(&one.clone().run()) && !one.run().ptr_eq(&other.run()));
+    let run = one.run();
+    assert!(run.upgrade().is_some());
+    drop(one);
+    assert!(run.upgrade().is_none(), "what is remembered may go when the run has ended");
+}
+
 /// Only a call that must not be made twice says that it may have been done.
 #[tokio::test(start_paused = true)]
 async fn what_may_be_made_twice_never_says_that_it_was_sent() {

@@ -79,6 +79,11 @@ async fn a_link_is_followed_and_the_mode_is_kept() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(RecordFile::new(&target, "here").read().unwrap().unwrap().revision, 2);
+    // A link that leads to itself can be written by nobody, and that is known before anything else is done.
+    let circle = folder.0.join("circle.json");
+    symlink(&circle, &circle).unwrap();
+    let error = RecordFile::new(&circle, "here").check().unwrap_err();
+    assert!(error.message().contains("name a file that can be written"), "{error}");
     // A link that leads nowhere is no missing record.
     fs::remove_file(&target).unwrap();
     assert_eq!(RecordFile::new(&link, "here").read().unwrap_err().kind(), ErrorKind::Unavailable);

@@ -241,6 +241,22 @@ async fn what_the_vendor_did_not_end_is_known_again_when_it_is_set() {
     assert_eq!((set.uncertain.len(), &set.stack), (0, two(b"first").stack()));
 }
 
+/// What is created or set as a whole is not uncertain any more, whether or not the vendor may update it.
+#[tokio::test(start_paused = true)]
+async fn what_was_uncertain_and_is_created_anew_is_known() {
+    let world = InProcess::new();
+    let mut stack = Stack::builder("edges");
+    stack.live("api", Function::new(Code::zip(b"code"), "code"));
+    stack.live("jobs", Queue::new());
+    stack.profile("code", Profile::new());
+    let release = Release::new(stack.build().unwrap(), [Arc::from(*b"code")].into_iter().collect()).unwrap();
+    let case = Case::new(&world, "edges", release.stack().clone());
+    let mut begun = case.up(&release, None).await.unwrap();
+    begun.uncertain = begun.resources.keys().cloned().collect();
+    world.account.remove(&begun.resources["api"]);
+    assert_eq!(case.up(&release, Some(&begun)).await.unwrap().uncertain, [].into());
+}
+
 /// No more is begun at once than was asked for.
 #[tokio::test(start_paused = true)]
 async fn only_so_many_things_are_set_up_at_once() {

@@ -359,7 +359,7 @@ impl Operate<Toy, Client> for Storage {
     }
 }
 
-/// Whoever creates a table labels it, so nothing of it is the admin's to set.
+/// Whoever creates a table labels it, so nothing of it is the admin's to set. To the cloud, it is a storage.
 impl On<Toy> for Kv {
     fn set(set: Set) -> Rows<Toy> {
         match set {
@@ -370,7 +370,7 @@ impl On<Toy> for Kv {
     }
 
     fn name(&self, placed: &Placed<'_, Toy>, things: &mut Vec<(Scope, String)>) {
-        things.push((Scope::Thing, format!("tables/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
+        things.push((Scope::Thing, format!("storages/{}", hyphenated(&placed.target.prefix, placed.id(), 63))));
     }
 }
 
@@ -967,9 +967,7 @@ async fn the_version_that_runs_is_known_by_the_record() {
         (step(&plan).action, step(&plan).why.as_str()),
         (Action::Update, "it runs version `3`, which the record at hand does not know (commands)")
     );
-    // A plan that was stored says that it resets.
-    let plan: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
-    let reset = admin.apply(&plan.with_artifacts(more.artifacts().clone())).await.unwrap();
+    let reset = admin.apply(&plan).await.unwrap();
     assert_eq!((&reset.versions[&api], &reset.stack), (&"4".to_owned(), more.stack()));
 
     // The other's record knows the first version, so it sends what it was asked for, and says so.
@@ -977,6 +975,27 @@ async fn the_version_that_runs_is_known_by_the_record() {
     assert_eq!(released.outcomes().find(|(id, _)| **id == api).unwrap().1.name(), "updated", "{released:?}");
     assert_eq!(released.unrecorded().next().unwrap().1, "version `4`, and the record knows `1`");
     assert_eq!(bob.deployment().versions[&api], "5");
+}
+
+/// What was approved is in the plan: also one that was stored sets what the vendor has set, and the record does not know.
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_was_stored_resets_what_is_live() {
+    let toys = Toys::default();
+    let (admin, record) = set_up(&toys, stack()).await;
+    let record = record.unwrap();
+    let vendor = Impersonator::<Toy, _>::new(toys.client(VENDOR), CallConfig::new(PausedClock::begin()));
+    let manager = Manager::new(Arc::new(vendor), record.clone());
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().with_zip(*b"second")).await.unwrap();
+    let mut more = Stack::builder("product");
+    more.frozen("data", Storage::new().with_versions());
+    more.live("api", Function::new(Code::zip(b"first"), "execution").with_commands());
+    more.profile("execution", Profile::new());
+    let more = Release::new(more.build().unwrap(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
+    let plan = admin.plan(&more).previous(&record).reset_live().await.unwrap();
+    let stored: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    let reset = admin.apply(&stored.with_artifacts(more.artifacts().clone())).await.unwrap();
+    assert_eq!((reset.versions[api.id()].as_str(), &reset.stack), ("3", more.stack()));
 }
 
 /// What reads show may lag behind what was written, so a run reads its claim until it reads otherwise than before.
@@ -1008,7 +1027,7 @@ async fn what_the_vendor_creates_is_finished_where_nothing_of_it_is_the_admins()
         toys.0.lock().unwrap().things.remove(removed).unwrap();
         manager.release(&release).await
     };
-    let released = outcomes("tables/acme-cache-4").await;
+    let released = outcomes("storages/acme-cache-4").await;
     let cache: alien_core::ResourceId = "cache".parse().unwrap();
     assert_eq!(released.outcomes().find(|(id, _)| **id == cache).unwrap().1.name(), "created", "{released:?}");
     assert_eq!(released.waits().count(), 0, "{released:?}");
@@ -1022,13 +1041,30 @@ async fn what_the_vendor_creates_is_finished_where_nothing_of_it_is_the_admins()
     assert!(manager.deployment().uncertain.contains("api"), "{released:?}");
 }
 
+/// What is one thing to the cloud becomes the other kind, and is not deleted as what it was.
+#[tokio::test(start_paused = true)]
+async fn what_becomes_another_kind_and_is_the_same_to_the_cloud_stays() {
+    let toys = Toys::default();
+    let mut before = Stack::builder("product");
+    before.live("data", Storage::new());
+    let (admin, record) = set_up(&toys, before.build().unwrap()).await;
+    toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().objects = 3;
+    let mut after = Stack::builder("product");
+    after.live("data", Kv::new());
+    let after = Release::new(after.build().unwrap(), Default::default()).unwrap();
+    let plan = admin.plan(&after).previous(&record.unwrap()).await.unwrap();
+    assert!(plan.steps.iter().all(|step| step.action != Action::Delete), "{plan}");
+    admin.apply(&plan).await.unwrap();
+    assert_eq!(toys.0.lock().unwrap().things["storages/acme-data-4"].objects, 3);
+}
+
 /// The parts of a thing that lost its marks are told that it is marked again.
 #[tokio::test(start_paused = true)]
 async fn what_is_marked_again_is_set_as_what_is_marked_again() {
     let toys = Toys::default();
     let (admin, record) = set_up(&toys, stack()).await;
     let record = record.unwrap();
-    toys.0.lock().unwrap().things.get_mut("storages/acme-data-4").unwrap().tags.clear();
+    toys.0.lock().unwrap().things.values_mut().for_each(|thing| thing.tags.clear());
     let release = Release::new(stack(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
     let plan = admin.plan(&release).previous(&record).mark_again().await.unwrap();
     let again = admin.apply(&plan).await.unwrap();
