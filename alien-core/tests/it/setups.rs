@@ -246,7 +246,9 @@ async fn what_the_vendor_did_not_end_is_known_again_when_it_is_set() {
 async fn what_was_uncertain_and_is_created_anew_is_known() {
     let world = InProcess::new();
     let mut stack = Stack::builder("edges");
-    stack.live("api", Function::new(Code::zip(b"code"), "code"));
+    for id in ["api", "left"] {
+        stack.live(id, Function::new(Code::zip(b"code"), "code"));
+    }
     stack.live("jobs", Queue::new());
     stack.profile("code", Profile::new());
     let release = Release::new(stack.build().unwrap(), [Arc::from(*b"code")].into_iter().collect()).unwrap();
@@ -254,7 +256,7 @@ async fn what_was_uncertain_and_is_created_anew_is_known() {
     let mut begun = case.up(&release, None).await.unwrap();
     begun.uncertain = begun.resources.keys().cloned().collect();
     world.account.remove(&begun.resources["api"]);
-    assert_eq!(case.up(&release, Some(&begun)).await.unwrap().uncertain, [].into());
+    assert_eq!(case.up(&release, Some(&begun)).await.unwrap().uncertain, ["left".parse().unwrap()].into());
 }
 
 /// No more is begun at once than was asked for.

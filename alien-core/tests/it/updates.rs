@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::in_process::InProcess;
 use crate::records::two;
+use crate::redeploy::digest as digest_of;
 
 /// Sessions of which updates fail in this order, take this long, and may be of so many resources at most.
 #[derive(Debug)]
@@ -273,6 +274,26 @@ async fn what_was_found_to_run_is_recorded_also_where_another_update_fails() {
     assert_eq!(names(&released), ["unchanged", "put-back"], "{released:?}");
     let now = bob.deployment();
     assert_eq!(now.stack, *of_one(&deployment, "one", b"second").stack());
+}
+
+/// Of code in several forms, the one that the cloud runs is sent and compared; the record keeps them all.
+#[tokio::test(start_paused = true)]
+async fn of_code_in_several_forms_the_one_that_the_cloud_runs_is_updated() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let (manager, _) = case.manager(&deployment);
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let both = Code::zip(b"second").with_image("registry.example.com/one", &digest).unwrap();
+    let stack = deployment.stack.with_code("one", both.clone()).unwrap();
+    let next = Release::partial(stack, [Arc::from(*b"second")].into_iter().collect());
+    assert_eq!(names(&manager.release(&next).await), ["updated", "unchanged"]);
+    let ran = manager.heartbeat(&handle(&manager, "one")).await.unwrap().runs.unwrap();
+    assert_eq!(
+        (ran.code.as_str(), ran.release.as_deref()),
+        (digest_of(b"second").as_str(), Some(next.stack().digest()))
+    );
+    assert_eq!(manager.deployment().stack.resource("one").unwrap().code(), Some(&both));
+    assert_eq!(names(&manager.release(&next).await), ["unchanged"; 2]);
 }
 
 /// The cloud runs something else than the record says, so what the record says must be sent.
