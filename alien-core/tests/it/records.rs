@@ -59,6 +59,18 @@ async fn whoever_read_the_record_before_another_wrote_it_is_told_of_the_other() 
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+/// Where all is as a release says, no lease is taken and nothing is written.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_changes_nothing_leaves_the_record_as_it_was() {
+    let world = InProcess::new();
+    let (_, store, id) = kept(&world).await;
+    let manager = open(&world, &store, id).await;
+    assert!(manager.release(&two(b"first")).await.is_ok());
+    assert_eq!(record(&store, id).await.revision, 1);
+    assert!(manager.release(&two(b"second")).await.is_ok());
+    assert!(record(&store, id).await.revision > 1);
+}
+
 /// R2: the second manager is told of the first, and changes nothing.
 #[tokio::test(start_paused = true)]
 async fn a_release_in_progress_keeps_others_away() {
