@@ -176,6 +176,10 @@ fn of_the_grants_that_are_lost_only_those_of_what_the_vendor_deletes_are_the_ven
         let diff = next.diff(&whole);
         let text = serde_json::to_string(&diff).unwrap();
         assert_eq!(serde_json::from_str::<Diff>(&text).unwrap(), diff, "{text}");
+        for grant in &diff.grants {
+            let says = serde_json::to_value(grant).unwrap().get("who").is_some();
+            assert_eq!(says, grant.who == Who::Vendor, "who is not said is the admin: {grant:?}");
+        }
         let lost = diff.grants.into_iter().filter(|grant| grant.layer != Layer::Provisioning);
         let lost = lost.filter(|grant| grant.change == Delta::Lost);
         lost.map(|grant| (format!("{} {}", grant.holder, grant.set), grant.who)).collect::<Vec<_>>()
