@@ -189,6 +189,13 @@ impl Azure {
         self.shared.lock().directory.issuers.insert(issuer.to_owned(), keys.clone());
     }
 
+    /// Puts a document on the emulated web, at an `https://` URL, in the place of one that is there. Entra fetches
+    /// the keys of an issuer that it does not know otherwise from `{issuer}/.well-known/openid-configuration` and the
+    /// `jwks_uri` in it, anew for each assertion.
+    pub fn host(&self, url: &str, document: &[u8]) {
+        self.shared.lock().directory.web.insert(url.to_owned(), document.to_owned());
+    }
+
     /// Issues an access token to a principal, by object id, for an audience such as `https://management.azure.com/`.
     ///
     /// # Panics

@@ -175,6 +175,55 @@ async fn an_issuer_elsewhere_is_trusted_by_what_it_publishes() {
 }
 
 #[tokio::test]
+async fn the_keys_of_an_issuer_are_found_by_its_two_documents() {
+    let world = World::new().await;
+    let (issuer, _) = trusting(&world).await;
+    let application = world.azure.application("vendor");
+    let (azure, client) = (&world.azure, &application.client_id);
+    let elsewhere = "https://token.elsewhere.example/tenant/";
+    azure.federate(client, elsewhere, SUBJECT);
+    let assertion = issuer.sign(&json!({"iss": elsewhere, "sub": SUBJECT}));
+    let told = async || exchange(&world, client, &assertion).await;
+    let refused = async |words: &str| {
+        let (code, answer) = told().await;
+        assert_eq!((code, &answer["error_codes"][0]), (401, &json!(50_166)), "{answer}");
+        assert!(answer["error_description"].as_str().unwrap().contains(words), "{words}: {answer}");
+    };
+    let found = "https://token.elsewhere.example/tenant/.well-known/openid-configuration";
+    let keys_at = "https://token.elsewhere.example/tenant/jwks.json";
+    let good = json!({"issuer": elsewhere, "jwks_uri": keys_at, "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"]});
+    let host = |url: &str, document: &Value| azure.host(url, document.to_string().as_bytes());
+    let changed = |field: &str, value: Value| {
+        let mut document = good.clone();
+        document[field] = value;
+        host(found, &document);
+    };
+    refused("nothing at").await;
+    azure.host(found, b"<html>");
+    refused("not JSON").await;
+    changed("issuer", json!("https://token.elsewhere.example/tenant"));
+    refused("says that the issuer is").await;
+    changed("jwks_uri", json!("http://token.elsewhere.example/jwks.json"));
+    refused("not an HTTPS URL").await;
+    changed("subject_types_supported", Value::Null);
+    refused("has no 'subject_types_supported'").await;
+    host(found, &good);
+    refused("nothing at").await;
+    host(keys_at, &json!({}));
+    refused("no keys").await;
+    let request = Request::get(format!("{}/keys", issuer.url())).body(Full::default()).unwrap();
+    let keys: Value = serde_json::from_slice(&world.send(request).await.2).unwrap();
+    host(keys_at, &keys);
+    assert_eq!(told().await.0, 200);
+    // Of more keys than a hundred, the last ones are not seen.
+    let many: Vec<Value> = (0..100).map(|n| json!({"kty": "RSA", "kid": n.to_string()})).collect();
+    let many = [many, keys["keys"].as_array().unwrap().clone()].concat();
+    host(keys_at, &json!({"keys": many}));
+    assert_eq!(told().await.1["error_codes"][0], json!(7_000_272));
+}
+
+#[tokio::test]
 async fn an_issuer_is_discovered() {
     let world = World::new().await;
     let issuer = world.azure.issuer("vendor");

@@ -1,6 +1,8 @@
 //! Exchanges an external token for an Entra token (workload identity federation):
 //! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -165,13 +167,14 @@ impl State {
         let now = self.now();
         let none = Vec::new();
         let known = self.directory.federated.get(id).map_or(&none, |known| known.in_effect(now));
-        match self.directory.issuers.get(&issuer) {
-            Some(keys) => verify(&jwt, &issuer, keys)?,
+        if let Some(keys) = self.directory.issuers.get(&issuer) {
+            verify(&jwt, &issuer, keys)?;
+        } else if known.iter().any(|credential| credential.issuer == issuer) {
             // The keys of an issuer that no credential trusts are never fetched.
-            None if known.iter().any(|credential| credential.issuer == issuer) => {
-                return Err(client(50_166, format!("Request to External OIDC endpoint failed: '{issuer}'.")));
-            }
-            None => {}
+            let keys = discovered(&self.directory.web, &issuer).map_err(|why| {
+                client(50_166, format!("Request to External OIDC endpoint failed: '{issuer}'. {why}"))
+            })?;
+            verify(&jwt, &issuer, &keys)?;
         }
         timely(&jwt.claims, now)?;
         let hint = "Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
@@ -220,6 +223,36 @@ impl State {
             format!("No matching federated identity record found for presented assertion subject '{subject}'. {hint}"),
         ))
     }
+}
+
+/// The most keys of an issuer that are kept: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>.
+const MOST_KEYS: usize = 100;
+
+/// Fetches the key set of an issuer, or says why it cannot be had:
+/// <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>.
+fn discovered(web: &BTreeMap<String, Vec<u8>>, issuer: &str) -> Result<Value, String> {
+    let fetch = |url: &str| -> Result<Value, String> {
+        if !url.starts_with("https://") {
+            return Err(format!("'{url}' is not an HTTPS URL."));
+        }
+        let document = web.get(url).ok_or_else(|| format!("There is nothing at '{url}'."))?;
+        serde_json::from_slice(document).map_err(|_| format!("What is at '{url}' is not JSON."))
+    };
+    let configuration = fetch(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
+    // The issuer must be what was asked for, to the letter:
+    // <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation>.
+    if text(&configuration, "/issuer") != issuer {
+        return Err(format!("It says that the issuer is '{}'.", text(&configuration, "/issuer")));
+    }
+    // What a provider must tell: <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>.
+    for required in ["response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"] {
+        if !configuration.get(required).and_then(Value::as_array).is_some_and(|values| !values.is_empty()) {
+            return Err(format!("It has no '{required}'."));
+        }
+    }
+    let keys = fetch(&text(&configuration, "/jwks_uri"))?;
+    let listed = keys.get("keys").and_then(Value::as_array).ok_or("The key set has no keys.")?;
+    Ok(json!({"keys": listed.iter().take(MOST_KEYS).collect::<Vec<_>>()}))
 }
 
 fn verify(jwt: &Jwt<'_>, issuer: &str, keys: &Value) -> Result<(), Refusal> {

@@ -46,6 +46,8 @@ pub(crate) struct Directory {
     pub(crate) federated: BTreeMap<String, Dated<Vec<Credential>>>,
     /// The key sets of issuers, by URL.
     pub(crate) issuers: BTreeMap<String, Value>,
+    /// Documents on the emulated web, by URL.
+    pub(crate) web: BTreeMap<String, Vec<u8>>,
     /// The object id of the identity that the metadata service issues tokens for.
     pub(crate) default_identity: Option<String>,
     /// How long tokens last, if not as long as in Azure.
