@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use alien_core::adapter::Connect;
-use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Result, Side};
+use alien_core::{
+    Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Problem, Result, Rule, Side,
+};
 use async_trait::async_trait;
 
-use crate::target::Target;
-use crate::{AUDIENCE, Azure, Config, Endpoint, VendorToken, admin, vendor};
+use crate::target::{Issuer, Target};
+use crate::{AUDIENCE, Azure, Config, Endpoint, IssuerKey, VendorToken, admin, vendor};
 
 /// Connects to Azure with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,20 @@ const TOKEN_FILE: ConnectOption = ConnectOption {
     name: "tokenFile",
     help: "the file with your OpenID Connect token, for the issuer and the subject of the invitation and the audience \
            `api://AzureADTokenExchange`; or set `ALIEN_OIDC_TOKEN` to it, or `AZURE_FEDERATED_TOKEN_FILE` to its path",
+    side: Side::Vendor,
+};
+
+const ISSUER_KEY: ConnectOption = ConnectOption {
+    name: "issuerKey",
+    help: "the file with the private key of your issuer, in PEM, as `alien keys issuer` makes it: it signs a token for the \
+           subject of each deployment, in the place of `tokenFile`",
+    side: Side::Vendor,
+};
+
+const ISSUER: ConnectOption = ConnectOption {
+    name: "issuer",
+    help: "the URL of your issuer, for `issuerKey`: a deployment that trusts another one is refused; without it, the issuer \
+           of the record is used",
     side: Side::Vendor,
 };
 
@@ -49,9 +65,49 @@ fn endpoint(connection: &Connection) -> Result<Endpoint> {
     }
 }
 
+/// Reads the key that signs tokens, if there is one, and tells everything that is wrong with its options.
+fn signed(target: &Target, connection: &Connection) -> Result<Option<VendorToken>> {
+    let (path, issuer) = (connection.get(ISSUER_KEY.name), connection.get(ISSUER.name));
+    let mut problems = Vec::new();
+    let mut problem = |what: &str, help: &str, at: &str| {
+        problems.push(Problem::error(Rule::Form, what.to_owned(), help.to_owned()).at(at));
+    };
+    if path.is_some() && connection.get(TOKEN_FILE.name).is_some() {
+        problem("a file with a token is given too", "give one of them", ISSUER_KEY.name);
+    }
+    if path.is_none() && issuer.is_some() {
+        problem(
+            "there is no key for it",
+            "name the file with the issuer's private key, or leave the issuer out",
+            ISSUER.name,
+        );
+    }
+    let key = path.and_then(|path| {
+        let opened = IssuerKey::open(path);
+        opened
+            .map_err(|error| problems.extend(error.problems().iter().cloned().map(|one| one.at(ISSUER_KEY.name))))
+            .ok()
+    });
+    let issuer = match issuer {
+        None => Some(target.issuer.clone()),
+        Some(text) => {
+            let parsed = Issuer::parse(text);
+            parsed.map_err(|all| problems.extend(all.as_slice().iter().cloned().map(|one| one.at(ISSUER.name)))).ok()
+        }
+    };
+    if problems.is_empty() {
+        Ok(key.zip(issuer).map(|(key, issuer)| VendorToken::signed_by(key, issuer)))
+    } else {
+        Err(problems.into())
+    }
+}
+
 /// Finds the source of the vendor's token: the option, or one of the variables.
 fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(token) = signed(target, connection)? {
+        return Ok(token);
+    }
     if let Some(path) = connection.get(TOKEN_FILE.name) {
         return Ok(VendorToken::file(path));
     }
@@ -64,7 +120,9 @@ fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     let Target { issuer, subject, .. } = target;
     let what =
         format!("there is no token of the issuer `{issuer}` for the subject `{subject}` and the audience `{AUDIENCE}`");
-    let help = format!("name its file, or give it in `{TOKEN}`, or in the file that `{TOKEN_FILE_VARIABLE}` names");
+    let help = format!(
+        "name its file, or the key that signs it, or give it in `{TOKEN}`, or in the file that `{TOKEN_FILE_VARIABLE}` names"
+    );
     Err(Error::new(ErrorKind::Credentials, format!("{what}; {help}")).at(TOKEN_FILE.name))
 }
 
@@ -72,7 +130,8 @@ fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
 impl Connect for Adapter {
     type Cloud = Azure;
 
-    const OPTIONS: &'static [ConnectOption] = &[ConnectOption::ENDPOINT_URL, CERTIFICATE, TOKEN_FILE];
+    const OPTIONS: &'static [ConnectOption] =
+        &[ConnectOption::ENDPOINT_URL, CERTIFICATE, TOKEN_FILE, ISSUER_KEY, ISSUER];
 
     async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
         let config = Config::found_at(endpoint(connection)?)?;
@@ -82,5 +141,50 @@ impl Connect for Adapter {
     async fn vendor(&self, target: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         let config = Config::for_vendor(token(target, connection)?).with_endpoint(endpoint(connection)?);
         Ok(vendor(&config.with_calls(connection.calls.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alien_core::CallConfig;
+
+    fn target() -> Target {
+        Target {
+            tenant: "00000000-0000-0000-0000-00000000000f".parse().unwrap(),
+            subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
+            resource_group: "customer-rg".parse().unwrap(),
+            location: "westeurope".parse().unwrap(),
+            prefix: "acme".parse().unwrap(),
+            issuer: "https://oidc.vendor.example.com".parse().unwrap(),
+            subject: "deployment:acme".parse().unwrap(),
+        }
+    }
+
+    fn with(options: &[(&str, &str)]) -> Result<Option<VendorToken>> {
+        let connection = Connection::new(CallConfig::default(), "tests");
+        let connection =
+            options.iter().fold(connection, |connection, (name, text)| connection.with_option(*name, *text));
+        signed(&target(), &connection)
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_the_options_of_a_key_is_told() {
+        let error =
+            with(&[("issuerKey", "/nowhere/key"), ("issuer", "http://host?a"), ("tokenFile", "token")]).unwrap_err();
+        let told: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+        let begin = [
+            "`issuerKey`: a file with a token",
+            "`issuerKey`: `/nowhere/key` cannot be read",
+            "`issuer`: ",
+            "`issuer`: ",
+        ];
+        assert_eq!(told.len(), begin.len(), "{told:?}");
+        for (told, begin) in told.iter().zip(begin) {
+            assert!(told.starts_with(&format!("error: {begin}")), "{told}");
+        }
+        let error = with(&[("issuer", "https://oidc.vendor.example.com")]).unwrap_err();
+        assert!(error.to_string().contains("`issuer`: there is no key for it"), "{error}");
+        assert!(with(&[("tokenFile", "token")]).unwrap().is_none());
     }
 }

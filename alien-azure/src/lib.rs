@@ -32,6 +32,8 @@ mod cloud;
 #[cfg(feature = "client")]
 mod connect;
 mod identity;
+#[cfg(feature = "client")]
+mod issuer;
 mod naming;
 pub mod operations;
 pub mod policy;
@@ -55,6 +57,8 @@ pub use connect::Adapter;
 pub use identity::AUDIENCE;
 #[cfg(feature = "client")]
 pub use identity::assume::vendor;
+#[cfg(feature = "client")]
+pub use issuer::{Discovery, DiscoveryDocument, IssuerKey, IssuerPublicKey, TokenSigner};
 use naming::Ids;
 use operations::Scope;
 #[cfg(feature = "client")]

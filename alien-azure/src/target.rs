@@ -1,7 +1,7 @@
 //! Where a deployment goes and whom it trusts.
 
 use alien_core::adapter::CloudTarget;
-use alien_core::{Prefix, parsed_text};
+use alien_core::{Prefix, Problem, Problems, Rule, parsed_text};
 use serde::{Deserialize, Serialize};
 
 use crate::Azure;
@@ -42,12 +42,59 @@ parsed_text! {
 
 parsed_text! {
     /// The vendor's OpenID Connect issuer.
-    Issuer, "an issuer", "write the `https://` URL that the vendor's tokens name, at most 600 characters",
-    |text| {
-        text.len() <= 600
-            && text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-            && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"*?#".contains(&b))
+    Issuer, "an issuer", "write the `https://` URL that the vendor's tokens name, without user, query or fragment, at most 600 characters",
+    |text| issuer_problems(text).is_empty()
+}
+
+impl Issuer {
+    /// Parses an issuer.
+    ///
+    /// # Errors
+    ///
+    /// Everything that Entra or OpenID Connect would not take.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        Problems::none(issuer_problems(text))?;
+        Ok(Self(text.to_owned()))
     }
+}
+
+/// What is wrong with an issuer. Its URL has a host, perhaps a port and a path, and no query or fragment
+/// (<https://openid.net/specs/openid-connect-core-1_0.html#IDToken>). Entra takes 600 characters, no wildcards, and no
+/// space around it
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>).
+fn issuer_problems(text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut problem = |what: String, help: &str| {
+        problems.push(Problem::error(Rule::Form, format!("`{text}` {what}"), help.to_owned()));
+    };
+    match text.strip_prefix("https://") {
+        None => problem("does not begin with `https://`".to_owned(), "Entra fetches the keys over HTTPS alone"),
+        Some(rest) => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            if host.is_empty() {
+                problem("has no host".to_owned(), "write it as in `https://oidc.vendor.example.com`");
+            }
+            if host.contains('@') {
+                problem(
+                    "names a user".to_owned(),
+                    "remove what is before `@`: anyone must be able to read what is there",
+                );
+            }
+        }
+    }
+    if text.contains(['?', '#']) {
+        problem("has a query or a fragment".to_owned(), "remove it: the documents are found below the URL");
+    }
+    if text.contains('*') {
+        problem("has a wildcard".to_owned(), "write the whole URL: Entra compares it to the letter");
+    }
+    if text.bytes().any(|b| !b.is_ascii_graphic() || b == b'"') {
+        problem("has spaces or other characters that a URL has not".to_owned(), "remove or encode them");
+    }
+    if text.len() > 600 {
+        problem(format!("has {} characters", text.len()), "use at most 600");
+    }
+    problems
 }
 
 parsed_text! {
@@ -98,9 +145,25 @@ mod tests {
             "oidc.vendor.example.com",
             "https://a b",
             "https://*",
+            "https://user@oidc.vendor.example.com",
+            "https://oidc.vendor.example.com?tenant=1",
+            "https://oidc.vendor.example.com#1",
+            " https://oidc.vendor.example.com",
         ] {
             assert!(bad.parse::<Issuer>().is_err(), "{bad}");
         }
+        let longest = format!("https://{}", "a".repeat(592));
+        assert!(longest.parse::<Issuer>().is_ok() && format!("{longest}a").parse::<Issuer>().is_err());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_an_issuer_is_told() {
+        let told = Issuer::parse(&format!("https://me@?{}* ", "a".repeat(600))).unwrap_err();
+        let told: Vec<&str> = told.as_slice().iter().map(|problem| problem.what.rsplit("` ").next().unwrap()).collect();
+        let all = ["names a user", "has a query or a fragment", "has a wildcard"];
+        assert_eq!(told[..3], all);
+        assert_eq!(told[3..], ["has spaces or other characters that a URL has not", "has 614 characters"]);
+        assert_eq!(Issuer::parse("http://host").unwrap_err().as_slice().len(), 1);
     }
 
     #[test]

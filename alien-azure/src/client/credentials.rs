@@ -1,7 +1,6 @@
 //! The credentials and the endpoints of calls.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use azure_identity::{
     ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use futures_util::future::BoxFuture;
+
+use super::vendor_token::VendorToken;
 
 /// The timeout for opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -295,82 +295,6 @@ impl TokenCredential for Fixed {
         // The real expiry is not known here: Azure rejects the token after it. The SDK compares this one with the system
         // clock.
         Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
-    }
-}
-
-/// A source of the vendor's OpenID Connect tokens, with which the vendor assumes management identities.
-///
-/// A token names the vendor's issuer, the subject of one deployment, and the audience [`AUDIENCE`](crate::AUDIENCE). It
-/// is signed by RS256 with a key that the issuer publishes. A new token is requested for every session, so it may be
-/// short-lived. <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
-#[derive(Clone)]
-pub struct VendorToken(Source);
-
-/// Returns a token for a subject.
-type Function = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String>> + Send + Sync>;
-
-#[derive(Clone)]
-enum Source {
-    File(PathBuf),
-    Variable(String),
-    Function(Function),
-}
-
-/// Shows no token.
-impl fmt::Debug for VendorToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Source::File(path) => f.debug_tuple("File").field(path).finish(),
-            Source::Variable(name) => f.debug_tuple("Variable").field(name).finish(),
-            Source::Function(_) => f.debug_tuple("Function").finish_non_exhaustive(),
-        }
-    }
-}
-
-impl VendorToken {
-    /// Reads the token from a file each time. Something else renews the file.
-    #[must_use]
-    pub fn file(path: impl AsRef<Path>) -> Self {
-        Self(Source::File(path.as_ref().to_owned()))
-    }
-
-    /// Reads the token from an environment variable of this process each time.
-    #[must_use]
-    pub fn variable(name: impl Into<String>) -> Self {
-        Self(Source::Variable(name.into()))
-    }
-
-    /// Calls a function of the host program for every token, with the subject of the deployment.
-    ///
-    /// ```
-    /// # use alien_azure::VendorToken;
-    /// # async fn sign(subject: &str) -> alien_core::Result<String> { Ok(subject.to_owned()) }
-    /// let token = VendorToken::from_fn(|subject| async move { sign(&subject).await });
-    /// ```
-    #[must_use]
-    pub fn from_fn<F: Future<Output = Result<String>> + Send + 'static>(
-        give: impl Fn(String) -> F + Send + Sync + 'static,
-    ) -> Self {
-        Self(Source::Function(Arc::new(move |subject| Box::pin(give(subject)))))
-    }
-
-    /// Gets a token for this subject.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Credentials`] if there is none; errors of the function are passed on.
-    pub(crate) async fn get(&self, subject: &str) -> Result<String> {
-        let none = |what: String| Error::new(ErrorKind::Credentials, what);
-        let token = match &self.0 {
-            Source::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
-                none(format!("the vendor's token cannot be read from `{}`: {error}", path.display()))
-            })?,
-            Source::Variable(name) => {
-                std::env::var(name).map_err(|_| none(format!("the vendor's token is missing: `{name}` is not set")))?
-            }
-            Source::Function(give) => give(subject.to_owned()).await?,
-        };
-        Ok(token.trim().to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod desk;
 mod error;
 pub(crate) mod settle;
 pub(crate) mod tags;
+mod vendor_token;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -25,8 +26,9 @@ use zeroize::Zeroizing;
 use crate::Azure;
 
 pub(crate) use answer::Answer;
-pub use credentials::{Config, Endpoint, VendorToken};
+pub use credentials::{Config, Endpoint};
 pub(crate) use error::{causes, entra, failure, unsent};
+pub use vendor_token::VendorToken;
 
 /// The scope of tokens for Resource Manager.
 pub(crate) const ARM: &str = "https://management.azure.com/.default";

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::client::{ARM, Clients, Config, Endpoint, VendorToken, causes, entra, unsent};
+use crate::target::Target;
 use crate::{AUDIENCE, Azure};
 
 /// The longest session. Entra's own tokens for managed identities may last a day
@@ -104,24 +105,25 @@ impl Claims {
     }
 }
 
-/// Presents the vendor's token for one subject, and remembers the claims of the last one.
+/// Presents the vendor's token for the subject of one target, and remembers the claims of the last one.
 struct Shown {
     token: VendorToken,
-    subject: String,
+    target: Target,
+    clock: Arc<dyn Clock>,
     last: Arc<Mutex<Option<Claims>>>,
 }
 
 /// Shows no token.
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shown").field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("Shown").field("subject", &self.target.subject).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl ClientAssertion for Shown {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let given = self.token.get(&self.subject).await;
+        let given = self.token.get(&self.target, &*self.clock).await;
         let token = given.map_err(|error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error))?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Claims::read(&token);
         Ok(token)
@@ -185,8 +187,8 @@ impl Assume<Azure> for Vendor {
             Error::new(ErrorKind::Input, what)
         })?;
         let last = Arc::default();
-        let subject = deployment.target().subject.to_string();
-        let shown = Shown { token, subject, last: Arc::clone(&last) };
+        let (target, clock) = (deployment.target().clone(), Arc::clone(&self.clock));
+        let shown = Shown { token, target, clock, last: Arc::clone(&last) };
         let options = ClientAssertionCredentialOptions { client_options: endpoint.options() };
         let credential =
             ClientAssertionCredential::new(deployment.target().tenant.to_string(), client, shown, Some(options))
@@ -222,7 +224,14 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &Deplo
         "700024" => {
             wrong("the vendor's token is not valid at this time: it has expired, or is not valid yet; get a new one")
         }
-        "700027" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214" | "700021" => {
+        "50166" => {
+            let issuer = deployment.target().issuer.as_str();
+            wrong(&format!(
+                "Entra cannot read what `{issuer}` publishes: `.well-known/openid-configuration`, or its keys"
+            ))
+        }
+        "700027" | "7000272" | "50013" | "5000224" | "50027" | "5002738" | "500011" | "700030" | "7000214"
+        | "700021" => {
             let issuer = deployment.target().issuer.as_str();
             wrong(&format!("the signature of the vendor's token was not made with a key that `{issuer}` publishes"))
         }

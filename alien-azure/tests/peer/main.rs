@@ -17,6 +17,7 @@ mod only_azure;
 mod parts;
 mod retagged;
 mod rights;
+mod signed;
 mod spare;
 mod tagged;
 mod upgrade;
@@ -30,13 +31,15 @@ use libtest_mimic::{Arguments, Trial};
 use world::Peer;
 
 fn main() {
-    let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
+    let on = |name: &str, issuer: Option<&'static str>, test: fn(&Peer) -> BoxFuture<'_, ()>| {
         Trial::test(name, move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            runtime.block_on(async { test(&Peer::new().await).await });
+            runtime.block_on(async { test(&Peer::trusting(issuer).await).await });
             Ok(())
         })
     };
+    let trial = |name: &str, test| on(name, None, test);
+    let signed = |name: &str, test| on(name, Some(world::ISSUER), test);
     let mut trials = vec![
         trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
             Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
@@ -66,6 +69,15 @@ fn main() {
         }),
         trial("many_who_ask_at_once_share_one_exchange", |peer| Box::pin(entered::many_share_one_exchange(peer))),
         trial("a_session_ends_by_the_given_clock", |peer| Box::pin(entered::a_session_ends_by_the_given_clock(peer))),
+        signed("a_fleet_is_entered_by_one_key_that_signs_for_each_subject", |peer| {
+            Box::pin(signed::a_fleet_is_entered_by_one_key(peer))
+        }),
+        signed("old_and_new_tokens_work_while_both_keys_are_published", |peer| {
+            Box::pin(signed::a_key_is_rotated(peer))
+        }),
+        signed("a_deployment_that_trusts_another_issuer_is_refused_before_the_network", |peer| {
+            Box::pin(signed::another_issuer_is_refused_before_the_network(peer))
+        }),
         trial("one_customers_trust_does_not_fit_anothers", |peer| {
             Box::pin(entered::one_customers_trust_does_not_fit_anothers(peer))
         }),

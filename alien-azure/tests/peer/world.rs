@@ -55,6 +55,15 @@ impl Peer {
         Self { sim, issuer, issuer_url, admin, swapped: Mutex::default() }
     }
 
+    /// The same, whose deployments trust this issuer, of which Entra knows only what is published.
+    pub(crate) async fn trusting(issuer: Option<&str>) -> Self {
+        let peer = Self::new().await;
+        match issuer {
+            Some(url) => Self { issuer_url: url.to_owned(), ..peer },
+            None => peer,
+        }
+    }
+
     /// The same, with an issuer that says that it is elsewhere.
     pub(crate) async fn with_issuer(url: &str) -> Self {
         let peer = Self::new().await;

@@ -246,7 +246,7 @@ fn discovered(web: &BTreeMap<String, Vec<u8>>, issuer: &str) -> Result<Value, St
     }
     // What a provider must tell: <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>.
     for required in ["response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"] {
-        if !configuration.get(required).and_then(Value::as_array).is_some_and(|values| !values.is_empty()) {
+        if configuration.get(required).and_then(Value::as_array).is_none_or(Vec::is_empty) {
             return Err(format!("It has no '{required}'."));
         }
     }
