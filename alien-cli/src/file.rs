@@ -103,8 +103,13 @@ impl Replacement {
     /// Writes a value as indented JSON, and moves the file into place.
     pub(crate) fn write(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(Failure::unwritten)?;
+        self.write_bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes bytes, and moves the file into place.
+    pub(crate) fn write_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let written = File::create_new(&self.beside).and_then(|mut file| {
-            writeln!(file, "{text}")?;
+            file.write_all(bytes)?;
             file.sync_all()
         });
         written.and_then(|()| fs::rename(&self.beside, &self.path)).map_err(|error| {

@@ -9,6 +9,7 @@ mod connect;
 mod deploy;
 mod file;
 mod invite;
+mod keys;
 #[cfg(test)]
 mod memory;
 mod output;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use args::keys::Keys;
 use args::{admin, vendor};
 use output::Failure;
 
@@ -45,6 +47,7 @@ pub fn alien() -> ExitCode {
         Command::Heartbeat(args) => run(watch::heartbeat(&args)),
         Command::Logs(args) => run(watch::logs(&args)),
         Command::Dispatch(args) => run(watch::dispatch(&args)),
+        Command::Keys(Keys::Issuer(args)) => keys::issuer(&args),
     })
 }
 

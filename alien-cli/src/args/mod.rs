@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod flags;
+pub(crate) mod keys;
 pub(crate) mod vendor;
 
 use alien_core::Layer;

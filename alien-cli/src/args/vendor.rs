@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::flags::{AsVendor, Flags, Target, Trust};
+use super::keys::Keys;
 use super::{Format, LayerName, Shown};
 use crate::clouds::{self, Cloud};
 use crate::since::Since;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Send a command to a function, and print its answer
     Dispatch(DispatchArgs),
+    /// Make the keys with which the vendor proves who it is
+    #[command(subcommand)]
+    Keys(Keys),
 }
 
 /// `alien permissions`.

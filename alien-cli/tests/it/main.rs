@@ -4,6 +4,7 @@
 
 mod deploy;
 mod invite;
+mod keys;
 mod manage;
 mod pages;
 mod permissions;

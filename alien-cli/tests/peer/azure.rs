@@ -138,3 +138,63 @@ pub(crate) fn tokens(name: &str) {
     let (code, said) = heartbeat(&["--token-file", "absent"], Vec::new());
     assert!(code == Some(1) && said.contains("cannot be read from `absent`"), "{said}");
 }
+
+/// The vendor makes its own issuer, publishes the two files, and enters deployments with its key; also after a rotation.
+pub(crate) fn own_issuer(name: &str) {
+    let sim = Arc::new(start());
+    let url = "https://oidc.vendor.example.com";
+    let mut cloud = cloud_in(Arc::clone(&sim));
+    cloud.trust = ["--issuer", url].map(str::to_owned).into();
+    cloud.vendors = Vec::new();
+    let room = Room::new(name, cloud);
+    let folder = room.path("issuer");
+    let keys =
+        |arguments: &[&str]| room.succeeds("alien", &[&["keys", "issuer", "--out", &folder], arguments].concat());
+    let upload = || {
+        for path in [".well-known/openid-configuration", "jwks.json"] {
+            sim.host(&format!("{url}/{path}"), &fs::read(Path::new(&folder).join("public").join(path)).unwrap());
+        }
+    };
+    keys(&["--issuer", url]);
+    upload();
+
+    let mut stack = Stack::builder("shop");
+    stack.live("api", Function::new((room.cloud.code)("first").code(), "api"));
+    stack.profile("api", Profile::new());
+    let stack = room.write("shop.json", &serde_json::to_vec(&stack.build().unwrap()).unwrap());
+    let (invitation, record) = (room.invite(&stack), room.path("record.json"));
+    room.succeeds("alien-deploy", &words(&room.deploy("up", &invitation, &["--record", &record, "--yes"])));
+
+    let (first, second) = (format!("{folder}/issuer-1.pem"), format!("{folder}/issuer-2.pem"));
+    let heartbeat = |flags: &[&str]| {
+        let output = room.run("alien", &[&["heartbeat", "--record", &record], flags].concat());
+        (output.status.code(), said(&output))
+    };
+    let enters = |key: &str| {
+        let (code, said) = heartbeat(&["--issuer-key", key]);
+        assert!(code == Some(0) && said.contains("healthy"), "{key}: {said}");
+    };
+    let refused = |flags: &[&str], words: &str| {
+        let (code, said) = heartbeat(flags);
+        assert!(code == Some(1) && said.contains(words), "{flags:?}: {said}");
+        for key in [&first, &second] {
+            let pem = fs::read_to_string(key).unwrap_or_default();
+            pem.lines().filter(|line| line.len() > 32).for_each(|line| assert!(!said.contains(line), "a key is shown"));
+        }
+    };
+    enters(&first);
+    keys(&["--rotate"]);
+    refused(&["--issuer-key", &second], "was not made with a key that");
+    upload();
+    enters(&first);
+    enters(&second);
+    keys(&["--retire"]);
+    upload();
+    enters(&second);
+    refused(&["--issuer-key", &first], "was not made with a key that");
+
+    refused(&["--issuer-key", &second, "--issuer", "https://another.example"], "sign as the issuer of its invitation");
+    refused(&["--issuer-key", &stack, "--issuer", "http://a"], "`--issuer-key`: ");
+    refused(&["--issuer-key", &stack, "--issuer", "http://a"], "`--issuer`: `http://a` does not begin with `https://`");
+    refused(&["--issuer", url], "`--issuer`: there is no key for it");
+}

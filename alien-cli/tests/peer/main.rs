@@ -47,6 +47,11 @@ fn main() {
         azure::tokens(name);
         Ok(())
     }));
+    let name = "azure_the_vendors_own_issuer_is_made_rotated_and_trusted";
+    trials.push(Trial::test(name, move || {
+        azure::own_issuer(name);
+        Ok(())
+    }));
     let mut arguments = Arguments::from_args();
     // The programs wait more than they work: for their claims to be seen, and for things to be made.
     arguments.test_threads = arguments.test_threads.or(Some(trials.len()));

@@ -79,7 +79,7 @@ impl Room {
             _ => env!("CARGO_BIN_EXE_alien-deploy"),
         };
         let mut command = Command::new(program);
-        let calls = arguments.first().is_some_and(|command| !["invite", "review"].contains(command));
+        let calls = arguments.first().is_some_and(|command| !["invite", "keys", "review"].contains(command));
         if calls {
             command.args(arguments).args(&self.cloud.endpoint);
         } else {
