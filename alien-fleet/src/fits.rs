@@ -2,7 +2,7 @@
 
 use alien_core::rollout::{Member, Sequence};
 use alien_core::{Deployment, DeploymentId, Invitation, Problem, PublishedRelease, Result, Stack, StackName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clouds::words;
 use crate::deployments::Listed;
@@ -13,7 +13,7 @@ use crate::rollouts::RolloutId;
 use crate::store::Table;
 
 /// Whether a deployment can take a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fit", rename_all = "kebab-case")]
 pub enum Fit {
     /// The vendor can roll it out.
@@ -33,7 +33,7 @@ pub enum Fit {
 }
 
 /// A deployment of the product, and whether it can take the release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fitted {
     /// The deployment.
@@ -57,8 +57,17 @@ impl Fleet {
     ///
     /// Errors of the store.
     pub async fn check(&self, release: &PublishedRelease) -> Result<Vec<Fitted>> {
-        let known = self.known(release.product()).await?;
-        known.iter().map(|known| self.fitted(known, release.stack())).collect()
+        self.check_stack(release.stack()).await
+    }
+
+    /// As [`check`](Self::check), of a stack that is not published yet.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the store.
+    pub async fn check_stack(&self, stack: &Stack) -> Result<Vec<Fitted>> {
+        let known = self.known(stack.name()).await?;
+        known.iter().map(|known| self.fitted(known, stack)).collect()
     }
 
     pub(crate) async fn known(&self, product: &StackName) -> Result<Vec<Known>> {

@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "api")]
+pub mod api;
 mod artifacts;
 mod clouds;
+mod contact;
 mod deployments;
+mod events;
 mod fits;
 mod fleet;
 mod ledger;
@@ -21,6 +25,7 @@ mod work;
 pub use artifacts::ArtifactBucket;
 pub use artifacts::{ArtifactFolder, ArtifactStore, ArtifactsInMemory};
 pub use clouds::Clouds;
+pub use contact::{Beat, ListedHealth, Seen};
 pub use deployments::{Listed, Setting};
 pub use fits::{Fit, Fitted};
 pub use fleet::{Fleet, FleetBuilder};

@@ -26,11 +26,13 @@ pub enum RevertTo {
 }
 
 /// What was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Published {
     /// The release.
     pub release: PublishedRelease,
     /// Its twin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<PublishedRelease>,
 }
 

@@ -1,0 +1,109 @@
+//! Deployments: what holds for each, how it is, its logs, commands.
+
+use alien_core::{
+    CommandId, Deployment, DeploymentId, Error, ErrorKind, Invitation, LogLine, Problem, Problems, ResourceId,
+    Result, Rule,
+};
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::value::RawValue;
+
+use super::events::bounded;
+use crate::api::body::{At, COMMAND, DOCUMENT, Given, Raw, SMALL, With};
+use crate::api::failure::{Answer, Failure, Json, refused};
+use crate::api::forms::{Add, ById, OfProduct, Register, Shown, Since};
+use crate::api::router::Acting;
+use crate::contact::{Beat, ListedHealth};
+use crate::deployments::{Listed, Setting};
+
+pub(in crate::api) async fn list(
+    Acting(fleet): Acting,
+    With(OfProduct { product }): With<OfProduct>,
+) -> Answer<Vec<Listed>> {
+    Ok(Json(fleet.deployments(&product).await?))
+}
+
+pub(in crate::api) async fn register(
+    Acting(fleet): Acting,
+    Given(given): Given<Register<Box<RawValue>, Box<RawValue>>, DOCUMENT>,
+) -> Answer<Listed> {
+    let (invitation, record) = both(&given.invitation, &given.record)?;
+    Ok(Json(fleet.register(&invitation, &record).await?))
+}
+
+pub(in crate::api) async fn add(
+    Acting(fleet): Acting,
+    At(id): At<DeploymentId>,
+    Given(given): Given<Add<Box<RawValue>>, DOCUMENT>,
+) -> Answer<Listed> {
+    let record = Deployment::from_json(given.record.get()).map_err(Error::from)?;
+    if record.id != id {
+        let what = format!("the record is of deployment {}, and was sent as that of {id}", record.id);
+        let problem = Problem::error(Rule::Form, what, "send it under its own id".to_owned()).at("record");
+        return Err(refused(problem).into());
+    }
+    Ok(Json(fleet.add(&record).await?))
+}
+
+pub(in crate::api) async fn show(Acting(fleet): Acting, At(id): At<DeploymentId>) -> Answer<Shown> {
+    let (deployment, record) = fleet.deployment(id).await?;
+    Ok(Json(Shown { deployment, record, health: fleet.watched(id).await? }))
+}
+
+pub(in crate::api) async fn remove(Acting(fleet): Acting, At(id): At<DeploymentId>) -> Answer<()> {
+    Ok(Json(fleet.remove(id).await?))
+}
+
+pub(in crate::api) async fn set(
+    Acting(fleet): Acting,
+    At(id): At<DeploymentId>,
+    Given(setting): Given<Setting, SMALL>,
+) -> Answer<Listed> {
+    Ok(Json(fleet.set(id, setting).await?))
+}
+
+pub(in crate::api) async fn health(
+    Acting(fleet): Acting,
+    With(OfProduct { product }): With<OfProduct>,
+) -> Answer<Vec<ListedHealth>> {
+    Ok(Json(fleet.health(&product).await?))
+}
+
+pub(in crate::api) async fn heartbeat(Acting(fleet): Acting, At(id): At<DeploymentId>) -> Answer<Vec<Beat>> {
+    Ok(Json(fleet.heartbeat(id).await?))
+}
+
+pub(in crate::api) async fn logs(
+    Acting(fleet): Acting,
+    At((id, resource)): At<(DeploymentId, ResourceId)>,
+    With(Since { since, limit }): With<Since>,
+) -> Answer<Vec<LogLine>> {
+    Ok(Json(fleet.logs(id, &resource, since, bounded(limit)?).await?))
+}
+
+/// Sends a command. Its body and its answer are bytes.
+pub(in crate::api) async fn dispatch(
+    Acting(fleet): Acting,
+    At((deployment, function)): At<(DeploymentId, ResourceId)>,
+    With(ById { id }): With<ById>,
+    Raw(body): Raw<COMMAND>,
+) -> Result<Response, Failure> {
+    let answer = fleet.dispatch(deployment, &function, id.unwrap_or_else(CommandId::new), &body).await?;
+    if answer.len() > COMMAND {
+        let what = format!("the answer has {} bytes, more than {COMMAND}", answer.len());
+        return Err(Error::new(ErrorKind::TooLarge, what).with_sent().at(function.as_str()).into());
+    }
+    let bytes = [(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
+    Ok((bytes, Body::from(answer)).into_response())
+}
+
+/// Reads both documents of a registration, with the problems of both.
+fn both(invitation: &RawValue, record: &RawValue) -> Result<(Invitation, Deployment)> {
+    let all = |problems: &Problems| problems.as_slice().to_vec();
+    match (Invitation::from_json(invitation.get()), Deployment::from_json(record.get())) {
+        (Ok(invitation), Ok(record)) => Ok((invitation, record)),
+        (Err(first), Err(second)) => Err([all(&first), all(&second)].concat().into()),
+        (Err(problems), _) | (_, Err(problems)) => Err(problems.into()),
+    }
+}

@@ -1,0 +1,471 @@
+//! The client: a fleet's methods, over a transport.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_core::rollout::{Plan, Rollout, Sequence};
+use alien_core::{
+    CommandId, Deployment, DeploymentId, Error, ErrorKind, Images, Invitation, LogLine, PublishedRelease, Release,
+    ResourceId, Result, Stack, StackName,
+};
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, header};
+use axum::response::Response;
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::body::{COMMAND, DOCUMENT, Reader, SMALL, ZIP, too_large};
+use super::calls::events::MOST;
+use super::forms::{Add, Begin, Begun, Check, Failed, Publish, Register, Shown};
+use super::transport::{InProcess, Transport};
+use crate::contact::{Beat, ListedHealth};
+use crate::deployments::{Listed, Setting};
+use crate::fits::Fitted;
+use crate::fleet::Fleet;
+use crate::log::{Entry, Who};
+use crate::operate::{Order, Status};
+use crate::publish::{ListedRelease, Published, RevertTo};
+use crate::rollouts::RolloutId;
+use crate::watch::Watched;
+
+/// What operators do, with a fleet in this process or in another: the same methods as [`Fleet`] has, which give the same.
+///
+/// Where another program answers, each method may also fail with [`Unavailable`](ErrorKind::Unavailable) or
+/// [`TimedOut`](ErrorKind::TimedOut), and [`Error::was_sent`] then says whether the call may have been carried out.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    who: Who,
+}
+
+/// How long a call may take that the fleet answers from its store.
+const CALL: Duration = Duration::from_secs(60);
+
+/// How long a call may take that calls a cloud.
+const CLOUD: Duration = Duration::from_secs(150);
+
+/// How long a zip may take, and a command.
+const LONG: Duration = Duration::from_secs(16 * 60);
+
+/// How long a part of an answer may take. A stream sends an empty line more often.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The most bytes of an answer, and of a line of a stream.
+const ANSWER: usize = 512 << 20;
+const LINE: usize = 8 << 20;
+
+impl Client {
+    /// A client of a fleet in this process. It acts as the fleet does.
+    #[must_use]
+    pub fn local(fleet: &Fleet) -> Self {
+        Self { transport: Arc::new(InProcess::new(fleet)), who: fleet.who().clone() }
+    }
+
+    /// A client of the program that answers on a Unix socket. Its path follows from that of the store's file:
+    /// [`socket_of`](super::socket_of). Who acts is a claim there.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn socket(path: impl Into<std::path::PathBuf>, who: Who) -> Self {
+        Self { transport: Arc::new(super::dial::OverSocket::new(path.into())), who }
+    }
+
+    /// The same client, for somebody else: the log says who did what.
+    #[must_use]
+    pub fn acting_as(&self, who: Who) -> Self {
+        Self { transport: Arc::clone(&self.transport), who }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// As [`Fleet::products`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn products(&self) -> Result<Vec<StackName>> {
+        self.ask("/v1/products".to_owned(), CALL).await
+    }
+
+    /// As [`Fleet::check`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn check(&self, release: &PublishedRelease) -> Result<Vec<Fitted>> {
+        self.check_stack(release.stack()).await
+    }
+
+    /// As [`Fleet::check_stack`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn check_stack(&self, stack: &Stack) -> Result<Vec<Fitted>> {
+        self.give::<_, DOCUMENT>(Method::POST, "/v1/checks".to_owned(), &Check { stack }, CALL).await
+    }
+
+    /// As [`Fleet::publish`]. Sends the zips first that the fleet does not have.
+    ///
+    /// # Errors
+    ///
+    /// The same; [`TooLarge`](ErrorKind::TooLarge) for a zip above 250 MiB.
+    pub async fn publish(&self, release: &Release, images: Images, revert_to: RevertTo) -> Result<Published> {
+        // What is wrong with it is told before anything is sent.
+        let checked = PublishedRelease::new(1.into(), release, images.clone())?;
+        let stack = release.stack();
+        for (digest, bytes) in release.artifacts().iter() {
+            if checked.zips().contains_key(digest) && !self.has_zip(digest).await? {
+                self.put_zip(digest, bytes).await?;
+            }
+        }
+        let given = Publish { stack, images, revert_to };
+        self.give::<_, DOCUMENT>(Method::POST, "/v1/releases".to_owned(), &given, CALL).await
+    }
+
+    async fn has_zip(&self, digest: &str) -> Result<bool> {
+        match self.ask::<()>(format!("/v1/zips/{digest}"), CALL).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put_zip(&self, digest: &str, bytes: &Arc<[u8]>) -> Result<()> {
+        if bytes.len() > ZIP {
+            return Err(too_large(ZIP).at(digest));
+        }
+        let body = Body::from(Bytes::from_owner(Arc::clone(bytes)));
+        let answer = self.send(Method::PUT, format!("/v1/zips/{digest}"), body, "application/zip", LONG).await?;
+        read(answer).await
+    }
+
+    /// As [`Fleet::releases`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn releases(&self, product: &StackName) -> Result<Vec<ListedRelease>> {
+        self.ask(format!("/v1/releases/{product}"), CALL).await
+    }
+
+    /// As [`Fleet::published`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn published(&self, product: &StackName, sequence: Sequence) -> Result<PublishedRelease> {
+        self.ask(format!("/v1/releases/{product}/{sequence}"), CALL).await
+    }
+
+    /// As [`Fleet::last_release`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn last_release(&self, product: &StackName) -> Result<Option<PublishedRelease>> {
+        self.ask(format!("/v1/releases/{product}/last"), CALL).await
+    }
+
+    /// As [`Fleet::rollouts`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn rollouts(&self, product: &StackName) -> Result<Vec<Status>> {
+        self.ask(format!("/v1/rollouts/{product}"), CALL).await
+    }
+
+    /// As [`Fleet::status`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn status(&self, id: &RolloutId) -> Result<Status> {
+        self.ask(format!("/v1/rollouts/{id}"), CALL).await
+    }
+
+    /// As [`Fleet::planned`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn planned(&self, product: &StackName, sequence: Sequence, plan: &Plan) -> Result<Rollout> {
+        let given = Begin { release: sequence, plan };
+        self.give::<_, DOCUMENT>(Method::POST, format!("/v1/rollouts/{product}/plans"), &given, CALL).await
+    }
+
+    /// As [`Fleet::roll_out`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn roll_out(&self, product: &StackName, sequence: Sequence, plan: &Plan) -> Result<RolloutId> {
+        let given = Begin { release: sequence, plan };
+        let path = format!("/v1/rollouts/{product}");
+        let begun: Begun = self.give::<_, DOCUMENT>(Method::POST, path, &given, CALL).await?;
+        Ok(begun.rollout)
+    }
+
+    /// As [`Fleet::order`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn order(&self, id: &RolloutId, order: &Order) -> Result<()> {
+        self.give::<_, SMALL>(Method::POST, format!("/v1/rollouts/{id}/orders"), order, CALL).await
+    }
+
+    /// As [`Fleet::deployments`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn deployments(&self, product: &StackName) -> Result<Vec<Listed>> {
+        self.ask(format!("/v1/deployments?product={product}"), CALL).await
+    }
+
+    /// As [`Fleet::deployment`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn deployment(&self, id: DeploymentId) -> Result<(Listed, Deployment)> {
+        let shown: Shown = self.ask(format!("/v1/deployments/{id}"), CALL).await?;
+        Ok((shown.deployment, shown.record))
+    }
+
+    /// As [`Fleet::watched`].
+    ///
+    /// # Errors
+    ///
+    /// The same; [`NotFound`](ErrorKind::NotFound) if there is no such deployment.
+    pub async fn watched(&self, id: DeploymentId) -> Result<Option<Watched>> {
+        let shown: Shown = self.ask(format!("/v1/deployments/{id}"), CALL).await?;
+        Ok(shown.health)
+    }
+
+    /// As [`Fleet::register`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn register(&self, invitation: &Invitation, record: &Deployment) -> Result<Listed> {
+        let given = Register { invitation, record };
+        self.give::<_, DOCUMENT>(Method::POST, "/v1/deployments".to_owned(), &given, CLOUD).await
+    }
+
+    /// As [`Fleet::add`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn add(&self, record: &Deployment) -> Result<Listed> {
+        let path = format!("/v1/deployments/{}", record.id);
+        self.give::<_, DOCUMENT>(Method::PUT, path, &Add { record }, CALL).await
+    }
+
+    /// As [`Fleet::remove`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn remove(&self, id: DeploymentId) -> Result<()> {
+        let answer = self.send(Method::DELETE, format!("/v1/deployments/{id}"), Body::empty(), JSON, CALL).await?;
+        read(answer).await
+    }
+
+    /// As [`Fleet::set`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn set(&self, id: DeploymentId, setting: Setting) -> Result<Listed> {
+        self.give::<_, SMALL>(Method::POST, format!("/v1/deployments/{id}/settings"), &setting, CALL).await
+    }
+
+    /// As [`Fleet::health`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn health(&self, product: &StackName) -> Result<Vec<ListedHealth>> {
+        self.ask(format!("/v1/health?product={product}"), CALL).await
+    }
+
+    /// As [`Fleet::heartbeat`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn heartbeat(&self, id: DeploymentId) -> Result<Vec<Beat>> {
+        self.ask(format!("/v1/deployments/{id}/heartbeat"), CLOUD).await
+    }
+
+    /// As [`Fleet::logs`], and at most 1,000 lines.
+    ///
+    /// # Errors
+    ///
+    /// The same; [`Input`](ErrorKind::Input) for a limit that is not 1 to 1,000.
+    pub async fn logs(
+        &self,
+        id: DeploymentId,
+        resource: &ResourceId,
+        since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>> {
+        let since = since.map_or_else(String::new, |since| format!("&since={since}"));
+        self.ask(format!("/v1/deployments/{id}/logs/{resource}?limit={limit}{since}"), CLOUD).await
+    }
+
+    /// As [`Fleet::dispatch`].
+    ///
+    /// # Errors
+    ///
+    /// The same; [`TooLarge`](ErrorKind::TooLarge) for a command or an answer above 6 MiB.
+    pub async fn dispatch(
+        &self,
+        id: DeploymentId,
+        function: &ResourceId,
+        command: CommandId,
+        body: &[u8],
+    ) -> Result<Vec<u8>> {
+        if body.len() > COMMAND {
+            return Err(too_large(COMMAND).at(function.as_str()));
+        }
+        let path = format!("/v1/deployments/{id}/commands/{function}?id={command}");
+        let answer = self.send(Method::POST, path, Body::from(body.to_vec()), "application/octet-stream", LONG).await?;
+        Reader::new(answer.into_body(), COMMAND, SILENCE).all().await.map_err(Error::with_sent)
+    }
+
+    /// As [`Fleet::log`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn log(&self, after: u64, limit: usize) -> Result<Vec<Entry>> {
+        let mut all: Vec<Entry> = Vec::new();
+        while all.len() < limit {
+            let (after, most) = (all.last().map_or(after, |last| last.number), (limit - all.len()).min(MOST));
+            let page: Vec<Entry> = self.ask(format!("/v1/events?after={after}&limit={most}"), CALL).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        Ok(all)
+    }
+
+    /// As [`Fleet::follow`]. The stream also ends when the program that answers shuts down: whoever goes on then begins
+    /// after the last entry.
+    ///
+    /// # Errors
+    ///
+    /// The stream ends with the first error.
+    pub fn follow(&self, after: u64) -> BoxStream<'static, Result<Entry>> {
+        let client = self.clone();
+        let opened = async move {
+            let path = format!("/v1/events/stream?after={after}");
+            let answer = client.send(Method::GET, path, Body::empty(), JSON, CALL).await?;
+            Ok::<_, Error>(entries(answer.into_body()))
+        };
+        stream::once(opened).try_flatten().boxed()
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: String, time: Duration) -> Result<T> {
+        read(self.send(Method::GET, path, Body::empty(), JSON, time).await?).await
+    }
+
+    async fn give<T: DeserializeOwned, const LIMIT: usize>(
+        &self,
+        method: Method,
+        path: String,
+        given: &impl Serialize,
+        time: Duration,
+    ) -> Result<T> {
+        let wrong = |error| Error::new(ErrorKind::Internal, "what is sent has no JSON form").caused_by(&error);
+        let text = serde_json::to_vec(given).map_err(wrong)?;
+        if text.len() > LIMIT {
+            return Err(too_large(LIMIT));
+        }
+        let answer = self.send(method, path, Body::from(text), JSON, time).await?;
+        read(answer).await
+    }
+
+    /// Sends a request, and returns the answer if it is not an error.
+    async fn send(
+        &self,
+        method: Method,
+        path: String,
+        body: Body,
+        kind: &'static str,
+        time: Duration,
+    ) -> Result<Response> {
+        let is_safe = method.is_safe();
+        let request = Request::builder().method(method).uri(&path).header(header::CONTENT_TYPE, kind).body(body);
+        let wrong = |error| Error::new(ErrorKind::Internal, format!("`{path}` is no path")).caused_by(&error);
+        let sent = self.transport.send(request.map_err(wrong)?, &self.who);
+        let answer = tokio::time::timeout(time, sent).await.unwrap_or_else(|_| {
+            let what = format!("no answer came within {} seconds", time.as_secs());
+            let late = Error::new(ErrorKind::TimedOut, what);
+            Err(if is_safe { late } else { late.with_sent() })
+        })?;
+        if answer.status().is_success() { Ok(answer) } else { Err(failed(answer).await) }
+    }
+}
+
+const JSON: &str = "application/json";
+
+async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
+    let text = Reader::new(answer.into_body(), ANSWER, SILENCE).all().await?;
+    let wrong = |error| Error::new(ErrorKind::Internal, "the answer is not of the form of the call").caused_by(&error);
+    serde_json::from_slice(&text).map_err(wrong)
+}
+
+/// The error of an answer, as the fleet gave it.
+async fn failed(answer: Response) -> Error {
+    let status = answer.status();
+    let is_json = answer.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(JSON));
+    let text = match Reader::new(answer.into_body(), ANSWER, SILENCE).all().await {
+        Ok(text) => text,
+        Err(error) => return error,
+    };
+    let told = is_json.then(|| serde_json::from_slice(&text).ok()).flatten();
+    told.unwrap_or_else(|| Error::new(ErrorKind::Internal, format!("what answers is no fleet: it says {status}")))
+}
+
+/// The entries of a stream, a line each.
+fn entries(body: Body) -> BoxStream<'static, Result<Entry>> {
+    let begin = (Reader::new(body, usize::MAX, SILENCE), Vec::new());
+    let entries = stream::try_unfold(begin, |(mut parts, mut buffer): (Reader, Vec<u8>)| async move {
+        loop {
+            if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let rest = buffer.split_off(end + 1);
+                let line = std::mem::replace(&mut buffer, rest);
+                if line.len() > 1 {
+                    return Ok(Some((entry(&line)?, (parts, buffer))));
+                }
+            } else if buffer.len() > LINE {
+                return Err(too_large(LINE));
+            } else if let Some(part) = parts.next().await? {
+                buffer.extend_from_slice(&part);
+            } else {
+                return Ok(None);
+            }
+        }
+    });
+    entries.boxed()
+}
+
+fn entry(line: &[u8]) -> Result<Entry> {
+    serde_json::from_slice(line).map_err(|error| match serde_json::from_slice::<Failed>(line) {
+        Ok(Failed { error }) => error,
+        Err(_) => Error::new(ErrorKind::Internal, "a line is no entry of a log").caused_by(&error),
+    })
+}

@@ -1,0 +1,183 @@
+//! Contact with one deployment: its health, its logs, commands.
+
+use std::time::Duration;
+
+use alien_core::{
+    AnyHandle, CommandId, DeploymentId, Error, ErrorKind, Frozen, Function, Heartbeat, Lifecycle, Live, LogLine,
+    Manager, ResourceId, Result, StackName,
+};
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::Fleet;
+use crate::log::What;
+use crate::store::parse;
+use crate::watch::{self, Watched};
+use crate::work::{LOOK, within};
+
+/// A resource of a deployment, and what a look at it gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What was seen.
+    #[serde(flatten)]
+    pub seen: Seen,
+}
+
+/// What a look at a resource gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// Its health.
+    Heartbeat(Heartbeat),
+    /// It was not seen, for this reason.
+    Error(Error),
+}
+
+/// A deployment, and how it was when somebody looked last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ListedHealth {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// How it was.
+    pub watched: Watched,
+}
+
+/// The most bytes of text that are read of a log at once.
+const LOG_BYTES: usize = 4 << 20;
+
+/// How long a command may take: as long as a function may run.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const COMMAND: Duration = Duration::from_secs(15 * 60);
+
+/// How many documents are read at once.
+const PAGE: usize = 500;
+
+impl Fleet {
+    /// The health of all deployments of a product, as it was when somebody looked last.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the store.
+    pub async fn health(&self, product: &StackName) -> Result<Vec<ListedHealth>> {
+        let listed = self.deployments(product).await?;
+        let mut health = Vec::with_capacity(listed.len());
+        for page in listed.chunks(PAGE) {
+            let keys: Vec<_> = page.iter().map(|listed| watch::key(listed.id)).collect();
+            let found = self.inner.ledger.store().read(&keys).await?;
+            for ((listed, key), document) in page.iter().zip(&keys).zip(found) {
+                // Who was removed meanwhile is not watched any more.
+                let Some(document) = document else { continue };
+                health.push(ListedHealth { deployment: listed.id, watched: parse(key, &document)? });
+            }
+        }
+        Ok(health)
+    }
+
+    /// The health of a deployment, as it was when somebody looked last; `None` if it is not watched.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the store.
+    pub async fn watched(&self, id: DeploymentId) -> Result<Option<Watched>> {
+        self.inner.ledger.get(&watch::key(id)).await
+    }
+
+    /// Looks at every resource of a deployment now. Nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`manager`](Self::manager); [`TimedOut`](ErrorKind::TimedOut) after 60 seconds.
+    pub async fn heartbeat(&self, id: DeploymentId) -> Result<Vec<Beat>> {
+        let look = async {
+            let beats = self.manager(id).await?.heartbeats().await.into_iter();
+            let seen = |beat: Result<Heartbeat>| beat.map_or_else(Seen::Error, Seen::Heartbeat);
+            Ok(beats.map(|(resource, beat)| Beat { resource, seen: seen(beat) }).collect())
+        };
+        self.in_time(look).await
+    }
+
+    /// Reads the log of a function or container from a time on, to its present end: the first lines, at most `limit`, and
+    /// no more after four MiB of text. The fleet's log tells who read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](ErrorKind::Input) if there is no such resource; as [`manager`](Self::manager); errors of the cloud's
+    /// calls; [`TimedOut`](ErrorKind::TimedOut) after 60 seconds.
+    pub async fn logs(
+        &self,
+        id: DeploymentId,
+        resource: &ResourceId,
+        since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>> {
+        let read = async {
+            let manager = self.manager(id).await?;
+            let handle = found(&manager, resource)?;
+            self.used(id, resource, "logs").await?;
+            let mut lines = manager.logs(handle).since(since.unwrap_or(Timestamp::UNIX_EPOCH)).read();
+            let (mut all, mut bytes) = (Vec::new(), 0);
+            while all.len() < limit && bytes < LOG_BYTES {
+                let Some(line) = lines.try_next().await? else { break };
+                bytes += line.text.len();
+                all.push(line);
+            }
+            Ok(all)
+        };
+        self.in_time(read).await
+    }
+
+    /// Sends a command to a function that takes commands, and returns its answer. The fleet's log tells who sent it, from
+    /// before it is sent. It is sent once: a caller that repeats it gives the same id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manager::dispatch`] and [`manager`](Self::manager); errors of the store.
+    pub async fn dispatch(
+        &self,
+        id: DeploymentId,
+        function: &ResourceId,
+        command: CommandId,
+        body: &[u8],
+    ) -> Result<Vec<u8>> {
+        let manager = self.manager(id).await?;
+        let lifecycle = found(&manager, function)?.lifecycle();
+        self.used(id, function, "dispatch").await?;
+        let name = function.as_str();
+        match lifecycle {
+            Lifecycle::Live => {
+                let function = manager.find::<Function, Live>(name)?;
+                manager.dispatch(&function, body).id(command).deadline(COMMAND).await
+            }
+            Lifecycle::Frozen => {
+                let function = manager.find::<Function, Frozen>(name)?;
+                manager.dispatch(&function, body).id(command).deadline(COMMAND).await
+            }
+        }
+    }
+
+    async fn used(&self, deployment: DeploymentId, resource: &ResourceId, operation: &str) -> Result<()> {
+        let (resource, operation) = (resource.to_string(), operation.to_owned());
+        let draft = self.draft(What::Used { deployment, resource, operation });
+        self.inner.ledger.change([], move |pages| {
+            pages.log(draft.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = || Error::new(ErrorKind::TimedOut, format!("no answer came within {} seconds", LOOK.as_secs()));
+        within(self, LOOK, work).await.unwrap_or_else(|| Err(late()))
+    }
+}
+
+/// The resource of this id.
+fn found(manager: &Manager, resource: &ResourceId) -> Result<AnyHandle> {
+    let found = manager.resources().into_iter().find(|found| found.id() == resource);
+    let missing = || Error::new(ErrorKind::Input, "the deployment has no such resource").at(resource.as_str());
+    found.ok_or_else(missing)
+}
