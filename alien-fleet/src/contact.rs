@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alien_core::{
     AnyHandle, CommandId, DeploymentId, Error, ErrorKind, Frozen, Function, Heartbeat, Lifecycle, Live, LogLine,
-    Manager, ResourceId, Result, StackName,
+    Manager, ResourceId, Result,
 };
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::Fleet;
 use crate::log::What;
-use crate::store::parse;
 use crate::watch::{self, Watched};
 use crate::work::{LOOK, within};
 
@@ -36,16 +35,6 @@ pub enum Seen {
     Error(Error),
 }
 
-/// A deployment, and how it was when somebody looked last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct ListedHealth {
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// How it was.
-    pub watched: Watched,
-}
-
 /// The most bytes of text that are read of a log at once.
 const LOG_BYTES: usize = 4 << 20;
 
@@ -53,30 +42,7 @@ const LOG_BYTES: usize = 4 << 20;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const COMMAND: Duration = Duration::from_secs(15 * 60);
 
-/// How many documents are read at once.
-const PAGE: usize = 500;
-
 impl Fleet {
-    /// The health of all deployments of a product, as it was when somebody looked last.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the store.
-    pub async fn health(&self, product: &StackName) -> Result<Vec<ListedHealth>> {
-        let listed = self.deployments(product).await?;
-        let mut health = Vec::with_capacity(listed.len());
-        for page in listed.chunks(PAGE) {
-            let keys: Vec<_> = page.iter().map(|listed| watch::key(listed.id)).collect();
-            let found = self.inner.ledger.store().read(&keys).await?;
-            for ((listed, key), document) in page.iter().zip(&keys).zip(found) {
-                // Who was removed meanwhile is not watched any more.
-                let Some(document) = document else { continue };
-                health.push(ListedHealth { deployment: listed.id, watched: parse(key, &document)? });
-            }
-        }
-        Ok(health)
-    }
-
     /// The health of a deployment, as it was when somebody looked last; `None` if it is not watched.
     ///
     /// # Errors
@@ -144,17 +110,17 @@ impl Fleet {
         body: &[u8],
     ) -> Result<Vec<u8>> {
         let manager = self.manager(id).await?;
-        let lifecycle = found(&manager, function)?.lifecycle();
-        self.used(id, function, "dispatch").await?;
         let name = function.as_str();
-        match lifecycle {
+        match found(&manager, function)?.lifecycle() {
             Lifecycle::Live => {
-                let function = manager.find::<Function, Live>(name)?;
-                manager.dispatch(&function, body).id(command).deadline(COMMAND).await
+                let handle = manager.find::<Function, Live>(name)?;
+                self.used(id, function, "dispatch").await?;
+                manager.dispatch(&handle, body).id(command).deadline(COMMAND).await
             }
             Lifecycle::Frozen => {
-                let function = manager.find::<Function, Frozen>(name)?;
-                manager.dispatch(&function, body).id(command).deadline(COMMAND).await
+                let handle = manager.find::<Function, Frozen>(name)?;
+                self.used(id, function, "dispatch").await?;
+                manager.dispatch(&handle, body).id(command).deadline(COMMAND).await
             }
         }
     }
@@ -162,11 +128,13 @@ impl Fleet {
     async fn used(&self, deployment: DeploymentId, resource: &ResourceId, operation: &str) -> Result<()> {
         let (resource, operation) = (resource.to_string(), operation.to_owned());
         let draft = self.draft(What::Used { deployment, resource, operation });
-        self.inner.ledger.change([], move |pages| {
-            pages.log(draft.clone());
-            Ok(())
-        })
-        .await
+        self.inner
+            .ledger
+            .change([], move |pages| {
+                pages.log(draft.clone());
+                Ok(())
+            })
+            .await
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -25,7 +25,7 @@ mod work;
 pub use artifacts::ArtifactBucket;
 pub use artifacts::{ArtifactFolder, ArtifactStore, ArtifactsInMemory};
 pub use clouds::Clouds;
-pub use contact::{Beat, ListedHealth, Seen};
+pub use contact::{Beat, Seen};
 pub use deployments::{Listed, Setting};
 pub use fits::{Fit, Fitted};
 pub use fleet::{Fleet, FleetBuilder};

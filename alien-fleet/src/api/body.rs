@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::failure::{Failure, form, refused};
 
@@ -28,27 +29,40 @@ pub(super) const ZIP: usize = 250 << 20;
 /// How long each part of a body may take to arrive.
 pub(super) const PART: Duration = Duration::from_secs(30);
 
+/// How long the whole of a body may take, and how long a zip.
+const WHOLE: Duration = Duration::from_secs(60);
+pub(super) const WHOLE_ZIP: Duration = Duration::from_secs(15 * 60);
+
 /// Reads a body, part by part.
 pub(super) struct Reader {
     parts: BodyDataStream,
     limit: usize,
     left: usize,
     patience: Duration,
+    until: Option<Instant>,
 }
 
 impl Reader {
     /// Begins to read at most `limit` bytes, of which each part arrives within `patience`.
     pub(super) fn new(body: Body, limit: usize, patience: Duration) -> Self {
-        Self { parts: body.into_data_stream(), limit, left: limit, patience }
+        Self { parts: body.into_data_stream(), limit, left: limit, patience, until: None }
+    }
+
+    /// Sets how long the whole may take: whoever sends it byte by byte is in time with each part.
+    pub(super) fn within(mut self, time: Duration) -> Self {
+        self.until = Some(Instant::now() + time);
+        self
     }
 
     /// The next part; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        let late = |_| {
-            let what = format!("nothing arrived for {} seconds", self.patience.as_secs());
-            Error::new(ErrorKind::TimedOut, what)
+        let next = Instant::now() + self.patience;
+        let (until, what) = match self.until.filter(|until| *until < next) {
+            Some(until) => (until, "the body did not arrive in time".to_owned()),
+            None => (next, format!("nothing arrived for {} seconds", self.patience.as_secs())),
         };
-        let part = tokio::time::timeout(self.patience, self.parts.next()).await.map_err(late)?;
+        let late = |_| Error::new(ErrorKind::TimedOut, what);
+        let part = tokio::time::timeout_at(until, self.parts.next()).await.map_err(late)?;
         let Some(part) = part else { return Ok(None) };
         let broken = |error| Error::new(ErrorKind::Unavailable, "the connection ended early").caused_by(&error);
         let part = part.map_err(broken)?;
@@ -78,7 +92,7 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Given<
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let text = Reader::new(request.into_body(), LIMIT, PART).all().await?;
+        let text = Reader::new(request.into_body(), LIMIT, PART).within(WHOLE).all().await?;
         serde_json::from_slice(&text).map(Self).map_err(|error| Failure(refused(form("body", error))))
     }
 }
@@ -90,7 +104,7 @@ impl<S: Sync, const LIMIT: usize> FromRequest<S> for Raw<LIMIT> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        Ok(Self(Reader::new(request.into_body(), LIMIT, PART).all().await?))
+        Ok(Self(Reader::new(request.into_body(), LIMIT, PART).within(WHOLE).all().await?))
     }
 }
 

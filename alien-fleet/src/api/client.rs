@@ -1,5 +1,6 @@
 //! The client: a fleet's methods, over a transport.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use super::body::{COMMAND, DOCUMENT, Reader, SMALL, ZIP, too_large};
 use super::calls::events::MOST;
 use super::forms::{Add, Begin, Begun, Check, Failed, Publish, Register, Shown};
 use super::transport::{InProcess, Transport};
-use crate::contact::{Beat, ListedHealth};
+use crate::contact::Beat;
 use crate::deployments::{Listed, Setting};
 use crate::fits::Fitted;
 use crate::fleet::Fleet;
@@ -295,8 +296,8 @@ impl Client {
     /// # Errors
     ///
     /// The same.
-    pub async fn health(&self, product: &StackName) -> Result<Vec<ListedHealth>> {
-        self.ask(format!("/v1/health?product={product}"), CALL).await
+    pub async fn health(&self) -> Result<BTreeMap<DeploymentId, Watched>> {
+        self.ask("/v1/health".to_owned(), CALL).await
     }
 
     /// As [`Fleet::heartbeat`].

@@ -18,7 +18,7 @@ use super::transport::Transport;
 use super::who::claim;
 use crate::log::Who;
 
-/// Connects to a Unix socket, for each request anew: that costs less than a millisecond, and no connection is found broken.
+/// Connects to a Unix socket, for each request anew: that costs little, and no connection is found broken.
 #[derive(Debug)]
 pub(super) struct OverSocket {
     path: PathBuf,

@@ -82,3 +82,51 @@ pub(super) fn form(at: &str, what: impl std::fmt::Display) -> Problem {
 pub(super) fn refused(problem: Problem) -> Error {
     vec![problem].into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_is_read_back_as_it_was_and_its_status_fits() {
+        let kinds = [
+            (ErrorKind::Input, 400),
+            (ErrorKind::NotGranted, 403),
+            (ErrorKind::Denied, 403),
+            (ErrorKind::Credentials, 401),
+            (ErrorKind::Expired, 403),
+            (ErrorKind::Revoked, 403),
+            (ErrorKind::NotFound, 404),
+            (ErrorKind::AlreadyExists, 409),
+            (ErrorKind::NotOwned, 409),
+            (ErrorKind::Locked, 423),
+            (ErrorKind::Conflict, 409),
+            (ErrorKind::Throttled, 503),
+            (ErrorKind::Unavailable, 503),
+            (ErrorKind::Propagating, 503),
+            (ErrorKind::Busy, 503),
+            (ErrorKind::Rejected, 502),
+            (ErrorKind::TooLarge, 413),
+            (ErrorKind::Failed, 502),
+            (ErrorKind::TimedOut, 504),
+            (ErrorKind::Unsupported, 422),
+            (ErrorKind::Internal, 500),
+        ];
+        for (kind, status) in kinds {
+            let source = std::io::Error::other("the disk is full");
+            let error = Error::new(kind, "it failed").at("api").in_operation("lambda:UpdateFunctionCode");
+            let error = error.with_request_id(Some("7")).with_put_back().with_sent().caused_by(&source);
+            let error = error.with_retry_after(Some(Duration::from_millis(1500)));
+            let response = Failure(error.clone()).into_response();
+            assert_eq!(response.status(), status, "{kind:?}");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+            let text = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            assert_eq!(serde_json::from_slice::<Error>(&text).unwrap(), error);
+        }
+        let error = refused(form("body", "unknown field `colour`"));
+        let text = serde_json::to_vec(&error).unwrap();
+        assert_eq!(serde_json::from_slice::<Error>(&text).unwrap(), error);
+    }
+}

@@ -1,5 +1,5 @@
-//! What calls take and answer, beyond what the fleet itself has. The server reads documents as they were sent (`RawValue`), so that
-//! all their problems are told; the client writes them from what they are.
+//! What calls take and answer, beyond what the fleet itself has. The server reads documents as they were sent (`RawValue`),
+//! so that all their problems are told; the client writes them from what they are.
 
 use alien_core::rollout::Sequence;
 use alien_core::{CommandId, Deployment, Error, Images, StackName};

@@ -1,7 +1,7 @@
 //! What operators do, over HTTP: whoever holds a store answers, and others ask.
 //!
-//! [`Client`] has the methods of a [`Fleet`](crate::Fleet), in the same words. It asks a fleet in this process, or the program that
-//! answers on the [`Socket`] beside a store's file. A program that uses a `Client` alone works the same in both cases.
+//! [`Client`] has the methods of a [`Fleet`](crate::Fleet). It asks a fleet in this process, or the program that answers on
+//! the [`Socket`] beside a store's file: whoever uses it works the same in both cases.
 
 mod body;
 mod calls;

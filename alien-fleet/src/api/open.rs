@@ -29,7 +29,23 @@ pub struct Opened {
 
 /// Opens the store in a file, or reaches the program that holds it.
 ///
+/// ```no_run
+/// # async fn run(clouds: alien_fleet::Clouds) -> alien_core::Result<()> {
+/// use alien_fleet::{Who, api};
+///
+/// let opened = api::open("fleet.redb", clouds).acting_as(Who::claimed("ann")).await?;
+/// for product in opened.client.products().await? {
+///     println!("{product}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// If neither is possible for now, because the holder is about to end or to begin, tries again for a while.
+///
+/// # Errors
+///
+/// As [`Embedded::open`]; [`Locked`](ErrorKind::Locked), with who holds the file, if that program does not answer.
 pub fn open(store: impl Into<PathBuf>, clouds: Clouds) -> OpenRequest {
     let build = Box::new(|store: Embedded| Fleet::builder(store, clouds));
     OpenRequest { store: store.into(), build, who: Who::claimed("somebody"), patience: PATIENCE }
@@ -99,7 +115,8 @@ impl OpenRequest {
             }
             if begun.elapsed() >= patience {
                 let by = holder(&store).unwrap_or_else(|| "another program".to_owned());
-                let what = format!("`{}` is held by {by}, which does not answer at `{}`", store.display(), socket.display());
+                let what =
+                    format!("`{}` is held by {by}, which does not answer at `{}`", store.display(), socket.display());
                 let error = Error::new(ErrorKind::Locked, what).caused_by(&held);
                 return Err(error.because("wait until it has ended, or end it"));
             }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,26 +62,27 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Makes the socket, with the mode 600 from the first moment. Replaces one that a dead program has left. Needs a tokio
-    /// runtime.
+    /// Makes the socket, which nobody else can reach at any moment. Replaces one that a dead program has left. Needs a
+    /// tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`Locked`](ErrorKind::Locked) if another program answers there; [`Input`](ErrorKind::Input) if something else is there, or the
-    /// path is too long for a socket; [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be written.
+    /// [`Locked`](ErrorKind::Locked) if another program answers there; [`Input`](ErrorKind::Input) if something else is
+    /// there, or the path is too long for a socket; [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be written.
     pub async fn bind(path: &Path) -> Result<Self> {
-        look(path).await?;
-        // Whoever has no right to the folder cannot reach what is in it, whatever the mode of that is at first.
-        let folder = Private::beside(path)?;
-        let begun = folder.path.join("s");
-        let listener = UnixListener::bind(&begun).map_err(|error| match error.kind() {
+        let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidInput => {
                 let what = format!("`{}` is too long for the path of a socket", path.display());
                 Error::new(ErrorKind::Input, what).because("keep the store under a shorter path")
             }
             _ => unusable(path, &error),
-        })?;
-        let failed = |error: io::Error| unusable(path, &error);
+        };
+        SocketAddr::from_pathname(path).map_err(failed)?;
+        look(path).await?;
+        // Whoever has no right to the folder cannot reach what is in it, whatever the mode of that is at first.
+        let folder = Private::beside(path)?;
+        let begun = folder.path.join("s");
+        let listener = UnixListener::bind(&begun).map_err(failed)?;
         fs::set_permissions(&begun, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         let made = fs::symlink_metadata(&begun).map_err(failed)?;
         fs::rename(&begun, path).map_err(failed)?;
@@ -93,7 +95,8 @@ impl Socket {
         &self.file.path
     }
 
-    /// Answers until `shutdown` is ready. Then the socket is removed, streams end, and calls that are going on have ten seconds.
+    /// Answers until `shutdown` is ready. Then the socket is removed, streams end, and calls that are going on have ten
+    /// seconds.
     pub async fn serve(self, fleet: &Fleet, shutdown: impl Future<Output = ()>) {
         let Self { listener, file } = self;
         let (closing, closed) = watch::channel(false);

@@ -9,6 +9,8 @@
 )]
 
 mod artifacts;
+#[cfg(all(unix, feature = "api"))]
+mod api;
 #[cfg(feature = "redb")]
 mod embedded;
 mod faults;

@@ -1,8 +1,10 @@
 //! Deployments: what holds for each, how it is, its logs, commands.
 
+use std::collections::BTreeMap;
+
 use alien_core::{
-    CommandId, Deployment, DeploymentId, Error, ErrorKind, Invitation, LogLine, Problem, Problems, ResourceId,
-    Result, Rule,
+    CommandId, Deployment, DeploymentId, Error, ErrorKind, Invitation, LogLine, Problem, Problems, ResourceId, Result,
+    Rule,
 };
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -14,8 +16,9 @@ use crate::api::body::{At, COMMAND, DOCUMENT, Given, Raw, SMALL, With};
 use crate::api::failure::{Answer, Failure, Json, refused};
 use crate::api::forms::{Add, ById, OfProduct, Register, Shown, Since};
 use crate::api::router::Acting;
-use crate::contact::{Beat, ListedHealth};
+use crate::contact::Beat;
 use crate::deployments::{Listed, Setting};
+use crate::watch::Watched;
 
 pub(in crate::api) async fn list(
     Acting(fleet): Acting,
@@ -63,11 +66,8 @@ pub(in crate::api) async fn set(
     Ok(Json(fleet.set(id, setting).await?))
 }
 
-pub(in crate::api) async fn health(
-    Acting(fleet): Acting,
-    With(OfProduct { product }): With<OfProduct>,
-) -> Answer<Vec<ListedHealth>> {
-    Ok(Json(fleet.health(&product).await?))
+pub(in crate::api) async fn health(Acting(fleet): Acting) -> Answer<BTreeMap<DeploymentId, Watched>> {
+    Ok(Json(fleet.health().await?))
 }
 
 pub(in crate::api) async fn heartbeat(Acting(fleet): Acting, At(id): At<DeploymentId>) -> Answer<Vec<Beat>> {

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use alien_core::rollout::Sequence;
-use alien_core::{Artifacts, Code, CodeForm, Error, ErrorKind, Problem, PublishedRelease, Release, Rule, Stack, StackName};
+use alien_core::{
+    Artifacts, Code, CodeForm, Error, ErrorKind, Problem, PublishedRelease, Release, Rule, Stack, StackName,
+};
 use axum::body::Body;
 use axum::extract::State;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::body::{At, DOCUMENT, Given, PART, Reader, ZIP};
+use crate::api::body::{At, DOCUMENT, Given, PART, Reader, WHOLE_ZIP, ZIP};
 use crate::api::failure::{Answer, Json};
 use crate::api::forms::{Check, Publish};
 use crate::api::router::{Acting, Api};
@@ -37,7 +39,8 @@ pub(in crate::api) async fn put_zip(
 ) -> Answer<()> {
     let closed = |_| Error::new(ErrorKind::Internal, "no zip is received any more");
     let _turn = api.uploads.acquire().await.map_err(closed)?;
-    let (mut parts, mut bytes, mut hash) = (Reader::new(body, ZIP, PART), Vec::new(), Sha256::new());
+    let mut parts = Reader::new(body, ZIP, PART).within(WHOLE_ZIP);
+    let (mut bytes, mut hash) = (Vec::new(), Sha256::new());
     while let Some(part) = parts.next().await? {
         hash.update(&part);
         bytes.extend_from_slice(&part);
@@ -83,10 +86,7 @@ pub(in crate::api) async fn publish(
     Ok(Json(fleet.publish(&release, given.images, given.revert_to).await?))
 }
 
-pub(in crate::api) async fn list(
-    Acting(fleet): Acting,
-    At(product): At<StackName>,
-) -> Answer<Vec<ListedRelease>> {
+pub(in crate::api) async fn list(Acting(fleet): Acting, At(product): At<StackName>) -> Answer<Vec<ListedRelease>> {
     Ok(Json(fleet.releases(&product).await?))
 }
 
