@@ -2,6 +2,11 @@
 //!
 //! [`Client`] has the methods of a [`Fleet`](crate::Fleet). It asks a fleet in this process, or the program that answers on
 //! the [`Socket`] beside a store's file: whoever uses it works the same in both cases.
+//!
+//! ```console
+//! $ curl --unix-socket fleet.redb.sock --header 'Alien-Operator: ann' http://localhost/v1/products
+//! ["shop"]
+//! ```
 
 mod body;
 mod calls;

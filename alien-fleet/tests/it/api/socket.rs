@@ -1,5 +1,6 @@
 //! The socket: for its owner alone, one program at a time, gone at the end; and slow clients.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -7,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alien_core::{ErrorKind, Result};
+use alien_core::{CommandId, ErrorKind, Result};
 use alien_fleet::api::{Client, Socket, serve, socket_of};
 use alien_fleet::{Order, What, Who};
 use tokio::sync::oneshot;
@@ -150,23 +151,31 @@ async fn only_so_many_are_served_at_once_and_others_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_has_begun_is_carried_out_although_its_caller_has_gone() {
     let world = world(1).await;
-    world.account.set_latency(Duration::from_millis(200));
+    world.account.set_latency(Duration::from_millis(500));
     let served = Served::begin(&world.fleet).await;
-    let path = format!("/v1/deployments/{}/commands/api", world.ids[0]);
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nalien-operator: ann\r\ncontent-length: 2\r\n\r\nhi");
+    let (id, api): (_, alien_core::ResourceId) = (world.ids[0], "api".parse().unwrap());
+    let path = format!("/v1/deployments/{id}/commands/api");
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nalien-operator: ann\r\ncontent-length: 6\r\n\r\nsocket");
     let mut stream = UnixStream::connect(&served.path).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    // It is written down before it is sent.
-    let mut entries = served.client("ann").follow(0);
-    while !matches!(futures_util::TryStreamExt::try_next(&mut entries).await.unwrap().unwrap().what, What::Used { .. })
-    {
-    }
+    let (client, name) = (Client::local(&world.fleet), api.clone());
+    let call = tokio::spawn(async move { client.dispatch(id, &name, CommandId::new(), b"process").await });
+    // Both have begun, and wait for the cloud.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     drop(stream);
+    call.abort();
     // The end waits for it.
     served.end().await;
-    let api = "api".parse().unwrap();
-    let lines = world.fleet.logs(world.ids[0], &api, None, 10).await.unwrap();
-    assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["command hi"]);
+    world.account.set_latency(Duration::ZERO);
+    let begun = std::time::Instant::now();
+    let lines = loop {
+        let lines = world.fleet.logs(id, &api, None, 10).await.unwrap();
+        if lines.len() == 2 || begun.elapsed() > Duration::from_secs(10) {
+            break lines;
+        }
+    };
+    let lines: BTreeSet<_> = lines.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(lines, BTreeSet::from(["command process", "command socket"]));
 }
 
 /// A program with a worker, on a thread and a runtime of its own.
