@@ -29,6 +29,7 @@ pub mod marked;
 pub mod ministack;
 pub mod oracle;
 pub mod peer;
+pub mod postgres;
 pub mod seed;
 pub mod stacks;
 pub mod suite;

@@ -123,7 +123,8 @@ const PORTS: usize = 20;
 pub struct Server(Child);
 
 /// Why a program does not run: the lines that it wrote.
-struct Ended(Vec<String>);
+#[derive(Debug)]
+pub(crate) struct Ended(Vec<String>);
 
 impl Ended {
     /// Whether another process has its port.
@@ -177,7 +178,7 @@ impl Server {
         panic!("{PORTS} ports in a row were taken");
     }
 
-    fn begin<T>(
+    pub(crate) fn begin<T>(
         program: &mut Command,
         mut said: impl FnMut(&str) -> Option<T>,
     ) -> Result<Result<(Self, T), Ended>, Absent> {
