@@ -4,6 +4,8 @@
 //! mean is written once, above it.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 mod view;
@@ -18,6 +20,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use memory::InMemory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Migration, Postgres, PostgresOptions};
 #[cfg(feature = "redb")]
 pub use redb::Embedded;
 pub use view::View;

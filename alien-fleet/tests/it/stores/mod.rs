@@ -29,7 +29,11 @@ pub(crate) trait Backend: Send + Sync {
 /// module of its own, and may wait.
 macro_rules! suite {
     ($name:ident, $backend:expr) => {
-        $crate::stores::suite! { @checks $name, $backend;
+        $crate::stores::suite! { @each tests $name, $backend }
+    };
+    // Each check of the suite, as an argument of another arm.
+    (@each $($arm:tt)+) => {
+        $crate::stores::suite! { @$($arm)+;
             changing::what_is_put_is_read_and_what_is_removed_is_gone
             changing::documents_are_read_in_the_order_of_the_keys
             changing::a_change_of_several_tables_is_written_whole
@@ -68,7 +72,11 @@ macro_rules! suite {
             model::random_operations_agree_with_a_model
         }
     };
-    (@checks $name:ident, $backend:expr; $($part:ident::$check:ident)+) => {
+    // Each check given to a function of its name and the check itself, which gives a trial.
+    (@trials $trial:expr; $($part:ident::$check:ident)+) => {
+        vec![$($trial(stringify!($check), |backend| Box::pin($crate::stores::$part::$check(backend)))),+]
+    };
+    (@tests $name:ident, $backend:expr; $($part:ident::$check:ident)+) => {
         mod $name {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

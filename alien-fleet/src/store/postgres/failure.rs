@@ -1,0 +1,46 @@
+//! What a failure of the database means to whoever uses the store.
+
+use alien_core::{Error, ErrorKind};
+
+/// The error for a failure. It has the words of the database, not its details: those can have parts of documents.
+pub(super) fn told(error: &tokio_postgres::Error) -> Error {
+    let Some(answer) = error.as_db_error() else {
+        return Error::new(ErrorKind::Unavailable, "the database does not answer").caused_by(error);
+    };
+    // <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    let code = answer.code().code();
+    let kind = match code {
+        "42501" => ErrorKind::Denied,
+        "3D000" => ErrorKind::NotFound,
+        _ => match class(code) {
+            "28" => ErrorKind::Credentials,
+            "21" | "22" | "23" | "42" => ErrorKind::Internal,
+            "54" => ErrorKind::TooLarge,
+            _ => ErrorKind::Unavailable,
+        },
+    };
+    Error::new(kind, format!("the database says: {} (SQLSTATE {code})", answer.message()))
+}
+
+/// Whether the connection is of no more use: it broke, the server shuts down, or it no longer takes writes.
+pub(super) fn is_broken(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_none_or(|answer| {
+        let code = answer.code().code();
+        // A statement that took too long (57014) leaves the connection as it was.
+        code == "25006" || class(code) == "08" || (class(code) == "57" && code != "57014")
+    })
+}
+
+/// Whether the same transaction can succeed if it is begun anew: others wrote at the same time.
+pub(super) fn is_lost_race(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| matches!(code.code(), "23505" | "40001" | "40P01"))
+}
+
+fn class(code: &str) -> &str {
+    code.get(..2).unwrap_or_default()
+}
+
+/// The error for a call that took longer than the store waits.
+pub(super) fn too_slow() -> Error {
+    Error::new(ErrorKind::Unavailable, "the database does not answer in time")
+}
