@@ -8,9 +8,9 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
-mod artifacts;
 #[cfg(all(unix, feature = "api"))]
 mod api;
+mod artifacts;
 #[cfg(feature = "redb")]
 mod embedded;
 mod faults;
