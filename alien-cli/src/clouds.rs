@@ -1,6 +1,7 @@
-//! The clouds that these programs know. Adding a cloud adds one line to [`ALL`].
+//! The clouds that these programs know. Adding a cloud adds one entry to [`ALL`] and one to [`kept`].
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use alien_core::{Adapter, Problem, Rule};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -12,6 +13,11 @@ pub(crate) type Cloud = &'static dyn Adapter;
 
 /// Every cloud.
 pub(crate) const ALL: [Cloud; 3] = [&alien_aws::Adapter, &alien_gcp::Adapter, &alien_azure::Adapter];
+
+/// Every cloud, for what keeps one.
+pub(crate) fn kept() -> [Arc<dyn Adapter>; ALL.len()] {
+    [Arc::new(alien_aws::Adapter), Arc::new(alien_gcp::Adapter), Arc::new(alien_azure::Adapter)]
+}
 
 /// Finds the cloud of an invitation or a record by its name.
 pub(crate) fn named(name: &str) -> Result<Cloud, Failure> {

@@ -8,6 +8,8 @@ mod clouds;
 mod connect;
 mod deploy;
 mod file;
+mod fleet;
+mod interrupt;
 mod invite;
 mod keys;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod since;
 mod target;
 mod update;
 mod watch;
+mod window;
 
 use std::process::ExitCode;
 
@@ -48,6 +51,10 @@ pub fn alien() -> ExitCode {
         Command::Logs(args) => run(watch::logs(&args)),
         Command::Dispatch(args) => run(watch::dispatch(&args)),
         Command::Keys(Keys::Issuer(args)) => keys::issuer(&args),
+        Command::Release(args) => run(fleet::release(&args)),
+        Command::Rollout(command) => run(fleet::rollout(&command)),
+        Command::Deployments(command) => run(fleet::deployments(&command)),
+        Command::Fleet(command) => run(fleet::fleet(&command)),
     })
 }
 
@@ -72,13 +79,14 @@ fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failur
     runtime.map_err(|error| Failure::stopped(format!("cannot start the async runtime: {error}")))?.block_on(command)
 }
 
-/// Exits with 0 on success and 1 on failure. clap exits with 2 for a command line that it cannot parse.
+/// Exits with 0 on success, and with the code of a failure.
 fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let code = failure.code();
             output::note(failure);
-            ExitCode::FAILURE
+            code.into()
         }
     }
 }

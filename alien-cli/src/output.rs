@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::io::{self, Write as _};
 
 use alien_core::{Error, ErrorKind, Problem, Problems, Remedy, RenderError, Rule};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -18,9 +18,19 @@ pub(crate) enum Failure {
     Failed(Error),
     /// The command stopped for this reason.
     Stopped(String),
+    /// The command did its work, and ends with this exit code, because of what came of it.
+    Ended(u8, String),
 }
 
 impl Failure {
+    /// The exit code. clap exits with 2 for a command line that it cannot parse.
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) | Self::Failed(_) | Self::Stopped(_) => 1,
+            Self::Ended(code, _) => *code,
+        }
+    }
+
     /// The command stopped for this reason.
     pub(crate) fn stopped(why: impl Into<String>) -> Self {
         Self::Stopped(why.into())
@@ -43,10 +53,11 @@ impl Display for Failure {
         let problems = match self {
             Self::Refused(problems) => problems,
             Self::Failed(error) if error.problems().is_empty() => {
-                return write!(f, "error: {error}{}", mend(error.kind()));
+                return write!(f, "error: {error}{}", mend(error));
             }
             Self::Failed(error) => error.problems(),
             Self::Stopped(why) => return write!(f, "error: {why}"),
+            Self::Ended(_, why) => return f.write_str(why),
         };
         let lines: Vec<String> = problems.iter().map(told).collect();
         f.write_str(&lines.join("\n"))
@@ -76,14 +87,15 @@ pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
 }
 
 /// Says who can fix it, if the error itself does not.
-const fn mend(kind: ErrorKind) -> &'static str {
-    match kind {
+fn mend(error: &Error) -> &'static str {
+    match error.kind() {
         ErrorKind::Credentials => "; run this again with valid credentials of the right account",
         ErrorKind::Expired => "; log in again",
         ErrorKind::NotGranted => {
             "; the vendor must ask for it in the stack, and the customer's admin must set up again"
         }
-        ErrorKind::Locked => " with `--take-over`",
+        // A store that another program holds is not taken over.
+        ErrorKind::Locked if error.to_string().ends_with("take over") => " with `--take-over`",
         _ => "",
     }
 }
@@ -161,6 +173,9 @@ pub(crate) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result
     }
 }
 
+/// Columns of what is copied into other commands: it is not broken into lines.
+const WHOLE: [&str; 2] = ["deployment", "rollout"];
+
 /// Renders a table for the terminal or for Markdown.
 pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
@@ -177,6 +192,11 @@ pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> 
     let cell =
         |text: String| if format == Format::Markdown { text.replace('|', "\\|").replace('\n', "<br>") } else { text };
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>()));
+    for (column, name) in table.column_iter_mut().zip(header) {
+        if WHOLE.contains(name) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     table.trim_fmt()
 }
 
@@ -197,6 +217,8 @@ mod tests {
             assert!(told.starts_with("error: no; ") && told.contains(words), "{told}");
         }
         assert_eq!(Failure::from(Error::new(ErrorKind::Failed, "no")).to_string(), "error: no");
+        let held = Error::new(ErrorKind::Locked, "it is held; wait until that has ended");
+        assert_eq!(Failure::from(held).to_string(), "error: it is held; wait until that has ended");
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl Listed {
     }
 
     /// What holds for it in a rollout. `admin_only` says what only its customer's admin can apply of the release.
-    pub(crate) fn standing(&self, admin_only: Option<String>) -> Standing {
+    #[must_use]
+    pub fn standing(&self, admin_only: Option<String>) -> Standing {
         let mut standing = Standing::new(self.revision);
         if let Some(pin) = self.pin {
             standing = standing.pinned(pin);

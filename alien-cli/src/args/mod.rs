@@ -2,7 +2,9 @@
 
 pub(crate) mod admin;
 pub(crate) mod flags;
+pub(crate) mod fleet;
 pub(crate) mod keys;
+pub(crate) mod plan;
 pub(crate) mod vendor;
 
 use alien_core::Layer;

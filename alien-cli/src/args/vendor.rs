@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::flags::{AsVendor, Flags, Target, Trust};
+use super::fleet::{DeploymentsCommand, FleetCommand, ReleaseArgs, RolloutCommand};
 use super::keys::Keys;
 use super::{Format, LayerName, Shown};
 use crate::clouds::{self, Cloud};
@@ -46,7 +47,31 @@ pub(crate) enum Command {
     /// Make the keys with which the vendor proves who it is
     #[command(subcommand)]
     Keys(Keys),
+    /// Publish a release, and roll it out to every deployment of a fleet
+    #[command(after_help = ENDINGS)]
+    Release(Box<ReleaseArgs>),
+    /// Look at rollouts, and tell them what to do
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
+    /// Look at the deployments of a fleet, and say what holds for each
+    #[command(subcommand)]
+    Deployments(DeploymentsCommand),
+    /// Work for a fleet, watch it, and take what it knows elsewhere
+    #[command(subcommand)]
+    Fleet(FleetCommand),
 }
+
+/// What `alien release` exits with.
+const ENDINGS: &str = "\
+Exit codes:
+  0  the rollout is done, and no deployment is bad or unknown
+  1  it failed, and says why
+  2  the command line is wrong
+  3  the rollout is done, and a deployment is bad, or it is not known how it is
+  4  the rollout was halted
+  5  the rollout was reverted
+  6  a newer release took its place, or an operator cancelled it
+  130  it was interrupted, and says what is left";
 
 /// `alien permissions`.
 #[derive(Debug, clap::Args)]
@@ -225,4 +250,38 @@ pub(crate) struct DispatchArgs {
     /// The command: text, `@FILE` for a file, or `-` for standard input
     #[arg(value_name = "PAYLOAD")]
     pub(crate) payload: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_lines_contradict_nothing() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_release_is_of_a_stack_or_was_published_before() {
+        let parses = |line: &str| Args::try_parse_from(line.split_whitespace()).is_ok();
+        assert!(parses("alien release stack.json --store s --canary 1 --waves 10,100 --on-halt revert-all"));
+        assert!(parses("alien release --published 3 --product shop"));
+        assert!(parses("alien release stack.json --publish-only --revert-to 1"));
+        assert!(!parses("alien release"));
+        assert!(!parses("alien release stack.json --published 3"));
+        assert!(!parses("alien release --published 3 --zip a.zip"));
+        assert!(!parses("alien release stack.json --revert-to 1 --no-revert"));
+        assert!(!parses("alien release stack.json --publish-only --canary 1"));
+        assert!(!parses("alien release stack.json --product shop"));
+    }
+
+    #[test]
+    fn a_rollout_is_named_by_itself_or_by_its_product() {
+        let parses = |line: &str| Args::try_parse_from(line.split_whitespace()).is_ok();
+        assert!(parses("alien rollout pause shop/3 --why reason") && parses("alien rollout status shop"));
+        assert!(parses("alien rollout resume") && parses("alien rollout approve --after 0"));
+        assert!(!parses("alien rollout pause shop/x") && !parses("alien rollout pause Shop/03"));
+    }
 }

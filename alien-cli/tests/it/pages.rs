@@ -24,8 +24,21 @@ const ELSEWHERE: [(&str, &str, &str); 13] = [
 ];
 
 /// Commands that call a cloud: they are tried as far as they get without one. The tests on peers run them to their end.
-const CALLING: [&str; 11] =
-    ["plan", "up", "register", "update", "redeploy", "heartbeat", "logs", "dispatch", "status", "revoke", "down"];
+const CALLING: [&str; 13] = [
+    "plan",
+    "up",
+    "register",
+    "update",
+    "redeploy",
+    "heartbeat",
+    "logs",
+    "dispatch",
+    "status",
+    "revoke",
+    "down",
+    "deployments",
+    "release",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -6,11 +6,13 @@
 mod aws;
 mod azure;
 mod deployment;
+mod fleet;
 mod gcp;
 mod kills;
 mod room;
 
 use alien_conformance::ministack;
+use alien_conformance::postgres::{self, Postgres};
 use libtest_mimic::{Arguments, Trial};
 use room::{Cloud, Room};
 
@@ -42,6 +44,17 @@ fn main() {
             }));
         }
     }
+    let name = "gcp_a_fleet_is_released_to_paused_halted_and_reverted_by_several_programs";
+    trials.push(Trial::test(name, move || {
+        fleet::in_a_file(&Room::new("gcp_a_fleet", gcp::cloud()));
+        Ok(())
+    }));
+    let name = "gcp_a_fleet_in_a_database_is_released_to_paused_halted_and_reverted_by_several_programs";
+    trials.push(postgres::trial(name, || {
+        let server = Postgres::start(&[])?;
+        fleet::in_a_database(&Room::new("gcp_a_fleet_in_a_database", gcp::cloud()), &server.url());
+        Ok(())
+    }));
     let name = "azure_a_token_of_the_vendors_is_found_wherever_it_is_and_judged";
     trials.push(Trial::test(name, move || {
         azure::tokens(name);

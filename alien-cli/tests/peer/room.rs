@@ -37,6 +37,9 @@ pub(crate) struct Cloud {
     pub(crate) there: Box<dyn Fn() -> Vec<String>>,
 }
 
+/// Commands that are not given the endpoint of the cloud.
+const WITHOUT_ENDPOINT: [&str; 6] = ["deployments", "fleet", "invite", "keys", "review", "rollout"];
+
 /// A folder for files, and a cloud.
 pub(crate) struct Room {
     folder: PathBuf,
@@ -79,7 +82,8 @@ impl Room {
             _ => env!("CARGO_BIN_EXE_alien-deploy"),
         };
         let mut command = Command::new(program);
-        let calls = arguments.first().is_some_and(|command| !["invite", "keys", "review"].contains(command));
+        // The commands of a fleet that call a cloud are given what they take where they are run.
+        let calls = arguments.first().is_some_and(|command| !WITHOUT_ENDPOINT.contains(command));
         if calls {
             command.args(arguments).args(&self.cloud.endpoint);
         } else {

@@ -1,0 +1,126 @@
+//! `alien deployments`: the deployments of a fleet, and what holds for each.
+
+use alien_core::rollout::Sequence;
+use alien_core::{Clock as _, SystemClock};
+use alien_fleet::{Fit, Listed, Setting};
+
+use super::listing::{self, Known};
+use super::open::{self, Absent};
+use crate::args::fleet::{
+    DeploymentsCommand, InviteArgs, LabelArgs, OfProduct, One, RegisterArgs, RemoveArgs, ShowArgs, WindowArgs,
+};
+use crate::ask::Consent;
+use crate::file::{self, Replacement};
+use crate::output::{self, Failure};
+use crate::window;
+
+pub(crate) async fn deployments(command: &DeploymentsCommand) -> Result<(), Failure> {
+    match command {
+        DeploymentsCommand::List(args) => list(args).await,
+        DeploymentsCommand::Show(args) => show(args).await,
+        DeploymentsCommand::Pin(args) => set(&args.one, [Setting::Pin(args.release.into())]).await,
+        DeploymentsCommand::Unpin(one) => set(one, [Setting::Unpin]).await,
+        DeploymentsCommand::Label(args) => set(&args.one, labels(args)).await,
+        DeploymentsCommand::Window(args) => set(&args.one, [opening(args)?]).await,
+        DeploymentsCommand::Hold(args) => set(&args.one, [Setting::Hold(args.why.clone())]).await,
+        DeploymentsCommand::Unhold(one) => set(one, [Setting::Release]).await,
+        DeploymentsCommand::Register(args) => register(args).await,
+        DeploymentsCommand::Remove(args) => remove(args).await,
+        DeploymentsCommand::Invite(args) => invite(args).await,
+    }
+}
+
+async fn list(args: &OfProduct) -> Result<(), Failure> {
+    let reached = open::open(&args.store, Absent::Refuse).await?;
+    let mut all: Vec<Known> = Vec::new();
+    for product in reached.products(args.product.as_ref()).await? {
+        all.extend(listing::known(&reached.client, &product).await?);
+    }
+    if args.shown.json { output::json(&all) } else { output::line(listing::text(&all)) }
+}
+
+async fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let reached = open::open(&args.one.store, Absent::Refuse).await?;
+    let (listed, record) = reached.client.deployment(args.one.id).await?;
+    let all = listing::known(&reached.client, &listed.product).await?;
+    let found = all.into_iter().find(|known| known.listed.id == listed.id);
+    let known = found.unwrap_or(Known { listed, runs: None, health: None });
+    if args.shown.json {
+        return output::json(&serde_json::json!({ "deployment": known, "record": record }));
+    }
+    output::line(listing::whole(&known, &record))
+}
+
+fn labels(args: &LabelArgs) -> Vec<Setting> {
+    let set = args.set.iter().map(|(name, value)| Setting::Label(name.clone(), value.clone()));
+    set.chain(args.remove.iter().cloned().map(Setting::Unlabel)).collect()
+}
+
+fn opening(args: &WindowArgs) -> Result<Setting, Failure> {
+    let Some(text) = &args.window else { return Ok(Setting::AnyTime) };
+    let window = window::parse(text, SystemClock.now());
+    window.map(Setting::Window).map_err(|told| Failure::form("WINDOW", told, "see `alien deployments window --help`"))
+}
+
+async fn set(one: &One, settings: impl IntoIterator<Item = Setting>) -> Result<(), Failure> {
+    let reached = open::open(&one.store, Absent::Refuse).await?;
+    for setting in settings {
+        reached.client.set(one.id, setting.clone()).await?;
+        let told = match &setting {
+            Setting::Window(window) => format!("update in its window alone: {}", window::text(window)),
+            other => other.to_string(),
+        };
+        output::line(format_args!("{}: {told}", one.id))?;
+    }
+    Ok(())
+}
+
+async fn register(args: &RegisterArgs) -> Result<(), Failure> {
+    let (invitation, record) = output::both(file::invitation(&args.invitation), file::record(&args.record))?;
+    // Differences are found without opening the store.
+    let differences = invitation.differences(&record);
+    if !differences.is_empty() {
+        return Err(Failure::Refused(differences));
+    }
+    let reached = open::calling(&args.fleet, Absent::Make).await?;
+    let Listed { id, product, account, .. } = reached.client.register(&invitation, &record).await?;
+    for (name, value) in &args.label {
+        reached.client.set(id, Setting::Label(name.clone(), value.clone())).await?;
+    }
+    output::line(format_args!("registered {id} of `{product}` ({account})"))
+}
+
+async fn remove(args: &RemoveArgs) -> Result<(), Failure> {
+    let consent = Consent::of(args.yes, false)?;
+    let reached = open::open(&args.one.store, Absent::Refuse).await?;
+    let (listed, _) = reached.client.deployment(args.one.id).await?;
+    consent.to(&format!("remove {} ({}) from the fleet", listed.id, listed.account))?;
+    reached.client.remove(listed.id).await?;
+    output::line(format_args!("removed {} from the fleet; its customer's admin takes it down", listed.id))
+}
+
+async fn invite(args: &InviteArgs) -> Result<(), Failure> {
+    let reached = open::open(&args.one.store, Absent::Refuse).await?;
+    let (listed, _) = reached.client.deployment(args.one.id).await?;
+    let release = match args.release {
+        Some(number) => Some(reached.client.published(&listed.product, Sequence::from(number)).await?),
+        None => reached.client.last_release(&listed.product).await?,
+    };
+    let release = release.ok_or_else(|| Failure::stopped(format!("`{}` has no release yet", listed.product)))?;
+    let all = reached.client.check(&release).await?;
+    let fit = all.into_iter().find(|fitted| fitted.deployment == listed.id).map(|fitted| fitted.fit);
+    match fit {
+        Some(Fit::AdminOnly { changes, invitation }) => {
+            output::warn(&changes);
+            match &args.out {
+                Some(path) => Replacement::of(path)?.write(&invitation),
+                None => output::json(&invitation),
+            }
+        }
+        Some(Fit::NotThere { problems }) => Err(Failure::Refused(problems)),
+        Some(Fit::Ready) | None => {
+            let what = format!("its customer's admin has nothing to do for release {}", release.sequence());
+            Err(Failure::stopped(format!("{}: {what}", listed.id)))
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `alien fleet events`: what happened, and who did it.
+
+use alien_core::rollout::{Action, PauseReason};
+use alien_fleet::api::Client;
+use alien_fleet::{Entry, What};
+use futures_util::TryStreamExt as _;
+use futures_util::future::{self, Either};
+
+use super::open::{self, Absent};
+use crate::args::fleet::EventsArgs;
+use crate::interrupt::Interrupts;
+use crate::output::{self, Failure};
+
+/// How many entries are read at once.
+const PAGE: usize = 500;
+
+pub(super) async fn events(args: &EventsArgs) -> Result<(), Failure> {
+    let reached = open::open(&args.store, Absent::Refuse).await?;
+    if !args.follow {
+        let mut after = args.since;
+        loop {
+            let page = reached.client.log(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.number;
+            page.iter().try_for_each(|entry| show(entry, args.json))?;
+        }
+    }
+    let mut interrupts = Interrupts::new()?;
+    let reached = reached.answering().await?;
+    let follow = std::pin::pin!(follow(&reached.client, args));
+    match future::select(follow, std::pin::pin!(interrupts.next())).await {
+        Either::Left((followed, _)) => followed,
+        Either::Right(_) => Ok(()),
+    }
+}
+
+async fn follow(client: &Client, args: &EventsArgs) -> Result<(), Failure> {
+    let mut entries = client.follow(args.since);
+    while let Some(entry) = entries.try_next().await? {
+        show(&entry, args.json)?;
+    }
+    Ok(())
+}
+
+fn show(entry: &Entry, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::line(serde_json::to_string(entry).map_err(Failure::unwritten)?);
+    }
+    output::line(format_args!(
+        "{:>6} {} {}: {}",
+        entry.number,
+        entry.at.strftime("%F %T"),
+        entry.who,
+        words(&entry.what)
+    ))
+}
+
+fn words(what: &What) -> String {
+    match what {
+        What::Published { product, release, twin_of: Some(before), .. } => {
+            format!("published release {release} of `{product}`, to be reverted to {before}")
+        }
+        What::Published { product, release, twin_of: None, .. } => {
+            format!("published release {release} of `{product}`")
+        }
+        What::Registered { deployment, product } => format!("registered {deployment} of `{product}`"),
+        What::Removed { deployment } => format!("removed {deployment}"),
+        What::Set { deployment, change, .. } => format!("{deployment}: {change}"),
+        What::Begun { rollout, release, deployments } => {
+            format!("began rollout {rollout} of release {release} to {deployments} deployments")
+        }
+        What::Ordered { rollout, order } => format!("told rollout {rollout}: {order}"),
+        What::Claimed { rollout, deployment, release, .. } => {
+            format!("claimed {deployment} for release {release} (rollout {rollout})")
+        }
+        What::Outcome { rollout, deployment, outcome } => format!("{deployment} is {outcome} (rollout {rollout})"),
+        What::Moved { rollout, action } => format!("rollout {rollout}: {}", moved(action)),
+        What::Health { deployment, health } => format!("{deployment}: {health}"),
+        What::Used { deployment, resource, operation } => format!("{operation} of `{resource}` of {deployment}"),
+        // What a newer library logs.
+        other => serde_json::to_string(other).unwrap_or_default(),
+    }
+}
+
+fn moved(action: &Action) -> String {
+    match action {
+        Action::Became { phase, wave } => format!("{phase} (wave {wave})"),
+        Action::Paused(PauseReason::Asked(why)) => format!("paused: {why}"),
+        Action::Paused(reason) => format!("paused: {}", serde_json::to_string(reason).unwrap_or_default()),
+        Action::Resumed => "goes on".to_owned(),
+        Action::Halted(reason) => format!("halted: {}", serde_json::to_string(reason).unwrap_or_default()),
+        Action::Over(phase) => format!("over: {phase}"),
+        Action::Go(_) | Action::Refused(_) | Action::Tell { .. } => serde_json::to_string(action).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,85 @@
+//! `alien fleet heartbeat`: the health of every deployment.
+
+use alien_core::rollout::Sight;
+use alien_core::{DeploymentId, Error, ErrorKind};
+use alien_fleet::api::Client;
+use alien_fleet::{Listed, Seen};
+use futures_util::stream::{self, StreamExt as _};
+use serde::Serialize;
+
+use super::listing::{health, seen};
+use super::open::{self, Absent};
+use crate::args::Format;
+use crate::args::fleet::HeartbeatArgs;
+use crate::output::{self, Failure};
+
+/// How many deployments are looked at at once.
+const WIDTH: usize = 16;
+
+/// The health of a deployment.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Beat {
+    deployment: DeploymentId,
+    account: String,
+    health: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    why: String,
+}
+
+pub(super) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
+    let reached = open::calling(&args.fleet, Absent::Refuse).await?;
+    let mut beats = Vec::new();
+    for product in reached.products(args.product.as_ref()).await? {
+        let listed = reached.client.deployments(&product).await?;
+        if args.last {
+            let kept = reached.client.health(&product).await?;
+            beats.extend(listed.iter().map(|listed| {
+                let watched = kept.iter().find(|kept| kept.deployment == listed.id).map(|kept| &kept.watched);
+                beat(listed, health(watched))
+            }));
+        } else {
+            let looks = listed.iter().map(|listed| look(&reached.client, listed));
+            let looks: Vec<_> = looks.collect();
+            beats.extend(stream::iter(looks).buffered(WIDTH).collect::<Vec<_>>().await);
+        }
+    }
+    if args.shown.json {
+        output::json(&beats)?;
+    } else {
+        output::line(text(&beats))?;
+    }
+    let ill = beats.iter().filter(|beat| beat.health != "healthy").count();
+    if ill == 0 { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {ill} of {}", beats.len()))) }
+}
+
+async fn look(client: &Client, listed: &Listed) -> Beat {
+    let seen_of = |seen: Seen| match seen {
+        Seen::Heartbeat(heartbeat) => Ok(heartbeat),
+        Seen::Error(error) => Err(error),
+    };
+    let sight = match client.heartbeat(listed.id).await {
+        Ok(beats) => Sight::of(beats.into_iter().map(|beat| (beat.resource, seen_of(beat.seen)))),
+        Err(error) => out_of_sight(&error),
+    };
+    beat(listed, seen(&sight))
+}
+
+fn out_of_sight(error: &Error) -> Sight {
+    match error.kind() {
+        ErrorKind::Revoked => Sight::Revoked(error.to_string()),
+        ErrorKind::TimedOut => Sight::Unreachable(error.to_string()),
+        _ => Sight::Fault(error.to_string()),
+    }
+}
+
+fn beat(listed: &Listed, (health, why): (&'static str, String)) -> Beat {
+    Beat { deployment: listed.id, account: listed.account.clone(), health, why }
+}
+
+fn text(beats: &[Beat]) -> String {
+    let rows = beats.iter().map(|Beat { deployment, account, health, why }| {
+        vec![deployment.to_string(), account.clone(), (*health).to_owned(), why.clone()]
+    });
+    output::table(Format::Table, &["deployment", "account", "health", "why"], rows.collect())
+}

@@ -1,0 +1,239 @@
+//! Opens the store of a fleet, or reaches the program that holds it.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use alien_core::{Adapter, CallConfig, Connection, Side, StackName};
+use alien_fleet::api::{self, Client, Opened, Socket};
+use alien_fleet::store::Postgres;
+use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, Who};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::args::fleet::{self, Store, Which};
+use crate::output::Failure;
+use crate::{clouds, connect};
+
+/// Where a store is.
+#[derive(Clone, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    /// A PostgreSQL database. Its URL may have a password.
+    Database(String),
+}
+
+/// What to do where there is no store yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// Refuse: a path that is misspelt is told.
+    Refuse,
+    /// Make one.
+    Make,
+}
+
+/// A fleet: one that this program has, or one that another program answers for.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) client: Client,
+    /// What this program has, if it has the store.
+    pub(crate) here: Option<Here>,
+    answering: Option<Answering>,
+}
+
+/// A fleet in this program.
+#[derive(Debug, Clone)]
+pub(crate) struct Here {
+    pub(crate) fleet: Fleet,
+    /// The file that no other program has now. Several programs have a database at once.
+    file: Option<PathBuf>,
+}
+
+/// Opens a store, without more of the connection than the machine has.
+pub(crate) async fn open(store: &Store, absent: Absent) -> Result<Reached, Failure> {
+    reach(store, &BTreeMap::new(), absent).await
+}
+
+/// Opens a store, to call clouds as the flags say.
+pub(crate) async fn calling(args: &fleet::Fleet, absent: Absent) -> Result<Reached, Failure> {
+    reach(&args.store, &args.connection.given, absent).await
+}
+
+async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) -> Result<Reached, Failure> {
+    let place = place(store)?;
+    let folder = ArtifactFolder::new(artifacts(store, &place)?);
+    let who = Who::claimed(connect::operator());
+    let clouds = clouds::kept().into_iter().fold(Clouds::none(), |all, cloud| {
+        let connection = connection(&*cloud, given);
+        all.with(cloud, connection)
+    });
+    match place {
+        Place::File(file) => {
+            if absent == Absent::Refuse && !file.exists() {
+                let help = "name the file of one; `alien deployments register` makes one with the first deployment";
+                return Err(Failure::form(file.display().to_string(), "there is no store", help));
+            }
+            let Opened { client, fleet } = api::open(&file, clouds).artifacts(folder).acting_as(who).await?;
+            let here = fleet.map(|fleet| Here { fleet, file: Some(file) });
+            Ok(Reached { client, here, answering: None })
+        }
+        Place::Database(url) => {
+            let store = Postgres::open(&url).await?;
+            let fleet = Fleet::builder(store, clouds).artifacts(folder).acting_as(who).open().await?;
+            let client = Client::local(&fleet);
+            Ok(Reached { client, here: Some(Here { fleet, file: None }), answering: None })
+        }
+    }
+}
+
+/// How the vendor connects to a cloud. A fleet is on several, and each takes the options that have a meaning for it.
+fn connection(cloud: &dyn Adapter, given: &BTreeMap<String, String>) -> Connection {
+    let connection = Connection::new(CallConfig::default(), connect::operator());
+    let is_known = |name: &str| cloud.options().iter().any(|option| option.name == name && option.is_for(Side::Vendor));
+    let given = given.iter().filter(|(name, _)| is_known(name));
+    given.fold(connection, |connection, (name, text)| connection.with_option(name, text))
+}
+
+fn place(store: &Store) -> Result<Place, Failure> {
+    let given = store.store.clone().or_else(|| env::var("ALIEN_STORE").ok()).filter(|text| !text.is_empty());
+    let text = given.ok_or_else(|| Failure::form("--store", "missing", "name a file, or set `ALIEN_STORE`"))?;
+    Ok(place_of(&text))
+}
+
+fn place_of(text: &str) -> Place {
+    let is_database = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_database { Place::Database(text.to_owned()) } else { Place::File(text.into()) }
+}
+
+/// The folder of the zips.
+fn artifacts(store: &Store, place: &Place) -> Result<PathBuf, Failure> {
+    let given = store.artifacts.clone().or_else(|| env::var_os("ALIEN_ARTIFACTS").map(PathBuf::from));
+    match (given, place) {
+        (Some(given), _) => Ok(given),
+        (None, Place::File(file)) => {
+            let mut beside = file.as_os_str().to_owned();
+            beside.push(".artifacts");
+            Ok(beside.into())
+        }
+        (None, Place::Database(_)) => {
+            let help = "name the folder of the zips, or set `ALIEN_ARTIFACTS`: all programs that use the database share it";
+            Err(Failure::form("--artifacts", "missing", help))
+        }
+    }
+}
+
+/// Answers other programs until it is dropped.
+#[derive(Debug)]
+struct Answering {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Answering {
+    async fn of(fleet: &Fleet, file: &Path) -> Result<Self, Failure> {
+        let socket = Socket::bind(&api::socket_of(file)).await?;
+        let (stop, stopped) = oneshot::channel();
+        let fleet = fleet.clone();
+        let task = tokio::spawn(async move { socket.serve(&fleet, async { drop(stopped.await) }).await });
+        Ok(Self { stop, task })
+    }
+}
+
+impl Reached {
+    /// From now on, and if this program has the file, answers other programs.
+    pub(crate) async fn answering(mut self) -> Result<Self, Failure> {
+        if let Some(Here { fleet, file: Some(file) }) = &self.here {
+            self.answering = Some(Answering::of(fleet, file).await?);
+        }
+        Ok(self)
+    }
+
+    /// Whether no other program can work for the fleet now.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.here.as_ref().is_some_and(|here| here.file.is_some())
+    }
+
+    /// Answers what was asked, and ends.
+    pub(crate) async fn end(self) {
+        if let Some(Answering { stop, task }) = self.answering {
+            drop(stop);
+            // What panicked there was reported, and nobody waits for it.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Reached {
+    /// The product that is meant: the one that was named, or the only one.
+    pub(crate) async fn product(&self, named: Option<&StackName>) -> Result<StackName, Failure> {
+        if let Some(named) = named {
+            return Ok(named.clone());
+        }
+        let mut products = self.client.products().await?;
+        match (products.pop(), products.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => Err(Failure::stopped("there is no product in the store yet")),
+            (Some(last), false) => {
+                let names: Vec<String> = products.iter().chain([&last]).map(ToString::to_string).collect();
+                let help = format!("name one of {}", names.join(", "));
+                Err(Failure::form("product", "there are several", &help))
+            }
+        }
+    }
+
+    /// The products that are meant: the one that was named, or all.
+    pub(crate) async fn products(&self, named: Option<&StackName>) -> Result<Vec<StackName>, Failure> {
+        match named {
+            Some(named) => Ok(vec![named.clone()]),
+            None => Ok(self.client.products().await?),
+        }
+    }
+
+    /// The rollout that is meant.
+    pub(crate) async fn rollout(&self, which: Option<&Which>) -> Result<RolloutId, Failure> {
+        let product = match which {
+            Some(Which::This(id)) => return Ok(id.clone()),
+            Some(Which::Latest(product)) => product.clone(),
+            None => self.product(None).await?,
+        };
+        let latest = self.client.rollouts(&product).await?.pop();
+        latest.map(|latest| latest.id).ok_or_else(|| Failure::stopped(format!("`{product}` was not rolled out yet")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cloud_is_given_the_options_that_have_a_meaning_for_it() {
+        let given = [("tokenFile", "token"), ("endpointUrl", "http://127.0.0.1:9")];
+        let given = given.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        for cloud in clouds::kept() {
+            let connection = connection(&*cloud, &given);
+            assert!(connection.get("endpointUrl").is_some(), "{}", cloud.cloud());
+            assert_eq!(connection.get("tokenFile").is_some(), cloud.cloud() == "azure", "{}", cloud.cloud());
+        }
+    }
+
+    #[test]
+    fn a_store_is_a_file_or_a_database() {
+        for url in ["postgres://fleet@db/fleet", "postgresql:///fleet?host=/run/postgresql"] {
+            assert!(place_of(url) == Place::Database(url.to_owned()));
+        }
+        for path in ["fleet.redb", "./postgres", "/var/lib/alien/fleet.redb"] {
+            assert!(place_of(path) == Place::File(path.into()));
+        }
+    }
+
+    #[test]
+    fn zips_are_beside_the_store_unless_a_folder_is_named() {
+        let store = |artifacts: Option<&str>| Store { store: None, artifacts: artifacts.map(PathBuf::from) };
+        let (file, database) = (place_of("/srv/fleet.redb"), place_of("postgres://db/fleet"));
+        assert_eq!(artifacts(&store(None), &file).unwrap(), Path::new("/srv/fleet.redb.artifacts"));
+        for place in [&file, &database] {
+            assert_eq!(artifacts(&store(Some("zips")), place).unwrap(), Path::new("zips"));
+        }
+        assert!(artifacts(&store(None), &database).unwrap_err().to_string().contains("`--artifacts`: missing"));
+    }
+}

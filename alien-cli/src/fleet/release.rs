@@ -1,0 +1,369 @@
+//! `alien release`: publishes a release, and rolls it out to a fleet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use alien_core::rollout::{Plan, Sequence, Tally, Twin};
+use alien_core::{
+    Clock as _, DeploymentId, Diff, Error, ErrorKind, Images, Problem, Problems, PublishedRelease, Release, Remedy,
+    Stack, StackName, SystemClock,
+};
+use alien_fleet::{Fit, Fitted, RevertTo, RolloutId, Status};
+use futures_util::future::{self, Either};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::board::Board;
+use super::ending::{Ending, INTERRUPTED, Total, standing};
+use super::follow::Follower;
+use super::foresight::{Foresight, foresee, needed};
+use super::images::images;
+use super::open::{self, Absent, Here, Reached};
+use super::table::{self, Told};
+use crate::args::Format;
+use crate::args::fleet::ReleaseArgs;
+use crate::file::{self, Replacement};
+use crate::interrupt::Interrupts;
+use crate::output::{self, Failure};
+
+pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
+    let given = args.stack.as_deref().map(|path| {
+        let (stack, zips) = output::both(file::stack(path), file::zips(&args.zip))?;
+        Ok(Release::new(stack, zips)?)
+    });
+    let (release, plan) = output::both(given.transpose(), args.how.plan().map_err(Failure::from))?;
+    let given = match release {
+        Some(release) => {
+            let images = images(args.images.as_deref(), release.stack()).await?;
+            Some((release, images))
+        }
+        None => None,
+    };
+    let absent = if args.publish_only { Absent::Make } else { Absent::Refuse };
+    let mut reached = open::calling(&args.fleet, absent).await?.answering().await?;
+    let candidate = match &given {
+        Some((release, images)) => unpublished(args, &reached, release, images).await?,
+        None => published(args, &reached).await?,
+    };
+    let fitted = reached.client.check_stack(&candidate.stack).await?;
+    if !args.publish_only {
+        // What is wrong with the plan is told before anything is written.
+        let foresight = foreseen(&reached, &candidate, &plan, &fitted).await?;
+        if args.plan {
+            return if args.shown.json { output::json(&foresight) } else { output::line(foresight.text()) };
+        }
+    }
+    let folder = args.invitations.as_deref();
+    folder.map(make).transpose()?;
+    let mut sequence = candidate.sequence;
+    if let Some((release, images)) = given {
+        sequence = reached.client.publish(&release, images, revert_to(args)).await?.release.sequence();
+    }
+    let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder)?);
+    if !args.shown.json {
+        report.tell_admins();
+    }
+    if args.publish_only {
+        return report.show(args, format_args!("published release {sequence} of `{}`", report.product));
+    }
+    let id = reached.client.roll_out(&report.product, sequence, &plan).await?;
+    report.rollout = Some(id.clone());
+    if args.no_follow {
+        if reached.is_alone() {
+            output::note("nobody works for the fleet now: run `alien fleet run`");
+        }
+        return report.show(args, format_args!("rollout {id} of release {sequence} has begun"));
+    }
+    let mut board = Board::new(args.shown);
+    let end = to_the_end(args, &mut reached, id, &mut board).await;
+    drop(board);
+    let (status, end) = end?;
+    reached.end().await;
+    report.ended(&status, end);
+    let told = table::headline(&status);
+    if args.shown.json {
+        output::json(&report)?;
+    } else {
+        let not_good: Vec<&Told> = report.not_good.iter().collect();
+        output::line(table::waves(status.rollout.head()))?;
+        if !not_good.is_empty() {
+            output::line(format_args!("\n{}", table::deployments(not_good)))?;
+        }
+        if end == Some(Ending::Good) {
+            output::line(format_args!("\n{told}"))?;
+        }
+    }
+    match end {
+        Some(ending) => ending.result(told),
+        None => Err(Failure::Ended(INTERRUPTED, interrupted(&status, &told))),
+    }
+}
+
+/// A release that is to be rolled out.
+struct Candidate {
+    stack: Stack,
+    /// Its number, which is another if somebody else publishes before.
+    sequence: Sequence,
+    reverts_to: Option<Sequence>,
+}
+
+/// A release that is to be published: nothing is written before this is well.
+async fn unpublished(
+    args: &ReleaseArgs,
+    reached: &Reached,
+    release: &Release,
+    images: &Images,
+) -> Result<Candidate, Failure> {
+    let stack = release.stack();
+    output::warn(stack.warnings());
+    let before = reached.client.last_release(stack.name()).await?;
+    if let Some(before) = &before {
+        Problems::none(if args.allow_frozen_changes { Vec::new() } else { refusals(&stack.diff(before.stack())) })?;
+    }
+    let last = before.map(|before| before.sequence());
+    let sequence = Sequence::from(last.map_or(1, |last| last.twin().number() + 1));
+    PublishedRelease::new(sequence, release, images.clone())?;
+    let reverts_to = match revert_to(args) {
+        RevertTo::Before => last,
+        RevertTo::Release(number) => Some(reached.client.published(stack.name(), number).await?.sequence()),
+        RevertTo::Nothing => None,
+    };
+    Ok(Candidate { stack: stack.clone(), sequence, reverts_to })
+}
+
+/// What needs the admin of every customer, or deletes what is frozen.
+fn refusals(diff: &Diff) -> Vec<Problem> {
+    let mut refusals = diff.refusals();
+    refusals.extend(diff.admin_only().into_iter().filter(|problem| {
+        // One reason for each resource is enough.
+        diff.refusals().iter().all(|refused| refused.subject != problem.subject)
+    }));
+    refusals.into_iter().map(|problem| problem.remedy(Remedy::AllowFrozenChanges)).collect()
+}
+
+/// A release that was published before.
+async fn published(args: &ReleaseArgs, reached: &Reached) -> Result<Candidate, Failure> {
+    let product = reached.product(args.product.as_ref()).await?;
+    let sequence = Sequence::from(args.published.unwrap_or_default());
+    let stack = reached.client.published(&product, sequence).await?.stack().clone();
+    let listed = reached.client.releases(&product).await?;
+    let listed = listed.into_iter().find(|listed| listed.sequence == sequence);
+    let twin = || Failure::form("--published", format!("{sequence} is the twin of another"), "name a release");
+    Ok(Candidate { stack, sequence, reverts_to: listed.ok_or_else(twin)?.reverts_to })
+}
+
+fn revert_to(args: &ReleaseArgs) -> RevertTo {
+    match args.revert_to {
+        _ if args.no_revert => RevertTo::Nothing,
+        Some(number) => RevertTo::Release(number.into()),
+        None => RevertTo::Before,
+    }
+}
+
+async fn foreseen(
+    reached: &Reached,
+    candidate: &Candidate,
+    plan: &Plan,
+    fitted: &[Fitted],
+) -> Result<Foresight, Failure> {
+    let Candidate { stack, sequence, reverts_to } = candidate;
+    let listed = reached.client.deployments(stack.name()).await?;
+    let twin = reverts_to.map(|content| Twin { sequence: sequence.twin(), content });
+    let waves = foresee((*sequence, twin), plan.clone(), &listed, fitted, SystemClock.now())?;
+    Ok(Foresight { product: stack.name().to_string(), release: *sequence, reverts_to: *reverts_to, waves })
+}
+
+/// A deployment whose customer's admin must set up again, or whose cloud does not run the release.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting {
+    deployment: DeploymentId,
+    needs: String,
+    /// The file of its new invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<PathBuf>,
+}
+
+fn make(folder: &Path) -> Result<(), Failure> {
+    let at = folder.display().to_string();
+    fs::create_dir_all(folder).map_err(|error| Failure::form(at, format!("cannot be made: {error}"), "name a folder"))
+}
+
+/// Writes the new invitations.
+fn invited(fitted: &[Fitted], folder: Option<&Path>) -> Result<Vec<Waiting>, Failure> {
+    let mut waiting = Vec::new();
+    for Fitted { deployment, fit } in fitted {
+        let Some(needs) = needed(fit) else { continue };
+        let path = folder.map(|folder| folder.join(format!("{deployment}.json")));
+        let written = match (fit, &path) {
+            (Fit::AdminOnly { invitation, .. }, Some(path)) => {
+                Replacement::of(path)?.write(invitation)?;
+                true
+            }
+            _ => false,
+        };
+        waiting.push(Waiting { deployment: *deployment, needs, invitation: path.filter(|_| written) });
+    }
+    Ok(waiting)
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    product: StackName,
+    release: Sequence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutId>,
+    /// How it ended; nothing, if it was not followed to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<Ending>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<Total>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waves: Vec<Tally>,
+    /// Every deployment that is not good, and why.
+    not_good: Vec<Told>,
+    /// What waits for its customer's admin.
+    admin_only: Vec<Waiting>,
+    /// What the program exits with.
+    exit_code: u8,
+}
+
+impl Report {
+    const fn new(product: StackName, release: Sequence, admin_only: Vec<Waiting>) -> Self {
+        Self {
+            product,
+            release,
+            rollout: None,
+            ending: None,
+            standing: None,
+            total: None,
+            waves: Vec::new(),
+            not_good: Vec::new(),
+            admin_only,
+            exit_code: 0,
+        }
+    }
+
+    fn ended(&mut self, status: &Status, ending: Option<Ending>) {
+        let head = status.rollout.head();
+        (self.ending, self.standing, self.total) = (ending, Some(standing(head)), Some(Total::of(head)));
+        self.waves = head.waves().to_vec();
+        self.not_good = Told::all(&status.rollout, status.now).into_iter().filter(|told| !told.is_good()).collect();
+        self.exit_code = ending.map_or(INTERRUPTED, Ending::code);
+    }
+
+    /// Says which deployments wait for their customer's admin.
+    fn tell_admins(&self) {
+        if self.admin_only.is_empty() {
+            return;
+        }
+        let rows = self.admin_only.iter().map(|Waiting { deployment, needs, invitation }| {
+            let how = match invitation {
+                Some(path) => format!("send {}", path.display()),
+                None => format!("alien deployments invite {deployment}"),
+            };
+            vec![deployment.to_string(), needs.clone(), how]
+        });
+        output::note("These wait for their customer's admin, who sets up again with a new invitation:");
+        output::note(output::table(Format::Table, &["deployment", "needs", "invitation"], rows.collect()));
+    }
+
+    fn show(&self, args: &ReleaseArgs, told: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+        if args.shown.json { output::json(self) } else { output::line(told) }
+    }
+}
+
+/// Carries a rollout out, or follows whoever does, until it ends or the program is interrupted.
+async fn to_the_end(
+    args: &ReleaseArgs,
+    reached: &mut Reached,
+    id: RolloutId,
+    board: &mut Board,
+) -> Result<(Status, Option<Ending>), Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let mut follower = Follower::new(id.clone(), board);
+    loop {
+        let followed = match &reached.here {
+            Some(here) => work(here, reached, &mut follower, &mut interrupts).await?,
+            None => {
+                let follow = std::pin::pin!(follower.follow(&reached.client));
+                match future::select(follow, std::pin::pin!(interrupts.next())).await {
+                    Either::Left((followed, _)) => followed.map(Some),
+                    Either::Right(_) => Ok(None),
+                }
+            }
+        };
+        match followed {
+            Ok(Some((status, ending))) => return Ok((status, Some(ending))),
+            Ok(None) => return Ok((reached.client.status(&id).await?, None)),
+            Err(error) if reached.here.is_none() && is_gone(&error) => {
+                follower.note("the program that worked for the fleet has ended; this one goes on");
+                *reached = open::calling(&args.fleet, Absent::Refuse).await?.answering().await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether an error says that the program that answered has ended.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut)
+}
+
+/// Works for the fleet until the rollout ends. The first interrupt ends the claiming, the second one everything.
+async fn work(
+    here: &Here,
+    reached: &Reached,
+    follower: &mut Follower<'_>,
+    interrupts: &mut Interrupts,
+) -> Result<Result<Option<(Status, Ending)>, Error>, Failure> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (interrupted, interruption) = oneshot::channel::<()>();
+    let worker = here.fleet.worker().without_watch();
+    let working = async { worker.run(async { drop(stopped.await) }).await.map_err(Failure::from) };
+    let following = async {
+        let follow = async {
+            loop {
+                match follower.follow(&reached.client).await {
+                    // The worker waits until its store answers again.
+                    Err(error) if is_gone(&error) => tokio::time::sleep(super::follow::EVERY).await,
+                    followed => break followed,
+                }
+            }
+        };
+        let followed = match future::select(std::pin::pin!(follow), interruption).await {
+            Either::Left((followed, _)) => followed.map(Some),
+            Either::Right(_) => Ok(None),
+        };
+        if matches!(followed, Ok(None)) {
+            output::note("claiming nothing more; waiting until what was begun has ended. Ctrl-C again ends at once");
+        }
+        drop(stop);
+        Ok(followed)
+    };
+    let both = std::pin::pin!(future::try_join(working, following));
+    let signals = std::pin::pin!(async {
+        interrupts.next().await;
+        drop(interrupted);
+        interrupts.next().await;
+    });
+    match future::select(both, signals).await {
+        Either::Left((done, _)) => done.map(|((), followed)| followed),
+        Either::Right(_) => Ok(Ok(None)),
+    }
+}
+
+/// What is left, and what to run.
+fn interrupted(status: &Status, told: &str) -> String {
+    let total = Total::of(status.rollout.head());
+    let left = total.all.saturating_sub(total.good + total.bad + total.unknown + total.not_tried);
+    format!(
+        "interrupted: {told}; {left} of {} have no outcome yet. It goes on when `alien fleet run` runs, or another program \
+         that works for the fleet; `alien rollout cancel {}` ends it",
+        total.all, status.id
+    )
+}

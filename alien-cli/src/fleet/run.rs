@@ -1,0 +1,37 @@
+//! `alien fleet run`: a manager in the foreground.
+
+use futures_util::future::{self, Either};
+
+use super::open::{self, Absent};
+use crate::args::fleet::RunArgs;
+use crate::interrupt::Interrupts;
+use crate::output::{self, Failure};
+
+pub(super) async fn run(args: &RunArgs) -> Result<(), Failure> {
+    let reached = open::calling(&args.fleet, Absent::Make).await?.answering().await?;
+    let Some(here) = &reached.here else {
+        return Err(Failure::stopped("another program holds the store, and answers for the fleet already"));
+    };
+    let mut interrupts = Interrupts::new()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let worker = here.fleet.worker().width(args.width).watch_every(args.watch_every);
+    output::note("working for the fleet; Ctrl-C ends it");
+    let work = std::pin::pin!(worker.run(async { drop(stopped.await) }));
+    let signals = std::pin::pin!(async {
+        interrupts.next().await;
+        output::note("claiming nothing more; waiting until what was begun has ended. Ctrl-C again ends at once");
+        drop(stop);
+        interrupts.next().await;
+    });
+    match future::select(work, signals).await {
+        Either::Left((worked, _)) => {
+            worked?;
+            reached.end().await;
+            Ok(())
+        }
+        Either::Right(_) => Err(Failure::Ended(
+            super::ending::INTERRUPTED,
+            "interrupted: what was being updated is found again by whoever works next".to_owned(),
+        )),
+    }
+}

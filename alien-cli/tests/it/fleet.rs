@@ -1,0 +1,359 @@
+//! A fleet in a file, up to the first call of a cloud.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::invite::{CLOUDS, record};
+use crate::{alien, done, file, my_app, refused, told, with};
+
+/// A folder with a store of two deployments, on GCP and Azure.
+struct Fleet {
+    folder: PathBuf,
+    store: String,
+    ids: Vec<String>,
+}
+
+impl Fleet {
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let store = folder.join("fleet.redb").display().to_string();
+        let mut fleet = Self { folder, store, ids: Vec::new() };
+        for invited in CLOUDS.iter().filter(|invited| invited.cloud != "aws") {
+            let record = record(invited, &invited.invitation());
+            let path = file(&format!("{name}-{}.json", invited.cloud), &record);
+            let said = fleet.does(&["fleet", "import", path.to_str().unwrap()]);
+            assert!(said.starts_with("added "), "{said}");
+            fleet.ids.push(record["id"].as_str().unwrap().to_owned());
+        }
+        fleet.ids.sort();
+        fleet
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        alien(&with(arguments, &["--store", &self.store]))
+    }
+
+    fn does(&self, arguments: &[&str]) -> String {
+        done(&self.run(arguments))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.does(&with(arguments, &["--json"]))).unwrap()
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
+        command.args(with(arguments, &["--store", &self.store])).env_clear().stdin(Stdio::null());
+        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    /// The flags of a release of this stack.
+    fn release(&self, name: &str, stack: &Value) -> Vec<String> {
+        let write = |name: String, value: &Value| {
+            let path = self.folder.join(name);
+            fs::write(&path, value.to_string()).unwrap();
+            path.display().to_string()
+        };
+        let images = write(format!("{name}-images.json"), &images(stack));
+        vec!["release".to_owned(), write(format!("{name}.json"), stack), "--images".to_owned(), images]
+    }
+
+    fn entries(&self) -> usize {
+        self.does(&["fleet", "events"]).lines().count()
+    }
+
+    fn hold_all(&self) {
+        for id in &self.ids {
+            self.does(&["deployments", "hold", id, "--why", "a demo until Friday"]);
+        }
+    }
+}
+
+/// A program that goes on beside the test, and not beyond it.
+struct Running(Option<Child>);
+
+impl Running {
+    /// Waits for its end.
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+
+    /// Ctrl-C.
+    fn interrupt(&self) {
+        let id = self.0.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+        }
+    }
+}
+
+fn words(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// What the images of a stack are on each platform.
+fn images(stack: &Value) -> Value {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let each =
+        stack["resources"].as_array().unwrap().iter().filter_map(|resource| resource["code"]["images"].as_object());
+    let each = each.flatten().map(|(name, version)| {
+        let image = format!("{name}@{}", version.as_str().unwrap());
+        (image, json!({ "linux/amd64": { "manifest": digest, "config": digest } }))
+    });
+    Value::Object(each.collect())
+}
+
+/// The stack with other code of the live function.
+fn next() -> Value {
+    let mut stack = my_app();
+    let api = stack["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == "api").unwrap();
+    api["code"]["images"]["registry.example.com/api"] = format!("sha256:{}", "2".repeat(64)).into();
+    stack
+}
+
+/// The stack with another frozen queue.
+fn frozen() -> Value {
+    let mut stack = next();
+    let queue = json!({ "id": "more-jobs", "type": "queue", "lifecycle": "frozen" });
+    stack["resources"].as_array_mut().unwrap().push(queue);
+    stack
+}
+
+#[test]
+fn what_is_said_of_a_deployment_is_kept_and_shown() {
+    let fleet = Fleet::new("fleet-said");
+    let (one, other) = (&fleet.ids[0], &fleet.ids[1]);
+    fleet.does(&["deployments", "label", one, "tier=free", "region=eu"]);
+    fleet.does(&["deployments", "label", one, "--remove", "region"]);
+    fleet.does(&["deployments", "pin", one, "7"]);
+    fleet.does(&["deployments", "hold", one, "--why", "a demo"]);
+    fleet.does(&["deployments", "window", one, "Mon-Fri 22:00-04:00 +01:00"]);
+    let listed = fleet.json(&["deployments", "list"]);
+    assert_eq!(listed[0]["labels"], json!({ "tier": "free" }));
+    assert_eq!((&listed[0]["pin"], &listed[0]["hold"]), (&json!(7), &json!("a demo")));
+    assert_eq!((&listed[1]["id"], listed[1].get("pin")), (&json!(other), None));
+    let text = fleet.does(&["deployments", "list"]);
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("pinned to 7") && text.contains("tier=free") && text.contains("not seen yet"), "{text}");
+    let shown = fleet.does(&["deployments", "show", one]);
+    assert!(shown.contains("pinned to 7; held: a demo; Mon-Fri 22:00-04:00 +01"), "{shown}");
+
+    for command in [&["unpin"][..], &["unhold"]] {
+        fleet.does(&[&["deployments"], command, &[one]].concat());
+    }
+    fleet.does(&["deployments", "window", one, "--any-time"]);
+    let shown = fleet.json(&["deployments", "show", one]);
+    let deployment = &shown["deployment"];
+    assert!(["pin", "hold", "window"].iter().all(|said| deployment.get(said).is_none()), "{deployment:#}");
+    assert_eq!(shown["record"]["id"], json!(one));
+    let wrong = refused(&fleet.run(&["deployments", "window", one, "Mon 22-04 UTC"]));
+    assert!(wrong.contains("`22-04` is no span of hours"), "{wrong}");
+    fleet.does(&["deployments", "remove", other, "--yes"]);
+    assert_eq!(fleet.json(&["deployments", "list"]).as_array().unwrap().len(), 1);
+    assert!(refused(&fleet.run(&["deployments", "unpin", other])).contains("there is no deployment"));
+    assert!(fleet.does(&["fleet", "events"]).contains("pin 7"));
+}
+
+#[test]
+fn a_store_is_named_and_a_misspelt_one_is_not_made() {
+    assert!(refused(&alien(&["rollout", "list"])).contains("`ALIEN_STORE`"));
+    let nowhere = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-store.redb");
+    let store = nowhere.to_str().unwrap();
+    let commands: [&[&str]; 4] =
+        [&["rollout", "list"], &["deployments", "list"], &["fleet", "events"], &["fleet", "heartbeat"]];
+    for command in commands {
+        assert!(refused(&alien(&with(command, &["--store", store]))).contains("there is no store"), "{command:?}");
+        assert!(!nowhere.exists());
+    }
+}
+
+#[test]
+fn a_release_is_checked_before_anything_is_written() {
+    let fleet = Fleet::new("fleet-checked");
+    let (one, other) = (&fleet.ids[0], &fleet.ids[1]);
+    let first = fleet.release("first", &my_app());
+    let entries = fleet.entries();
+    let no_images = fleet.folder.join("no-images.json");
+    fs::write(&no_images, "{}").unwrap();
+    let told = refused(&fleet.run(&["release", &first[1], "--images", no_images.to_str().unwrap()]));
+    assert!(told.contains("registry.example.com/"), "{told}");
+    let told =
+        refused(&fleet.run(&words(&[&first[..], &["--canary", "0", "--parallel", "0"].map(str::to_owned)].concat())));
+    assert!(told.contains("canary") && told.contains("parallel"), "{told}");
+    assert_eq!(fleet.entries(), entries);
+    assert!(fleet.does(&words(&[&first[..], &["--publish-only".to_owned()]].concat())).contains("published release 1"));
+
+    fleet.does(&["deployments", "hold", one, "--why", "a demo"]);
+    let frozen = fleet.release("frozen", &frozen());
+    let entries = fleet.entries();
+    let told = refused(&fleet.run(&words(&frozen)));
+    assert!(told.contains("`more-jobs`"), "{told}");
+    let plan =
+        [&frozen[..], &["--allow-frozen-changes", "--plan", "--json", "--canary", "1"].map(str::to_owned)].concat();
+    let plan: Value = serde_json::from_str(&fleet.does(&words(&plan))).unwrap();
+    assert_eq!((&plan["release"], &plan["revertsTo"]), (&json!(3), &json!(1)));
+    let waits: Vec<&Value> =
+        plan["waves"].as_array().unwrap().iter().flat_map(|wave| wave.as_array().unwrap()).collect();
+    let why = |id: &str| waits.iter().find(|one| one["deployment"] == id).unwrap()["waits"].as_str().unwrap();
+    assert_eq!(why(one), "held: a demo");
+    assert!(why(other).starts_with("awaits the customer's admin: "), "{}", why(other));
+    assert_eq!(fleet.entries(), entries);
+
+    // Those deployments wait, each with a new invitation.
+    let folder = fleet.folder.join("invitations");
+    let flags = ["--allow-frozen-changes", "--no-follow", "--invitations", folder.to_str().unwrap()].map(str::to_owned);
+    let output = fleet.run(&words(&[&frozen[..], &flags].concat()));
+    assert!(done(&output).contains("rollout my-app/1 of release 3 has begun") && told_of(&output, other));
+    let invitation: Value = serde_json::from_slice(&fs::read(folder.join(format!("{other}.json"))).unwrap()).unwrap();
+    assert_eq!(invitation["id"], json!(other));
+    let again: Value = serde_json::from_str(&fleet.does(&["deployments", "invite", other])).unwrap();
+    assert_eq!(again, invitation);
+    let none = refused(&fleet.run(&["deployments", "invite", other, "--release", "1"]));
+    assert!(none.contains("has nothing to do for release 1"), "{none}");
+    assert!(fleet.does(&["rollout", "status"]).contains("awaits the customer's admin"));
+}
+
+fn told_of(output: &Output, deployment: &str) -> bool {
+    told(output).contains(deployment)
+}
+
+#[test]
+fn a_release_that_reaches_nobody_is_done_and_says_why() {
+    let fleet = Fleet::new("fleet-pinned");
+    for id in &fleet.ids {
+        fleet.does(&["deployments", "pin", id, "1"]);
+    }
+    fleet.does(&words(&[&fleet.release("first", &my_app())[..], &["--publish-only".to_owned()]].concat()));
+    fleet.does(&words(&[&fleet.release("next", &next())[..], &["--publish-only".to_owned()]].concat()));
+    let report = fleet.json(&["release", "--published", "3"]);
+    assert_eq!((&report["ending"], &report["exitCode"]), (&json!("good"), &json!(0)));
+    assert_eq!(
+        (&report["total"]["notTried"], &report["notGood"][0]["why"]),
+        (&json!(2), &json!("pinned to release 1"))
+    );
+    let list = fleet.json(&["rollout", "list"]);
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["id"]), (1, &json!("my-app/1")));
+    assert!(fleet.does(&["rollout", "list"]).contains("done"));
+    assert!(refused(&fleet.run(&["release", "--published", "4"])).contains("the twin of another"));
+    assert!(refused(&fleet.run(&["rollout", "pause"])).contains("done"));
+}
+
+/// Runs a command until it says something.
+fn until(fleet: &Fleet, arguments: &[&str], words: &str) -> String {
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        let output = fleet.run(arguments);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if said.contains(words) {
+            return said;
+        }
+        assert!(Instant::now() < end, "{words}: {said}{}", told(&output));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_second_program_tells_a_running_release_what_to_do() {
+    let fleet = Fleet::new("fleet-told");
+    fleet.hold_all();
+    let release =
+        [&fleet.release("first", &my_app())[..], &["--canary", "1", "--gate-after", "0"].map(str::to_owned)].concat();
+    let running = fleet.start(&words(&release));
+    until(&fleet, &["rollout", "status"], "wave 0 is open");
+    let status = until(&fleet, &["rollout", "status"], "held: a demo until Friday");
+    assert!(status.contains("wave 1 has not begun"), "{status}");
+    assert!(
+        fleet.does(&["rollout", "pause", "--why", "a customer complained"]).contains("paused: a customer complained")
+    );
+    assert!(fleet.does(&["rollout", "resume", "my-app"]).contains("wave 0 is open"));
+    fleet.does(&["rollout", "approve", "my-app/1"]);
+    assert!(refused(&fleet.run(&["rollout", "revert"])).contains("no twin"));
+    assert!(fleet.does(&["rollout", "cancel"]).contains("cancelled"));
+    let output = running.output();
+    assert_eq!(output.status.code(), Some(6), "{}", told(&output));
+    let told = told(&output);
+    for words in ["wave 0 is open", "wave 0: 1 ", "rollout my-app/1 of release 1: cancelled"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let events = fleet.does(&["fleet", "events"]);
+    assert!(events.contains("told rollout my-app/1: pause: a customer complained"), "{events}");
+}
+
+#[test]
+fn ctrl_c_ends_a_release_and_says_what_is_left() {
+    let fleet = Fleet::new("fleet-interrupted");
+    fleet.hold_all();
+    let running = fleet.start(&words(&fleet.release("first", &my_app())));
+    until(&fleet, &["rollout", "status"], "wave 0 is open");
+    running.interrupt();
+    let output = running.output();
+    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    let told = told(&output);
+    assert!(told.contains("2 of 2 have no outcome yet") && told.contains("alien rollout cancel my-app/1"), "{told}");
+    // The store is free, and the socket is gone.
+    assert!(!Path::new(&format!("{}.sock", fleet.store)).exists());
+    assert!(fleet.does(&["rollout", "status"]).contains("wave 0 is open"));
+}
+
+#[test]
+fn a_release_goes_on_when_the_program_that_worked_for_the_fleet_ends() {
+    let fleet = Fleet::new("fleet-handed-over");
+    fleet.hold_all();
+    let working = fleet.start(&["fleet", "run"]);
+    let socket = PathBuf::from(format!("{}.sock", fleet.store));
+    until_there(&socket);
+    let running = fleet.start(&words(&fleet.release("first", &my_app())));
+    until(&fleet, &["rollout", "status"], "wave 0 is open");
+    working.interrupt();
+    let output = working.output();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    // The release has the store now, and answers.
+    until_there(&socket);
+    assert!(until(&fleet, &["rollout", "cancel"], "cancelled").contains("cancelled"));
+    let output = running.output();
+    assert_eq!(output.status.code(), Some(6), "{}", told(&output));
+    assert!(told(&output).contains("the program that worked for the fleet has ended"), "{}", told(&output));
+}
+
+fn until_there(path: &Path) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !path.exists() {
+        assert!(Instant::now() < end, "{}", path.display());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn records_and_the_log_are_exported_and_the_log_is_a_chain() {
+    let fleet = Fleet::new("fleet-exported");
+    fleet.hold_all();
+    let folder = fleet.folder.join("export");
+    let said = fleet.does(&["fleet", "export", folder.to_str().unwrap()]);
+    assert!(said.contains("wrote 2 records") && said.contains("4 entries"), "{said}");
+    for id in &fleet.ids {
+        let record = fs::read_to_string(folder.join("records").join(format!("{id}.json"))).unwrap();
+        assert_eq!(alien_core::Deployment::from_json(&record).unwrap().id.to_string(), *id);
+    }
+    let log = fs::read_to_string(folder.join("log.jsonl")).unwrap();
+    let (mut before, mut count) = (None, 0);
+    for line in log.lines() {
+        let entry: alien_fleet::Entry = serde_json::from_str(line).unwrap();
+        entry.follows(before.as_ref()).unwrap();
+        (before, count) = (Some(entry), count + 1);
+    }
+    assert_eq!(count, 4);
+    let since = fleet.does(&["fleet", "events", "--since", "3", "--json"]);
+    assert_eq!(since.lines().collect::<Vec<_>>(), [log.lines().last().unwrap()]);
+}
