@@ -208,7 +208,7 @@ impl Fleet {
         let due: Vec<_> = self.rollout.due(self.now).collect();
         let reach = self.rollout.head().reach(self.now);
         for (deployment, task) in &due {
-            let position = self.rollout.rows()[deployment].position().expect("what is due waits somewhere");
+            let position = self.rollout.rows()[deployment].position().unwrap();
             let is_found =
                 reach.iter().any(|reach| reach.queue == position.queue && reach.places.contains(&position.at));
             assert!(is_found, "{task:?} is due, and {position:?} is not in {reach:?}");
