@@ -20,7 +20,8 @@ const DAYS: [(&str, Weekday); 7] = [
     ("Sun", Weekday::Sunday),
 ];
 
-const FORM: &str = "write days, hours and a time zone, as `Mon-Fri 22:00-04:00 Europe/Berlin` or `daily 02:00-05:00 +01:00`";
+const FORM: &str =
+    "write days, hours and a time zone, as `Mon-Fri 22:00-04:00 Europe/Berlin` or `daily 02:00-05:00 +01:00`";
 
 /// Reads a window. The offsets of its time zone are taken as they are known now.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Window, String> {
@@ -29,7 +30,9 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Window, String> {
     let days = days(days_text).ok_or_else(|| format!("`{days_text}` names no days: {FORM}"))?;
     let (from, length) = self::hours(hours).ok_or_else(|| format!("`{hours}` is no span of hours: {FORM}"))?;
     let zone = zone(zone_text).ok_or_else(|| {
-        format!("`{zone_text}` is not a time zone that this machine knows; write an offset, as `+01:00`, or install tzdata")
+        format!(
+            "`{zone_text}` is not a time zone that this machine knows; write an offset, as `+01:00`, or install tzdata"
+        )
     })?;
     let length = length.try_into().map_err(|_| FORM.to_owned())?;
     Window::new(days, from, length, Zone::of(&zone, now)).map_err(|problems| problems.to_string())

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::adapter::{AccessControl, Cloud, Connect};
+use alien_core::adapter::{AccessControl, Connect};
 use alien_core::rollout::{Outcome, Plan, Sequence};
 use alien_core::{
     Admin, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind, Function, ImageDigests, Images,
@@ -99,13 +99,13 @@ pub async fn one_release_reaches_every_deployment<W: World>(world: &W, deploymen
     for released in join_all(managers.iter().map(|manager| async { manager.release(&single).await })).await {
         released.into_result().unwrap();
     }
-    let singly = calls.take().len();
+    let singly = calls.operations();
     for manager in &managers {
         for (id, beat) in manager.heartbeats().await {
             assert_eq!(beat.unwrap().health, alien_core::Health::Healthy, "{id}");
         }
     }
-    let looked = calls.take().len();
+    let looked = calls.operations();
 
     let calls = Calls::default();
     let how = world.calling().with_recorder(calls.recorder());
@@ -125,7 +125,7 @@ pub async fn one_release_reaches_every_deployment<W: World>(world: &W, deploymen
     for (deployment, row) in status.rollout.rows() {
         assert_eq!(row.outcome(), Some(&Outcome::Good), "{deployment}: {row:?}");
     }
-    let together = calls.take().len();
+    let together = calls.operations();
     // Each is looked at once before and twice after.
     assert!(
         together <= singly + 3 * looked,

@@ -12,9 +12,12 @@ use tokio::sync::Mutex;
 /// The adapters of the clouds that a fleet is on, and how the vendor connects to each.
 #[derive(Debug)]
 pub struct Clouds {
-    adapters: BTreeMap<&'static str, (Arc<dyn Adapter>, Connection)>,
+    adapters: BTreeMap<&'static str, Known>,
     open: Mutex<HashMap<&'static str, Arc<dyn Impersonate>>>,
 }
+
+/// A cloud, and how the vendor connects to it.
+type Known = (Arc<dyn Adapter>, Connection);
 
 impl Clouds {
     /// No cloud.
@@ -30,7 +33,7 @@ impl Clouds {
         self
     }
 
-    fn of(&self, cloud: &str) -> Result<(&'static str, &(Arc<dyn Adapter>, Connection))> {
+    fn of(&self, cloud: &str) -> Result<(&'static str, &Known)> {
         let found = self.adapters.get_key_value(cloud).map(|(name, found)| (*name, found));
         found.ok_or_else(|| {
             let known: Vec<&str> = self.adapters.keys().copied().collect();

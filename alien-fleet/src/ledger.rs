@@ -55,10 +55,13 @@ impl Pages<'_> {
     }
 }
 
+/// What a change does. It may be called several times.
+type Part = Box<dyn FnMut(&mut Pages<'_>) -> Result<()> + Send>;
+
 /// A change that was asked for.
 struct Asked {
     keys: BTreeSet<Key>,
-    part: Box<dyn FnMut(&mut Pages<'_>) -> Result<()> + Send>,
+    part: Part,
     done: oneshot::Sender<Result<()>>,
 }
 
@@ -151,8 +154,6 @@ async fn write(store: Arc<dyn Store>, mut queue: mpsc::UnboundedReceiver<Asked>)
         }
     }
 }
-
-type Part = Box<dyn FnMut(&mut Pages<'_>) -> Result<()> + Send>;
 
 /// Carries out each part. One that fails leaves nothing behind.
 fn carry_out(view: &mut View, parts: &mut [Part]) -> (Vec<Result<()>>, Vec<Draft>) {

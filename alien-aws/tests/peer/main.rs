@@ -26,7 +26,7 @@ mod world;
 
 use alien_aws::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, interleaved, life as suite, marked, ministack};
+use alien_conformance::{agreed, fleet, interleaved, life as suite, marked, ministack};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
 use world::Peer;
@@ -39,6 +39,9 @@ fn main() {
         })
     };
     let mut trials = vec![
+        trial("one_release_reaches_every_deployment_of_a_fleet", |peer| {
+            Box::pin(fleet::one_release_reaches_every_deployment(peer, 6))
+        }),
         trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
             Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
         }),

@@ -25,7 +25,7 @@ mod world;
 
 use alien_azure::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, interleaved, interrupted, life, marked};
+use alien_conformance::{agreed, fleet, interleaved, interrupted, life, marked};
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
 use world::Peer;
@@ -41,6 +41,9 @@ fn main() {
     let trial = |name: &str, test| on(name, None, test);
     let signed = |name: &str, test| on(name, Some(world::ISSUER), test);
     let mut trials = vec![
+        trial("one_release_reaches_every_deployment_of_a_fleet", |peer| {
+            Box::pin(fleet::one_release_reaches_every_deployment(peer, 20))
+        }),
         trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
             Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
         }),

@@ -43,6 +43,10 @@ pub(crate) struct PlanArgs {
     /// Wait for `alien rollout approve` after this wave; repeat the flag for each
     #[arg(long, value_name = "WAVE", value_delimiter = ',')]
     pub(crate) gate_after: Vec<u32>,
+    /// Give a worker's claim up after so long, unless it is renewed: after a manager was killed, others wait that long
+    /// [default: 1m]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) lease: Option<Duration>,
     /// Revert also what ran something older than what the release is reverted to
     #[arg(long)]
     pub(crate) to_twin: bool,
@@ -101,6 +105,7 @@ impl PlanArgs {
         });
         plan = self.pause_at_unreachable.into_iter().fold(plan, |plan, share| plan.pause_at_unreachable(share));
         plan = self.gate_after.iter().fold(plan, |plan, wave| plan.gate_after(*wave));
+        plan = self.lease.into_iter().fold(plan, |plan, time| plan.lease(time));
         if self.to_twin {
             plan = plan.to_twin();
         }
@@ -192,14 +197,14 @@ mod tests {
     fn flags_become_a_plan() {
         assert_eq!(changed(""), json!({}));
         let whole = "--canary 2 --waves 10,50%,100 --parallel 5% --per-account 3 --bake 1h30m --looks 4 --halt 3,5:10% \
-            --on-halt revert-all --gate-after 0,1 --to-twin --pause-at-unreachable 30%";
+            --on-halt revert-all --gate-after 0,1 --to-twin --pause-at-unreachable 30% --lease 30s";
         assert_eq!(
             changed(whole),
             json!({
                 "canary": { "count": 2 }, "waves": [{ "percent": 10 }, { "percent": 50 }, { "percent": 100 }],
                 "parallel": { "percent": 5 }, "perAccount": 3, "bake": "PT1H30M", "looks": 4, "haltAtBad": 3,
                 "haltAtShare": { "min": 5, "percent": 10 }, "onHalt": "revert-all", "gates": [0, 1], "toTwin": true,
-                "pauseAtUnreachable": 30,
+                "pauseAtUnreachable": 30, "lease": "PT30S",
             })
         );
         let (one, other) = ("01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002");

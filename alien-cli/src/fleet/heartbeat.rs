@@ -33,11 +33,8 @@ pub(super) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
     for product in reached.products(args.product.as_ref()).await? {
         let listed = reached.client.deployments(&product).await?;
         if args.last {
-            let kept = reached.client.health(&product).await?;
-            beats.extend(listed.iter().map(|listed| {
-                let watched = kept.iter().find(|kept| kept.deployment == listed.id).map(|kept| &kept.watched);
-                beat(listed, health(watched))
-            }));
+            let kept = reached.client.health().await?;
+            beats.extend(listed.iter().map(|listed| beat(listed, health(kept.get(&listed.id)))));
         } else {
             let looks = listed.iter().map(|listed| look(&reached.client, listed));
             let looks: Vec<_> = looks.collect();

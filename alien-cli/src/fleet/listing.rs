@@ -30,8 +30,7 @@ pub(super) struct Known {
 pub(super) async fn known(client: &Client, product: &alien_core::StackName) -> Result<Vec<Known>, Failure> {
     let listed = client.deployments(product).await?;
     let mut runs = running(client, product, !listed.is_empty()).await?;
-    let health = client.health(product).await?.into_iter().map(|listed| (listed.deployment, listed.watched));
-    let mut health: BTreeMap<DeploymentId, Watched> = health.collect();
+    let mut health = client.health().await?;
     let known = listed.into_iter().map(|listed| {
         let (runs, health) = (runs.remove(&listed.id), health.remove(&listed.id));
         Known { listed, runs, health }

@@ -116,7 +116,8 @@ fn artifacts(store: &Store, place: &Place) -> Result<PathBuf, Failure> {
             Ok(beside.into())
         }
         (None, Place::Database(_)) => {
-            let help = "name the folder of the zips, or set `ALIEN_ARTIFACTS`: all programs that use the database share it";
+            let help =
+                "name the folder of the zips, or set `ALIEN_ARTIFACTS`: all programs that use the database share it";
             Err(Failure::form("--artifacts", "missing", help))
         }
     }

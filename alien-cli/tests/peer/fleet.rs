@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::room::{Room, said, words};
 
 /// A fleet's store, and the room that it is in.
-struct Fleet<'r> {
-    room: &'r Room,
+pub(crate) struct Fleet<'r> {
+    pub(crate) room: &'r Room,
     /// The flags that name the store.
     store: Vec<String>,
 }
@@ -23,7 +23,7 @@ impl<'r> Fleet<'r> {
         Self { room, store: vec!["--store".to_owned(), room.path(name)] }
     }
 
-    fn in_database(room: &'r Room, url: &str) -> Self {
+    pub(crate) fn in_database(room: &'r Room, url: &str) -> Self {
         let store = ["--store", url, "--artifacts", &room.path("zips")].map(str::to_owned).to_vec();
         Self { room, store }
     }
@@ -33,7 +33,7 @@ impl<'r> Fleet<'r> {
         self.store.len() == 2
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let calls = matches!(arguments, ["deployments", "register", ..] | ["fleet", "run" | "heartbeat", ..]);
         let endpoint = if calls { words(&self.room.cloud.endpoint) } else { Vec::new() };
         let arguments = [arguments, &words(&self.store), &endpoint].concat();
@@ -50,16 +50,16 @@ impl<'r> Fleet<'r> {
         String::from_utf8(output.stdout.clone()).unwrap()
     }
 
-    fn does(&self, arguments: &[&str]) -> String {
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
         self.exits(0, arguments)
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.does(arguments)).unwrap()
     }
 
     /// The events of the log, by what happened: the type, and the order or the phase.
-    fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let lines = self.does(&["fleet", "events", "--json"]);
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["what"].clone()).collect()
     }
@@ -110,7 +110,7 @@ impl Drop for Running {
 }
 
 /// A stack of one live function and one frozen database, and perhaps a frozen queue.
-fn stack(code: &Shipped, queue: Option<Queue>) -> Vec<u8> {
+pub(crate) fn stack(code: &Shipped, queue: Option<Queue>) -> Vec<u8> {
     let mut stack = Stack::builder("shop");
     stack.frozen("records", Kv::new());
     if let Some(queue) = queue {
@@ -122,7 +122,7 @@ fn stack(code: &Shipped, queue: Option<Queue>) -> Vec<u8> {
 }
 
 /// What an image is on each platform, as a registry would tell.
-fn images(code: &Shipped) -> Vec<u8> {
+pub(crate) fn images(code: &Shipped) -> Vec<u8> {
     let mut images = Images::new();
     if let Shipped::Image(name) = code {
         let digest = Code::zip(name.as_bytes()).only().unwrap().digest().to_owned();

@@ -9,6 +9,7 @@ mod deployment;
 mod fleet;
 mod gcp;
 mod kills;
+mod managers;
 mod room;
 
 use alien_conformance::ministack;
@@ -53,6 +54,12 @@ fn main() {
     trials.push(postgres::trial(name, || {
         let server = Postgres::start(&[])?;
         fleet::in_a_database(&Room::new("gcp_a_fleet_in_a_database", gcp::cloud()), &server.url());
+        Ok(())
+    }));
+    let name = "gcp_managers_killed_at_random_lose_nothing";
+    trials.push(postgres::trial(name, || {
+        let server = Postgres::start(&[])?;
+        managers::killed(&Room::new("gcp_managers", gcp::cloud()), &server.url());
         Ok(())
     }));
     let name = "azure_a_token_of_the_vendors_is_found_wherever_it_is_and_judged";
