@@ -114,6 +114,9 @@ fn no_match_goes_over_all_kinds() {
     assert!(found.is_empty(), "move what differs between kinds into the file of each kind:\n{}", found.join("\n"));
 }
 
+/// What only one cloud has, in a file of the command line of its own: the vendor's issuer, which is Azure's way in.
+const ONE_CLOUD: [(&str, &str); 1] = [("azure", "keys.rs")];
+
 #[test]
 fn the_command_line_names_each_cloud_on_one_line_of_its_registry() {
     let mut found: BTreeMap<&str, BTreeSet<(String, usize)>> = BTreeMap::new();
@@ -122,7 +125,8 @@ fn the_command_line_names_each_cloud_on_one_line_of_its_registry() {
     for root in bins.chain(["lib.rs".to_owned()]) {
         for (file, item) in items(&read_cli(&root)) {
             words(item.to_token_stream(), &mut |word, line| {
-                if let Some(cloud) = ["aws", "gcp", "azure"].into_iter().find(|cloud| *cloud == word) {
+                let cloud = ["aws", "gcp", "azure"].into_iter().find(|cloud| *cloud == word);
+                if let Some(cloud) = cloud.filter(|cloud| !ONE_CLOUD.contains(&(*cloud, file))) {
                     found.entry(cloud).or_default().insert((file.to_owned(), line));
                 }
             });
