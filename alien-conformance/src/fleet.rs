@@ -1,5 +1,6 @@
 //! A fleet on a cloud: one release for many deployments, and what that costs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -128,7 +129,18 @@ pub async fn one_release_reaches_every_deployment<W: World>(world: &W, deploymen
     let together = calls.operations();
     // Each is looked at once before and twice after.
     assert!(
-        together <= singly + 3 * looked,
-        "{together} calls together, {singly} singly and {looked} for a look at each"
+        together.len() <= singly.len() + 3 * looked.len(),
+        "{:?} together, {:?} singly, and {:?} for a look at each",
+        counted(&together),
+        counted(&singly),
+        counted(&looked)
     );
+}
+
+/// How often each operation was called.
+fn counted(operations: &[String]) -> BTreeMap<&str, usize> {
+    operations.iter().fold(BTreeMap::new(), |mut counts, operation| {
+        *counts.entry(operation.as_str()).or_default() += 1;
+        counts
+    })
 }
