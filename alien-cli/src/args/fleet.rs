@@ -284,7 +284,7 @@ pub(crate) struct HoldArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RegisterArgs {
     /// The invitation that the customer was given
-    #[arg(long, value_name = "FILE")]
+    #[arg(value_name = "INVITATION")]
     pub(crate) invitation: PathBuf,
     /// The record that the customer sent back
     #[arg(long, value_name = "FILE")]

@@ -191,7 +191,9 @@ mod tests {
     fn what_is_reverted_is_bad_until_then() {
         let (mut rollout, now) = rollout(1);
         let now = end(&mut rollout, now, &failed());
+        // It was paused: its canary was not good.
         let _ = rollout.apply(&Event::Revert(Scope::All), now);
+        let _ = rollout.apply(&Event::Resume { pause: 1 }, now);
         let state = |rollout: &Rollout| Told::all(rollout, now).first().map(|told| told.state).unwrap();
         assert_eq!(state(&rollout), "bad");
         let _ = updated(&mut rollout, now);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 13] = [
+const ELSEWHERE: [(&str, &str, &str); 14] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -20,11 +20,12 @@ const ELSEWHERE: [(&str, &str, &str); 13] = [
     ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "", "it needs valgrind"),
     ("cargo install cargo-mutants", "", "it builds a tool, for minutes"),
     ("CARGO_PROFILE_DEV_DEBUG=0 cargo mutants", "", "it tries mutants, for hours"),
+    ("export ALIEN_STORE", "", "it sets a variable, and the lines after it fail without"),
     ("git show", "", "it is the reader's own repository"),
 ];
 
 /// Commands that call a cloud: they are tried as far as they get without one. The tests on peers run them to their end.
-const CALLING: [&str; 13] = [
+const CALLING: [&str; 14] = [
     "plan",
     "up",
     "register",
@@ -38,6 +39,7 @@ const CALLING: [&str; 13] = [
     "down",
     "deployments",
     "release",
+    "rollout",
 ];
 
 fn root() -> PathBuf {
@@ -74,6 +76,21 @@ fn lines(page: &str) -> Vec<String> {
     lines
 }
 
+/// The words of a line, as a shell has them: what is quoted is one.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for letter in line.chars() {
+        match quote {
+            None if letter == '\'' || letter == '"' => quote = Some(letter),
+            None if letter == ' ' => words.push(String::new()),
+            Some(mark) if mark == letter => quote = None,
+            _ => words.last_mut().unwrap().push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 /// What a reader has beside them: the example's stack under the names that pages use, and documents that were printed.
 fn desk() -> PathBuf {
     let desk = std::env::temp_dir().join(format!("alien-pages-{}", uuid::Uuid::new_v4()));
@@ -90,10 +107,9 @@ fn run(desk: &Path, words: &[&str]) -> (Option<i32>, String, Vec<u8>) {
     let program = ours.into_iter().find(|(name, _)| *name == words[0]);
     assert!(program.is_some(), "`{}` is neither one of our programs, nor listed with a reason", words[0]);
     let (_, program) = program.unwrap();
-    let words: Vec<&str> = words[1..].iter().map(|word| word.trim_matches('\'')).collect();
     let mut program = Command::new(program);
     // No credentials, and nobody to ask; what would be called is not there.
-    program.args(words).current_dir(desk).stdin(Stdio::null()).env_clear();
+    program.args(&words[1..]).current_dir(desk).stdin(Stdio::null()).env_clear();
     program.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let output = program.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap(), output.stdout)
@@ -117,7 +133,8 @@ fn every_line_of_a_page_is_run_or_says_why_not() {
                 flags = target.split(" --format").next().unwrap().to_owned();
             }
             let line = line.replace('…', &flags);
-            let words: Vec<&str> = line.split_whitespace().collect();
+            let words = words(&line);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let (code, said, _) = run(&desk, &words);
             if CALLING.contains(&words[1]) {
                 assert!(matches!(code, Some(0 | 1)), "{at}: the program does not know such a line: {said}");

@@ -157,7 +157,7 @@ fn a_fleet(fleet: &Fleet<'_>) {
         let up = room.deploy("up", &invitation, &["--prefix", customer, "--record", &record, "--yes"]);
         room.succeeds("alien-deploy", &words(&up));
         let label = format!("customer={customer}");
-        let register = ["deployments", "register", "--invitation", &invitation, "--record", &record, "--label", &label];
+        let register = ["deployments", "register", &invitation, "--record", &record, "--label", &label];
         assert!(fleet.does(&register).starts_with("registered "));
     }
     let listed = fleet.json(&["deployments", "list", "--json"]);
@@ -186,7 +186,7 @@ fn a_fleet(fleet: &Fleet<'_>) {
     assert_eq!(status["rollout"]["head"]["phase"], "done");
     assert_eq!(status["rollout"]["rows"].as_object().unwrap().len(), 3);
 
-    paused(fleet, &words(&release(&write("second", &code("second"), None), &["--parallel", "1"])));
+    paused(fleet, &words(&release(&write("second", &code("second"), None), &["--canary", "1", "--gate-after", "0"])));
     assert_eq!(fleet.json(&["deployments", "list", "--json"])[0]["runs"], 3);
 
     broken(fleet, &release(&write("broken", &broken_image(&code("third")), None), &["--canary", "1"]));
@@ -199,18 +199,15 @@ fn paused(fleet: &Fleet<'_>, release: &[&str]) {
     let release = &[release, &["--json"]].concat();
     let running = fleet.start(release);
     fleet_began(fleet, "shop/2");
-    fleet.until("touched", 1);
+    fleet.until("good", 1);
     assert!(
         fleet.does(&["rollout", "pause", "--why", "a customer complained"]).contains("paused: a customer complained")
     );
-    // What was claimed before goes on to its end.
-    let patience = Patience::new();
-    while fleet.counts("claimed") > 0 {
-        patience.block(&"an update that was begun before the pause");
-    }
+    // Without the pause, the next wave would begin now.
+    fleet.does(&["rollout", "approve", "--after", "0"]);
     // A worker asks for what is due every second: had the pause not held, it would claim.
     thread::sleep(Duration::from_millis(1500));
-    assert!(fleet.counts("waiting") > 0);
+    assert_eq!(fleet.counts("waiting"), 2);
     assert!(fleet.does(&["rollout", "status"]).contains("paused: a customer complained"));
     fleet.does(&["rollout", "resume"]);
     let output = running.output();
