@@ -1,4 +1,4 @@
-//! The clouds that these programs know. Adding a cloud adds one entry to [`ALL`] and one to [`kept`].
+//! The clouds that these programs know. Adding a cloud adds one name to the line that registers them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,13 +11,19 @@ use crate::output::Failure;
 /// The adapter of a cloud.
 pub(crate) type Cloud = &'static dyn Adapter;
 
-/// Every cloud.
-pub(crate) const ALL: [Cloud; 3] = [&alien_aws::Adapter, &alien_gcp::Adapter, &alien_azure::Adapter];
+macro_rules! registered {
+    ($($cloud:ident),+) => {
+        /// Every cloud.
+        pub(crate) const ALL: [Cloud; 3] = [$(&$cloud::Adapter),+];
 
-/// Every cloud, for what keeps one.
-pub(crate) fn kept() -> [Arc<dyn Adapter>; ALL.len()] {
-    [Arc::new(alien_aws::Adapter), Arc::new(alien_gcp::Adapter), Arc::new(alien_azure::Adapter)]
+        /// Every cloud, for what keeps one.
+        pub(crate) fn kept() -> [Arc<dyn Adapter>; ALL.len()] {
+            [$(Arc::new($cloud::Adapter)),+]
+        }
+    };
 }
+
+registered!(alien_aws, alien_gcp, alien_azure);
 
 /// Finds the cloud of an invitation or a record by its name.
 pub(crate) fn named(name: &str) -> Result<Cloud, Failure> {

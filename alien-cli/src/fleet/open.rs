@@ -210,11 +210,9 @@ mod tests {
     fn each_cloud_is_given_the_options_that_have_a_meaning_for_it() {
         let given = [("tokenFile", "token"), ("endpointUrl", "http://127.0.0.1:9")];
         let given = given.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        for cloud in clouds::kept() {
-            let connection = connection(&*cloud, &given);
-            assert!(connection.get("endpointUrl").is_some(), "{}", cloud.cloud());
-            assert_eq!(connection.get("tokenFile").is_some(), cloud.cloud() == "azure", "{}", cloud.cloud());
-        }
+        let connections = clouds::kept().map(|cloud| connection(&*cloud, &given));
+        let with = |option: &str| connections.iter().filter(|connection| connection.get(option).is_some()).count();
+        assert_eq!((with("endpointUrl"), with("tokenFile")), (3, 1));
     }
 
     #[test]
