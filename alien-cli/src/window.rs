@@ -101,7 +101,7 @@ fn zone(text: &str) -> Option<TimeZone> {
         .strip_prefix('+')
         .map(|rest| (1, rest))
         .or_else(|| text.strip_prefix('-').map(|rest| (-1, rest)))
-        .and_then(|(sign, rest)| Some((sign, rest.split_once(':').unwrap_or((rest, "00")))))
+        .map(|(sign, rest)| (sign, rest.split_once(':').unwrap_or((rest, "00"))))
     {
         let time = clock(&format!("{hour}:{minute}"))?;
         let seconds = (i32::from(time.hour()) * 60 + i32::from(time.minute())) * 60 * sign;

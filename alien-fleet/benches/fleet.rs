@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p alien-fleet --bench fleet -- [DEPLOYMENTS]`
 
+#![expect(clippy::unwrap_used, reason = "a benchmark says what is wrong by panicking")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

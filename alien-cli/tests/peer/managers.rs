@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, images, stack};
 use crate::room::{Room, said, words};
 
 /// How many programs run at once while customers set up.
-const WIDTH: usize = 6;
+const WIDTH: usize = 20;
 
 /// Kills managers, by SIGKILL, while they roll a release out.
 pub(crate) fn killed(room: &Room, url: &str) {

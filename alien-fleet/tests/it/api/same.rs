@@ -95,7 +95,7 @@ async fn what_is_read_is_the_same() {
         |all| all.dispatch(none, &api, CommandId::new(), b"hello").await;
     );
     // What was compared was there.
-    assert_eq!(fleet.products().await.unwrap(), [shop.clone()]);
+    assert_eq!(fleet.products().await.unwrap(), std::slice::from_ref(&shop));
     assert_eq!(fleet.health().await.unwrap().len(), 3);
     assert!(fleet.heartbeat(one).await.unwrap().iter().all(|beat| matches!(beat.seen, Seen::Heartbeat(_))));
     let checked = fleet.check_stack(&wider).await.unwrap();
