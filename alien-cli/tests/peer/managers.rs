@@ -32,7 +32,7 @@ pub(crate) fn killed(room: &Room, url: &str) {
     set_up(&fleet, &first, deployments);
 
     let (second, images) = write("second");
-    let begin = ["release", &second, "--images", &images, "--canary", "1", "--parallel", "12", "--bake", "1s"];
+    let begin = ["release", &second, "--images", &images, "--canary", "1", "--parallel", "8", "--bake", "1s"];
     let begin = [&begin[..], &["--lease", "6s", "--halt", "60", "--no-follow"]].concat();
     fleet.does(&begin);
 
@@ -41,7 +41,7 @@ pub(crate) fn killed(room: &Room, url: &str) {
     let mut managers: Vec<Manager> = (0..3).map(|_| Manager(run())).collect();
     let mut killed = 0;
     while killed < kills && !is_over(&fleet) {
-        thread::sleep(Duration::from_millis(300).mul_f64(1.0 + 4.0 * chance.f64()));
+        thread::sleep(Duration::from_millis(200).mul_f64(1.0 + 3.0 * chance.f64()));
         let one = chance.usize(..managers.len());
         if let Some(manager) = managers.get_mut(one) {
             *manager = Manager(run());
@@ -86,7 +86,7 @@ fn set_up(fleet: &Fleet<'_>, stack: &str, deployments: usize) {
     });
     at_once(deployments, |number| {
         let (invitation, record, _) = files(number);
-        fleet.command(&["deployments", "register", "--invitation", &invitation, "--record", &record])
+        fleet.command(&["deployments", "register", &invitation, "--record", &record])
     });
 }
 
