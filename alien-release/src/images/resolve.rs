@@ -23,7 +23,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Every problem of every image, each of an [`ImageProblemKind`].
+    /// Every problem of every image, each of an [`ImageProblemKind`](crate::ImageProblemKind).
     pub async fn resolve(&self, stack: &Stack) -> Result<Images, Unresolved> {
         let calls = Calls::new(self);
         let calls = &calls;
