@@ -1,18 +1,20 @@
 //! How long the bookkeeping of a rollout takes, where calls of the cloud cost nothing, and how much memory.
 //!
-//! `cargo bench -p alien-fleet --bench fleet -- [DEPLOYMENTS]`
+//! `cargo bench -p alien-fleet --bench fleet -- [DEPLOYMENTS] [memory|file|postgres] [watch]`: all three stores, or one of them;
+//! and for a minute, what it takes to watch all deployments.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark says what is wrong by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alien_conformance::postgres::Postgres as Server;
 use alien_core::rollout::{Outcome, Plan};
 use alien_core::{
     Artifacts, CallConfig, Code, Connection, DeploymentId, Function, Images, Invitation, Profile, Release, Stack,
     memory,
 };
-use alien_fleet::store::{Embedded, InMemory, Store};
+use alien_fleet::store::{Embedded, InMemory, Postgres, Store};
 use alien_fleet::{Clouds, Fleet, RevertTo, Who};
 
 fn release(zip: &[u8]) -> Release {
@@ -46,7 +48,7 @@ fn processor() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
+async fn measure(name: &str, store: impl Store + 'static, deployments: usize, watched: Option<Duration>) {
     // It takes no time while the customers set up.
     let clock = Arc::new(memory::TestClock::new());
     let account = memory::Account::new(clock.clone());
@@ -96,31 +98,42 @@ async fn measure(name: &str, store: impl Store + 'static, deployments: usize) {
         peak()
     );
 
-    // The first look at all opens their sessions, which last an hour.
-    let watch = |time| fleet.worker().watch_every(Duration::from_secs(300)).run(tokio::time::sleep(time));
-    watch(Duration::from_secs(30)).await.unwrap();
+    let Some(time) = watched else { return };
     let (before, used, asked) = (now(), processor(), account.asked().len());
-    watch(WATCHED).await.unwrap();
+    fleet.worker().watch_every(Duration::from_secs(300)).run(tokio::time::sleep(time)).await.unwrap();
     let (used, calls) = (processor() - used, account.asked().len() - asked);
     println!(
         "{name}: {deployments} deployments watched every 300 s: {:.2} % of a core over {} s, {calls} calls; {before} MB of memory \
          before, {} MB after",
-        100.0 * used / WATCHED.as_secs_f64(),
-        WATCHED.as_secs(),
+        100.0 * used / time.as_secs_f64(),
+        time.as_secs(),
         now()
     );
 }
 
-/// For how long the watch is measured.
-const WATCHED: Duration = Duration::from_secs(60);
-
 fn main() {
-    let numbers = std::env::args().filter_map(|argument| argument.parse().ok());
-    let deployments = numbers.into_iter().next().unwrap_or(10_000);
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let deployments = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10_000);
+    let has = |name: &str| words.iter().any(|word| word == name);
+    let is_meant = |name: &str| has(name) || !["memory", "file", "postgres"].into_iter().any(has);
+    let watched = has("watch").then_some(Duration::from_secs(60));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measure("in memory", InMemory::new(), deployments));
-    let path = std::env::temp_dir().join(format!("alien-bench-{}.redb", std::process::id()));
-    let store = runtime.block_on(Embedded::open(&path)).unwrap();
-    runtime.block_on(measure("in a file", store, deployments));
-    std::fs::remove_file(&path).unwrap();
+    if is_meant("memory") {
+        runtime.block_on(measure("in memory", InMemory::new(), deployments, watched));
+    }
+    if is_meant("file") {
+        let path = std::env::temp_dir().join(format!("alien-bench-{}.redb", std::process::id()));
+        let store = runtime.block_on(Embedded::open(&path)).unwrap();
+        runtime.block_on(measure("in a file", store, deployments, watched));
+        std::fs::remove_file(&path).unwrap();
+    }
+    if is_meant("postgres") {
+        match Server::start(&[]) {
+            Ok(server) => {
+                let store = runtime.block_on(Postgres::open(&server.url())).unwrap();
+                runtime.block_on(measure("in PostgreSQL", store, deployments, watched));
+            }
+            Err(_) => println!("in PostgreSQL: not measured, for its programs are not here"),
+        }
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alien_core::rollout::Sequence;
 use alien_core::{
-    Artifacts, Clock, Deployment, DeploymentId, Error, ErrorKind, Manager, PublishedRelease, Release, Result,
-    StackName, SystemClock,
+    Artifacts, Clock, Deployment, DeploymentId, Error, ErrorKind, Manager, PublishedRelease, RecordStore, Release,
+    Result, StackName, SystemClock,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -123,6 +123,13 @@ impl Fleet {
     /// on a cloud that this fleet is not on; errors of the store, and of connecting.
     pub async fn manager(&self, id: DeploymentId) -> Result<Manager> {
         self.inner.manager(id).await
+    }
+
+    /// The records of all deployments, as a program that releases to one of them by itself keeps them: for
+    /// [`Manager::open`].
+    #[must_use]
+    pub fn records(&self) -> Arc<dyn RecordStore> {
+        Arc::clone(&self.inner.records) as _
     }
 
     /// The entries of the log after this number, at most `limit`.

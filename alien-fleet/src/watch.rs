@@ -43,12 +43,17 @@ pub(crate) fn place(watched: &Watched) -> Place {
     Place { queue: QUEUE, at: watched.next.as_millisecond() }
 }
 
+/// How long after it was registered a deployment is looked at first, at most.
+const FIRST: Duration = Duration::from_secs(300);
+
 /// Begins to watch a deployment, unless it is watched already.
 pub(crate) fn begin(pages: &mut Pages<'_>, id: DeploymentId, now: Timestamp) -> Result<()> {
     if pages.get::<Watched>(&key(id))?.is_some() {
         return Ok(());
     }
-    let watched = Watched { version: 1, at: None, next: now, sight: None };
+    // Those of one import are not all looked at in one moment, neither now nor later.
+    let next = later(now, FIRST.mul_f64(fastrand::f64()));
+    let watched = Watched { version: 1, at: None, next, sight: None };
     pages.put(key(id), &watched, Some(place(&watched)))
 }
 

@@ -158,7 +158,10 @@ async fn the_health_of_every_deployment_is_watched() {
     world.troubles.lock().unwrap().insert(world.ids[1], Trouble::Fails(ErrorKind::Revoked));
     world.troubles.lock().unwrap().insert(world.ids[2], Trouble::Fails(ErrorKind::Throttled));
     let calls = |world: &World| world.account.asked().len();
-    work(&world, 6 * MINUTE).await;
+    work(&world, MINUTE).await;
+    let looked = world.fleet.health().await.unwrap().values().filter(|watched| watched.at.is_some()).count();
+    assert!(looked < 25, "{looked} of 30 that were registered together are looked at together");
+    work(&world, 5 * MINUTE).await;
     let health = world.fleet.health().await.unwrap();
     let sight = |number: usize| health[&world.ids[number]].sight.clone();
     assert_eq!(sight(0), Some(Sight::Seen([].into())));
