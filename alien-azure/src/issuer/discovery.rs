@@ -87,7 +87,7 @@ impl Discovery {
         }
     }
 
-    /// Publishes a second key beside the first one. Sign with it once whoever keeps the key set has fetched it again.
+    /// Publishes a second key beside the first one. Sign with it once every cache of the key set has been fetched again.
     ///
     /// # Errors
     ///

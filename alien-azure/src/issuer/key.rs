@@ -20,7 +20,7 @@ use super::token::TokenSigner;
 
 /// The private key with which the vendor signs its tokens: RSA of 2,048 to 8,192 bits.
 ///
-/// Whoever has it enters every deployment on Azure that trusts its issuer. It is never shown or serialized; only
+/// It gives access to every deployment on Azure that trusts its issuer. It is never shown or serialized; only
 /// [`save`](Self::save) writes it. AWS-LC holds it, and wipes the memory that it frees
 /// (<https://github.com/aws/aws-lc/blob/main/crypto/mem.c>); the texts that are read and written on the way are wiped too.
 /// A key in a key management service is better kept: see [`TokenSigner`].

@@ -131,7 +131,7 @@ mod tests {
 
     const ISSUER: &str = "https://oidc.vendor.example.com";
 
-    /// Verifies a token by what is published, as whoever reads the two documents does.
+    /// Verifies a token by the two published documents alone.
     fn verified(token: &str, discovery: &Discovery) -> Option<(Value, Value)> {
         let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let parts: Vec<&str> = token.split('.').collect();

@@ -59,7 +59,7 @@ pub(crate) struct ReleaseArgs {
     /// Publish the release, and do not roll it out
     #[arg(long, conflicts_with = "PlanArgs")]
     pub(crate) publish_only: bool,
-    /// Begin the rollout, and leave it to whoever works for the fleet: `alien fleet run`
+    /// Begin the rollout, and leave it to the programs that run `alien fleet run`
     #[arg(long)]
     pub(crate) no_follow: bool,
     /// Release although a frozen resource changes, or something else that only the customer's admin can apply: deployments
