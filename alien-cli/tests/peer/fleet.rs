@@ -19,7 +19,7 @@ pub(crate) struct Fleet<'r> {
 }
 
 impl<'r> Fleet<'r> {
-    fn in_file(room: &'r Room, name: &str) -> Self {
+    pub(crate) fn in_file(room: &'r Room, name: &str) -> Self {
         Self { room, store: vec!["--store".to_owned(), room.path(name)] }
     }
 
@@ -29,7 +29,7 @@ impl<'r> Fleet<'r> {
     }
 
     /// Whether the store is held by one program at a time.
-    fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.store.len() == 2
     }
 

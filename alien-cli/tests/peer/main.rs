@@ -63,6 +63,11 @@ fn main() {
         managers::killed(&Room::new("azure_managers", azure::cloud()), &server.url());
         Ok(())
     }));
+    let name = "azure_the_only_manager_of_a_file_killed_at_random_loses_nothing";
+    trials.push(Trial::test(name, || {
+        managers::killed_alone(&Room::new("azure_manager_alone", azure::cloud()));
+        Ok(())
+    }));
     let name = "azure_a_token_of_the_vendors_is_found_wherever_it_is_and_judged";
     trials.push(Trial::test(name, move || {
         azure::tokens(name);
