@@ -1,10 +1,10 @@
 //! A fleet on a cloud: one release for many deployments, and what that costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alien_core::adapter::{AccessControl, Connect};
 use alien_core::rollout::{Outcome, Plan, Sequence};
@@ -17,6 +17,7 @@ use alien_fleet::{Clouds, Fleet, RevertTo, Who};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
+use crate::upgrade::Sent;
 use crate::world::{Calls, Case, Shipped, World, release};
 
 /// The vendor's side of a world, behind the interface that all adapters implement.
@@ -60,6 +61,27 @@ fn product(code: &Shipped) -> Stack {
     stack.live("api", Function::new(code.code(), "api"));
     stack.profile("api", Profile::new());
     stack.build().unwrap()
+}
+
+/// The fleet of a vendor, with a store in memory. What it calls is remembered.
+async fn opened<W: World>(world: &W) -> (Fleet, Calls) {
+    let calls = Calls::default();
+    let how = world.calling().with_recorder(calls.recorder());
+    let (clock, connection) = (Arc::clone(&how.clock), Connection::new(how.clone(), "the suite"));
+    let clouds = Clouds::none().with(Arc::new(Reached::<W::Cloud>::by(world.vendor(how))), connection);
+    let fleet = Fleet::builder(InMemory::new(), clouds).clock(clock).acting_as(Who::claimed("the suite"));
+    (fleet.open().await.unwrap(), calls)
+}
+
+/// Rolls a release out, to the end.
+async fn rolled_out(fleet: &Fleet, release: &Release, plan: &Plan) {
+    let published = publish(fleet, release).await;
+    let id = fleet.roll_out(&"shop".parse().unwrap(), published, plan).await.unwrap();
+    fleet.worker().without_watch().until_over().run(std::future::pending()).await.unwrap();
+    let status = fleet.status(&id).await.unwrap();
+    for (deployment, row) in status.rollout.rows() {
+        assert_eq!(row.outcome(), Some(&Outcome::Good), "{deployment}: {row:?}");
+    }
 }
 
 /// Publishes a release. No registry is asked what its images are: a peer has none.
@@ -108,24 +130,13 @@ pub async fn one_release_reaches_every_deployment<W: World>(world: &W, deploymen
     }
     let looked = calls.operations();
 
-    let calls = Calls::default();
-    let how = world.calling().with_recorder(calls.recorder());
-    let (clock, connection) = (Arc::clone(&how.clock), Connection::new(how.clone(), "the suite"));
-    let clouds = Clouds::none().with(Arc::new(Reached::<W::Cloud>::by(world.vendor(how))), connection);
-    let fleet = Fleet::builder(InMemory::new(), clouds).clock(clock).acting_as(Who::claimed("the suite"));
-    let fleet = fleet.open().await.unwrap();
+    let (fleet, calls) = opened(world).await;
     publish(&fleet, &single).await;
     for manager in &managers {
         fleet.add(&manager.deployment()).await.unwrap();
     }
-    let published = publish(&fleet, &release(&last, &[third])).await;
     let plan = Plan::builder().canary(1).then_percent([50, 100]).bake(Duration::ZERO).build().unwrap();
-    let id = fleet.roll_out(&"shop".parse().unwrap(), published, &plan).await.unwrap();
-    fleet.worker().without_watch().until_over().run(std::future::pending()).await.unwrap();
-    let status = fleet.status(&id).await.unwrap();
-    for (deployment, row) in status.rollout.rows() {
-        assert_eq!(row.outcome(), Some(&Outcome::Good), "{deployment}: {row:?}");
-    }
+    rolled_out(&fleet, &release(&last, &[third]), &plan).await;
     let together = calls.operations();
     let (singly, looked, together) = (counted(&singly), counted(&looked), counted(&together));
     let told = || format!("{together:?} together, {singly:?} singly, and {looked:?} for a look at each");
@@ -146,4 +157,108 @@ fn counted(operations: &[String]) -> BTreeMap<&str, usize> {
         *counts.entry(operation.as_str()).or_default() += 1;
         counts
     })
+}
+
+/// A client of a cloud that knows nothing of this library, and can send what the library sent.
+#[async_trait]
+pub trait Bare: World {
+    /// What was sent since this was called last, in order.
+    fn sent(&self) -> Vec<Sent>;
+
+    /// Sends requests to a deployment, one after another, each signed anew. Enters it where the library did, and keeps the session
+    /// until it does so again.
+    ///
+    /// # Panics
+    ///
+    /// If one is refused.
+    async fn send(&self, deployment: &Deployment, requests: &[Sent]);
+}
+
+/// How long an answer takes where it is measured, over the network and in the cloud.
+pub const ANSWER: Duration = Duration::from_millis(50);
+
+/// How long a release may take at most, beside a bare client.
+pub const MOST: f64 = 1.3;
+
+/// So many pairs are measured.
+const PAIRS: usize = 5;
+
+/// Measures how long a release to so many deployments takes, all at once, and then how long a bare client takes to send the
+/// same requests, with as many at once. Prints both, for each pair, and returns the median of their ratios.
+///
+/// # Panics
+///
+/// If a release fails, or a request.
+pub async fn beside_a_bare_client<W: Bare>(world: &W, deployments: usize) -> f64 {
+    let code = world.code("first");
+    let stack = product(&code);
+    let mut records = Vec::new();
+    for number in 0..deployments {
+        let case = Case::new(world, &format!("fleet-{number}"), stack.clone());
+        records.push(case.up(&release(&stack, std::slice::from_ref(&code)), None).await.unwrap());
+    }
+    let (fleet, _) = opened(world).await;
+    publish(&fleet, &release(&stack, &[code])).await;
+    for record in &records {
+        fleet.add(record).await.unwrap();
+    }
+    let plan = Plan::builder().parallel(deployments.try_into().unwrap()).bake(Duration::ZERO).build().unwrap();
+    let mut ratios = Vec::new();
+    // The first pair makes connections, and is not counted.
+    for pair in 0..=PAIRS {
+        let code = world.code(&format!("release {pair}"));
+        let next = release(&product(&code), &[code]);
+        drop(world.sent());
+        let begun = Instant::now();
+        rolled_out(&fleet, &next, &plan).await;
+        let took = begun.elapsed();
+        let sent = world.sent();
+        let each = shared(&records, &sent);
+        let counted: usize = each.iter().map(|(_, sent)| sent.len()).sum();
+        let begun = Instant::now();
+        join_all(each.iter().map(|(record, sent)| world.send(record, sent))).await;
+        let bare = begun.elapsed();
+        drop(world.sent());
+        let ratio = took.as_secs_f64() / bare.as_secs_f64();
+        println!("{counted} requests to {deployments} deployments: {took:.1?}, and {bare:.1?} bare: {ratio:.2}");
+        if pair > 0 {
+            ratios.push(ratio);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(PAIRS / 2).copied().unwrap()
+}
+
+/// The requests about each deployment, by its names. Those that name none, as polls of operations, are shared out evenly.
+fn shared<'r>(records: &'r [Deployment], sent: &[Sent]) -> Vec<(&'r Deployment, Vec<Sent>)> {
+    let words = |record: &Deployment| -> BTreeSet<String> {
+        record.resources.values().flat_map(|id| id.split(['/', ':'])).map(str::to_owned).collect()
+    };
+    let common = records.iter().map(words).reduce(|all, words| &all & &words).unwrap_or_default();
+    let names: Vec<Vec<String>> = records
+        .iter()
+        .map(|record| {
+            let prefix = format!("{}-", record.target.field("prefix").unwrap());
+            words(record).difference(&common).cloned().chain([prefix]).collect()
+        })
+        .collect();
+    let mut each: Vec<(&Deployment, Vec<Sent>)> = records.iter().map(|record| (record, Vec::new())).collect();
+    let mut next = (0..records.len()).cycle();
+    for sent in sent {
+        let text = format!("{} {}", sent.target, sent.body);
+        let found = names.iter().position(|names| names.iter().any(|name| text.contains(name)));
+        if let Some((_, requests)) = found.or_else(|| next.next()).and_then(|found| each.get_mut(found)) {
+            requests.push(without_versions(sent));
+        }
+    }
+    each
+}
+
+/// A request without the versions of what it is about, which are others when it is sent again.
+fn without_versions(sent: &Sent) -> Sent {
+    let mut sent = sent.clone();
+    if let Some(body) = sent.body.as_object_mut() {
+        body.retain(|name, _| !["etag", "RevisionId"].contains(&name.as_str()));
+    }
+    sent
 }

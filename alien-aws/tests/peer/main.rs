@@ -40,8 +40,16 @@ fn main() {
     };
     let mut trials = vec![
         trial("one_release_reaches_every_deployment_of_a_fleet", |peer| {
-            Box::pin(fleet::one_release_reaches_every_deployment(peer, 6))
+            Box::pin(fleet::one_release_reaches_every_deployment(peer, 20))
         }),
+        ministack::trial("a_release_takes_hardly_longer_than_a_bare_client", |server| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let peer = Peer::remembering(server).await;
+                assert!(fleet::beside_a_bare_client(&peer, 20).await <= fleet::MOST);
+            });
+        })
+        .with_ignored_flag(true),
         trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
             Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
         }),

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use alien_conformance::upgrade::Sent;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_http_client::Builder;
@@ -65,6 +66,13 @@ impl HttpConnector for Unenforced<SharedHttpConnector> {
         }
         self.inner.call(request)
     }
+}
+
+/// Whether a request is one of those.
+pub(crate) fn is_unenforced(sent: &Sent) -> bool {
+    let target = sent.headers.get("x-amz-target");
+    SERVICES.contains(&sent.headers["service"].as_str())
+        || target.is_some_and(|target| BY_ARN.contains(&target.as_str()))
 }
 
 /// Signs a request again.

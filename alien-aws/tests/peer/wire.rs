@@ -1,9 +1,12 @@
 //! What goes over the wire: a proxy that remembers it, and what sends it again.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use alien_conformance::upgrade::Sent;
+use alien_core::DeploymentId;
+use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -18,6 +21,7 @@ use serde_json::Value;
 use crate::exchange::{Exchange, kept, sent, shown};
 use crate::life::CUSTOMER;
 use crate::server::{Body, Server, whole};
+use crate::unenforced::is_unenforced;
 use crate::world::root;
 
 /// Headers that say what an answer is, where a body alone does not tell that it is an error, or which.
@@ -97,13 +101,9 @@ pub(crate) async fn send_again(url: &str, calls: &[Sent]) -> Vec<(String, String
         let swapped = |text: &str| -> String {
             swaps.iter().fold(text.to_owned(), |text, (old, new): &(String, String)| text.replace(old, new))
         };
-        let body = match &call.body {
-            Value::Null => String::new(),
-            Value::String(text) => swapped(text),
-            json => swapped(&json.to_string()),
-        };
+        let body = swapped(&text(&call.body));
         let uri = format!("{url}{}", swapped(&call.target));
-        let request = signed(call, &uri, body);
+        let request = signed(call, &uri, body, root(CUSTOMER));
         let answer = client.request(request).await.unwrap();
         let status = answer.status();
         let answered = answer.into_body().collect().await.unwrap().to_bytes();
@@ -119,6 +119,65 @@ pub(crate) async fn send_again(url: &str, calls: &[Sent]) -> Vec<(String, String
     swaps
 }
 
+/// A client that signs requests and sends them, and knows nothing of this library.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    http: Http,
+    vendor: Credentials,
+    sessions: Mutex<BTreeMap<DeploymentId, Credentials>>,
+}
+
+impl Plain {
+    /// Signs requests to STS with these credentials.
+    pub(crate) fn new(vendor: Credentials) -> Self {
+        Self { http: http(), vendor, sessions: Mutex::default() }
+    }
+
+    /// Sends requests one after another: those to STS with the vendor's credentials, and all others with those that STS gave
+    /// last, or with the root's, where the peer decides wrongly.
+    pub(crate) async fn send(&self, url: &str, deployment: DeploymentId, calls: &[Sent]) {
+        for call in calls {
+            let (enters, body) = (call.headers["service"] == "sts", text(&call.body));
+            // A session for one purpose would not do for all.
+            let body = if enters {
+                body.split('&').filter(|pair| !pair.starts_with("Policy=")).collect::<Vec<_>>().join("&")
+            } else {
+                body
+            };
+            let credentials = if enters {
+                self.vendor.clone()
+            } else if is_unenforced(call) {
+                root(CUSTOMER)
+            } else {
+                self.sessions.lock().unwrap()[&deployment].clone()
+            };
+            let uri = format!("{url}{}", call.target);
+            let answer = self.http.request(signed(call, &uri, body, credentials)).await.unwrap();
+            let status = answer.status();
+            let answered = answer.into_body().collect().await.unwrap().to_bytes();
+            let answered = String::from_utf8_lossy(&answered);
+            assert!(status < StatusCode::BAD_REQUEST, "{} {uri} {}: {status} {answered}", call.verb, call.body);
+            if enters {
+                let field = |name: &str| {
+                    answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap()
+                };
+                let token = Some(field("SessionToken").to_owned());
+                let session = Credentials::new(field("AccessKeyId"), field("SecretAccessKey"), token, None, "test");
+                self.sessions.lock().unwrap().insert(deployment, session);
+            }
+        }
+    }
+}
+
+/// A body as it is sent.
+fn text(body: &Value) -> String {
+    match body {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        json => json.to_string(),
+    }
+}
+
 /// The ids of EC2's in a text, in order.
 fn chosen(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
@@ -130,8 +189,8 @@ fn chosen(text: &str) -> impl Iterator<Item = String> {
     words.filter(is_id).map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
-fn signed(call: &Sent, uri: &str, body: String) -> Request<Full<Bytes>> {
-    let identity = Identity::from(root(CUSTOMER));
+fn signed(call: &Sent, uri: &str, body: String, credentials: Credentials) -> Request<Full<Bytes>> {
+    let identity = Identity::from(credentials);
     let service = &call.headers["service"];
     let signing = v4::SigningParams::builder()
         .identity(&identity)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use alien_aws::policy::{Policy, Statement, Text};
 use alien_aws::{Aws, Config, Target};
 use alien_conformance::bootstrap;
+use alien_conformance::fleet::Bare;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
@@ -18,7 +19,7 @@ use aws_credential_types::Credentials;
 use crate::exchange::Exchange;
 use crate::life::{self, CUSTOMER, VENDOR, config};
 use crate::unenforced::{self, Entries};
-use crate::wire::Proxy;
+use crate::wire::{Plain, Proxy};
 
 /// What the peer decides wrongly: it looks at another resource than AWS does, or knows no tags of it. Calls of these run
 /// unenforced, and the evaluator of this crate gives the verdict. This list can only become shorter.
@@ -36,6 +37,8 @@ pub(crate) struct Peer {
     /// Stands before the server, and remembers what goes there.
     proxy: Option<Proxy>,
     vendor: Credentials,
+    /// A client that knows nothing of this library.
+    plain: Plain,
     entries: Entries,
 }
 
@@ -54,12 +57,18 @@ impl Peer {
         iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
         let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
         let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-        Self { server, proxy: None, vendor, entries: Entries::default() }
+        let plain = Plain::new(vendor.clone());
+        Self { server, proxy: None, vendor, plain, entries: Entries::default() }
     }
 
     /// The same, on a server of its own, where everything is remembered.
     pub(crate) async fn recorded() -> Self {
-        let peer = Self::new(Ministack::start().unwrap()).await;
+        Self::remembering(Ministack::start().unwrap()).await
+    }
+
+    /// The same, where everything is remembered.
+    pub(crate) async fn remembering(server: Ministack) -> Self {
+        let peer = Self::new(server).await;
         let proxy = Some(Proxy::before(&peer.server.url()).await);
         Self { proxy, ..peer }
     }
@@ -202,5 +211,16 @@ impl World for Peer {
     fn is_undecided(&self, permission: &str) -> bool {
         // Calls of these two services run unenforced.
         UNDECIDED.contains(&permission) || ["ecs:", "ec2:"].iter().any(|service| permission.starts_with(service))
+    }
+}
+
+#[async_trait]
+impl Bare for Peer {
+    fn sent(&self) -> Vec<Sent> {
+        self.take().into_iter().map(|exchange| exchange.sent).collect()
+    }
+
+    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
+        self.plain.send(&self.url(), deployment.id, requests).await;
     }
 }

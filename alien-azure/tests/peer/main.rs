@@ -44,6 +44,14 @@ fn main() {
         trial("one_release_reaches_every_deployment_of_a_fleet", |peer| {
             Box::pin(fleet::one_release_reaches_every_deployment(peer, 20))
         }),
+        // How long an answer of a cloud takes is what a network and a cloud need at least.
+        trial("a_release_takes_hardly_longer_than_a_bare_client", |peer| {
+            Box::pin(async {
+                peer.sim.faults().answers_take(fleet::ANSWER);
+                assert!(fleet::beside_a_bare_client(peer, 20).await <= fleet::MOST);
+            })
+        })
+        .with_ignored_flag(true),
         trial("a_few_rounds_of_two_managers_and_an_admin_end_with_a_record_that_tells_what_runs", |peer| {
             Box::pin(interleaved::a_few_rounds_end_with_a_record_that_tells_what_runs(peer))
         }),

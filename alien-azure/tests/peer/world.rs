@@ -1,12 +1,14 @@
 //! The emulated resource group, as the suite knows clouds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_azure::policy::Principal;
 use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
+use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
+use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
@@ -31,6 +33,10 @@ pub(crate) struct Peer {
     issuer_url: String,
     /// The object id of the customer's admin.
     pub(crate) admin: String,
+    /// A client that knows nothing of this library.
+    plain: reqwest::Client,
+    /// The tokens that it keeps.
+    tokens: Mutex<BTreeMap<DeploymentId, String>>,
     swapped: Mutex<Vec<Swapped>>,
 }
 
@@ -52,7 +58,9 @@ impl Peer {
         sim.assign(&group, "Owner", &admin);
         let issuer = sim.issuer("vendor");
         let issuer_url = issuer.url().to_owned();
-        Self { sim, issuer, issuer_url, admin, swapped: Mutex::default() }
+        let certificate = reqwest::Certificate::from_pem(sim.certificate().as_bytes()).unwrap();
+        let plain = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+        Self { sim, issuer, issuer_url, admin, plain, tokens: Mutex::default(), swapped: Mutex::default() }
     }
 
     /// The same, whose deployments trust this issuer, of which Entra knows only what is published.
@@ -102,8 +110,7 @@ impl Peer {
 
     /// A client that knows nothing of this library.
     pub(crate) fn plain(&self) -> reqwest::Client {
-        let certificate = reqwest::Certificate::from_pem(self.sim.certificate().as_bytes()).unwrap();
-        reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap()
+        self.plain.clone()
     }
 
     /// What Entra answers to an assertion for the management identity.
@@ -279,5 +286,41 @@ impl Faulty for Peer {
 
     fn lose_an_answer(&self, method: &str) {
         self.sim.faults().fail_after(method, 1, "ServiceUnavailable");
+    }
+}
+
+#[async_trait]
+impl Bare for Peer {
+    fn sent(&self) -> Vec<Sent> {
+        let sent = self.sim.take_requests().into_iter().map(|request| {
+            let query: Vec<String> =
+                request.query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+            let target = format!("{}?{}", request.path, query.join("&"));
+            Sent { verb: request.verb, target, headers: BTreeMap::new(), body: request.body, answer: Value::Null }
+        });
+        sent.collect()
+    }
+
+    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
+        for sent in requests {
+            let kept = self.tokens.lock().unwrap().get(&deployment.id).cloned();
+            let enters = sent.target.contains("/oauth2/v2.0/token");
+            let token = match kept {
+                Some(token) if !enters => token,
+                _ => self.session(deployment, &format!("{ARM}.default")).await,
+            };
+            self.tokens.lock().unwrap().insert(deployment.id, token.clone());
+            if enters {
+                continue;
+            }
+            let url = format!("{}{}", self.sim.url(), sent.target);
+            let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(&token);
+            if !sent.body.is_null() {
+                request = request.header("content-type", "application/json").body(sent.body.to_string());
+            }
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
+            drop(answer.bytes().await.unwrap());
+        }
     }
 }

@@ -357,3 +357,37 @@ fn records_and_the_log_are_exported_and_the_log_is_a_chain() {
     let since = fleet.does(&["fleet", "events", "--since", "3", "--json"]);
     assert_eq!(since.lines().collect::<Vec<_>>(), [log.lines().last().unwrap()]);
 }
+
+/// The file may not grow beyond a size, as on a disk that is full.
+#[test]
+fn a_disk_that_is_full_is_told_and_nothing_is_lost() {
+    let fleet = Fleet::new("fleet-full");
+    let why = "w".repeat(60_000);
+    let before = fleet.entries();
+    let id = &fleet.ids[0];
+    let room = fs::metadata(&fleet.store).unwrap().len() + 500_000;
+    // Without the signal that ends a program at that size, its write fails. The limit is in blocks of 512 bytes:
+    // <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#ulimit>
+    let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", room / 512);
+    let hold = |number: usize| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_alien"), "deployments", "hold", id, "--why"]);
+        command.args([&format!("{number} {why}"), "--store", &fleet.store]).env_clear().stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let (held, failed) = (0..50)
+        .find_map(|number| {
+            let output = hold(number);
+            (!output.status.success()).then_some((number, output))
+        })
+        .unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(failed.status.code() == Some(1) && said.contains(&fleet.store), "{said}");
+    assert!(said.contains("no space left; make space, and it works again"), "{said}");
+    assert!(held > 0, "{said}");
+    assert_eq!(fleet.entries(), before + held, "what was said to be done is kept, and nothing else is");
+    let shown = fleet.json(&["deployments", "show", id]);
+    assert!(shown["deployment"]["hold"].as_str().unwrap().starts_with(&format!("{} w", held - 1)), "{shown}");
+    fleet.does(&["deployments", "hold", id, "--why", "there is space again"]);
+    assert_eq!(fleet.entries(), before + held + 1);
+}

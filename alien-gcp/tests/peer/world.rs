@@ -1,10 +1,12 @@
 //! The emulated project, as the suite knows clouds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
+use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
@@ -27,6 +29,10 @@ pub(crate) fn project() -> String {
 pub(crate) struct Peer {
     pub(crate) sim: Sim,
     vendor: String,
+    /// A client that knows nothing of this library.
+    plain: reqwest::Client,
+    /// The tokens that it keeps.
+    tokens: Mutex<BTreeMap<DeploymentId, String>>,
     /// Policies as they were before something was taken away.
     saved: Mutex<Vec<(String, Value)>>,
 }
@@ -40,7 +46,7 @@ impl Peer {
         sim.bind(&project(), "roles/owner", ADMIN);
         sim.repository(PROJECT, LOCATION, "app");
         let vendor = sim.service_account("vendor-project", "vendor");
-        Self { sim, vendor, saved: Mutex::default() }
+        Self { sim, vendor, plain: reqwest::Client::new(), tokens: Mutex::default(), saved: Mutex::default() }
     }
 
     /// What `principal` calls with.
@@ -58,7 +64,7 @@ impl Peer {
         let email = deployment.identity.rsplit('/').next().unwrap();
         let url = format!("{}/v1/projects/-/serviceAccounts/{email}:generateAccessToken", self.sim.url());
         let body = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "900s" });
-        let request = reqwest::Client::new().post(url).bearer_auth(self.sim.token(&self.vendor_member()));
+        let request = self.plain.post(url).bearer_auth(self.sim.token(&self.vendor_member()));
         let request = request.header("content-type", "application/json").body(body.to_string());
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200, "{answer:?}");
@@ -197,5 +203,42 @@ impl Faulty for Peer {
 
     fn lose_an_answer(&self, method: &str) {
         self.sim.faults().fail_after(method, 1, "UNAVAILABLE");
+    }
+}
+
+#[async_trait]
+impl Bare for Peer {
+    fn sent(&self) -> Vec<Sent> {
+        let sent = self.sim.take_requests().into_iter().map(|request| {
+            let url = reqwest::Url::parse_with_params(&format!("{}{}", self.sim.url(), request.path), &request.query);
+            let url = url.unwrap();
+            let query = url.query().filter(|query| !query.is_empty()).map(|query| format!("?{query}"));
+            let target = format!("{}{}", url.path(), query.unwrap_or_default());
+            Sent { verb: request.verb, target, headers: BTreeMap::new(), body: request.body, answer: Value::Null }
+        });
+        sent.collect()
+    }
+
+    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
+        for sent in requests {
+            let kept = self.tokens.lock().unwrap().get(&deployment.id).cloned();
+            let enters = sent.target.contains(":generateAccessToken");
+            let token = match kept {
+                Some(token) if !enters => token,
+                _ => self.session(deployment).await,
+            };
+            self.tokens.lock().unwrap().insert(deployment.id, token.clone());
+            if enters {
+                continue;
+            }
+            let url = format!("{}{}", self.sim.url(), sent.target);
+            let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(&token);
+            if !sent.body.is_null() {
+                request = request.header("content-type", "application/json").body(sent.body.to_string());
+            }
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
+            drop(answer.bytes().await.unwrap());
+        }
     }
 }

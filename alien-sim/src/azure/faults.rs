@@ -9,6 +9,7 @@ use crate::faults::Calls;
 /// The settings of an emulator.
 #[derive(Debug, Default)]
 pub(crate) struct Knobs {
+    pub(crate) answer: Duration,
     pub(crate) propagation: Duration,
     pub(crate) directory: Duration,
     pub(crate) federation: Duration,
@@ -49,6 +50,11 @@ impl Knobs {
 pub struct Faults(pub(crate) Shared);
 
 impl Faults {
+    /// Sets how long each answer is on its way, as over a network.
+    pub fn answers_take(&self, duration: Duration) {
+        self.0.lock().knobs.answer = duration;
+    }
+
     /// Sets how long writes of role assignments and role definitions take to have effect. Until then, decisions use the
     /// earlier state. In Azure it is up to ten minutes:
     /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>.

@@ -39,6 +39,10 @@ async fn respond(shared: Shared, request: Request<Incoming>) -> Result<Response<
         Ok(body) => route(&shared, &parts, body.to_bytes()),
         Err(_) => Fail::new(413, "RequestContentTooLarge", "The body is longer than 32 MiB, or was cut off.").into(),
     };
+    let late = shared.lock().knobs.answer;
+    if !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = Uuid::new_v4().to_string();

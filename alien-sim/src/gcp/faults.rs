@@ -10,6 +10,7 @@ use crate::faults::Calls;
 /// The settings of an emulator.
 #[derive(Debug, Default)]
 pub(crate) struct Knobs {
+    pub(crate) answer: Duration,
     pub(crate) propagation: Duration,
     pub(crate) operation: Duration,
     pub(crate) reconcile: Duration,
@@ -51,6 +52,11 @@ impl Knobs {
 pub struct Faults(pub(crate) Shared);
 
 impl Faults {
+    /// Sets how long each answer is on its way, as over a network. Calls over gRPC are answered at once.
+    pub fn answers_take(&self, duration: Duration) {
+        self.0.lock().knobs.answer = duration;
+    }
+
     /// Sets how long writes of policies and roles take to have effect. Until then, decisions use the earlier state. In
     /// Google Cloud it is about two minutes, sometimes seven or more:
     /// <https://docs.cloud.google.com/iam/docs/access-change-propagation>.

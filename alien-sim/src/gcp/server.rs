@@ -40,6 +40,10 @@ async fn respond(shared: Shared, request: Request<Incoming>) -> Result<Response<
         Ok(body) => route(&shared, &parts, body.to_bytes()),
         Err(_) => Fail::invalid("The body is longer than 32 MiB, or was cut off.").into(),
     };
+    let late = shared.lock().knobs.answer;
+    if !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     Ok(response(answer))
 }
 
