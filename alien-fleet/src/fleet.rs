@@ -234,9 +234,9 @@ impl Inner {
 
     /// A release with the bytes of its zips. Those of the last ones are kept in this process.
     pub(crate) async fn release(&self, product: &StackName, sequence: Sequence) -> Result<Arc<Release>> {
-        let key = (product.clone(), sequence);
-        let kept = || self.releases.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept().get(&key).cloned() {
+        let kept =
+            self.releases.lock().unwrap_or_else(PoisonError::into_inner).get(&(product.clone(), sequence)).cloned();
+        if let Some(found) = kept {
             return Ok(found);
         }
         let published = self.published(product, sequence).await?;
@@ -250,12 +250,17 @@ impl Inner {
         }
         let artifacts: Artifacts = zips.into_iter().collect();
         let release = Arc::new(Release::new(published.stack().clone(), artifacts)?);
-        let mut kept = kept();
+        self.remember(product, sequence, Arc::clone(&release));
+        Ok(release)
+    }
+
+    /// Keeps a release with its zips in this process.
+    pub(crate) fn remember(&self, product: &StackName, sequence: Sequence, release: Arc<Release>) {
+        let mut kept = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(key, Arc::clone(&release));
-        Ok(release)
+        kept.insert((product.clone(), sequence), release);
     }
 }
 

@@ -61,6 +61,21 @@ impl Fleet {
     /// What [`PublishedRelease::new`] refuses; [`NotFound`](ErrorKind::NotFound) if there is no release to revert to;
     /// [`Conflict`](ErrorKind::Conflict) if somebody else published at the same time; errors of the store.
     pub async fn publish(&self, release: &Release, images: Images, revert_to: RevertTo) -> Result<Published> {
+        // What is wrong with it is told before anything is written.
+        PublishedRelease::new(1.into(), release, images.clone()).map_err(refused)?;
+        for (_, bytes) in release.artifacts().iter() {
+            self.inner.artifacts.put(Arc::clone(bytes)).await?;
+        }
+        self.publish_kept(release, images, revert_to).await
+    }
+
+    /// As [`publish`](Self::publish), where the zips are among the artifacts.
+    pub(crate) async fn publish_kept(
+        &self,
+        release: &Release,
+        images: Images,
+        revert_to: RevertTo,
+    ) -> Result<Published> {
         let product = release.stack().name();
         let key = Product::key(product);
         let seen: Product = self.inner.ledger.get(&key).await?.unwrap_or_default();
@@ -77,10 +92,8 @@ impl Fleet {
             }
             None => None,
         };
-        for (_, bytes) in release.artifacts().iter() {
-            self.inner.artifacts.put(Arc::clone(bytes)).await?;
-        }
         self.keep_release(&seen, &published, twin.as_ref()).await?;
+        self.inner.remember(product, published.sequence(), Arc::new(release.clone()));
         Ok(Published { release: published, twin })
     }
 

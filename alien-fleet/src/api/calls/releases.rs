@@ -83,7 +83,7 @@ pub(in crate::api) async fn publish(
         }
     }
     let release = Release::new(stack, artifacts).map_err(Error::from)?;
-    Ok(Json(fleet.publish(&release, given.images, given.revert_to).await?))
+    Ok(Json(fleet.publish_kept(&release, given.images, given.revert_to).await?))
 }
 
 pub(in crate::api) async fn list(Acting(fleet): Acting, At(product): At<StackName>) -> Answer<Vec<ListedRelease>> {
