@@ -17,5 +17,7 @@
 //! ```
 
 mod images;
+mod keys;
 
 pub use images::{Credential, ImageProblem, ImageProblemKind, Registry, Unresolved};
+pub use keys::{Passphrase, PublicKey, Signature, Signer, SigningKey};

@@ -1,4 +1,4 @@
-//! Images are resolved by what registries answer, against a small registry on this machine.
+//! Images are resolved by what registries answer, against a small registry on this machine. Keys sign, and are kept.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod keys;
 mod peer;
 mod refused;
 mod resolved;
