@@ -12,3 +12,5 @@ pub use public::PublicKey;
 pub use signature::Signature;
 pub use signer::Signer;
 pub use signing::SigningKey;
+
+pub(crate) use signer::signed;

@@ -74,12 +74,11 @@ pub(super) fn encrypted(pkcs8: &[u8], passphrase: &Passphrase) -> Option<Vec<u8>
 
 /// Decrypts a key in PKCS#8, as OpenSSL encrypts one too.
 pub(super) fn decrypted(der: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let read = EncryptedPrivateKeyInfo::from_der(der)
-        .map_err(|_| wrong("it is not an encrypted key in PKCS#8", "give the file as it was written"))?;
     let unknown = || {
         let help = "convert it: `openssl pkcs8 -in KEY | openssl pkcs8 -topk8 -v2 aes-256-cbc -out NEW`";
-        wrong("it is encrypted in a way that is not known here", help)
+        wrong("it is not encrypted in a way that is known here: PBES2 with PBKDF2 and AES-CBC", help)
     };
+    let read = EncryptedPrivateKeyInfo::from_der(der).map_err(|_| unknown())?;
     let EncryptionScheme::Pbes2(scheme) = &read.encryption_algorithm else { return Err(unknown()) };
     let (algorithm, length, iv) = match scheme.encryption {
         pbes2::EncryptionScheme::Aes128Cbc { iv } => (&AES_128, 16, iv),
@@ -121,4 +120,23 @@ fn derived(kdf: &Pbkdf2Params<'_>, passphrase: &Passphrase, length: usize) -> Op
     let mut key = Zeroizing::new(vec![0; length]);
     pbkdf2::derive(algorithm, iterations, kdf.salt, passphrase.0.as_bytes(), &mut key);
     Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_is_hashed_a_bounded_number_of_times() {
+        let passphrase = Passphrase::new("a long passphrase".to_owned()).unwrap();
+        for (iterations, told) in [(MOST_ITERATIONS + 1, "at most 5000000 are taken"), (1, "the passphrase is wrong")] {
+            let prf = Pbkdf2Prf::HmacWithSha256;
+            let kdf = Pbkdf2Params { salt: &[7; 16], iteration_count: iterations, key_length: None, prf };
+            let encryption = pbes2::EncryptionScheme::Aes256Cbc { iv: &[7; 16] };
+            let scheme = pbes2::Parameters { kdf: Kdf::Pbkdf2(kdf), encryption };
+            let written = EncryptedPrivateKeyInfo { encryption_algorithm: scheme.into(), encrypted_data: &[7; 64] };
+            let problem = decrypted(&written.to_der().unwrap(), &passphrase).unwrap_err();
+            assert!(problem.what.contains(told), "{problem:?}");
+        }
+    }
 }

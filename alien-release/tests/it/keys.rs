@@ -24,6 +24,7 @@ LOol5q/SOxgISx/geLDiY1HawggCP0uAu0QNwTBTzz+ZhIVKqIUI4zqB
 ";
 
 /// Where a test writes files.
+#[derive(Debug)]
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -171,10 +172,9 @@ fn openssl_reads_the_files_and_they_are_read_from_openssl() {
         (&["-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1"], ""),
         (&["-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA384"], ""),
         (&["-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512", "-iter", "10000"], ""),
-        (&["-v2", "aes-256-cbc", "-iter", "5000001"], "hashed 5000001 times, and at most 5000000 are taken"),
-        (&["-v2", "aes-192-cbc"], "encrypted in a way that is not known here"),
-        (&["-scrypt"], "encrypted in a way that is not known here"),
-        (&["-v1", "PBE-SHA1-3DES"], "encrypted in a way that is not known here"),
+        (&["-v2", "aes-192-cbc"], "not encrypted in a way that is known here"),
+        (&["-scrypt"], "not encrypted in a way that is known here"),
+        (&["-v1", "PBE-SHA1-3DES"], "not encrypted in a way that is known here"),
     ] {
         let path = at("openssl.pem");
         let same = ["pkcs8", "-topk8", "-in", &plain, "-passout", pass, "-out", &path];
@@ -209,7 +209,7 @@ fn what_is_no_key_is_told() {
     }
     let encrypted = PLAIN.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let error = SigningKey::from_encrypted_pem(&encrypted, &passphrase()).unwrap_err().to_string();
-    assert!(error.contains("it is not an encrypted key in PKCS#8"), "{error}");
+    assert!(error.contains("not encrypted in a way that is known here"), "{error}");
 
     for (text, what) in [
         ("", "it is not in PEM"),

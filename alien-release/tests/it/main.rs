@@ -1,4 +1,5 @@
-//! Images are resolved by what registries answer, against a small registry on this machine. Keys sign, and are kept.
+//! Images are resolved by what registries answer, against a small registry on this machine. Keys sign, and
+//! are kept; repositories are made, attacked and verified.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,8 +8,14 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod forged;
 mod keys;
 mod peer;
+mod published;
 mod refused;
 mod resolved;
+mod roots;
+mod served;
 mod tokens;
+mod vendor;
+mod verified;

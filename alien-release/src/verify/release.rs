@@ -1,0 +1,215 @@
+//! A release that is verified, and its zips.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use alien_core::rollout::Sequence;
+use alien_core::{Artifacts, PublishedRelease, Release};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+use tough::TargetName;
+use tough::schema::Target;
+
+use super::reason;
+use super::refusal::{Refusal, RefusalKind};
+use crate::repository::{MOST_RELEASE, digest_of, release_name, zip_name};
+
+/// A release that the vendor's release key signed. There is no other way to make one than a
+/// [`Verifier`](super::Verifier).
+///
+/// ```compile_fail
+/// fn forged(release: alien_core::PublishedRelease) -> alien_release::VerifiedRelease {
+///     alien_release::VerifiedRelease { release }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct VerifiedRelease {
+    repository: Arc<tough::Repository>,
+    release: PublishedRelease,
+    digest: String,
+}
+
+impl fmt::Debug for VerifiedRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedRelease")
+            .field("sequence", &self.release.sequence())
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VerifiedRelease {
+    /// Reads a release that the list names, and compares it with what the list says of its zips.
+    pub(super) async fn of(repository: Arc<tough::Repository>, sequence: Sequence) -> Result<Self, Refusal> {
+        let name = release_name(sequence);
+        let target = listed(&repository, &name)
+            .ok_or_else(|| Refusal::new(RefusalKind::Missing, format!("the repository has no release {sequence}")))?;
+        if target.length > MOST_RELEASE {
+            let what = format!("`{name}` has {} bytes, and at most {MOST_RELEASE} are taken", target.length);
+            return Err(Refusal::new(RefusalKind::Endless, what));
+        }
+        let digest = digest_of(target);
+        let mut text = Vec::with_capacity(usize::try_from(target.length).unwrap_or_default());
+        let mut pieces = opened(&repository, &name).await?;
+        while let Some(piece) = pieces.next().await {
+            text.extend_from_slice(&piece?);
+        }
+        let malformed = |what: String| Refusal::new(RefusalKind::Malformed, format!("`{name}` is signed, but {what}"));
+        let text = std::str::from_utf8(&text).map_err(|error| malformed(error.to_string()))?;
+        let release = PublishedRelease::from_json(text).map_err(|problems| malformed(problems.to_string()))?;
+        if release.sequence() != sequence {
+            return Err(malformed(format!("it is release {}", release.sequence())));
+        }
+        for (zip, length) in release.zips() {
+            match listed(&repository, &zip_name(zip)) {
+                Some(target) if target.length == *length && digest_of(target) == *zip => {}
+                Some(target) => {
+                    let (other, bytes) = (digest_of(target), target.length);
+                    let what =
+                        format!("its zip {zip} of {length} bytes is in the repository as {other} of {bytes} bytes");
+                    return Err(malformed(what));
+                }
+                None => return Err(malformed(format!("its zip {zip} is not in the repository"))),
+            }
+        }
+        Ok(Self { repository, release, digest })
+    }
+
+    /// The release.
+    #[must_use]
+    pub const fn release(&self) -> &PublishedRelease {
+        &self.release
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.release.sequence()
+    }
+
+    /// The digest of its file, `sha256:…`.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Opens a zip of the release by its digest, `sha256:…`.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusalKind::Missing`] if the release has no such zip, or the repository has lost it; [`RefusalKind::Unreachable`].
+    pub async fn zip(&self, digest: &str) -> Result<VerifiedZip, Refusal> {
+        if !self.release.zips().contains_key(digest) {
+            let what = format!("release {} has no zip {digest}", self.sequence());
+            return Err(Refusal::new(RefusalKind::Missing, what));
+        }
+        opened(&self.repository, &zip_name(digest)).await
+    }
+
+    /// Writes a zip to a file. If it is refused, there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// As [`zip`](Self::zip) and [`VerifiedZip`]; [`RefusalKind::Storage`] if the file cannot be written.
+    pub async fn save_zip(&self, digest: &str, path: impl AsRef<Path>) -> Result<(), Refusal> {
+        let path = path.as_ref();
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let failed = |error: std::io::Error| {
+            Refusal::new(RefusalKind::Storage, format!("`{}` cannot be written: {error}", path.display()))
+        };
+        let mut pieces = self.zip(digest).await?;
+        let mut file = File::create(&new).await.map_err(failed)?;
+        let written = async {
+            while let Some(piece) = pieces.next().await {
+                file.write_all(&piece?).await.map_err(failed)?;
+            }
+            file.sync_all().await.map_err(failed)?;
+            tokio::fs::rename(&new, path).await.map_err(failed)
+        };
+        let result = written.await;
+        if result.is_err() {
+            let _ = tokio::fs::remove_file(&new).await;
+        }
+        result
+    }
+
+    /// The release with the bytes of its zips, all in memory: as a session takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`zip`](Self::zip) and [`VerifiedZip`].
+    pub async fn with_zips(&self) -> Result<Release, Refusal> {
+        let mut zips: BTreeMap<&str, Arc<[u8]>> = BTreeMap::new();
+        for digest in self.release.zips().keys() {
+            let mut all = Vec::new();
+            let mut pieces = self.zip(digest).await?;
+            while let Some(piece) = pieces.next().await {
+                all.extend_from_slice(&piece?);
+            }
+            zips.insert(digest, all.into());
+        }
+        let artifacts: Artifacts = zips.into_values().collect();
+        Release::new(self.release.stack().clone(), artifacts)
+            .map_err(|error| Refusal::new(RefusalKind::Malformed, error.to_string()))
+    }
+}
+
+fn listed<'r>(repository: &'r tough::Repository, name: &str) -> Option<&'r Target> {
+    repository.targets().signed.targets.get(&TargetName::new(name).ok()?)
+}
+
+async fn opened(repository: &tough::Repository, name: &str) -> Result<VerifiedZip, Refusal> {
+    let missing = || Refusal::new(RefusalKind::Missing, format!("the repository has no `{name}`"));
+    let target = TargetName::new(name).map_err(|_| missing())?;
+    let read = repository.read_target(&target).await.map_err(|error| reason::of_target(name, &error))?;
+    let pieces = Box::pin(read.ok_or_else(missing)?);
+    Ok(VerifiedZip { name: name.to_owned(), pieces: Some(pieces) })
+}
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, tough::error::Error>> + Send + Sync>>;
+
+/// The bytes of a zip, piece by piece, as they come.
+///
+/// Use them only once the stream has ended without an error: length and digest are known at the end alone. The errors are
+/// [`RefusalKind::Altered`], [`RefusalKind::Endless`] and [`RefusalKind::Unreachable`], and nothing comes after one.
+pub struct VerifiedZip {
+    name: String,
+    /// `None` at the end.
+    pieces: Option<Pieces>,
+}
+
+impl fmt::Debug for VerifiedZip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedZip").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Stream for VerifiedZip {
+    type Item = Result<Bytes, Refusal>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(pieces) = &mut self.pieces else { return Poll::Ready(None) };
+        let piece = match pieces.as_mut().poll_next(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(piece) => piece,
+        };
+        match piece {
+            Some(Ok(piece)) => Poll::Ready(Some(Ok(piece))),
+            Some(Err(error)) => {
+                self.pieces = None;
+                Poll::Ready(Some(Err(reason::of_target(&self.name, &error))))
+            }
+            None => {
+                self.pieces = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+}
