@@ -131,3 +131,29 @@ fn metadata(name: &str) -> Option<(RoleType, u64)> {
 fn is_above(length: usize, most: u64) -> bool {
     u64::try_from(length).is_ok_and(|length| length > most)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_is_read_whole_is_bounded() {
+        let digest = "0a".repeat(32);
+        for (name, wanted) in [
+            ("1.root.json", Some((RoleType::Root, MOST_ROOT))),
+            ("timestamp.json", Some((RoleType::Timestamp, MOST_ONLINE))),
+            ("12.snapshot.json", Some((RoleType::Snapshot, MOST_ONLINE))),
+            ("12.targets.json", Some((RoleType::Targets, MOST_TARGETS))),
+            ("3.another.json", Some((RoleType::DelegatedTargets, MOST_TARGETS))),
+            // A repository without versions in its names.
+            ("snapshot.json", Some((RoleType::Snapshot, MOST_ONLINE))),
+            ("targets.json", Some((RoleType::Targets, MOST_TARGETS))),
+            (&format!("{digest}.release-3.json"), None),
+            (&format!("{digest}.{digest}.zip"), None),
+            ("3.zip", None),
+            ("none", None),
+        ] {
+            assert_eq!(metadata(name), wanted, "{name}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use super::transport::{ByteStream, Transport};
 
 /// How much is read at once.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 65_536;
 
 /// Reads a repository from a folder.
 #[derive(Debug, Clone)]

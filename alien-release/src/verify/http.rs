@@ -52,13 +52,9 @@ impl HttpTransport {
             let help = "write the address of the repository, as in `https://releases.vendor.example`";
             vec![Problem::error(Rule::Form, what, help.to_owned())].into()
         };
-        let mut base = Url::parse(base).map_err(|error| wrong(format!("`{base}` is not an address: {error}")))?;
+        let base = Url::parse(base).map_err(|error| wrong(format!("`{base}` is not an address: {error}")))?;
         if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
             return Err(wrong(format!("`{base}` is not the address of a folder on a web server")));
-        }
-        if !base.path().ends_with('/') {
-            let path = format!("{}/", base.path());
-            base.set_path(&path);
         }
         Ok(Self { base, client })
     }
@@ -67,11 +63,13 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn fetch(&self, name: &str) -> Result<Option<ByteStream>> {
-        let unread =
-            |why: &str| Error::new(ErrorKind::Unavailable, format!("`{}{name}` cannot be read: {why}", self.base));
         let mut url = self.base.clone();
-        // Beneath the base, whatever the name is.
-        url.path_segments_mut().map_err(|()| unread("the address has no path"))?.pop_if_empty().push(name);
+        if let Ok(mut path) = url.path_segments_mut() {
+            // Below the base, whatever the name is.
+            path.pop_if_empty().push(name);
+        }
+        let shown = url.to_string();
+        let unread = |why: &str| Error::new(ErrorKind::Unavailable, format!("`{shown}` cannot be read: {why}"));
         let answer = self.client.get(url).send().await.map_err(|error| unread(&chain(&error.without_url())))?;
         match answer.status() {
             status if status.is_success() => Ok(Some(pieces(answer))),

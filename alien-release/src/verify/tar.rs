@@ -18,7 +18,7 @@ use super::transport::{ByteStream, Transport};
 /// The most files of an archive.
 const MOST_FILES: usize = 100_000;
 /// The most bytes of a name that has an entry of its own.
-const MOST_NAME: u64 = 4 * 1024;
+const MOST_NAME: u64 = 4_096;
 
 /// Reads a repository from a tar archive, such as one that was carried into a network without a way out.
 ///

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tough::schema::{Role, RoleType, Signed};
-use tough::{ExpirationEnforcement, Limits, RepositoryLoader};
+use tough::{ExpirationEnforcement, RepositoryLoader};
 use url::Url;
 
 use super::bounded::Bounded;
@@ -22,7 +22,7 @@ use super::trusted::Trusted;
 use crate::files;
 use crate::repository::{MOST_ROOT, Root, releases};
 
-/// The most root files that are read at once.
+/// The most root files that are looked at for a digest: as many as `tough` reads at once.
 const MOST_ROOTS: u64 = 1024;
 /// By how much a version may be above the one before: more than a refresh every minute for ten years.
 const LARGEST_STEP: u64 = 10_000_000;
@@ -202,11 +202,9 @@ impl Verifier {
         blocking(move || staged(&at, &before)).await??;
         let root = json(&trusted.root)?;
         let base = Url::parse("repository://files/").map_err(|error| storage(error.to_string()))?;
-        let limits = Limits { max_root_updates: MOST_ROOTS, ..Limits::default() };
         // `tough` knows no clock but the machine's, and refuses for ever what was read while it was ahead. So time is compared here.
         let loaded = RepositoryLoader::new(&root, base.clone(), base)
             .transport(bounded.clone())
-            .limits(limits)
             .datastore(&staging)
             .expiration_enforcement(ExpirationEnforcement::Unsafe)
             .load()

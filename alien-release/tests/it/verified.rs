@@ -532,7 +532,16 @@ async fn endless_data_is_not_read_to_its_end() {
     refused(over.save_zip(zip, &path).await, RefusalKind::Endless, "has more than 5 bytes");
     assert!(!path.exists() && !vendor.folder.0.join("zip.new").exists());
     refused(over.with_zips().await, RefusalKind::Endless, "has more than 5 bytes");
+    // To the byte.
+    let mut text = std::fs::read(vendor.path().join("timestamp.json")).unwrap();
+    for (length, is_taken) in [(16_384, true), (16_385, false)] {
+        text.resize(length, b' ');
+        let padded = Altered { files: vec![("timestamp.json", Some(text.clone()))], ..Altered::of(&vendor.path()) };
+        assert_eq!(vendor.customer_over("customer", padded).decide(1.into()).await.is_ok(), is_taken, "{length}");
+    }
     // A release key signs a release that is larger than any may be.
+    forge(&vendor.path(), &vendor, |files| files.targets["targets"]["release-1.json"]["length"] = 524_288.into());
+    vendor.customer("other").decide(1.into()).await.unwrap();
     forge(&vendor.path(), &vendor, |files| files.targets["targets"]["release-1.json"]["length"] = 524_289.into());
     let words = "`release-1.json` has 524289 bytes, and at most 524288 are taken";
     refused(vendor.customer("other").decide(1.into()).await, RefusalKind::Endless, words);
@@ -576,6 +585,8 @@ async fn what_is_missing_or_cannot_be_read_is_told() {
     for name in ["root.json", "timestamp.json", "snapshot.json", "targets.json", "release-1.json"] {
         let broken = Altered { broken: Some(name), ..Altered::of(&vendor.path()) };
         let taken = vendor.customer_over("customer", broken).decide(1.into()).await;
+        let error: alien_core::Error = taken.as_ref().unwrap_err().clone().into();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
         refused(taken, RefusalKind::Unreachable, "the repository cannot be read: the line is cut");
     }
     for (name, words) in
@@ -583,6 +594,8 @@ async fn what_is_missing_or_cannot_be_read_is_told() {
     {
         let altered = Altered { files: vec![(name, Some(b"{}".to_vec()))], ..Altered::of(&vendor.path()) };
         let taken = vendor.customer_over("customer", altered).decide(1.into()).await;
+        let error: alien_core::Error = taken.as_ref().unwrap_err().clone().into();
+        assert_eq!(error.kind(), ErrorKind::Rejected);
         refused(taken, RefusalKind::Malformed, words);
     }
     assert_eq!(vendor.trusted("customer"), trusted);
