@@ -34,8 +34,8 @@ impl Passphrase {
     /// # Errors
     ///
     /// [`ErrorKind::Input`](alien_core::ErrorKind::Input) if it has fewer than 12 characters.
-    pub fn new(text: impl Into<Zeroizing<String>>) -> Result<Self> {
-        let text = text.into();
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = Zeroizing::new(text.into());
         let count = text.chars().count();
         if count < FEWEST {
             let what = format!("the passphrase has {count} characters, and needs at least {FEWEST}");
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_passphrase_is_hashed_a_bounded_number_of_times() {
-        let passphrase = Passphrase::new("a long passphrase".to_owned()).unwrap();
+        let passphrase = Passphrase::new("a long passphrase").unwrap();
         for (iterations, told) in [(MOST_ITERATIONS + 1, "at most 5000000 are taken"), (1, "the passphrase is wrong")] {
             let prf = Pbkdf2Prf::HmacWithSha256;
             let kdf = Pbkdf2Params { salt: &[7; 16], iteration_count: iterations, key_length: None, prf };

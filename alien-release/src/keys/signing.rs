@@ -35,7 +35,7 @@ const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 /// # let folder = std::env::temp_dir().join(format!("alien-release-doc-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder).unwrap();
 /// # let path = folder.join("root.pem");
-/// let passphrase = Passphrase::new("correct horse battery staple".to_owned())?;
+/// let passphrase = Passphrase::new("correct horse battery staple")?;
 /// let key = SigningKey::generate()?;
 /// key.save_encrypted(&path, &passphrase)?;
 /// println!("{}", key.public().fingerprint());

@@ -46,7 +46,7 @@ impl Drop for Folder {
 }
 
 fn passphrase() -> Passphrase {
-    Passphrase::new("a long passphrase".to_owned()).unwrap()
+    Passphrase::new("a long passphrase").unwrap()
 }
 
 #[cfg(unix)]
@@ -99,7 +99,7 @@ fn a_key_is_encrypted_by_a_passphrase_and_a_wrong_one_is_told() {
     assert_eq!(SigningKey::open_encrypted(&path, &passphrase()).unwrap().public(), key.public());
     assert_eq!(SigningKey::from_encrypted_pem(&text, &passphrase()).unwrap().public(), key.public());
 
-    let other = Passphrase::new("another passphrase".to_owned()).unwrap();
+    let other = Passphrase::new("another passphrase").unwrap();
     let error = SigningKey::open_encrypted(&path, &other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.to_string().contains("key.pem`: the passphrase is wrong"), "{error}");
@@ -117,10 +117,10 @@ fn a_key_is_encrypted_by_a_passphrase_and_a_wrong_one_is_told() {
 
 #[test]
 fn a_passphrase_has_at_least_12_characters_and_is_not_shown() {
-    assert!(Passphrase::new("twelve chars".to_owned()).is_ok());
+    assert!(Passphrase::new("twelve chars").is_ok());
     // Characters are counted, not bytes.
     for short in ["", "eleven char", "ééééééééééé"] {
-        let error = Passphrase::new(short.to_owned()).unwrap_err();
+        let error = Passphrase::new(short).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.to_string().contains("and needs at least 12"), "{error}");
     }
