@@ -21,6 +21,7 @@ use crate::products::{KeptRelease, Product};
 use crate::records::Records;
 use crate::rollouts::RolloutId;
 use crate::store::{Key, Store, Table};
+use crate::trust::Trust;
 
 /// All deployments of a vendor's products. Clones share it.
 ///
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) clouds: Clouds,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    trust: Trust,
     /// How far the store's time is ahead of the clock's, in milliseconds.
     ahead: AtomicI64,
     /// The releases that are being rolled out, with their zips.
@@ -59,6 +61,7 @@ pub struct FleetBuilder {
     artifacts: Arc<dyn ArtifactStore>,
     clock: Arc<dyn Clock>,
     who: Who,
+    trust: Trust,
 }
 
 impl FleetBuilder {
@@ -80,17 +83,28 @@ impl FleetBuilder {
         self
     }
 
+    /// Rolls out only those releases of a product that a verifier takes. As soon as there is one, no other product is rolled out.
+    ///
+    /// A rollout begins only if its release and its twin are signed as the store has them, and nothing has expired. What a worker rolls
+    /// out is verified again, and its zips are read from the verifier's repository. Whoever changes the store can then
+    /// choose among what is signed, or hold it back, and can make nothing.
+    #[cfg(feature = "signed")]
+    pub fn trusting(mut self, product: StackName, verifier: alien_release::Verifier) -> Self {
+        self.trust.insert(product, verifier);
+        self
+    }
+
     /// Opens the fleet. Needs a tokio runtime.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable) if the store does not answer.
     pub async fn open(self) -> Result<Fleet> {
-        let Self { store, clouds, artifacts, clock, who } = self;
+        let Self { store, clouds, artifacts, clock, who, trust } = self;
         let ledger = Ledger::new(store);
         let records = Arc::new(Records::new(ledger.clone()));
         let releases = Mutex::default();
-        let inner = Inner { ledger, records, clouds, artifacts, clock, ahead: AtomicI64::new(0), releases };
+        let inner = Inner { ledger, records, clouds, artifacts, clock, trust, ahead: AtomicI64::new(0), releases };
         inner.read_time().await?;
         Ok(Fleet { inner: Arc::new(inner), who })
     }
@@ -100,7 +114,14 @@ impl Fleet {
     /// Begins to open a fleet over a store, on these clouds.
     pub fn builder(store: impl Store + 'static, clouds: Clouds) -> FleetBuilder {
         let (artifacts, clock) = (Arc::new(ArtifactsInMemory::default()), Arc::new(SystemClock));
-        FleetBuilder { store: Arc::new(store), clouds, artifacts, clock, who: Who::claimed("somebody") }
+        FleetBuilder {
+            store: Arc::new(store),
+            clouds,
+            artifacts,
+            clock,
+            who: Who::claimed("somebody"),
+            trust: Trust::default(),
+        }
     }
 
     /// The same fleet, for somebody else: the log says who did what.
@@ -239,28 +260,54 @@ impl Inner {
         if let Some(found) = kept {
             return Ok(found);
         }
-        let published = self.published(product, sequence).await?;
-        let mut zips = Vec::new();
-        for digest in published.zips().keys() {
-            let missing = || {
-                let what = format!("the zip {digest} of release {sequence} is not among the artifacts");
-                Error::new(ErrorKind::Unavailable, what)
-            };
-            zips.push(self.artifacts.get(digest).await?.ok_or_else(missing)?);
-        }
-        let artifacts: Artifacts = zips.into_iter().collect();
-        let release = Arc::new(Release::new(published.stack().clone(), artifacts)?);
+        let stored = self.kept_release(product, sequence).await?;
+        let release = match self.trust.release(product, sequence, &stored.digest).await? {
+            Some(signed) => signed,
+            None => Arc::new(self.with_zips(stored.release()?).await?),
+        };
         self.remember(product, sequence, Arc::clone(&release));
         Ok(release)
     }
 
+    /// Keeps a release that was just published. Where signatures are asked for, it is verified before it is kept.
+    pub(crate) fn remember_published(&self, published: &PublishedRelease, release: &Release) {
+        if !self.trust.asks() {
+            self.remember(published.product(), published.sequence(), Arc::new(release.clone()));
+        }
+    }
+
     /// Keeps a release with its zips in this process.
-    pub(crate) fn remember(&self, product: &StackName, sequence: Sequence, release: Arc<Release>) {
+    fn remember(&self, product: &StackName, sequence: Sequence, release: Arc<Release>) {
         let mut kept = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
         kept.insert((product.clone(), sequence), release);
+    }
+
+    /// The release, with the zips that are among the artifacts.
+    async fn with_zips(&self, release: PublishedRelease) -> Result<Release> {
+        let mut zips = Vec::new();
+        for digest in release.zips().keys() {
+            let missing = || {
+                let what = format!("the zip {digest} of release {} is not among the artifacts", release.sequence());
+                Error::new(ErrorKind::Unavailable, what)
+            };
+            zips.push(self.artifacts.get(digest).await?.ok_or_else(missing)?);
+        }
+        let artifacts: Artifacts = zips.into_iter().collect();
+        Ok(Release::new(release.stack().clone(), artifacts)?)
+    }
+
+    /// Asks whether a release, and what it is reverted to, may be rolled out from now on.
+    pub(crate) async fn decide(&self, product: &StackName, sequence: Sequence) -> Result<()> {
+        let kept = self.kept_release(product, sequence).await?;
+        self.trust.decide(product, sequence, &kept.digest).await?;
+        if let Some(twin) = kept.twin {
+            let kept = self.kept_release(product, twin.sequence).await?;
+            self.trust.decide(product, twin.sequence, &kept.digest).await?;
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod publish;
 mod records;
 mod rollouts;
 pub mod store;
+mod trust;
 mod update;
 mod watch;
 mod work;

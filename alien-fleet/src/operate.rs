@@ -185,8 +185,10 @@ impl Fleet {
     /// # Errors
     ///
     /// [`Input`](ErrorKind::Input) with every problem of the plan; [`Conflict`](ErrorKind::Conflict) if a newer release is
-    /// being rolled out; [`NotFound`](ErrorKind::NotFound) if there is no such release; errors of the store.
+    /// being rolled out; [`NotFound`](ErrorKind::NotFound) if there is no such release; [`Rejected`](ErrorKind::Rejected) if the fleet
+    /// asks for signatures, and the release or its twin is not signed as the store has it; errors of the store.
     pub async fn roll_out(&self, product: &StackName, sequence: Sequence, plan: &Plan) -> Result<RolloutId> {
+        self.inner.decide(product, sequence).await?;
         loop {
             let key = Product::key(product);
             let seen: Product = self.inner.ledger.get(&key).await?.unwrap_or_default();

@@ -93,7 +93,7 @@ impl Fleet {
             None => None,
         };
         self.keep_release(&seen, &published, twin.as_ref()).await?;
-        self.inner.remember(product, published.sequence(), Arc::new(release.clone()));
+        self.inner.remember_published(&published, release);
         Ok(Published { release: published, twin })
     }
 

@@ -18,5 +18,7 @@ mod faulty;
 mod folder;
 mod kills;
 mod rollouts;
+#[cfg(feature = "signed")]
+mod signed;
 mod stores;
 mod world;

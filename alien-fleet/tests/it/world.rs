@@ -12,7 +12,7 @@ use alien_core::{
     Function, Images, Impersonate, Invitation, Kind, Kv, Profile, Release, Result, Stack, StackName, memory,
 };
 use alien_fleet::store::{InMemory, Store};
-use alien_fleet::{ArtifactsInMemory, Clouds, Fleet, Published, RevertTo, RolloutId, Status, Who};
+use alien_fleet::{ArtifactsInMemory, Clouds, Fleet, FleetBuilder, Published, RevertTo, RolloutId, Status, Who};
 use async_trait::async_trait;
 
 /// An account, and how to reach it.
@@ -153,10 +153,31 @@ impl World {
         artifacts: &Arc<ArtifactsInMemory>,
         troubles: Troubles,
     ) -> Fleet {
+        Self::builder(store, clock, config, artifacts, troubles).open().await.unwrap()
+    }
+
+    fn builder(
+        store: impl Store + 'static,
+        clock: &Arc<dyn Clock>,
+        config: &memory::Config,
+        artifacts: &Arc<ArtifactsInMemory>,
+        troubles: Troubles,
+    ) -> FleetBuilder {
         let connection = Connection::new(CallConfig::new(Arc::clone(clock)), "ann");
         let clouds = Clouds::none().with(Arc::new(Troubled { config: config.clone(), troubles }), connection);
         let fleet = Fleet::builder(store, clouds).artifacts(Arc::clone(artifacts)).clock(Arc::clone(clock));
-        fleet.acting_as(Who::claimed("ann")).open().await.unwrap()
+        fleet.acting_as(Who::claimed("ann"))
+    }
+
+    /// A fleet over the same account, as another program opens it.
+    #[cfg(feature = "signed")]
+    pub(crate) async fn again(
+        &self,
+        store: impl Store + 'static,
+        how: impl FnOnce(FleetBuilder) -> FleetBuilder,
+    ) -> Fleet {
+        let builder = Self::builder(store, &self.clock, &self.config, &self.artifacts, self.troubles.clone());
+        how(builder).open().await.unwrap()
     }
 
     /// Sets up the deployment of a customer, and registers it.
