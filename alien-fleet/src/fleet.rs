@@ -226,9 +226,14 @@ impl Inner {
     }
 
     pub(crate) async fn manager(&self, id: DeploymentId) -> Result<Manager> {
+        self.manager_over(id, &self.records).await
+    }
+
+    /// A manager that keeps its record there.
+    pub(crate) async fn manager_over(&self, id: DeploymentId, records: &Arc<Records>) -> Result<Manager> {
         let record = self.record(id).await?;
         let vendor = self.clouds.enter(&record).await?;
-        Ok(Manager::over(vendor, Arc::clone(&self.records) as _, record))
+        Ok(Manager::over(vendor, Arc::clone(records) as _, record))
     }
 
     pub(crate) async fn listed(&self, id: DeploymentId) -> Result<(Listed, Deployment)> {

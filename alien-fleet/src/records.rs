@@ -1,6 +1,8 @@
 //! Records of deployments, as documents of a store.
 
-use alien_core::{Deployment, DeploymentId, RecordStore, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alien_core::{Deployment, DeploymentId, ErrorKind, RecordStore, Result};
 use async_trait::async_trait;
 use serde::Deserialize;
 
@@ -14,11 +16,25 @@ const WRITER: &str = "another worker of the fleet";
 #[derive(Debug)]
 pub(crate) struct Records {
     ledger: Ledger,
+    /// Whether the store did not answer a call.
+    is_unanswered: AtomicBool,
 }
 
 impl Records {
     pub(crate) const fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+        Self { ledger, is_unanswered: AtomicBool::new(false) }
+    }
+
+    /// Whether the store did not answer a call. What then fails for a manager is not the fault of a deployment.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.is_unanswered.load(Ordering::Relaxed)
+    }
+
+    fn noted<T>(&self, done: Result<T>) -> Result<T> {
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable) {
+            self.is_unanswered.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     pub(crate) fn key(id: DeploymentId) -> Key {
@@ -37,7 +53,7 @@ struct Kept {
 #[async_trait]
 impl RecordStore for Records {
     async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>> {
-        self.ledger.get(&Self::key(id)).await
+        self.noted(self.ledger.get(&Self::key(id)).await)
     }
 
     async fn save(&self, record: &Deployment) -> Result<Deployment> {
@@ -49,7 +65,7 @@ impl RecordStore for Records {
             pages.put(key.clone(), &next, None)?;
             Ok(next)
         };
-        self.ledger.change([Self::key(id)], save).await
+        self.noted(self.ledger.change([Self::key(id)], save).await)
     }
 
     async fn list(&self) -> Result<Vec<DeploymentId>> {

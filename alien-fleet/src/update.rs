@@ -1,5 +1,6 @@
 //! The update of one deployment, under the claim of a worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::rollout::{Action, Ended, Event, Refusal, Sight, Step, Work};
@@ -8,6 +9,7 @@ use futures_util::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fleet::Fleet;
+use crate::records::Records;
 use crate::rollouts::{RolloutId, refusal};
 use crate::watch::{self, Watched};
 use crate::work::{Claiming, LOOK, Worker, within};
@@ -53,9 +55,10 @@ impl Update<'_> {
 
     async fn update(&self, work: &Work) -> Result<()> {
         // What the manager needs of its own is found before anything is begun.
+        let records = Arc::new(Records::new(self.fleet().inner.ledger.clone()));
         let ready = async {
             let release = self.fleet().inner.release(self.rollout.product(), work.release).await?;
-            Ok::<_, Error>((self.fleet().inner.manager(self.deployment).await?, release))
+            Ok::<_, Error>((self.fleet().inner.manager_over(self.deployment, &records).await?, release))
         };
         let (manager, release) = match ready.await {
             Ok(ready) => ready,
@@ -77,7 +80,12 @@ impl Update<'_> {
         let by = format!("rollout {} ({})", self.rollout, self.fleet().who());
         let request = manager.release(&release).fenced(work.fence).by(by).deadline(self.patience);
         let released = request.await;
-        self.end(work, Ended::of(&released, self.fleet().inner.now())).await
+        let ended = match Ended::of(&released, self.fleet().inner.now()) {
+            // It is the fleet's own store that did not answer.
+            Ended::Unreachable(why) if records.is_unanswered() => Ended::Fault { why, again: None },
+            ended => ended,
+        };
+        self.end(work, ended).await
     }
 
     /// How the deployment is before the update. What the watch saw a moment ago is not asked for again.

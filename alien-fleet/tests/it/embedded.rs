@@ -145,6 +145,8 @@ async fn a_newer_form_is_refused_by_name_and_kept() {
     let error = refused(&path).await;
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.to_string().contains("its form is 2, and this version reads form 1"), "{error}");
+    set(0);
+    assert!(refused(&path).await.to_string().contains("is not a fleet's store"));
     set(1);
     assert_eq!(read(&Embedded::open(&path).await.unwrap(), &key("a")).await, Some(json!(1)));
 }

@@ -1,13 +1,16 @@
 //! A store that fails on demand: as if the program were killed, or the store went away.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alien_core::memory::Account;
 use alien_core::{Clock, Error, ErrorKind, Result};
 use alien_fleet::store::{Change, Document, InMemory, Key, Span, Store, Table};
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -20,6 +23,15 @@ pub(crate) enum At {
     After(usize),
 }
 
+/// What somebody else does in between.
+struct Meanwhile(BoxFuture<'static, ()>);
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
 /// One program's connection to a store. Others have their own.
 #[derive(Debug)]
 pub(crate) struct Faulty {
@@ -29,12 +41,39 @@ pub(crate) struct Faulty {
     gone: Arc<AtomicBool>,
     /// If the program was killed at a call, it writes nothing more either.
     account: Account,
+    meanwhile: Mutex<Option<Meanwhile>>,
+    ahead: Duration,
+    /// If it says something, only changes of this table fail while the store is away.
+    only: Option<Table>,
 }
 
 impl Faulty {
     pub(crate) fn new(kept: &Arc<InMemory>, ends: Option<At>, gone: &Arc<AtomicBool>, account: &Account) -> Self {
         let (changes, ends) = (AtomicUsize::new(0), Mutex::new(ends));
-        Self { kept: Arc::clone(kept), changes, ends, gone: Arc::clone(gone), account: account.clone() }
+        let (kept, gone, account, meanwhile) = (Arc::clone(kept), Arc::clone(gone), account.clone(), Mutex::default());
+        Self { kept, changes, ends, gone, account, meanwhile, ahead: Duration::ZERO, only: None }
+    }
+
+    /// After something was listed first, somebody else does this.
+    pub(crate) fn meanwhile(self, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile(Box::pin(work)));
+        self
+    }
+
+    /// While the store is away, only changes of this table fail.
+    pub(crate) fn only(mut self, table: Table) -> Self {
+        self.only = Some(table);
+        self
+    }
+
+    /// The store's time is ahead of the clock's.
+    pub(crate) fn ahead(mut self, time: Duration) -> Self {
+        self.ahead = time;
+        self
+    }
+
+    fn reads(&self) -> Result<()> {
+        if self.only.is_some() { Ok(()) } else { self.answers() }
     }
 
     fn answers(&self) -> Result<()> {
@@ -51,7 +90,7 @@ impl Faulty {
 #[async_trait]
 impl Store for Faulty {
     async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Document>>> {
-        self.answers()?;
+        self.reads()?;
         self.kept.read(keys).await
     }
 
@@ -62,11 +101,19 @@ impl Store for Faulty {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, Document)>> {
-        self.answers()?;
-        self.kept.list(table, group, after, limit).await
+        self.reads()?;
+        let found = self.kept.list(table, group, after, limit).await;
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(Meanwhile(work)) = meanwhile {
+            work.await;
+        }
+        found
     }
 
     async fn change(&self, keys: BTreeSet<Key>, change: Change) -> Result<()> {
+        if self.only.is_some_and(|only| keys.iter().all(|key| key.table != only)) {
+            return self.kept.change(keys, change).await;
+        }
         self.answers()?;
         let number = self.changes.fetch_add(1, Ordering::SeqCst);
         let ends = *self.ends.lock().unwrap();
@@ -90,12 +137,12 @@ impl Store for Faulty {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<(String, Document)>> {
-        self.answers()?;
+        self.reads()?;
         self.kept.take(table, group, span, limit, now, until).await
     }
 
     async fn next(&self, table: Table, group: &str, queue: u8, after: i64) -> Result<Option<i64>> {
-        self.answers()?;
+        self.reads()?;
         self.kept.next(table, group, queue, after).await
     }
 
@@ -104,7 +151,7 @@ impl Store for Faulty {
     }
 
     async fn time(&self, clock: &dyn Clock) -> Result<Timestamp> {
-        self.answers()?;
-        self.kept.time(clock).await
+        self.reads()?;
+        Ok(self.kept.time(clock).await? + self.ahead)
     }
 }

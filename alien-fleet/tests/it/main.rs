@@ -11,14 +11,20 @@
 #[cfg(all(unix, feature = "api"))]
 mod api;
 mod artifacts;
+mod audit;
+mod contact;
 #[cfg(feature = "redb")]
 mod embedded;
 mod faults;
 mod faulty;
 mod folder;
 mod kills;
+mod records;
 mod rollouts;
 #[cfg(feature = "signed")]
 mod signed;
+mod shared;
 mod stores;
+mod updates;
+mod watching;
 mod world;

@@ -185,7 +185,7 @@ async fn an_older_release_is_refused_while_a_newer_one_is_rolled_out() {
 }
 
 /// The stack with another frozen resource.
-fn with_backups(zip: &[u8]) -> Release {
+pub(crate) fn with_backups(zip: &[u8]) -> Release {
     let mut draft = Stack::builder("shop");
     draft.frozen("backups", Kv::new());
     let before = stack(zip);
@@ -278,4 +278,41 @@ async fn a_deployment_that_leaves_the_fleet_is_not_waited_for() {
     assert!(matches!(world.outcomes(&status)[0], Some(Outcome::NotTried(Why::Revoked(_)))), "{status:?}");
     assert_eq!(world.fleet.deployments(&product()).await.unwrap().len(), 1);
     assert_eq!(world.fleet.deployment(world.ids[0]).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_works_by_itself_until_it_is_told_to_end() {
+    let world = World::new(2).await;
+    let published = world.publish(b"second").await;
+    let id = world.begin(published.release.sequence(), plan()).await;
+    world.fleet.run(world.clock.sleep(seconds(600))).await.unwrap();
+    let status = world.fleet.status(&id).await.unwrap();
+    assert_eq!(world.outcomes(&status), vec![Some(Outcome::Good); 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_ends_when_every_rollout_is_over() {
+    let world = World::new(1).await;
+    let began = world.clock.now();
+    world.roll_out(b"second", plan()).await;
+    assert!(world.clock.now().duration_since(began).as_secs() < 600, "nobody had to end it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_needs_nobody_is_ready_everywhere() {
+    let world = World::new(2).await;
+    let published = world.publish(b"second").await;
+    let fits = world.fleet.check(&published.release).await.unwrap();
+    assert!(fits.len() == 2 && fits.iter().all(|fitted| fitted.fit == Fit::Ready), "{fits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn releases_are_listed_without_their_twins() {
+    let world = World::new(1).await;
+    world.publish(b"second").await;
+    let listed = world.fleet.releases(&product()).await.unwrap();
+    let numbers: Vec<_> = listed.iter().map(|release| (release.sequence, release.reverts_to)).collect();
+    assert_eq!(numbers, [(1.into(), None), (3.into(), Some(1.into()))]);
+    let (deployment, _) = world.fleet.deployment(world.ids[0]).await.unwrap();
+    assert!(deployment.cloud == "memory" && deployment.account.starts_with("memory"), "{deployment:?}");
 }
