@@ -102,3 +102,20 @@ fn failed(what: &str, path: &Path, error: &object_store::Error) -> Error {
     };
     Error::new(kind, format!("`{path}` cannot be {what} in the bucket{advice}")).caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_apart_from_a_bucket_that_does_not_answer() {
+        let path = || "zips/sha256-1".to_owned();
+        for (error, kind) in [
+            (object_store::Error::PermissionDenied { path: path(), source: "no".into() }, ErrorKind::Denied),
+            (object_store::Error::Unauthenticated { path: path(), source: "who?".into() }, ErrorKind::Credentials),
+            (object_store::Error::Generic { store: "S3", source: "slow down".into() }, ErrorKind::Unavailable),
+        ] {
+            assert_eq!(failed("read", &Path::from(path()), &error).kind(), kind, "{error}");
+        }
+    }
+}

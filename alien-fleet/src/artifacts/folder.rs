@@ -119,3 +119,21 @@ fn unwritten(path: &Path, error: &io::Error) -> Error {
     };
     Error::new(ErrorKind::Unavailable, what).caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_says_what_to_do() {
+        for (kind, words) in [
+            (io::ErrorKind::StorageFull, "make space"),
+            (io::ErrorKind::NotFound, "make the folder above its folder first"),
+            (io::ErrorKind::PermissionDenied, "give this program the right"),
+        ] {
+            let told = unwritten(Path::new("zips/sha256-1"), &kind.into());
+            assert_eq!(told.kind(), ErrorKind::Unavailable);
+            assert!(told.to_string().contains(words), "{told}");
+        }
+    }
+}

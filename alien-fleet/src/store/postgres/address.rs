@@ -265,6 +265,25 @@ mod tests {
     }
 
     #[test]
+    fn a_value_ends_where_the_client_library_ends_it() {
+        for (text, password) in [
+            (r"password='a b\'c' sslmode='disable' host=db.example", "a b'c"),
+            ("password=a'b sslmode=disable host=db.example", "a'b"),
+        ] {
+            let config = parse(text).unwrap().config;
+            assert_eq!(config.get_password(), Some(password.as_bytes()));
+            assert_eq!(config.get_ssl_mode(), SslMode::Disable, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_takes_writes_is_used() {
+        let attributes = |text: &str| parse(text).unwrap().config.get_target_session_attrs();
+        assert_eq!(attributes("postgres://one.example/fleet"), TargetSessionAttrs::Any);
+        assert_eq!(attributes("postgres://one.example,two.example/fleet"), TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
     fn certificates_that_cannot_be_read_are_told_by_their_file() {
         for (text, word) in [
             ("host=h sslrootcert='/no such/file'", "/no such/file"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use alien_core::{Error, ErrorKind, Result};
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase as _, TableDefinition, TableHandle as _};
+use redb::{Builder, Database, ReadableDatabase as _, TableDefinition};
 use uuid::Uuid;
 
 /// The version of how documents are kept, under [`FORM_KEY`].
@@ -130,9 +130,7 @@ fn prepare(database: &Database) -> Result<(), Failure> {
 
 fn check_form(database: &Database, path: &Path) -> Result<(), Failure> {
     let wrong = |what: String| Failure::Call(Error::new(ErrorKind::Input, what));
-    let transaction = database.begin_read()?;
-    let is_ours = transaction.list_tables()?.any(|table| table.name() == FORM.name());
-    let form = if is_ours { transaction.open_table(FORM)?.get(FORM_KEY)?.map(|form| form.value()) } else { None };
+    let form = database.begin_read()?.open_table(FORM)?.get(FORM_KEY)?.map(|form| form.value());
     match form {
         Some(PRESENT_FORM) => Ok(()),
         Some(form) if form > PRESENT_FORM => Err(wrong(format!(
@@ -206,4 +204,34 @@ fn of_io(path: &str, error: &io::Error) -> Error {
         _ => (ErrorKind::Unavailable, format!("`{path}` can be neither read nor written at the moment")),
     };
     Error::new(kind, what).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_says_what_to_do() {
+        let io = |kind: io::ErrorKind| redb::Error::Io(kind.into());
+        for (error, kind, words) in [
+            (redb::Error::DatabaseAlreadyOpen, ErrorKind::Locked, "is held by another program"),
+            (redb::Error::UpgradeRequired(1), ErrorKind::Input, "has the file format 1, which is too old"),
+            (redb::Error::Corrupted("file format version 9".to_owned()), ErrorKind::Input, "a newer file format"),
+            (redb::Error::Corrupted("a page".to_owned()), ErrorKind::Input, "is damaged"),
+            (redb::Error::ValueTooLarge(7), ErrorKind::TooLarge, "a document of 7 bytes is too large"),
+            (redb::Error::TableDoesNotExist("form".to_owned()), ErrorKind::Input, "is not a fleet's store"),
+            (redb::Error::PreviousIo, ErrorKind::Unavailable, "does not work at the moment"),
+            (io(io::ErrorKind::InvalidData), ErrorKind::Input, "is not a fleet's store, or is damaged"),
+            (io(io::ErrorKind::UnexpectedEof), ErrorKind::Input, "is damaged; restore a copy"),
+            (io(io::ErrorKind::StorageFull), ErrorKind::Unavailable, "make space"),
+            (io(io::ErrorKind::NotFound), ErrorKind::Unavailable, "is not there; make it first"),
+            (io(io::ErrorKind::IsADirectory), ErrorKind::Unavailable, "is a folder; name a file"),
+            (io(io::ErrorKind::PermissionDenied), ErrorKind::Unavailable, "give it the right"),
+            (io(io::ErrorKind::TimedOut), ErrorKind::Unavailable, "can be neither read nor written"),
+        ] {
+            let told = told(Path::new("fleet.db"), Failure::Database(error));
+            assert_eq!(told.kind(), kind, "{told}");
+            assert!(told.to_string().contains(words), "{told}");
+        }
+    }
 }

@@ -108,7 +108,7 @@ fn end_of_text(bytes: &[u8]) -> Option<usize> {
     loop {
         match (bytes.get(at)?, bytes.get(at + 1)) {
             (0, Some(0)) => return Some(at + 2),
-            (0, _) => at += 2,
+            // Within a text, no zero follows a zero.
             _ => at += 1,
         }
     }
