@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use alien_core::{Deployment, DeploymentId, Invitation, Stack};
+use alien_core::{Delivery, Deployment, DeploymentId, Invitation, Model, RootDigest, Stack};
 
 use crate::args::vendor::{InviteArgs, RegisterArgs};
 use crate::clouds;
@@ -12,18 +12,19 @@ use crate::{connect, target};
 
 pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
     let stack = file::stack(&args.stack);
+    let delivery = delivery(args)?;
     let invitation = match (&args.record, args.cloud) {
         (Some(record), _) => {
             let (stack, record) = output::both(stack, file::record(record))?;
-            again(&record, stack)
+            again(&record, args, delivery, stack)
         }
         // What one customer's cloud asks the vendor to show fits no other's.
         (None, Some(cloud)) => {
             let id = DeploymentId::new();
             // Whom to trust is also checked if the stack cannot be read.
             let nothing = Stack::builder("nothing").build()?;
-            let (stack, _) = output::both(stack, target::invite(cloud, id, &args.trust, nothing))?;
-            target::invite(cloud, id, &args.trust, stack)
+            let (stack, _) = output::both(stack, target::invite(cloud, id, &args.trust, delivery.clone(), nothing))?;
+            target::invite(cloud, id, &args.trust, delivery, stack)
         }
         (None, None) => output::both(stack, Err(Failure::form("--cloud", "missing", "add it"))).map(|(_, never)| never),
     }?;
@@ -34,12 +35,36 @@ pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
     }
 }
 
-/// A deployment that is there: its id and whom it trusts stay.
-fn again(record: &Deployment, stack: Stack) -> Result<Invitation, Failure> {
+/// How releases will reach the deployment, by the flags.
+fn delivery(args: &InviteArgs) -> Result<Delivery, Failure> {
+    let (Some(manager), Some(root)) = (&args.manager, &args.root) else { return Ok(Delivery::Push) };
+    let root = match root.parse::<RootDigest>() {
+        Ok(digest) => digest,
+        Err(wrong) if root.starts_with("sha256:") => {
+            return Err(Failure::form("--root", wrong.to_string(), "or name the root file"));
+        }
+        Err(_) => RootDigest::of(&file::bytes(Path::new(root))?),
+    };
+    Ok(Delivery::Pull { manager: manager.clone(), root })
+}
+
+/// A deployment that is there: its id stays, and so does whom it trusts, unless the flags move it from push to pull or back.
+fn again(record: &Deployment, args: &InviteArgs, delivery: Delivery, stack: Stack) -> Result<Invitation, Failure> {
     let cloud = clouds::named(&record.cloud)?;
+    let (was, names_vendor) = (record.delivery.model(), !args.trust.given.is_empty());
+    match (was, args.pull, names_vendor) {
+        (_, true, _) | (Model::Pull, false, true) => {
+            return target::invite(cloud, record.id, &args.trust, delivery, stack);
+        }
+        (Model::Push, false, true) => {
+            let what = "the deployment trusts a vendor already, and an invitation does not change which";
+            return Err(Failure::form("--record", what, "leave out the flags that name the vendor"));
+        }
+        (_, false, false) => {}
+    }
     let fields = cloud.fields().iter().filter(|field| field.is_trust());
     let trust = fields.filter_map(|field| Some((field.name.to_owned(), record.target.field(field.name)?.to_owned())));
-    Ok(cloud.invite(record.id, trust.collect(), stack)?)
+    Ok(cloud.invite(record.id, trust.collect(), record.delivery.clone(), stack)?)
 }
 
 /// Refuses to overwrite an invitation: it could not be made again, because a new one gets another id.

@@ -14,6 +14,9 @@ pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, for
     if layer.is_none_or(|layer| layer == Layer::Management) {
         let review = &reviewed.review;
         heading(&mut text, format, &format!("What the vendor can do with `{}` on {}", review.stack, review.cloud));
+        if let Some(pulled) = &review.pulled {
+            let _ = writeln!(text, "{pulled}\n");
+        }
         let rows = review.rows.iter().map(|row| {
             let name = format!("{}\n{} {}", row.resource, row.lifecycle, row.kind);
             vec![name, list(&row.can), list(&row.cannot), list(&row.reach)]

@@ -1,6 +1,8 @@
 //! Builds the target of a deployment from flags, an invitation and a record, and reports all problems at once.
 
-use alien_core::{AnyTarget, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack};
+use alien_core::{
+    AnyTarget, Delivery, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack,
+};
 
 use crate::args::flags::{Flags, Place, Target, Trust};
 use crate::clouds::{Cloud, flag, kebab};
@@ -11,18 +13,20 @@ pub(crate) fn flagged(cloud: Cloud, flags: &Flags<Target>) -> Result<AnyTarget, 
     cloud.target(flags.given.clone()).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
 
-/// The invitation to a new deployment, which trusts whom the flags name.
+/// The invitation to a deployment, which trusts whom the flags name.
 pub(crate) fn invite(
     cloud: Cloud,
     id: DeploymentId,
     flags: &Flags<Trust>,
+    delivery: Delivery,
     stack: Stack,
 ) -> Result<Invitation, Failure> {
-    cloud.invite(id, flags.given.clone(), stack).map_err(|problems| Failure::Refused(at_flags(&problems)))
+    cloud.invite(id, flags.given.clone(), delivery, stack).map_err(|problems| Failure::Refused(at_flags(&problems)))
 }
 
-/// Builds the target of an invitation. The invitation says whom to trust; flags, or the record of an earlier set-up,
-/// say the rest.
+/// Builds the target of an invitation. The invitation says which vendor to trust, if any; flags, or the record of an earlier
+/// set-up, say the rest. Where releases are pulled, the flags say who of the customer's manages the deployment, and may say
+/// another than the record.
 pub(crate) fn invited(
     cloud: Cloud,
     flags: &Flags<Place>,
@@ -30,15 +34,19 @@ pub(crate) fn invited(
     invitation: &Invitation,
 ) -> Result<AnyTarget, Failure> {
     let is_trust = |name: &str| cloud.fields().iter().any(|field| field.name == name && field.is_trust());
+    let model = invitation.delivery.model();
+    let field = |name: &str| cloud.fields().iter().find(|field| field.name == name);
+    let is_of_a_place = |name: &str| field(name).is_none_or(|field| field.model.is_none());
+    let is_wanted = |name: &str| field(name).is_none_or(|field| field.is_for(model));
     let mut texts = flags.given.clone();
     let mut problems = Vec::new();
     let mut problem = |at: String, what: String, help: &str| {
         problems.push(Problem::error(Rule::Form, what, help.to_owned()).at(at));
     };
-    for (name, recorded) in record.iter().flat_map(|record| record.target.fields()).filter(|(name, _)| !is_trust(name))
-    {
+    let recorded = record.iter().flat_map(|record| record.target.fields());
+    for (name, recorded) in recorded.filter(|(name, _)| !is_trust(name) && is_wanted(name)) {
         let given = texts.entry(name.to_owned()).or_insert_with(|| recorded.to_owned());
-        if given != recorded {
+        if given != recorded && is_of_a_place(name) {
             let what = format!("the record says `{recorded}`, not `{given}`");
             problem(flag(name), what, "remove it, or name the record of that deployment");
         }
@@ -55,7 +63,7 @@ pub(crate) fn invited(
     if name.parse::<Prefix>().is_ok() {
         texts.entry("prefix".to_owned()).or_insert_with(|| name.to_owned());
     }
-    let target = cloud.target(texts);
+    let target = cloud.target_as(model, texts);
     if let Err(wrong) = &target {
         problems.extend(wrong.as_slice().iter().cloned().map(|problem| match problem.subject {
             Some(ref name) if is_trust(name) => {
@@ -91,7 +99,7 @@ pub(crate) fn at_flag(problem: Problem) -> Problem {
 /// Describes a target for people: `my-app on aws (account 222222222222, region eu-central-1)`.
 pub(crate) fn place(cloud: Cloud, target: &AnyTarget) -> String {
     let texts = |field: &Field| Some(format!("{} {}", kebab(field.name).replace('-', " "), target.field(field.name)?));
-    let is_shown = |field: &&Field| !field.is_trust() && field.name != "prefix";
+    let is_shown = |field: &&Field| field.model.is_none() && field.name != "prefix";
     let place: Vec<String> = cloud.fields().iter().filter(is_shown).filter_map(texts).collect();
     format!("{} on {} ({})", target.field("prefix").unwrap_or_default(), cloud.cloud(), place.join(", "))
 }

@@ -44,7 +44,7 @@ fn hurried() -> CallConfig {
 }
 
 fn admin_of<W: World>(world: &W, case: &Case<'_, W>, how: CallConfig) -> Admin {
-    world.admin(case.invitation.id, case.target.clone(), how)
+    Case::<W>::admin_of(world, case.invitation.id, case.target.clone(), how)
 }
 
 async fn up(admin: &Admin, release: &Release) -> alien_core::Result<Deployment> {

@@ -30,6 +30,7 @@ pub mod ministack;
 pub mod oracle;
 pub mod peer;
 pub mod postgres;
+pub mod pulled;
 pub mod seed;
 pub mod stacks;
 pub mod suite;

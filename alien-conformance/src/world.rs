@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use alien_core::adapter::{AccessControl, Cloud};
 use alien_core::{
-    Admin, Artifacts, Call, CallConfig, Clock, Code, Deployment, DeploymentId, FunctionUpdate, Impersonate, Invitation,
-    Manager, Recorder, Release, Retry, Stack,
+    Admin, Artifacts, Call, CallConfig, Clock, Code, Delivery, Deployment, DeploymentId, FunctionUpdate, Impersonate,
+    Invitation, Manager, Recorder, Release, Retry, Stack,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,8 +30,13 @@ pub trait World: Send + Sync {
     /// The admin's side.
     fn admin(&self, id: DeploymentId, target: <Self::Cloud as Cloud>::Target, how: CallConfig) -> Admin;
 
-    /// The vendor's side.
+    /// The side that manages: the vendor's, or in a world where releases are pulled, that of the customer's agent.
     fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate>;
+
+    /// How releases reach the deployments of this world, as its targets say it.
+    fn delivery(&self) -> Delivery {
+        Delivery::Push
+    }
 
     /// Code that answers every command with the command itself, and logs it. Each `says` gives different code.
     fn code(&self, says: &str) -> Shipped;
@@ -113,9 +118,15 @@ impl<'w, W: World> Case<'w, W> {
     pub fn new(world: &'w W, prefix: &str, stack: Stack) -> Self {
         let target = world.target(prefix);
         let id = DeploymentId::from(Uuid::new_v4());
-        let invitation = Invitation::new(id, &target, stack).unwrap();
-        let admin = world.admin(id, target.clone(), world.calling());
+        let invitation = invitation(world, id, &target, stack);
+        let admin = Self::admin_of(world, id, target.clone(), world.calling());
         Self { world, invitation, target, admin }
+    }
+
+    /// The admin of a deployment, with how releases reach it in this world.
+    #[must_use]
+    pub fn admin_of(world: &W, id: DeploymentId, target: <W::Cloud as Cloud>::Target, how: CallConfig) -> Admin {
+        world.admin(id, target, how).with_delivery(world.delivery())
     }
 
     /// Sets up a release.
@@ -137,6 +148,26 @@ impl<'w, W: World> Case<'w, W> {
         let how = self.world.calling().with_recorder(calls.recorder());
         (Manager::new(self.world.vendor(how), deployment.clone()), calls)
     }
+}
+
+/// The invitation to a deployment in a world.
+fn invitation<W: World>(world: &W, id: DeploymentId, target: &<W::Cloud as Cloud>::Target, stack: Stack) -> Invitation {
+    match world.delivery() {
+        Delivery::Push => Invitation::new(id, target, stack).unwrap(),
+        Delivery::Pull { manager, root } => Invitation::pull::<W::Cloud>(id, manager, root, stack).unwrap(),
+    }
+}
+
+/// How releases reach a deployment that pulls them: from an address that nothing calls yet, signed by a root that nothing
+/// reads yet.
+///
+/// # Panics
+///
+/// Never: both are well formed.
+#[must_use]
+pub fn pulled() -> Delivery {
+    let root = format!("sha256:{}", "5".repeat(64));
+    Delivery::Pull { manager: "https://releases.vendor.example".parse().unwrap(), root: root.parse().unwrap() }
 }
 
 /// A release of a stack with its code.

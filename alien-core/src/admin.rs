@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::delivery::Delivery;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::RunId;
@@ -47,13 +48,22 @@ use crate::release::Release;
 #[derive(Debug, Clone)]
 pub struct Admin {
     provision: Arc<dyn Provision>,
+    delivery: Delivery,
 }
 
 impl Admin {
-    /// Creates an admin from the provisioner of an adapter.
+    /// Creates an admin from the provisioner of an adapter. Releases are pushed.
     #[must_use]
     pub fn new(provision: impl Provision + 'static) -> Self {
-        Self { provision: Arc::new(provision) }
+        Self { provision: Arc::new(provision), delivery: Delivery::Push }
+    }
+
+    /// Sets how releases will reach what this admin plans, as the invitation says. The target must suit it: in pull it
+    /// names a principal of the customer's own account, and no vendor.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
     }
 
     /// Plans a set-up. Changes nothing.
@@ -301,7 +311,7 @@ macro_rules! awaited {
 }
 
 awaited!(PlanRequest, Plan, |self| async move {
-    self.admin.provision.plan(self.release, self.previous, &self.options).await
+    self.admin.provision.plan(self.release, &self.admin.delivery, self.previous, &self.options).await
 });
 awaited!(ApplyRequest, Deployment, |self| self.apply());
 awaited!(DestroyRequest, DestroyReport, |self| async move {

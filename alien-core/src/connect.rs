@@ -10,6 +10,7 @@ use crate::admin::Admin;
 use crate::call::CallConfig;
 use crate::cloud::{Cloud, Documented, Field, Kinds, RenderError, Report, Reviewed};
 use crate::context::DeploymentContext;
+use crate::delivery::{Delivery, Model};
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Impersonate;
@@ -41,19 +42,33 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Every field that is missing, unknown or wrong.
     fn target(&self, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
 
+    /// Parses a target of a deployment whose releases come so: of [`fields`](Self::fields), those that are
+    /// [for the model](Field::is_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`target`](Self::target).
+    fn target_as(&self, model: Model, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems>;
+
     /// The account that a target is in: all deployments in it share its quotas. Empty if the cloud has none.
     fn account<'t>(&self, target: &'t AnyTarget) -> &'t str;
 
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
 
-    /// Creates the invitation to a new deployment. `trust` says whom it trusts, by the names of the target's fields; fields that
-    /// are generated for each deployment may be left out.
+    /// Creates the invitation to a new deployment. `trust` says which vendor it trusts, by the names of the target's fields;
+    /// fields that are generated for each deployment may be left out. Where releases are pulled, there are none.
     ///
     /// # Errors
     ///
     /// Every field that is missing, unknown or wrong; what [`Invitation::new`] refuses.
-    fn invite(&self, id: DeploymentId, trust: BTreeMap<String, String>, stack: Stack) -> Result<Invitation, Problems>;
+    fn invite(
+        &self,
+        id: DeploymentId,
+        trust: BTreeMap<String, String>,
+        delivery: Delivery,
+        stack: Stack,
+    ) -> Result<Invitation, Problems>;
 
     /// Renders all three layers of a stack, checks every size, audits the result and describes it in words. No network.
     ///
@@ -74,7 +89,7 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// A target of another cloud; [`Unsupported`](crate::ErrorKind::Unsupported) if releases are to be pulled.
+    /// A target of another cloud, or of the other model than the invitation.
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment>;
 
     /// Connects as the customer's admin.
@@ -90,8 +105,16 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// As [`admin`](Self::admin).
+    /// As [`admin`](Self::admin); [`Unsupported`](crate::ErrorKind::Unsupported) if the target names an agent: the vendor
+    /// has no identity there.
     async fn vendor(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
+
+    /// Connects as the agent that the target names, with the credentials of its own environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`admin`](Self::admin); [`Unsupported`](crate::ErrorKind::Unsupported) if the target names the vendor.
+    async fn agent(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
 }
 
 /// How a cloud is reached: with the credentials of the environment, unless an option says otherwise.
@@ -143,7 +166,9 @@ pub enum Side {
     Admin,
     /// The vendor.
     Vendor,
-    /// Both.
+    /// The customer's agent, where releases are pulled.
+    Agent,
+    /// Every side.
     Both,
 }
 
@@ -185,6 +210,11 @@ pub trait Connect: Send + Sync + fmt::Debug {
         target: &<Self::Cloud as Cloud>::Target,
         connection: &Connection,
     ) -> Result<Arc<dyn Impersonate>>;
+
+    /// Connects as the agent that a target names. By default there is none on the cloud.
+    async fn agent(&self, _: &<Self::Cloud as Cloud>::Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Err(Error::new(ErrorKind::Unsupported, format!("no deployment on {} pulls its releases", Self::Cloud::NAME)))
+    }
 }
 
 #[async_trait]
@@ -205,6 +235,10 @@ impl<A: Connect> Adapter for A {
         AnyTarget::read::<A::Cloud>(texts)
     }
 
+    fn target_as(&self, model: Model, texts: BTreeMap<String, String>) -> Result<AnyTarget, Problems> {
+        AnyTarget::read_as::<A::Cloud>(model, texts)
+    }
+
     fn account<'t>(&self, target: &'t AnyTarget) -> &'t str {
         target.field(A::Cloud::ACCOUNT).unwrap_or_default()
     }
@@ -217,15 +251,18 @@ impl<A: Connect> Adapter for A {
         &self,
         id: DeploymentId,
         mut trust: BTreeMap<String, String>,
+        delivery: Delivery,
         stack: Stack,
     ) -> Result<Invitation, Problems> {
-        for field in A::Cloud::TARGET.iter().filter(|field| field.is_trust()) {
+        let model = delivery.model();
+        let is_wanted = |field: &Field| field.is_trust() && field.is_for(model);
+        for field in A::Cloud::TARGET.iter().filter(|field| is_wanted(field)) {
             if !trust.contains_key(field.name) {
                 trust.extend(field.make(&id.to_string()).map(|text| (field.name.to_owned(), text)));
             }
         }
-        AnyTarget::check::<A::Cloud>(&trust, Field::is_trust)?;
-        Invitation::trusting(id, A::Cloud::NAME, trust, stack)
+        AnyTarget::check::<A::Cloud>(&trust, is_wanted)?;
+        Invitation::trusting(id, A::Cloud::NAME, trust, delivery, stack)
     }
 
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError> {
@@ -237,13 +274,11 @@ impl<A: Connect> Adapter for A {
     }
 
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment> {
-        if !invitation.delivery.is_push() {
-            let what = "the invitation is for an agent that pulls releases, and this version only pushes them";
-            return Err(Error::new(ErrorKind::Unsupported, format!("{what}; ask the vendor for another invitation")));
-        }
+        target.suits::<A::Cloud>(&invitation.delivery)?;
         let target = target.typed::<A::Cloud>()?.clone();
         let release = Release::without_artifacts(invitation.stack.clone());
-        DeploymentContext::<A::Cloud>::new(invitation.id, target, release).record()
+        let context = DeploymentContext::<A::Cloud>::new(invitation.id, target, release);
+        context.with_delivery(invitation.delivery.clone()).record()
     }
 
     async fn admin(&self, id: DeploymentId, target: &AnyTarget, connection: &Connection) -> Result<Admin> {
@@ -254,7 +289,16 @@ impl<A: Connect> Adapter for A {
 
     async fn vendor(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         known::<A>(connection, Side::Vendor)?;
-        Connect::vendor(self, target.typed::<A::Cloud>()?, connection).await
+        let typed = target.typed::<A::Cloud>()?;
+        Model::Push.enters(target.model::<A::Cloud>())?;
+        Connect::vendor(self, typed, connection).await
+    }
+
+    async fn agent(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        known::<A>(connection, Side::Agent)?;
+        let typed = target.typed::<A::Cloud>()?;
+        Model::Pull.enters(target.model::<A::Cloud>())?;
+        Connect::agent(self, typed, connection).await
     }
 }
 

@@ -26,6 +26,8 @@ pub struct DeploymentContext<C: Cloud> {
     pub ids: BTreeMap<ResourceId, String>,
     /// As [`Deployment::identity_id`].
     pub identity_id: Option<String>,
+    /// As [`Deployment::delivery`].
+    pub delivery: Delivery,
     /// As [`Deployment::versions`].
     pub versions: BTreeMap<ResourceId, String>,
     whole: Stack,
@@ -33,13 +35,21 @@ pub struct DeploymentContext<C: Cloud> {
 }
 
 impl<C: Cloud> DeploymentContext<C> {
-    /// Creates the context of a release at a target.
+    /// Creates the context of a release at a target. Releases are pushed.
     #[must_use]
     pub fn new(id: DeploymentId, target: C::Target, release: Release) -> Self {
         let (stack, artifacts) = release.into_parts();
         let layout = Layout::new(stack.clone(), target);
         let (ids, versions) = (BTreeMap::new(), BTreeMap::new());
-        Self { id, layout, ids, identity_id: None, versions, whole: stack, artifacts }
+        let delivery = Delivery::Push;
+        Self { id, layout, ids, identity_id: None, delivery, versions, whole: stack, artifacts }
+    }
+
+    /// Sets how releases reach it.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
     }
 
     /// The same deployment with another form of one resource.
@@ -50,28 +60,32 @@ impl<C: Cloud> DeploymentContext<C> {
     pub(crate) fn with_resource(&self, resource: &Resource) -> Result<Self> {
         let release = Release::partial(self.whole.with_resource(resource)?, self.artifacts.clone());
         let (ids, identity_id, versions) = (self.ids.clone(), self.identity_id.clone(), self.versions.clone());
-        Ok(Self { ids, identity_id, versions, ..Self::new(self.id, self.target().clone(), release) })
+        let delivery = self.delivery.clone();
+        Ok(Self { ids, identity_id, delivery, versions, ..Self::new(self.id, self.target().clone(), release) })
     }
 
     /// The same deployment with the bytes of zips.
     pub(crate) fn with_artifacts(&self, artifacts: Artifacts) -> Self {
         let (ids, identity_id, versions) = (self.ids.clone(), self.identity_id.clone(), self.versions.clone());
         let release = Release::partial(self.whole.clone(), artifacts);
-        Self { ids, identity_id, versions, ..Self::new(self.id, self.target().clone(), release) }
+        let delivery = self.delivery.clone();
+        Self { ids, identity_id, delivery, versions, ..Self::new(self.id, self.target().clone(), release) }
     }
 
     /// Creates the context of the deployment in a record. It has no artifacts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] if the record is of another cloud, cannot be read, or names an identity other than the one
-    /// that follows from its target.
+    /// [`ErrorKind::Input`] if the record is of another cloud, cannot be read, names an identity other than the one
+    /// that follows from its target, or trusts somebody else than those who carry releases in.
     pub fn of(record: &Deployment) -> Result<Self> {
         let target = record.target::<C>()?.clone();
+        record.target.suits::<C>(&record.delivery)?;
         let release = Release::without_artifacts(record.stack.clone());
         let context = Self {
             ids: record.resources.clone(),
             identity_id: record.identity_id.clone(),
+            delivery: record.delivery.clone(),
             versions: record.versions.clone(),
             ..Self::new(record.id, target, release)
         };
@@ -99,7 +113,7 @@ impl<C: Cloud> DeploymentContext<C> {
             id: self.id,
             cloud: C::NAME.to_owned(),
             target: AnyTarget::of::<C>(self.target())?,
-            delivery: Delivery::Push,
+            delivery: self.delivery.clone(),
             identity: self.identity().to_owned(),
             identity_id: self.identity_id.clone(),
             resources: ids.collect(),
@@ -162,7 +176,7 @@ impl<C: Cloud> DeploymentContext<C> {
         &self.artifacts
     }
 
-    /// The cloud's name of the identity that trusts the vendor.
+    /// The cloud's name of the identity that trusts the vendor, or the agent.
     #[must_use]
     pub fn identity(&self) -> &str {
         self.names().management_identity()
@@ -174,6 +188,7 @@ impl<C: Cloud> DeploymentContext<C> {
         match subject {
             Subject::Resource(position) => self.stack().at(position).map_or("", |resource| resource.id().as_str()),
             Subject::Deployment => "what the resources share",
+            Subject::ManagementIdentity if C::agent(self.target()).is_some() => "the identity that trusts the agent",
             Subject::ManagementIdentity => "the identity that trusts the vendor",
             Subject::RuntimeIdentity(position) => {
                 self.permissions().runtime.get(position).map_or("", |grants| grants.holder.label())

@@ -1,7 +1,12 @@
 //! How releases reach a deployment: pushed by the vendor, or pulled by an agent in the customer's network.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::is_digest;
 use crate::parsed_text;
 
@@ -21,10 +26,8 @@ pub enum Delivery {
     /// The vendor's manager assumes the identity that trusts it, and updates the deployment.
     #[default]
     Push,
-    /// An agent in the customer's network asks the vendor's manager for releases. Nobody outside is trusted.
-    ///
-    /// No agent exists yet, so a deployment that pulls cannot be set up: that fails with
-    /// [`Unsupported`](crate::ErrorKind::Unsupported).
+    /// An agent in the customer's network asks the vendor's manager for releases. Only a principal of the customer's own
+    /// account is trusted, and the vendor has no identity there.
     Pull {
         /// The URL of the vendor's manager, the only address of the vendor that the agent talks to.
         manager: ManagerUrl,
@@ -39,6 +42,50 @@ impl Delivery {
     pub fn is_push(&self) -> bool {
         *self == Self::Push
     }
+
+    /// Who carries releases in.
+    #[must_use]
+    pub const fn model(&self) -> Model {
+        match self {
+            Self::Push => Model::Push,
+            Self::Pull { .. } => Model::Pull,
+        }
+    }
+}
+
+/// Who carries releases into a deployment, and so whom its target names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Model {
+    /// The vendor: the target names the vendor.
+    Push,
+    /// An agent of the customer's: the target names a principal of the customer's own account.
+    Pull,
+}
+
+impl Model {
+    /// Fails if whoever carries releases in so has no identity in a deployment of a model.
+    pub(crate) fn enters(self, deployment: Self) -> Result<()> {
+        let what = match (self, deployment) {
+            (Self::Push, Self::Pull) => {
+                "the deployment pulls its releases: the vendor has no identity there, and the customer's agent updates it"
+            }
+            (Self::Pull, Self::Push) => {
+                "the vendor pushes releases into the deployment: an agent has no identity there"
+            }
+            (Self::Push, Self::Push) | (Self::Pull, Self::Pull) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Unsupported, what))
+    }
+}
+
+/// As a verb: `pushed` or `pulled`.
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Push => "pushed",
+            Self::Pull => "pulled",
+        })
+    }
 }
 
 parsed_text! {
@@ -49,6 +96,19 @@ parsed_text! {
 parsed_text! {
     /// The SHA-256 of a root file: `sha256:` and 64 hexadecimal digits in lower case.
     RootDigest, "the digest of a root file", "write `sha256:` and 64 hexadecimal digits in lower case", is_digest
+}
+
+impl RootDigest {
+    /// The digest of a root file.
+    #[must_use]
+    pub fn of(file: &[u8]) -> Self {
+        let mut text = String::from("sha256:");
+        for byte in Sha256::digest(file) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
 }
 
 fn is_url(text: &str) -> bool {

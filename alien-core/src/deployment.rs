@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::cloud::{Cloud, CloudTarget};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, ManagerUrl, Model, RootDigest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{ResourceId, RunId};
 use crate::permission::Subject;
@@ -74,7 +74,7 @@ pub struct Invitation {
     pub id: DeploymentId,
     /// The cloud it is for.
     pub cloud: String,
-    /// Whom to trust, by the names of the fields of the cloud's target.
+    /// Which vendor to trust, by the names of the fields of the cloud's target. None where releases are pulled.
     #[serde(deserialize_with = "unique::map")]
     pub trust: BTreeMap<String, String>,
     /// The vendor's product, as a stack.
@@ -238,14 +238,31 @@ impl Invitation {
     ///
     /// # Errors
     ///
-    /// If the stack names something of the customer's ([`Stack::existing`]), which only the customer gives; if the target has no JSON
-    /// form.
+    /// If the stack names something of the customer's ([`Stack::existing`]), which only the customer gives; if the target names
+    /// an agent, or has no JSON form.
     pub fn new<T: CloudTarget>(id: DeploymentId, target: &T, stack: Stack) -> Result<Self, Problems> {
-        let any = AnyTarget::of::<T::Cloud>(target).map_err(|error| {
+        let wrong = |error: Error| {
             let help = "fix the target".to_owned();
             Problems(vec![Problem::error(Rule::Form, error.to_string(), help)])
-        })?;
-        Self::trusting(id, T::Cloud::NAME, any.trust::<T::Cloud>(), stack)
+        };
+        let any = AnyTarget::of::<T::Cloud>(target).map_err(wrong)?;
+        any.suits::<T::Cloud>(&Delivery::Push).map_err(wrong)?;
+        Self::trusting(id, T::Cloud::NAME, any.trust::<T::Cloud>(), Delivery::Push, stack)
+    }
+
+    /// Creates the invitation to a deployment with this id that pulls its releases from a manager, and runs nothing that
+    /// the keys of a root did not sign. The customer's admin says which principal of the customer's manages it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn pull<C: Cloud>(
+        id: DeploymentId,
+        manager: ManagerUrl,
+        root: RootDigest,
+        stack: Stack,
+    ) -> Result<Self, Problems> {
+        Self::trusting(id, C::NAME, BTreeMap::new(), Delivery::Pull { manager, root }, stack)
     }
 
     /// Invites to a deployment on a cloud of this name, which trusts whom these fields name.
@@ -253,6 +270,7 @@ impl Invitation {
         id: DeploymentId,
         cloud: &str,
         trust: BTreeMap<String, String>,
+        delivery: Delivery,
         stack: Stack,
     ) -> Result<Self, Problems> {
         let problems = stack.existing().map(|(resource, existing)| {
@@ -261,23 +279,23 @@ impl Invitation {
                 .on(resource)
         });
         Problems::none(problems.collect())?;
-        Ok(Self { version: Version, id, cloud: cloud.to_owned(), trust, stack, delivery: Delivery::Push })
-    }
-
-    /// Sets how releases will reach the deployment.
-    #[must_use]
-    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
-        self.delivery = delivery;
-        self
+        Ok(Self { version: Version, id, cloud: cloud.to_owned(), trust, stack, delivery })
     }
 
     /// Reads an invitation.
     ///
     /// # Errors
     ///
-    /// Every problem, those of its stack included.
+    /// Every problem, those of its stack included; a vendor to trust where releases are pulled.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        read(text, "an invitation")
+        let read: Self = read(text, "an invitation")?;
+        let vendors = read.trust.keys().filter(|_| read.delivery.model() == Model::Pull).map(|name| {
+            let what = "releases are pulled, so nobody outside is trusted, and the invitation says whom to trust";
+            Problem::error(Rule::Form, what.to_owned(), "ask the vendor for another invitation".to_owned())
+                .at(format!("trust.{name}"))
+        });
+        Problems::none(vendors.collect())?;
+        Ok(read)
     }
 
     /// Compares this invitation with the record that came back. Each difference is a reason not to register the record.

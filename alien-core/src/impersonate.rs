@@ -19,6 +19,7 @@ use crate::call::{Call, CallConfig, Gate};
 use crate::clock::{Clock, later};
 use crate::cloud::{Cloud, Documented, Kinds};
 use crate::context::DeploymentContext;
+use crate::delivery::Model;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::Kind;
@@ -72,15 +73,17 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
     /// As [`session`](Self::session).
     async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>>;
 
-    /// Checks a record that came back from a customer: that it fits the invitation, that the vendor can assume the identity and
-    /// watch every resource, and that the identity refuses whoever lacks the proof that the invitation gave. Waits here, once,
+    /// Checks a record that came back from a set-up: that it fits the invitation, that the caller can assume the identity and
+    /// watch every resource, and that the identity refuses whoever lacks the proof that the invitation gave, if it gave one.
+    /// Waits here, once,
     /// until what was just granted has propagated. A denial later is a denial.
     ///
     /// # Errors
     ///
     /// [`Input`](ErrorKind::Input) if the record does not fit the invitation, each difference by name;
     /// [`Rejected`](ErrorKind::Rejected) if the identity accepts a caller without the proof;
-    /// [`Denied`](ErrorKind::Denied) if it may not watch a resource;
+    /// [`Unsupported`](ErrorKind::Unsupported) if the deployment pulls its releases and the caller is the vendor, or the
+    /// other way round; [`Denied`](ErrorKind::Denied) if it may not watch a resource;
     /// [`Revoked`](ErrorKind::Revoked) if it does not accept the vendor.
     async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()>;
 
@@ -139,6 +142,12 @@ pub trait Assume<C: Cloud>: Send + Sync + fmt::Debug {
 
     /// The call that assumes the identity, as the cloud's API reference names it.
     fn operation(&self) -> &'static str;
+
+    /// Whose way in it is: the vendor's, or that of an agent in the customer's account. It enters no deployment of the
+    /// other model.
+    fn model(&self) -> Model {
+        Model::Push
+    }
 
     /// The proofs that the identity must refuse.
     fn wrong_proofs(&self) -> &'static [Proof];
@@ -275,6 +284,7 @@ impl<C: Cloud, A: Assume<C>> Impersonator<C, A> {
 
     /// Everything derived from a record, derived once while the record stays the same.
     fn context(&self, deployment: &Deployment) -> Result<Arc<DeploymentContext<C>>> {
+        self.assume.model().enters(deployment.delivery.model())?;
         let digest = deployment.digest();
         let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(context) = contexts.get(&digest) {
@@ -403,7 +413,11 @@ impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonator<C
             return error;
         }
         let identity = deployment.identity();
-        let what = format!("the customer's cloud does not accept the vendor as `{identity}`: the access was revoked");
+        let who = match self.assume.model() {
+            Model::Push => "vendor",
+            Model::Pull => "agent",
+        };
+        let what = format!("the customer's cloud does not accept the {who} as `{identity}`: the access was revoked");
         let help = "if the customer did not mean to, their admin sets up again";
         let revoked = Error::new(ErrorKind::Revoked, format!("{what}; {help}")).caused_by(&error);
         revoked.in_operation(self.assume.operation()).with_request_id(error.request_id())
@@ -465,6 +479,7 @@ impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate fo
         if !differences.is_empty() {
             return Err(differences.into());
         }
+        self.assume.model().enters(deployment.delivery.model())?;
         let deployment = Arc::new(DeploymentContext::<C>::of(deployment)?);
         let grants = deployment.permissions().management.clone();
         let mut request = AssumeRequest { deployment, grants, narrowed: false, proof: Proof::Expected };

@@ -110,11 +110,11 @@ pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use cloud::{
-    Breach, Disclosure, DisclosureKind, Documents, Field, Layers, Physical, Promise, RenderError, Rendered, Report,
-    Review, ReviewRow, Reviewed, Size, audit, render, review,
+    Breach, Disclosure, DisclosureKind, Documents, Field, Layers, Physical, Promise, Pulled, PulledFrom, RenderError,
+    Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
-pub use delivery::{Delivery, ManagerUrl, RootDigest};
+pub use delivery::{Delivery, ManagerUrl, Model, RootDigest};
 pub use deployment::{Deployment, DeploymentId, Invitation};
 pub use error::{Error, ErrorKind, Result};
 pub use handle::{AnyHandle, Handle, Ref};
@@ -125,7 +125,7 @@ pub use lifecycle::{Frozen, Lifecycle, Live, State};
 pub use logs::Logs;
 pub use manage::{CommandId, Health, Heartbeat, LogLine, Ran};
 pub use manager::{DispatchRequest, Manager};
-pub use name::{NameError, Prefix, ProfileName, ResourceId, RunId, StackName, TextError};
+pub use name::{ClusterAccount, NameError, Prefix, ProfileName, ResourceId, RunId, StackName, TextError};
 pub use outcome::{Outcome, Released};
 pub use permission::{Access, Grant, GrantReason, Grants, Layer, Permissions, Reach, Set, SetName, SetOf};
 pub use problem::{Problem, Problems, Remedy, Rule, Severity};

@@ -42,6 +42,9 @@ impl Review {
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.
         let _ = write!(text, "## `{}` on {}: what the vendor can do\n\n", self.stack, self.cloud);
+        if let Some(pulled) = &self.pulled {
+            let _ = write!(text, "{pulled}\n\n");
+        }
         let rows = self.rows.iter().map(|row| {
             let (kind, lifecycle) = (row.kind.to_string(), row.lifecycle.to_string());
             [code(&row.resource), kind, lifecycle, code(&row.id), list(&row.can), list(&row.cannot), list(&row.reach)]

@@ -217,6 +217,50 @@ macro_rules! parsed_text {
 }
 
 parsed_text! {
+    /// A service account of a Kubernetes cluster: the name of its namespace and its own.
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+    ClusterAccount, "a service account of a cluster", "write its namespace and its name, `shop/agent`",
+    |text| text.split_once('/').is_some_and(|(namespace, name)| {
+        let is_label = |label: &str| {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            label.bytes().all(plain) && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+        };
+        namespace.len() <= 63 && is_label(namespace) && name.len() <= 253 && name.split('.').all(is_label)
+    })
+}
+
+impl ClusterAccount {
+    /// What the subject of a service account's tokens begins with
+    /// (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>).
+    const SUBJECT: &'static str = "system:serviceaccount:";
+
+    /// Parses the subject of its tokens, `system:serviceaccount:shop:agent`.
+    #[must_use]
+    pub fn of_subject(text: &str) -> Option<Self> {
+        let (namespace, name) = text.strip_prefix(Self::SUBJECT)?.split_once(':')?;
+        format!("{namespace}/{name}").parse().ok()
+    }
+
+    /// The subject of its tokens.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("{}{}:{}", Self::SUBJECT, self.namespace(), self.name())
+    }
+
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// Its own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+parsed_text! {
     /// The name of a run of the admin, or of a release of the vendor. It appears in claims and records, so that others
     /// see who is at work. Use another name for every run.
     RunId, "the name of a run", "use 1 to 50 letters, digits, dots, underscores and hyphens",

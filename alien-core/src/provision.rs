@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::cloud::Size;
+use crate::delivery::Delivery;
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::Result;
 use crate::name::RunId;
@@ -28,9 +29,16 @@ pub trait Provision: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) if the cloud rejects the stack, all problems at once;
-    /// [`Credentials`](crate::ErrorKind::Credentials); errors of the cloud's calls.
-    async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan>;
+    /// [`Input`](crate::ErrorKind::Input) if the cloud rejects the stack, all problems at once, or if the target names
+    /// somebody else than those who carry releases in; [`Credentials`](crate::ErrorKind::Credentials); errors of the cloud's
+    /// calls.
+    async fn plan(
+        &self,
+        release: &Release,
+        delivery: &Delivery,
+        previous: Option<&Deployment>,
+        options: &Options,
+    ) -> Result<Plan>;
 
     /// Applies a plan, and returns the record for the vendor. It can be interrupted at any point and run again.
     ///
@@ -179,6 +187,9 @@ pub struct Plan {
     pub id: DeploymentId,
     /// Where it goes and whom it trusts.
     pub target: AnyTarget,
+    /// How releases will reach it.
+    #[serde(default, skip_serializing_if = "Delivery::is_push")]
+    pub delivery: Delivery,
     /// The stack to set up.
     pub stack: Stack,
     /// The record of the present deployment.

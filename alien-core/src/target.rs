@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::cloud::{Cloud, Field};
+use crate::delivery::{Delivery, Model};
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Problem, Problems, Rule};
 
@@ -42,9 +42,15 @@ impl AnyTarget {
     ///
     /// # Errors
     ///
-    /// Every field that is missing, unknown or wrong.
+    /// Every field that is missing, unknown or wrong; fields of both models.
     pub fn read<C: Cloud>(texts: BTreeMap<String, String>) -> Result<Self, Problems> {
-        Self::check::<C>(&texts, |_| true)?;
+        let model = model::<C>(&texts);
+        Self::read_as::<C>(model, texts)
+    }
+
+    /// Parses a target of one model.
+    pub(crate) fn read_as<C: Cloud>(model: Model, texts: BTreeMap<String, String>) -> Result<Self, Problems> {
+        Self::check::<C>(&texts, |field| field.is_for(model))?;
         let read = Self { texts, typed: OnceLock::new() };
         match read.typed::<C>() {
             Ok(_) => Ok(read),
@@ -57,7 +63,7 @@ impl AnyTarget {
     /// Checks strings against those fields of a cloud's target that `is_wanted` picks.
     pub(crate) fn check<C: Cloud>(
         texts: &BTreeMap<String, String>,
-        is_wanted: fn(&Field) -> bool,
+        is_wanted: impl Fn(&Field) -> bool,
     ) -> Result<(), Problems> {
         let wanted = || C::TARGET.iter().filter(|field| is_wanted(field));
         let mut problems = Vec::new();
@@ -72,7 +78,15 @@ impl AnyTarget {
             }
         }
         for name in texts.keys().filter(|name| wanted().all(|field| field.name != name.as_str())) {
-            problem(name, "has no meaning for this cloud", "remove it");
+            match C::TARGET.iter().find(|field| field.name == name.as_str()).and_then(|field| field.model) {
+                Some(Model::Push) => {
+                    problem(name, "names the vendor, which has no identity where releases are pulled", "remove it")
+                }
+                Some(Model::Pull) => {
+                    problem(name, "names an agent, which has no identity where releases are pushed", "remove it")
+                }
+                None => problem(name, "has no meaning for this cloud", "remove it"),
+            }
         }
         Problems::none(problems).map(drop)
     }
@@ -85,8 +99,8 @@ impl AnyTarget {
     pub fn typed<C: Cloud>(&self) -> Result<&C::Target> {
         let wrong = |why: &str| Error::new(ErrorKind::Input, format!("the target cannot be read: {why}"));
         if self.typed.get().is_none() {
-            let texts = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-            let target = C::Target::deserialize(MapDeserializer::<_, ValueError>::new(texts));
+            let texts = self.texts.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
+            let target = C::Target::deserialize(Value::Object(texts.collect()));
             let target: Arc<dyn Any + Send + Sync> = Arc::new(target.map_err(|error| wrong(&error.to_string()))?);
             // A concurrent caller that was faster set the same value.
             let _ = self.typed.set(target);
@@ -106,12 +120,44 @@ impl AnyTarget {
         self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The fields that say whom the deployment trusts, with their values.
+    /// Whether the target names the vendor, or an agent of the customer's.
+    #[must_use]
+    pub fn model<C: Cloud>(&self) -> Model {
+        model::<C>(&self.texts)
+    }
+
+    /// Fails if the target names somebody else than those who carry releases in.
+    pub(crate) fn suits<C: Cloud>(&self, delivery: &Delivery) -> Result<()> {
+        let what = match (delivery.model(), self.model::<C>()) {
+            (Model::Push, Model::Pull) => {
+                "releases are pushed, and the target names an agent in the place of the vendor"
+            }
+            (Model::Pull, Model::Push) => {
+                "releases are pulled, and the target names the vendor in the place of an agent"
+            }
+            (Model::Push, Model::Push) | (Model::Pull, Model::Pull) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Input, format!("{what}; set up with the invitation as it is")))
+    }
+
+    /// The fields that say where the deployment is, whomever it trusts.
+    pub(crate) fn place<C: Cloud>(&self) -> BTreeMap<&str, &str> {
+        let is_trust = |name: &str| C::TARGET.iter().any(|field| field.name == name && field.model.is_some());
+        self.fields().filter(|(name, _)| !is_trust(name)).collect()
+    }
+
+    /// The fields that say which vendor the deployment trusts, with their values. None where releases are pulled.
     #[must_use]
     pub fn trust<C: Cloud>(&self) -> BTreeMap<String, String> {
         let trust = C::TARGET.iter().filter(|field| field.is_trust());
         trust.filter_map(|field| Some((field.name.to_owned(), self.field(field.name)?.to_owned()))).collect()
     }
+}
+
+/// The model of a target: who is named in it.
+fn model<C: Cloud>(texts: &BTreeMap<String, String>) -> Model {
+    let names = |field: &Field| field.model == Some(Model::Pull) && texts.contains_key(field.name);
+    if C::TARGET.iter().any(names) { Model::Pull } else { Model::Push }
 }
 
 impl PartialEq for AnyTarget {

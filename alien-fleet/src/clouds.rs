@@ -66,7 +66,7 @@ impl Clouds {
         let fields = adapter.fields().iter().filter(|field| field.is_trust());
         let trust =
             fields.filter_map(|field| Some((field.name.to_owned(), record.target.field(field.name)?.to_owned())));
-        Ok(adapter.invite(record.id, trust.collect(), stack)?)
+        Ok(adapter.invite(record.id, trust.collect(), record.delivery.clone(), stack)?)
     }
 
     /// Why a deployment's cloud cannot run a stack: code without a form for it.

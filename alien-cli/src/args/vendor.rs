@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use alien_core::ManagerUrl;
 use clap::{Parser, Subcommand};
 
 use super::flags::{AsVendor, Flags, Target, Trust};
@@ -140,8 +141,19 @@ pub(crate) struct InviteArgs {
     pub(crate) cloud: Option<Cloud>,
     #[command(flatten)]
     pub(crate) trust: Flags<Trust>,
-    /// Create the invitation for an existing deployment, from its record, to set up what an update may not change
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cloud", "trust"])]
+    /// Invite to a deployment that pulls its releases: an agent in the customer's network asks `--manager` for them, and the
+    /// vendor has no identity there
+    #[arg(long, requires_all = ["manager", "root"])]
+    pub(crate) pull: bool,
+    /// The URL of the manager that releases are pulled from
+    #[arg(long, value_name = "URL", requires = "pull")]
+    pub(crate) manager: Option<ManagerUrl>,
+    /// The root file that lists the keys of releases, or its digest, `sha256:…`
+    #[arg(long, value_name = "FILE|DIGEST", requires = "pull")]
+    pub(crate) root: Option<String>,
+    /// Create the invitation for an existing deployment, from its record, to set up what an update may not change; with
+    /// `--pull` to make it pull its releases, or with the flags that name the vendor to push them again
+    #[arg(long, value_name = "FILE", conflicts_with = "cloud")]
     pub(crate) record: Option<PathBuf>,
     /// Write the invitation to this file, which must not exist
     #[arg(long, value_name = "FILE")]

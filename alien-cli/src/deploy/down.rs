@@ -1,7 +1,7 @@
 //! `alien-deploy down` and `revoke`: take the deployment down, or only the vendor's access.
 
 use alien_core::adapter::Options;
-use alien_core::{Admin, Data, Deployment, DestroyReport, Remaining};
+use alien_core::{Admin, Data, Deployment, DestroyReport, Model, Remaining};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -92,13 +92,17 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     let shown = args.standing.invited.shown;
     let consent = Consent::of(args.yes, shown.json)?;
     let Found { setup, record, admin } = Found::read(&args.standing).await?;
-    consent.to(&format!("Take the vendor's access to {} back", setup.place()))?;
+    let who = match record.delivery.model() {
+        Model::Push => "vendor",
+        Model::Pull => "agent",
+    };
+    consent.to(&format!("Take the {who}'s access to {} back", setup.place()))?;
     admin.revoke(&record).await?;
     if shown.json {
         return output::json(&Revoked { revoked: &record.identity });
     }
     output::line(format_args!(
-        "The vendor can no longer use `{}`; everything keeps running.\n`alien-deploy up` restores the access.",
+        "The {who} can no longer use `{}`; everything keeps running.\n`alien-deploy up` restores the access.",
         record.identity
     ))
 }

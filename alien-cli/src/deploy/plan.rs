@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Options;
-use alien_core::{Action, Admin, Deployment, Plan, RecordFile, Remedy, Step};
+use alien_core::{Action, Admin, Delivery, Deployment, Plan, RecordFile, Remedy, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -91,7 +91,15 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
     }
-    output::note(format_args!("set up; send `{}` to the vendor and keep a copy", args.record.display()));
+    match &record.delivery {
+        Delivery::Push => {
+            output::note(format_args!("set up; send `{}` to the vendor and keep a copy", args.record.display()));
+        }
+        Delivery::Pull { .. } => {
+            let path = args.record.display();
+            output::note(format_args!("set up; keep `{path}`: the agent that manages the deployment needs it"));
+        }
+    }
     Ok(())
 }
 

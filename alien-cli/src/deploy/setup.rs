@@ -47,7 +47,8 @@ impl Setup {
     }
 
     pub(super) async fn admin(&self, connection: &Flags<AsAdmin>) -> Result<Admin, Failure> {
-        connect::admin(self.cloud, self.invitation.id, &self.target, connection).await
+        let admin = connect::admin(self.cloud, self.invitation.id, &self.target, connection).await?;
+        Ok(admin.with_delivery(self.invitation.delivery.clone()))
     }
 
     /// Describes the place for people.

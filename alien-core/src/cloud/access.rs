@@ -60,8 +60,18 @@ pub trait AccessControl: Cloud {
         false
     }
 
-    /// What a list of permissions does not show: an identity, a trust, members or role definitions that allow more than
-    /// the stack asks for. `expected` is what this library renders for the same holder. Returns a sentence for each
+    /// Who may act as a principal and may not by the rendered documents, and who may not and should: a sentence for each.
+    /// `expected` is what this library renders for the same holder. Whatever is not the very trust that was rendered is
+    /// told: another principal, a pattern, a condition that lets others in or is missing.
+    ///
+    /// A cloud whose targets can name an [agent](Cloud::agent) implements this; another one may tell it with the
+    /// [excesses](Self::excesses).
+    fn strangers(_: &Self::Target, _: &Self::Principal, _: &Self::Principal) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What else a list of permissions does not show: an identity, members or role definitions that allow more than the
+    /// stack asks for. `expected` is what this library renders for the same holder. Returns a sentence for each
     /// excess.
     fn excesses(target: &Self::Target, found: &Self::Principal, expected: &Self::Principal) -> Vec<String>;
 

@@ -72,7 +72,12 @@ pub(super) fn report<C: AccessControl>(layout: &Layout<C>, layers: &Layers<C::Pr
             };
             if source == Source::Elsewhere {
                 let promise = if layer == Layer::Provisioning { Promise::P1 } else { Promise::P5 };
-                for what in C::excesses(&layout.target, principal, &C::principal(layout, grants)) {
+                let expected = C::principal(layout, grants);
+                for what in C::excesses(&layout.target, principal, &expected) {
+                    about(promise, what);
+                }
+                let promise = if C::agent(&layout.target).is_some() { Promise::P13 } else { promise };
+                for what in C::strangers(&layout.target, principal, &expected) {
                     about(promise, what);
                 }
             }
@@ -530,7 +535,7 @@ fn severity(effect: Effect) -> u8 {
         Promise::P2 => 3,
         Promise::P3 => 2,
         Promise::P4 => 1,
-        Promise::P1 => 0,
+        Promise::P1 | Promise::P13 => 0,
     }
 }
 

@@ -10,7 +10,8 @@ use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget};
 use super::render::{RenderError, Rendered, render};
 use super::report::Report;
-use super::review::Review;
+use super::review::{PulledFrom, Review};
+use crate::delivery::Delivery;
 use crate::permission::{Grants, Layer};
 use crate::problem::{Problem, Problems, Rule};
 use crate::stack::Stack;
@@ -34,6 +35,15 @@ pub struct Reviewed {
 }
 
 impl Reviewed {
+    /// Says where releases come from, as the invitation does. Changes nothing where they are pushed.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: &Delivery) -> Self {
+        if let (Some(pulled), Delivery::Pull { manager, root }) = (&mut self.review.pulled, delivery) {
+            pulled.from = Some(PulledFrom { manager: manager.clone(), root: root.clone() });
+        }
+        self
+    }
+
     /// Keeps only the documents of one layer.
     pub fn keep(&mut self, layer: Layer) {
         if let Some(layers) = self.documents.get_mut("layers").and_then(Value::as_object_mut) {

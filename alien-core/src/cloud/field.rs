@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::delivery::Model;
+
 /// A field of a cloud's target. Its value is always a string.
 #[derive(Clone, Copy)]
 pub struct Field {
@@ -12,6 +14,8 @@ pub struct Field {
     pub help: &'static str,
     /// Who fills it in.
     pub giver: Giver,
+    /// The one model that it is for; `None` if it is for both.
+    pub model: Option<Model>,
     make: Option<fn(&str) -> String>,
     check: fn(&str) -> Result<(), String>,
 }
@@ -19,9 +23,9 @@ pub struct Field {
 /// Who fills in a field of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Giver {
-    /// The customer's admin: it says where the deployment goes.
+    /// The customer's admin: it says where the deployment goes and, in pull, which principal of the customer's manages it.
     Customer,
-    /// The vendor, in the invitation: it says whom the deployment trusts.
+    /// The vendor, in the invitation: it says which vendor the deployment trusts.
     Vendor,
     /// The vendor's program, in the invitation: it generates another value for every deployment.
     Program,
@@ -31,13 +35,20 @@ impl Field {
     /// Declares a field that says where the deployment goes: the customer's admin fills it in.
     #[must_use]
     pub const fn place<T: FromStr<Err: fmt::Display>>(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, giver: Giver::Customer, make: None, check: parses::<T> }
+        Self { name, help, giver: Giver::Customer, model: None, make: None, check: parses::<T> }
     }
 
-    /// Declares a field that says whom the deployment trusts: the vendor fills it in.
+    /// Declares a field that says which vendor the deployment trusts, where releases are pushed: the vendor fills it in.
     #[must_use]
     pub const fn trust<T: FromStr<Err: fmt::Display>>(name: &'static str, help: &'static str) -> Self {
-        Self { giver: Giver::Vendor, ..Self::place::<T>(name, help) }
+        Self { giver: Giver::Vendor, model: Some(Model::Push), ..Self::place::<T>(name, help) }
+    }
+
+    /// Declares a field that says which principal of the customer's own account manages the deployment, where releases are
+    /// pulled: the customer's admin fills it in.
+    #[must_use]
+    pub const fn agent<T: FromStr<Err: fmt::Display>>(name: &'static str, help: &'static str) -> Self {
+        Self { model: Some(Model::Pull), ..Self::place::<T>(name, help) }
     }
 
     /// Sets a default: if the vendor gives no value, `make` generates one from the deployment's id.
@@ -56,6 +67,12 @@ impl Field {
     #[must_use]
     pub fn is_trust(&self) -> bool {
         self.giver != Giver::Customer
+    }
+
+    /// Whether a target of this model has it.
+    #[must_use]
+    pub fn is_for(&self, model: Model) -> bool {
+        self.model.is_none_or(|own| own == model)
     }
 
     /// Generates the value for a deployment of this id; `None` if somebody must fill it in.

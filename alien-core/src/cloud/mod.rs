@@ -30,4 +30,4 @@ pub use placement::{Cloud, CloudTarget, Kinds, On, Placed, Rows};
 pub(crate) use placement::{chosen_code, in_chosen_form};
 pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
-pub use review::{Review, ReviewRow};
+pub use review::{Pulled, PulledFrom, Review, ReviewRow};

@@ -47,6 +47,12 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
         ""
     }
 
+    /// The principal of the customer's own account that manages the deployment, as a reviewer knows it; `None` where the
+    /// target names a vendor.
+    fn agent(_: &Self::Target) -> Option<String> {
+        None
+    }
+
     /// Whether the vendor can create what the customer lets it create. It cannot where permissions are kept on the thing
     /// itself and end with it: then only the admin creates, and the vendor only deletes.
     const VENDOR_CREATES: bool = true;

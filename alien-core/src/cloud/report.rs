@@ -20,6 +20,8 @@ pub enum Promise {
     P4,
     /// Nobody can extend their own permissions.
     P5,
+    /// Where releases are pulled, nobody outside the customer's account is trusted.
+    P13,
 }
 
 impl fmt::Display for Promise {

@@ -1,6 +1,7 @@
 //! The table that a security reviewer reads: for each resource, what the vendor can and cannot do.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::access::AccessControl;
 use super::render::Rendered;
 use super::report::DisclosureKind;
+use crate::delivery::{ManagerUrl, RootDigest};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::permission::{Access, DataReach, GrantReason, Set, Subject, SubjectType};
@@ -21,10 +23,44 @@ pub struct Review {
     pub cloud: Cow<'static, str>,
     /// The stack's name.
     pub stack: String,
+    /// Who manages it, where releases are pulled; `None` where the vendor does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled: Option<Pulled>,
     /// One row for each resource, sorted by id.
     pub rows: Vec<ReviewRow>,
     /// Notes: permissions that the cloud cannot grant more narrowly.
     pub notes: Vec<String>,
+}
+
+/// Who manages a deployment whose releases are pulled, and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// The principal of the customer's own that manages it.
+    pub agent: String,
+    /// Where its releases come from; `None` if the review was made without an invitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PulledFrom>,
+}
+
+/// Where the releases of a deployment come from, and whose signatures they must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulledFrom {
+    /// The URL of the vendor's manager.
+    pub manager: ManagerUrl,
+    /// The SHA-256 of the root file that lists the vendor's keys.
+    pub root: RootDigest,
+}
+
+/// In sentences.
+impl fmt::Display for Pulled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { agent, from } = self;
+        write!(f, "The vendor has no identity here. Only `{agent}`, a principal of yours, manages this deployment.")?;
+        if let Some(PulledFrom { manager, root }) = from {
+            write!(f, " Its releases come from {manager}, and must be signed by the keys of the root {root}.")?;
+        }
+        f.write_str(" What the vendor can do below is what this principal can do with the vendor's releases.")
+    }
 }
 
 /// A row of the review: one resource.
@@ -73,7 +109,8 @@ fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     let notes = rendered.report.disclosures.iter().filter(|disclosure| wide(&disclosure.kind)).map(|disclosure| {
         format!("`{}` cannot be given more narrowly here: it {}", disclosure.permission, disclosure.what)
     });
-    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), rows, notes: notes.collect() }
+    let pulled = C::agent(&rendered.documents.target).map(|agent| Pulled { agent, from: None });
+    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), pulled, rows, notes: notes.collect() }
 }
 
 fn row<C: AccessControl>(

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::call::{CallConfig, Gate};
 use crate::cloud::{Cloud, Documented};
 use crate::context::DeploymentContext;
-use crate::deployment::DeploymentId;
+use crate::delivery::{Delivery, Model};
+use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::marks::{Fingerprint, Marks};
 use crate::permission::{Grant, GrantReason, Grants, Set, Subject};
@@ -80,6 +81,24 @@ impl<C: Cloud, P> Engine<C, P> {
             erase(&deployment, &mut grants);
         }
         Gate::new(deployment, grants, self.config.clone())
+    }
+
+    /// Fails if the target names somebody else than those who carry releases in.
+    pub(super) fn suits(&self, delivery: &Delivery) -> Result<()> {
+        AnyTarget::of::<C>(&self.target)?.suits::<C>(delivery)
+    }
+
+    /// Fails if a record is of another deployment, or of this one at another place. Whom it trusts may change where the
+    /// customer decides that: from the vendor to an agent, to another agent, and back. Another vendor is refused.
+    pub(super) fn is_of_place(&self, record: &Deployment) -> Result<()> {
+        let own = AnyTarget::of::<C>(&self.target)?;
+        // A record that cannot be read, or is of another cloud, is of no place.
+        record.target::<C>()?;
+        let is_moved = [&own, &record.target].iter().any(|target| target.model::<C>() == Model::Pull);
+        if record.id == self.id && is_moved && own.place::<C>() == record.target.place::<C>() {
+            return Ok(());
+        }
+        self.is_own("the record", record.id, &record.target)
     }
 
     /// Fails if a record or plan is of another deployment, or of this one at another target.

@@ -29,6 +29,7 @@ use crate::call::Gate;
 use crate::clock::Clock;
 use crate::cloud::{Documented, RenderError};
 use crate::context::DeploymentContext;
+use crate::delivery::Delivery;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::Runs;
@@ -48,10 +49,17 @@ where
     C: Documented<Kinds: Operated<C, P::Clients>>,
     P: Provider<C>,
 {
-    async fn plan(&self, release: &Release, previous: Option<&Deployment>, options: &Options) -> Result<Plan> {
+    async fn plan(
+        &self,
+        release: &Release,
+        delivery: &Delivery,
+        previous: Option<&Deployment>,
+        options: &Options,
+    ) -> Result<Plan> {
+        self.suits(delivery)?;
         let mut release = Cow::Borrowed(release);
         if let Some(previous) = previous {
-            self.is_own("the record", previous.id, &previous.target)?;
+            self.is_of_place(previous)?;
             release.stack().is_of_product(&previous.stack)?;
             let stack = release.stack().with_existing_of(&previous.stack)?;
             release = Cow::Owned(Release::partial(stack, release.artifacts().clone()));
@@ -60,11 +68,13 @@ where
             RenderError::Problems(problems) => Error::from(problems),
             breaches @ RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
         })?;
-        self.make_plan(&release, reviewed, previous, options).await
+        let plan = self.make_plan(&release, reviewed, previous, options).await?;
+        Ok(Plan { delivery: delivery.clone(), ..plan })
     }
 
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment> {
         self.is_own("the plan", plan.id, &plan.target)?;
+        self.suits(&plan.delivery)?;
         plan.refusal()?;
         if !plan.is_fresh {
             self.check_again(plan, options).await?;
@@ -107,12 +117,12 @@ where
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<DestroyReport> {
-        self.is_own("the record", deployment.id, &deployment.target)?;
+        self.is_of_place(deployment)?;
         self.take_down(deployment, data, options, progress).await
     }
 
     async fn revoke(&self, deployment: &Deployment, options: &Options) -> Result<()> {
-        self.is_own("the record", deployment.id, &deployment.target)?;
+        self.is_of_place(deployment)?;
         let gate = self.gate(Release::without_artifacts(deployment.stack.clone()), Data::default());
         self.check_account(&gate).await?;
         // A set-up in progress would grant the access again, so this run takes over its claim.
@@ -207,7 +217,7 @@ where
         deployment: &DeploymentContext<C>,
         settled: &BTreeMap<Subject, Settled>,
     ) -> Result<Deployment> {
-        let record = deployment.record()?;
+        let record = Deployment { delivery: plan.delivery.clone(), ..deployment.record()? };
         let each = || {
             deployment.stack().resources().iter().enumerate().filter_map(|(position, resource)| {
                 Some((resource.id().clone(), settled.get(&Subject::Resource(position))?))

@@ -9,6 +9,7 @@ use super::destroy::leftover;
 use super::found::{Allowed, Found, Lost, Vendors, unmarked};
 use crate::cloud::{Documented, Reviewed};
 use crate::context::DeploymentContext;
+use crate::delivery::Delivery;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::Lifecycle;
@@ -72,6 +73,9 @@ impl<C: Documented, P> Engine<C, P> {
             State::ByVendor => {
                 let why = "the vendor created it, and what is the admin's to set is missing";
                 return decision(Action::Update, why);
+            }
+            State::Revoked if C::agent(deployment.target()).is_some() => {
+                return decision(Action::Update, "the agent's access was revoked; it is given again");
             }
             State::Revoked => return decision(Action::Update, "the vendor's access was revoked; it is given again"),
             State::Finished(set) if set.digest == wanted.digest && *set != wanted => {
@@ -221,6 +225,7 @@ where
             documents: reviewed.documents,
             id: self.id,
             target: AnyTarget::of::<C>(&self.target)?,
+            delivery: Delivery::Push,
             stack: deployment.whole_stack().clone(),
             previous: previous.cloned(),
             approved,

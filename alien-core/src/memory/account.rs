@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cloud::{Principal, Right};
+use super::cloud::{LocalPrincipal, Principal, Right, Trust};
 use crate::clock::{Clock, later};
 use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result};
@@ -369,8 +369,7 @@ impl Account {
     pub(super) async fn assume(
         &self,
         identity: &str,
-        vendor: &str,
-        proof: Option<&str>,
+        caller: &Caller<'_>,
         narrowed: Option<Vec<Right>>,
     ) -> Result<(u64, Timestamp)> {
         self.pause().await;
@@ -378,16 +377,45 @@ impl Account {
         let now = self.clock.now();
         let known = state.identities.get(identity).filter(|found| found.known <= now);
         let trusts = known.and_then(|found| found.document.as_ref()).and_then(|document| document.trusts.clone());
-        let trusted = trusts.is_some_and(|(who, shown)| who == vendor && Some(shown.as_str()) == proof);
+        let trusted = trusts.is_some_and(|trusts| caller.is(&trusts));
+        let who = caller.name();
         let right = Right { permission: "identity.assume".to_owned(), on: identity.to_owned() };
-        state.asked.push(Asked { who: vendor.to_owned(), right, allowed: trusted });
+        state.asked.push(Asked { who: who.to_owned(), right, allowed: trusted });
         if !trusted {
-            return Err(Error::new(ErrorKind::Denied, format!("`{identity}` does not trust `{vendor}`")));
+            return Err(Error::new(ErrorKind::Denied, format!("`{identity}` does not trust `{who}`")));
         }
         let expires = later(now, state.lifetime);
         let token = state.asked.len() as u64;
         state.tokens.insert(token, Token { identity: identity.to_owned(), narrowed, expires });
         Ok((token, expires))
+    }
+}
+
+/// Who wants to assume an identity.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Caller<'a> {
+    /// A vendor, and the proof that it presents.
+    Vendor(&'a str, Option<&'a str>),
+    /// A principal of the account.
+    Local(&'a LocalPrincipal),
+}
+
+impl Caller<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Vendor(name, _) => name,
+            Self::Local(principal) => principal.as_str(),
+        }
+    }
+
+    fn is(&self, trusted: &Trust) -> bool {
+        match (self, trusted) {
+            (Self::Vendor(name, proof), Trust::Vendor(vendor, shown)) => {
+                name == vendor && *proof == Some(shown.as_str())
+            }
+            (Self::Local(principal), Trust::Agent(agent)) => *principal == agent,
+            (Self::Vendor(..), Trust::Agent(_)) | (Self::Local(_), Trust::Vendor(..)) => false,
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::account::{Account, BROKEN, Credential, Identity, State, Stored, add, found};
-use super::cloud::{Memory, Right, Scope, Target, operations as op};
+use super::account::{Account, BROKEN, Caller, Credential, Identity, State, Stored, add, found};
+use super::cloud::{LocalPrincipal, Memory, Right, Scope, Target, operations as op};
 use crate::admin::Admin;
 use crate::call::{CallConfig, CallContext};
 use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
 use crate::connect::{Connect, ConnectOption, Connection};
+use crate::delivery::Model;
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt, or_undo};
@@ -32,6 +33,7 @@ use crate::stack::decode;
 pub struct Config {
     account: Account,
     vendor: Vendor,
+    agent: Option<LocalPrincipal>,
     calls: CallConfig,
 }
 
@@ -42,7 +44,7 @@ impl Config {
     pub fn new(account: Account) -> Self {
         let calls = CallConfig::new(Arc::clone(&account.clock));
         let vendor = Vendor { account: account.clone(), vendor: "vendor".to_owned(), proof: "proof".to_owned() };
-        Self { account, vendor, calls }
+        Self { account, vendor, agent: None, calls }
     }
 
     /// Sets how calls are made: with which clock, retries and recorder.
@@ -58,6 +60,21 @@ impl Config {
         (self.vendor.vendor, self.vendor.proof) = (vendor.into(), proof.into());
         self
     }
+
+    /// Sets the principal of the account as which an agent runs.
+    #[must_use]
+    pub fn with_agent(mut self, principal: LocalPrincipal) -> Self {
+        self.agent = Some(principal);
+        self
+    }
+}
+
+/// Creates the agent's side of the account: what opens sessions in the deployments that name its principal. Without one
+/// ([`Config::with_agent`]) nobody lets it in.
+#[must_use]
+pub fn agent(config: &Config) -> Arc<dyn Impersonate> {
+    let agent = Agent { account: config.account.clone(), principal: config.agent.clone() };
+    Arc::new(Impersonator::new(agent, config.calls.clone()))
 }
 
 /// Creates the admin of the account, for the deployment of this id at a target.
@@ -107,6 +124,10 @@ impl Connect for Adapter {
     async fn vendor(&self, _: &Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(vendor(&self.0))
     }
+
+    async fn agent(&self, _: &Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(agent(&self.0))
+    }
 }
 
 /// The client of an account, with somebody's credentials.
@@ -122,6 +143,13 @@ struct Vendor {
     account: Account,
     vendor: String,
     proof: String,
+}
+
+/// Opens sessions as an agent that runs in the account.
+#[derive(Debug, Clone)]
+struct Agent {
+    account: Account,
+    principal: Option<LocalPrincipal>,
 }
 
 impl fmt::Debug for Vendor {
@@ -541,11 +569,43 @@ impl Assume<Memory> for Vendor {
             Proof::Omitted => None,
             Proof::Mismatched => Some("wrong"),
         };
-        let narrowed = || Memory::principal(&request.deployment.layout, &request.grants).rights;
-        let narrowed: Option<Vec<Right>> = request.narrowed.then(narrowed);
-        let identity = request.deployment.identity();
-        let (token, expires) = self.account.assume(identity, &self.vendor, proof, narrowed).await?;
-        let clients = Clients { account: self.account.clone(), credential: Credential::Session(token) };
-        Ok(AssumedSession { clients, expires })
+        enter(&self.account, &Caller::Vendor(&self.vendor, proof), request).await
     }
+}
+
+#[async_trait]
+impl Assume<Memory> for Agent {
+    type Clients = Clients;
+
+    fn operation(&self) -> &'static str {
+        "identity.assume"
+    }
+
+    fn model(&self) -> Model {
+        Model::Pull
+    }
+
+    /// None: an agent is let in by who it is.
+    fn wrong_proofs(&self) -> &'static [Proof] {
+        &[]
+    }
+
+    async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
+        let principal = self.principal.as_ref();
+        let principal = principal.ok_or_else(|| Error::new(ErrorKind::Credentials, "no agent runs here"))?;
+        enter(&self.account, &Caller::Local(principal), request).await
+    }
+}
+
+/// Opens a session as whoever calls.
+async fn enter(
+    account: &Account,
+    caller: &Caller<'_>,
+    request: &AssumeRequest<Memory>,
+) -> Result<AssumedSession<Clients>> {
+    let narrowed = || Memory::principal(&request.deployment.layout, &request.grants).rights;
+    let narrowed: Option<Vec<Right>> = request.narrowed.then(narrowed);
+    let (token, expires) = account.assume(request.deployment.identity(), caller, narrowed).await?;
+    let clients = Clients { account: account.clone(), credential: Credential::Session(token) };
+    Ok(AssumedSession { clients, expires })
 }

@@ -9,6 +9,7 @@ use crate::cloud::{
 use crate::kind::Kind;
 use crate::name::Prefix;
 use crate::naming::hyphenated;
+use crate::parsed_text;
 use crate::permission::{Grants, Holder, Set};
 use crate::resource::{AllKinds, ResourceSettings};
 use crate::stack::Stack;
@@ -64,16 +65,68 @@ pub(super) mod operations {
 }
 use operations as op;
 
+parsed_text! {
+    /// The name of a principal of the account itself. Whoever has no such name is somebody outside.
+    LocalPrincipal, "a local principal", "write `local:` and 1 to 64 lower-case letters, digits and hyphens",
+    |text| text.strip_prefix("local:").is_some_and(|name| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    })
+}
+
 /// Where a deployment goes and whom it trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub struct Target {
     /// The name of the deployment.
     pub prefix: Prefix,
-    /// The name of the vendor that it trusts.
-    pub vendor: String,
-    /// The proof that the vendor must present.
-    pub proof: String,
+    /// Whom it trusts.
+    pub trust: Trust,
+}
+
+/// Whom the management identity trusts: the vendor, or a principal of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Trust {
+    /// Releases are pushed: the vendor of this name, with this proof.
+    Vendor(String, String),
+    /// Releases are pulled: this principal of the account.
+    Agent(LocalPrincipal),
+}
+
+/// The fields of a target.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    prefix: Prefix,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vendor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<LocalPrincipal>,
+}
+
+impl TryFrom<Fields> for Target {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let trust = match fields {
+            Fields { vendor: Some(vendor), proof: Some(proof), agent: None, .. } => Trust::Vendor(vendor, proof),
+            Fields { vendor: None, proof: None, agent: Some(agent), .. } => Trust::Agent(agent),
+            Fields { .. } => return Err("a target has `vendor` and `proof`, or `agent`"),
+        };
+        Ok(Self { prefix: fields.prefix, trust })
+    }
+}
+
+impl From<Target> for Fields {
+    fn from(Target { prefix, trust }: Target) -> Self {
+        let (vendor, proof, agent) = match trust {
+            Trust::Vendor(vendor, proof) => (Some(vendor), Some(proof), None),
+            Trust::Agent(agent) => (None, None, Some(agent)),
+        };
+        Self { prefix, vendor, proof, agent }
+    }
 }
 
 /// An identity and everything that it may do.
@@ -82,8 +135,8 @@ pub struct Target {
 pub struct Principal {
     /// The layer, or the name of the profile.
     pub name: String,
-    /// Who may assume it, and the proof that they must present; `None` if only code runs under it.
-    pub trusts: Option<(String, String)>,
+    /// Who may assume it; `None` if only code runs under it.
+    pub trusts: Option<Trust>,
     /// What it may do.
     pub rights: Vec<Right>,
 }
@@ -105,7 +158,16 @@ impl Target {
     ///
     /// If the name is not a valid [`Prefix`].
     pub fn new(prefix: &str) -> Result<Self, crate::name::NameError> {
-        Ok(Self { prefix: prefix.parse()?, vendor: "vendor".to_owned(), proof: "proof".to_owned() })
+        Ok(Self { prefix: prefix.parse()?, trust: Trust::Vendor("vendor".to_owned(), "proof".to_owned()) })
+    }
+
+    /// Creates the target of a deployment of this name that pulls its releases, and trusts this principal of the account.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not a valid [`Prefix`].
+    pub fn pulled(prefix: &str, agent: LocalPrincipal) -> Result<Self, crate::name::NameError> {
+        Ok(Self { prefix: prefix.parse()?, trust: Trust::Agent(agent) })
     }
 }
 
@@ -115,7 +177,18 @@ impl Cloud for Memory {
         Field::place::<Prefix>("prefix", "the name of the deployment"),
         Field::trust::<String>("vendor", "the name of the vendor that it trusts"),
         Field::trust::<String>("proof", "the proof that the vendor must present"),
+        Field::agent::<LocalPrincipal>(
+            "agent",
+            "the principal of the account that manages the deployment, `local:agent`",
+        ),
     ];
+
+    fn agent(target: &Target) -> Option<String> {
+        match &target.trust {
+            Trust::Vendor(..) => None,
+            Trust::Agent(agent) => Some(agent.to_string()),
+        }
+    }
 
     type Scope = Scope;
     type Target = Target;
@@ -205,8 +278,7 @@ impl AccessControl for Memory {
             .collect();
         rights.sort_unstable();
         rights.dedup();
-        let Target { vendor, proof, .. } = &layout.target;
-        let trusts = matches!(grants.holder, Holder::Vendor).then(|| (vendor.clone(), proof.clone()));
+        let trusts = matches!(grants.holder, Holder::Vendor).then(|| layout.target.trust.clone());
         Principal { name: grants.holder.label().to_owned(), trusts, rights }
     }
 
@@ -225,9 +297,16 @@ impl AccessControl for Memory {
         }
     }
 
-    fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
-        let trusts =
-            |principal: &Principal| principal.trusts.as_ref().map_or("nobody".to_owned(), |(who, _)| who.clone());
+    fn excesses(_: &Target, _: &Principal, _: &Principal) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        let trusts = |principal: &Principal| match &principal.trusts {
+            None => "nobody".to_owned(),
+            Some(Trust::Vendor(who, _)) => who.clone(),
+            Some(Trust::Agent(agent)) => agent.to_string(),
+        };
         if found.trusts == expected.trusts {
             return Vec::new();
         }

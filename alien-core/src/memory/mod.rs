@@ -52,6 +52,6 @@ mod clock;
 mod cloud;
 
 pub use account::{Account, Asked, BROKEN, Fault, Saved};
-pub use adapter::{Adapter, Clients, Config, admin, engine, vendor};
+pub use adapter::{Adapter, Clients, Config, admin, agent, engine, vendor};
 pub use clock::TestClock;
-pub use cloud::{Memory, Principal, Right, Scope, Target};
+pub use cloud::{LocalPrincipal, Memory, Principal, Right, Scope, Target, Trust};

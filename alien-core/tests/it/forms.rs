@@ -5,8 +5,8 @@ use std::sync::Arc;
 use alien_conformance::stacks::IMAGE;
 use alien_core::adapter::CodeForms;
 use alien_core::{
-    Code, CodeForm, Delivery, Deployment, DeploymentId, Existing, Function, Invitation, ManagerUrl, Network, Platform,
-    Profile, Release, Stack, Storage, memory,
+    Code, CodeForm, Deployment, DeploymentId, Existing, Function, Invitation, ManagerUrl, Network, Platform, Profile,
+    Release, Stack, Storage, memory,
 };
 use serde_json::{Value, json};
 
@@ -157,11 +157,18 @@ fn an_invitation_says_how_releases_reach_the_deployment() {
     let push = Invitation::new(DeploymentId::new(), &target, stack).unwrap();
     assert!(!serde_json::to_string(&push).unwrap().contains("delivery"));
     let (manager, root) = ("https://releases.vendor.example:8443/v1".parse().unwrap(), DIGEST.parse().unwrap());
-    let pull = push.clone().with_delivery(Delivery::Pull { manager, root });
+    let pull = Invitation::pull::<memory::Memory>(push.id, manager, root, push.stack.clone()).unwrap();
     let mut written = serde_json::to_value(&pull).unwrap();
     let expected = json!({ "pull": { "manager": "https://releases.vendor.example:8443/v1", "root": DIGEST } });
     assert_eq!((&written["version"], &written["delivery"]), (&json!(2), &expected));
     assert_eq!(Invitation::from_json(&written.to_string()).unwrap(), pull);
+    let mut trusting = written.clone();
+    trusting["trust"] = json!({ "vendor": "vendor", "proof": "proof" });
+    let error = Invitation::from_json(&trusting.to_string()).unwrap_err().to_string();
+    assert!(error.contains("`trust.proof`: releases are pulled") && error.contains("`trust.vendor`: "), "{error}");
+    let agents = memory::Target::pulled("acme", "local:agent".parse().unwrap()).unwrap();
+    let error = Invitation::new(push.id, &agents, push.stack.clone()).unwrap_err().to_string();
+    assert!(error.contains("releases are pushed, and the target names an agent"), "{error}");
     written["version"] = 3.into();
     let error = Invitation::from_json(&written.to_string()).unwrap_err().to_string();
     assert!(error.contains("an invitation of version 3, and this program reads versions 1 to 2"), "{error}");

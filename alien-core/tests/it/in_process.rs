@@ -4,29 +4,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_conformance::marked::Tagger;
-use alien_conformance::world::{PausedClock, Shipped, World, quickly};
+use alien_conformance::pulled::BothModels;
+use alien_conformance::world::{PausedClock, Shipped, World, pulled, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::memory::{self, Account, Memory, Right, Target};
-use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate};
+use alien_core::{Admin, CallConfig, Delivery, Deployment, DeploymentId, Impersonate, Model};
 use async_trait::async_trait;
 
 /// The in-process cloud, on a clock that stands still while anything can go on.
 pub(crate) struct InProcess {
     pub(crate) account: Account,
     pub(crate) clock: Arc<PausedClock>,
+    model: Model,
 }
 
 impl InProcess {
     pub(crate) fn new() -> Self {
         let clock = PausedClock::begin();
-        Self { account: Account::new(clock.clone()), clock }
+        Self { account: Account::new(clock.clone()), clock, model: Model::Push }
+    }
+
+    /// The same where the deployments pull their releases.
+    pub(crate) fn pulling() -> Self {
+        Self { model: Model::Pull, ..Self::new() }
     }
 }
 
 impl InProcess {
     /// How the account is reached.
     pub(crate) fn config(&self, how: CallConfig) -> memory::Config {
-        memory::Config::new(self.account.clone()).with_calls(how)
+        memory::Config::new(self.account.clone()).with_calls(how).with_agent(AGENT.parse().unwrap())
     }
 }
 
@@ -35,7 +42,17 @@ impl World for InProcess {
     type Cloud = Memory;
 
     fn target(&self, prefix: &str) -> Target {
-        Target::new(prefix).unwrap()
+        match self.model {
+            Model::Push => Target::new(prefix).unwrap(),
+            Model::Pull => self.agents_target(prefix),
+        }
+    }
+
+    fn delivery(&self) -> Delivery {
+        match self.model {
+            Model::Push => Delivery::Push,
+            Model::Pull => pulled(),
+        }
     }
 
     fn calling(&self) -> CallConfig {
@@ -47,7 +64,10 @@ impl World for InProcess {
     }
 
     fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        memory::vendor(&self.config(how))
+        match self.model {
+            Model::Push => memory::vendor(&self.config(how)),
+            Model::Pull => self.agent(how),
+        }
     }
 
     fn code(&self, says: &str) -> Shipped {
@@ -64,6 +84,19 @@ impl World for InProcess {
         let context = DeploymentContext::<Memory>::of(deployment).unwrap();
         let document = Memory::principal(&context.layout, &context.permissions().management);
         self.account.set_document(context.identity(), document);
+    }
+}
+
+/// The principal of the account as which the agent runs.
+pub(crate) const AGENT: &str = "local:agent";
+
+impl BothModels for InProcess {
+    fn agents_target(&self, prefix: &str) -> Target {
+        Target::pulled(prefix, AGENT.parse().unwrap()).unwrap()
+    }
+
+    fn agent(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        memory::agent(&self.config(how))
     }
 }
 

@@ -233,7 +233,7 @@ async fn no_error_and_no_call_says_what_the_vendor_shows() {
     let world = InProcess::new();
     let stack = life::product(&first(&world));
     let mut case = Case::new(&world, "secret", stack.clone());
-    case.target.proof = "what-is-shown".to_owned();
+    case.target.trust = memory::Trust::Vendor("vendor".to_owned(), "what-is-shown".to_owned());
     case.invitation.trust.insert("proof".to_owned(), "what-is-shown".to_owned());
     let calls = Calls::default();
     let how = || world.calling().with_recorder(calls.recorder());

@@ -30,6 +30,7 @@ mod neutral;
 mod outcomes;
 mod preflight;
 mod published;
+mod pulled;
 mod records;
 mod redeploy;
 mod register;

@@ -18,10 +18,10 @@ use alien_core::adapter::{
     Removal, ResultExt, Rows, Runs, Table, environment, hyphenated,
 };
 use alien_core::{
-    Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Deployment, DeploymentId, Error,
-    ErrorKind, Field, Function, FunctionUpdate, Grant, GrantReason, Grants, Health, Heartbeat, Impersonate, Kv, Layers,
-    Live, Manager, Plan, Prefix, Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side, Size,
-    Stack, Storage,
+    Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Delivery, Deployment, DeploymentId,
+    Error, ErrorKind, Field, Function, FunctionUpdate, Grant, GrantReason, Grants, Health, Heartbeat, Impersonate, Kv,
+    Layers, Live, Manager, Plan, Prefix, Problem, Profile, Promise, Release, Remedy, Resource, Result, Rule, Set, Side,
+    Size, Stack, Storage,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -658,7 +658,7 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     let reviewed = cloud.review(&stack, &target).unwrap();
     assert_eq!(reviewed.review.rows[0].can, ["see its health and settings", "push code and settings"]);
     assert!(reviewed.review.rows[1].cannot.contains(&"read or write its data".to_owned()), "{reviewed:?}");
-    let invitation = cloud.invite(id, texts(&[("vendor", "vendor")]), stack.clone()).unwrap();
+    let invitation = cloud.invite(id, texts(&[("vendor", "vendor")]), Delivery::Push, stack.clone()).unwrap();
 
     // The admin plans and applies.
     let release = Release::new(stack.clone(), [Arc::from(*b"first")].into_iter().collect()).unwrap();
@@ -766,7 +766,7 @@ async fn what_a_connection_or_an_invitation_does_not_have_is_refused_by_its_name
         cloud.options().iter().filter(|option| option.is_for(Side::Vendor)).map(|option| option.name).collect();
     assert_eq!((options, cloud.fields().len()), (vec!["endpointUrl"], 3));
 
-    let invite = |trust: &[(&str, &str)]| cloud.invite(id, texts(trust), stack.clone());
+    let invite = |trust: &[(&str, &str)]| cloud.invite(id, texts(trust), Delivery::Push, stack.clone());
     let given = invite(&[("vendor", "vendor"), ("proof", "of-old")]).unwrap();
     assert_eq!(given.trust["proof"], "of-old", "what is given is not made");
     assert_eq!(invite(&[("vendor", "vendor")]).unwrap().trust["proof"], PROOF);
@@ -1101,7 +1101,8 @@ async fn a_record_is_registered_only_when_every_wrong_proof_was_refused() {
     let toys = Toys::default();
     let (_, record) = set_up(&toys, stack()).await;
     let record = record.unwrap();
-    let invitation = toys.invite(record.id, texts(&[("vendor", "vendor"), ("proof", PROOF)]), stack()).unwrap();
+    let invitation =
+        toys.invite(record.id, texts(&[("vendor", "vendor"), ("proof", PROOF)]), Delivery::Push, stack()).unwrap();
     let calls = CallConfig::new(PausedClock::begin());
     let vendor = Impersonator::<Toy, _>::new(Silent(toys.client(VENDOR)), calls.clone());
     assert_eq!(vendor.register(&invitation, &record).await.unwrap_err().kind(), ErrorKind::Internal);

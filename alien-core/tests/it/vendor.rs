@@ -7,7 +7,7 @@ use std::time::Duration;
 use alien_conformance::life;
 use alien_conformance::world::{Calls, Case, World, release};
 use alien_core::adapter::{Change, Cloud, Command, DeploymentContext, Gate, Operation, Purpose};
-use alien_core::memory::{self, Memory, Right};
+use alien_core::memory::{self, Memory, Right, Trust};
 use alien_core::{ErrorKind, Frozen, Function, FunctionUpdate, Health, Live, Resource, Stack, Storage};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
@@ -148,7 +148,7 @@ async fn an_identity_that_trusts_without_proof_is_not_registered() {
     let case = Case::new(&world, "probe", stack.clone());
     let deployment = case.up(&release(&stack, &[first(&world)]), None).await.unwrap();
     let mut open = world.account.document(&deployment.identity).unwrap();
-    open.trusts = Some(("vendor".to_owned(), "wrong".to_owned()));
+    open.trusts = Some(Trust::Vendor("vendor".to_owned(), "wrong".to_owned()));
     world.account.set_document(&deployment.identity, open);
     // What the vendor presents is the wrong proof, which this identity takes.
     let vendor = memory::vendor(&world.config(world.calling()).with_vendor("vendor", "wrong"));
