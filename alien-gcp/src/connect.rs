@@ -7,7 +7,7 @@ use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Impersonate, Re
 use async_trait::async_trait;
 
 use crate::target::Target;
-use crate::{Config, Gcp, admin, vendor};
+use crate::{Config, Gcp, admin, agent, vendor};
 
 /// Connects to GCP with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -33,5 +33,9 @@ impl Connect for Adapter {
 
     async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(vendor(&config(connection).await?))
+    }
+
+    async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(agent(&config(connection).await?))
     }
 }

@@ -11,8 +11,8 @@ mod roles;
 
 use std::collections::BTreeSet;
 
-use alien_core::Set;
 use alien_core::adapter::{Holder, Layout, Operation};
+use alien_core::{Problem, Rule, Set, Stack};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -88,12 +88,13 @@ pub(crate) fn impersonation_roles(layout: &Layout<Gcp>) -> impl Iterator<Item = 
     [Some(impersonate), commands.then_some(invoke)].into_iter().flatten()
 }
 
-/// Who may impersonate the service account of a holder: the vendor may for management, and nobody for the others.
+/// Who may impersonate the service account of a holder: the vendor or the agent may for management, and nobody for the
+/// others.
 pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impersonator> {
     let target = &layout.target;
     match holder {
         Holder::Vendor => {
-            let member = format!("serviceAccount:{}", target.vendor);
+            let member = target.member();
             let role = |role: CustomRole| Paths(target).in_project(&["roles/", &role.role_id]);
             let impersonator = |found| Impersonator { member: member.clone(), role: role(found) };
             impersonation_roles(layout).map(impersonator).collect()
@@ -102,7 +103,31 @@ pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impers
     }
 }
 
-/// Lists how a principal differs from the rendered one: another account, other impersonators,
+/// The problem of an agent that is one of the deployment's own accounts: what runs as it would manage itself.
+pub(crate) fn check_agent(stack: &Stack, target: &Target) -> Vec<Problem> {
+    let paths = Paths(target);
+    let permissions = stack.permissions();
+    let all = permissions.runtime.iter().chain([&permissions.management, &permissions.provisioning]);
+    let own = all.map(|grants| paths.email(&paths.account_id(&grants.holder.name())));
+    let same = own.filter(|own| target.agent().as_ref() == Some(own));
+    let problem = |own: String| {
+        let what = format!("the agent `{own}` is an identity of the deployment itself");
+        let help = "name a service account that nothing of the deployment runs as";
+        Problem::error(Rule::Cloud, what, help.to_owned()).at("agent")
+    };
+    same.map(problem).collect()
+}
+
+/// Lists who may impersonate an account, and should not or may not by what is rendered.
+pub(crate) fn strangers(found: &Principal, expected: &Principal) -> Vec<String> {
+    let more = found.impersonators.iter().filter(|found| !expected.impersonators.contains(found));
+    let more = more.map(|other| format!("`{}` may impersonate the service account by `{}`", other.member, other.role));
+    let less = expected.impersonators.iter().filter(|due| !found.impersonators.contains(due));
+    let less = less.map(|missing| format!("`{}` may not impersonate the service account", missing.member));
+    more.chain(less).collect()
+}
+
+/// Lists how a principal differs from the rendered one: another account,
 /// a role with more permissions than this library defines, or a binding of another role or member.
 pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
@@ -112,12 +137,6 @@ pub(crate) fn excesses(target: &Target, found: &Principal, expected: &Principal)
             "the service account is `{}`, not the deployment's service account `{}`",
             found.service_account.email, own.email
         ));
-    }
-    for other in found.impersonators.iter().filter(|found| !expected.impersonators.contains(found)) {
-        problems.push(format!("`{}` may impersonate the service account by `{}`", other.member, other.role));
-    }
-    for missing in expected.impersonators.iter().filter(|due| !found.impersonators.contains(due)) {
-        problems.push(format!("`{}` may not impersonate the service account", missing.member));
     }
     let mut ids = BTreeSet::new();
     for role in &found.custom_roles {

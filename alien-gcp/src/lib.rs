@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use alien_core::{Stack, Storage};
-//! use alien_gcp::Target;
+//! use alien_gcp::{Target, Trust};
 //!
 //! let mut stack = Stack::builder("my-app");
 //! stack.frozen("data", Storage::new());
@@ -13,7 +13,7 @@
 //!     project_number: "123456789012".parse()?,
 //!     location: "europe-west3".parse()?,
 //!     prefix: "acme".parse()?,
-//!     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
+//!     trust: Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse()?),
 //! };
 //! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
@@ -52,12 +52,14 @@ pub use cloud::Gcp;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
-pub use identity::assume::vendor;
+pub use identity::assume::{agent, vendor};
 use naming::Paths;
 use operations::Scope;
 #[cfg(feature = "client")]
 pub use provider::admin;
-pub use target::{Location, ProjectId, ProjectNumber, Target, VendorAccount};
+pub use target::{
+    AccountName, Agent, AgentPrincipal, Location, ProjectId, ProjectNumber, Target, Trust, VendorAccount,
+};
 
 impl Cloud for Gcp {
     const NAME: &'static str = "gcp";
@@ -71,7 +73,16 @@ impl Cloud for Gcp {
             "vendor",
             "the email of the vendor's service account that may impersonate the management account",
         ),
+        Field::agent::<AgentPrincipal>(
+            "agent",
+            "the principal of the project that manages the deployment: the email of a service account, or \
+             `principal://…/subject/ns/NAMESPACE/sa/NAME` of a GKE cluster",
+        ),
     ];
+
+    fn agent(target: &Target) -> Option<String> {
+        target.agent()
+    }
 
     fn place(target: &Target) -> &str {
         target.location.as_str()
@@ -105,7 +116,8 @@ impl Cloud for Gcp {
         identity::names(Paths(target), holder, things);
     }
 
-    fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
-        [frozen_logs_are_shared(stack), resource::queue::check_triggers(stack)].concat()
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
+        [frozen_logs_are_shared(stack), resource::queue::check_triggers(stack), identity::check_agent(stack, target)]
+            .concat()
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 ///
 /// ```
 /// use alien_core::DeploymentId;
-/// use alien_gcp::{Config, Target};
+/// use alien_gcp::{Config, Target, Trust};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = Config::from_token("ya29.of-the-admin")?.with_endpoint("http://localhost:8080");
@@ -29,7 +29,7 @@ pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 ///     project_number: "123456789012".parse()?,
 ///     location: "europe-west3".parse()?,
 ///     prefix: "acme".parse()?,
-///     vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
+///     trust: Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse()?),
 /// };
 /// let admin = alien_gcp::admin(&config, DeploymentId::new(), target);
 /// let vendor = alien_gcp::vendor(&Config::from_token("ya29.of-the-vendor")?);

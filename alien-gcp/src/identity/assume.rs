@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use alien_core::adapter::{Assume, AssumeRequest, AssumedSession, Impersonator, Proof, last};
-use alien_core::{Error, ErrorKind, Impersonate, Result};
+use alien_core::{Error, ErrorKind, Impersonate, Model, Result};
 use async_trait::async_trait;
 use google_cloud_iam_credentials_v1::model::GenerateAccessTokenRequest;
 use google_cloud_wkt::Duration;
@@ -30,37 +30,55 @@ const PROPAGATION: std::time::Duration = std::time::Duration::from_secs(10 * 60)
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
     let delegates = config.delegates.iter().map(|email| account(email)).collect();
-    let vendor = Vendor { config: config.clone(), delegates, clients: Clients::new(config) };
-    Arc::new(Impersonator::new(vendor, config.calls.clone()))
+    entering(Model::Push, config, delegates)
+}
+
+/// Enters the deployments that an agent manages, with the credentials of `config`: those of the principal of the customer's
+/// project that targets name, as the metadata server of its machine or its cluster gives them. There is no chain to it.
+///
+/// Calls what [`vendor`] calls.
+#[must_use]
+pub fn agent(config: &Config) -> Arc<dyn Impersonate> {
+    entering(Model::Pull, config, Vec::new())
+}
+
+fn entering(model: Model, config: &Config, delegates: Vec<String>) -> Arc<dyn Impersonate> {
+    let caller = Caller { model, config: config.clone(), delegates, clients: Clients::new(config) };
+    Arc::new(Impersonator::new(caller, config.calls.clone()))
 }
 
 fn account(email: &str) -> String {
     format!("projects/-/serviceAccounts/{email}")
 }
 
-/// Impersonates management service accounts with the vendor's credentials.
-struct Vendor {
+/// Impersonates management service accounts with the vendor's credentials, or an agent's.
+struct Caller {
+    model: Model,
     config: Config,
     delegates: Vec<String>,
     clients: Clients,
 }
 
 /// Shows no credentials.
-impl fmt::Debug for Vendor {
+impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vendor").field("delegates", &self.delegates).finish_non_exhaustive()
+        f.debug_struct("Caller").field("model", &self.model).field("delegates", &self.delegates).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl Assume<Gcp> for Vendor {
+impl Assume<Gcp> for Caller {
     type Clients = Clients;
 
     fn operation(&self) -> &'static str {
         op::GENERATE_ACCESS_TOKEN.call
     }
 
-    /// None: the vendor presents nothing but its own credentials. The grant names the vendor's service account, and
+    fn model(&self) -> Model {
+        self.model
+    }
+
+    /// None: whoever calls presents nothing but their own credentials. The grant names that principal, and
     /// applies only to the management account of this deployment.
     fn wrong_proofs(&self) -> &'static [Proof] {
         &[]
@@ -102,7 +120,7 @@ mod tests {
     use alien_sim::gcp::Gcp as Sim;
 
     use super::*;
-    use crate::{Target, admin};
+    use crate::{Target, Trust, admin};
 
     /// A session builds the clients that it uses, and its opening the one that opens it.
     #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +138,7 @@ mod tests {
             project_number: "123456789012".parse().unwrap(),
             location: "europe-west3".parse().unwrap(),
             prefix: "lazy".parse().unwrap(),
-            vendor: vendor.parse().unwrap(),
+            trust: Trust::Vendor(vendor.parse().unwrap()),
         };
         let mut stack = Stack::builder("lazy");
         let digest = "0".repeat(64);
@@ -136,7 +154,8 @@ mod tests {
 
         let context = Arc::new(DeploymentContext::<Gcp>::of(&deployment).unwrap());
         let config = config(&format!("serviceAccount:{vendor}"));
-        let vendor = Vendor { config: config.clone(), delegates: Vec::new(), clients: Clients::new(&config) };
+        let (model, delegates) = (Model::Push, Vec::new());
+        let vendor = Caller { model, config: config.clone(), delegates, clients: Clients::new(&config) };
         for (id, client) in [("api", "run"), ("data", "storage"), ("cache", "firestore")] {
             let subject = context.subject(id).unwrap();
             let grants = context.permissions().management.clone();

@@ -45,6 +45,10 @@ impl AccessControl for Gcp {
         evaluate::allowed(principal, visit);
     }
 
+    fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::strangers(found, expected)
+    }
+
     fn excesses(target: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
         identity::excesses(target, found, expected)
     }

@@ -6,7 +6,7 @@ use alien_core::{Code, Promise, Rendered, Report};
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
-use crate::target;
+use crate::{agents_target, target};
 
 const PROJECT: &str = "//cloudresourcemanager.googleapis.com/projects/customer-project";
 const MEMBER: &str = "serviceAccount:acme-management-4@customer-project.iam.gserviceaccount.com";
@@ -139,6 +139,65 @@ fn trust_in_anyone_else_is_caught() {
         role["includedPermissions"] = json!(["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signBlob"]);
     });
     caught(&report, Promise::P5, "principal");
+}
+
+/// Where releases are pulled, whoever is not the one principal of the customer's project is a breach of its own.
+#[test]
+fn trust_in_anyone_but_the_agent_is_caught() {
+    let in_pull = |layer: &str, impersonators: Value| {
+        broken::audited::<Gcp>(agents_target, |layers| {
+            layers[layer]["principals"][0]["impersonators"] = impersonators;
+        })
+    };
+    let role = "projects/customer-project/roles/alien.identity.impersonate";
+    let agent = "serviceAccount:alien-agent@customer-project.iam.gserviceaccount.com";
+    let pool =
+        "iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/customer-project.svc.id.goog";
+    for member in [
+        "allUsers",
+        "allAuthenticatedUsers",
+        "domain:vendor.example.com",
+        "user:somebody@vendor.example.com",
+        "serviceAccount:vendor@vendor-project.iam.gserviceaccount.com",
+        "serviceAccount:alien-agent@vendor-project.iam.gserviceaccount.com",
+        "serviceAccount:other1@customer-project.iam.gserviceaccount.com",
+        &format!("principalSet://{pool}/*"),
+        &format!("principalSet://{pool}/namespace/shop"),
+        &format!("principal://{pool}/subject/ns/shop/sa/agent"),
+    ] {
+        let both = json!([{ "member": agent, "role": role }, { "member": member, "role": role }]);
+        caught(&in_pull("management", both), Promise::P13, "principal");
+        let planted = json!([{ "member": member, "role": role }]);
+        for layer in ["management", "runtime", "provisioning"] {
+            caught(&in_pull(layer, planted.clone()), Promise::P13, "principal");
+        }
+    }
+    for role in ["roles/iam.serviceAccountTokenCreator", "roles/owner"] {
+        let more = json!([{ "member": agent, "role": role }]);
+        caught(&in_pull("management", more), Promise::P13, "principal");
+    }
+    caught(&in_pull("management", json!([])), Promise::P13, "principal");
+    let untouched = broken::audited::<Gcp>(agents_target, |_| ());
+    assert_eq!(untouched.breaches, []);
+}
+
+/// An agent that is one of the deployment's own identities would manage itself.
+#[test]
+fn an_agent_that_the_deployment_runs_as_is_refused() {
+    let stack = my_app();
+    let refused = |name: &str| {
+        let mut target = agents_target("acme".parse().unwrap());
+        target.trust = alien_gcp::Trust::Agent(alien_gcp::Agent::ServiceAccount(name.parse().unwrap()));
+        alien_core::render(&stack, &target).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(refused("alien-agent"), Ok(()));
+    let rendered = alien_core::render(&stack, &agents_target("acme".parse().unwrap())).unwrap().documents.layers;
+    let layers = [rendered.provisioning, rendered.management, rendered.runtime];
+    for principal in layers.iter().flatten().flat_map(|layer| &layer.principals) {
+        let name = principal.service_account.email.split('@').next().unwrap();
+        let told = refused(name).unwrap_err();
+        assert!(told.contains("is an identity of the deployment itself"), "{told}");
+    }
 }
 
 #[test]

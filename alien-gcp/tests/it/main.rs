@@ -9,7 +9,7 @@ mod target;
 
 use alien_conformance::suite::PLANTED;
 use alien_gcp::Gcp;
-use target::target;
+use target::{agents_target, target};
 
 /// Permits something by a role of its own, bound on the resource; or on the project, where the name is that of a
 /// condition.

@@ -1,7 +1,7 @@
 //! Where the deployments of tests go.
 
 use alien_core::Prefix;
-use alien_gcp::Target;
+use alien_gcp::{Agent, Target, Trust};
 
 /// A target for tests.
 pub(crate) fn target(prefix: Prefix) -> Target {
@@ -10,6 +10,11 @@ pub(crate) fn target(prefix: Prefix) -> Target {
         project_number: "123456789012".parse().unwrap(),
         location: "europe-west3".parse().unwrap(),
         prefix,
-        vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap(),
+        trust: Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap()),
     }
+}
+
+/// The same where releases are pulled.
+pub(crate) fn agents_target(prefix: Prefix) -> Target {
+    Target { trust: Trust::Agent(Agent::ServiceAccount("alien-agent".parse().unwrap())), ..target(prefix) }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
+use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
+use alien_core::{Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
 use alien_gcp::policy::Principal;
-use alien_gcp::{Config, Gcp, Target};
+use alien_gcp::{Agent, Config, Gcp, Target, Trust};
 use alien_sim::gcp::Gcp as Sim;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ pub(crate) struct Peer {
     plain: reqwest::Client,
     /// The tokens that it keeps.
     tokens: Mutex<BTreeMap<DeploymentId, String>>,
+    /// The agent of a world that pulls.
+    pulls: Option<Agent>,
     /// Policies as they were before something was taken away.
     saved: Mutex<Vec<(String, Value)>>,
 }
@@ -46,7 +49,30 @@ impl Peer {
         sim.bind(&project(), "roles/owner", ADMIN);
         sim.repository(PROJECT, LOCATION, "app");
         let vendor = sim.service_account("vendor-project", "vendor");
-        Self { sim, vendor, plain: reqwest::Client::new(), tokens: Mutex::default(), saved: Mutex::default() }
+        sim.service_account(PROJECT, "alien-agent");
+        let plain = reqwest::Client::new();
+        Self { sim, vendor, plain, tokens: Mutex::default(), pulls: None, saved: Mutex::default() }
+    }
+
+    /// The same where releases can be pulled by a service account of a cluster.
+    pub(crate) async fn in_a_cluster() -> Self {
+        Self { pulls: Some(Agent::Cluster("shop/agent".parse().unwrap())), ..Self::new().await }
+    }
+
+    /// The agent as policies name it.
+    fn agent_member(&self) -> String {
+        match self.agents() {
+            Agent::ServiceAccount(name) => format!("serviceAccount:{name}@{PROJECT}.iam.gserviceaccount.com"),
+            Agent::Cluster(account) => format!(
+                "principal://iam.googleapis.com/projects/{NUMBER}/locations/global/workloadIdentityPools/{PROJECT}.svc.id.goog/subject/ns/{}/sa/{}",
+                account.namespace(),
+                account.name()
+            ),
+        }
+    }
+
+    fn agents(&self) -> Agent {
+        self.pulls.clone().unwrap_or_else(account)
     }
 
     /// What `principal` calls with.
@@ -70,6 +96,60 @@ impl Peer {
         assert_eq!(answer.status(), 200, "{answer:?}");
         let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         answer["accessToken"].as_str().unwrap().to_owned()
+    }
+}
+
+fn account() -> Agent {
+    Agent::ServiceAccount("alien-agent".parse().unwrap())
+}
+
+/// A world whose own deployments pull.
+pub(crate) struct Pulling(pub(crate) Peer);
+
+#[async_trait]
+impl World for Pulling {
+    type Cloud = Gcp;
+
+    fn target(&self, prefix: &str) -> Target {
+        self.0.agents_target(prefix)
+    }
+
+    fn delivery(&self) -> Delivery {
+        pulled()
+    }
+
+    fn calling(&self) -> CallConfig {
+        self.0.calling()
+    }
+
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        self.0.admin(id, target, how)
+    }
+
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        self.0.agent(how)
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        self.0.code(says)
+    }
+
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        self.0.take_away(deployment, permission, on).await;
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        self.0.give_back(deployment).await;
+    }
+}
+
+impl BothModels for Peer {
+    fn agents_target(&self, prefix: &str) -> Target {
+        Target { trust: Trust::Agent(self.agents()), ..self.target(prefix) }
+    }
+
+    fn agent(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        alien_gcp::agent(&self.config(&self.agent_member()).with_calls(how))
     }
 }
 
@@ -110,7 +190,7 @@ impl World for Peer {
             project_number: NUMBER.parse().unwrap(),
             location: LOCATION.parse().unwrap(),
             prefix: prefix.parse().unwrap(),
-            vendor: self.vendor.parse().unwrap(),
+            trust: Trust::Vendor(self.vendor.parse().unwrap()),
         }
     }
 
