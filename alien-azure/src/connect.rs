@@ -10,7 +10,7 @@ use alien_core::{
 use async_trait::async_trait;
 
 use crate::target::{Issuer, Target};
-use crate::{AUDIENCE, Azure, Config, Endpoint, IssuerKey, VendorToken, admin, vendor};
+use crate::{AUDIENCE, Azure, Config, Endpoint, IssuerKey, VendorToken, admin, agent, vendor};
 
 /// Connects to Azure with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ fn signed(target: &Target, connection: &Connection) -> Result<Option<VendorToken
             .ok()
     });
     let issuer = match issuer {
-        None => Some(target.issuer.clone()),
+        None => target.federated().map(|(issuer, _)| issuer),
         Some(text) => {
             let parsed = Issuer::parse(text);
             parsed.map_err(|all| problems.extend(all.as_slice().iter().cloned().map(|one| one.at(ISSUER.name)))).ok()
@@ -117,7 +117,7 @@ fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     if let Some(path) = variable(TOKEN_FILE_VARIABLE) {
         return Ok(VendorToken::file(path));
     }
-    let Target { issuer, subject, .. } = target;
+    let (issuer, subject) = target.federated().map_or_else(Default::default, |(i, s)| (i.to_string(), s.to_string()));
     let what =
         format!("there is no token of the issuer `{issuer}` for the subject `{subject}` and the audience `{AUDIENCE}`");
     let help = format!(
@@ -142,11 +142,18 @@ impl Connect for Adapter {
         let config = Config::for_vendor(token(target, connection)?).with_endpoint(endpoint(connection)?);
         Ok(vendor(&config.with_calls(connection.calls.clone())))
     }
+
+    async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        let path = env::var(TOKEN_FILE_VARIABLE).ok().filter(|path| !path.is_empty());
+        let config = Config::for_agent(path.map(VendorToken::file)).with_endpoint(endpoint(connection)?);
+        Ok(agent(&config.with_calls(connection.calls.clone())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Trust;
     use alien_core::CallConfig;
 
     fn target() -> Target {
@@ -156,8 +163,10 @@ mod tests {
             resource_group: "customer-rg".parse().unwrap(),
             location: "westeurope".parse().unwrap(),
             prefix: "acme".parse().unwrap(),
-            issuer: "https://oidc.vendor.example.com".parse().unwrap(),
-            subject: "deployment:acme".parse().unwrap(),
+            trust: Trust::Vendor {
+                issuer: "https://oidc.vendor.example.com".parse().unwrap(),
+                subject: "deployment:acme".parse().unwrap(),
+            },
         }
     }
 

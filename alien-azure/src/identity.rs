@@ -11,12 +11,14 @@ use std::collections::BTreeSet;
 
 use alien_core::adapter::Holder;
 use alien_core::adapter::{Layout, Operation};
+use alien_core::{Problem, Rule};
 
 use crate::Azure;
 use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::document::{FederatedCredential, Principal, RoleDefinition, RolePermission, Text};
+use crate::target::{Agent, Target, Trust};
 
 /// The audience of tokens that are exchanged for a managed identity's
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).
@@ -75,30 +77,44 @@ pub(crate) fn names(ids: Ids<'_>, holder: &Holder, things: &mut Vec<(Scope, Stri
 }
 
 /// The federated credentials of a holder's identity. The management identity accepts the vendor's tokens for this
-/// deployment; the others accept none.
+/// deployment, or those of the one service account in a cluster of the customer's that manages it; the others accept none.
+/// An agent on a machine needs none: the customer assigns the identity to the machine. Entra takes a managed identity in a
+/// federated credential only of an application, not of another managed identity
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>).
 pub(crate) fn trust(layout: &Layout<Azure>, holder: &Holder) -> Vec<FederatedCredential> {
     let target = &layout.target;
     match holder {
-        Holder::Vendor => vec![FederatedCredential {
-            name: "vendor".to_owned(),
-            issuer: target.issuer.to_string(),
-            subject: target.subject.to_string(),
-            audiences: vec![AUDIENCE.to_owned()],
-        }],
+        Holder::Vendor => {
+            let name = if target.agent().is_some() { "agent" } else { "vendor" };
+            let trusted = target.federated().map(|(issuer, subject)| FederatedCredential {
+                name: name.to_owned(),
+                issuer: issuer.to_string(),
+                subject: subject.to_string(),
+                audiences: vec![AUDIENCE.to_owned()],
+            });
+            trusted.into_iter().collect()
+        }
         Holder::Admin | Holder::Profile(_) => Vec::new(),
     }
 }
 
-/// Lists how a principal differs from the rendered one: another identity, other tokens, a
-/// foreign role or one with more permissions, or an assignment of another role.
-pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
+/// Where a machine manages the deployment, what the customer does beside the set-up.
+pub(crate) fn to_assign(target: &Target) -> Option<Problem> {
+    let Trust::Agent(Agent::Machine(_)) = &target.trust else { return None };
+    let ids = Ids(target);
+    let identity = ids.identity(&ids.identity_name(&Holder::Vendor.name()));
+    let what = "a machine manages the deployment once the identity is assigned to it; whatever else has it would, too"
+        .to_owned();
+    let help = format!(
+        "after the set-up, assign `{identity}` to `{}` and to nothing else",
+        target.agent().unwrap_or_default()
+    );
+    Some(Problem::warning(Rule::Cloud, what, help).at("agent"))
+}
+
+/// Lists the tokens that an identity accepts, and should not, or the other way round.
+pub(crate) fn strangers(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
-    if found.identity != expected.identity {
-        problems.push(format!(
-            "the identity is `{}`, not the deployment's identity `{}`",
-            found.identity.id, expected.identity.id
-        ));
-    }
     for credential in found.federated_credentials.iter().filter(|found| !expected.federated_credentials.contains(found))
     {
         let FederatedCredential { name, issuer, subject, audiences } = credential;
@@ -109,6 +125,19 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     }
     for missing in expected.federated_credentials.iter().filter(|due| !found.federated_credentials.contains(due)) {
         problems.push(format!("credential `{}` is missing", missing.name));
+    }
+    problems
+}
+
+/// Lists how a principal differs from the rendered one: another identity, a
+/// foreign role or one with more permissions, or an assignment of another role.
+pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
+    let mut problems = Vec::new();
+    if found.identity != expected.identity {
+        problems.push(format!(
+            "the identity is `{}`, not the deployment's identity `{}`",
+            found.identity.id, expected.identity.id
+        ));
     }
     let mut names = BTreeSet::new();
     for role in &found.role_definitions {

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use alien_core::{Stack, Storage};
-//! use alien_azure::Target;
+//! use alien_azure::{Target, Trust};
 //!
 //! let mut stack = Stack::builder("my-app");
 //! stack.frozen("data", Storage::new());
@@ -14,8 +14,10 @@
 //!     resource_group: "customer-rg".parse()?,
 //!     location: "westeurope".parse()?,
 //!     prefix: "acme".parse()?,
-//!     issuer: "https://oidc.vendor.example.com".parse()?,
-//!     subject: "deployment:acme".parse()?,
+//!     trust: Trust::Vendor {
+//!         issuer: "https://oidc.vendor.example.com".parse()?,
+//!         subject: "deployment:acme".parse()?,
+//!     },
 //! };
 //! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
@@ -56,14 +58,17 @@ pub use cloud::Azure;
 pub use connect::Adapter;
 pub use identity::AUDIENCE;
 #[cfg(feature = "client")]
-pub use identity::assume::vendor;
+pub use identity::assume::{agent, vendor};
 #[cfg(feature = "client")]
 pub use issuer::{Discovery, DiscoveryDocument, IssuerKey, IssuerPublicKey, TokenSigner};
 use naming::Ids;
 use operations::Scope;
 #[cfg(feature = "client")]
 pub use provider::admin;
-pub use target::{Issuer, Location, ResourceGroup, Subject, SubscriptionId, Target, TenantId};
+pub use target::{
+    Agent, AgentPrincipal, ClusterIssuer, Issuer, Location, Machine, ResourceGroup, Subject, SubscriptionId, Target,
+    TenantId, Trust,
+};
 
 impl Cloud for Azure {
     const NAME: &'static str = "azure";
@@ -85,7 +90,16 @@ impl Cloud for Azure {
             "the subject that those tokens must have, a different one for each deployment",
         )
         .or(|deployment| format!("deployment:{deployment}")),
+        Field::agent::<AgentPrincipal>(
+            "agent",
+            "what manages the deployment in the subscription: the resource id of a machine, or \
+             `system:serviceaccount:NAMESPACE:NAME@` and the URL of an AKS cluster's issuer",
+        ),
     ];
+
+    fn agent(target: &Target) -> Option<String> {
+        target.agent()
+    }
 
     fn place(target: &Target) -> &str {
         target.location.as_str()
@@ -126,6 +140,6 @@ impl Cloud for Azure {
 
     fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
         let refused = stack.resources().iter().filter_map(|resource| Ids(target).refused(resource.id()));
-        refused.chain(frozen_logs_are_shared(stack)).collect()
+        refused.chain(frozen_logs_are_shared(stack)).chain(identity::to_assign(target)).collect()
     }
 }

@@ -9,7 +9,7 @@ use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
-use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport};
+use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
     ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
@@ -65,8 +65,9 @@ impl Endpoint {
         if certificates.is_empty() {
             return Err(wrong("the emulator's certificate is not in PEM".to_owned()));
         }
-        let transport = transport(reqwest::Client::builder().tls_certs_only(certificates))?;
-        Ok(Self { at: Some(url.to_owned()), transport })
+        let base = Url::parse(url).map_err(|error| wrong(format!("`{url}` is not a URL: {error}")))?;
+        let inner = transport(reqwest::Client::builder().tls_certs_only(certificates))?;
+        Ok(Self { at: Some(url.to_owned()), transport: Arc::new(Emulated { inner, base }) })
     }
 
     /// Azure's own addresses, through a transport of a test.
@@ -110,6 +111,32 @@ impl Endpoint {
     }
 }
 
+/// The address of the metadata service of every machine
+/// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>).
+const METADATA: &str = "169.254.169.254";
+
+/// Sends what is for the metadata service of a machine to the emulator as well.
+#[derive(Debug)]
+struct Emulated {
+    inner: Arc<dyn HttpClient>,
+    base: Url,
+}
+
+#[async_trait]
+impl HttpClient for Emulated {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        if request.url().host_str() != Some(METADATA) {
+            return self.inner.execute_request(request).await;
+        }
+        let mut request = request.clone();
+        let mut url = self.base.clone();
+        url.set_path(request.url().path());
+        url.set_query(request.url().query());
+        *request.url_mut() = url;
+        self.inner.execute_request(&request).await
+    }
+}
+
 /// Does not follow redirects: a token that is valid at one address must not be sent to another.
 fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
     let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
@@ -123,7 +150,7 @@ fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
 /// admin has one with a credential, the vendor one with a source of tokens.
 ///
 /// ```
-/// use alien_azure::{Config, Target, VendorToken};
+/// use alien_azure::{Config, Target, Trust, VendorToken};
 /// use alien_core::DeploymentId;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -133,8 +160,10 @@ fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
 ///     resource_group: "customer-rg".parse()?,
 ///     location: "westeurope".parse()?,
 ///     prefix: "acme".parse()?,
-///     issuer: "https://oidc.vendor.example.com".parse()?,
-///     subject: "deployment:acme".parse()?,
+///     trust: Trust::Vendor {
+///         issuer: "https://oidc.vendor.example.com".parse()?,
+///         subject: "deployment:acme".parse()?,
+///     },
 /// };
 /// let config = Config::from_token("of the admin"); // or `Config::found()?`
 /// let admin = alien_azure::admin(&config, DeploymentId::new(), target);
@@ -217,6 +246,14 @@ impl Config {
     #[must_use]
     pub fn for_vendor(token: VendorToken) -> Self {
         Self { credential: None, token: Some(token), endpoint: Arc::default(), calls: CallConfig::default() }
+    }
+
+    /// Calls as the agent of a deployment, where releases are pulled. On a machine to which the deployment's identity is
+    /// assigned, the machine's metadata service gives the tokens; in a cluster, `token` are those of the agent's service
+    /// account.
+    #[must_use]
+    pub fn for_agent(token: Option<VendorToken>) -> Self {
+        Self { credential: None, token, endpoint: Arc::default(), calls: CallConfig::default() }
     }
 
     /// Adds the vendor's tokens, for a program that is both sides.

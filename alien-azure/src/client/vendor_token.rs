@@ -8,7 +8,7 @@ use alien_core::{Clock, Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
 
 use crate::issuer::token::{self, TokenSigner};
-use crate::target::{Issuer, Target};
+use crate::target::{Issuer, Subject};
 
 /// A source of the vendor's OpenID Connect tokens, with which the vendor assumes management identities.
 ///
@@ -94,13 +94,13 @@ impl VendorToken {
         Self(Source::Signed { signer: Arc::new(signer), issuer })
     }
 
-    /// Gets a token for the subject of this target.
+    /// Gets a token for a subject, of the issuer that a deployment trusts.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Credentials`] if there is none, or the target trusts another issuer than the one that signs; errors of
     /// the function and of the signer are passed on.
-    pub(crate) async fn get(&self, target: &Target, clock: &dyn Clock) -> Result<String> {
+    pub(crate) async fn get(&self, trusted: &Issuer, subject: &Subject, clock: &dyn Clock) -> Result<String> {
         let none = |what: String| Error::new(ErrorKind::Credentials, what);
         let token = match &self.0 {
             Source::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
@@ -109,12 +109,12 @@ impl VendorToken {
             Source::Variable(name) => {
                 std::env::var(name).map_err(|_| none(format!("the vendor's token is missing: `{name}` is not set")))?
             }
-            Source::Function(give) => give(target.subject.to_string()).await?,
-            Source::Signed { signer, issuer } if *issuer == target.issuer => {
-                token::signed(&**signer, issuer, &target.subject, clock.now()).await?
+            Source::Function(give) => give(subject.to_string()).await?,
+            Source::Signed { signer, issuer } if issuer == trusted => {
+                token::signed(&**signer, issuer, subject, clock.now()).await?
             }
             Source::Signed { issuer, .. } => {
-                let what = format!("the vendor signs as `{issuer}`, and the deployment trusts `{}`", target.issuer);
+                let what = format!("the vendor signs as `{issuer}`, and the deployment trusts `{trusted}`");
                 return Err(none(format!("{what}; sign as the issuer of its invitation")));
             }
         };
@@ -129,26 +129,16 @@ mod tests {
     use super::*;
     use crate::{Config, IssuerKey};
 
-    fn target(issuer: &str) -> Target {
-        Target {
-            tenant: "00000000-0000-0000-0000-00000000000f".parse().unwrap(),
-            subscription: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
-            resource_group: "customer-rg".parse().unwrap(),
-            location: "westeurope".parse().unwrap(),
-            prefix: "acme".parse().unwrap(),
-            issuer: issuer.parse().unwrap(),
-            subject: "deployment:acme".parse().unwrap(),
-        }
-    }
-
     #[tokio::test]
     async fn a_deployment_that_trusts_another_issuer_gets_no_token() {
         let signs = |issuer: &str| VendorToken::signed_by(IssuerKey::generate().unwrap(), issuer.parse().unwrap());
         let ours = signs("https://ours.example");
-        assert!(ours.get(&target("https://ours.example"), &SystemClock).await.is_ok());
+        let subject: Subject = "deployment:acme".parse().unwrap();
+        let issuer = |issuer: &str| issuer.parse::<Issuer>().unwrap();
+        assert!(ours.get(&issuer("https://ours.example"), &subject, &SystemClock).await.is_ok());
         // To the letter, as Entra compares it.
         for other in ["https://ours.example/", "https://Ours.example", "https://theirs.example"] {
-            let error = ours.get(&target(other), &SystemClock).await.unwrap_err();
+            let error = ours.get(&issuer(other), &subject, &SystemClock).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
             assert!(error.to_string().contains(&format!("the deployment trusts `{other}`")), "{error}");
         }
@@ -162,7 +152,8 @@ mod tests {
         let pem = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let token = VendorToken::signed_by(key.clone(), "https://ours.example".parse().unwrap());
-        let error = token.get(&target("https://theirs.example"), &SystemClock).await.unwrap_err();
+        let (theirs, subject) = ("https://theirs.example".parse().unwrap(), "deployment:acme".parse().unwrap());
+        let error = token.get(&theirs, &subject, &SystemClock).await.unwrap_err();
         let config = Config::for_vendor(token.clone()).with_calls(CallConfig::default());
         let vendor = crate::vendor(&config);
         let shown = format!("{key:?} {key:#?} {token:?} {config:?} {vendor:?} {error} {error:?}");

@@ -47,6 +47,10 @@ impl AccessControl for Azure {
         evaluate::allowed(principal, visit);
     }
 
+    fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::strangers(found, expected)
+    }
+
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
         identity::excesses(found, expected)
     }

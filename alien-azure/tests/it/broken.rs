@@ -5,7 +5,7 @@ use alien_conformance::broken::{self, caught};
 use alien_core::{Promise, Report};
 use serde_json::{Value, json};
 
-use crate::target;
+use crate::{clusters_target, machines_target, target};
 
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/customer-rg";
 
@@ -121,6 +121,47 @@ fn trust_in_anyone_else_is_caught() {
     ] {
         caught(&trusted(broken), Promise::P5, "principal");
     }
+}
+
+/// Where releases are pulled, every token but those of the one service account in the customer's cluster is a breach of its
+/// own; on a machine, every token is.
+#[test]
+fn trust_in_anyone_but_the_agent_is_caught() {
+    let aks = "https://westeurope.oic.prod-aks.azure.com/00000000-0000-0000-0000-00000000000f/00000000-0000-0000-0000-0000000000aa/";
+    let other_tenant = aks.replace("00000000000f", "00000000000e");
+    let other_cluster = aks.replace("0000000000aa", "0000000000bb");
+    let (subject, audience) = ("system:serviceaccount:shop:agent", alien_azure::AUDIENCE);
+    let credential = |name: &str, issuer: &str, subject: &str, audiences: Value| json!({ "name": name, "issuer": issuer, "subject": subject, "audiences": audiences });
+    let own = credential("agent", aks, subject, json!([audience]));
+    let trusted = |target, layer: &str, credentials: Value| {
+        broken::audited::<Azure>(target, |layers| {
+            layers[layer]["principals"][0]["federatedCredentials"] = credentials;
+        })
+    };
+    assert_eq!(trusted(clusters_target, "management", json!([own.clone()])).breaches, []);
+    assert_eq!(trusted(machines_target, "management", json!([])).breaches, []);
+    for planted in [
+        credential("vendor", "https://oidc.vendor.example.com", "deployment:acme", json!([audience])),
+        credential("agent", &other_tenant, subject, json!([audience])),
+        credential("agent", &other_cluster, subject, json!([audience])),
+        credential("agent", aks.trim_end_matches('/'), subject, json!([audience])),
+        credential("agent", aks, "system:serviceaccount:shop:other", json!([audience])),
+        credential("agent", aks, "system:serviceaccount:shop:*", json!([audience])),
+        credential("agent", aks, "*", json!([audience])),
+        credential("agent", aks, "", json!([audience])),
+        credential("agent", aks, subject, json!([])),
+        credential("agent", aks, subject, json!(["api://other"])),
+        credential("agent", aks, subject, json!([audience, "api://other"])),
+    ] {
+        for layer in ["management", "runtime", "provisioning"] {
+            let alone = json!([planted.clone()]);
+            caught(&trusted(clusters_target, layer, alone.clone()), Promise::P13, "principal");
+            caught(&trusted(machines_target, layer, alone), Promise::P13, "principal");
+        }
+        caught(&trusted(clusters_target, "management", json!([own.clone(), planted])), Promise::P13, "principal");
+    }
+    caught(&trusted(machines_target, "management", json!([own])), Promise::P13, "principal");
+    caught(&trusted(clusters_target, "management", json!([])), Promise::P13, "principal");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod target;
 
 use alien_azure::Azure;
 use alien_conformance::suite::PLANTED;
-use target::target;
+use target::{clusters_target, machines_target, target};
 
 /// Permits an action by a role of its own, assigned at the scope.
 fn plant(principal: &mut alien_azure::policy::Principal, action: &str, scope: &str) {

@@ -25,10 +25,10 @@ mod world;
 
 use alien_azure::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, fleet, interleaved, interrupted, life, marked};
+use alien_conformance::{agreed, fleet, interleaved, interrupted, life, marked, pulled};
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
-use world::Peer;
+use world::{Peer, Pulling};
 
 fn main() {
     let on = |name: &str, issuer: Option<&'static str>, test: fn(&Peer) -> BoxFuture<'_, ()>| {
@@ -59,6 +59,28 @@ fn main() {
             Box::pin(marked::what_lost_its_marks_is_marked_again(peer, &[]))
         }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
+        trial("the_whole_life_of_a_stack_that_an_agent_in_a_cluster_manages", |_| {
+            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(Peer::new().await)).await })
+        }),
+        trial("the_whole_life_of_a_stack_that_an_agent_on_a_machine_manages", |_| {
+            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(Peer::with_a_machine().await)).await })
+        }),
+        trial("every_grant_of_an_agent_on_a_machine_is_needed_and_none_is_missing", |_| {
+            Box::pin(async {
+                life::every_grant_is_needed_and_none_is_missing(&Pulling(Peer::with_a_machine().await)).await
+            })
+        }),
+        trial("a_deployment_moves_from_push_to_pull_and_back", |peer| {
+            Box::pin(pulled::a_deployment_moves_from_push_to_pull_and_back(peer))
+        }),
+        trial("a_deployment_moves_to_an_agent_on_a_machine_and_back", |_| {
+            Box::pin(async {
+                pulled::a_deployment_moves_from_push_to_pull_and_back(&Peer::with_a_machine().await).await
+            })
+        }),
+        trial("a_target_of_one_model_is_no_target_of_the_other", |peer| {
+            Box::pin(pulled::a_target_of_one_model_is_no_target_of_the_other(peer))
+        }),
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { location: "northeurope".parse().unwrap(), ..peer.target("placed") };
             Box::pin(life::a_deployment_is_found_where_it_is_alone(peer, elsewhere))

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_azure::policy::Principal;
-use alien_azure::{AUDIENCE, Azure, Config, Endpoint, Target, VendorToken};
+use alien_azure::{AUDIENCE, Agent, Azure, Config, Endpoint, Target, Trust, VendorToken};
 use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
+use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
+use alien_core::{Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub(crate) const GROUP: &str = "customer-rg";
 pub(crate) const LOCATION: &str = "westeurope";
 /// Whom tokens for Resource Manager are for.
 pub(crate) const ARM: &str = "https://management.azure.com/";
+
+/// The id of the issuer of the customer's cluster.
+const CLUSTER: &str = "00000000-0000-0000-0000-0000000000aa";
 
 /// An issuer of the vendor's whose address does not depend on the emulator's port.
 pub(crate) const ISSUER: &str = "https://issuer.vendor.example";
@@ -37,6 +41,8 @@ pub(crate) struct Peer {
     plain: reqwest::Client,
     /// The tokens that it keeps.
     tokens: Mutex<BTreeMap<DeploymentId, String>>,
+    /// Whether an agent runs on a machine, and not in a cluster.
+    on_a_machine: bool,
     swapped: Mutex<Vec<Swapped>>,
 }
 
@@ -60,7 +66,29 @@ impl Peer {
         let issuer_url = issuer.url().to_owned();
         let certificate = reqwest::Certificate::from_pem(sim.certificate().as_bytes()).unwrap();
         let plain = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
-        Self { sim, issuer, issuer_url, admin, plain, tokens: Mutex::default(), swapped: Mutex::default() }
+        let keys = issuer.keys();
+        let peer = Self {
+            sim,
+            issuer,
+            issuer_url,
+            admin,
+            plain,
+            tokens: Mutex::default(),
+            on_a_machine: false,
+            swapped: Mutex::default(),
+        };
+        peer.sim.publish(&peer.cluster(), &keys);
+        peer
+    }
+
+    /// The same, where an agent runs on a machine.
+    pub(crate) async fn with_a_machine() -> Self {
+        Self { on_a_machine: true, ..Self::new().await }
+    }
+
+    /// The issuer of the customer's cluster.
+    fn cluster(&self) -> String {
+        format!("https://westeurope.oic.prod-aks.azure.com/{}/{CLUSTER}/", self.sim.tenant())
     }
 
     /// The same, whose deployments trust this issuer, of which Entra knows only what is published.
@@ -172,6 +200,70 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
+impl BothModels for Peer {
+    fn agents_target(&self, prefix: &str) -> Target {
+        let machine = "resourceGroups/tools/providers/Microsoft.Compute/virtualMachines/agent".parse().unwrap();
+        let issuer = format!("westeurope/{CLUSTER}").parse().unwrap();
+        let account = "shop/agent".parse().unwrap();
+        let agent = if self.on_a_machine { Agent::Machine(machine) } else { Agent::Cluster { issuer, account } };
+        Target { trust: Trust::Agent(agent), ..self.target(prefix) }
+    }
+
+    fn agent(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        let (issuer, url) = (self.issuer.clone(), self.cluster());
+        let token = VendorToken::from_fn(move |subject| {
+            let token = issuer.sign(&json!({ "iss": url, "sub": subject, "aud": AUDIENCE }));
+            async move { Ok(token) }
+        });
+        let config = Config::for_agent((!self.on_a_machine).then_some(token));
+        alien_azure::agent(&config.with_endpoint(self.endpoint()).with_calls(how))
+    }
+}
+
+/// A world whose own deployments pull.
+pub(crate) struct Pulling(pub(crate) Peer);
+
+#[async_trait]
+impl World for Pulling {
+    type Cloud = Azure;
+
+    fn target(&self, prefix: &str) -> Target {
+        self.0.agents_target(prefix)
+    }
+
+    fn delivery(&self) -> Delivery {
+        pulled()
+    }
+
+    fn calling(&self) -> CallConfig {
+        self.0.calling()
+    }
+
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        self.0.admin(id, target, how)
+    }
+
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        self.0.agent(how)
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        self.0.code(says)
+    }
+
+    async fn prepare(&self, deployment: &Deployment) {
+        self.0.prepare(deployment).await;
+    }
+
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        self.0.take_away(deployment, permission, on).await;
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        self.0.give_back(deployment).await;
+    }
+}
+
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
     let context = DeploymentContext::<Azure>::of(deployment).unwrap();
@@ -200,8 +292,10 @@ impl World for Peer {
             resource_group: GROUP.parse().unwrap(),
             location: LOCATION.parse().unwrap(),
             prefix: prefix.parse().unwrap(),
-            issuer: self.issuer_url.parse().unwrap(),
-            subject: format!("deployment:{prefix}").parse().unwrap(),
+            trust: Trust::Vendor {
+                issuer: self.issuer_url.parse().unwrap(),
+                subject: format!("deployment:{prefix}").parse().unwrap(),
+            },
         }
     }
 
@@ -219,6 +313,14 @@ impl World for Peer {
 
     fn code(&self, says: &str) -> Shipped {
         Shipped::Image(image(says))
+    }
+
+    /// The customer assigns the identity of a deployment that a machine manages to the machine, and takes it away again.
+    async fn prepare(&self, deployment: &Deployment) {
+        if self.on_a_machine {
+            let is_pulled = deployment.delivery != Delivery::Push;
+            self.sim.default_identity(if is_pulled { &deployment.identity } else { "nobody" });
+        }
     }
 
     /// A role without the permission takes the place of the rendered one, where it was assigned at those things.

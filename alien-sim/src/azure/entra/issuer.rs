@@ -82,6 +82,12 @@ impl Issuer {
         self.sign(&json!({"sub": subject, "aud": audience}))
     }
 
+    /// The key set that it publishes, for an issuer at another address that signs with the same key.
+    #[must_use]
+    pub fn keys(&self) -> Value {
+        keys()
+    }
+
     /// Signs an assertion with these claims. `iss`, `aud`, `iat`, `nbf` and `exp` are added if they are missing.
     ///
     /// # Panics
