@@ -7,7 +7,7 @@ use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKin
 use async_trait::async_trait;
 
 use crate::target::Target;
-use crate::{Aws, Config, admin, vendor};
+use crate::{Aws, Config, admin, agent, vendor};
 
 /// Connects to AWS with the credentials of the environment. For programs that serve several clouds.
 #[derive(Debug, Clone, Copy)]
@@ -44,5 +44,9 @@ impl Connect for Adapter {
 
     async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(vendor(&config(connection).await.with_operator(&connection.operator)))
+    }
+
+    async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
+        Ok(agent(&config(connection).await.with_operator(&connection.operator)))
     }
 }

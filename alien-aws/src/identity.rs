@@ -11,18 +11,23 @@ mod policies;
 
 use std::collections::BTreeSet;
 
-use alien_core::Kind;
 use alien_core::adapter::{Holder, Layout, Operation};
+use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
+use crate::target::{Agent, Target, Trust};
 
 /// The longest session, in seconds. Role chaining limits sessions to an hour
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 pub(crate) const MAX_SESSION: u32 = 3600;
+
+/// The audience of a service account's tokens for AWS
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html>).
+const AUDIENCE: &str = "sts.amazonaws.com";
 
 /// The operations with which the customer's admin creates a role and its policies.
 pub(crate) fn set() -> &'static [&'static Operation<Scope>] {
@@ -76,20 +81,32 @@ pub(crate) fn managed_policy_name(role: &str, number: usize) -> String {
 /// The trust policy of a holder's role: who may assume it.
 ///
 /// * Management: only the vendor's principal, with the external id
-///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html>).
+///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html>); or only the agent: one
+///   role of this account, or the tokens of one service account that the OIDC provider of a cluster vouches for
+///   (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
 /// * A profile: the services that run its code; ECS only for this account
 ///   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>).
 /// * Provisioning: the principals that the customer's own account allows.
 pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
     let target = &layout.target;
     let statements = match holder {
-        Holder::Vendor => {
-            let external_id = Some(("sts:ExternalId", target.external_id.to_string()));
-            let mut vendor = assume("VendorWithExternalId", ("AWS", target.vendor.to_string()), external_id);
-            // Lets the vendor's sessions record in the customer's CloudTrail who started them.
-            vendor.actions.push("sts:SetSourceIdentity".into());
-            vec![vendor]
-        }
+        Holder::Vendor => match &target.trust {
+            Trust::Vendor { vendor, external_id } => {
+                let external_id = Some(("sts:ExternalId", external_id.to_string()));
+                let mut vendor = assume("VendorWithExternalId", ("AWS", vendor.to_string()), external_id);
+                // Lets the vendor's sessions record in the customer's CloudTrail who started them.
+                vendor.actions.push("sts:SetSourceIdentity".into());
+                vec![vendor]
+            }
+            Trust::Agent(Agent::Role(path)) => vec![assume("CustomersAgent", ("AWS", target.role(path)), None)],
+            Trust::Agent(Agent::Cluster { issuer, account }) => {
+                let mut agent = assume("CustomersAgent", ("Federated", target.provider(issuer)), None);
+                agent.actions = vec!["sts:AssumeRoleWithWebIdentity".into()];
+                agent.condition.require(format!("{issuer}:aud"), [AUDIENCE.to_owned()]);
+                agent.condition.require(format!("{issuer}:sub"), [account.subject()]);
+                vec![agent]
+            }
+        },
         Holder::Admin => {
             let account = Arns(target).iam(&["root"]);
             vec![assume("CustomersOwnAccount", ("AWS", account), None)]
@@ -115,14 +132,23 @@ pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
     Policy::new(statements)
 }
 
-/// Lists how a role differs from the rendered one: another role, other trust, longer
-/// sessions, a foreign policy or a duplicate one.
-pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
+/// The problem of an agent that is one of the deployment's own roles: what runs as it would manage itself.
+pub(crate) fn check_agent(stack: &Stack, target: &Target) -> Vec<Problem> {
+    let arns = Arns(target);
+    let permissions = stack.permissions();
+    let all = permissions.runtime.iter().chain([&permissions.management, &permissions.provisioning]);
+    let own = all.map(|grants| arns.iam(&["role/", &arns.role(&grants.holder.name())]));
+    let same = own.filter(|own| target.agent().as_ref() == Some(own));
+    let problem = |own: String| {
+        let what = format!("the agent `{own}` is an identity of the deployment itself");
+        Problem::error(Rule::Cloud, what, "name a role that nothing of the deployment runs as".to_owned()).at("agent")
+    };
+    same.map(problem).collect()
+}
+
+/// Lists who may assume a role, and should not or may not by what is rendered.
+pub(crate) fn strangers(found: &Principal, expected: &Principal) -> Vec<String> {
     let mut problems = Vec::new();
-    let role = &expected.role.name;
-    if found.role.name != *role {
-        problems.push(format!("the role is `{}`, not the deployment's role `{role}`", found.role.name));
-    }
     let (trust, due) = (&found.role.trust_policy.statements, &expected.role.trust_policy.statements);
     for statement in trust.iter().filter(|statement| !due.contains(statement)) {
         let who: Vec<&str> = statement.principal.values().flat_map(|who| &who.0).map(String::as_str).collect();
@@ -134,6 +160,17 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     }
     for statement in due.iter().filter(|statement| !trust.contains(statement)) {
         problems.push(format!("trust statement `{}` is missing", statement.sid));
+    }
+    problems
+}
+
+/// Lists how a role differs from the rendered one: another role, longer
+/// sessions, a foreign policy or a duplicate one.
+pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
+    let mut problems = Vec::new();
+    let role = &expected.role.name;
+    if found.role.name != *role {
+        problems.push(format!("the role is `{}`, not the deployment's role `{role}`", found.role.name));
     }
     let (session, most) = (found.role.max_session_duration, expected.role.max_session_duration);
     if session > most {

@@ -2,7 +2,7 @@
 //! them, and evaluates what policies allow.
 //!
 //! ```
-//! use alien_aws::{Aws, Target};
+//! use alien_aws::{Aws, Target, Trust};
 //! use alien_core::{Stack, Storage};
 //!
 //! let mut stack = Stack::builder("my-app");
@@ -12,8 +12,10 @@
 //!     account: "222222222222".parse()?,
 //!     region: "eu-central-1".parse()?,
 //!     prefix: "acme".parse()?,
-//!     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
-//!     external_id: "acme-7f3a".parse()?,
+//!     trust: Trust::Vendor {
+//!         vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
+//!         external_id: "acme-7f3a".parse()?,
+//!     },
 //! };
 //! let rendered = alien_core::render(&stack, &target)?;
 //! assert!(rendered.report.breaches.is_empty());
@@ -52,13 +54,16 @@ pub use cloud::Aws;
 #[cfg(feature = "client")]
 pub use connect::Adapter;
 #[cfg(feature = "client")]
-pub use identity::assume::vendor;
+pub use identity::assume::{agent, vendor};
 use naming::Arns;
 pub use naming::RESOURCE_TAG;
 use operations::Scope;
 #[cfg(feature = "client")]
 pub use provider::admin;
-pub use target::{AccountId, ExternalId, PolicyArn, Region, Target, VendorPrincipal};
+pub use target::{
+    AccountId, Agent, AgentPrincipal, ClusterIssuer, ExternalId, PolicyArn, Region, RolePath, Target, Trust,
+    VendorPrincipal,
+};
 
 impl Cloud for Aws {
     const NAME: &'static str = "aws";
@@ -76,7 +81,16 @@ impl Cloud for Aws {
             "the external id that the vendor must present to assume the management role",
         )
         .made(|_| format!("alien-{}", uuid::Uuid::new_v4().simple())),
+        Field::agent::<AgentPrincipal>(
+            "agent",
+            "the principal of the account that manages the deployment: the ARN of a role, or \
+             `system:serviceaccount:NAMESPACE:NAME@` and the ARN of an EKS cluster's OIDC provider",
+        ),
     ];
+
+    fn agent(target: &Target) -> Option<String> {
+        target.agent()
+    }
 
     fn place(target: &Target) -> &str {
         target.region.as_str()
@@ -111,12 +125,12 @@ impl Cloud for Aws {
         identity::names(Arns(target), holder, things);
     }
 
-    fn check(_: &Stack, target: &Target) -> Vec<Problem> {
-        if target.vendor.partition() == target.region.partition() {
+    fn check(stack: &Stack, target: &Target) -> Vec<Problem> {
+        let Trust::Vendor { vendor, .. } = &target.trust else { return identity::check_agent(stack, target) };
+        if vendor.partition() == target.region.partition() {
             return Vec::new();
         }
-        let what =
-            format!("the vendor `{}` is in another partition than the region `{}`", target.vendor, target.region);
+        let what = format!("the vendor `{vendor}` is in another partition than the region `{}`", target.region);
         let help = "name a vendor principal of the region's partition: roles cannot be assumed across partitions";
         vec![Problem::error(Rule::Cloud, what, help.to_owned()).at("vendor")]
     }

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-use crate::{Aws, Target};
+use crate::{Aws, Target, Trust};
 
 /// A deployment of two live functions.
 pub(crate) fn two() -> Arc<DeploymentContext<Aws>> {
@@ -34,8 +34,10 @@ pub(crate) fn placed(stack: Stack, prefix: &str) -> Arc<DeploymentContext<Aws>> 
         account: "222222222222".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         prefix: prefix.parse().unwrap(),
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-        external_id: "acme-7f3a".parse().unwrap(),
+        trust: Trust::Vendor {
+            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+            external_id: "acme-7f3a".parse().unwrap(),
+        },
     };
     let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
     let release = Release::partial(stack, Artifacts::default());

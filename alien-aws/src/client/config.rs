@@ -1,8 +1,9 @@
 //! How AWS is called.
 
 use std::fmt;
+use std::path::PathBuf;
 
-use alien_core::CallConfig;
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -12,11 +13,14 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::target::{PolicyArn, Region};
 
+/// The variable with the path of the token of a service account, as EKS sets it.
+const WEB_IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+
 /// How AWS is called: with which credentials, where, and how often a call is tried again. It is either side's: the customer's
 /// admin and the vendor each have one with their own credentials. The region always follows from the target.
 ///
 /// ```
-/// use alien_aws::{Config, Target};
+/// use alien_aws::{Config, Target, Trust};
 /// use alien_core::DeploymentId;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,8 +30,10 @@ use crate::target::{PolicyArn, Region};
 ///     account: "222222222222".parse()?,
 ///     region: "eu-central-1".parse()?,
 ///     prefix: "acme".parse()?,
-///     vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
-///     external_id: "acme-7f3a".parse()?,
+///     trust: Trust::Vendor {
+///         vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
+///         external_id: "acme-7f3a".parse()?,
+///     },
 /// };
 /// let admin = alien_aws::admin(&config, DeploymentId::new(), target);
 /// let vendor = alien_aws::vendor(&config);
@@ -41,6 +47,7 @@ pub struct Config {
     pub(crate) boundary: Option<PolicyArn>,
     pub(crate) operator: String,
     pub(crate) attributed: bool,
+    web_identity: Option<PathBuf>,
     pub(crate) calls: CallConfig,
 }
 
@@ -73,7 +80,8 @@ impl Config {
             None => sdk.to_builder().http_client(http()).build(),
         };
         let operator = "alien".to_owned();
-        Self { sdk, boundary: None, operator, attributed: false, calls: CallConfig::default() }
+        let web_identity = std::env::var_os(WEB_IDENTITY).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { sdk, boundary: None, operator, attributed: false, web_identity, calls: CallConfig::default() }
     }
 
     /// Sends the calls to all services to this URL, for example an emulator's.
@@ -106,6 +114,32 @@ impl Config {
     pub const fn with_source_identity(mut self) -> Self {
         self.attributed = true;
         self
+    }
+
+    /// Names the file with the token of this agent's service account, which the cluster renews. Without it, the variable
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE` names it, as EKS sets it
+    /// (<https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html>).
+    #[must_use]
+    pub fn with_web_identity(mut self, path: impl Into<PathBuf>) -> Self {
+        self.web_identity = Some(path.into());
+        self
+    }
+
+    /// The token of this agent's service account.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if there is none.
+    pub(crate) fn web_identity(&self) -> Result<String> {
+        let none = |what: String| Error::new(ErrorKind::Credentials, what);
+        let path = self
+            .web_identity
+            .as_ref()
+            .ok_or_else(|| none(format!("there is no token of a service account: `{WEB_IDENTITY}` is not set")))?;
+        let read = std::fs::read_to_string(path);
+        let token =
+            read.map_err(|error| none(format!("the token cannot be read from `{}`: {error}", path.display())))?;
+        Ok(token.trim().to_owned())
     }
 
     /// Makes calls in another way: with another clock, retries, or a recorder.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use alien_core::adapter::{AccessControl, Assume, AssumeRequest, AssumedSession, Impersonator, Proof};
-use alien_core::{Error, ErrorKind, Impersonate, Result};
+use alien_core::{Error, ErrorKind, Impersonate, Model, Result};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -14,6 +14,7 @@ use crate::Aws;
 use crate::client::{Clients, Config, failure};
 use crate::identity::MAX_SESSION;
 use crate::policy::Policy;
+use crate::target::{Agent, Trust};
 
 /// The longest session policy, in characters without white space
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
@@ -26,17 +27,33 @@ const SESSION_POLICY: usize = 2_048;
 /// Calls `sts:AssumeRole`; then, in sessions, what [`operations`](crate::operations) lists for management.
 #[must_use]
 pub fn vendor(config: &Config) -> Arc<dyn Impersonate> {
-    Arc::new(Impersonator::new(Vendor { config: config.clone() }, config.calls.clone()))
+    entering(Model::Push, config)
 }
 
-/// Assumes management roles with the vendor's credentials.
+/// Enters the deployments that an agent manages, with the credentials of its own environment: those of the role of the
+/// customer's account that targets name, or the token of its service account in a cluster
+/// ([`Config::with_web_identity`]). There is no external id: nobody else's role is trusted.
+///
+/// Calls `sts:AssumeRole` or `sts:AssumeRoleWithWebIdentity`; then, in sessions, what
+/// [`operations`](crate::operations) lists for management.
+#[must_use]
+pub fn agent(config: &Config) -> Arc<dyn Impersonate> {
+    entering(Model::Pull, config)
+}
+
+fn entering(model: Model, config: &Config) -> Arc<dyn Impersonate> {
+    Arc::new(Impersonator::new(Caller { model, config: config.clone() }, config.calls.clone()))
+}
+
+/// Assumes management roles with the vendor's credentials, or an agent's.
 #[derive(Debug)]
-struct Vendor {
+struct Caller {
+    model: Model,
     config: Config,
 }
 
 #[async_trait]
-impl Assume<Aws> for Vendor {
+impl Assume<Aws> for Caller {
     type Clients = Clients;
 
     fn operation(&self) -> &'static str {
@@ -47,32 +64,46 @@ impl Assume<Aws> for Vendor {
     /// customer is trusted, because a role that accepts them exposes the customer to the vendor's other customers
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
     fn wrong_proofs(&self) -> &'static [Proof] {
-        &[Proof::Omitted, Proof::Mismatched]
+        match self.model {
+            Model::Push => &[Proof::Omitted, Proof::Mismatched],
+            Model::Pull => &[],
+        }
+    }
+
+    fn model(&self) -> Model {
+        self.model
     }
 
     async fn assume(&self, request: &AssumeRequest<Aws>) -> Result<AssumedSession<Clients>> {
-        let target = &request.deployment.target();
-        let external_id = match request.proof {
-            Proof::Expected => Some(target.external_id.to_string()),
-            Proof::Omitted => None,
-            Proof::Mismatched => Some(format!("{}-wrong", request.deployment.id)),
-        };
+        let target = request.deployment.target();
         let policy = request.narrowed.then(|| session_policy(request)).transpose()?;
         let own = self.config.sdk(&target.region);
         let operator = name(&self.config.operator, 40);
-        let assumed = Clients::new(&own)
-            .sts()
-            .assume_role()
-            .role_arn(request.deployment.identity())
-            .role_session_name(name(&format!("{operator}@{}", request.deployment.stack().digest()), 64))
-            .duration_seconds(i32::try_from(MAX_SESSION).unwrap_or(i32::MAX))
-            .set_external_id(external_id)
-            .set_source_identity(self.config.attributed.then_some(operator))
-            .set_policy(policy)
-            .send()
-            .await
-            .map_err(failure)?;
-        let credentials = assumed.credentials.ok_or_else(|| Error::missing_field("credentials"))?;
+        let session = name(&format!("{operator}@{}", request.deployment.stack().digest()), 64);
+        let (identity, seconds) = (request.deployment.identity(), i32::try_from(MAX_SESSION).unwrap_or(i32::MAX));
+        let external_id = match &target.trust {
+            Trust::Vendor { external_id, .. } => match request.proof {
+                Proof::Expected => Some(external_id.to_string()),
+                Proof::Omitted => None,
+                Proof::Mismatched => Some(format!("{}-wrong", request.deployment.id)),
+            },
+            Trust::Agent(_) => None,
+        };
+        let sts = Clients::new(&own);
+        let sts = sts.sts();
+        let credentials = if let Trust::Agent(Agent::Cluster { .. }) = &target.trust {
+            let entering = sts.assume_role_with_web_identity().role_arn(identity).role_session_name(session);
+            let entering = entering.web_identity_token(self.config.web_identity()?);
+            let entered = entering.duration_seconds(seconds).set_policy(policy).send().await.map_err(failure)?;
+            entered.credentials
+        } else {
+            let entering = sts.assume_role().role_arn(identity).role_session_name(session);
+            let attributed = self.config.attributed && self.model == Model::Push;
+            let entering = entering.duration_seconds(seconds).set_external_id(external_id).set_policy(policy);
+            let entering = entering.set_source_identity(attributed.then_some(operator));
+            entering.send().await.map_err(failure)?.credentials
+        };
+        let credentials = credentials.ok_or_else(|| Error::missing_field("credentials"))?;
         let expires: SystemTime =
             (*credentials.expiration()).try_into().map_err(|_| Error::missing_field("time of expiry"))?;
         let expires_at = Timestamp::try_from(expires).map_err(|_| Error::missing_field("time of expiry"))?;
@@ -164,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_builds_the_clients_that_it_uses_and_no_others() {
-        let vendor = Vendor { config: Config::new(sdk(open)) };
+        let vendor = Caller { model: Model::Push, config: Config::new(sdk(open)) };
         let deployment = two();
         let grants = deployment.permissions().management.clone();
         let request = AssumeRequest {

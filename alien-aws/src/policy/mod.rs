@@ -59,6 +59,10 @@ impl AccessControl for Aws {
         condition.excludes(key)
     }
 
+    fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
+        identity::strangers(found, expected)
+    }
+
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
         identity::excesses(found, expected)
     }

@@ -7,7 +7,7 @@ use alien_core::adapter::Documented;
 use alien_core::{Layers, Promise, Rendered, Report};
 use serde_json::{Value, json};
 
-use crate::target;
+use crate::{clusters_target, roles_target, target};
 
 /// The report after a change of the management policy's statements.
 fn after(change: impl FnOnce(&mut Vec<Value>)) -> Report {
@@ -174,6 +174,108 @@ fn trust_in_anyone_else_is_caught() {
     caught(&trust("provisioning", assume(vendor, json!({}))), Promise::P1, "principal");
     let longer = audited(|layers| layers["management"]["principals"][0]["role"]["maxSessionDuration"] = 43_200.into());
     caught(&longer, Promise::P5, "principal");
+}
+
+/// Where releases are pulled, whatever is not the very trust in the agent is a breach of its own.
+#[test]
+fn trust_in_anyone_but_the_agent_is_caught() {
+    let role = "arn:aws:iam::222222222222:role/tools/agent";
+    let issuer = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E";
+    let provider = format!("arn:aws:iam::222222222222:oidc-provider/{issuer}");
+    let statement = |principal: Value, actions: Value, condition: Value| {
+        let mut statement =
+            json!({ "Sid": "CustomersAgent", "Effect": "Allow", "Principal": principal, "Action": actions });
+        if condition != json!({}) {
+            statement["Condition"] = condition;
+        }
+        statement
+    };
+    let plain = |principal: Value| statement(principal, json!(["sts:AssumeRole"]), json!({}));
+    let web = |provider: &str, condition: Value| {
+        statement(json!({ "Federated": provider }), json!(["sts:AssumeRoleWithWebIdentity"]), condition)
+    };
+    let (aud, sub) = (format!("{issuer}:aud"), format!("{issuer}:sub"));
+    let (account, subject) = ("sts.amazonaws.com", "system:serviceaccount:shop:agent");
+    let due = json!({ "StringEquals": { &aud: account, &sub: subject } });
+    let planted = |target, layer: &str, statements: Value| {
+        broken::audited::<Aws>(target, |layers| {
+            layers[layer]["principals"][0]["role"]["trustPolicy"]["Statement"] = statements;
+        })
+    };
+    let (own_role, own_web) = (plain(json!({ "AWS": role })), web(&provider, due.clone()));
+    assert_eq!(planted(roles_target, "management", json!([own_role.clone()])).breaches, []);
+    assert_eq!(planted(clusters_target, "management", json!([own_web.clone()])).breaches, []);
+    let other_cluster = provider.replace("EXAMPLED", "EXAMPLEX");
+    for broken in [
+        plain(json!("*")),
+        plain(json!({ "AWS": "*" })),
+        plain(json!({ "AWS": "222222222222" })),
+        plain(json!({ "AWS": "arn:aws:iam::222222222222:root" })),
+        plain(json!({ "AWS": "arn:aws:iam::222222222222:user/agent" })),
+        plain(json!({ "AWS": "arn:aws:iam::222222222222:role/*" })),
+        plain(json!({ "AWS": "arn:aws:sts::222222222222:assumed-role/agent/session" })),
+        plain(json!({ "AWS": "arn:aws:iam::111111111111:role/vendor" })),
+        plain(json!({ "AWS": [role, "arn:aws:iam::111111111111:role/vendor"] })),
+        plain(json!({ "Service": "ec2.amazonaws.com" })),
+        statement(json!({ "AWS": role }), json!(["sts:*"]), json!({})),
+        statement(
+            json!({ "AWS": "arn:aws:iam::111111111111:role/vendor" }),
+            json!(["sts:AssumeRole"]),
+            json!({ "StringEquals": { "sts:ExternalId": "acme-7f3a" } }),
+        ),
+        web(&provider, json!({})),
+        web(&provider, json!({ "StringEquals": { &aud: account } })),
+        web(&provider, json!({ "StringEquals": { &sub: subject } })),
+        web(&provider, json!({ "StringLike": { &aud: account, &sub: subject } })),
+        web(
+            &provider,
+            json!({ "StringEquals": { &aud: account }, "StringLike": { &sub: "system:serviceaccount:*:*" } }),
+        ),
+        web(&provider, json!({ "StringEqualsIfExists": { &aud: account, &sub: subject } })),
+        web(
+            &provider,
+            json!({ "StringEquals": { &aud: account, &sub: [subject, "system:serviceaccount:shop:other"] } }),
+        ),
+        web(&provider, json!({ "StringEquals": { &aud: account, &sub: "system:serviceaccount:other:agent" } })),
+        web(&provider, json!({ "StringEquals": { &aud: "other", &sub: subject } })),
+        web(&other_cluster, due.clone()),
+        web("token.actions.githubusercontent.com", due.clone()),
+        web(&provider.replace("222222222222", "111111111111"), due.clone()),
+    ] {
+        for target in [roles_target, clusters_target] {
+            for layer in ["management", "runtime", "provisioning"] {
+                caught(&planted(target, layer, json!([broken.clone()])), Promise::P13, "principal");
+            }
+        }
+        caught(
+            &planted(roles_target, "management", json!([own_role.clone(), broken.clone()])),
+            Promise::P13,
+            "principal",
+        );
+        caught(&planted(clusters_target, "management", json!([own_web.clone(), broken])), Promise::P13, "principal");
+    }
+    // The one is not the other.
+    caught(&planted(roles_target, "management", json!([own_web])), Promise::P13, "principal");
+    caught(&planted(clusters_target, "management", json!([own_role])), Promise::P13, "principal");
+    caught(&planted(roles_target, "management", json!([])), Promise::P13, "principal");
+}
+
+/// An agent that is one of the deployment's own roles would manage itself.
+#[test]
+fn an_agent_that_the_deployment_runs_as_is_refused() {
+    let stack = my_app();
+    let refused = |name: &str| {
+        let mut target = roles_target("acme".parse().unwrap());
+        target.trust = alien_aws::Trust::Agent(alien_aws::Agent::Role(name.parse().unwrap()));
+        alien_core::render(&stack, &target).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(refused("tools/agent"), Ok(()));
+    let layers = alien_core::render(&stack, &roles_target("acme".parse().unwrap())).unwrap().documents.layers;
+    let layers = [layers.provisioning, layers.management, layers.runtime];
+    for principal in layers.iter().flatten().flat_map(|layer| &layer.principals) {
+        let told = refused(&principal.role.name).unwrap_err();
+        assert!(told.contains("is an identity of the deployment itself"), "{told}");
+    }
 }
 
 #[test]

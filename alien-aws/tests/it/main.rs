@@ -12,7 +12,7 @@ mod target;
 
 use alien_aws::Aws;
 use alien_conformance::suite::PLANTED;
-use target::target;
+use target::{clusters_target, roles_target, target};
 
 /// Allows an action on a resource by a statement of its own.
 fn plant(principal: &mut alien_aws::policy::Principal, action: &str, resource: &str) {

@@ -26,16 +26,22 @@ mod world;
 
 use alien_aws::Target;
 use alien_conformance::world::World as _;
-use alien_conformance::{agreed, fleet, interleaved, life as suite, marked, ministack};
+use alien_conformance::{agreed, fleet, interleaved, life as suite, marked, ministack, pulled};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
-use world::Peer;
+use world::{Peer, Pulling};
 
 fn main() {
     let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
         ministack::trial(name, move |server| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async { test(&Peer::new(server).await).await });
+        })
+    };
+    let cluster = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {
+        ministack::trial(name, move |server| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async { test(&Peer::in_a_cluster(server).await).await });
         })
     };
     let mut trials = vec![
@@ -57,6 +63,21 @@ fn main() {
             Box::pin(marked::what_lost_its_marks_is_marked_again(peer, &["net"]))
         }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(suite::the_whole_life_of_a_stack(peer))),
+        trial("the_whole_life_of_a_stack_that_an_agent_manages", |peer| {
+            Box::pin(async move { suite::the_whole_life_of_a_stack(&Pulling(peer)).await })
+        }),
+        cluster("every_grant_of_an_agent_in_a_cluster_is_needed_and_none_is_missing", |peer| {
+            Box::pin(async move { suite::every_grant_is_needed_and_none_is_missing(&Pulling(peer)).await })
+        }),
+        trial("a_deployment_moves_from_push_to_pull_and_back", |peer| {
+            Box::pin(pulled::a_deployment_moves_from_push_to_pull_and_back(peer))
+        }),
+        cluster("a_deployment_moves_to_an_agent_in_a_cluster_and_back", |peer| {
+            Box::pin(pulled::a_deployment_moves_from_push_to_pull_and_back(peer))
+        }),
+        trial("a_target_of_one_model_is_no_target_of_the_other", |peer| {
+            Box::pin(pulled::a_target_of_one_model_is_no_target_of_the_other(peer))
+        }),
         trial("a_deployment_is_found_where_it_is_alone", |peer| {
             let elsewhere = Target { region: "us-east-1".parse().unwrap(), ..peer.target("placed") };
             Box::pin(suite::a_deployment_is_found_where_it_is_alone(peer, elsewhere))

@@ -1,20 +1,24 @@
 //! The peer, as the suite knows clouds.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alien_aws::policy::{Policy, Statement, Text};
-use alien_aws::{Aws, Config, Target};
+use alien_aws::{Agent, Aws, Config, Target, Trust};
 use alien_conformance::bootstrap;
 use alien_conformance::fleet::Bare;
 use alien_conformance::ministack::Ministack;
+use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
+use alien_core::{Admin, CallConfig, Delivery, Deployment, DeploymentId, Impersonate, Kind};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::exchange::Exchange;
 use crate::life::{self, CUSTOMER, VENDOR, config};
@@ -39,12 +43,44 @@ pub(crate) struct Peer {
     vendor: Credentials,
     /// A client that knows nothing of this library.
     plain: Plain,
+    /// The credentials of the agent's role.
+    agent: Credentials,
+    /// The file with the token of an agent that runs in a cluster.
+    token: Option<PathBuf>,
     entries: Entries,
 }
 
 /// The root of an account of the peer's, whom it does not restrict.
 pub(crate) fn root(account: &str) -> Credentials {
     Credentials::new(account, "test", None, None, "test")
+}
+
+/// The issuer of the customer's cluster.
+const ISSUER: &str = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E";
+
+/// The credentials of a role of the customer's account, as a machine has them.
+async fn agent(url: &str) -> Credentials {
+    let root = config(url, root(CUSTOMER), unenforced::client(&Entries::default()));
+    let iam = aws_sdk_iam::Client::new(&root);
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{CUSTOMER}:root"}},"Action":"sts:AssumeRole"}}]}}"#
+    );
+    iam.create_role().role_name("agent").assume_role_policy_document(trust).send().await.unwrap();
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}"#;
+    iam.put_role_policy().role_name("agent").policy_name("assume").policy_document(policy).send().await.unwrap();
+    let arn = format!("arn:aws:iam::{CUSTOMER}:role/agent");
+    let sts = aws_sdk_sts::Client::new(&root);
+    let found = sts.assume_role().role_arn(arn).role_session_name("machine").send().await.unwrap().credentials.unwrap();
+    Credentials::new(found.access_key_id, found.secret_access_key, Some(found.session_token), None, "test")
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(path) = &self.token {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Peer {
@@ -58,7 +94,22 @@ impl Peer {
         let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
         let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
         let plain = Plain::new(vendor.clone());
-        Self { server, proxy: None, vendor, plain, entries: Entries::default() }
+        let agent = agent(&server.url()).await;
+        Self { server, proxy: None, vendor, plain, agent, token: None, entries: Entries::default() }
+    }
+
+    /// The same, where an agent runs in a cluster.
+    pub(crate) async fn in_a_cluster(server: Ministack) -> Self {
+        let path = std::env::temp_dir().join(format!("alien-aws-token-{}", uuid::Uuid::new_v4()));
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let claims = serde_json::json!({
+            "iss": format!("https://{ISSUER}"), "aud": "sts.amazonaws.com", "sub": "system:serviceaccount:shop:agent",
+        });
+        let token = format!("{}.{}.signature", part(serde_json::json!({ "alg": "RS256" })), part(claims));
+        std::fs::write(&path, token).unwrap();
+        let mut peer = Self::new(server).await;
+        peer.token = Some(path);
+        peer
     }
 
     /// The same, on a server of its own, where everything is remembered.
@@ -68,9 +119,10 @@ impl Peer {
 
     /// The same, where everything is remembered.
     pub(crate) async fn remembering(server: Ministack) -> Self {
-        let peer = Self::new(server).await;
+        let mut peer = Self::new(server).await;
         let proxy = Some(Proxy::before(&peer.server.url()).await);
-        Self { proxy, ..peer }
+        peer.proxy = proxy;
+        peer
     }
 
     /// What went there, and forgets it.
@@ -128,6 +180,75 @@ impl Peer {
 
 fn role(deployment: &Deployment) -> &str {
     deployment.identity.rsplit('/').next().unwrap()
+}
+
+impl BothModels for Peer {
+    fn agents_target(&self, prefix: &str) -> Target {
+        let agent = match self.token {
+            None => Agent::Role("agent".parse().unwrap()),
+            Some(_) => Agent::Cluster { issuer: ISSUER.parse().unwrap(), account: "shop/agent".parse().unwrap() },
+        };
+        Target { trust: Trust::Agent(agent), ..self.target(prefix) }
+    }
+
+    fn agent(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        let config = match &self.token {
+            None => Config::new(self.with(self.agent.clone())),
+            // Nobody's credentials: the token alone lets it in.
+            Some(path) => {
+                Config::new(self.with(Credentials::new("nobody", "x", None, None, "test"))).with_web_identity(path)
+            }
+        };
+        alien_aws::agent(&config.with_operator("test").with_calls(how))
+    }
+}
+
+/// A world whose own deployments pull.
+pub(crate) struct Pulling<'p>(pub(crate) &'p Peer);
+
+#[async_trait]
+impl World for Pulling<'_> {
+    type Cloud = Aws;
+
+    fn target(&self, prefix: &str) -> Target {
+        self.0.agents_target(prefix)
+    }
+
+    fn delivery(&self) -> Delivery {
+        pulled()
+    }
+
+    fn calling(&self) -> CallConfig {
+        self.0.calling()
+    }
+
+    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
+        self.0.admin(id, target, how)
+    }
+
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        self.0.agent(how)
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        self.0.code(says)
+    }
+
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        self.0.take_away(deployment, permission, on).await;
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        self.0.give_back(deployment).await;
+    }
+
+    async fn prepare(&self, deployment: &Deployment) {
+        self.0.prepare(deployment).await;
+    }
+
+    fn is_undecided(&self, permission: &str) -> bool {
+        self.0.is_undecided(permission)
+    }
 }
 
 /// The documents that the library renders for the vendor.

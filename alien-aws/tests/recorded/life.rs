@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_aws::{Config, Target};
+use alien_aws::{Config, Target, Trust};
 use alien_conformance::bootstrap;
 use alien_conformance::life::product;
 use alien_conformance::world::{Shipped, release};
@@ -31,8 +31,10 @@ pub(crate) fn target(prefix: &str) -> Target {
         account: CUSTOMER.parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         prefix: prefix.parse().unwrap(),
-        vendor: format!("arn:aws:iam::{VENDOR}:user/vendor").parse().unwrap(),
-        external_id: format!("{prefix}-7f3a").parse().unwrap(),
+        trust: Trust::Vendor {
+            vendor: format!("arn:aws:iam::{VENDOR}:user/vendor").parse().unwrap(),
+            external_id: format!("{prefix}-7f3a").parse().unwrap(),
+        },
     }
 }
 
