@@ -19,8 +19,10 @@ fn aws() -> alien_aws::Target {
         account: "222222222222".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         prefix: "acme".parse().unwrap(),
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-        external_id: "acme-7f3a".parse().unwrap(),
+        trust: alien_aws::Trust::Vendor {
+            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+            external_id: "acme-7f3a".parse().unwrap(),
+        },
     }
 }
 
@@ -30,7 +32,7 @@ fn gcp() -> alien_gcp::Target {
         project_number: "123456789012".parse().unwrap(),
         location: "europe-west3".parse().unwrap(),
         prefix: "acme".parse().unwrap(),
-        vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap(),
+        trust: alien_gcp::Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap()),
     }
 }
 
@@ -41,8 +43,10 @@ fn azure() -> alien_azure::Target {
         resource_group: "customer-rg".parse().unwrap(),
         location: "westeurope".parse().unwrap(),
         prefix: "acme".parse().unwrap(),
-        issuer: "https://oidc.vendor.example.com".parse().unwrap(),
-        subject: "deployment:acme".parse().unwrap(),
+        trust: alien_azure::Trust::Vendor {
+            issuer: "https://oidc.vendor.example.com".parse().unwrap(),
+            subject: "deployment:acme".parse().unwrap(),
+        },
     }
 }
 

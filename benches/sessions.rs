@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use alien_aws::{Aws, Config, Target};
+use alien_aws::{Aws, Config, Target, Trust};
 use alien_core::adapter::{DeploymentContext, Purpose};
 use alien_core::{Artifacts, Code, Deployment, DeploymentId, Function, Profile, Release, Stack};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -60,8 +60,10 @@ fn record(number: usize, stack: &Stack) -> Deployment {
         account: "222222222222".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         prefix: format!("customer-{number}").parse().unwrap(),
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-        external_id: format!("external-{number}").parse().unwrap(),
+        trust: Trust::Vendor {
+            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+            external_id: format!("external-{number}").parse().unwrap(),
+        },
     };
     let release = Release::partial(stack.clone(), Artifacts::default());
     DeploymentContext::<Aws>::new(DeploymentId::new(), target, release).record().unwrap()

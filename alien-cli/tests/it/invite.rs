@@ -7,7 +7,7 @@ use crate::{AWS, AZURE, GCP, MY_APP, alien, alien_deploy, done, file, nowhere, r
 /// A cloud, the flags that its invitation takes, and those that say where it goes.
 pub(crate) struct Invited {
     pub(crate) cloud: &'static str,
-    trust: &'static [&'static str],
+    pub(crate) trust: &'static [&'static str],
     pub(crate) location: &'static [&'static str],
 }
 

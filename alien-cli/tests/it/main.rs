@@ -9,6 +9,7 @@ mod keys;
 mod manage;
 mod pages;
 mod permissions;
+mod pulled;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -35,15 +35,17 @@ fn run(arguments: &[String]) -> Result<(String, bool), Box<dyn Error>> {
         account: "222222222222".parse()?,
         region: "eu-central-1".parse()?,
         prefix: "acme".parse()?,
-        vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
-        external_id: "acme-7f3a".parse()?,
+        trust: alien_aws::Trust::Vendor {
+            vendor: "arn:aws:iam::111111111111:role/vendor".parse()?,
+            external_id: "acme-7f3a".parse()?,
+        },
     };
     let gcp = alien_gcp::Target {
         project: "customer-project".parse()?,
         project_number: "123456789012".parse()?,
         location: "europe-west3".parse()?,
         prefix: "acme".parse()?,
-        vendor: "vendor@vendor-project.iam.gserviceaccount.com".parse()?,
+        trust: alien_gcp::Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse()?),
     };
     let azure = alien_azure::Target {
         tenant: "00000000-0000-0000-0000-00000000000f".parse()?,
@@ -51,8 +53,10 @@ fn run(arguments: &[String]) -> Result<(String, bool), Box<dyn Error>> {
         resource_group: "customer-rg".parse()?,
         location: "westeurope".parse()?,
         prefix: "acme".parse()?,
-        issuer: "https://oidc.vendor.example.com".parse()?,
-        subject: "deployment:acme".parse()?,
+        trust: alien_azure::Trust::Vendor {
+            issuer: "https://oidc.vendor.example.com".parse()?,
+            subject: "deployment:acme".parse()?,
+        },
     };
     let diff = stack.diff(&previous);
     let mut passes = !diff.grows();

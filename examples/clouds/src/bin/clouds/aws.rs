@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use alien_aws::Target;
+use alien_aws::{Target, Trust};
 use alien_core::{Deployment, DeploymentId};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -33,12 +33,15 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
     let vendor = config(&key.access_key_id, &key.secret_access_key);
 
     let id = DeploymentId::new();
+    let external_id = format!("alien-{}", Uuid::new_v4().simple());
     let target = Target {
         account: CUSTOMER.parse()?,
         region: "eu-central-1".parse()?,
         prefix: "acme".parse()?,
-        vendor: format!("arn:aws:iam::{VENDOR}:user/{name}").parse()?,
-        external_id: format!("alien-{}", Uuid::new_v4().simple()).parse()?,
+        trust: Trust::Vendor {
+            vendor: format!("arn:aws:iam::{VENDOR}:user/{name}").parse()?,
+            external_id: external_id.parse()?,
+        },
     };
     let product = Product::new(|release| Ok(Shipped::Zip(code::zip(release)?)))?;
     let invitation = product.invitation(id, &target)?;
@@ -47,7 +50,7 @@ pub(crate) async fn sides(url: &str) -> Result<Sides, Box<dyn Error>> {
             url: url.to_owned(),
             admin: config(CUSTOMER, "test"),
             vendor: vendor.clone(),
-            external_id: target.external_id.to_string(),
+            external_id: external_id.clone(),
         }),
         admin: alien_aws::admin(&alien_aws::Config::new(config(CUSTOMER, "test")), id, target),
         vendor: alien_aws::vendor(&alien_aws::Config::new(vendor).with_operator("quickstart")),

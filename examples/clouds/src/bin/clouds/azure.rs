@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
-use alien_azure::{AUDIENCE, Config, Endpoint, Target, VendorToken};
+use alien_azure::{AUDIENCE, Config, Endpoint, Target, Trust, VendorToken};
 use alien_core::{Deployment, DeploymentId};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
@@ -41,8 +41,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         resource_group: GROUP.parse()?,
         location: LOCATION.parse()?,
         prefix: "acme".parse()?,
-        issuer: issuer.url().parse()?,
-        subject: format!("deployment:{id}").parse()?,
+        trust: Trust::Vendor { issuer: issuer.url().parse()?, subject: format!("deployment:{id}").parse()? },
     };
     let endpoint = Endpoint::emulator(sim.url(), sim.certificate().as_bytes())?;
     let config = Config::from_token(sim.token(&admin, ARM)).with_endpoint(endpoint.clone());
@@ -92,7 +91,7 @@ impl Emulator {
     /// Asks Entra for a token of the management identity, with the vendor's own token.
     /// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential>
     async fn enter(&self, deployment: &Deployment, audience: &str) -> Result<Answer, Box<dyn Error>> {
-        let assertion = self.issuer.token(self.target.subject.as_str(), AUDIENCE);
+        let assertion = self.issuer.token(deployment.target.field("subject").unwrap_or_default(), AUDIENCE);
         let scope = format!("{}/.default", audience.trim_end_matches('/'));
         let fields = [
             ("grant_type", "client_credentials"),

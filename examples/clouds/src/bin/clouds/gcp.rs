@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use alien_core::{Deployment, DeploymentId};
-use alien_gcp::{Config, Target};
+use alien_gcp::{Config, Target, Trust};
 use alien_sim::gcp::Gcp as Sim;
 use async_trait::async_trait;
 use reqwest::Method;
@@ -41,7 +41,7 @@ pub(crate) async fn sides() -> Result<Sides, Box<dyn Error>> {
         project_number: NUMBER.parse()?,
         location: LOCATION.parse()?,
         prefix: "acme".parse()?,
-        vendor: vendor.parse()?,
+        trust: Trust::Vendor(vendor.parse()?),
     };
     let product = Product::new(|release| Ok(code::image(IMAGE, release)))?;
     let invitation = product.invitation(id, &target)?;

@@ -1,0 +1,146 @@
+//! Invitations to deployments that pull their releases: what the vendor makes, and what the customer's admin says and reads.
+
+use serde_json::{Value, json};
+
+use crate::invite::{CLOUDS, Invited, record};
+use crate::{MY_APP, alien, done, file, nowhere, refused, with};
+
+const MANAGER: &str = "https://releases.vendor.example";
+const ROOT: &str = "sha256:5555555555555555555555555555555555555555555555555555555555555555";
+
+/// The principal of the customer's that manages, on each cloud, and one of somebody else's.
+fn agents(cloud: &str) -> (&'static str, &'static str) {
+    match cloud {
+        "aws" => ("arn:aws:iam::222222222222:role/agent", "arn:aws:iam::111111111111:role/agent"),
+        "gcp" => (
+            "alien-agent@customer-project.iam.gserviceaccount.com",
+            "alien-agent@vendor-project.iam.gserviceaccount.com",
+        ),
+        _ => (
+            "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/tools/providers/Microsoft.Compute/virtualMachines/agent",
+            "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/tools/providers/Microsoft.Compute/virtualMachines/agent",
+        ),
+    }
+}
+
+const PULL: [&str; 5] = ["--pull", "--manager", MANAGER, "--root", ROOT];
+
+fn pulling(invited: &Invited) -> Value {
+    let output = alien(&with(&["invite", "--stack", MY_APP, "--cloud", invited.cloud], &PULL));
+    serde_json::from_str(&done(&output)).unwrap()
+}
+
+fn review(invited: &Invited, invitation: &Value, more: &[&str]) -> std::process::Output {
+    invited.deploy(&with(&["review"], more), "pulled", invitation)
+}
+
+#[test]
+fn an_invitation_to_pull_trusts_nobody_and_the_review_says_who_manages() {
+    for invited in &CLOUDS {
+        let invitation = pulling(invited);
+        assert_eq!(invitation["trust"], json!({}));
+        assert_eq!(invitation["delivery"], json!({ "pull": { "manager": MANAGER, "root": ROOT } }));
+        let (agent, foreign) = agents(invited.cloud);
+        let mut text = done(&review(invited, &invitation, &["--agent", agent]));
+        for said in ["The vendor has no identity here", MANAGER, ROOT, agent] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        text.truncate(text.find("What the vendor can do with").unwrap());
+        insta::assert_snapshot!(format!("{}_pulled", invited.cloud), text);
+        let reviewed: Value =
+            serde_json::from_str(&done(&review(invited, &invitation, &["--agent", agent, "--json"]))).unwrap();
+        let pulled = json!({ "agent": agent, "from": { "manager": MANAGER, "root": ROOT } });
+        assert_eq!(
+            (&reviewed["review"]["pulled"], &reviewed["documents"]["target"]["agent"]),
+            (&pulled, &agent.into())
+        );
+
+        assert!(refused(&review(invited, &invitation, &[])).contains("`--agent`: missing; give "));
+        let told = refused(&review(invited, &invitation, &["--agent", foreign]));
+        assert!(told.contains("is not of the target's"), "{told}");
+        // The other model's field is refused by its name, whichever file says it.
+        let mut trusting = invitation.clone();
+        trusting["trust"] = invited.invitation()["trust"].clone();
+        assert!(refused(&review(invited, &trusting, &["--agent", agent])).contains("releases are pulled"));
+        let told = refused(&review(invited, &invited.invitation(), &["--agent", agent]));
+        assert!(told.contains("`--agent`: names an agent, which has no identity where releases are pushed"), "{told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_invitation_to_pull_is_told() {
+    for flags in [&["--pull"][..], &["--pull", "--manager", MANAGER], &["--manager", MANAGER], &["--root", ROOT]] {
+        let output = alien(&with(&["invite", "--stack", MY_APP, "--cloud", "aws"], flags));
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+    }
+    let invite = |manager: &str, root: &str, more: &[&str]| {
+        let flags = ["invite", "--stack", MY_APP, "--cloud", "aws", "--pull", "--manager", manager, "--root", root];
+        alien(&with(&flags, more))
+    };
+    assert_eq!(invite("http://vendor.example", ROOT, &[]).status.code(), Some(2));
+    assert!(refused(&invite(MANAGER, "sha256:55", &[])).contains("`--root`: `sha256:55` is not the digest"));
+    assert!(refused(&invite(MANAGER, "absent-root.json", &[])).contains("absent-root.json"));
+    let told = refused(&invite(MANAGER, ROOT, &["--vendor", "arn:aws:iam::111111111111:role/vendor"]));
+    assert!(told.contains("`--vendor`: names the vendor, which has no identity where releases are pulled"), "{told}");
+    // A root file is named by its digest.
+    let root = nowhere("root.json");
+    std::fs::write(&root, "abc").unwrap();
+    let printed = done(&invite(MANAGER, root.to_str().unwrap(), &[]));
+    let invitation: Value = serde_json::from_str(&printed).unwrap();
+    let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(invitation["delivery"]["pull"]["root"], abc);
+}
+
+/// The record that a set-up of an invitation to pull would write.
+fn pulled_record(invited: &Invited, push: &Value) -> Value {
+    let mut record = record(invited, push);
+    let place = record["target"].as_object_mut().unwrap();
+    for name in ["vendor", "externalId", "issuer", "subject"] {
+        place.remove(name);
+    }
+    place.insert("agent".to_owned(), agents(invited.cloud).0.into());
+    record["delivery"] = json!({ "pull": { "manager": MANAGER, "root": ROOT } });
+    record
+}
+
+#[test]
+fn a_deployment_that_is_there_is_invited_to_the_other_model() {
+    for invited in &CLOUDS {
+        let push = invited.invitation();
+        let pushed = record(invited, &push);
+        let path = file(&format!("moved-{}.json", invited.cloud), &pushed);
+        let again = |path: &std::path::Path, more: &[&str]| {
+            alien(&with(&["invite", "--stack", MY_APP, "--record", path.to_str().unwrap()], more))
+        };
+        let pull: Value = serde_json::from_str(&done(&again(&path, &PULL))).unwrap();
+        assert_eq!((&pull["id"], &pull["trust"]), (&push["id"], &json!({})));
+        let pulled = file(&format!("moved-back-{}.json", invited.cloud), &pulled_record(invited, &push));
+        let same: Value = serde_json::from_str(&done(&again(&pulled, &[]))).unwrap();
+        assert_eq!(same, pull, "the same model, unless the flags say otherwise");
+        let back: Value = serde_json::from_str(&done(&again(&pulled, invited.trust))).unwrap();
+        assert_eq!((&back["id"], back.get("delivery")), (&push["id"], None));
+        assert!(!back["trust"].as_object().unwrap().is_empty());
+        let told = refused(&again(&path, invited.trust));
+        assert!(told.contains("trusts a vendor already"), "{told}");
+    }
+}
+
+/// The vendor's programs do not try where the vendor has no identity.
+#[test]
+fn the_vendor_is_refused_by_a_sentence_and_calls_nothing() {
+    for invited in &CLOUDS {
+        let mut pull = pulling(invited);
+        let push = invited.invitation();
+        pull["id"] = push["id"].clone();
+        let record = pulled_record(invited, &push);
+        let invitation = file(&format!("vendors-{}.json", invited.cloud), &pull);
+        let record = file(&format!("vendors-record-{}.json", invited.cloud), &record);
+        let (invitation, record) = (invitation.to_str().unwrap(), record.to_str().unwrap());
+        for command in
+            [&["register", "--invitation", invitation, "--record", record][..], &["heartbeat", "--record", record]]
+        {
+            let told = refused(&alien(command));
+            assert!(told.contains("the vendor has no identity there"), "{command:?}: {told}");
+        }
+    }
+}
