@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alien_aws::{Aws, Target};
+use alien_aws::{Aws, Target, Trust};
 use alien_core::adapter::DeploymentContext;
 use alien_core::{CallConfig, Code, Connection, DeploymentId, Function, Images, Profile, Release, Stack};
 use alien_fleet::store::Embedded;
@@ -45,8 +45,10 @@ async fn fill(store: &Path, artifacts: &Path, deployments: usize) {
             account: "222222222222".parse().unwrap(),
             region: "eu-central-1".parse().unwrap(),
             prefix: format!("customer-{number}").parse().unwrap(),
-            vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
-            external_id: format!("external-{number}").parse().unwrap(),
+            trust: Trust::Vendor {
+                vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+                external_id: format!("external-{number}").parse().unwrap(),
+            },
         };
         DeploymentContext::<Aws>::new(DeploymentId::new(), target, first.clone()).record().unwrap()
     });

@@ -20,13 +20,13 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn new() -> Self {
-        let clock = PausedClock::begin();
-        Self { account: Account::new(clock.clone()), clock, model: Model::Push }
+        Self::of(Model::Push)
     }
 
-    /// The same where the deployments pull their releases.
-    pub(crate) fn pulling() -> Self {
-        Self { model: Model::Pull, ..Self::new() }
+    /// The same where the releases of deployments come in this way.
+    pub(crate) fn of(model: Model) -> Self {
+        let clock = PausedClock::begin();
+        Self { account: Account::new(clock.clone()), clock, model }
     }
 }
 

@@ -33,12 +33,12 @@ fn texts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_life_of_a_stack_that_an_agent_manages() {
-    life::the_whole_life_of_a_stack(&InProcess::pulling()).await;
+    life::the_whole_life_of_a_stack(&InProcess::of(Model::Pull)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_grant_of_an_agent_is_needed_and_none_is_missing() {
-    life::every_grant_is_needed_and_none_is_missing(&InProcess::pulling()).await;
+    life::every_grant_is_needed_and_none_is_missing(&InProcess::of(Model::Pull)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn a_target_of_one_model_is_no_target_of_the_other() {
 /// The customer decides which of its principals manages a deployment; a set-up puts another in its place.
 #[tokio::test(start_paused = true)]
 async fn another_agent_is_a_set_up_away() {
-    let world = InProcess::pulling();
+    let world = InProcess::of(Model::Pull);
     let case = Case::new(&world, "acme", stack());
     let one = case.up(&release(&stack(), &[]), None).await.unwrap();
     let agent = |name: &str| {

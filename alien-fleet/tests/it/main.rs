@@ -21,9 +21,9 @@ mod folder;
 mod kills;
 mod records;
 mod rollouts;
+mod shared;
 #[cfg(feature = "signed")]
 mod signed;
-mod shared;
 mod stores;
 mod updates;
 mod watching;
