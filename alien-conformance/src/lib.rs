@@ -13,6 +13,7 @@
 )]
 
 pub mod agreed;
+pub mod altered;
 pub mod arm;
 pub mod azurite;
 pub mod bootstrap;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::delivery::Delivery;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::invited::Invited;
 use crate::name::RunId;
 use crate::progress::{Event, Progress, Silent};
 use crate::provision::{Data, DestroyReport, Options, Plan, Provision};
@@ -88,7 +89,7 @@ impl Admin {
     /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     pub fn apply<'a>(&'a self, plan: &'a Plan) -> ApplyRequest<'a> {
         let (options, progress) = (Options::default(), Box::new(Silent));
-        ApplyRequest { admin: self, plan, options, progress, store: None, by: None }
+        ApplyRequest { admin: self, plan, options, progress, store: None, by: None, invited: None }
     }
 
     /// Takes a deployment down, the vendor's access first. Reports what is left, after checking that nothing else is.
@@ -133,6 +134,7 @@ pub struct ApplyRequest<'a> {
     progress: Box<dyn Progress + 'a>,
     store: Option<Arc<dyn RecordStore>>,
     by: Option<String>,
+    invited: Option<Invited>,
 }
 
 /// A request to take a deployment down: see [`Admin::destroy`].
@@ -210,10 +212,21 @@ impl ApplyRequest<'_> {
         self
     }
 
+    /// Keeps in the record by which invitation this sets up. By default, what the record of the plan says is kept.
+    pub fn invited(mut self, invited: Invited) -> Self {
+        self.invited = Some(invited);
+        self
+    }
+
     async fn apply(self) -> Result<Deployment> {
-        let Self { admin, plan, options, progress, store, by } = self;
+        let Self { admin, plan, options, progress, store, by, invited } = self;
         let provision = &admin.provision;
-        let Some(store) = store else { return provision.apply(plan, &options, &*progress).await };
+        let invitation = invited.or_else(|| Some(plan.previous.as_ref()?.invitation.clone())).unwrap_or_default();
+        let applied = async {
+            let record = provision.apply(plan, &options, &*progress).await?;
+            Ok(Deployment { invitation, ..record })
+        };
+        let Some(store) = store else { return applied.await };
         let kept = store.load(plan.id).await?;
         let planned = plan.previous.as_ref().map_or(0, |previous| previous.revision);
         if kept.as_ref().map_or(0, |kept| kept.revision) != planned {
@@ -223,7 +236,7 @@ impl ApplyRequest<'_> {
         }
         let clock = provision.clock();
         let Some(kept) = kept else {
-            let record = provision.apply(plan, &options, &*progress).await?;
+            let record = applied.await?;
             return store.save(&record).await.map_err(set_up);
         };
         let kept = KeptRecord::new(kept, Some(store), options.run.clone());
@@ -236,7 +249,7 @@ impl ApplyRequest<'_> {
             Ok(())
         };
         kept.change(begin).await?;
-        let applied = kept.leased(clock, provision.apply(plan, &options, &*progress)).await?;
+        let applied = kept.leased(clock, applied).await?;
         let end = |record: &mut Deployment| {
             interrupted(record);
             if let Ok(applied) = &applied {

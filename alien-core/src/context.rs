@@ -6,6 +6,7 @@ use crate::cloud::{Cloud, Layout, Names};
 use crate::delivery::Delivery;
 use crate::deployment::{Deployment, DeploymentId, Version};
 use crate::error::{Error, ErrorKind, Result};
+use crate::invited::Invited;
 use crate::marks::Owner;
 use crate::name::ResourceId;
 use crate::permission::{Grants, Holder, Permissions, Subject, SubjectType};
@@ -123,6 +124,7 @@ impl<C: Cloud> DeploymentContext<C> {
             uncertain: BTreeSet::new(),
             versions: self.versions.clone(),
             invited: Some(self.whole.digest().to_owned()),
+            invitation: Invited::default(),
             in_flight: None,
             revision: 0,
             writer: None,

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::cloud::{Cloud, CloudTarget};
 use crate::delivery::{Delivery, ManagerUrl, Model, RootDigest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::invited::{self, InvitationSignature, Invited};
 use crate::name::{ResourceId, RunId};
 use crate::permission::Subject;
-use crate::problem::{Problem, Problems, Rule};
+use crate::problem::{Problem, Problems, Remedy, Rule};
 use crate::stack::{Diff, Stack};
 use crate::target::AnyTarget;
 use crate::unique;
@@ -82,6 +83,13 @@ pub struct Invitation {
     /// How releases will reach the deployment.
     #[serde(default, skip_serializing_if = "Delivery::is_push")]
     pub delivery: Delivery,
+    /// Which invitation to this deployment it is: 0 for the first one, and more for each later one. See
+    /// [`superseded`](Self::superseded).
+    #[serde(default, skip_serializing_if = "invited::is_first")]
+    pub revision: u64,
+    /// The vendor's signature over everything else. It says nothing until it is verified: `alien-release` does that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<InvitationSignature>,
 }
 
 /// The record of a deployment: what the vendor needs to find it. It holds no secret.
@@ -149,6 +157,9 @@ pub struct Deployment {
     /// The digest of the stack that the last set-up was given. The vendor may have released others since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited: Option<String>,
+    /// What is known of the invitation of the last set-up.
+    #[serde(default, skip_serializing_if = "Invited::is_default")]
+    pub invitation: Invited,
     /// The release in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlight>,
@@ -279,7 +290,15 @@ impl Invitation {
                 .on(resource)
         });
         Problems::none(problems.collect())?;
-        Ok(Self { version: Version, id, cloud: cloud.to_owned(), trust, stack, delivery })
+        let cloud = cloud.to_owned();
+        Ok(Self { version: Version, id, cloud, trust, stack, delivery, revision: 0, signature: None })
+    }
+
+    /// Sets which invitation to this deployment it is.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: u64) -> Self {
+        self.revision = revision;
+        self
     }
 
     /// Reads an invitation.
@@ -296,6 +315,32 @@ impl Invitation {
         });
         Problems::none(vendors.collect())?;
         Ok(read)
+    }
+
+    /// Adds the vendor's signature.
+    #[must_use]
+    pub fn with_signature(mut self, signature: InvitationSignature) -> Self {
+        self.signature = Some(signature);
+        self
+    }
+
+    /// What is signed of the file of an invitation: canonical JSON ([RFC 8785](https://www.rfc-editor.org/rfc/rfc8785)) of
+    /// everything but the signature.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no JSON object, has a field twice, or a number above 2⁵³ − 1.
+    pub fn signed_form(text: &str) -> Result<String, Problems> {
+        invited::signed_form(text)
+    }
+
+    /// Compares this invitation with the record of the deployment: a problem if the last set-up was by a later one.
+    #[must_use]
+    pub fn superseded(&self, record: &Deployment) -> Option<Problem> {
+        let (this, last) = (self.revision, record.invitation.revision);
+        let what = format!("the invitation has revision {this}, and the last set-up was by revision {last}");
+        let help = format!("take the invitation of revision {last}, or ask the vendor for a later one");
+        (this < last).then(|| Problem::error(Rule::Form, what, help).remedy(Remedy::InviteAgain))
     }
 
     /// Compares this invitation with the record that came back. Each difference is a reason not to register the record.

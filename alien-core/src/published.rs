@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::canonical::{LARGEST, canonical};
 use crate::images::Images;
 use crate::name::{StackName, TextError, is_digest};
 use crate::problem::{Problem, Problems, Rule};
@@ -66,9 +67,6 @@ pub struct PublishedRelease {
 
 /// The version of the form of the file.
 const VERSION: u32 = 1;
-
-/// The largest number that every reader of JSON reads exactly. <https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3>
-const LARGEST: u64 = (1 << 53) - 1;
 
 /// What the file holds.
 #[derive(Serialize)]
@@ -366,12 +364,6 @@ fn field<T: DeserializeOwned>(
     };
     problem(name, what, "give the file as it was written");
     None
-}
-
-/// Canonical JSON by RFC 8785: fields sorted, whichever order `serde_json` keeps in this program.
-fn canonical(value: &impl Serialize) -> String {
-    // It fails for maps whose names are no texts, and for numbers that are not finite: there are none.
-    serde_json_canonicalizer::to_string(value).unwrap_or_default()
 }
 
 /// The content of the file, as a part of another document.

@@ -66,7 +66,8 @@ impl Clouds {
         let fields = adapter.fields().iter().filter(|field| field.is_trust());
         let trust =
             fields.filter_map(|field| Some((field.name.to_owned(), record.target.field(field.name)?.to_owned())));
-        Ok(adapter.invite(record.id, trust.collect(), record.delivery.clone(), stack)?)
+        let invitation = adapter.invite(record.id, trust.collect(), record.delivery.clone(), stack)?;
+        Ok(invitation.with_revision(record.invitation.revision.saturating_add(1)))
     }
 
     /// Why a deployment's cloud cannot run a stack: code without a form for it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use alien_conformance::stacks::IMAGE;
 use alien_core::adapter::CodeForms;
 use alien_core::{
-    Code, CodeForm, Deployment, DeploymentId, Existing, Function, Invitation, ManagerUrl, Network, Platform, Profile,
-    Release, Stack, Storage, memory,
+    Code, CodeForm, Deployment, DeploymentId, Existing, Function, Invitation, InvitationSignature, Invited, ManagerUrl,
+    Network, Platform, Profile, Queue, RecordsInMemory, Release, Stack, Storage, memory,
 };
 use serde_json::{Value, json};
 
@@ -177,6 +177,89 @@ fn an_invitation_says_how_releases_reach_the_deployment() {
     {
         assert!(bad.parse::<ManagerUrl>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn an_invitation_says_which_one_it_is_and_may_be_signed() {
+    let target = memory::Target::new("acme").unwrap();
+    let first = Invitation::new(DeploymentId::new(), &target, Stack::builder("shop").build().unwrap()).unwrap();
+    let written = serde_json::to_value(&first).unwrap();
+    assert!(written.get("revision").is_none() && written.get("signature").is_none(), "{written}");
+    let signature = InvitationSignature { key: "key".to_owned(), signature: "made".to_owned() };
+    let later = first.clone().with_revision(2).with_signature(signature);
+    let mut written = serde_json::to_value(&later).unwrap();
+    assert_eq!(
+        (&written["revision"], &written["signature"]),
+        (&json!(2), &json!({ "key": "key", "signature": "made" }))
+    );
+    assert_eq!(Invitation::from_json(&written.to_string()).unwrap(), later);
+    // Everything but the signature is signed, whatever the order and the spaces are.
+    let form = Invitation::signed_form(&format!("{written:#}")).unwrap();
+    assert_eq!(form, Invitation::signed_form(&serde_json::to_string(&first.with_revision(2)).unwrap()).unwrap());
+    assert!(form.starts_with(r#"{"cloud":"memory","id":""#) && form.contains(r#","revision":2,"#), "{form}");
+    written["signature"]["more"] = json!(1);
+    let error = Invitation::from_json(&written.to_string()).unwrap_err().to_string();
+    assert!(error.contains("unknown field `more`"), "{error}");
+}
+
+#[test]
+fn what_is_signed_has_one_meaning() {
+    let refused = |text: &str| Invitation::signed_form(text).unwrap_err().to_string();
+    assert!(refused(r#"{"a":{"b":1,"b":1}}"#).contains("`a.b`: the field is written twice"));
+    assert!(refused("[]").contains("not an object") && refused("{").contains("not an invitation"));
+    let (most, more) = ((1_i64 << 53) - 1, 1_i64 << 53);
+    for good in [json!(most), json!(-most), json!(0.5), json!(1e300)] {
+        Invitation::signed_form(&json!({ "a": [{ "b": good }] }).to_string()).unwrap();
+    }
+    for bad in [json!(more), json!(-more), json!(u64::MAX)] {
+        let told = refused(&json!({ "a": [{ "b": bad }] }).to_string());
+        assert!(told.contains(&format!("{bad} is beyond 9007199254740991")), "{told}");
+    }
+    // What the signature holds is not signed.
+    assert_eq!(
+        Invitation::signed_form(r#"{"b":1,"signature":{"c":9007199254740993},"a":2}"#).unwrap(),
+        r#"{"a":2,"b":1}"#
+    );
+}
+
+/// The record keeps by which invitation it was set up: the next set-up is by that one or a later one.
+#[tokio::test(start_paused = true)]
+async fn a_record_keeps_by_which_invitation_it_was_set_up() {
+    let config = memory::Config::new(memory::Account::default());
+    let (id, target) = (DeploymentId::new(), memory::Target::new("acme").unwrap());
+    let admin = memory::admin(&config, id, target.clone());
+    let mut stack = Stack::builder("shop");
+    stack.live("jobs", Queue::new());
+    let release = Release::new(stack.build().unwrap(), Default::default()).unwrap();
+    let invitation = Invitation::new(id, &target, release.stack().clone()).unwrap();
+
+    let plan = admin.plan(&release).await.unwrap();
+    let record = admin.apply(&plan).await.unwrap();
+    assert!(!serde_json::to_string(&record).unwrap().contains("\"invitation\""));
+    assert_eq!(invitation.superseded(&record), None);
+
+    let invited = Invited { revision: 2, vendor_key: Some(DIGEST.parse().unwrap()) };
+    let store = Arc::new(RecordsInMemory::new());
+    let record = admin.apply(&plan).invited(invited.clone()).keep_in(store.clone()).await.unwrap();
+    let written = serde_json::to_value(&record).unwrap();
+    assert_eq!(written["invitation"], json!({ "revision": 2, "vendorKey": DIGEST }));
+    assert_eq!(Deployment::from_json(&written.to_string()).unwrap(), record);
+    for (revision, is_superseded) in [(0, true), (1, true), (2, false), (3, false)] {
+        let problem = invitation.clone().with_revision(revision).superseded(&record);
+        assert_eq!(problem.is_some(), is_superseded, "{revision}");
+        let told = problem.map(|problem| problem.to_string()).unwrap_or_default();
+        let words = format!("the invitation has revision {revision}, and the last set-up was by revision 2");
+        assert_eq!(told.contains(&words), is_superseded, "{told}");
+    }
+    // A set-up that says nothing of it leaves it, with a store and without.
+    let plan = admin.plan(&release).previous(&record).await.unwrap();
+    assert_eq!(admin.apply(&plan).await.unwrap().invitation, invited);
+    let kept = admin.apply(&plan).keep_in(store.clone()).await.unwrap();
+    assert_eq!(kept.invitation, invited);
+    let plan = admin.plan(&release).previous(&kept).await.unwrap();
+    let later = Invited { revision: 3, ..invited };
+    let kept = admin.apply(&plan).invited(later.clone()).keep_in(store).await.unwrap();
+    assert_eq!(kept.invitation, later);
 }
 
 /// A record of one product is never made into another's.
