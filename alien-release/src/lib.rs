@@ -27,14 +27,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`sign_invitation`] signs what a customer gets, and [`InvitationFile`] is how the customer's admin reads it.
 
 mod files;
 mod images;
+mod invitation;
 mod keys;
 mod repository;
 mod verify;
 
 pub use images::{Credential, ImageProblem, ImageProblemKind, Registry, Unresolved};
+pub use invitation::{InvitationFile, sign_invitation};
 pub use keys::{Passphrase, PublicKey, Signature, Signer, SigningKey};
 pub use repository::{KeyRole, Publication, Repository, Root, RootDraft, RootKeys};
 pub use verify::{

@@ -8,7 +8,7 @@ use alien_release::{Passphrase, PublicKey, Signature, Signer, SigningKey};
 use async_trait::async_trait;
 
 /// The key whose secret bytes are 0 to 31.
-const PLAIN: &str = "\
+pub(crate) const PLAIN: &str = "\
 -----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
 -----END PRIVATE KEY-----

@@ -9,6 +9,7 @@
 )]
 
 mod forged;
+mod invitation;
 mod keys;
 mod peer;
 mod published;
