@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use alien_core::{Artifacts, Deployment, Invitation, Problem, Problems, Rule, Stack};
+use alien_core::{Artifacts, Deployment, Invitation, Problem, Rule, Stack};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -22,12 +22,12 @@ pub(crate) fn stack(path: &Path) -> Result<Stack, Failure> {
 
 /// Reads an invitation.
 pub(crate) fn invitation(path: &Path) -> Result<Invitation, Failure> {
-    Invitation::from_json(&text(path)?).map_err(|problems| within(path, &problems))
+    Invitation::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))
 }
 
 /// Reads the record of a deployment.
 pub(crate) fn record(path: &Path) -> Result<Deployment, Failure> {
-    Deployment::from_json(&text(path)?).map_err(|problems| within(path, &problems))
+    Deployment::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))
 }
 
 /// Reads the record of a deployment, or returns `None` if the file does not exist.
@@ -67,13 +67,13 @@ fn unread_problem(path: &Path, error: &io::Error) -> Problem {
     Problem::error(Rule::Form, format!("cannot be read: {error}"), help).at(path.display().to_string())
 }
 
-/// Names the file in problems that concern it as a whole.
-pub(crate) fn within(path: &Path, problems: &Problems) -> Failure {
+/// Names the file, or flag, in problems that concern it as a whole.
+pub(crate) fn within(path: &Path, problems: &[Problem]) -> Failure {
     let name = |problem: &Problem| match problem.subject {
         Some(_) => problem.clone(),
         None => problem.clone().at(path.display().to_string()),
     };
-    Failure::Refused(problems.as_slice().iter().map(name).collect())
+    Failure::Refused(problems.iter().map(name).collect())
 }
 
 /// A file that is replaced atomically.

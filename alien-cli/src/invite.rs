@@ -6,17 +6,27 @@ use alien_core::{Delivery, Deployment, DeploymentId, Invitation, Model, RootDige
 
 use crate::args::vendor::{InviteArgs, RegisterArgs};
 use crate::clouds;
-use crate::file::{self, Replacement};
+use crate::file;
+use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::{connect, target};
 
-pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
+pub(crate) async fn invite(args: &InviteArgs) -> Result<(), Failure> {
+    let (signing, invitation) = output::both(Signing::of(&args.sign), invitation(args))?;
+    let revision = args.revision.unwrap_or(invitation.revision);
+    output::warn(invitation.stack.warnings());
+    args.out.as_deref().map(absent).transpose()?;
+    signing.written(invitation.with_revision(revision)).await?.to(args.out.as_deref())
+}
+
+fn invitation(args: &InviteArgs) -> Result<Invitation, Failure> {
     let stack = file::stack(&args.stack);
     let delivery = delivery(args)?;
-    let invitation = match (&args.record, args.cloud) {
+    match (&args.record, args.cloud) {
         (Some(record), _) => {
             let (stack, record) = output::both(stack, file::record(record))?;
-            again(&record, args, delivery, stack)
+            let revision = record.invitation.revision.saturating_add(1);
+            Ok(again(&record, args, delivery, stack)?.with_revision(revision))
         }
         // What one customer's cloud asks the vendor to show fits no other's.
         (None, Some(cloud)) => {
@@ -27,11 +37,6 @@ pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
             target::invite(cloud, id, &args.trust, delivery, stack)
         }
         (None, None) => output::both(stack, Err(Failure::form("--cloud", "missing", "add it"))).map(|(_, never)| never),
-    }?;
-    output::warn(invitation.stack.warnings());
-    match &args.out {
-        Some(path) => absent(path).and_then(|()| Replacement::of(path)?.write(&invitation)),
-        None => output::json(&invitation),
     }
 }
 

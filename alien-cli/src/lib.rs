@@ -29,7 +29,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::keys::Keys;
 use args::{admin, vendor};
 use output::Failure;
 
@@ -43,14 +42,14 @@ pub fn alien() -> ExitCode {
         Command::Audit(args) => permissions::audit(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema => output::json(&alien_core::schema()),
-        Command::Invite(args) => invite::invite(&args),
+        Command::Invite(args) => run(invite::invite(&args)),
         Command::Register(args) => run(invite::register(&args)),
         Command::Update(args) => run(update::update(&args)),
         Command::Redeploy(args) => run(redeploy::redeploy(&args)),
         Command::Heartbeat(args) => run(watch::heartbeat(&args)),
         Command::Logs(args) => run(watch::logs(&args)),
         Command::Dispatch(args) => run(watch::dispatch(&args)),
-        Command::Keys(Keys::Issuer(args)) => keys::issuer(&args),
+        Command::Keys(command) => keys::keys(&command),
         Command::Release(args) => run(fleet::release(&args)),
         Command::Rollout(command) => run(fleet::rollout(&command)),
         Command::Deployments(command) => run(fleet::deployments(&command)),

@@ -29,7 +29,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     let report = match &args.documents {
         Some(path) => {
             let audited = cloud.audit(&stack, &target, &file::text(path)?);
-            audited.map_err(|problems| file::within(path, &problems))?
+            audited.map_err(|problems| file::within(path, problems.as_slice()))?
         }
         None => {
             let reviewed = cloud.review(&stack, &target)?;

@@ -41,6 +41,10 @@ pub(crate) struct Invited {
     /// The invitation that the vendor sent
     #[arg(long, value_name = "FILE")]
     pub(crate) invitation: PathBuf,
+    /// Refuse the invitation unless this key of the vendor's signed it: a file with the public key, or its fingerprint,
+    /// `sha256:…` [env: ALIEN_VENDOR_KEY] [default: the key that `--record` remembers]
+    #[arg(long, value_name = "FILE|FINGERPRINT")]
+    pub(crate) vendor_key: Option<String>,
     #[command(flatten)]
     pub(crate) place: Flags<Place>,
     /// Use a network of your own in the place of one of the stack's, and perhaps only these of its subnets; repeat it for

@@ -10,6 +10,7 @@ use clap::Subcommand;
 
 use super::Shown;
 use super::flags::{AsVendor, Flags};
+use super::keys::{PassphraseArgs, SignArgs};
 use super::plan::{PlanArgs, time};
 
 /// The store of a fleet.
@@ -69,6 +70,11 @@ pub(crate) struct ReleaseArgs {
     /// Write the new invitation of each deployment that waits for its customer's admin to this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) invitations: Option<PathBuf>,
+    /// Sign these invitations with this private key of the vendor's, which `alien keys vendor` makes
+    #[arg(long, value_name = "FILE", requires = "invitations")]
+    pub(crate) sign_invitations: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
     /// The release that this one is reverted to [default: the one before]
     #[arg(long, value_name = "N", conflicts_with = "no_revert")]
     pub(crate) revert_to: Option<u64>,
@@ -314,6 +320,8 @@ pub(crate) struct InviteArgs {
     /// The release [default: the one that was published last]
     #[arg(long, value_name = "N")]
     pub(crate) release: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sign: SignArgs,
     /// Write the invitation to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -9,6 +9,48 @@ use clap::Subcommand;
 pub(crate) enum Keys {
     /// Make the key of the issuer that deployments on Azure trust, and the two files to publish; rotate it, retire the old one
     Issuer(IssuerArgs),
+    /// Make the key that signs invitations
+    Vendor(VendorArgs),
+    /// Print the fingerprint and the public key of a file with a private or public key
+    Show(ShowArgs),
+}
+
+/// Where the passphrase of a private key is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PassphraseArgs {
+    /// The file with the passphrase of the private key [env: ALIEN_PASSPHRASE, the passphrase itself]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// The key that signs an invitation.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SignArgs {
+    /// Sign the invitation with this private key of the vendor's, which `alien keys vendor` makes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+/// `alien keys vendor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VendorArgs {
+    /// The folder for the private key, `vendor.pem`, and for the public one, in `public` below it
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+/// `alien keys show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The file, in PEM
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
 }
 
 /// `alien keys issuer`.

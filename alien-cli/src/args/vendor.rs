@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use super::flags::{AsVendor, Flags, Target, Trust};
 use super::fleet::{DeploymentsCommand, FleetCommand, ReleaseArgs, RolloutCommand};
-use super::keys::Keys;
+use super::keys::{Keys, SignArgs};
 use super::{Format, LayerName, Shown};
 use crate::clouds::{self, Cloud};
 use crate::since::Since;
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Send a command to a function, and print its answer
     Dispatch(DispatchArgs),
-    /// Make the keys with which the vendor proves who it is
+    /// Make and show the keys with which the vendor proves who it is
     #[command(subcommand)]
     Keys(Keys),
     /// Publish a release, and roll it out to every deployment of a fleet
@@ -155,6 +155,11 @@ pub(crate) struct InviteArgs {
     /// `--pull` to make it pull its releases, or with the flags that name the vendor to push them again
     #[arg(long, value_name = "FILE", conflicts_with = "cloud")]
     pub(crate) record: Option<PathBuf>,
+    /// Which invitation to this deployment it is [default: 0, and one more than in the record with `--record`]
+    #[arg(long, value_name = "N")]
+    pub(crate) revision: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sign: SignArgs,
     /// Write the invitation to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

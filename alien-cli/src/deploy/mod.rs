@@ -4,6 +4,7 @@ mod down;
 mod plan;
 mod review;
 mod setup;
+mod vendor;
 
 pub(crate) use down::{down, revoke};
 pub(crate) use plan::{plan, status, up};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Options;
-use alien_core::{Action, Admin, Delivery, Deployment, Plan, RecordFile, Remedy, Step};
+use alien_core::{Action, Admin, Delivery, Deployment, Invited, Plan, RecordFile, Remedy, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -29,6 +29,7 @@ impl Planned {
         options: &Options,
     ) -> Result<Self, Failure> {
         let setup = Setup::read(&args.invited, previous)?;
+        setup.admit(&args.invited)?;
         let release = setup.release(args)?;
         let admin = setup.admin(&args.connection).await?;
         let plan = admin.plan(&release).previous(setup.previous.as_ref()).options(options.clone()).await?;
@@ -86,8 +87,9 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
         output::line(text(&plan))?;
     }
     plan.refusal()?;
-    consent.to(&format!("Set up {}", setup.place()))?;
-    let record = apply(&admin, &plan, options, shown, store).await?;
+    consent.to(&format!("Set up {}{}", setup.place(), setup.checked.doubt()))?;
+    let invited = setup.checked.invited(&setup.invitation);
+    let record = apply(&admin, &plan, options, shown, store, invited).await?;
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
     }
@@ -109,10 +111,11 @@ async fn apply(
     options: Options,
     shown: Shown,
     store: RecordFile,
+    invited: Invited,
 ) -> Result<Deployment, Failure> {
     let progress = progress(shown, plan.steps.len());
     let request = admin.apply(plan).options(options).progress(|event| progress.event(event));
-    Ok(request.keep_in(Arc::new(store)).by(connect::operator()).await?)
+    Ok(request.keep_in(Arc::new(store)).by(connect::operator()).invited(invited).await?)
 }
 
 /// One row of `status`.
@@ -195,8 +198,11 @@ mod tests {
         assert!(nothing_to_do(&plan).unwrap_err().to_string().contains("run `alien-deploy up`"));
 
         let store = connect::record(&nowhere());
-        let record = run(apply(&admin, &plan, options(Changes::default(), None), QUIET, store.clone())).unwrap();
+        let invited = Invited { revision: 3, vendor_key: None };
+        let options = options(Changes::default(), None);
+        let record = run(apply(&admin, &plan, options, QUIET, store.clone(), invited.clone())).unwrap();
         assert_eq!(store.read().unwrap().unwrap(), record);
+        assert_eq!(record.invitation, invited);
         std::fs::remove_file(store.path()).unwrap();
         let plan = planned(&admin, 512, Some(&record));
         assert!(nothing_to_do(&plan).is_ok());

@@ -10,6 +10,7 @@ use crate::review as words;
 
 pub(crate) fn review(args: &ReviewArgs) -> Result<(), Failure> {
     let setup = Setup::read(&args.invited, Ok(None))?;
+    setup.admit(&args.invited)?;
     let stack = &setup.invitation.stack;
     let reviewed = setup.cloud.review(stack, &setup.target)?.with_delivery(&setup.invitation.delivery);
     output::warn(&reviewed.warnings);

@@ -5,10 +5,11 @@ use std::path::Path;
 use alien_core::adapter::Options;
 use alien_core::{Admin, AnyTarget, Deployment, Invitation, Problem, Problems, Release, Rule};
 
+use super::vendor::{self, Checked};
 use crate::args::admin::{Changes, Invited, Run, Wanted};
 use crate::args::flags::{AsAdmin, Flags};
 use crate::clouds::{self, Cloud};
-use crate::output::{self, Failure};
+use crate::output::Failure;
 use crate::{connect, file, target};
 
 /// An invitation, and where to set it up.
@@ -16,6 +17,7 @@ use crate::{connect, file, target};
 pub(super) struct Setup {
     /// With what the admin has in the place of resources.
     pub(super) invitation: Invitation,
+    pub(super) checked: Checked,
     pub(super) cloud: Cloud,
     pub(super) target: AnyTarget,
     /// The record that the last `up` wrote.
@@ -24,7 +26,7 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn read(args: &Invited, previous: Result<Option<Deployment>, Failure>) -> Result<Self, Failure> {
-        let (mut invitation, previous) = output::both(file::invitation(&args.invitation), previous)?;
+        let (mut invitation, checked, previous) = vendor::read(args, previous)?;
         for (id, existing) in &args.existing {
             invitation.stack = invitation.stack.with_existing(id, existing.clone())?;
         }
@@ -33,7 +35,17 @@ impl Setup {
             belongs(previous, &invitation)?;
         }
         let target = target::invited(cloud, &args.place, previous.as_ref(), &invitation)?;
-        Ok(Self { invitation, cloud, target, previous })
+        Ok(Self { invitation, checked, cloud, target, previous })
+    }
+
+    /// Refuses an invitation that is older than that of the last set-up, and says if nobody knows whose it is.
+    pub(super) fn admit(&self, args: &Invited) -> Result<(), Failure> {
+        let superseded = self.previous.as_ref().and_then(|record| self.invitation.superseded(record));
+        if let Some(problem) = superseded {
+            return Err(problem.at(args.invitation.display().to_string()).into());
+        }
+        self.checked.tell(&args.invitation);
+        Ok(())
     }
 
     /// The release to set up, with the bytes of its zips. A first set-up needs all of them; later, the plan says which

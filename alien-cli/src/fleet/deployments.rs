@@ -10,7 +10,8 @@ use crate::args::fleet::{
     DeploymentsCommand, InviteArgs, LabelArgs, OfProduct, One, RegisterArgs, RemoveArgs, ShowArgs, WindowArgs,
 };
 use crate::ask::Consent;
-use crate::file::{self, Replacement};
+use crate::file;
+use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::window;
 
@@ -100,6 +101,7 @@ async fn remove(args: &RemoveArgs) -> Result<(), Failure> {
 }
 
 async fn invite(args: &InviteArgs) -> Result<(), Failure> {
+    let signing = Signing::of(&args.sign)?;
     let reached = open::open(&args.one.store, Absent::Refuse).await?;
     let (listed, _) = reached.client.deployment(args.one.id).await?;
     let release = match args.release {
@@ -112,10 +114,7 @@ async fn invite(args: &InviteArgs) -> Result<(), Failure> {
     match fit {
         Some(Fit::AdminOnly { changes, invitation }) => {
             output::warn(&changes);
-            match &args.out {
-                Some(path) => Replacement::of(path)?.write(&invitation),
-                None => output::json(&invitation),
-            }
+            signing.written(*invitation).await?.to(args.out.as_deref())
         }
         Some(Fit::NotThere { problems }) => Err(Failure::Refused(problems)),
         Some(Fit::Ready) | None => {

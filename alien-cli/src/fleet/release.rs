@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use alien_core::rollout::{Plan, Sequence, Tally, Twin};
 use alien_core::{
-    Clock as _, DeploymentId, Diff, Error, ErrorKind, Images, Problem, Problems, PublishedRelease, Release, Remedy,
-    Stack, StackName, SystemClock,
+    Clock as _, DeploymentId, Diff, Error, ErrorKind, Images, Invitation, Problem, Problems, PublishedRelease, Release,
+    Remedy, Stack, StackName, SystemClock,
 };
 use alien_fleet::{Fit, Fitted, RevertTo, RolloutId, Status};
 use futures_util::future::{self, Either};
@@ -22,8 +22,9 @@ use super::open::{self, Absent, Here, Reached};
 use super::table::{self, Told};
 use crate::args::Format;
 use crate::args::fleet::ReleaseArgs;
-use crate::file::{self, Replacement};
+use crate::file;
 use crate::interrupt::Interrupts;
+use crate::keys::Signing;
 use crate::output::{self, Failure};
 
 pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
@@ -31,7 +32,9 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         let (stack, zips) = output::both(file::stack(path), file::zips(&args.zip))?;
         Ok(Release::new(stack, zips)?)
     });
-    let (release, plan) = output::both(given.transpose(), args.how.plan().map_err(Failure::from))?;
+    let signing = Signing::with(args.sign_invitations.as_deref(), &args.passphrase);
+    let given = output::both(given.transpose(), args.how.plan().map_err(Failure::from));
+    let ((release, plan), signing) = output::both(given, signing)?;
     let given = match release {
         Some(release) => {
             let images = images(args.images.as_deref(), release.stack()).await?;
@@ -59,7 +62,7 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
     if let Some((release, images)) = given {
         sequence = reached.client.publish(&release, images, revert_to(args)).await?.release.sequence();
     }
-    let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder)?);
+    let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder, &signing).await?);
     if !args.shown.json {
         report.tell_admins();
     }
@@ -190,14 +193,14 @@ fn make(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Writes the new invitations.
-fn invited(fitted: &[Fitted], folder: Option<&Path>) -> Result<Vec<Waiting>, Failure> {
+async fn invited(fitted: &[Fitted], folder: Option<&Path>, signing: &Signing) -> Result<Vec<Waiting>, Failure> {
     let mut waiting = Vec::new();
     for Fitted { deployment, fit } in fitted {
         let Some(needs) = needed(fit) else { continue };
         let path = folder.map(|folder| folder.join(format!("{deployment}.json")));
         let written = match (fit, &path) {
             (Fit::AdminOnly { invitation, .. }, Some(path)) => {
-                Replacement::of(path)?.write(invitation)?;
+                signing.written(Invitation::clone(invitation)).await?.write(path)?;
                 true
             }
             _ => false,

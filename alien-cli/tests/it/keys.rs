@@ -175,3 +175,119 @@ fn everything_that_is_wrong_is_told_and_nothing_is_made() {
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     }
 }
+
+#[test]
+fn the_key_of_a_vendor_is_made_once_and_shown_by_its_public_half() {
+    let folder = folder("vendor-made");
+    let said = done(&vendor(&folder, &[]));
+    assert_eq!(names(&folder), ["public/vendor.pem", "vendor.pem"]);
+    let (private, public) = (folder.join("vendor.pem"), folder.join("public/vendor.pem"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (secret, open) = (fs::read_to_string(&private).unwrap(), fs::read_to_string(&public).unwrap());
+    assert!(secret.starts_with("-----BEGIN PRIVATE KEY-----") && open.starts_with("-----BEGIN PUBLIC KEY-----"));
+    let shown: Vec<String> = [&private, &public].iter().map(|path| done(&show(path, &[]))).collect();
+    assert_eq!(shown[0], shown[1]);
+    let fingerprint = shown[0].lines().next().unwrap();
+    assert!(shown[0].ends_with(&open) && fingerprint.starts_with("sha256:") && said.contains(fingerprint), "{said}");
+    for words in ["not encrypted", "alien invite --sign", "alien-deploy … --vendor-key"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let body = secret.lines().nth(1).unwrap();
+    assert!(!said.contains(body) && !shown[0].contains(body), "a private key is shown");
+
+    let before = files(&folder);
+    assert!(refused(&vendor(&folder, &[])).contains("vendor.pem`: already exists, and a key is never overwritten"));
+    fs::remove_file(&private).unwrap();
+    assert!(refused(&vendor(&folder, &[])).contains("public/vendor.pem`: already exists"));
+    fs::write(&private, &secret).unwrap();
+    assert!(files(&folder) == before, "a command that is refused changed a file");
+}
+
+#[test]
+fn a_passphrase_is_in_a_file_or_in_the_environment_and_what_is_wrong_with_it_is_told() {
+    let folder = folder("vendor-passphrase");
+    let write = |name: &str, text: &str| {
+        let path = folder.with_extension(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (good, short) = (write("good", "correct horse battery\n"), write("short", "too short\r\n"));
+    let wrong = write("wrong", "correct horse batters");
+    let why = refused(&vendor(&folder, &["--passphrase-file", &short]));
+    assert!(why.contains(&format!("`{short}`: the passphrase has 9 characters")), "{why}");
+    assert!(refused(&vendor(&folder, &["--passphrase-file", "absent"])).contains("`absent`: cannot be read"));
+    assert!(!folder.exists());
+    let said = done(&vendor(&folder, &["--passphrase-file", &good]));
+    assert!(said.contains("keep it and its passphrase apart") && !said.contains("correct horse"), "{said}");
+    let (private, public) = (folder.join("vendor.pem"), folder.join("public/vendor.pem"));
+    assert!(fs::read_to_string(&private).unwrap().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+
+    let shown = done(&show(&public, &[]));
+    assert_eq!(done(&show(&private, &["--passphrase-file", &good])), shown);
+    let with_variable = |path: &Path, value: &str| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_alien"));
+        program.args(["keys", "show", path.to_str().unwrap()]).env_clear().env("ALIEN_PASSPHRASE", value);
+        program.output().unwrap()
+    };
+    assert_eq!(done(&with_variable(&private, "correct horse battery")), shown);
+    assert_eq!(done(&with_variable(&public, "correct horse battery")), shown);
+    assert!(refused(&with_variable(&private, "short")).contains("`ALIEN_PASSPHRASE`: the passphrase has 5"));
+    let why = refused(&show(&private, &[]));
+    assert!(why.contains("vendor.pem`: it is encrypted; give its passphrase: `--passphrase-file`"), "{why}");
+    assert!(refused(&with_variable(&private, "")).contains("it is encrypted"));
+    let why = refused(&show(&private, &["--passphrase-file", &wrong]));
+    assert!(why.contains("vendor.pem`: the passphrase is wrong") && !why.contains("correct"), "{why}");
+
+    // A key that is not encrypted takes no passphrase that is given for it, and does not mind one for others.
+    let plain = folder.join("plain");
+    done(&vendor(&plain, &[]));
+    let plain = plain.join("vendor.pem");
+    assert!(refused(&show(&plain, &["--passphrase-file", &good])).contains("it is not encrypted"));
+    done(&with_variable(&plain, "correct horse battery"));
+
+    let invite = |more: &[&str]| {
+        let begin = [
+            "invite",
+            "--stack",
+            crate::MY_APP,
+            "--cloud",
+            "gcp",
+            "--vendor",
+            "vendor@vendor-project.iam.gserviceaccount.com",
+        ];
+        alien(&[&begin[..], &["--sign", private.to_str().unwrap()], more].concat())
+    };
+    done(&invite(&["--passphrase-file", &good]));
+    assert!(refused(&invite(&[])).contains("it is encrypted"));
+    assert!(refused(&invite(&["--passphrase-file", &wrong])).contains("the passphrase is wrong"));
+}
+
+#[test]
+fn a_file_that_is_no_key_is_told_by_its_name() {
+    let folder = folder("vendor-shown");
+    let kms = folder.with_extension("pem");
+    fs::write(&kms, KMS).unwrap();
+    for (path, words) in [
+        (kms.as_path(), "it is not an Ed25519 key"),
+        (Path::new(crate::MY_APP), "it is not in PEM"),
+        (Path::new("absent.pem"), "`absent.pem`: cannot be read"),
+    ] {
+        let why = refused(&show(path, &[]));
+        assert!(why.contains(words) && why.contains(path.file_name().unwrap().to_str().unwrap()), "{why}");
+    }
+    let file = folder.with_extension("file");
+    fs::write(&file, "").unwrap();
+    assert!(refused(&vendor(&file, &[])).contains("cannot be made"));
+}
+
+fn vendor(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    alien(&[&["keys", "vendor", "--out", folder.to_str().unwrap()][..], arguments].concat())
+}
+
+fn show(path: &Path, arguments: &[&str]) -> std::process::Output {
+    alien(&[&["keys", "show", path.to_str().unwrap()][..], arguments].concat())
+}

@@ -4,6 +4,7 @@ use std::fs;
 
 use alien_conformance::world::{Patience, Shipped};
 use alien_core::{Function, Kv, Profile, Queue, Stack};
+use serde_json::{Value, json};
 
 use crate::room::{Room, said, words};
 
@@ -32,8 +33,12 @@ pub(crate) fn a_deployment(room: &Room) {
     let plan = room.succeeds("alien-deploy", &words(&deploy("plan", &wanted)));
     assert!(plan.contains("create"), "{plan}");
     let up = deploy("up", &[&wanted[..], &["--record", &record, "--yes"]].concat());
-    let said = room.succeeds("alien-deploy", &words(&up));
-    assert!(said.contains("send"), "{said}");
+    let key = room.path("keys/public/vendor.pem");
+    let said = room.succeeds("alien-deploy", &[&words(&up)[..], &["--vendor-key", &key]].concat());
+    assert!(said.contains("send") && !said.contains("not checked"), "{said}");
+    let invitation = the_record_remembers_the_invitation(room, &invitation, &file, &record);
+    let deploy = |command: &str, more: &[&str]| room.deploy(command, &invitation, more);
+    let up = deploy("up", &[&wanted[..], &["--record", &record, "--yes"]].concat());
     room.succeeds("alien-deploy", &words(&deploy("status", &[&wanted[..], &["--record", &record]].concat())));
     // Credentials that are of someone else, or none.
     let (others, told) = &room.cloud.others;
@@ -77,4 +82,26 @@ pub(crate) fn a_deployment(room: &Room) {
     room.succeeds("alien-deploy", &words(&down));
     let status = room.fails("alien-deploy", &words(&deploy("status", &wanted)));
     assert!(!status.contains("right"), "{status}");
+}
+
+/// The record was set up with the vendor's key, and from now on knows it. Gives the invitation that was set up last.
+fn the_record_remembers_the_invitation(room: &Room, first: &str, stack: &str, record: &str) -> String {
+    let read = |path| serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap();
+    let key = room.succeeds("alien", &["keys", "show", &room.path("keys/vendor.pem")]);
+    let key = key.lines().next().unwrap();
+    assert_eq!(read(record).get("invitation").unwrap(), &json!({ "vendorKey": key }));
+    let mut unsigned = read(first);
+    unsigned.as_object_mut().unwrap().remove("signature").unwrap();
+    let unsigned = room.write("unsigned.json", unsigned.to_string().as_bytes());
+    let up = |invitation: &str| room.deploy("up", invitation, &["--record", record, "--yes"]);
+    let refused = room.fails("alien-deploy", &words(&up(&unsigned)));
+    assert!(refused.contains("the invitation is not signed"), "{refused}");
+
+    let again = room.invite_again(stack, record);
+    let said = room.succeeds("alien-deploy", &words(&up(&again)));
+    assert!(!said.contains("not checked"), "{said}");
+    assert_eq!(read(record).get("invitation").unwrap(), &json!({ "revision": 1, "vendorKey": key }));
+    let refused = room.fails("alien-deploy", &words(&up(first)));
+    assert!(refused.contains("the invitation has revision 0, and the last set-up was by revision 1"), "{refused}");
+    again
 }

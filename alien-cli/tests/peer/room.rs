@@ -124,11 +124,23 @@ impl Room {
         said
     }
 
-    /// Hands a stack to the customer. Gives the invitation's file.
+    /// Hands a stack to the customer, signed. Gives the invitation's file.
     pub(crate) fn invite(&self, stack: &str) -> String {
         let invitation = self.path("invitation.json");
-        let invite = ["invite", "--stack", stack, "--cloud", self.cloud.name, "--out", &invitation];
+        self.succeeds("alien", &["keys", "vendor", "--out", &self.path("keys")]);
+        let (sign, cloud) = (self.path("keys/vendor.pem"), self.cloud.name);
+        let invite = ["invite", "--stack", stack, "--cloud", cloud, "--sign", &sign, "--out", &invitation];
         self.succeeds("alien", &[&invite[..], &words(&self.cloud.trust)].concat());
+        invitation
+    }
+
+    /// Hands a stack to the customer of a deployment that is there. Gives the invitation's file.
+    pub(crate) fn invite_again(&self, stack: &str, record: &str) -> String {
+        let (invitation, sign) = (self.path("again.json"), self.path("keys/vendor.pem"));
+        self.succeeds(
+            "alien",
+            &["invite", "--stack", stack, "--record", record, "--sign", &sign, "--out", &invitation],
+        );
         invitation
     }
 

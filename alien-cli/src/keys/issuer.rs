@@ -1,10 +1,9 @@
-//! `alien keys`: the keys with which the vendor proves who it is.
+//! `alien keys issuer`: the key with which the vendor proves to Azure who it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use alien_azure::{Discovery, Issuer, IssuerKey, IssuerPublicKey};
-use alien_core::Problem;
 
 use crate::args::keys::IssuerArgs;
 use crate::file::{self, Replacement};
@@ -17,7 +16,7 @@ const KEPT: &str = "24 hours";
 /// The folder of an issuer.
 struct Folder<'a>(&'a Path);
 
-pub(crate) fn issuer(args: &IssuerArgs) -> Result<(), Failure> {
+pub(super) fn issuer(args: &IssuerArgs) -> Result<(), Failure> {
     let folder = Folder(&args.out);
     match &args.issuer {
         _ if args.retire => folder.retire(),
@@ -37,7 +36,7 @@ impl Key {
     fn of(public: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = public else { return Ok(Self::Made(IssuerKey::generate()?)) };
         let read = IssuerPublicKey::from_pem(&file::text(path)?);
-        read.map(Self::Given).map_err(|error| at(error.problems(), &path.display().to_string()))
+        read.map(Self::Given).map_err(|error| file::within(path, error.problems()))
     }
 
     fn public(&self) -> &IssuerPublicKey {
@@ -51,7 +50,7 @@ impl Key {
 impl Folder<'_> {
     /// Makes an issuer where there is none.
     fn make(&self, issuer: &str, public: Option<&Path>) -> Result<(), Failure> {
-        let issuer = Issuer::parse(issuer).map_err(|problems| at(problems.as_slice(), "--issuer"));
+        let issuer = Issuer::parse(issuer).map_err(|problems| file::within("--issuer".as_ref(), problems.as_slice()));
         let (issuer, key) = output::both(issuer, Key::of(public))?;
         let discovery = Discovery::new(issuer, key.public().clone());
         if discovery.documents().iter().any(|document| self.public().join(document.path).symlink_metadata().is_ok()) {
@@ -75,7 +74,7 @@ impl Folder<'_> {
     fn rotate(&self, public: Option<&Path>) -> Result<(), Failure> {
         let (discovery, key) = output::both(self.discovery(), Key::of(public))?;
         let added = discovery.with_key(key.public().clone());
-        let discovery = added.map_err(|error| at(error.problems(), &self.name()))?;
+        let discovery = added.map_err(|error| file::within(self.0, error.problems()))?;
         let private = self.keep(&discovery, &key)?;
         let (public, folder) = (self.public(), self.0);
         let new = private.map_or_else(
@@ -96,7 +95,7 @@ impl Folder<'_> {
     /// Publishes the newer key alone.
     fn retire(&self) -> Result<(), Failure> {
         let before = self.discovery()?;
-        let after = before.clone().without_oldest().map_err(|error| at(error.problems(), &self.name()))?;
+        let after = before.clone().without_oldest().map_err(|error| file::within(self.0, error.problems()))?;
         self.publish(&after)?;
         let retired = before.keys().iter().filter(|key| !after.keys().contains(key));
         let mut told: Vec<String> = retired
@@ -179,13 +178,4 @@ impl Folder<'_> {
 
 fn written(documents: Vec<(Replacement, Vec<u8>)>) -> Result<(), Failure> {
     documents.into_iter().try_for_each(|(file, content)| file.write_bytes(&content))
-}
-
-/// Names what the problems are about, if they do not.
-fn at(problems: &[Problem], name: &str) -> Failure {
-    let named = |problem: &Problem| match problem.subject {
-        Some(_) => problem.clone(),
-        None => problem.clone().at(name),
-    };
-    Failure::Refused(problems.iter().map(named).collect())
 }
