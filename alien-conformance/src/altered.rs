@@ -62,7 +62,7 @@ fn others(value: &Value) -> Vec<Value> {
                 items.remove(at);
                 Value::Array(items)
             });
-            let more = items.first().map(|first| Value::Array([&[first.clone()], &items[..]].concat()));
+            let more = items.first().map(|first| Value::Array([std::slice::from_ref(first), &items[..]].concat()));
             without.chain(more.or_else(|| Some(json!(["added"])))).collect()
         }
         Value::Object(fields) => {
