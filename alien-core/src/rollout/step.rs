@@ -26,9 +26,8 @@ pub(super) fn step(
                 return Err(Refusal::Late);
             }
             row.standing = standing.clone();
-            // A reason that may no longer hold is found anew; what is not updated at all does not wait for its time.
-            let is_waiting = matches!(row.stage, Stage::Waiting { .. });
-            if row.waits().is_some_and(Why::is_parked) || is_waiting && excluded(head, row, row.pass).is_some() {
+            // A reason that may no longer hold is found anew.
+            if row.waits().is_some_and(Why::is_parked) {
                 row.wait(None, None);
             }
         }
@@ -74,6 +73,10 @@ pub(super) fn step(
         | Event::Approve { .. }
         | Event::Supersede { .. }
         | Event::Cancel => {}
+    }
+    // What is not updated at all does not wait for its time, also if that became known while a worker had it.
+    if matches!(row.stage, Stage::Waiting { .. }) && excluded(head, row, row.pass).is_some() {
+        row.wait(None, None);
     }
     Ok(())
 }

@@ -366,3 +366,17 @@ fn empty_waves_are_passed_over() {
     fleet.update(2, Ended::Done);
     assert_eq!(words(&fleet.bake(2, 2)), ["good", "open 1", "open 2", "open 3", "done 3", "over: done"]);
 }
+
+#[test]
+fn who_is_pinned_while_a_worker_has_it_is_told_at_once_when_the_worker_fails() {
+    let mut fleet = Fleet::started(&built(plan()), members(1));
+    fleet.send_to(0);
+    fleet.stand(0, Standing::new(1).pinned(1.into()));
+    let again = Some(fleet.now + minutes(30));
+    fleet.work(0, Step::End(Ended::Fault { why: "the store was away".to_owned(), again }));
+    assert_eq!(
+        fleet.due(),
+        [(id(0), Task::Close)],
+        "and it is found by the index, before it would have been tried again"
+    );
+}
