@@ -7,7 +7,8 @@ use alien_core::adapter::Documented;
 use alien_core::{Layers, Promise, Rendered, Report};
 use serde_json::{Value, json};
 
-use crate::{clusters_target, roles_target, target};
+use crate::agents::{clusters_target, roles_target};
+use crate::target;
 
 /// The report after a change of the management policy's statements.
 fn after(change: impl FnOnce(&mut Vec<Value>)) -> Report {

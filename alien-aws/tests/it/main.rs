@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod agents;
 mod broken;
 mod checked;
 mod documents;
@@ -12,7 +13,7 @@ mod target;
 
 use alien_aws::Aws;
 use alien_conformance::suite::PLANTED;
-use target::{clusters_target, roles_target, target};
+use target::target;
 
 /// Allows an action on a resource by a statement of its own.
 fn plant(principal: &mut alien_aws::policy::Principal, action: &str, resource: &str) {

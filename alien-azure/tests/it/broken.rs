@@ -5,7 +5,8 @@ use alien_conformance::broken::{self, caught};
 use alien_core::{Promise, Report};
 use serde_json::{Value, json};
 
-use crate::{clusters_target, machines_target, target};
+use crate::agents::{clusters_target, machines_target};
+use crate::target;
 
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/customer-rg";
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod agents;
 mod broken;
 mod checked;
 mod documents;
@@ -9,7 +10,7 @@ mod target;
 
 use alien_azure::Azure;
 use alien_conformance::suite::PLANTED;
-use target::{clusters_target, machines_target, target};
+use target::target;
 
 /// Permits an action by a role of its own, assigned at the scope.
 fn plant(principal: &mut alien_azure::policy::Principal, action: &str, scope: &str) {

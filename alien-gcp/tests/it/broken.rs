@@ -6,7 +6,8 @@ use alien_core::{Code, Promise, Rendered, Report};
 use alien_gcp::Gcp;
 use serde_json::{Value, json};
 
-use crate::{agents_target, target};
+use crate::agents::agents_target;
+use crate::target;
 
 const PROJECT: &str = "//cloudresourcemanager.googleapis.com/projects/customer-project";
 const MEMBER: &str = "serviceAccount:acme-management-4@customer-project.iam.gserviceaccount.com";

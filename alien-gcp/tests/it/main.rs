@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod agents;
 mod broken;
 mod checked;
 mod documents;
@@ -9,7 +10,7 @@ mod target;
 
 use alien_conformance::suite::PLANTED;
 use alien_gcp::Gcp;
-use target::{agents_target, target};
+use target::target;
 
 /// Permits something by a role of its own, bound on the resource; or on the project, where the name is that of a
 /// condition.

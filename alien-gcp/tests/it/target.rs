@@ -1,7 +1,7 @@
 //! Where the deployments of tests go.
 
 use alien_core::Prefix;
-use alien_gcp::{Agent, Target, Trust};
+use alien_gcp::{Target, Trust};
 
 /// A target for tests.
 pub(crate) fn target(prefix: Prefix) -> Target {
@@ -12,9 +12,4 @@ pub(crate) fn target(prefix: Prefix) -> Target {
         prefix,
         trust: Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap()),
     }
-}
-
-/// The same where releases are pulled.
-pub(crate) fn agents_target(prefix: Prefix) -> Target {
-    Target { trust: Trust::Agent(Agent::ServiceAccount("alien-agent".parse().unwrap())), ..target(prefix) }
 }
