@@ -18,9 +18,12 @@ mod output;
 mod permissions;
 mod progress;
 mod redeploy;
+mod repository;
 mod review;
+mod serve;
 mod since;
 mod target;
+mod trust;
 mod update;
 mod watch;
 mod window;
@@ -49,7 +52,8 @@ pub fn alien() -> ExitCode {
         Command::Heartbeat(args) => run(watch::heartbeat(&args)),
         Command::Logs(args) => run(watch::logs(&args)),
         Command::Dispatch(args) => run(watch::dispatch(&args)),
-        Command::Keys(command) => keys::keys(&command),
+        Command::Keys(command) => run(keys::keys(&command)),
+        Command::Repository(command) => run(repository::repository(&command)),
         Command::Release(args) => run(fleet::release(&args)),
         Command::Rollout(command) => run(fleet::rollout(&command)),
         Command::Deployments(command) => run(fleet::deployments(&command)),

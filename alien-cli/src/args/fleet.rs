@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::Shown;
 use super::flags::{AsVendor, Flags};
-use super::keys::{PassphraseArgs, SignArgs};
+use super::keys::{PassphraseArgs, RepositoryKeys, SignArgs};
 use super::plan::{PlanArgs, time};
 
 /// The store of a fleet.
@@ -22,6 +22,10 @@ pub(crate) struct Store {
     /// The folder of the zips [env: ALIEN_ARTIFACTS] [default: beside the file of the store, with `.artifacts` added]
     #[arg(long, value_name = "DIR")]
     pub(crate) artifacts: Option<PathBuf>,
+    /// Roll out only what is signed: a file in JSON that names the root and the repository of each product,
+    /// `{"shop": {"root": "sha256:…", "repository": "https://…"}}` [env: ALIEN_TRUST]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
 }
 
 /// The store of a fleet, and how the vendor connects to its deployments.
@@ -57,6 +61,11 @@ pub(crate) struct ReleaseArgs {
     /// Show the waves, who is in which, who waits and why, and write nothing
     #[arg(long, conflicts_with = "publish_only")]
     pub(crate) plan: bool,
+    /// Sign the release and its twin, and put them and their zips into the repository in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["plan", "published"])]
+    pub(crate) sign: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: RepositoryKeys,
     /// Publish the release, and do not roll it out
     #[arg(long, conflicts_with = "PlanArgs")]
     pub(crate) publish_only: bool,

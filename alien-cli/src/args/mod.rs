@@ -5,6 +5,7 @@ pub(crate) mod flags;
 pub(crate) mod fleet;
 pub(crate) mod keys;
 pub(crate) mod plan;
+pub(crate) mod repository;
 pub(crate) mod vendor;
 
 use alien_core::Layer;

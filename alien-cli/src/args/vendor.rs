@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use super::flags::{AsVendor, Flags, Target, Trust};
 use super::fleet::{DeploymentsCommand, FleetCommand, ReleaseArgs, RolloutCommand};
 use super::keys::{Keys, SignArgs};
+use super::repository::Repository;
 use super::{Format, LayerName, Shown};
 use crate::clouds::{self, Cloud};
 use crate::since::Since;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// Make and show the keys with which the vendor proves who it is
     #[command(subcommand)]
     Keys(Keys),
+    /// Keep signed releases in a folder of files that any web server can serve
+    #[command(subcommand)]
+    Repository(Repository),
     /// Publish a release, and roll it out to every deployment of a fleet
     #[command(after_help = ENDINGS)]
     Release(Box<ReleaseArgs>),

@@ -12,7 +12,7 @@ mod foresight;
 mod heartbeat;
 mod images;
 mod listing;
-mod open;
+pub(crate) mod open;
 mod release;
 mod rollout;
 mod run;

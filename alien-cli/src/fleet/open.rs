@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::fleet::{self, Store, Which};
-use crate::output::Failure;
-use crate::{clouds, connect};
+use crate::output::{self, Failure};
+use crate::{clouds, connect, trust};
 
 /// Where a store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) async fn calling(args: &fleet::Fleet, absent: Absent) -> Result<Reach
 }
 
 async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) -> Result<Reached, Failure> {
-    let place = place(store)?;
+    let (place, verifiers) = output::both(place(store), trust::verifiers(store.trust.as_deref()))?;
     let folder = ArtifactFolder::new(artifacts(store, &place)?);
     let who = Who::claimed(connect::operator());
     let clouds = clouds::kept().into_iter().fold(Clouds::none(), |all, cloud| {
@@ -73,13 +73,19 @@ async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) 
                 let help = "name the file of one; `alien deployments register` makes one with the first deployment";
                 return Err(Failure::form(file.display().to_string(), "there is no store", help));
             }
-            let Opened { client, fleet } = api::open(&file, clouds).artifacts(folder).acting_as(who).await?;
+            let opening = api::open(&file, clouds).artifacts(folder).acting_as(who);
+            let opening =
+                verifiers.into_iter().fold(opening, |open, (product, verifier)| open.trusting(product, verifier));
+            let Opened { client, fleet } = opening.await?;
             let here = fleet.map(|fleet| Here { fleet, file: Some(file) });
             Ok(Reached { client, here, answering: None })
         }
         Place::Database(url) => {
             let store = Postgres::open(&url).await?;
-            let fleet = Fleet::builder(store, clouds).artifacts(folder).acting_as(who).open().await?;
+            let builder = Fleet::builder(store, clouds).artifacts(folder).acting_as(who);
+            let builder =
+                verifiers.into_iter().fold(builder, |fleet, (product, verifier)| fleet.trusting(product, verifier));
+            let fleet = builder.open().await?;
             let client = Client::local(&fleet);
             Ok(Reached { client, here: Some(Here { fleet, file: None }), answering: None })
         }
@@ -103,6 +109,11 @@ fn place(store: &Store) -> Result<Place, Failure> {
 fn place_of(text: &str) -> Place {
     let is_database = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     if is_database { Place::Database(text.to_owned()) } else { Place::File(text.into()) }
+}
+
+/// The folder of the zips of a store.
+pub(crate) fn artifacts_of(store: &Store) -> Result<PathBuf, Failure> {
+    artifacts(store, &place(store)?)
 }
 
 /// The folder of the zips.
@@ -227,7 +238,8 @@ mod tests {
 
     #[test]
     fn zips_are_beside_the_store_unless_a_folder_is_named() {
-        let store = |artifacts: Option<&str>| Store { store: None, artifacts: artifacts.map(PathBuf::from) };
+        let store =
+            |artifacts: Option<&str>| Store { store: None, artifacts: artifacts.map(PathBuf::from), trust: None };
         let (file, database) = (place_of("/srv/fleet.redb"), place_of("postgres://db/fleet"));
         assert_eq!(artifacts(&store(None), &file).unwrap(), Path::new("/srv/fleet.redb.artifacts"));
         for place in [&file, &database] {

@@ -26,6 +26,7 @@ use crate::file;
 use crate::interrupt::Interrupts;
 use crate::keys::Signing;
 use crate::output::{self, Failure};
+use crate::repository;
 
 pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
     let given = args.stack.as_deref().map(|path| {
@@ -42,6 +43,8 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         }
         None => None,
     };
+    let signed = args.sign.as_deref();
+    let repository = signed.map(|folder| repository::to_publish(folder, &args.keys, &args.passphrase)).transpose()?;
     let absent = if args.publish_only { Absent::Make } else { Absent::Refuse };
     let mut reached = open::calling(&args.fleet, absent).await?.answering().await?;
     let candidate = match &given {
@@ -60,7 +63,12 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
     folder.map(make).transpose()?;
     let mut sequence = candidate.sequence;
     if let Some((release, images)) = given {
-        sequence = reached.client.publish(&release, images, revert_to(args)).await?.release.sequence();
+        let published = reached.client.publish(&release, images, revert_to(args)).await?;
+        sequence = published.release.sequence();
+        if let Some(repository) = &repository {
+            let signed = repository.publish(&published.release, published.twin.as_ref(), release.artifacts()).await;
+            signed.map_err(|error| unsigned(sequence, &error))?;
+        }
     }
     let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder, &signing).await?);
     if !args.shown.json {
@@ -100,6 +108,14 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         Some(ending) => ending.result(told),
         None => Err(Failure::Ended(INTERRUPTED, interrupted(&status, &told))),
     }
+}
+
+/// The release is published in the store, and nobody else takes it yet.
+fn unsigned(sequence: Sequence, error: &Error) -> Failure {
+    let what = format!("release {sequence} is in the store, but is not signed: {error}");
+    Failure::stopped(format!(
+        "{what}; when that is mended, `alien repository publish`, and `alien release --published {sequence}`"
+    ))
 }
 
 /// A release that is to be rolled out.

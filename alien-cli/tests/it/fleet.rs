@@ -11,14 +11,14 @@ use crate::invite::{CLOUDS, record};
 use crate::{alien, done, file, my_app, refused, told, with};
 
 /// A folder with a store of two deployments, on GCP and Azure.
-struct Fleet {
+pub(crate) struct Fleet {
     folder: PathBuf,
     store: String,
     ids: Vec<String>,
 }
 
 impl Fleet {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
@@ -35,15 +35,15 @@ impl Fleet {
         fleet
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         alien(&with(arguments, &["--store", &self.store]))
     }
 
-    fn does(&self, arguments: &[&str]) -> String {
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
         done(&self.run(arguments))
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.does(&with(arguments, &["--json"]))).unwrap()
     }
 
@@ -54,7 +54,7 @@ impl Fleet {
     }
 
     /// The flags of a release of this stack.
-    fn release(&self, name: &str, stack: &Value) -> Vec<String> {
+    pub(crate) fn release(&self, name: &str, stack: &Value) -> Vec<String> {
         let write = |name: String, value: &Value| {
             let path = self.folder.join(name);
             fs::write(&path, value.to_string()).unwrap();
@@ -68,7 +68,7 @@ impl Fleet {
         self.does(&["fleet", "events"]).lines().count()
     }
 
-    fn hold_all(&self) {
+    pub(crate) fn hold_all(&self) {
         for id in &self.ids {
             self.does(&["deployments", "hold", id, "--why", "a demo until Friday"]);
         }
@@ -99,7 +99,7 @@ impl Drop for Running {
     }
 }
 
-fn words(words: &[String]) -> Vec<&str> {
+pub(crate) fn words(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
 
@@ -116,7 +116,7 @@ fn images(stack: &Value) -> Value {
 }
 
 /// The stack with other code of the live function.
-fn next() -> Value {
+pub(crate) fn next() -> Value {
     let mut stack = my_app();
     let api = stack["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == "api").unwrap();
     api["code"]["images"]["registry.example.com/api"] = format!("sha256:{}", "2".repeat(64)).into();

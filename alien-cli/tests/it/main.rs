@@ -10,6 +10,7 @@ mod manage;
 mod pages;
 mod permissions;
 mod pulled;
+mod repository;
 mod signed;
 
 use std::path::{Path, PathBuf};

@@ -24,8 +24,8 @@ const ELSEWHERE: [(&str, &str, &str); 14] = [
     ("git show", "", "it is the reader's own repository"),
 ];
 
-/// Commands that call a cloud: they are tried as far as they get without one. The tests on peers run them to their end.
-const CALLING: [&str; 14] = [
+/// Commands that call a cloud, or need what one that does has written: they are tried as far as they get without one. The tests on peers run them to their end.
+const CALLING: [&str; 15] = [
     "plan",
     "up",
     "register",
@@ -40,6 +40,7 @@ const CALLING: [&str; 14] = [
     "deployments",
     "release",
     "rollout",
+    "repository",
 ];
 
 fn root() -> PathBuf {

@@ -36,3 +36,40 @@ fn links_between_pages_lead_to_files() {
     assert!(broken.is_empty(), "these links lead nowhere:\n{}", broken.join("\n"));
     assert!(seen > 10, "only {seen} links were found");
 }
+
+/// The names of tests that a page gives: in backticks, at least four words.
+fn tests_named(page: &str) -> impl Iterator<Item = &str> {
+    let is_name = |text: &&str| {
+        text.split('_').count() > 3 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    page.split('`').skip(1).step_by(2).filter(is_name)
+}
+
+/// All sources below a folder, in one text.
+fn sources(folder: &Path, all: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with(".git") {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    assert_eq!(
+        tests_named("`a_test_of_something` `a_b` `not A_test_of_this`").collect::<Vec<_>>(),
+        ["a_test_of_something"]
+    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let mut all = String::new();
+    sources(&root, &mut all);
+    let named: Vec<&str> = tests_named(&page).collect();
+    let is_there = |name: &&str| all.contains(&format!("fn {name}(")) || all.contains(&format!("(\"{name}\","));
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "SECURITY.md names tests that are not there: {missing:?}");
+    assert!(named.len() > 15, "only {} tests are named", named.len());
+}

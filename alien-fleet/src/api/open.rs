@@ -89,6 +89,12 @@ impl OpenRequest {
         self
     }
 
+    /// Rolls out only what is signed, as [`FleetBuilder::trusting`], if this program opens the store.
+    #[cfg(feature = "signed")]
+    pub fn trusting(self, product: alien_core::StackName, verifier: alien_release::Verifier) -> Self {
+        self.with(|fleet| fleet.trusting(product, verifier))
+    }
+
     /// Sets how long to try while another program holds the file and does not answer: by default, five seconds.
     pub const fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
