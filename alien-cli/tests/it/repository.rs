@@ -125,7 +125,7 @@ fn a_release_is_signed_and_a_fleet_that_asks_for_signatures_takes_no_other() {
     let (trust, keys, repository) = (vendor.trust(), vendor.keys(), vendor.path("repository"));
     let release = |name: &str, stack: &serde_json::Value, more: &[&str]| {
         let release = fleet.release(name, stack);
-        fleet.run(&[&words(&release)[..], &["--trust", &trust], more].concat())
+        fleet.run(&[&words(&release)[..], &["--trust", &trust, "--no-follow"], more].concat())
     };
     let sign = [&["--sign", &repository], &words(&keys)[..]].concat();
 
@@ -158,7 +158,7 @@ fn a_release_is_signed_and_a_fleet_that_asks_for_signatures_takes_no_other() {
     assert!(said.contains("signed release 3 and its twin 4"), "{said}");
     let said = fleet.does(&[&publish, &words(&keys)[..]].concat());
     assert!(said.contains("release 3 was signed before, and its twin 4"), "{said}");
-    let output = fleet.run(&["release", "--published", "3", "--trust", &trust]);
+    let output = fleet.run(&["release", "--published", "3", "--trust", &trust, "--no-follow"]);
     assert!(output.status.success(), "{}", told(&output));
 
     // Another root is refused.
