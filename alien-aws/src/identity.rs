@@ -11,15 +11,15 @@ mod policies;
 
 use std::collections::BTreeSet;
 
+use alien_core::Kind;
 use alien_core::adapter::{Holder, Layout, Operation};
-use alien_core::{Kind, Problem, Rule, Stack};
 
 use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
-use crate::target::{Agent, Target, Trust};
+use crate::target::{Agent, Trust};
 
 /// The longest session, in seconds. Role chaining limits sessions to an hour
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
@@ -130,20 +130,6 @@ pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
         }
     };
     Policy::new(statements)
-}
-
-/// The problem of an agent that is one of the deployment's own roles: what runs as it would manage itself.
-pub(crate) fn check_agent(stack: &Stack, target: &Target) -> Vec<Problem> {
-    let arns = Arns(target);
-    let permissions = stack.permissions();
-    let all = permissions.runtime.iter().chain([&permissions.management, &permissions.provisioning]);
-    let own = all.map(|grants| arns.iam(&["role/", &arns.role(&grants.holder.name())]));
-    let same = own.filter(|own| target.agent().as_ref() == Some(own));
-    let problem = |own: String| {
-        let what = format!("the agent `{own}` is an identity of the deployment itself");
-        Problem::error(Rule::Cloud, what, "name a role that nothing of the deployment runs as".to_owned()).at("agent")
-    };
-    same.map(problem).collect()
 }
 
 /// Lists who may assume a role, and should not or may not by what is rendered.

@@ -77,7 +77,7 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// The name of a role with its path: what stands after `role/` in its ARN.
+    /// The path and name of a role: the part of its ARN after `role/`.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>
     RolePath, "a role", "write its name and the path before it, without patterns, as in `agent` or `tools/agent`",
     |text| {

@@ -41,60 +41,63 @@ fn init(args: &InitArgs) -> Result<(), Failure> {
     ))
 }
 
-/// Opens a repository with the keys that are given. A key that signs nothing in it is told before anything is written.
-fn opened(folder: &Path, keys: &RepositoryKeys, passphrase: &PassphraseArgs) -> Result<Repository, Failure> {
-    let (release, online) = output::both(key(&RELEASE, keys, passphrase), key(&ONLINE, keys, passphrase))?;
-    let mut repository = Repository::open(folder)?;
-    if let Some(key) = release {
-        repository = repository.with_release_key(Arc::new(key));
+/// The keys that sign in a repository, as far as they are given.
+struct Keys {
+    release: Option<SigningKey>,
+    online: Option<SigningKey>,
+}
+
+const RELEASE: (&str, &str) = ("--release-key", "ALIEN_RELEASE_KEY");
+const ONLINE: (&str, &str) = ("--online-key", "ALIEN_ONLINE_KEY");
+
+impl Keys {
+    /// Reads those that are named by a flag, or in the environment.
+    fn read(given: &RepositoryKeys, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
+        let key = |flag: &Option<PathBuf>, (_, variable): (&str, &str)| {
+            let named = || env::var_os(variable).filter(|text| !text.is_empty()).map(PathBuf::from);
+            flag.clone().or_else(named).map(|path| keys::open(&path, passphrase)).transpose()
+        };
+        let (release, online) = output::both(key(&given.release_key, RELEASE), key(&given.online_key, ONLINE))?;
+        Ok(Self { release, online })
     }
-    if let Some(key) = online {
-        repository = repository.with_online_key(Arc::new(key));
+
+    /// Checks that all are there which publishing takes, so that nothing is written without.
+    fn check(&self, repository: &Repository) -> Result<(), Failure> {
+        let signs = repository.root()?.keys()?;
+        let check = |key: &Option<SigningKey>, role: KeyRole, (flag, variable): (&str, &str)| match key {
+            None => Err(Failure::form(flag, "missing", &format!("name the file of the key, or set `{variable}`"))),
+            Some(key) if signs.role(key.public()) == Some(role) => Ok(()),
+            Some(key) => {
+                let told = format!("the key {} is no {role} of this repository", key.public().fingerprint());
+                Err(Failure::form(flag, told, "name the file of another key"))
+            }
+        };
+        let release = check(&self.release, KeyRole::Release, RELEASE);
+        output::both(release, check(&self.online, KeyRole::Online, ONLINE)).map(drop)
     }
-    Ok(repository)
+
+    /// Signs with them in a repository.
+    fn sign(self, mut repository: Repository) -> Repository {
+        if let Some(key) = self.release {
+            repository = repository.with_release_key(Arc::new(key));
+        }
+        if let Some(key) = self.online {
+            repository = repository.with_online_key(Arc::new(key));
+        }
+        repository
+    }
 }
 
 /// Opens a repository to sign a release in it. What is wrong with the keys is told before anything is written.
 pub(crate) fn to_publish(
     folder: &Path,
-    keys: &RepositoryKeys,
+    given: &RepositoryKeys,
     passphrase: &PassphraseArgs,
 ) -> Result<Repository, Failure> {
-    let repository = opened(folder, keys, passphrase)?;
-    let signs = repository.root()?.keys()?;
-    let check = |what: &Key| match key(what, keys, passphrase)? {
-        None => {
-            Err(Failure::form(what.flag, "missing", &format!("name the file of the key, or set `{}`", what.variable)))
-        }
-        Some(found) if signs.role(found.public()) == Some(what.role) => Ok(()),
-        Some(found) => {
-            let told = format!("the key {} is no {} of this repository", found.public().fingerprint(), what.role);
-            Err(Failure::form(what.flag, told, "name the file of another key"))
-        }
-    };
-    output::both(check(&RELEASE), check(&ONLINE))?;
-    Ok(repository)
-}
-
-/// A key that signs in a repository, as programs are given it.
-struct Key {
-    role: KeyRole,
-    flag: &'static str,
-    variable: &'static str,
-}
-
-const RELEASE: Key = Key { role: KeyRole::Release, flag: "--release-key", variable: "ALIEN_RELEASE_KEY" };
-const ONLINE: Key = Key { role: KeyRole::Online, flag: "--online-key", variable: "ALIEN_ONLINE_KEY" };
-
-/// The key that is given by a flag, or in the environment.
-fn key(what: &Key, keys: &RepositoryKeys, passphrase: &PassphraseArgs) -> Result<Option<SigningKey>, Failure> {
-    let flag = if what.role == KeyRole::Release { &keys.release_key } else { &keys.online_key };
-    let variable = || env::var_os(what.variable).filter(|text| !text.is_empty()).map(PathBuf::from);
-    flag.clone().or_else(variable).map(|path| keys::open(&path, passphrase)).transpose()
-}
-
-fn of(signed: &Signed) -> Result<Repository, Failure> {
-    opened(&signed.folder, &signed.keys, &signed.passphrase)
+    let opened = Repository::open(folder).map_err(Failure::from);
+    let (keys, repository) = output::both(Keys::read(given, passphrase), opened)?;
+    keys.check(&repository)?;
+    Ok(keys.sign(repository))
 }
 
 async fn publish(args: &PublishArgs) -> Result<(), Failure> {
@@ -139,16 +142,19 @@ fn told(done: Publication, release: &PublishedRelease, twin: Option<&PublishedRe
 }
 
 async fn refresh(args: &RefreshArgs) -> Result<(), Failure> {
-    let repository = of(&args.signed)?;
-    let renews = key(&RELEASE, &args.signed.keys, &args.signed.passphrase)?.is_some();
+    let Signed { folder, keys, passphrase } = &args.signed;
+    let keys = Keys::read(keys, passphrase)?;
+    let renews = keys.release.is_some();
+    let repository = keys.sign(Repository::open(folder)?);
     if renews { repository.renew().await } else { repository.refresh().await }?;
     let what = if renews { "the list of releases for a year, and how fresh it is" } else { "how fresh it is" };
     output::line(format_args!("signed {what} for 7 days"))
 }
 
 async fn root(args: &RootArgs) -> Result<(), Failure> {
-    let next = keys::root(&args.root)?;
-    let repository = of(&args.signed)?;
+    let Signed { folder, keys, passphrase } = &args.signed;
+    let (next, keys) = output::both(keys::root(&args.root), Keys::read(keys, passphrase))?;
+    let repository = keys.sign(Repository::open(folder)?);
     repository.add_root(&next).await?;
     output::line(format_args!("root file {} is in `{}`", next.version(), repository.folder().display()))
 }

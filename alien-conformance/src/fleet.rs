@@ -162,16 +162,43 @@ fn counted(operations: &[String]) -> BTreeMap<&str, usize> {
 /// A client of a cloud that knows nothing of this library, and can send what the library sent.
 #[async_trait]
 pub trait Bare: World {
+    /// What lets it into a deployment.
+    type Session: Send + Sync;
+
     /// What was sent since this was called last, in order.
     fn sent(&self) -> Vec<Sent>;
 
-    /// Sends requests to a deployment, one after another, each signed anew. Enters it where the library did, and keeps the session
-    /// until it does so again.
+    /// Whether a request enters a deployment.
+    fn enters(&self, sent: &Sent) -> bool;
+
+    /// Enters a deployment, as the library did by this request.
+    async fn enter(&self, deployment: &Deployment, sent: &Sent) -> Self::Session;
+
+    /// Sends a request, signed anew.
     ///
     /// # Panics
     ///
-    /// If one is refused.
-    async fn send(&self, deployment: &Deployment, requests: &[Sent]);
+    /// If it is refused.
+    async fn send(&self, session: &Self::Session, sent: &Sent);
+}
+
+/// Sends requests to a deployment, one after another. Enters it where the library did, and keeps the session until it does so
+/// again.
+async fn sent_again<W: Bare>(
+    world: &W,
+    deployment: &Deployment,
+    mut session: Option<W::Session>,
+    requests: &[Sent],
+) -> Option<W::Session> {
+    for sent in requests {
+        if session.is_none() || world.enters(sent) {
+            session = Some(world.enter(deployment, sent).await);
+        }
+        if let Some(session) = session.as_ref().filter(|_| !world.enters(sent)) {
+            world.send(session, sent).await;
+        }
+    }
+    session
 }
 
 /// How long an answer takes where it is measured, over the network and in the cloud.
@@ -204,6 +231,7 @@ pub async fn beside_a_bare_client<W: Bare>(world: &W, deployments: usize) -> f64
     }
     let plan = Plan::builder().parallel(deployments.try_into().unwrap()).bake(Duration::ZERO).build().unwrap();
     let mut ratios = Vec::new();
+    let mut sessions: Vec<Option<W::Session>> = records.iter().map(|_| None).collect();
     // The first pair makes connections, and is not counted.
     for pair in 0..=PAIRS {
         let code = world.code(&format!("release {pair}"));
@@ -216,7 +244,8 @@ pub async fn beside_a_bare_client<W: Bare>(world: &W, deployments: usize) -> f64
         let each = shared(&records, &sent);
         let counted: usize = each.iter().map(|(_, sent)| sent.len()).sum();
         let begun = Instant::now();
-        join_all(each.iter().map(|(record, sent)| world.send(record, sent))).await;
+        let again = each.iter().zip(sessions).map(|((record, sent), session)| sent_again(world, record, session, sent));
+        sessions = join_all(again).await;
         let bare = begun.elapsed();
         drop(world.sent());
         let ratio = took.as_secs_f64() / bare.as_secs_f64();

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use alien_core::adapter::{Cloud, Purpose};
 use alien_core::{
-    Action, CallConfig, Data, Delivery, Deployment, Error, ErrorKind, Function, Health, Impersonate, Invitation, Kv,
-    Live, Manager, Plan, Profile, Queue, Stack, Storage,
+    Action, Admin, CallConfig, Data, Delivery, Deployment, DeploymentId, Error, ErrorKind, Function, Health,
+    Impersonate, Invitation, Kv, Live, Manager, Plan, Profile, Queue, Stack, Storage,
 };
+use async_trait::async_trait;
 
 use crate::world::{Calls, Case, Shipped, World, pulled, release};
 
@@ -17,6 +18,58 @@ pub trait BothModels: World {
 
     /// The side of that principal.
     fn agent(&self, how: CallConfig) -> Arc<dyn Impersonate>;
+}
+
+/// A world whose own deployments pull: the same peer, with an agent in the place of the vendor.
+#[derive(Debug)]
+pub struct Pulling<'w, W>(
+    /// The world in which both is possible.
+    pub &'w W,
+);
+
+#[async_trait]
+impl<W: BothModels> World for Pulling<'_, W> {
+    type Cloud = W::Cloud;
+
+    fn target(&self, prefix: &str) -> <Self::Cloud as Cloud>::Target {
+        self.0.agents_target(prefix)
+    }
+
+    fn delivery(&self) -> Delivery {
+        pulled()
+    }
+
+    fn calling(&self) -> CallConfig {
+        self.0.calling()
+    }
+
+    fn admin(&self, id: DeploymentId, target: <Self::Cloud as Cloud>::Target, how: CallConfig) -> Admin {
+        self.0.admin(id, target, how)
+    }
+
+    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
+        self.0.agent(how)
+    }
+
+    fn code(&self, says: &str) -> Shipped {
+        self.0.code(says)
+    }
+
+    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
+        self.0.take_away(deployment, permission, on).await;
+    }
+
+    async fn give_back(&self, deployment: &Deployment) {
+        self.0.give_back(deployment).await;
+    }
+
+    async fn prepare(&self, deployment: &Deployment) {
+        self.0.prepare(deployment).await;
+    }
+
+    fn is_undecided(&self, permission: &str) -> bool {
+        self.0.is_undecided(permission)
+    }
 }
 
 fn small(code: &Shipped) -> Stack {

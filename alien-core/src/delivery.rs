@@ -1,13 +1,11 @@
 //! How releases reach a deployment: pushed by the vendor, or pulled by an agent in the customer's network.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::is_digest;
+use crate::name::{is_digest, sha256};
 use crate::parsed_text;
 
 /// How releases reach a deployment.
@@ -102,12 +100,7 @@ impl RootDigest {
     /// The digest of a root file.
     #[must_use]
     pub fn of(file: &[u8]) -> Self {
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(file) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(sha256(file))
     }
 }
 

@@ -72,6 +72,7 @@ mod handle;
 mod images;
 mod impersonate;
 mod invited;
+mod key_file;
 mod kind;
 mod lifecycle;
 mod logs;

@@ -2,10 +2,12 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// Why a text is not a valid name. The message says the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -280,6 +282,17 @@ impl RunId {
     pub fn new() -> Self {
         Self(uuid::Uuid::now_v7().to_string())
     }
+}
+
+/// The SHA-256 of bytes: `sha256:` and 64 hexadecimal digits in lower case.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Whether it is `sha256:` and 64 hexadecimal digits in lower case.

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::canonical::{LARGEST, canonical};
 use crate::images::Images;
-use crate::name::{StackName, TextError, is_digest};
+use crate::name::{StackName, TextError, is_digest, sha256};
 use crate::problem::{Problem, Problems, Rule};
 use crate::release::Release;
 use crate::rollout::Sequence;
@@ -213,13 +212,7 @@ impl PublishedRelease {
     /// The SHA-256 of the file, `sha256:…`.
     #[must_use]
     pub fn digest(&self) -> String {
-        use fmt::Write as _;
-        let mut digest = String::from("sha256:");
-        for byte in Sha256::digest(self.text.as_bytes()) {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
-        digest
+        sha256(self.text.as_bytes())
     }
 
     /// The name of the file: `release-12.json` for release 12.

@@ -5,12 +5,12 @@ mod bucket;
 mod folder;
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use alien_core::adapter::sha256;
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 
 #[cfg(feature = "object-store")]
 pub use bucket::ArtifactBucket;
@@ -64,7 +64,7 @@ impl fmt::Debug for ArtifactsInMemory {
 impl ArtifactStore for ArtifactsInMemory {
     async fn put(&self, bytes: Arc<[u8]>) -> Result<String> {
         check_size("a zip", bytes.len() as u64)?;
-        let digest = digest_of(&bytes);
+        let digest = sha256(&bytes);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), bytes);
         Ok(digest)
     }
@@ -93,15 +93,6 @@ impl<S: ArtifactStore + ?Sized> ArtifactStore for Arc<S> {
     }
 }
 
-/// The digest of bytes, as the code of a release has it.
-fn digest_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut digest, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-        digest
-    })
-}
-
 /// The name under which the bytes of a digest are kept: `sha256-` and its digits. `None` if the text is no digest: nothing
 /// is kept for it, and it names no file.
 fn name_of(digest: &str) -> Option<String> {
@@ -120,7 +111,7 @@ fn check_size(what: &str, bytes: u64) -> Result<()> {
 
 /// Checks that what was found at a place is what was put there.
 fn check_digest(place: &str, bytes: &[u8], digest: &str) -> Result<()> {
-    let found = digest_of(bytes);
+    let found = sha256(bytes);
     if found == digest {
         return Ok(());
     }

@@ -11,8 +11,8 @@ mod roles;
 
 use std::collections::BTreeSet;
 
+use alien_core::Set;
 use alien_core::adapter::{Holder, Layout, Operation};
-use alien_core::{Problem, Rule, Set, Stack};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -101,21 +101,6 @@ pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impers
         }
         Holder::Admin | Holder::Profile(_) => Vec::new(),
     }
-}
-
-/// The problem of an agent that is one of the deployment's own accounts: what runs as it would manage itself.
-pub(crate) fn check_agent(stack: &Stack, target: &Target) -> Vec<Problem> {
-    let paths = Paths(target);
-    let permissions = stack.permissions();
-    let all = permissions.runtime.iter().chain([&permissions.management, &permissions.provisioning]);
-    let own = all.map(|grants| paths.email(&paths.account_id(&grants.holder.name())));
-    let same = own.filter(|own| target.agent().as_ref() == Some(own));
-    let problem = |own: String| {
-        let what = format!("the agent `{own}` is an identity of the deployment itself");
-        let help = "name a service account that nothing of the deployment runs as";
-        Problem::error(Rule::Cloud, what, help.to_owned()).at("agent")
-    };
-    same.map(problem).collect()
 }
 
 /// Lists who may impersonate an account, and should not or may not by what is rendered.

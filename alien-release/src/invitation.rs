@@ -1,7 +1,7 @@
 //! Invitations that nobody can alter: the vendor signs them, and the customer's admin verifies them.
 
+use alien_core::adapter::sha256;
 use alien_core::{Error, Invitation, InvitationSignature, KeyFingerprint, Problem, Result, Rule};
-use sha2::{Digest as _, Sha256};
 
 use crate::keys::{PublicKey, Signature, Signer};
 
@@ -68,7 +68,7 @@ impl InvitationFile {
             Some(signature) => Some(signed_by(signature, text)?),
             None => None,
         };
-        Ok(Self { invitation, signer, digest: digest(text) })
+        Ok(Self { invitation, signer, digest: sha256(text.as_bytes()) })
     }
 
     /// The key that signed it, whoever has that key; `None` if it is not signed.
@@ -131,14 +131,4 @@ const ANOTHER: &str = "do not use it; ask the vendor for the invitation again, i
 
 fn wrong(what: String, help: &str) -> Error {
     vec![Problem::error(Rule::Form, what, help.to_owned())].into()
-}
-
-fn digest(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut digest = String::from("sha256:");
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-    }
-    digest
 }

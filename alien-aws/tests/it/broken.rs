@@ -275,7 +275,7 @@ fn an_agent_that_the_deployment_runs_as_is_refused() {
     let layers = [layers.provisioning, layers.management, layers.runtime];
     for principal in layers.iter().flatten().flat_map(|layer| &layer.principals) {
         let told = refused(&principal.role.name).unwrap_err();
-        assert!(told.contains("is an identity of the deployment itself"), "{told}");
+        assert!(told.contains("is part of the deployment itself"), "{told}");
     }
 }
 

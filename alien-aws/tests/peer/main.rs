@@ -25,11 +25,12 @@ mod wire;
 mod world;
 
 use alien_aws::Target;
+use alien_conformance::pulled::Pulling;
 use alien_conformance::world::World as _;
 use alien_conformance::{agreed, fleet, interleaved, life as suite, marked, ministack, pulled};
 use futures_util::future::BoxFuture;
 use libtest_mimic::Arguments;
-use world::{Peer, Pulling};
+use world::Peer;
 
 fn main() {
     let trial = |name: &str, test: fn(&Peer) -> BoxFuture<'_, ()>| {

@@ -1,11 +1,9 @@
 //! What goes over the wire: a proxy that remembers it, and what sends it again.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use alien_conformance::upgrade::Sent;
-use alien_core::DeploymentId;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -121,51 +119,40 @@ pub(crate) async fn send_again(url: &str, calls: &[Sent]) -> Vec<(String, String
 
 /// A client that signs requests and sends them, and knows nothing of this library.
 #[derive(Debug)]
-pub(crate) struct Plain {
-    http: Http,
-    vendor: Credentials,
-    sessions: Mutex<BTreeMap<DeploymentId, Credentials>>,
-}
+pub(crate) struct Plain(Http);
 
 impl Plain {
-    /// Signs requests to STS with these credentials.
-    pub(crate) fn new(vendor: Credentials) -> Self {
-        Self { http: http(), vendor, sessions: Mutex::default() }
+    pub(crate) fn new() -> Self {
+        Self(http())
     }
 
-    /// Sends requests one after another: those to STS with the vendor's credentials, and all others with those that STS gave
-    /// last, or with the root's, where the peer decides wrongly.
-    pub(crate) async fn send(&self, url: &str, deployment: DeploymentId, calls: &[Sent]) {
-        for call in calls {
-            let (enters, body) = (call.headers["service"] == "sts", text(&call.body));
-            // A session for one purpose would not do for all.
-            let body = if enters {
-                body.split('&').filter(|pair| !pair.starts_with("Policy=")).collect::<Vec<_>>().join("&")
-            } else {
-                body
-            };
-            let credentials = if enters {
-                self.vendor.clone()
-            } else if is_unenforced(call) {
-                root(CUSTOMER)
-            } else {
-                self.sessions.lock().unwrap()[&deployment].clone()
-            };
-            let uri = format!("{url}{}", call.target);
-            let answer = self.http.request(signed(call, &uri, body, credentials)).await.unwrap();
-            let status = answer.status();
-            let answered = answer.into_body().collect().await.unwrap().to_bytes();
-            let answered = String::from_utf8_lossy(&answered);
-            assert!(status < StatusCode::BAD_REQUEST, "{} {uri} {}: {status} {answered}", call.verb, call.body);
-            if enters {
-                let field = |name: &str| {
-                    answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap()
-                };
-                let token = Some(field("SessionToken").to_owned());
-                let session = Credentials::new(field("AccessKeyId"), field("SecretAccessKey"), token, None, "test");
-                self.sessions.lock().unwrap().insert(deployment, session);
-            }
-        }
+    /// Assumes a role by a request to STS. Returns the credentials that it gives.
+    pub(crate) async fn enter(&self, url: &str, call: &Sent, vendor: Credentials) -> Credentials {
+        // A session for one purpose would not do for all.
+        let body = text(&call.body);
+        let body: Vec<&str> = body.split('&').filter(|pair| !pair.starts_with("Policy=")).collect();
+        let answered = self.answer(url, call, body.join("&"), vendor).await;
+        let field = |name: &str| {
+            answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap().to_owned()
+        };
+        let token = Some(field("SessionToken"));
+        Credentials::new(field("AccessKeyId"), field("SecretAccessKey"), token, None, "test")
+    }
+
+    /// Sends a request with these credentials, or with the root's, where the peer decides wrongly.
+    pub(crate) async fn send(&self, url: &str, call: &Sent, session: Credentials) {
+        let credentials = if is_unenforced(call) { root(CUSTOMER) } else { session };
+        self.answer(url, call, text(&call.body), credentials).await;
+    }
+
+    async fn answer(&self, url: &str, call: &Sent, body: String, credentials: Credentials) -> String {
+        let uri = format!("{url}{}", call.target);
+        let answer = self.0.request(signed(call, &uri, body, credentials)).await.unwrap();
+        let status = answer.status();
+        let answered = answer.into_body().collect().await.unwrap().to_bytes();
+        let answered = String::from_utf8_lossy(&answered).into_owned();
+        assert!(status < StatusCode::BAD_REQUEST, "{} {uri} {}: {status} {answered}", call.verb, call.body);
+        answered
     }
 }
 

@@ -11,9 +11,9 @@ use alien_conformance::fleet::Bare;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Delivery, Deployment, DeploymentId, Impersonate, Kind};
+use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -93,7 +93,7 @@ impl Peer {
         iam.put_user_policy().user_name("vendor").policy_name("assume").policy_document(policy).send().await.unwrap();
         let key = iam.create_access_key().user_name("vendor").send().await.unwrap().access_key.unwrap();
         let vendor = Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test");
-        let plain = Plain::new(vendor.clone());
+        let plain = Plain::new();
         let agent = agent(&server.url()).await;
         Self { server, proxy: None, vendor, plain, agent, token: None, entries: Entries::default() }
     }
@@ -203,54 +203,6 @@ impl BothModels for Peer {
     }
 }
 
-/// A world whose own deployments pull.
-pub(crate) struct Pulling<'p>(pub(crate) &'p Peer);
-
-#[async_trait]
-impl World for Pulling<'_> {
-    type Cloud = Aws;
-
-    fn target(&self, prefix: &str) -> Target {
-        self.0.agents_target(prefix)
-    }
-
-    fn delivery(&self) -> Delivery {
-        pulled()
-    }
-
-    fn calling(&self) -> CallConfig {
-        self.0.calling()
-    }
-
-    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
-        self.0.admin(id, target, how)
-    }
-
-    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        self.0.agent(how)
-    }
-
-    fn code(&self, says: &str) -> Shipped {
-        self.0.code(says)
-    }
-
-    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
-        self.0.take_away(deployment, permission, on).await;
-    }
-
-    async fn give_back(&self, deployment: &Deployment) {
-        self.0.give_back(deployment).await;
-    }
-
-    async fn prepare(&self, deployment: &Deployment) {
-        self.0.prepare(deployment).await;
-    }
-
-    fn is_undecided(&self, permission: &str) -> bool {
-        self.0.is_undecided(permission)
-    }
-}
-
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> alien_aws::policy::Principal {
     let context = DeploymentContext::<Aws>::of(deployment).unwrap();
@@ -337,11 +289,21 @@ impl World for Peer {
 
 #[async_trait]
 impl Bare for Peer {
+    type Session = Credentials;
+
     fn sent(&self) -> Vec<Sent> {
         self.take().into_iter().map(|exchange| exchange.sent).collect()
     }
 
-    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
-        self.plain.send(&self.url(), deployment.id, requests).await;
+    fn enters(&self, sent: &Sent) -> bool {
+        sent.headers["service"] == "sts"
+    }
+
+    async fn enter(&self, _: &Deployment, sent: &Sent) -> Credentials {
+        self.plain.enter(&self.url(), sent, self.vendor.clone()).await
+    }
+
+    async fn send(&self, session: &Credentials, sent: &Sent) {
+        self.plain.send(&self.url(), sent, session.clone()).await;
     }
 }

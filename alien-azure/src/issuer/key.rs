@@ -1,18 +1,16 @@
 //! The private key that signs the vendor's tokens.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use alien_core::adapter::{create_key, open_key};
 use alien_core::{Error, ErrorKind, Problem, Result};
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use zeroize::Zeroizing;
 
 use super::pem;
 use super::public::{IssuerPublicKey, LEAST_BITS, MOST_BITS, one, wrong};
@@ -64,16 +62,7 @@ impl IssuerKey {
     ///
     /// [`ErrorKind::Input`] if the file cannot be read, and as [`from_pem`](Self::from_pem).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let help = "name the file with the private key in PEM";
-        let unread = |why: String| one(wrong(format!("`{}` cannot be read: {why}", path.display()), help));
-        let bytes = Zeroizing::new(fs::read(path).map_err(|error| unread(error.to_string()))?);
-        let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is not text".to_owned()))?;
-        let named = |mut problem: Problem| {
-            problem.what = format!("`{}`: {}", path.display(), problem.what);
-            one(problem)
-        };
-        Self::read(text).map_err(named)
+        open_key(path.as_ref(), Self::read)
     }
 
     /// Writes the private key to a new file in PEM, which only its owner may read (mode 600).
@@ -89,22 +78,7 @@ impl IssuerKey {
         };
         let der: Pkcs8V1Der<'_> = self.pair.as_der().map_err(|error| failed(&error))?;
         let text = pem::written("PRIVATE KEY", der.as_ref());
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                let what = format!("`{}` already exists, and a key is never overwritten", path.display());
-                Error::new(ErrorKind::AlreadyExists, what)
-            }
-            _ => failed(&error),
-        })?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
-            // Half a key is of no use. It was made here, a moment ago.
-            let _ = fs::remove_file(path);
-            failed(&error)
-        })
+        create_key(path, &text)
     }
 
     /// The public half, to publish.
@@ -164,6 +138,7 @@ impl TokenSigner for IssuerKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// RSA of 1,024 bits, which nobody uses.
     const SMALL: &str = "\

@@ -1,8 +1,10 @@
 //! Documents that were broken on purpose: each break is caught, with the promise and the role that breaks it.
 
-use alien_azure::Azure;
+use alien_azure::{Agent, Azure, Target, Trust};
 use alien_conformance::broken::{self, caught};
-use alien_core::{Promise, Report};
+use alien_conformance::golden::my_app;
+use alien_core::adapter::DeploymentContext;
+use alien_core::{Artifacts, DeploymentId, Promise, Release, Report};
 use serde_json::{Value, json};
 
 use crate::agents::{clusters_target, machines_target};
@@ -163,6 +165,23 @@ fn trust_in_anyone_but_the_agent_is_caught() {
     }
     caught(&trusted(machines_target, "management", json!([own])), Promise::P13, "principal");
     caught(&trusted(clusters_target, "management", json!([])), Promise::P13, "principal");
+}
+
+/// An app of the deployment's own that was its agent would manage itself.
+#[test]
+fn an_agent_that_is_an_app_of_the_deployment_is_refused() {
+    let stack = my_app();
+    let of = |machine: &str| Target {
+        trust: Trust::Agent(Agent::Machine(machine.parse().unwrap())),
+        ..machines_target("acme".parse().unwrap())
+    };
+    let other = of("resourceGroups/customer-rg/providers/Microsoft.App/containerApps/agent");
+    assert!(alien_core::render(&stack, &other).is_ok());
+    let release = Release::partial(stack.clone(), Artifacts::default());
+    let record = DeploymentContext::<Azure>::new(DeploymentId::new(), other, release).record().unwrap();
+    let (_, app) = record.resources["api"].split_once("/resourceGroups/").unwrap();
+    let told = alien_core::render(&stack, &of(&format!("resourceGroups/{app}"))).map(drop).unwrap_err().to_string();
+    assert!(told.contains("is part of the deployment itself"), "{told}");
 }
 
 #[test]

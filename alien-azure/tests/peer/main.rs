@@ -24,11 +24,12 @@ mod upgrade;
 mod world;
 
 use alien_azure::Target;
+use alien_conformance::pulled::Pulling;
 use alien_conformance::world::World as _;
 use alien_conformance::{agreed, fleet, interleaved, interrupted, life, marked, pulled};
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
-use world::{Peer, Pulling};
+use world::Peer;
 
 fn main() {
     let on = |name: &str, issuer: Option<&'static str>, test: fn(&Peer) -> BoxFuture<'_, ()>| {
@@ -60,14 +61,14 @@ fn main() {
         }),
         trial("the_whole_life_of_a_stack", |peer| Box::pin(life::the_whole_life_of_a_stack(peer))),
         trial("the_whole_life_of_a_stack_that_an_agent_in_a_cluster_manages", |_| {
-            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(Peer::new().await)).await })
+            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(&Peer::new().await)).await })
         }),
         trial("the_whole_life_of_a_stack_that_an_agent_on_a_machine_manages", |_| {
-            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(Peer::with_a_machine().await)).await })
+            Box::pin(async { life::the_whole_life_of_a_stack(&Pulling(&Peer::with_a_machine().await)).await })
         }),
         trial("every_grant_of_an_agent_on_a_machine_is_needed_and_none_is_missing", |_| {
             Box::pin(async {
-                life::every_grant_is_needed_and_none_is_missing(&Pulling(Peer::with_a_machine().await)).await
+                life::every_grant_is_needed_and_none_is_missing(&Pulling(&Peer::with_a_machine().await)).await
             })
         }),
         trial("a_deployment_moves_from_push_to_pull_and_back", |peer| {

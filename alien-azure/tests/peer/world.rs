@@ -10,7 +10,7 @@ use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
 use alien_sim::azure::{Azure as Sim, Issuer};
@@ -39,8 +39,6 @@ pub(crate) struct Peer {
     pub(crate) admin: String,
     /// A client that knows nothing of this library.
     plain: reqwest::Client,
-    /// The tokens that it keeps.
-    tokens: Mutex<BTreeMap<DeploymentId, String>>,
     /// Whether an agent runs on a machine, and not in a cluster.
     on_a_machine: bool,
     swapped: Mutex<Vec<Swapped>>,
@@ -67,16 +65,7 @@ impl Peer {
         let certificate = reqwest::Certificate::from_pem(sim.certificate().as_bytes()).unwrap();
         let plain = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
         let keys = issuer.keys();
-        let peer = Self {
-            sim,
-            issuer,
-            issuer_url,
-            admin,
-            plain,
-            tokens: Mutex::default(),
-            on_a_machine: false,
-            swapped: Mutex::default(),
-        };
+        let peer = Self { sim, issuer, issuer_url, admin, plain, on_a_machine: false, swapped: Mutex::default() };
         peer.sim.publish(&peer.cluster(), &keys);
         peer
     }
@@ -220,50 +209,6 @@ impl BothModels for Peer {
     }
 }
 
-/// A world whose own deployments pull.
-pub(crate) struct Pulling(pub(crate) Peer);
-
-#[async_trait]
-impl World for Pulling {
-    type Cloud = Azure;
-
-    fn target(&self, prefix: &str) -> Target {
-        self.0.agents_target(prefix)
-    }
-
-    fn delivery(&self) -> Delivery {
-        pulled()
-    }
-
-    fn calling(&self) -> CallConfig {
-        self.0.calling()
-    }
-
-    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
-        self.0.admin(id, target, how)
-    }
-
-    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        self.0.agent(how)
-    }
-
-    fn code(&self, says: &str) -> Shipped {
-        self.0.code(says)
-    }
-
-    async fn prepare(&self, deployment: &Deployment) {
-        self.0.prepare(deployment).await;
-    }
-
-    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
-        self.0.take_away(deployment, permission, on).await;
-    }
-
-    async fn give_back(&self, deployment: &Deployment) {
-        self.0.give_back(deployment).await;
-    }
-}
-
 /// The documents that the library renders for the vendor.
 pub(crate) fn rendered(deployment: &Deployment) -> Principal {
     let context = DeploymentContext::<Azure>::of(deployment).unwrap();
@@ -393,6 +338,8 @@ impl Faulty for Peer {
 
 #[async_trait]
 impl Bare for Peer {
+    type Session = String;
+
     fn sent(&self) -> Vec<Sent> {
         let sent = self.sim.take_requests().into_iter().map(|request| {
             let query: Vec<String> =
@@ -403,26 +350,22 @@ impl Bare for Peer {
         sent.collect()
     }
 
-    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
-        for sent in requests {
-            let kept = self.tokens.lock().unwrap().get(&deployment.id).cloned();
-            let enters = sent.target.contains("/oauth2/v2.0/token");
-            let token = match kept {
-                Some(token) if !enters => token,
-                _ => self.session(deployment, &format!("{ARM}.default")).await,
-            };
-            self.tokens.lock().unwrap().insert(deployment.id, token.clone());
-            if enters {
-                continue;
-            }
-            let url = format!("{}{}", self.sim.url(), sent.target);
-            let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(&token);
-            if !sent.body.is_null() {
-                request = request.header("content-type", "application/json").body(sent.body.to_string());
-            }
-            let answer = request.send().await.unwrap();
-            assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
-            drop(answer.bytes().await.unwrap());
+    fn enters(&self, sent: &Sent) -> bool {
+        sent.target.contains("/oauth2/v2.0/token")
+    }
+
+    async fn enter(&self, deployment: &Deployment, _: &Sent) -> String {
+        self.session(deployment, &format!("{ARM}.default")).await
+    }
+
+    async fn send(&self, token: &String, sent: &Sent) {
+        let url = format!("{}{}", self.sim.url(), sent.target);
+        let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(token);
+        if !sent.body.is_null() {
+            request = request.header("content-type", "application/json").body(sent.body.to_string());
         }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
+        drop(answer.bytes().await.unwrap());
     }
 }

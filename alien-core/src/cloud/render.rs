@@ -76,6 +76,7 @@ where
     let mut problems = stack.warnings().to_vec();
     problems.extend(check::<T::Cloud>(&layout.stack, target));
     problems.extend(same_names(&layout));
+    problems.extend(own_agent(&layout));
     let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let documents = documents(&layout);
     let report = report(&layout, &documents.layers, Source::Rendered);
@@ -101,6 +102,26 @@ pub fn frozen_logs_are_shared(stack: &Stack) -> Vec<Problem> {
         Problem::error(Rule::Cloud, what.to_owned(), help.to_owned()).on(resource.id())
     };
     frozen().filter(|resource| !extended(resource)).map(problem).collect()
+}
+
+/// The problem of an agent that is something of the deployment's own: its code would manage itself.
+fn own_agent<C: AccessControl>(layout: &Layout<C>) -> Option<Problem> {
+    let agent = C::agent(&layout.target)?;
+    let mut provisioning = Vec::new();
+    C::name_identity(&layout.permissions().provisioning.holder, &layout.target, &mut provisioning);
+    let own = layout.names.things().map(|thing| thing.name);
+    let mut own = own.chain(provisioning.iter().map(|(_, name)| name.as_str()));
+    // An agent may be written as the last part of its full name. On some clouds names are the same in either case.
+    let is_agent = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let rest = name.strip_suffix(&agent.to_ascii_lowercase());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    own.any(is_agent).then(|| {
+        let what = format!("the agent `{agent}` is part of the deployment itself");
+        let help = "name a principal that nothing of the deployment runs as";
+        Problem::error(Rule::Cloud, what, help.to_owned()).at("agent")
+    })
 }
 
 /// Generated names are unique, so only an existing thing of the customer's can have the name of another resource.

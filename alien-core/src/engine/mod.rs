@@ -68,8 +68,7 @@ where
             RenderError::Problems(problems) => Error::from(problems),
             breaches @ RenderError::Breaches(_) => Error::new(ErrorKind::Internal, breaches.to_string()),
         })?;
-        let plan = self.make_plan(&release, reviewed, previous, options).await?;
-        Ok(Plan { delivery: delivery.clone(), ..plan })
+        self.make_plan(&release, delivery, reviewed, previous, options).await
     }
 
     async fn apply(&self, plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Deployment> {

@@ -147,6 +147,7 @@ where
     pub(super) async fn make_plan(
         &self,
         release: &Release,
+        delivery: &Delivery,
         reviewed: Reviewed,
         previous: Option<&Deployment>,
         options: &Options,
@@ -225,7 +226,7 @@ where
             documents: reviewed.documents,
             id: self.id,
             target: AnyTarget::of::<C>(&self.target)?,
-            delivery: Delivery::Push,
+            delivery: delivery.clone(),
             stack: deployment.whole_stack().clone(),
             previous: previous.cloned(),
             approved,
@@ -251,7 +252,7 @@ where
         let (allow_frozen_changes, reset_live) = (!plan.approved.is_empty(), !plan.reset.is_empty());
         let mark_again = !plan.marked_again.is_empty();
         let options = Options { allow_frozen_changes, reset_live, mark_again, ..options.clone() };
-        let now = self.make_plan(&plan.release(), reviewed, plan.previous.as_ref(), &options).await?;
+        let now = self.make_plan(&plan.release(), &plan.delivery, reviewed, plan.previous.as_ref(), &options).await?;
         now.refusal()?;
         for step in &now.steps {
             let planned =

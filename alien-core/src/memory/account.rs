@@ -478,3 +478,10 @@ async fn pause() {
     })
     .await;
 }
+
+/// The client of an account, with somebody's credentials.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    pub(super) account: Account,
+    pub(super) credential: Credential,
+}

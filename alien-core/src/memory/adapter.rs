@@ -1,22 +1,21 @@
 //! The in-process cloud's adapter: what the adapters of real clouds do, in its smallest form.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::account::{Account, BROKEN, Caller, Credential, Identity, State, Stored, add, found};
-use super::cloud::{LocalPrincipal, Memory, Right, Scope, Target, operations as op};
+use super::account::{Account, BROKEN, Clients, Credential, Identity, State, Stored, add, found};
+use super::cloud::{LocalPrincipal, Memory, Scope, Target, operations as op};
+use super::enter::{Agent, Vendor};
 use crate::admin::Admin;
 use crate::call::{CallConfig, CallContext};
 use crate::clock::later;
 use crate::cloud::{AccessControl, Operation};
 use crate::connect::{Connect, ConnectOption, Connection};
-use crate::delivery::Model;
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result, ResultExt, or_undo};
-use crate::impersonate::{Assume, AssumeRequest, Impersonate, Impersonator, Proof};
+use crate::impersonate::{Impersonate, Impersonator};
 use crate::manage::{Change, Command, Health, Heartbeat, LogLine, LogPage, LogQuery, Runs};
 use crate::marks::{Claim, Marks};
 use crate::operate::Operate;
@@ -25,7 +24,6 @@ use crate::provision::Data;
 use crate::reconcile::{Observed, Provider, Reconcile, ReconcileIdentity, Removal};
 use crate::release::Artifacts;
 use crate::resource::{Code, CodeForm, Resource, ResourceSettings, Running};
-use crate::session::AssumedSession;
 use crate::stack::decode;
 
 /// How to reach an account, and who the vendor is there.
@@ -127,34 +125,6 @@ impl Connect for Adapter {
 
     async fn agent(&self, _: &Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(agent(&self.0))
-    }
-}
-
-/// The client of an account, with somebody's credentials.
-#[derive(Debug, Clone)]
-pub struct Clients {
-    account: Account,
-    credential: Credential,
-}
-
-/// Opens sessions as the vendor.
-#[derive(Clone)]
-struct Vendor {
-    account: Account,
-    vendor: String,
-    proof: String,
-}
-
-/// Opens sessions as an agent that runs in the account.
-#[derive(Debug, Clone)]
-struct Agent {
-    account: Account,
-    principal: Option<LocalPrincipal>,
-}
-
-impl fmt::Debug for Vendor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vendor").field("vendor", &self.vendor).finish_non_exhaustive()
     }
 }
 
@@ -549,63 +519,4 @@ impl Provider<Memory> for Clients {
     async fn preflight(&self, _: Context<'_>) -> Result<Vec<Problem>> {
         Ok(Vec::new())
     }
-}
-
-#[async_trait]
-impl Assume<Memory> for Vendor {
-    type Clients = Clients;
-
-    fn operation(&self) -> &'static str {
-        "identity.assume"
-    }
-
-    fn wrong_proofs(&self) -> &'static [Proof] {
-        &[Proof::Omitted, Proof::Mismatched]
-    }
-
-    async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
-        let proof = match request.proof {
-            Proof::Expected => Some(self.proof.as_str()),
-            Proof::Omitted => None,
-            Proof::Mismatched => Some("wrong"),
-        };
-        enter(&self.account, &Caller::Vendor(&self.vendor, proof), request).await
-    }
-}
-
-#[async_trait]
-impl Assume<Memory> for Agent {
-    type Clients = Clients;
-
-    fn operation(&self) -> &'static str {
-        "identity.assume"
-    }
-
-    fn model(&self) -> Model {
-        Model::Pull
-    }
-
-    /// None: an agent is let in by who it is.
-    fn wrong_proofs(&self) -> &'static [Proof] {
-        &[]
-    }
-
-    async fn assume(&self, request: &AssumeRequest<Memory>) -> Result<AssumedSession<Clients>> {
-        let principal = self.principal.as_ref();
-        let principal = principal.ok_or_else(|| Error::new(ErrorKind::Credentials, "no agent runs here"))?;
-        enter(&self.account, &Caller::Local(principal), request).await
-    }
-}
-
-/// Opens a session as whoever calls.
-async fn enter(
-    account: &Account,
-    caller: &Caller<'_>,
-    request: &AssumeRequest<Memory>,
-) -> Result<AssumedSession<Clients>> {
-    let narrowed = || Memory::principal(&request.deployment.layout, &request.grants).rights;
-    let narrowed: Option<Vec<Right>> = request.narrowed.then(narrowed);
-    let (token, expires) = account.assume(request.deployment.identity(), caller, narrowed).await?;
-    let clients = Clients { account: account.clone(), credential: Credential::Session(token) };
-    Ok(AssumedSession { clients, expires })
 }

@@ -50,8 +50,9 @@ mod account;
 mod adapter;
 mod clock;
 mod cloud;
+mod enter;
 
-pub use account::{Account, Asked, BROKEN, Fault, Saved};
-pub use adapter::{Adapter, Clients, Config, admin, agent, engine, vendor};
+pub use account::{Account, Asked, BROKEN, Clients, Fault, Saved};
+pub use adapter::{Adapter, Config, admin, agent, engine, vendor};
 pub use clock::TestClock;
 pub use cloud::{LocalPrincipal, Memory, Principal, Right, Scope, Target, Trust};

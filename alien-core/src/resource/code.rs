@@ -7,11 +7,10 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::form::Form;
 use crate::kind::Kind;
-use crate::name::{TextError, is_digest};
+use crate::name::{TextError, is_digest, sha256};
 use crate::problem::{Problem, Rule};
 
 /// The code of a resource, named once for every cloud: a zip, images, or both. Each is pinned by its digest.
@@ -209,13 +208,7 @@ impl Code {
     /// Adds a zip, or replaces the present one.
     #[must_use]
     pub fn with_zip(mut self, bytes: &[u8]) -> Self {
-        use std::fmt::Write as _;
-        let mut digest = String::from("sha256:");
-        for byte in Sha256::digest(bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
-        self.zip = Some(Pin::Digest(digest));
+        self.zip = Some(Pin::Digest(sha256(bytes)));
         self
     }
 

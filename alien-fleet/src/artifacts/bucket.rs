@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use alien_core::adapter::sha256;
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
-use super::{ArtifactStore, aside, check_digest, check_size, digest_of, name_of};
+use super::{ArtifactStore, aside, check_digest, check_size, name_of};
 
 /// What is larger is sent in parts of this size, so that none takes longer than a request may. S3 takes no part below 5 MiB:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
@@ -57,7 +58,7 @@ impl ArtifactStore for ArtifactBucket {
     async fn put(&self, bytes: Arc<[u8]>) -> Result<String> {
         check_size("a zip", bytes.len() as u64)?;
         let hashed = Arc::clone(&bytes);
-        let digest = aside(move || Ok(digest_of(&hashed))).await?;
+        let digest = aside(move || Ok(sha256(&hashed))).await?;
         if let Some(name) = name_of(&digest) {
             let path = self.prefix.clone().join(name);
             self.send(&path, Bytes::from_owner(bytes)).await.map_err(|error| failed("written", &path, &error))?;

@@ -5,11 +5,12 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alien_core::adapter::sha256;
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{ArtifactStore, aside, check_digest, check_size, digest_of, name_of};
+use super::{ArtifactStore, aside, check_digest, check_size, name_of};
 
 /// Keeps zips in a folder, each in a file that is named by its digest: `sha256-` and the digits.
 ///
@@ -33,7 +34,7 @@ impl ArtifactStore for ArtifactFolder {
         check_size("a zip", bytes.len() as u64)?;
         let folder = self.0.clone();
         aside(move || {
-            let digest = digest_of(&bytes);
+            let digest = sha256(&bytes);
             if let Some(name) = name_of(&digest) {
                 write(&folder, &name, &bytes).map_err(|error| unwritten(&folder.join(name), &error))?;
             }

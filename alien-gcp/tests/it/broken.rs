@@ -197,7 +197,7 @@ fn an_agent_that_the_deployment_runs_as_is_refused() {
     for principal in layers.iter().flatten().flat_map(|layer| &layer.principals) {
         let name = principal.service_account.email.split('@').next().unwrap();
         let told = refused(name).unwrap_err();
-        assert!(told.contains("is an identity of the deployment itself"), "{told}");
+        assert!(told.contains("is part of the deployment itself"), "{told}");
     }
 }
 

@@ -8,9 +8,9 @@ use alien_conformance::fleet::Bare;
 use alien_conformance::interrupted::Faulty;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::{HurriedClock, Shipped, World, pulled, quickly};
+use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
+use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Agent, Config, Gcp, Target, Trust};
 use alien_sim::gcp::Gcp as Sim;
@@ -32,8 +32,6 @@ pub(crate) struct Peer {
     vendor: String,
     /// A client that knows nothing of this library.
     plain: reqwest::Client,
-    /// The tokens that it keeps.
-    tokens: Mutex<BTreeMap<DeploymentId, String>>,
     /// The agent of a world that pulls.
     pulls: Option<Agent>,
     /// Policies as they were before something was taken away.
@@ -51,7 +49,7 @@ impl Peer {
         let vendor = sim.service_account("vendor-project", "vendor");
         sim.service_account(PROJECT, "alien-agent");
         let plain = reqwest::Client::new();
-        Self { sim, vendor, plain, tokens: Mutex::default(), pulls: None, saved: Mutex::default() }
+        Self { sim, vendor, plain, pulls: None, saved: Mutex::default() }
     }
 
     /// The same where releases can be pulled by a service account of a cluster.
@@ -101,46 +99,6 @@ impl Peer {
 
 fn account() -> Agent {
     Agent::ServiceAccount("alien-agent".parse().unwrap())
-}
-
-/// A world whose own deployments pull.
-pub(crate) struct Pulling(pub(crate) Peer);
-
-#[async_trait]
-impl World for Pulling {
-    type Cloud = Gcp;
-
-    fn target(&self, prefix: &str) -> Target {
-        self.0.agents_target(prefix)
-    }
-
-    fn delivery(&self) -> Delivery {
-        pulled()
-    }
-
-    fn calling(&self) -> CallConfig {
-        self.0.calling()
-    }
-
-    fn admin(&self, id: DeploymentId, target: Target, how: CallConfig) -> Admin {
-        self.0.admin(id, target, how)
-    }
-
-    fn vendor(&self, how: CallConfig) -> Arc<dyn Impersonate> {
-        self.0.agent(how)
-    }
-
-    fn code(&self, says: &str) -> Shipped {
-        self.0.code(says)
-    }
-
-    async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {
-        self.0.take_away(deployment, permission, on).await;
-    }
-
-    async fn give_back(&self, deployment: &Deployment) {
-        self.0.give_back(deployment).await;
-    }
 }
 
 impl BothModels for Peer {
@@ -288,6 +246,8 @@ impl Faulty for Peer {
 
 #[async_trait]
 impl Bare for Peer {
+    type Session = String;
+
     fn sent(&self) -> Vec<Sent> {
         let sent = self.sim.take_requests().into_iter().map(|request| {
             let url = reqwest::Url::parse_with_params(&format!("{}{}", self.sim.url(), request.path), &request.query);
@@ -299,26 +259,22 @@ impl Bare for Peer {
         sent.collect()
     }
 
-    async fn send(&self, deployment: &Deployment, requests: &[Sent]) {
-        for sent in requests {
-            let kept = self.tokens.lock().unwrap().get(&deployment.id).cloned();
-            let enters = sent.target.contains(":generateAccessToken");
-            let token = match kept {
-                Some(token) if !enters => token,
-                _ => self.session(deployment).await,
-            };
-            self.tokens.lock().unwrap().insert(deployment.id, token.clone());
-            if enters {
-                continue;
-            }
-            let url = format!("{}{}", self.sim.url(), sent.target);
-            let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(&token);
-            if !sent.body.is_null() {
-                request = request.header("content-type", "application/json").body(sent.body.to_string());
-            }
-            let answer = request.send().await.unwrap();
-            assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
-            drop(answer.bytes().await.unwrap());
+    fn enters(&self, sent: &Sent) -> bool {
+        sent.target.contains(":generateAccessToken")
+    }
+
+    async fn enter(&self, deployment: &Deployment, _: &Sent) -> String {
+        self.session(deployment).await
+    }
+
+    async fn send(&self, token: &String, sent: &Sent) {
+        let url = format!("{}{}", self.sim.url(), sent.target);
+        let mut request = self.plain.request(sent.verb.parse().unwrap(), url).bearer_auth(token);
+        if !sent.body.is_null() {
+            request = request.header("content-type", "application/json").body(sent.body.to_string());
         }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{sent:?}: {}", answer.status());
+        drop(answer.bytes().await.unwrap());
     }
 }

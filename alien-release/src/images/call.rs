@@ -7,12 +7,12 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use alien_core::adapter::sha256;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http_auth::{ChallengeParser, ChallengeRef};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url, redirect};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -82,11 +82,7 @@ impl Calls {
         let Some(bytes) = body(response, LARGEST_DOCUMENT).await? else {
             return Err(Fault::unreadable(format!("{digest} is larger than {LARGEST_DOCUMENT} bytes")));
         };
-        let mut found = String::from("sha256:");
-        for byte in Sha256::digest(&bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(found, "{byte:02x}");
-        }
+        let found = sha256(&bytes);
         if found != digest {
             return Err(Fault::digest(format!("the registry answers {found} in the place of {digest}")));
         }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use alien_core::adapter::sha256;
 use alien_core::{Error, ErrorKind, Problem, Result};
 use aws_lc_rs::signature::{ED25519, ED25519_PUBLIC_KEY_LEN, UnparsedPublicKey};
 use pkcs8::der::pem::{self, LineEnding};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::problem::{one, wrong};
 use super::signature::{Signature, message};
@@ -59,13 +59,7 @@ impl PublicKey {
     /// `openssl pkey -pubin -in KEY -outform DER | sha256sum` prints the same digits.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        use fmt::Write as _;
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(self.to_der()) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        sha256(&self.to_der())
     }
 
     /// Verifies what [`Signature::of`] made: the same context, the same bytes, this key.

@@ -1,11 +1,10 @@
 //! A private key in memory, and its file.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use alien_core::adapter::{create_key, open_key};
 use alien_core::{Error, ErrorKind, Problem, Result};
 use async_trait::async_trait;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -100,7 +99,7 @@ impl SigningKey {
     ///
     /// [`ErrorKind::Input`] if the file cannot be read, and as [`from_pem`](Self::from_pem).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        opened(path.as_ref(), |text| Self::read(text, None))
+        open_key(path.as_ref(), |text| Self::read(text, None))
     }
 
     /// Reads an encrypted private key from a file in PEM.
@@ -109,7 +108,7 @@ impl SigningKey {
     ///
     /// [`ErrorKind::Input`] if the file cannot be read, and as [`from_encrypted_pem`](Self::from_encrypted_pem).
     pub fn open_encrypted(path: impl AsRef<Path>, passphrase: &Passphrase) -> Result<Self> {
-        opened(path.as_ref(), |text| Self::read(text, Some(passphrase)))
+        open_key(path.as_ref(), |text| Self::read(text, Some(passphrase)))
     }
 
     /// Writes the private key to a new file in PEM, which only its owner may read (mode 600).
@@ -197,42 +196,14 @@ impl Signer for SigningKey {
     }
 }
 
-fn opened(path: &Path, read: impl FnOnce(&str) -> Result<SigningKey, Problem>) -> Result<SigningKey> {
-    let unread = |why: String| {
-        let help = "name the file with the private key in PEM";
-        one(wrong(format!("`{}` cannot be read: {why}", path.display()), help))
-    };
-    let bytes = Zeroizing::new(fs::read(path).map_err(|error| unread(error.to_string()))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is not text".to_owned()))?;
-    read(text).map_err(|mut problem| {
-        problem.what = format!("`{}`: {}", path.display(), problem.what);
-        one(problem)
-    })
-}
-
 fn written(label: &'static str, der: &[u8]) -> Option<Zeroizing<String>> {
     pem::encode_string(label, LineEnding::LF, der).ok().map(Zeroizing::new)
 }
 
 fn created(path: &Path, text: Option<Zeroizing<String>>) -> Result<()> {
-    let failed = |why: &dyn fmt::Display| {
-        Error::new(ErrorKind::Failed, format!("`{}` cannot be written: {why}", path.display()))
+    let unencoded = || {
+        let what = format!("`{}` cannot be written: the key cannot be encoded", path.display());
+        Error::new(ErrorKind::Failed, what)
     };
-    let text = text.ok_or_else(|| failed(&"the key cannot be encoded"))?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            let what = format!("`{}` already exists, and a key is never overwritten", path.display());
-            Error::new(ErrorKind::AlreadyExists, what)
-        }
-        _ => failed(&error),
-    })?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
-        // Half a key is of no use. It was made here, a moment ago.
-        let _ = fs::remove_file(path);
-        failed(&error)
-    })
+    create_key(path, &text.ok_or_else(unencoded)?)
 }

@@ -5,12 +5,11 @@ use std::num::NonZeroU64;
 
 use alien_core::{Error, ErrorKind, Problem, Result, RootDigest, Rule};
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tough::schema::key::Key;
 use tough::schema::{self, RoleKeys, RoleType, Signed};
 
 use super::root_keys::{KeyRole, RootKeys};
-use super::schema::{MOST_ROOT, ROOT, SPEC, hex, internal, key_id, length, next, sign, tuf_key, until, written};
+use super::schema::{MOST_ROOT, ROOT, SPEC, key_id, length, next, sign, tuf_key, until, written};
 use crate::keys::{PublicKey, Signer};
 
 /// A root file, `N.root.json`: which keys sign what, signed by as many root keys as it asks for.
@@ -45,8 +44,7 @@ impl Root {
     }
 
     fn of(signed: Signed<schema::Root>, text: Vec<u8>) -> Result<Self> {
-        let digest = format!("sha256:{}", hex(&Sha256::digest(&text)));
-        Ok(Self { signed, text, digest: digest.parse().map_err(|error| internal(&error))? })
+        Ok(Self { signed, digest: RootDigest::of(&text), text })
     }
 
     /// The file's content.

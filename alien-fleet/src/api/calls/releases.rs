@@ -1,8 +1,8 @@
 //! Products, zips and releases.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use alien_core::adapter::sha256;
 use alien_core::rollout::Sequence;
 use alien_core::{
     Artifacts, Code, CodeForm, Error, ErrorKind, Problem, PublishedRelease, Release, Rule, Stack, StackName,
@@ -10,7 +10,6 @@ use alien_core::{
 use axum::body::Body;
 use axum::extract::State;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use crate::api::body::{At, DOCUMENT, Given, PART, Reader, WHOLE_ZIP, ZIP};
 use crate::api::failure::{Answer, Json};
@@ -40,16 +39,11 @@ pub(in crate::api) async fn put_zip(
     let closed = |_| Error::new(ErrorKind::Internal, "no zip is received any more");
     let _turn = api.uploads.acquire().await.map_err(closed)?;
     let mut parts = Reader::new(body, ZIP, PART).within(WHOLE_ZIP);
-    let (mut bytes, mut hash) = (Vec::new(), Sha256::new());
+    let mut bytes = Vec::new();
     while let Some(part) = parts.next().await? {
-        hash.update(&part);
         bytes.extend_from_slice(&part);
     }
-    let found = hash.finalize().iter().fold("sha256:".to_owned(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let found = sha256(&bytes);
     if found != digest {
         let what = format!("the digest of the zip is {found}, and not {digest}");
         let help = "send the bytes as they are, under the digest that the stack has for them".to_owned();

@@ -1,0 +1,58 @@
+//! Files of private keys.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::problem::{Problem, Rule};
+
+/// Reads a private key from a file of text, which is wiped from memory. `read` tells what is wrong with the text.
+///
+/// # Errors
+///
+/// [`ErrorKind::Input`] if the file cannot be read, or its text is no key.
+pub fn open_key<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T> {
+    let one = |problem: Problem| Error::from(vec![problem]);
+    let unread = |why: String| {
+        let what = format!("`{}` cannot be read: {why}", path.display());
+        one(Problem::error(Rule::Form, what, "name the file with the private key in PEM".to_owned()))
+    };
+    let bytes = Zeroizing::new(fs::read(path).map_err(|error| unread(error.to_string()))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is not text".to_owned()))?;
+    read(text).map_err(|mut problem| {
+        problem.what = format!("`{}`: {}", path.display(), problem.what);
+        one(problem)
+    })
+}
+
+/// Writes a private key to a new file, which only its owner may read (mode 600). What was begun and failed is taken away.
+///
+/// # Errors
+///
+/// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Failed`] if it cannot be
+/// written.
+pub fn create_key(path: &Path, text: &str) -> Result<()> {
+    let failed = |why: &dyn fmt::Display| {
+        Error::new(ErrorKind::Failed, format!("`{}` cannot be written: {why}", path.display()))
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let what = format!("`{}` already exists, and a key is never overwritten", path.display());
+            Error::new(ErrorKind::AlreadyExists, what)
+        }
+        _ => failed(&error),
+    })?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a key is of no use. It was made here, a moment ago.
+        let _ = fs::remove_file(path);
+        failed(&error)
+    })
+}
