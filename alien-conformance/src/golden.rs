@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use alien_core::adapter::{AccessControl, SubjectType};
 use alien_core::{Kind, Layer, Prefix, Rendered, Set, Stack};
+use serde_json::{Value, json};
 
 /// The stack of the documentation, `examples/my-app.json`.
 #[must_use]
@@ -22,6 +23,41 @@ pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: im
     }
     keep("report", serde_json::to_string_pretty(&rendered.report).unwrap());
     keep("review", serde_json::to_string_pretty(&rendered.review(&stack)).unwrap());
+}
+
+/// Lists where the documents, the report and the reviewer's table of the example stack differ if an agent of the customer's own
+/// account is trusted in the place of the vendor: each part, with what stands there for push and for pull.
+#[must_use]
+pub fn pulled<C: AccessControl>(push: fn(Prefix) -> C::Target, pull: fn(Prefix) -> C::Target) -> String {
+    let stack = my_app();
+    let [push, pull] = [push, pull].map(|target| {
+        let rendered: Rendered<C> = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
+        json!({ "documents": rendered.documents, "report": rendered.report, "review": rendered.review(&stack) })
+    });
+    let mut text = String::new();
+    differences("", Some(&push), Some(&pull), &mut text);
+    text
+}
+
+/// Writes the smallest parts that differ.
+fn differences(at: &str, push: Option<&Value>, pull: Option<&Value>, text: &mut String) {
+    match (push, pull) {
+        (Some(Value::Object(before)), Some(Value::Object(after))) => {
+            for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
+                differences(&format!("{at}/{name}"), before.get(name), after.get(name), text);
+            }
+        }
+        (Some(Value::Array(before)), Some(Value::Array(after))) => {
+            for n in 0..before.len().max(after.len()) {
+                differences(&format!("{at}/{n}"), before.get(n), after.get(n), text);
+            }
+        }
+        (before, after) if before == after => {}
+        (before, after) => {
+            let [before, after] = [before, after].map(|part| part.map_or_else(|| "nothing".into(), Value::to_string));
+            writeln!(text, "{at}\n  push: {before}\n  pull: {after}").unwrap();
+        }
+    }
 }
 
 /// Lists every permission set of a cloud: its permissions, where each is checked, and what it allows there.

@@ -5,11 +5,18 @@ use alien_conformance::{golden, stacks};
 use alien_core::{Kind, Lifecycle, Stack};
 use serde_json::{Value, json};
 
+use crate::agents::{clusters_target, roles_target};
 use crate::target;
 
 #[test]
 fn documents_of_my_app() {
     golden::documents::<Aws>(target, |name, text| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn documents_of_my_app_where_releases_are_pulled() {
+    insta::assert_snapshot!("pulled_by_a_role", golden::pulled::<Aws>(target, roles_target));
+    insta::assert_snapshot!("pulled_by_a_cluster", golden::pulled::<Aws>(target, clusters_target));
 }
 
 #[test]

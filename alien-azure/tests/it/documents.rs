@@ -5,11 +5,18 @@ use alien_conformance::{golden, stacks};
 use alien_core::{Kind, Lifecycle};
 use serde_json::json;
 
+use crate::agents::{clusters_target, machines_target};
 use crate::target;
 
 #[test]
 fn documents_of_my_app() {
     golden::documents::<Azure>(target, |name, text| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn documents_of_my_app_where_releases_are_pulled() {
+    insta::assert_snapshot!("pulled_by_a_machine", golden::pulled::<Azure>(target, machines_target));
+    insta::assert_snapshot!("pulled_by_a_cluster", golden::pulled::<Azure>(target, clusters_target));
 }
 
 #[test]

@@ -3,11 +3,17 @@
 use alien_conformance::golden;
 use alien_gcp::Gcp;
 
+use crate::agents::agents_target;
 use crate::target;
 
 #[test]
 fn documents_of_my_app() {
     golden::documents::<Gcp>(target, |name, text| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn documents_of_my_app_where_releases_are_pulled() {
+    insta::assert_snapshot!("pulled_by_a_service_account", golden::pulled::<Gcp>(target, agents_target));
 }
 
 #[test]
