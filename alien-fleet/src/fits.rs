@@ -1,10 +1,12 @@
 //! Which deployments can take a release, and what each of the others waits for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use alien_core::rollout::{Member, Sequence};
 use alien_core::{Deployment, DeploymentId, Invitation, Problem, PublishedRelease, Result, Stack, StackName};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::clouds::{Clouds, words};
 use crate::deployments::Listed;
@@ -12,7 +14,7 @@ use crate::fleet::Fleet;
 use crate::products::Product;
 use crate::records::Records;
 use crate::rollouts::RolloutId;
-use crate::store::Table;
+use crate::store::{Document, Key, Table};
 
 /// Whether a deployment can take a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +47,28 @@ pub struct Fitted {
     pub fit: Fit,
 }
 
-/// A deployment with its record.
+/// A deployment, with the text of its record.
 pub(crate) struct Known {
     pub(crate) listed: Listed,
-    pub(crate) record: Deployment,
+    key: Key,
+    record: Document,
+}
+
+impl Known {
+    fn record(&self) -> Result<Deployment> {
+        crate::store::parse(&self.key, &self.record)
+    }
+}
+
+/// What decides whether a deployment can take a stack, as the text of its record says it. Most deployments of a product run the
+/// same, so that of most records the rest is not read: reading all of it costs more than everything else.
+#[derive(Deserialize)]
+struct Runs<'a> {
+    cloud: String,
+    #[serde(borrow)]
+    stack: &'a RawValue,
+    #[serde(borrow, default)]
+    agreed: Option<&'a RawValue>,
 }
 
 impl Fleet {
@@ -70,10 +90,7 @@ impl Fleet {
     pub async fn check_stack(&self, stack: &Stack) -> Result<Vec<Fitted>> {
         let known = self.known(stack.name()).await?;
         let mut asked = Asked::of(&self.inner.clouds, stack);
-        known
-            .iter()
-            .map(|Known { listed, record }| Ok(Fitted { deployment: listed.id, fit: asked.fit(record)? }))
-            .collect()
+        known.iter().map(|known| Ok(Fitted { deployment: known.listed.id, fit: asked.fit(known)? })).collect()
     }
 
     pub(crate) async fn known(&self, product: &StackName) -> Result<Vec<Known>> {
@@ -82,10 +99,10 @@ impl Fleet {
         for page in listed.chunks(PAGE) {
             let keys: Vec<_> = page.iter().map(|(_, listed)| Records::key(listed.id)).collect();
             let found = self.inner.ledger.store().read(&keys).await?;
-            for (((_, listed), key), document) in page.iter().zip(&keys).zip(found) {
+            for (((_, listed), key), record) in page.iter().zip(keys).zip(found) {
                 // Who was removed meanwhile is not there any more.
-                let Some(document) = document else { continue };
-                known.push(Known { listed: listed.clone(), record: crate::store::parse(key, &document)? });
+                let Some(record) = record else { continue };
+                known.push(Known { listed: listed.clone(), key, record });
             }
         }
         Ok(known)
@@ -93,77 +110,99 @@ impl Fleet {
 
     /// The deployments as members of a rollout.
     pub(crate) async fn members(&self, rollout: &RolloutId, known: &[Known], stack: &Stack) -> Result<Vec<Member>> {
-        let mut members = Vec::with_capacity(known.len());
         let mut asked = Asked::of(&self.inner.clouds, stack);
-        for page in known.chunks(PAGE) {
-            let product = rollout.product();
-            let keys: Vec<_> =
-                page.iter().map(|known| Product::content_key(product, known.record.stack.digest())).collect();
-            let contents = self.inner.ledger.store().read(&keys).await?;
-            for ((Known { listed, record }, key), content) in page.iter().zip(&keys).zip(contents) {
-                let standing = listed.standing(asked.waits(record)?);
-                let mut member = Member::new(listed.id, &listed.account).fence(rollout.fence()).standing(standing);
-                if let Some(content) = content {
-                    member = member.running(crate::store::parse::<Sequence>(key, &content)?);
+        let mut releases: HashMap<String, Option<Sequence>> = HashMap::new();
+        let mut members = Vec::with_capacity(known.len());
+        for known in known {
+            let found = asked.of_record(known)?;
+            let digest = found.digest.clone();
+            let listed = &known.listed;
+            let mut member = Member::new(listed.id, &listed.account).fence(rollout.fence());
+            member = member.standing(listed.standing(found.waits()));
+            let running = match releases.get(&digest) {
+                Some(running) => *running,
+                None => {
+                    let key = Product::content_key(rollout.product(), &digest);
+                    let running = self.inner.ledger.get(&key).await?;
+                    releases.insert(digest, running);
+                    running
                 }
-                for (name, value) in &listed.labels {
-                    member = member.label(name, value);
-                }
-                members.push(member);
+            };
+            if let Some(running) = running {
+                member = member.running(running);
             }
+            for (name, value) in &listed.labels {
+                member = member.label(name, value);
+            }
+            members.push(member);
         }
         Ok(members)
     }
 }
 
-/// What deployments wait for before they can take a stack. Most run the same, so what was found for one is kept for the others.
+/// What deployments wait for before they can take a stack. What was found for one is kept for all that run the same.
 pub(crate) struct Asked<'a> {
     clouds: &'a Clouds,
     stack: &'a Stack,
-    /// What a cloud does not run, by its name.
-    not_run: HashMap<String, Vec<Problem>>,
-    /// What only the admin can apply, by the digests of the stack that runs and of that which was agreed to.
-    admin_only: HashMap<(String, Option<String>), Vec<Problem>>,
+    /// By the cloud, and the texts of the stack that runs and of that which was agreed to.
+    found: HashMap<(String, String, Option<String>), Arc<Found>>,
+}
+
+/// What was found for all deployments that run the same on the same cloud.
+struct Found {
+    /// The digest of the stack that runs.
+    digest: String,
+    /// What the cloud does not run.
+    not_run: Vec<Problem>,
+    /// What only the admin can apply.
+    admin_only: Vec<Problem>,
+}
+
+impl Found {
+    fn new(clouds: &Clouds, record: &Deployment, stack: &Stack) -> Result<Self> {
+        let digest = record.stack.digest().to_owned();
+        Ok(Self { digest, not_run: clouds.runs(record, stack)?, admin_only: record.admin_only(stack)? })
+    }
+
+    /// Why the deployment waits for its customer's admin, or cannot take the stack at all; `None` if it can.
+    fn waits(&self) -> Option<String> {
+        let problems = [self.not_run.as_slice(), &self.admin_only].concat();
+        (!problems.is_empty()).then(|| words(&problems))
+    }
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn of(clouds: &'a Clouds, stack: &'a Stack) -> Self {
-        Self { clouds, stack, not_run: HashMap::new(), admin_only: HashMap::new() }
+    fn of(clouds: &'a Clouds, stack: &'a Stack) -> Self {
+        Self { clouds, stack, found: HashMap::new() }
     }
 
-    fn not_run(&mut self, record: &Deployment) -> Result<&[Problem]> {
-        if !self.not_run.contains_key(&record.cloud) {
-            self.not_run.insert(record.cloud.clone(), self.clouds.runs(record, self.stack)?);
+    fn of_record(&mut self, known: &Known) -> Result<Arc<Found>> {
+        let Runs { cloud, stack, agreed } = crate::store::parse(&known.key, &known.record)?;
+        let runs = (cloud, stack.get().to_owned(), agreed.map(|agreed| agreed.get().to_owned()));
+        if let Some(found) = self.found.get(&runs) {
+            return Ok(Arc::clone(found));
         }
-        Ok(self.not_run.get(&record.cloud).map(Vec::as_slice).unwrap_or_default())
+        let found = Arc::new(Found::new(self.clouds, &known.record()?, self.stack)?);
+        self.found.insert(runs, Arc::clone(&found));
+        Ok(found)
     }
 
-    fn admin_only(&mut self, record: &Deployment) -> Result<&[Problem]> {
-        let runs = (record.stack.digest().to_owned(), record.agreed.as_ref().map(|agreed| agreed.digest().to_owned()));
-        if !self.admin_only.contains_key(&runs) {
-            self.admin_only.insert(runs.clone(), record.admin_only(self.stack)?);
+    fn fit(&mut self, known: &Known) -> Result<Fit> {
+        let found = self.of_record(known)?;
+        if !found.not_run.is_empty() {
+            return Ok(Fit::NotThere { problems: found.not_run.clone() });
         }
-        Ok(self.admin_only.get(&runs).map(Vec::as_slice).unwrap_or_default())
-    }
-
-    fn fit(&mut self, record: &Deployment) -> Result<Fit> {
-        let problems = self.not_run(record)?;
-        if !problems.is_empty() {
-            return Ok(Fit::NotThere { problems: problems.to_vec() });
-        }
-        let changes = self.admin_only(record)?.to_vec();
-        if changes.is_empty() {
+        if found.admin_only.is_empty() {
             return Ok(Fit::Ready);
         }
-        let invitation = Box::new(self.clouds.invite(record, self.stack.clone())?);
-        Ok(Fit::AdminOnly { changes, invitation })
+        let invitation = Box::new(self.clouds.invite(&known.record()?, self.stack.clone())?);
+        Ok(Fit::AdminOnly { changes: found.admin_only.clone(), invitation })
     }
+}
 
-    /// Why a deployment waits for its customer's admin, or cannot take the stack at all; `None` if it can.
-    pub(crate) fn waits(&mut self, record: &Deployment) -> Result<Option<String>> {
-        let problems = [self.not_run(record)?.to_vec(), self.admin_only(record)?.to_vec()].concat();
-        Ok((!problems.is_empty()).then(|| words(&problems)))
-    }
+/// What a deployment waits for before it can take a stack; `None` if it can.
+pub(crate) fn waits_for(clouds: &Clouds, record: &Deployment, stack: &Stack) -> Result<Option<String>> {
+    Found::new(clouds, record, stack).map(|found| found.waits())
 }
 
 /// How many documents are read at once.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clouds::refused;
 use crate::deployments::{Listed, Setting};
-use crate::fits::{Asked, Known};
+use crate::fits::{Known, waits_for};
 use crate::fleet::Fleet;
 use crate::ledger::Pages;
 use crate::log::{What, Who};
@@ -368,7 +368,7 @@ impl Fleet {
         for id in seen.active(product) {
             let Some(kept) = self.inner.ledger.get::<KeptRollout>(&id.key()).await? else { continue };
             let release = self.inner.published(product, kept.head.release()).await?;
-            waits.push((id, Asked::of(&self.inner.clouds, release.stack()).waits(record)?));
+            waits.push((id, waits_for(&self.inner.clouds, record, release.stack())?));
         }
         Ok(waits)
     }

@@ -72,7 +72,7 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
     }
     let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder, &signing).await?);
     if !args.shown.json {
-        report.tell_admins();
+        report.tell_waiting();
     }
     if args.publish_only {
         return report.show(args, format_args!("published release {sequence} of `{}`", report.product));
@@ -192,7 +192,7 @@ async fn foreseen(
     Ok(Foresight { product: stack.name().to_string(), release: *sequence, reverts_to: *reverts_to, waves })
 }
 
-/// A deployment whose customer's admin must set up again, or whose cloud does not run the release.
+/// A deployment that cannot take the release as it is.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Waiting {
@@ -203,27 +203,39 @@ struct Waiting {
     invitation: Option<PathBuf>,
 }
 
+/// The deployments that cannot take the release as it is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Waits {
+    /// Those whose customer's admin must set up again.
+    admin_only: Vec<Waiting>,
+    /// Those whose cloud does not run the release.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_there: Vec<Waiting>,
+}
+
 fn make(folder: &Path) -> Result<(), Failure> {
     let at = folder.display().to_string();
     fs::create_dir_all(folder).map_err(|error| Failure::form(at, format!("cannot be made: {error}"), "name a folder"))
 }
 
 /// Writes the new invitations.
-async fn invited(fitted: &[Fitted], folder: Option<&Path>, signing: &Signing) -> Result<Vec<Waiting>, Failure> {
-    let mut waiting = Vec::new();
+async fn invited(fitted: &[Fitted], folder: Option<&Path>, signing: &Signing) -> Result<Waits, Failure> {
+    let mut waits = Waits { admin_only: Vec::new(), not_there: Vec::new() };
     for Fitted { deployment, fit } in fitted {
         let Some(needs) = needed(fit) else { continue };
-        let path = folder.map(|folder| folder.join(format!("{deployment}.json")));
-        let written = match (fit, &path) {
-            (Fit::AdminOnly { invitation, .. }, Some(path)) => {
-                signing.written(Invitation::clone(invitation)).await?.write(path)?;
-                true
-            }
-            _ => false,
+        let waiting = |invitation| Waiting { deployment: *deployment, needs, invitation };
+        let Fit::AdminOnly { invitation, .. } = fit else {
+            waits.not_there.push(waiting(None));
+            continue;
         };
-        waiting.push(Waiting { deployment: *deployment, needs, invitation: path.filter(|_| written) });
+        let path = folder.map(|folder| folder.join(format!("{deployment}.json")));
+        if let Some(path) = &path {
+            signing.written(Invitation::clone(invitation)).await?.write(path)?;
+        }
+        waits.admin_only.push(waiting(path));
     }
-    Ok(waiting)
+    Ok(waits)
 }
 
 /// What `--json` prints.
@@ -245,14 +257,14 @@ struct Report {
     waves: Vec<Tally>,
     /// Every deployment that is not good, and why.
     not_good: Vec<Told>,
-    /// What waits for its customer's admin.
-    admin_only: Vec<Waiting>,
+    #[serde(flatten)]
+    waits: Waits,
     /// What the program exits with.
     exit_code: u8,
 }
 
 impl Report {
-    const fn new(product: StackName, release: Sequence, admin_only: Vec<Waiting>) -> Self {
+    const fn new(product: StackName, release: Sequence, waits: Waits) -> Self {
         Self {
             product,
             release,
@@ -262,7 +274,7 @@ impl Report {
             total: None,
             waves: Vec::new(),
             not_good: Vec::new(),
-            admin_only,
+            waits,
             exit_code: 0,
         }
     }
@@ -275,20 +287,25 @@ impl Report {
         self.exit_code = ending.map_or(INTERRUPTED, Ending::code);
     }
 
-    /// Says which deployments wait for their customer's admin.
-    fn tell_admins(&self) {
-        if self.admin_only.is_empty() {
-            return;
+    /// Says which deployments cannot take the release as it is.
+    fn tell_waiting(&self) {
+        let Waits { admin_only, not_there } = &self.waits;
+        if !admin_only.is_empty() {
+            let rows = admin_only.iter().map(|Waiting { deployment, needs, invitation }| {
+                let how = match invitation {
+                    Some(path) => format!("send {}", path.display()),
+                    None => format!("alien deployments invite {deployment}"),
+                };
+                vec![deployment.to_string(), needs.clone(), how]
+            });
+            output::note("These wait for their customer's admin, who sets up again with a new invitation:");
+            output::note(output::table(Format::Table, &["deployment", "needs", "invitation"], rows.collect()));
         }
-        let rows = self.admin_only.iter().map(|Waiting { deployment, needs, invitation }| {
-            let how = match invitation {
-                Some(path) => format!("send {}", path.display()),
-                None => format!("alien deployments invite {deployment}"),
-            };
-            vec![deployment.to_string(), needs.clone(), how]
-        });
-        output::note("These wait for their customer's admin, who sets up again with a new invitation:");
-        output::note(output::table(Format::Table, &["deployment", "needs", "invitation"], rows.collect()));
+        if !not_there.is_empty() {
+            let rows = not_there.iter().map(|waiting| vec![waiting.deployment.to_string(), waiting.needs.clone()]);
+            output::note("These are on a cloud that does not run this release:");
+            output::note(output::table(Format::Table, &["deployment", "why"], rows.collect()));
+        }
     }
 
     fn show(&self, args: &ReleaseArgs, told: std::fmt::Arguments<'_>) -> Result<(), Failure> {

@@ -132,6 +132,38 @@ fn frozen() -> Value {
 }
 
 #[test]
+fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so() {
+    let fleet = Fleet::new("fleet-not-run");
+    fleet.does(&words(&[&fleet.release("first", &my_app())[..], &["--publish-only".to_owned()]].concat()));
+    let zip = fleet.folder.join("code.zip");
+    fs::write(&zip, "not really a zip").unwrap();
+    let mut stack = next();
+    let api = stack["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == "api").unwrap();
+    api["code"] = json!({ "zip": alien_core::adapter::sha256(b"not really a zip") });
+    let zip = ["--zip".to_owned(), zip.display().to_string()];
+    let release = [&fleet.release("zipped", &stack)[..], &zip].concat();
+
+    let flags =
+        |flags: &[&str]| [&release[..], &flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>()].concat();
+    let invitations = fleet.folder.join("invitations");
+
+    let planned = fleet.json(&words(&flags(&["--plan"])));
+    let published = fleet.json(&words(&flags(&["--publish-only", "--invitations", invitations.to_str().unwrap()])));
+
+    let foreseen = planned["waves"][0].as_array().unwrap().iter().map(|row| &row["waits"]);
+    let told = published["notThere"].as_array().unwrap().iter().map(|row| &row["needs"]);
+    let said: Vec<&str> = foreseen.chain(told).map(|why| why.as_str().unwrap()).collect();
+    assert_eq!(said.len(), 4, "{planned:#} {published:#}");
+    for cloud in ["azure", "gcp"] {
+        let why = format!("`api`: {cloud} does not run its code: no form of it is for that cloud");
+        assert_eq!(said.iter().filter(|said| said.contains(&why)).count(), 2, "{said:?}");
+    }
+    // No admin can do anything about it, so none is invited.
+    assert_eq!(published["adminOnly"], json!([]), "{published:#}");
+    assert_eq!(fs::read_dir(&invitations).unwrap().count(), 0);
+}
+
+#[test]
 fn what_is_said_of_a_deployment_is_kept_and_shown() {
     let fleet = Fleet::new("fleet-said");
     let (one, other) = (&fleet.ids[0], &fleet.ids[1]);

@@ -36,6 +36,7 @@ impl ArtifactStore for ArtifactFolder {
         aside(move || {
             let digest = sha256(&bytes);
             if let Some(name) = name_of(&digest) {
+                make(&folder).map_err(|error| unwritten(&folder, &error))?;
                 write(&folder, &name, &bytes).map_err(|error| unwritten(&folder.join(name), &error))?;
             }
             Ok(digest)
@@ -73,7 +74,6 @@ impl ArtifactStore for ArtifactFolder {
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    make(folder)?;
     let beside = folder.join(format!(".{name}.{}", Uuid::new_v4()));
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -115,7 +115,7 @@ fn unwritten(path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             format!("`{path}` cannot be written, since there is no space left; make space, and try again")
         }
-        io::ErrorKind::NotFound => format!("`{path}` cannot be written; make the folder above its folder first"),
+        io::ErrorKind::NotFound => format!("`{path}` cannot be written; make the folder above it first"),
         _ => format!("`{path}` cannot be written; give this program the right, or name another folder"),
     };
     Error::new(ErrorKind::Unavailable, what).caused_by(error)
@@ -129,7 +129,7 @@ mod tests {
     fn a_file_that_cannot_be_written_says_what_to_do() {
         for (kind, words) in [
             (io::ErrorKind::StorageFull, "make space"),
-            (io::ErrorKind::NotFound, "make the folder above its folder first"),
+            (io::ErrorKind::NotFound, "make the folder above it first"),
             (io::ErrorKind::PermissionDenied, "give this program the right"),
         ] {
             let told = unwritten(Path::new("zips/sha256-1"), &kind.into());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use alien_core::{Error, ErrorKind, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{Document, Key, Place};
 
@@ -102,7 +102,7 @@ pub(super) fn there_already(key: &Key) -> Error {
 }
 
 /// Reads a document.
-pub(crate) fn parse<T: DeserializeOwned>(key: &Key, document: &Document) -> Result<T> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(key: &Key, document: &'a Document) -> Result<T> {
     serde_json::from_str(&document.text).map_err(|error| {
         let what = format!("document `{}` of table `{}` cannot be read", key.id, key.table.name());
         Error::new(ErrorKind::Internal, what).caused_by(&error)

@@ -134,6 +134,18 @@ async fn a_changed_file_of_a_folder_is_refused() {
     a_changed_file_is_refused(&ArtifactFolder::new(&*folder), &folder).await;
 }
 
+#[tokio::test]
+async fn files_that_no_digest_names_are_not_read() {
+    let folder = Folder::new();
+    let zips = ArtifactFolder::new(&*folder);
+    let digits = "0123456789abcdef".repeat(4);
+    for name in ["ab", &digits.replace('0', "g"), &digits.replace('a', "A"), &format!("{digits}0")] {
+        fs::write(folder.join(format!("sha256-{name}")), "something else").unwrap();
+        let digest = format!("sha256:{name}");
+        assert_eq!((zips.get(&digest).await.unwrap(), zips.has(&digest).await.unwrap()), (None, false), "{name}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_folder_and_its_files_are_for_their_owner_alone() {
@@ -150,17 +162,18 @@ async fn a_folder_that_cannot_be_written_is_told() {
     let folder = Folder::new();
     let error = ArtifactFolder::new(folder.join("none/zips")).put(Arc::from(*b"zip")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains("make the folder above its folder first"), "{error}");
+    assert!(error.to_string().contains("make the folder above it first"), "{error}");
     let file = folder.join("file");
     fs::write(&file, "no folder").unwrap();
     let error = ArtifactFolder::new(&file).put(Arc::from(*b"zip")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    // It is the folder that is wrong, and not a file in it.
+    assert!(error.to_string().contains(&format!("`{}` ", file.display())), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "no folder");
     let error = ArtifactFolder::new(&file).get(&digest(b"zip")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }
 
-#[cfg(feature = "object-store")]
 mod bucket {
     use alien_fleet::ArtifactBucket;
     use object_store::local::LocalFileSystem;

@@ -117,6 +117,14 @@ async fn what_cannot_be_opened_says_why_and_is_left_as_it_is() {
         assert_eq!(fs::read_to_string(&text).unwrap(), content);
     }
     expect(&text.join("fleet.redb"), ErrorKind::Unavailable, "is not there; make it first").await;
+    // A link says that the store is elsewhere: none is made where it points.
+    #[cfg(unix)]
+    {
+        let (link, elsewhere) = (folder.join("link.redb"), folder.join("elsewhere.redb"));
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        expect(&link, ErrorKind::Unavailable, "is not there; make it first").await;
+        assert!(link.is_symlink() && !elsewhere.exists());
+    }
     // Somebody else's database.
     let other = folder.join("other.redb");
     let database = redb::Database::create(&other).unwrap();

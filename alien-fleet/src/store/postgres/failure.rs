@@ -24,16 +24,22 @@ pub(super) fn told(error: &tokio_postgres::Error) -> Error {
 
 /// Whether the connection is of no more use: it broke, the server shuts down, or it no longer takes writes.
 pub(super) fn is_broken(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_none_or(|answer| {
-        let code = answer.code().code();
-        // A statement that took too long (57014) leaves the connection as it was.
-        code == "25006" || class(code) == "08" || (class(code) == "57" && code != "57014")
-    })
+    error.as_db_error().is_none_or(|answer| breaks(answer.code().code()))
+}
+
+/// Whether a connection is of no more use after an answer with this SQLSTATE.
+fn breaks(code: &str) -> bool {
+    // A statement that took too long (57014) leaves the connection as it was.
+    code == "25006" || class(code) == "08" || (class(code) == "57" && code != "57014")
 }
 
 /// Whether the same transaction can succeed if it is begun anew: others wrote at the same time.
 pub(super) fn is_lost_race(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| matches!(code.code(), "23505" | "40001" | "40P01"))
+    error.code().is_some_and(|code| is_race(code.code()))
+}
+
+fn is_race(code: &str) -> bool {
+    matches!(code, "23505" | "40001" | "40P01")
 }
 
 fn class(code: &str) -> &str {
@@ -43,4 +49,21 @@ fn class(code: &str) -> &str {
 /// The error for a call that took longer than the store waits.
 pub(super) fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, "the database does not answer in time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    #[test]
+    fn each_answer_says_whether_its_connection_is_of_more_use_and_its_transaction_may_be_repeated() {
+        let broken = ["08000", "08006", "57P01", "57P02", "57P03", "57000", "25006"];
+        let repeated = ["23505", "40001", "40P01"];
+        let neither = ["57014", "25P02", "25000", "42601", "28P01", "23503", "53300", "40002", "0", ""];
+        for code in broken.into_iter().chain(repeated).chain(neither) {
+            let (is_broken, is_repeated) = (broken.contains(&code), repeated.contains(&code));
+            assert_eq!((breaks(code), is_race(code)), (is_broken, is_repeated), "{code}");
+        }
+    }
 }
