@@ -207,3 +207,20 @@ fn created(path: &Path, text: Option<Zeroizing<String>>) -> Result<()> {
     };
     create_key(path, &text.ok_or_else(unencoded)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One wrong passphrase in 256 gives bytes that end as padding does.
+    #[test]
+    fn bytes_that_are_no_key_at_all_mean_a_wrong_passphrase() {
+        let passphrase = Passphrase::new("five words chosen at random").unwrap();
+        let read = |text: &[u8]| {
+            let der = passphrase::encrypted(text, &passphrase).unwrap();
+            let text = written(ENCRYPTED, &der).unwrap();
+            SigningKey::read(&text, Some(&passphrase)).map(drop).unwrap_err().to_string()
+        };
+        assert!(read(b"no key").contains(&passphrase::mistaken().to_string()), "{}", read(b"no key"));
+    }
+}
