@@ -7,9 +7,13 @@ pub(super) fn told(error: &tokio_postgres::Error) -> Error {
     let Some(answer) = error.as_db_error() else {
         return Error::new(ErrorKind::Unavailable, "the database does not answer").caused_by(error);
     };
-    // <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     let code = answer.code().code();
-    let kind = match code {
+    Error::new(kind(code), format!("the database says: {} (SQLSTATE {code})", answer.message()))
+}
+
+/// What an answer with this SQLSTATE means: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn kind(code: &str) -> ErrorKind {
+    match code {
         "42501" => ErrorKind::Denied,
         "3D000" => ErrorKind::NotFound,
         _ => match class(code) {
@@ -18,8 +22,7 @@ pub(super) fn told(error: &tokio_postgres::Error) -> Error {
             "54" => ErrorKind::TooLarge,
             _ => ErrorKind::Unavailable,
         },
-    };
-    Error::new(kind, format!("the database says: {} (SQLSTATE {code})", answer.message()))
+    }
 }
 
 /// Whether the connection is of no more use: it broke, the server shuts down, or it no longer takes writes.
@@ -55,7 +58,6 @@ pub(super) fn too_slow() -> Error {
 mod tests {
     use super::*;
 
-    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     #[test]
     fn each_answer_says_whether_its_connection_is_of_more_use_and_its_transaction_may_be_repeated() {
         let broken = ["08000", "08006", "57P01", "57P02", "57P03", "57000", "25006"];
@@ -64,6 +66,26 @@ mod tests {
         for code in broken.into_iter().chain(repeated).chain(neither) {
             let (is_broken, is_repeated) = (broken.contains(&code), repeated.contains(&code));
             assert_eq!((breaks(code), is_race(code)), (is_broken, is_repeated), "{code}");
+        }
+    }
+
+    #[test]
+    fn each_answer_says_whose_fault_it_is() {
+        let kinds = [
+            ("42501", ErrorKind::Denied),
+            ("3D000", ErrorKind::NotFound),
+            ("28P01", ErrorKind::Credentials),
+            ("21000", ErrorKind::Internal),
+            ("22021", ErrorKind::Internal),
+            ("23502", ErrorKind::Internal),
+            ("42P01", ErrorKind::Internal),
+            ("54000", ErrorKind::TooLarge),
+            ("53100", ErrorKind::Unavailable),
+            ("57P03", ErrorKind::Unavailable),
+            ("", ErrorKind::Unavailable),
+        ];
+        for (code, expected) in kinds {
+            assert_eq!(kind(code), expected, "{code}");
         }
     }
 }

@@ -211,6 +211,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_folder_of_a_bare_name_is_the_one_where_the_program_runs() {
+        for (path, expected) in [("fleet.redb", "."), ("./fleet.redb", "."), ("/srv/fleet.redb", "/srv"), ("/", ".")] {
+            assert_eq!(folder(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
     fn each_failure_says_what_to_do() {
         let io = |kind: io::ErrorKind| redb::Error::Io(kind.into());
         for (error, kind, words) in [
