@@ -58,6 +58,7 @@ pub fn alien() -> ExitCode {
         Command::Rollout(command) => run(fleet::rollout(&command)),
         Command::Deployments(command) => run(fleet::deployments(&command)),
         Command::Fleet(command) => run(fleet::fleet(&command)),
+        Command::Manager(command) => run(fleet::manager(&command)),
     })
 }
 

@@ -83,7 +83,7 @@ impl Fleet {
         let read = async {
             let manager = self.manager(id).await?;
             let handle = found(&manager, resource)?;
-            self.used(id, resource, "logs").await?;
+            self.used(&manager, resource, "logs").await?;
             let mut lines = manager.logs(handle).since(since.unwrap_or(Timestamp::UNIX_EPOCH)).read();
             let (mut all, mut bytes) = (Vec::new(), 0);
             while all.len() < limit && bytes < LOG_BYTES {
@@ -114,20 +114,22 @@ impl Fleet {
         match found(&manager, function)?.lifecycle() {
             Lifecycle::Live => {
                 let handle = manager.find::<Function, Live>(name)?;
-                self.used(id, function, "dispatch").await?;
+                self.used(&manager, function, "dispatch").await?;
                 manager.dispatch(&handle, body).id(command).deadline(COMMAND).await
             }
             Lifecycle::Frozen => {
                 let handle = manager.find::<Function, Frozen>(name)?;
-                self.used(id, function, "dispatch").await?;
+                self.used(&manager, function, "dispatch").await?;
                 manager.dispatch(&handle, body).id(command).deadline(COMMAND).await
             }
         }
     }
 
-    async fn used(&self, deployment: DeploymentId, resource: &ResourceId, operation: &str) -> Result<()> {
+    async fn used(&self, manager: &Manager, resource: &ResourceId, operation: &str) -> Result<()> {
+        let record = manager.deployment();
+        let (deployment, product) = (record.id, Some(record.stack.name().clone()));
         let (resource, operation) = (resource.to_string(), operation.to_owned());
-        let draft = self.draft(What::Used { deployment, resource, operation });
+        let draft = self.draft(What::Used { deployment, product, resource, operation });
         self.inner
             .ledger
             .change([], move |pages| {

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 #[cfg(feature = "api")]
 pub mod api;
 mod artifacts;
+mod caller;
 mod clouds;
 mod contact;
 mod deployments;
@@ -17,14 +19,17 @@ mod publish;
 mod records;
 mod rollouts;
 pub mod store;
+mod tokens;
 mod trust;
 mod update;
 mod watch;
 mod work;
 
+pub use access::{Products, Role, TokenId};
 #[cfg(feature = "object-store")]
 pub use artifacts::ArtifactBucket;
 pub use artifacts::{ArtifactFolder, ArtifactStore, ArtifactsInMemory};
+pub use caller::Caller;
 pub use clouds::Clouds;
 pub use contact::{Beat, Seen};
 pub use deployments::{Listed, Setting};
@@ -34,5 +39,6 @@ pub use log::{Entry, What, Who};
 pub use operate::{Order, Status};
 pub use publish::{ListedRelease, Published, RevertTo};
 pub use rollouts::RolloutId;
+pub use tokens::{NewToken, Token, TokenText};
 pub use watch::Watched;
 pub use work::Worker;

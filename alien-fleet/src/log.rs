@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::access::{Products, Role, TokenId};
 use crate::rollouts::RolloutId;
 use crate::store::{Key, Table};
 
@@ -66,11 +67,17 @@ pub enum What {
     Removed {
         /// The deployment.
         deployment: DeploymentId,
+        /// The product; older entries do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<StackName>,
     },
     /// An operator changed what holds for a deployment.
     Set {
         /// The deployment.
         deployment: DeploymentId,
+        /// The product; older entries do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<StackName>,
         /// What was changed, in words.
         change: String,
         /// What holds now.
@@ -123,6 +130,9 @@ pub enum What {
     Health {
         /// The deployment.
         deployment: DeploymentId,
+        /// The product; older entries do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<StackName>,
         /// What it is now, in words.
         health: String,
     },
@@ -130,11 +140,52 @@ pub enum What {
     Used {
         /// The deployment.
         deployment: DeploymentId,
+        /// The product; older entries do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<StackName>,
         /// The function or container.
         resource: String,
         /// What was done, as `dispatch` or `logs`.
         operation: String,
     },
+    /// A token was made.
+    TokenMade {
+        /// The token.
+        token: TokenId,
+        /// Who has it.
+        name: String,
+        /// The role that it gives.
+        role: Role,
+        /// The products that it is for.
+        products: Products,
+        /// Until when it is valid.
+        expires: Timestamp,
+    },
+    /// A token was revoked.
+    TokenRevoked {
+        /// The token.
+        token: TokenId,
+    },
+}
+
+impl What {
+    /// The product that it is about; `None` if it is about none, or does not say it.
+    #[must_use]
+    pub const fn product(&self) -> Option<&StackName> {
+        match self {
+            Self::Published { product, .. } | Self::Registered { product, .. } => Some(product),
+            Self::Removed { product, .. }
+            | Self::Set { product, .. }
+            | Self::Health { product, .. }
+            | Self::Used { product, .. } => product.as_ref(),
+            Self::Begun { rollout, .. }
+            | Self::Ordered { rollout, .. }
+            | Self::Claimed { rollout, .. }
+            | Self::Outcome { rollout, .. }
+            | Self::Moved { rollout, .. } => Some(rollout.product()),
+            Self::TokenMade { .. } | Self::TokenRevoked { .. } => None,
+        }
+    }
 }
 
 /// An entry of the log.

@@ -72,8 +72,7 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// As [`Impersonate::register`](alien_core::Impersonate::register); [`Locked`](ErrorKind::Locked) while a release on it
-    /// is in progress; errors of the store.
+    /// As [`Impersonate::register`](alien_core::Impersonate::register), and as [`add`](Self::add).
     pub async fn register(&self, invitation: &Invitation, record: &Deployment) -> Result<Listed> {
         Problems::none(invitation.differences(record)).map_err(refused)?;
         self.inner.clouds.enter(record).await?.register(invitation, record).await?;
@@ -84,7 +83,8 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// [`Locked`](ErrorKind::Locked) while a release on it is in progress; errors of the store.
+    /// [`Locked`](ErrorKind::Locked) while a release on it is in progress; [`NotOwned`](ErrorKind::NotOwned) if a deployment
+    /// of another product has this id; errors of the store.
     pub async fn add(&self, record: &Deployment) -> Result<Listed> {
         let (id, product) = (record.id, record.stack.name().clone());
         let account = self.inner.clouds.account(record)?;
@@ -96,6 +96,10 @@ impl Fleet {
         let (given, who) = (record.clone(), self.who().clone());
         let change = move |pages: &mut Pages<'_>, active: &[RolloutId]| {
             let kept: Option<Deployment> = pages.get(&record_key)?;
+            if kept.as_ref().is_some_and(|kept| kept.stack.name() != given.stack.name()) {
+                let what = format!("deployment {id} is of another product than `{}`", given.stack.name());
+                return Err(Error::new(ErrorKind::NotOwned, what).because("set it up under an id of its own"));
+            }
             if let Some(lease) =
                 kept.as_ref().and_then(|kept| kept.in_flight.as_ref()).filter(|lease| lease.until > now)
             {
@@ -130,8 +134,9 @@ impl Fleet {
         let (listed, _) = self.inner.listed(id).await?;
         let key = Listed::key(&listed.product, id);
         let keys = [key.clone(), Records::key(id), watch::key(id)];
-        let (draft, now, who) = (self.draft(What::Removed { deployment: id }), self.inner.now(), self.who().clone());
         let product = listed.product.clone();
+        let draft = self.draft(What::Removed { deployment: id, product: Some(product.clone()) });
+        let (now, who) = (self.inner.now(), self.who().clone());
         let change = move |pages: &mut Pages<'_>, active: &[RolloutId]| {
             let Some(listed) = pages.get::<Listed>(&key)? else { return Ok(()) };
             for rollout in active {
@@ -172,7 +177,8 @@ impl Fleet {
             pages.put(key.clone(), &listed, None)?;
             touch(pages, &listed.product)?;
             stand(pages, active, &listed, &waits, &who, now)?;
-            let what = What::Set { deployment: id, change: setting.to_string(), standing: listed.standing(None) };
+            let (product, standing) = (Some(listed.product.clone()), listed.standing(None));
+            let what = What::Set { deployment: id, product, change: setting.to_string(), standing };
             pages.log(crate::log::Draft { at: now, who: who.clone(), what });
             pages.announce();
             Ok(listed)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::rollout::Sight;
-use alien_core::{DeploymentId, Error, ErrorKind, Result};
+use alien_core::{DeploymentId, Error, ErrorKind, Result, StackName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -101,9 +101,13 @@ struct Account {
 /// A look that has ended.
 struct Looked {
     id: DeploymentId,
+    product: StackName,
     account: String,
     sight: Sight,
 }
+
+/// A deployment, what was seen of it if somebody looked, and when it is looked at next.
+type Changed = (DeploymentId, Option<(StackName, Sight)>, Timestamp);
 
 impl Watch {
     pub(crate) fn new(fleet: Fleet, every: Duration) -> Self {
@@ -129,7 +133,7 @@ impl Watch {
     async fn round(&mut self, seen: Vec<Looked>, looks: &mut JoinSet<Looked>) -> Result<()> {
         let now = self.fleet.inner.now();
         let mut changes = Vec::new();
-        for Looked { id, account, sight } in seen {
+        for Looked { id, product, account, sight } in seen {
             let kept = self.accounts.entry(account).or_default();
             kept.looks = kept.looks.saturating_sub(1);
             let next = match &sight {
@@ -139,7 +143,7 @@ impl Watch {
                     later(now, self.jittered())
                 }
             };
-            changes.push((id, Some(sight), next));
+            changes.push((id, Some((product, sight)), next));
         }
         self.accounts.retain(|_, account| account.looks > 0 || account.left_alone.is_some());
         let room = WIDTH.saturating_sub(looks.len());
@@ -159,7 +163,8 @@ impl Watch {
                 looks.spawn(async move {
                     // It is never closed.
                     let _turn = turns.acquire().await;
-                    Looked { id, account: listed.account, sight: fleet.sight(id, LOOK).await }
+                    let sight = fleet.sight(id, LOOK).await;
+                    Looked { id, product: listed.product, account: listed.account, sight }
                 });
             }
         }
@@ -171,7 +176,7 @@ impl Watch {
         self.every.mul_f64(0.8 + 0.4 * fastrand::f64())
     }
 
-    async fn write(&self, changes: Vec<(DeploymentId, Option<Sight>, Timestamp)>, now: Timestamp) -> Result<()> {
+    async fn write(&self, changes: Vec<Changed>, now: Timestamp) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -182,9 +187,10 @@ impl Watch {
                 // Whoever was removed meanwhile is not watched any more.
                 let Some(mut watched) = pages.get::<Watched>(&key(*id))? else { continue };
                 watched.next = *next;
-                if let Some(sight) = sight {
+                if let Some((product, sight)) = sight {
                     if watched.sight.as_ref() != Some(sight) {
-                        let what = What::Health { deployment: *id, health: words(sight) };
+                        let (product, health) = (Some(product.clone()), words(sight));
+                        let what = What::Health { deployment: *id, product, health };
                         pages.log(Draft { at: now, who: who.clone(), what });
                     }
                     (watched.at, watched.sight) = (Some(now), Some(sight.clone()));

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use alien_core::{DeploymentId, StackName};
-use alien_fleet::RolloutId;
-use clap::Subcommand;
+use alien_fleet::{Role, RolloutId, TokenId};
+use clap::{Subcommand, ValueEnum};
 
 use super::Shown;
 use super::flags::{AsVendor, Flags};
@@ -26,6 +26,22 @@ pub(crate) struct Store {
     /// `{"shop": {"root": "sha256:…", "repository": "https://…"}}` [env: ALIEN_TRUST]
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// A manager that answers for the store.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Remote {
+    /// Ask the manager at this address, as `https://manager.example.com`, instead of opening a store [env: ALIEN_MANAGER]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["store", "artifacts", "trust"])]
+    pub(crate) manager: Option<String>,
+    /// The file with the token for the manager, which `alien manager token create` writes [env: ALIEN_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The certificates of who may vouch for the manager, in PEM [env: ALIEN_CA_FILE] [default: whom this machine trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// The store of a fleet, and how the vendor connects to its deployments.
@@ -413,4 +429,88 @@ pub(crate) struct RunArgs {
     pub(crate) width: usize,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
+}
+
+/// `alien manager`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ManagerCommand {
+    /// Make, list and revoke the tokens with which operators call a manager
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// `alien manager token`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token, and show it this once
+    Create(CreateTokenArgs),
+    /// List the tokens: who has each, what it gives, and until when
+    List(ListTokensArgs),
+    /// Revoke a token: from now on, every manager refuses it
+    Revoke(RevokeTokenArgs),
+}
+
+/// `alien manager token create`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateTokenArgs {
+    /// Who will have it, a person or a program: the log says it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it lets do
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleName,
+    /// Let it see this product; repeat the flag for each
+    #[arg(long, required_unless_present = "all_products")]
+    pub(crate) product: Vec<StackName>,
+    /// Let it see every product, those too that come later
+    #[arg(long, conflicts_with = "product")]
+    pub(crate) all_products: bool,
+    /// For how long it is valid: 366 days at most
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2160h")]
+    pub(crate) valid: Duration,
+    /// Write it to this new file, which only its owner can read, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: Store,
+}
+
+/// `alien manager token list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListTokensArgs {
+    #[command(flatten)]
+    pub(crate) store: Store,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// `alien manager token revoke`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RevokeTokenArgs {
+    /// The token's id, as `alien manager token list` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) id: TokenId,
+    #[command(flatten)]
+    pub(crate) store: Store,
+}
+
+/// A role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Read what the fleet knows, and change nothing
+    Read,
+    /// Publish, roll out, set what holds for deployments, read logs, send commands
+    Operate,
+    /// Add and remove deployments without a look at them, make and revoke tokens
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Read => Self::Read,
+            RoleName::Operate => Self::Operate,
+            RoleName::Admin => Self::Admin,
+        }
+    }
 }

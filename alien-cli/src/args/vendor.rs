@@ -6,7 +6,7 @@ use alien_core::ManagerUrl;
 use clap::{Parser, Subcommand};
 
 use super::flags::{AsVendor, Flags, Target, Trust};
-use super::fleet::{DeploymentsCommand, FleetCommand, ReleaseArgs, RolloutCommand};
+use super::fleet::{DeploymentsCommand, FleetCommand, ManagerCommand, ReleaseArgs, RolloutCommand};
 use super::keys::{Keys, SignArgs};
 use super::repository::Repository;
 use super::{Format, LayerName, Shown};
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Work for a fleet, watch it, and take what it knows elsewhere
     #[command(subcommand)]
     Fleet(FleetCommand),
+    /// Say who may call a manager over HTTPS
+    #[command(subcommand)]
+    Manager(ManagerCommand),
 }
 
 /// What `alien release` exits with.

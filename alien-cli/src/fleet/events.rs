@@ -64,7 +64,7 @@ fn words(what: &What) -> String {
             format!("published release {release} of `{product}`")
         }
         What::Registered { deployment, product } => format!("registered {deployment} of `{product}`"),
-        What::Removed { deployment } => format!("removed {deployment}"),
+        What::Removed { deployment, .. } => format!("removed {deployment}"),
         What::Set { deployment, change, .. } => format!("{deployment}: {change}"),
         What::Begun { rollout, release, deployments } => {
             format!("began rollout {rollout} of release {release} to {deployments} deployments")
@@ -75,8 +75,12 @@ fn words(what: &What) -> String {
         }
         What::Outcome { rollout, deployment, outcome } => format!("{deployment} is {outcome} (rollout {rollout})"),
         What::Moved { rollout, action } => format!("rollout {rollout}: {}", moved(action)),
-        What::Health { deployment, health } => format!("{deployment}: {health}"),
-        What::Used { deployment, resource, operation } => format!("{operation} of `{resource}` of {deployment}"),
+        What::Health { deployment, health, .. } => format!("{deployment}: {health}"),
+        What::Used { deployment, resource, operation, .. } => format!("{operation} of `{resource}` of {deployment}"),
+        What::TokenMade { token, name, role, products, .. } => {
+            format!("made token {token}: {name} may {role} ({products})")
+        }
+        What::TokenRevoked { token } => format!("revoked token {token}"),
         // What a newer library logs.
         other => serde_json::to_string(other).unwrap_or_default(),
     }

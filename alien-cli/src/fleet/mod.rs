@@ -17,10 +17,12 @@ mod release;
 mod rollout;
 mod run;
 mod table;
+mod tokens;
 
 pub(crate) use deployments::deployments;
 pub(crate) use release::release;
 pub(crate) use rollout::rollout;
+pub(crate) use tokens::manager;
 
 use crate::args::fleet::FleetCommand;
 use crate::output::Failure;

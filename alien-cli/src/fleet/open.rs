@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use alien_core::{Adapter, CallConfig, Connection, Side, StackName};
 use alien_fleet::api::{self, Client, Opened, Socket};
 use alien_fleet::store::Postgres;
-use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, Who};
+use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, TokenText, Who};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
-use crate::args::fleet::{self, Store, Which};
+use crate::args::fleet::{self, Remote, Store, Which};
 use crate::output::{self, Failure};
-use crate::{clouds, connect, trust};
+use crate::{clouds, connect, file, trust};
 
 /// Where a store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ enum Place {
     File(PathBuf),
     /// A PostgreSQL database. Its URL may have a password.
     Database(String),
+    /// A manager that answers over HTTPS.
+    Manager(String),
 }
 
 /// What to do where there is no store yet.
@@ -60,7 +63,11 @@ pub(crate) async fn calling(args: &fleet::Fleet, absent: Absent) -> Result<Reach
 }
 
 async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) -> Result<Reached, Failure> {
-    let (place, verifiers) = output::both(place(store), trust::verifiers(store.trust.as_deref()))?;
+    let place = place(store);
+    if let Ok(Place::Manager(url)) = &place {
+        return Ok(Reached { client: manager(url, &store.remote)?, here: None, answering: None });
+    }
+    let (place, verifiers) = output::both(place, trust::verifiers(store.trust.as_deref()))?;
     let folder = ArtifactFolder::new(artifacts(store, &place)?);
     let who = Who::claimed(connect::operator());
     let clouds = clouds::kept().into_iter().fold(Clouds::none(), |all, cloud| {
@@ -89,7 +96,23 @@ async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) 
             let client = Client::local(&fleet);
             Ok(Reached { client, here: Some(Here { fleet, file: None }), answering: None })
         }
+        Place::Manager(_) => Err(Failure::stopped("the manager has the store")),
     }
+}
+
+/// A client of a manager.
+fn manager(url: &str, remote: &Remote) -> Result<Client, Failure> {
+    let named =
+        |given: &Option<PathBuf>, variable: &str| given.clone().or_else(|| env::var_os(variable).map(Into::into));
+    let token = named(&remote.token_file, "ALIEN_TOKEN_FILE").ok_or_else(|| {
+        let help = "name the file that `alien manager token create --out` has written, or set `ALIEN_TOKEN_FILE`";
+        Failure::form("--token-file", "missing", help)
+    });
+    let token = token.and_then(|path| file::text(&path)).map(Zeroizing::new);
+    let token = token.map(|text| TokenText::new(text.trim_end()));
+    let authorities = named(&remote.ca_file, "ALIEN_CA_FILE").map(|path| file::text(&path)).transpose();
+    let (token, authorities) = output::both(token, authorities)?;
+    Ok(Client::https(url, &token, authorities.as_ref().map(String::as_bytes))?)
 }
 
 /// How the vendor connects to a cloud. A fleet is on several, and each takes the options that have a meaning for it.
@@ -100,10 +123,35 @@ fn connection(cloud: &dyn Adapter, given: &BTreeMap<String, String>) -> Connecti
     given.fold(connection, |connection, (name, text)| connection.with_option(name, text))
 }
 
+/// Where the store is: as the flags say, or else the environment.
 fn place(store: &Store) -> Result<Place, Failure> {
-    let given = store.store.clone().or_else(|| env::var("ALIEN_STORE").ok()).filter(|text| !text.is_empty());
-    let text = given.ok_or_else(|| Failure::form("--store", "missing", "name a file, or set `ALIEN_STORE`"))?;
-    Ok(place_of(&text))
+    let set = |variable: &str| env::var(variable).ok().filter(|text| !text.is_empty());
+    place_among(store.store.as_deref(), store.remote.manager.as_deref(), set)
+}
+
+fn place_among(
+    store: Option<&str>,
+    manager: Option<&str>,
+    set: impl Fn(&str) -> Option<String>,
+) -> Result<Place, Failure> {
+    match (store, manager) {
+        (Some(store), _) => return Ok(place_of(store)),
+        (None, Some(manager)) => return Ok(Place::Manager(manager.to_owned())),
+        (None, None) => {}
+    }
+    match (set("ALIEN_STORE"), set("ALIEN_MANAGER")) {
+        (Some(store), None) => Ok(place_of(&store)),
+        (None, Some(manager)) => Ok(Place::Manager(manager)),
+        (Some(_), Some(_)) => {
+            let help = "set one of them, or give `--store` or `--manager`";
+            Err(Failure::form("ALIEN_STORE", "`ALIEN_MANAGER` is set, too", help))
+        }
+        (None, None) => {
+            let help =
+                "name a file or a database, or a manager by `--manager`; or set `ALIEN_STORE` or `ALIEN_MANAGER`";
+            Err(Failure::form("--store", "missing", help))
+        }
+    }
 }
 
 fn place_of(text: &str) -> Place {
@@ -129,6 +177,10 @@ fn artifacts(store: &Store, place: &Place) -> Result<PathBuf, Failure> {
         (None, Place::Database(_)) => {
             let help =
                 "name the folder of the zips, or set `ALIEN_ARTIFACTS`: all programs that use the database share it";
+            Err(Failure::form("--artifacts", "missing", help))
+        }
+        (None, Place::Manager(_)) => {
+            let help = "this needs the folder of the zips itself: name it by `--artifacts`, or name the store";
             Err(Failure::form("--artifacts", "missing", help))
         }
     }
@@ -237,9 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_names_the_store_or_the_manager_before_a_variable_does_and_two_variables_are_refused() {
+        let both = |name: &str| Some(name.to_lowercase());
+        let only = |only: &'static str| move |name: &str| (name == only).then(|| name.to_lowercase());
+        let manager = |url: &str| Place::Manager(url.to_owned());
+        assert!(place_among(Some("a"), None, both).unwrap() == Place::File("a".into()));
+        assert!(place_among(None, Some("https://m"), both).unwrap() == manager("https://m"));
+        assert!(place_among(None, None, only("ALIEN_STORE")).unwrap() == Place::File("alien_store".into()));
+        assert!(place_among(None, None, only("ALIEN_MANAGER")).unwrap() == manager("alien_manager"));
+        assert!(place_among(None, None, both).is_err() && place_among(None, None, |_| None).is_err());
+    }
+
+    #[test]
     fn zips_are_beside_the_store_unless_a_folder_is_named() {
-        let store =
-            |artifacts: Option<&str>| Store { store: None, artifacts: artifacts.map(PathBuf::from), trust: None };
+        let store = |artifacts: Option<&str>| Store {
+            store: None,
+            artifacts: artifacts.map(PathBuf::from),
+            trust: None,
+            remote: Remote::default(),
+        };
         let (file, database) = (place_of("/srv/fleet.redb"), place_of("postgres://db/fleet"));
         assert_eq!(artifacts(&store(None), &file).unwrap(), Path::new("/srv/fleet.redb.artifacts"));
         for place in [&file, &database] {

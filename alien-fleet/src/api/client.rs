@@ -20,8 +20,9 @@ use serde::de::DeserializeOwned;
 
 use super::body::{COMMAND, DOCUMENT, Reader, SMALL, ZIP, too_large};
 use super::calls::events::MOST;
-use super::forms::{Add, Begin, Begun, Check, Failed, Publish, Register, Shown};
+use super::forms::{Add, Begin, Begun, Check, Failed, Made, Publish, Register, Shown};
 use super::transport::{InProcess, Transport};
+use crate::access::TokenId;
 use crate::contact::Beat;
 use crate::deployments::{Listed, Setting};
 use crate::fits::Fitted;
@@ -30,6 +31,7 @@ use crate::log::{Entry, Who};
 use crate::operate::{Order, Status};
 use crate::publish::{ListedRelease, Published, RevertTo};
 use crate::rollouts::RolloutId;
+use crate::tokens::{NewToken, Token, TokenText};
 use crate::watch::Watched;
 
 /// What operators do, with a fleet in this process or in another: the same methods as [`Fleet`] has, which give the same.
@@ -71,6 +73,19 @@ impl Client {
     #[must_use]
     pub fn socket(path: impl Into<std::path::PathBuf>, who: Who) -> Self {
         Self { transport: Arc::new(super::dial::OverSocket::new(path.into())), who }
+    }
+
+    /// A client of a manager, at an address as `https://manager.example.com`. The token says who acts. Without TLS only a
+    /// manager on this machine is asked. `authorities` are the certificates, in PEM, of those who may vouch for the
+    /// manager; by default, those whom this machine trusts. Needs a tokio runtime when it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](ErrorKind::Input) with every problem of what was given.
+    #[cfg(feature = "https")]
+    pub fn https(url: &str, token: &TokenText, authorities: Option<&[u8]>) -> Result<Self> {
+        let transport = super::https::OverHttps::new(url, token, authorities)?;
+        Ok(Self { transport: Arc::new(transport), who: Who::claimed("whoever has the token") })
     }
 
     /// The same client, for somebody else: the log says who did what.
@@ -377,6 +392,35 @@ impl Client {
             Ok::<_, Error>(entries(answer.into_body()))
         };
         stream::once(opened).try_flatten().boxed()
+    }
+
+    /// As [`Fleet::make_token`]; over a server, for no more than the caller has.
+    ///
+    /// # Errors
+    ///
+    /// The same; [`NotGranted`](ErrorKind::NotGranted) for more than the caller has.
+    pub async fn make_token(&self, new: &NewToken) -> Result<(Token, TokenText)> {
+        let made: Made = self.give::<_, SMALL>(Method::POST, "/v1/tokens".to_owned(), new, CALL).await?;
+        Ok((made.token, made.text))
+    }
+
+    /// As [`Fleet::tokens`]: those that are for nothing but what the caller sees.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn tokens(&self) -> Result<Vec<Token>> {
+        self.ask("/v1/tokens".to_owned(), CALL).await
+    }
+
+    /// As [`Fleet::revoke_token`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn revoke_token(&self, id: &TokenId) -> Result<Token> {
+        let answer = self.send(Method::DELETE, format!("/v1/tokens/{id}"), Body::empty(), JSON, CALL).await?;
+        read(answer).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: String, time: Duration) -> Result<T> {

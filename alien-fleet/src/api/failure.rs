@@ -23,6 +23,12 @@ impl From<Error> for Failure {
 /// What a call answers.
 pub(super) type Answer<T> = Result<Json<T>, Failure>;
 
+/// An error as a call of operators answers it: JSON, with the status that fits best.
+#[must_use]
+pub fn refusal(error: Error) -> Response {
+    Failure(error).into_response()
+}
+
 /// The statuses of <https://www.rfc-editor.org/rfc/rfc9110#section-15>, and 423 of
 /// <https://www.rfc-editor.org/rfc/rfc4918#section-11.3>.
 fn status(kind: ErrorKind) -> StatusCode {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::deployments::Listed;
 use crate::publish::RevertTo;
 use crate::rollouts::RolloutId;
+use crate::tokens::{Token, TokenText};
 use crate::watch::Watched;
 
 /// `POST /v1/releases`
@@ -65,6 +66,13 @@ pub(super) struct Shown {
     pub(super) record: Deployment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) health: Option<Watched>,
+}
+
+/// What `POST /v1/tokens` answers.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Made {
+    pub(super) token: Token,
+    pub(super) text: TokenText,
 }
 
 /// `?product=`

@@ -1,7 +1,8 @@
 //! What operators do, over HTTP: whoever holds a store answers, and others ask.
 //!
 //! [`Client`] has the methods of a [`Fleet`](crate::Fleet). It asks a fleet in this process, or the program that answers on
-//! the [`Socket`] beside a store's file: whoever uses it works the same in both cases.
+//! the [`Socket`] beside a store's file, or a manager: whoever uses it works the same in each case. What each call needs is in
+//! [`calls`]; a [`Caller`](crate::Caller) is who may do what.
 //!
 //! ```console
 //! $ curl --unix-socket fleet.redb.sock --header 'Alien-Operator: ann' http://localhost/v1/products
@@ -15,9 +16,12 @@ mod client;
 mod dial;
 mod failure;
 mod forms;
+#[cfg(feature = "https")]
+mod https;
 #[cfg(all(unix, feature = "redb"))]
 mod open;
 mod router;
+mod scope;
 #[cfg(unix)]
 mod socket;
 mod transport;
@@ -25,7 +29,9 @@ mod transport;
 mod who;
 
 pub use client::Client;
+pub use failure::refusal;
 #[cfg(all(unix, feature = "redb"))]
 pub use open::{OpenRequest, Opened, open};
+pub use router::{Call, Closing, calls, operators};
 #[cfg(unix)]
 pub use socket::{Socket, serve, socket_of};

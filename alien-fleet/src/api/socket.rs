@@ -17,10 +17,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::router::router;
+use super::router::operators;
 use super::who::claimed;
 use crate::fleet::Fleet;
 
@@ -99,8 +99,8 @@ impl Socket {
     /// seconds.
     pub async fn serve(self, fleet: &Fleet, shutdown: impl Future<Output = ()>) {
         let Self { listener, file } = self;
-        let (closing, closed) = watch::channel(false);
-        let app = router(fleet, closed).layer(from_fn(claimed));
+        let (router, closing) = operators(fleet);
+        let app = router.layer(from_fn(claimed));
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown.fuse());
@@ -123,9 +123,7 @@ impl Socket {
             }
         }
         drop((file, listener, app));
-        // Nobody else receives it.
-        closing.send_replace(true);
-        if tokio::time::timeout(GRACE, closing.closed()).await.is_err() {
+        if tokio::time::timeout(GRACE, closing.close()).await.is_err() {
             tracing::warn!("calls that were going on were cut off");
         }
         connections.shutdown().await;

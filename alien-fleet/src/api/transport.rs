@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::router::router;
+use crate::caller::Caller;
 use crate::fleet::Fleet;
 use crate::log::Who;
 
@@ -36,7 +37,7 @@ impl InProcess {
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, mut request: Request, who: &Who) -> Result<Response> {
-        request.extensions_mut().insert(who.clone());
+        request.extensions_mut().insert(Caller::unlimited(who.clone()));
         match self.0.clone().oneshot(request).await {
             Ok(response) => Ok(response),
             Err(never) => match never {},

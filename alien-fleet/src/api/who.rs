@@ -1,4 +1,4 @@
-//! Who acts. A layer in front of the calls finds it out, and puts a [`Who`] into the extensions of the request.
+//! Who acts. A layer in front of the calls finds it out, and puts a [`Caller`] into the extensions of the request.
 
 use alien_core::{Error, ErrorKind, Result};
 use axum::extract::Request;
@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::failure::Failure;
+use crate::caller::Caller;
 use crate::log::Who;
 
 /// The header that says who acts, where whoever gets in may give any name.
@@ -23,7 +24,8 @@ pub(super) async fn claimed(mut request: Request, next: Next) -> Response {
         let what = format!("the header `Alien-Operator` has no name of 1 to {LONGEST} bytes; say in it who acts");
         return Failure(Error::new(ErrorKind::Credentials, what)).into_response();
     };
-    request.extensions_mut().insert(who);
+    // Whoever can reach the socket can open the store.
+    request.extensions_mut().insert(Caller::unlimited(who));
     next.run(request).await
 }
 

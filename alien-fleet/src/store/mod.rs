@@ -48,11 +48,13 @@ pub enum Table {
     Tail,
     /// The log.
     Log,
+    /// Tokens of operators, by id.
+    Token,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Product,
         Self::Release,
         Self::Record,
@@ -62,6 +64,7 @@ impl Table {
         Self::Health,
         Self::Tail,
         Self::Log,
+        Self::Token,
     ];
 
     /// Its name: lower-case letters.
@@ -77,6 +80,7 @@ impl Table {
             Self::Health => "health",
             Self::Tail => "tail",
             Self::Log => "log",
+            Self::Token => "token",
         }
     }
 }

@@ -176,7 +176,7 @@ async fn the_health_of_every_deployment_is_watched() {
         .await
         .into_iter()
         .filter_map(|entry| match entry.what {
-            What::Health { deployment, health } if deployment == world.ids[1] => Some(health),
+            What::Health { deployment, health, .. } if deployment == world.ids[1] => Some(health),
             _ => None,
         })
         .collect();

@@ -7,22 +7,8 @@ use alien_core::{ErrorKind, Images, Kv, Release, Stack, memory};
 use alien_fleet::{Entry, Fit, Order, RevertTo, Setting, What};
 use jiff::tz::TimeZone;
 
+pub(crate) use crate::world::log;
 use crate::world::{Trouble, World, digest, plan, product, release, stack, two_hours, work};
-
-/// The log, each entry checked against the one before.
-pub(crate) async fn log(world: &World) -> Vec<Entry> {
-    let mut all: Vec<Entry> = Vec::new();
-    loop {
-        let page = world.fleet.log(all.last().map_or(0, |last| last.number), 100).await.unwrap();
-        if page.is_empty() {
-            return all;
-        }
-        for entry in page {
-            entry.follows(all.last()).unwrap();
-            all.push(entry);
-        }
-    }
-}
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -12,7 +12,7 @@ use alien_core::{
     Function, Images, Impersonate, Invitation, Kind, Kv, Profile, Release, Result, Stack, StackName, memory,
 };
 use alien_fleet::store::{InMemory, Store};
-use alien_fleet::{ArtifactsInMemory, Clouds, Fleet, FleetBuilder, Published, RevertTo, RolloutId, Status, Who};
+use alien_fleet::{ArtifactsInMemory, Clouds, Entry, Fleet, FleetBuilder, Published, RevertTo, RolloutId, Status, Who};
 use async_trait::async_trait;
 
 /// An account, and how to reach it.
@@ -225,6 +225,21 @@ impl World {
         let manager = self.fleet.manager(id).await.unwrap();
         let api = manager.find::<Function, alien_core::Live>("api").unwrap();
         manager.heartbeat(&api).await.unwrap().runs.unwrap().code
+    }
+}
+
+/// The log, each entry checked against the one before.
+pub(crate) async fn log(world: &World) -> Vec<Entry> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let page = world.fleet.log(all.last().map_or(0, |last| last.number), 100).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        for entry in page {
+            entry.follows(all.last()).unwrap();
+            all.push(entry);
+        }
     }
 }
 

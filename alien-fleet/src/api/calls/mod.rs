@@ -4,3 +4,4 @@ pub(super) mod deployments;
 pub(super) mod events;
 pub(super) mod releases;
 pub(super) mod rollouts;
+pub(super) mod tokens;

@@ -23,7 +23,7 @@ pub(in crate::api) async fn products(Acting(fleet): Acting) -> Answer<Vec<StackN
 }
 
 pub(in crate::api) async fn has_zip(Acting(fleet): Acting, At(digest): At<String>) -> Answer<()> {
-    if fleet.inner.artifacts.has(&digest).await? {
+    if fleet.has_zip(&digest).await? {
         return Ok(Json(()));
     }
     Err(Error::new(ErrorKind::NotFound, format!("the zip {digest} is not kept")).into())
@@ -49,7 +49,7 @@ pub(in crate::api) async fn put_zip(
         let help = "send the bytes as they are, under the digest that the stack has for them".to_owned();
         return Err(Error::from(vec![Problem::error(Rule::Code, what, help).at("body")]).into());
     }
-    fleet.inner.artifacts.put(bytes.into()).await?;
+    fleet.keep_zip(bytes.into()).await?;
     Ok(Json(()))
 }
 
@@ -72,12 +72,12 @@ pub(in crate::api) async fn publish(
     for form in forms {
         let CodeForm::Zip(digest) = form else { continue };
         // One that is missing is a problem of the release.
-        if let Some(bytes) = fleet.inner.artifacts.get(digest).await? {
+        if let Some(bytes) = fleet.zip(digest).await? {
             artifacts.insert(Arc::clone(&bytes));
         }
     }
     let release = Release::new(stack, artifacts).map_err(Error::from)?;
-    Ok(Json(fleet.publish_kept(&release, given.images, given.revert_to).await?))
+    Ok(Json(fleet.publish(&release, given.images, given.revert_to).await?))
 }
 
 pub(in crate::api) async fn list(Acting(fleet): Acting, At(product): At<StackName>) -> Answer<Vec<ListedRelease>> {

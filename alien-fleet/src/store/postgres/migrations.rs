@@ -19,8 +19,10 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-pub(super) const ALL: &[Migration] =
-    &[Migration { version: 1, name: "documents", sql: include_str!("migrations/1-documents.sql") }];
+pub(super) const ALL: &[Migration] = &[
+    Migration { version: 1, name: "documents", sql: include_str!("migrations/1-documents.sql") },
+    Migration { version: 2, name: "tokens", sql: include_str!("migrations/2-tokens.sql") },
+];
 
 /// Brings the schema to the newest version. Programs that do so at the same time wait for each other.
 pub(super) async fn run(client: &mut Client, schema: &str) -> Result<()> {

@@ -15,7 +15,7 @@ async fn entries_arrive_as_they_are_written_and_each_follows_from_the_one_before
     let world = world(2).await;
     let served = Served::begin(&world.fleet).await;
     let wanted = world.fleet.log(0, 1000).await.unwrap();
-    for client in [Client::local(&world.fleet), served.client("ann")] {
+    for client in [Client::local(&world.fleet), served.client("ann").await] {
         let mut entries = client.follow(0);
         let mut last: Option<Entry> = None;
         for entry in &wanted {
@@ -25,8 +25,10 @@ async fn entries_arrive_as_they_are_written_and_each_follows_from_the_one_before
             last = Some(found);
         }
     }
-    let mut entries =
-        [Client::local(&world.fleet).follow(wanted.len() as u64), served.client("ann").follow(wanted.len() as u64)];
+    let mut entries = [
+        Client::local(&world.fleet).follow(wanted.len() as u64),
+        served.client("ann").await.follow(wanted.len() as u64),
+    ];
     for round in 0..3 {
         world.fleet.set(world.ids[0], Setting::Label("round".into(), round.to_string())).await.unwrap();
         let first = entries[0].try_next().await.unwrap().unwrap();
@@ -40,7 +42,7 @@ async fn entries_arrive_as_they_are_written_and_each_follows_from_the_one_before
 async fn a_stream_ends_when_the_server_shuts_down() {
     let world = world(0).await;
     let served = Served::begin(&world.fleet).await;
-    let mut entries = served.client("ann").follow(0);
+    let mut entries = served.client("ann").await.follow(0);
     assert_eq!(entries.try_next().await.unwrap().unwrap().number, 1);
     let begun = std::time::Instant::now();
     served.end().await;
@@ -57,10 +59,10 @@ async fn a_reader_that_leaves_gives_its_place_to_others() {
     let served = Served::begin(&world.fleet).await;
     // More than are served at once.
     for _ in 0..200 {
-        let mut entries = served.client("ann").follow(0);
+        let mut entries = served.client("ann").await.follow(0);
         assert_eq!(entries.try_next().await.unwrap().unwrap().number, 1);
     }
-    assert_eq!(served.client("ann").products().await.unwrap().len(), 1);
+    assert_eq!(served.client("ann").await.products().await.unwrap().len(), 1);
     served.end().await;
 }
 

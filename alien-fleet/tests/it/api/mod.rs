@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 use crate::folder::Folder;
 use crate::world::World;
 
+/// How calls come.
+const OVER: &str = "over a socket";
+
 /// A fleet that answers on a socket.
 pub(crate) struct Served {
     pub(crate) path: PathBuf,
@@ -39,8 +42,17 @@ impl Served {
         Self { path, stop, ended, _folder: folder }
     }
 
-    pub(crate) fn client(&self, name: &str) -> Client {
-        Client::socket(&self.path, Who::claimed(name))
+    pub(crate) async fn client(&self, name: &str) -> Client {
+        Client::socket(&self.path, self.who(name))
+    }
+
+    pub(crate) fn who(&self, name: &str) -> Who {
+        Who::claimed(name)
+    }
+
+    /// Sends a call of ann's as it is, and returns the status and the body of what is answered.
+    pub(crate) async fn raw(&self, call: &str, body: &[u8]) -> (u16, String) {
+        raw(&self.path, &format!("{call} HTTP/1.1\r\nalien-operator: ann"), body).await
     }
 
     /// Shuts down, and waits until that is done.

@@ -1,4 +1,4 @@
-//! Each call gives the same as the fleet itself, in this process and over a socket.
+//! Each call gives the same as the fleet itself, in this process and for another program.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +9,11 @@ use alien_core::rollout::{Phase, Scope, Wave};
 use alien_core::{Code, CommandId, DeploymentId, ErrorKind, Function, Images, Profile, ResourceId, Result, Stack};
 use alien_fleet::api::Client;
 use alien_fleet::store::InMemory;
-use alien_fleet::{
-    ArtifactStore, ArtifactsInMemory, Clouds, Fit, Fleet, Order, RevertTo, Seen, Setting, Status, What, Who,
-};
+use alien_fleet::{ArtifactStore, ArtifactsInMemory, Clouds, Fit, Fleet, Order, RevertTo, Seen, Setting, Status, What};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Served, failure, world};
+use super::{OVER, Served, failure, world};
 use crate::world::{digest, plan, product, release};
 
 /// The time at which it was read is another each time.
@@ -33,8 +31,8 @@ macro_rules! same {
     )+ };
 }
 
-fn clients(world: &crate::world::World, served: &Served) -> [(&'static str, Client); 2] {
-    [("in process", Client::local(&world.fleet)), ("over a socket", served.client("ann"))]
+async fn clients(world: &crate::world::World, served: &Served) -> [(&'static str, Client); 2] {
+    [("in process", Client::local(&world.fleet)), (OVER, served.client("ann").await)]
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +44,7 @@ async fn what_is_read_is_the_same() {
     world.fleet.set(world.ids[1], Setting::Hold("they asked".into())).await.unwrap();
     let id = world.begin(second, plan().canary(1)).await;
     let served = Served::begin(&world.fleet).await;
-    let clients = clients(&world, &served);
+    let clients = clients(&world, &served).await;
     let (fleet, shop, nobody) = (&world.fleet, product(), "nobody".parse().unwrap());
     let (one, none) = (world.ids[0], DeploymentId::new());
     let (api, orders): (ResourceId, ResourceId) = ("api".parse().unwrap(), "orders".parse().unwrap());
@@ -107,7 +105,7 @@ async fn what_is_read_is_the_same() {
 async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
-    let clients = clients(&world, &served);
+    let clients = clients(&world, &served).await;
     let (one, api): (_, ResourceId) = (world.ids[0], "api".parse().unwrap());
     let everything: Vec<u8> = (0..=255).collect();
     for (name, client) in &clients {
@@ -122,7 +120,7 @@ async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
         let later = lines[1].at + Duration::from_secs(1);
         assert!(client.logs(one, &api, Some(later), 10).await.unwrap().is_empty(), "{name}");
     }
-    served.client("bob").dispatch(one, &api, CommandId::new(), b"x").await.unwrap();
+    served.client("bob").await.dispatch(one, &api, CommandId::new(), b"x").await.unwrap();
     let log = crate::rollouts::log(&world).await;
     let used = log.iter().filter_map(|entry| match &entry.what {
         What::Used { resource, operation, .. } => Some((entry.who.clone(), resource.as_str(), operation.as_str())),
@@ -131,7 +129,7 @@ async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
     let used: Vec<_> = used.collect();
     assert_eq!(used.iter().filter(|(_, _, operation)| *operation == "dispatch").count(), 3);
     assert_eq!(used.iter().filter(|(_, _, operation)| *operation == "logs").count(), 7);
-    assert_eq!(used.last().unwrap(), &(Who::claimed("bob"), "api", "dispatch"));
+    assert_eq!(used.last().unwrap(), &(served.who("bob"), "api", "dispatch"));
     served.end().await;
 }
 
@@ -139,7 +137,7 @@ async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
 async fn what_is_changed_is_what_the_fleet_has() {
     let mut world = world(2).await;
     let served = Served::begin(&world.fleet).await;
-    for (name, client) in clients(&world, &served) {
+    for (name, client) in clients(&world, &served).await {
         let shop = product();
         // A deployment is registered, changed, removed and added again.
         let id = DeploymentId::new();
@@ -196,7 +194,7 @@ async fn a_zip_is_sent_if_the_fleet_lacks_it() {
     let kept = Counted::default();
     let fleet = Fleet::builder(InMemory::new(), Clouds::none()).artifacts(kept.clone()).open().await.unwrap();
     let served = Served::begin(&fleet).await;
-    let client = served.client("ann");
+    let client = served.client("ann").await;
     // More than one part of a body.
     let zip: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
     let published = client.publish(&release(&zip), Images::new(), RevertTo::Before).await.unwrap();
@@ -236,8 +234,12 @@ impl ArtifactStore for Counted {
 async fn twenty_clients_at_once_are_all_answered() {
     let world = world(5).await;
     let served = Served::begin(&world.fleet).await;
-    let calls = (0..20).map(|number| {
-        let (client, id) = (served.client(&format!("operator {number}")), world.ids[number % 5]);
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(served.client(&format!("operator-{number}")).await);
+    }
+    let calls = clients.into_iter().enumerate().map(|(number, client)| {
+        let id = world.ids[number % 5];
         tokio::spawn(async move {
             for round in 0..5 {
                 let label = Setting::Label(format!("l{number}"), round.to_string());

@@ -13,7 +13,7 @@ use alien_fleet::api::{Client, Socket, serve, socket_of};
 use alien_fleet::{Order, What, Who};
 use tokio::sync::oneshot;
 
-use super::{Served, failure, world};
+use super::{Served, error, failure, raw, world};
 use crate::folder::Folder;
 use crate::world::{World, plan, product};
 
@@ -98,6 +98,21 @@ async fn the_socket_is_gone_when_the_server_has_shut_down() {
     assert!(!error.was_sent() && error.to_string().contains("fleet.redb.sock"), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_acts_must_be_said() {
+    let world = world(0).await;
+    let served = Served::begin(&world.fleet).await;
+    for head in ["HTTP/1.1", "HTTP/1.1\r\nalien-operator:", "HTTP/1.1\r\nalien-operator: a\tb"] {
+        let (status, answer) = raw(&served.path, &format!("GET /v1/products {head}"), b"").await;
+        assert_eq!((status, error(&answer).kind()), (401, ErrorKind::Credentials), "{head}: {answer}");
+    }
+    assert_eq!(failure(served.client("a\nb").await.products().await).kind(), ErrorKind::Input);
+    assert_eq!(failure(served.client("").await.products().await).kind(), ErrorKind::Input);
+    // Not in ASCII alone.
+    assert_eq!(served.client("Zoë").await.products().await.unwrap(), [product()]);
+    served.end().await;
+}
+
 /// Sends a part of a request, and reads what comes until the server ends the connection.
 async fn begins(path: &Path, part: &'static str) -> String {
     let mut stream = UnixStream::connect(path).unwrap();
@@ -131,7 +146,7 @@ async fn only_so_many_are_served_at_once_and_others_wait() {
     let world = world(0).await;
     let served = Served::begin(&world.fleet).await;
     let mut open: Vec<_> = (0..128).map(|_| UnixStream::connect(&served.path).unwrap()).collect();
-    let client = served.client("ann");
+    let client = served.client("ann").await;
     let call = tokio::spawn(async move { client.products().await });
     assert!(
         tokio::time::timeout(Duration::from_millis(300), async {

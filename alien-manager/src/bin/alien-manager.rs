@@ -1,0 +1,157 @@
+//! The program `alien-manager`: answers operators, and works for a fleet.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Result};
+use alien_fleet::api::{Socket, socket_of};
+use alien_fleet::store::{Embedded, Postgres};
+use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
+use alien_manager::settings::{self, Place, Settings};
+use alien_manager::{Router, Server, Tls};
+use clap::{Arg, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// As whom the program itself acts: whoever runs it has the store.
+const NAME: &str = "alien-manager";
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stderr).init();
+    let settings = match given() {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error));
+    match runtime.and_then(|runtime| runtime.block_on(run(settings))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    for problem in error.problems() {
+        tracing::error!("{problem}");
+    }
+    if error.problems().is_empty() {
+        tracing::error!("{error}");
+    }
+    ExitCode::FAILURE
+}
+
+/// The settings: from a file, the environment and the command line.
+fn given() -> Result<Settings> {
+    let file = Arg::new("config").long("config").value_name("FILE");
+    let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
+    let command = Command::new(NAME)
+        .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
+        .arg(file);
+    let matches = settings::ALL.iter().fold(command, |command, setting| {
+        let help = format!("{} [env: {}]", setting.help, setting.variable());
+        command.arg(Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help))
+    });
+    let matches = matches.get_matches();
+    let variable = |name: &str| std::env::var(name).ok();
+    let flag = |name: &str| matches.get_one::<String>(name).cloned();
+    let file = flag("config").or_else(|| variable("ALIEN_MANAGER_CONFIG")).map(PathBuf::from);
+    Settings::read(file.as_deref(), variable, flag).map_err(Error::from)
+}
+
+/// The clouds that this program was built with.
+fn clouds() -> Clouds {
+    let all: Vec<Arc<dyn Adapter>> = vec![
+        #[cfg(feature = "aws")]
+        Arc::new(alien_aws::Adapter),
+        #[cfg(feature = "gcp")]
+        Arc::new(alien_gcp::Adapter),
+        #[cfg(feature = "azure")]
+        Arc::new(alien_azure::Adapter),
+    ];
+    all.into_iter()
+        .fold(Clouds::none(), |clouds, cloud| clouds.with(cloud, Connection::new(CallConfig::default(), NAME)))
+}
+
+async fn open(settings: &Settings) -> Result<Fleet> {
+    let with = |builder: FleetBuilder| {
+        builder.artifacts(ArtifactFolder::new(&settings.artifacts)).acting_as(Who::claimed(NAME))
+    };
+    match &settings.store {
+        Place::File(file) => with(Fleet::builder(Embedded::open(file).await?, clouds())).open().await,
+        Place::Database(url) => with(Fleet::builder(Postgres::open(url).await?, clouds())).open().await,
+    }
+}
+
+async fn run(settings: Settings) -> Result<()> {
+    // What is wrong with the certificate or the address is told before the store is opened.
+    let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
+    let mut server = Server::bind(settings.listen).await?.limits(settings.limits);
+    if let Some(tls) = tls {
+        server = server.tls(tls);
+    }
+    if settings.behind_proxy {
+        server = server.behind_proxy();
+    }
+    let fleet = open(&settings).await?;
+    // Whoever has the file answers `alien` on this machine, too.
+    let socket = match &settings.store {
+        Place::File(file) => Some(Socket::bind(&socket_of(file)).await?),
+        Place::Database(_) => None,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let stopped = || {
+        let mut stopped = stopped.clone();
+        async move { drop(stopped.wait_for(|stop| *stop).await) }
+    };
+    let signals = signals(&stop)?;
+    tracing::info!(address = %server.address(), "answering");
+    let worker = async {
+        if settings.work {
+            fleet.worker().width(settings.width).watch_every(settings.watch_every).run(stopped()).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    let beside = async {
+        if let Some(socket) = socket {
+            socket.serve(&fleet, stopped()).await;
+        }
+    };
+    // If one of them fails, the others end, too.
+    let ends = |_: &Error| {
+        stop.send_replace(true);
+    };
+    let worker = async { worker.await.inspect_err(ends) };
+    let server = async { server.serve(Router::new(&fleet), stopped()).await.inspect_err(ends) };
+    let work = async { tokio::join!(server, worker, beside) };
+    tokio::pin!(work);
+    let (served, worked, ()) = tokio::select! {
+        done = &mut work => done,
+        () = signals => work.await,
+    };
+    tracing::info!("ended");
+    served.and(worked)
+}
+
+/// Ends with the first signal to stop. The second one ends the program at once: it is no longer caught.
+fn signals(stop: &watch::Sender<bool>) -> Result<impl Future<Output = ()>> {
+    let caught = |kind| {
+        signal(kind).map_err(|error| Error::new(ErrorKind::Internal, "signals cannot be caught").caused_by(&error))
+    };
+    let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("shutting down; a second signal ends at once");
+        stop.send_replace(true);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod connections;
+mod limits;
+mod metrics;
+mod observe;
+mod router;
+mod server;
+pub mod settings;
+mod shed;
+mod tls;
+
+pub use limits::Limits;
+pub use router::Router;
+pub use server::Server;
+pub use tls::Tls;
