@@ -137,7 +137,11 @@ async fn many_idle_connections_leave_it_answering_and_the_oldest_make_room() {
     let world = world(0).await;
     // So many more as the limit of open files of this process lets, where somebody asks: both ends are in it.
     let idle = std::env::var("ALIEN_IDLE_CONNECTIONS").map_or(2000, |text| text.parse().unwrap());
-    let limits = limits(|limits| limits.connections = idle / 2);
+    let limits = limits(|limits| {
+        limits.connections = idle / 2;
+        // What is slow is not what closes them here.
+        limits.head = Duration::from_secs(300);
+    });
     let served = Served::within(&world.fleet, limits).await;
     let client = served.client("ann").await;
     let mut open = Vec::with_capacity(idle);
