@@ -28,8 +28,9 @@
 //! # }
 //! ```
 //!
-//! [`sign_invitation`] signs what a customer gets, and [`InvitationFile`] is how the customer's admin reads it.
+//! [`agent`] has the forms that an agent and its manager exchange. [`sign_invitation`] signs what a customer gets, and [`InvitationFile`] is how the customer's admin reads it.
 
+pub mod agent;
 mod files;
 mod images;
 mod invitation;

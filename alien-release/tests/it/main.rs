@@ -12,6 +12,7 @@ mod forged;
 mod invitation;
 mod keys;
 mod peer;
+mod protocol;
 mod published;
 mod refused;
 mod resolved;

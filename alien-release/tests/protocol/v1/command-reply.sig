@@ -1,0 +1,1 @@
+MUamsxmsCAPR20W/7dTLwWHWhK8BruJ40eS5BxA7WEjZpNd5ADBB0178j8qrqvmm/hd/3HqVrfq2w7iejvLOBQ==

@@ -1,0 +1,1 @@
+Jo19+VvaZg/skiFtebHQwRmhgrK4x6Ztu4WIRp9xRbU72EXwR37ZgwkpuEcvroXoMg9d9jS4vO2I+JmY8YLcCw==
