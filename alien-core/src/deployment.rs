@@ -39,6 +39,12 @@ impl From<Uuid> for DeploymentId {
     }
 }
 
+impl From<DeploymentId> for Uuid {
+    fn from(id: DeploymentId) -> Self {
+        id.0
+    }
+}
+
 impl FromStr for DeploymentId {
     type Err = uuid::Error;
 
@@ -452,6 +458,17 @@ impl Deployment {
         next.is_of_product(&self.stack)?;
         let next = next.with_existing_of(&self.stack)?;
         Ok(self.diff(&next).admin_only())
+    }
+
+    /// The record after the customer's agent has released a stack: the vendor's copy, which the agent does not write. What the
+    /// customer gave of its own stays.
+    ///
+    /// # Errors
+    ///
+    /// If the stack is of another product.
+    pub fn running(&self, stack: &Stack) -> Result<Self, Problems> {
+        stack.is_of_product(&self.stack)?;
+        Ok(Self { stack: stack.with_existing_of(&self.stack)?, ..self.clone() })
     }
 
     /// The target, as the type of its cloud.

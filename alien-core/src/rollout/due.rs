@@ -162,7 +162,8 @@ pub(super) fn closes(head: &Head, row: &Row, now: Timestamp) -> Option<Verdict> 
         }
         (Phase::Reverting, Pass::Twin) if is_waiting => {
             let is_over = !head.is_patient(now);
-            excluded(head, row, pass).or_else(|| row.standing.bars().filter(|_| is_over))
+            let own = || row.waits().filter(|why| why.is_parked()).cloned();
+            excluded(head, row, pass).or_else(|| row.standing.bars().or_else(own).filter(|_| is_over))
         }
         (Phase::Reverting | Phase::Reverted, Pass::Release) if is_waiting || head.reverting <= Some(row.wave) => {
             Some(Why::Halted)

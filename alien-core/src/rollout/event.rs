@@ -148,6 +148,12 @@ pub enum Step {
         /// The resources that are sick before the update.
         sick: BTreeSet<ResourceId>,
     },
+    /// It hands the deployment to the customer's agent, after [`Begin`](Self::Begin); or the agent goes on, and says so. Whoever asks
+    /// for the agent's next word does not wait longer than until then: a silent agent is unreachable.
+    Hand {
+        /// When the agent says something again, at the latest.
+        until: Timestamp,
+    },
     /// It is about to make its first call.
     Send,
     /// It has ended.
@@ -178,6 +184,14 @@ pub enum Ended {
     Revoked(String),
     /// Only the customer's admin can set what the release changes.
     AdminOnly(String),
+    /// The customer's own rules do not let it begin: no call was made. The reason is a window, a hold, an approval or what only the
+    /// admin can set.
+    Waits {
+        /// Why.
+        why: Why,
+        /// When to try again; `None` if that follows from the deployment's next [standing](Event::Standing) alone.
+        until: Option<Timestamp>,
+    },
 }
 
 /// What a look at a deployment saw.

@@ -29,6 +29,9 @@ pub struct Lease {
     pub owner: RunId,
     /// When the claim ends, unless it is renewed.
     pub until: Timestamp,
+    /// Whether the worker has handed the deployment to the customer's agent, who carries the update out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed: bool,
 }
 
 /// Where a deployment stands.

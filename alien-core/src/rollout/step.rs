@@ -57,7 +57,13 @@ pub(super) fn step(
             if now < lease.until {
                 return Err(Refusal::Early);
             }
-            interrupted(head, row);
+            if lease.handed {
+                let is_updating = matches!(row.stage, Stage::Updating(_));
+                let silent = Ended::Unreachable("its agent did not report in time".to_owned());
+                end(head, row, &silent, is_updating, now)?;
+            } else {
+                interrupted(head, row);
+            }
         }
         Event::Close { .. } => {
             let verdict = closes(head, row, now).ok_or(Refusal::OutOfStep)?;
@@ -104,7 +110,7 @@ fn claim(head: &Head, row: &mut Row, deployment: DeploymentId, owner: &RunId, no
     }
     row.fence += 1;
     let until = later(now, head.options().lease);
-    row.stage = Stage::Claimed(Lease { owner: owner.clone(), until });
+    row.stage = Stage::Claimed(Lease { owner: owner.clone(), until, handed: false });
     let release = match (pass, head.twin) {
         (Pass::Twin, Some(twin)) => twin.sequence,
         _ => head.release,
@@ -125,6 +131,17 @@ fn work(head: &Head, row: &mut Row, step: &Step, now: Timestamp) -> Result<(), R
                 row.before = sick.clone();
             }
             row.stage = Stage::Begun(lease);
+        }
+        (Step::Hand { until }, Stage::Begun(_)) => {
+            may_go_on(head, row, &lease, now)?;
+            row.stage = Stage::Begun(Lease { until: *until, handed: true, ..lease });
+        }
+        // The calls that it makes are not stopped.
+        (Step::Hand { until }, Stage::Updating(kept)) => {
+            if now >= lease.until {
+                return Err(Refusal::LeaseOver);
+            }
+            (kept.until, kept.handed) = (*until, true);
         }
         (Step::Send, Stage::Begun(_)) => {
             may_go_on(head, row, &lease, now)?;
@@ -162,6 +179,7 @@ fn end(head: &Head, row: &mut Row, ended: &Ended, is_updating: bool, now: Timest
     let plan = head.options();
     match ended {
         Ended::Done | Ended::Failed(_) | Ended::Uncertain if !is_updating => return Err(Refusal::OutOfStep),
+        Ended::Waits { why, .. } if is_updating || !why.is_parked() => return Err(Refusal::OutOfStep),
         Ended::Done => {
             (row.tries, row.uncertain) = (0, false);
             let since = head.running(now);
@@ -197,6 +215,7 @@ fn end(head: &Head, row: &mut Row, ended: &Ended, is_updating: bool, now: Timest
             row.uncertain |= is_updating;
             row.wait(Some(Why::AdminOnly(why.clone())), None);
         }
+        Ended::Waits { why, until } => row.wait(Some(why.clone()), *until),
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod ended;
 mod fleet;
+mod handed;
 mod kept;
 mod laws;
 mod model;

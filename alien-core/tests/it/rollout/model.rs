@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use alien_core::rollout::*;
+use jiff::SignedDuration;
 
 use super::fleet::{Fleet, begin, id, ill, members, minutes, well};
 use super::laws::the_fold_is_local_and_repeatable;
@@ -58,9 +59,11 @@ fn events(fleet: &Fleet) -> Vec<Event> {
                 work(late, Step::End(Ended::Done)),
             ]),
             Stage::Begun(_) => {
-                events.extend([work(fence, Step::Send), work(late, Step::Send), work(fence, Step::Renew)])
+                events.extend([work(fence, Step::Send), work(late, Step::Send), work(fence, Step::Renew)]);
+                events.extend([work(fence, hand(fleet)), work(fence, Step::End(waits()))]);
             }
             Stage::Updating(_) => events.extend([
+                work(fence, hand(fleet)),
                 work(fence, Step::End(Ended::Done)),
                 work(fence, Step::End(Ended::Failed(ill("api")))),
                 work(fence, Step::End(Ended::Uncertain)),
@@ -79,6 +82,15 @@ fn events(fleet: &Fleet) -> Vec<Event> {
         }
     }
     events
+}
+
+/// The deployment's agent has it.
+fn hand(fleet: &Fleet) -> Step {
+    Step::Hand { until: fleet.now + SignedDuration::from_mins(5) }
+}
+
+fn waits() -> Ended {
+    Ended::Waits { why: Why::Approval("the customer's".to_owned()), until: None }
 }
 
 /// Tries every order of events from here, to a depth, and gives the number of states and events.
@@ -160,6 +172,19 @@ fn every_order_of_events_in_a_wave_keeps_the_laws() {
     fleet.send_to(2);
     let (states, _) = explore(&fleet, DEPTH);
     assert!(states > 1000, "{states} states");
+}
+
+#[test]
+fn every_order_of_events_of_a_deployment_that_its_agent_has_keeps_the_laws() {
+    let mut fleet = Fleet::started(&plan(OnHalt::RevertAll), members(3));
+    fleet.claim(0);
+    fleet.work(0, begin());
+    let step = hand(&fleet);
+    fleet.work(0, step);
+    explore(&fleet, DEPTH);
+    fleet.work(0, Step::Send);
+    let (states, _) = explore(&fleet, DEPTH);
+    assert!(states > 100, "{states} states");
 }
 
 #[test]

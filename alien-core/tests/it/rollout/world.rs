@@ -175,6 +175,14 @@ impl World {
             (_, 8..12) => Step::Renew,
             (0, _) if nature == Nature::Hides && whom < 200 => Step::End(Ended::Unreachable("no answer".to_owned())),
             (0, 12) => Step::End(Ended::AdminOnly("a network".to_owned())),
+            // The customer's agent has it, and its policy may not let it begin.
+            (1, 13..60) => Step::Hand { until: self.fleet.now + SignedDuration::from_mins(i64::from(whom % 8)) },
+            (1, 60..64) => {
+                let why = Why::Approval("the customer's".to_owned());
+                let until = (whom % 2 == 0).then(|| self.fleet.now + SignedDuration::from_mins(30));
+                Step::End(Ended::Waits { why, until })
+            }
+            (2, 20..30) => Step::Hand { until: self.fleet.now + SignedDuration::from_mins(5) },
             (0, _) => {
                 let sick: BTreeSet<_> = self.sick(deployment, true).into_keys().collect();
                 Step::Begin { sick }
@@ -186,7 +194,7 @@ impl World {
             _ => Step::End(Ended::Done),
         };
         let is_end = matches!(step, Step::End(_));
-        let is_renewal = step == Step::Renew;
+        let is_renewal = matches!(step, Step::Renew | Step::Hand { .. });
         let actions = self.send(Event::Work { deployment, fence, step });
         if refusal(&actions).is_none() && !is_end {
             job.steps += usize::from(!is_renewal);
