@@ -158,7 +158,10 @@ fn read<M: Message>(body: &[u8]) -> Result<M> {
     if serde_json_canonicalizer::to_vec(&message).is_ok_and(|canonical| canonical == body) {
         return Ok(message);
     }
-    Err(problem::<M>(format!("{} is not canonical JSON", M::NAME), "write it by RFC 8785, without what is at its default"))
+    Err(problem::<M>(
+        format!("{} is not canonical JSON", M::NAME),
+        "write it by RFC 8785, without what is at its default",
+    ))
 }
 
 fn unread<M: Message>(error: &serde_json::Error) -> Error {

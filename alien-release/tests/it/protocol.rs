@@ -36,7 +36,11 @@ fn report() -> Report {
     let failed = Condition::failed(ErrorKind::Rejected).because("the runtime is not known");
     Report::new(deployment(), 12, AgentVersion::new(1, 2, 3))
         .running(3.into())
-        .doing(State::Waiting { release: 5.into(), fence: 4, why: Waits::Window { opens: Some(at("2026-11-28T01:00:00Z")) } })
+        .doing(State::Waiting {
+            release: 5.into(),
+            fence: 4,
+            why: Waits::Window { opens: Some(at("2026-11-28T01:00:00Z")) },
+        })
         .ended(Attempt { release: 3.into(), fence: 2, ended: Ended::Failed([("api".parse().unwrap(), failed)].into()) })
         .with("api".parse().unwrap(), Condition::seen(Health::Degraded).because("2 of 3 instances run"))
         .with("orders".parse().unwrap(), Condition::failed(ErrorKind::Denied))
@@ -133,7 +137,9 @@ fn a_field_that_is_not_known_is_refused_by_its_name_wherever_it_stands() {
     let key = SigningKey::generate().unwrap();
     let signed = Signed::of(&report(), &key).unwrap();
     let whole: Value = serde_json::from_slice(signed.body()).unwrap();
-    for at in ["", "/state/waiting", "/state/waiting/why/window", "/outcome", "/outcome/ended/failed/api", "/resources/api"] {
+    for at in
+        ["", "/state/waiting", "/state/waiting/why/window", "/outcome", "/outcome/ended/failed/api", "/resources/api"]
+    {
         let mut with = whole.clone();
         with.pointer_mut(at).unwrap().as_object_mut().unwrap().insert("colour".to_owned(), json!("red"));
         let told = told::<Report>(&key, serde_json::to_vec(&with).unwrap()).to_string();
@@ -229,7 +235,10 @@ fn neither_a_bearer_nor_an_answer_is_shown() {
         assert!(!shown.contains("secret") && !shown.contains("c2VjcmV0"), "{shown}");
     }
     assert!(token.reveal().contains("secret-bearer"));
-    for wrong in [&br#"{"bearer":"secret bearer","counter":1,"expires":"2026-11-27T09:00:00Z","version":1}"#[..], br#"{"secret":1}"#] {
+    for wrong in [
+        &br#"{"bearer":"secret bearer","counter":1,"expires":"2026-11-27T09:00:00Z","version":1}"#[..],
+        br#"{"secret":1}"#,
+    ] {
         let told = Token::from_json(wrong).unwrap_err().to_string();
         assert!(!told.contains("secret"), "{told}");
     }
