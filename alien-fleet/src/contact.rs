@@ -42,6 +42,10 @@ const LOG_BYTES: usize = 4 << 20;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const COMMAND: Duration = Duration::from_secs(15 * 60);
 
+/// How many seconds an agent that is asked for a log has to send it: it asks about every 30.
+#[cfg(feature = "agents")]
+const ASKED: i64 = 120;
+
 impl Fleet {
     /// The health of a deployment, as it was when somebody looked last; `None` if it is not watched.
     ///
@@ -52,14 +56,21 @@ impl Fleet {
         self.inner.ledger.get(&watch::key(id)).await
     }
 
-    /// Looks at every resource of a deployment now. Nothing is kept.
+    /// Looks at every resource of a deployment now. Nothing is kept. Of one that pulls its releases, what its agent reported last.
     ///
     /// # Errors
     ///
     /// As [`manager`](Self::manager); [`TimedOut`](ErrorKind::TimedOut) after 60 seconds.
     pub async fn heartbeat(&self, id: DeploymentId) -> Result<Vec<Beat>> {
         let look = async {
-            let beats = self.manager(id).await?.heartbeats().await.into_iter();
+            #[cfg(feature = "agents")]
+            let beats = match self.inner.reported(id).await? {
+                Some(beats) => beats,
+                None => self.manager(id).await?.heartbeats().await,
+            };
+            #[cfg(not(feature = "agents"))]
+            let beats = self.manager(id).await?.heartbeats().await;
+            let beats = beats.into_iter();
             let seen = |beat: Result<Heartbeat>| beat.map_or_else(Seen::Error, Seen::Heartbeat);
             Ok(beats.map(|(resource, beat)| Beat { resource, seen: seen(beat) }).collect())
         };
@@ -67,7 +78,8 @@ impl Fleet {
     }
 
     /// Reads the log of a function or container from a time on, to its present end: the first lines, at most `limit`, and
-    /// no more after four MiB of text. The fleet's log tells who read it.
+    /// no more after four MiB of text. The fleet's log tells who read it. The agent of a deployment that pulls its releases is asked for
+    /// it, if its customer lets it: one MiB at most, within two minutes.
     ///
     /// # Errors
     ///
@@ -80,6 +92,11 @@ impl Fleet {
         since: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<LogLine>> {
+        #[cfg(feature = "agents")]
+        if self.inner.agent(id).await?.is_some() {
+            self.has(id, resource, None).await?;
+            return self.ask_log(id, resource, since, limit, jiff::SignedDuration::from_secs(ASKED)).await;
+        }
         let read = async {
             let manager = self.manager(id).await?;
             let handle = found(&manager, resource)?;
@@ -97,7 +114,8 @@ impl Fleet {
     }
 
     /// Sends a command to a function that takes commands, and returns its answer. The fleet's log tells who sent it, from
-    /// before it is sent. It is sent once: a caller that repeats it gives the same id.
+    /// before it is sent. It is sent once: a caller that repeats it gives the same id. The agent of a deployment that pulls its releases
+    /// takes it at its next poll, once: 256 KiB at most, and as many of the answer, which is deleted when this returns it.
     ///
     /// # Errors
     ///
@@ -109,6 +127,12 @@ impl Fleet {
         command: CommandId,
         body: &[u8],
     ) -> Result<Vec<u8>> {
+        #[cfg(feature = "agents")]
+        if self.inner.agent(id).await?.is_some() {
+            self.has(id, function, Some(alien_core::Kind::Function)).await?;
+            let within = COMMAND.try_into().unwrap_or(jiff::SignedDuration::MAX);
+            return self.ask_command(id, function, command, body, within).await;
+        }
         let manager = self.manager(id).await?;
         let name = function.as_str();
         match found(&manager, function)?.lifecycle() {
@@ -122,6 +146,20 @@ impl Fleet {
                 self.used(&manager, function, "dispatch").await?;
                 manager.dispatch(&handle, body).id(command).deadline(COMMAND).await
             }
+        }
+    }
+
+    /// Fails if a deployment has no such resource, of this kind.
+    #[cfg(feature = "agents")]
+    async fn has(&self, id: DeploymentId, resource: &ResourceId, kind: Option<alien_core::Kind>) -> Result<()> {
+        let record = self.inner.record(id).await?;
+        record.resource(resource)?;
+        let found = record.stack.resources().iter().find(|found| found.id() == resource).map(|found| found.kind());
+        match kind {
+            Some(kind) if found != Some(kind) => {
+                Err(Error::new(ErrorKind::Input, format!("it is not a {kind}")).at(resource.as_str()))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -26,6 +26,9 @@ pub struct Listed {
     pub since: Timestamp,
     /// How often anything of this was changed.
     pub revision: u64,
+    /// The public key of its agent, in PEM; `None` where the vendor pushes releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -120,6 +123,7 @@ impl Listed {
             account,
             since,
             revision: 0,
+            agent: None,
             labels: BTreeMap::new(),
             pin: None,
             hold: None,

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+#[cfg(feature = "agents")]
+mod agents;
 #[cfg(feature = "api")]
 pub mod api;
 mod artifacts;
@@ -26,6 +28,8 @@ mod watch;
 mod work;
 
 pub use access::{Products, Role, TokenId};
+#[cfg(feature = "agents")]
+pub use agents::{Agents, AgentsBuilder, Poll};
 #[cfg(feature = "object-store")]
 pub use artifacts::ArtifactBucket;
 pub use artifacts::{ArtifactFolder, ArtifactStore, ArtifactsInMemory};

@@ -110,6 +110,30 @@ pub enum What {
         /// The fencing number of the claim.
         fence: u64,
     },
+    /// A worker handed a deployment to its agent, who pulls the release.
+    Handed {
+        /// The rollout.
+        rollout: RolloutId,
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The release.
+        release: Sequence,
+        /// The fencing number of the claim.
+        fence: u64,
+    },
+    /// The agent of a deployment told how far it is with a release.
+    Reported {
+        /// The rollout.
+        rollout: RolloutId,
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The release.
+        release: Sequence,
+        /// The fencing number of the claim.
+        fence: u64,
+        /// What it told, in words, and whether it may go on.
+        what: String,
+    },
     /// The outcome of a deployment.
     Outcome {
         /// The rollout.
@@ -229,6 +253,12 @@ impl Default for Tail {
 }
 
 impl Tail {
+    /// The number of the last entry; 0 before the first.
+    #[cfg(feature = "agents")]
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The key of the one document that has the end of the log.
     pub(crate) fn key() -> Key {
         Key::new(Table::Tail, "", "log")

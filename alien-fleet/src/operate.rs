@@ -68,15 +68,39 @@ pub struct Status {
 
 impl Fleet {
     /// Registers a deployment that its customer has set up: checks the record against the invitation, and the way in. A
-    /// deployment that is registered already gets the record of the newer set-up.
+    /// deployment that is registered already gets the record of the newer set-up. One that pulls its releases is registered first with
+    /// the key of its agent.
     ///
     /// # Errors
     ///
     /// As [`Impersonate::register`](alien_core::Impersonate::register), and as [`add`](Self::add).
     pub async fn register(&self, invitation: &Invitation, record: &Deployment) -> Result<Listed> {
         Problems::none(invitation.differences(record)).map_err(refused)?;
-        self.inner.clouds.enter(record).await?.register(invitation, record).await?;
+        if cfg!(not(feature = "agents")) || record.delivery.is_push() {
+            self.inner.clouds.enter(record).await?.register(invitation, record).await?;
+        }
         self.add(record).await
+    }
+
+    /// Registers a deployment that pulls its releases, with the public key of its agent: checks the record against the invitation.
+    /// Another key takes the place of the one before, which is refused from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](ErrorKind::Input) if the record is not of the invitation, or the vendor pushes releases; errors of the store.
+    #[cfg(feature = "agents")]
+    pub async fn register_agent(
+        &self,
+        invitation: &Invitation,
+        record: &Deployment,
+        key: &alien_release::PublicKey,
+    ) -> Result<Listed> {
+        Problems::none(invitation.differences(record)).map_err(refused)?;
+        if record.delivery.is_push() {
+            let what = "the vendor pushes releases into the deployment, and it has no agent";
+            return Err(Error::new(ErrorKind::Input, what).because("register it without a key"));
+        }
+        self.add_with(record, Some(key.to_string())).await
     }
 
     /// Adds a deployment without a look at its cloud: one that was registered before, elsewhere.
@@ -86,12 +110,17 @@ impl Fleet {
     /// [`Locked`](ErrorKind::Locked) while a release on it is in progress; [`NotOwned`](ErrorKind::NotOwned) if a deployment
     /// of another product has this id; errors of the store.
     pub async fn add(&self, record: &Deployment) -> Result<Listed> {
+        self.add_with(record, None).await
+    }
+
+    async fn add_with(&self, record: &Deployment, agent: Option<String>) -> Result<Listed> {
         let (id, product) = (record.id, record.stack.name().clone());
         let account = self.inner.clouds.account(record)?;
         let now = self.inner.now();
         let draft = self.draft(What::Registered { deployment: id, product: product.clone() });
         let (key, record_key) = (Listed::key(&product, id), Records::key(id));
-        let keys = [key.clone(), record_key.clone(), watch::key(id)];
+        let keys = [key.clone(), record_key.clone(), watch::key(id)].into_iter().chain(agent_key(id));
+        let keys: Vec<Key> = keys.collect();
         let waits = self.waits_of_active(&product, record).await?;
         let (given, who) = (record.clone(), self.who().clone());
         let change = move |pages: &mut Pages<'_>, active: &[RolloutId]| {
@@ -114,6 +143,8 @@ impl Fleet {
             let mut listed = pages.get::<Listed>(&key)?.unwrap_or_else(fresh);
             listed.revision += 1;
             listed.account.clone_from(&account);
+            #[cfg(feature = "agents")]
+            crate::agents::register(pages, &mut listed, record.delivery.is_push(), agent.as_deref())?;
             pages.put(key.clone(), &listed, None)?;
             watch::begin(pages, id, now)?;
             touch(pages, &listed.product)?;
@@ -133,7 +164,8 @@ impl Fleet {
     pub async fn remove(&self, id: DeploymentId) -> Result<()> {
         let (listed, _) = self.inner.listed(id).await?;
         let key = Listed::key(&listed.product, id);
-        let keys = [key.clone(), Records::key(id), watch::key(id)];
+        let keys = [key.clone(), Records::key(id), watch::key(id)].into_iter().chain(agent_key(id));
+        let keys: Vec<Key> = keys.collect();
         let product = listed.product.clone();
         let draft = self.draft(What::Removed { deployment: id, product: Some(product.clone()) });
         let (now, who) = (self.inner.now(), self.who().clone());
@@ -144,7 +176,7 @@ impl Fleet {
                 let event = Event::Standing { deployment: id, standing };
                 fold(pages, rollout, &event, &who, now)?;
             }
-            for gone in [key.clone(), Records::key(id), watch::key(id)] {
+            for gone in [key.clone(), Records::key(id), watch::key(id)].into_iter().chain(agent_key(id)) {
                 pages.remove(gone);
             }
             touch(pages, &listed.product)?;
@@ -364,7 +396,7 @@ impl Fleet {
     }
 
     /// What a deployment waits for from its customer's admin, for each rollout that is not over.
-    async fn waits_of_active(
+    pub(crate) async fn waits_of_active(
         &self,
         product: &StackName,
         record: &Deployment,
@@ -388,8 +420,19 @@ fn touch(pages: &mut Pages<'_>, product: &StackName) -> Result<()> {
     pages.put(key, &found, None)
 }
 
+/// The key of what is known of its agent.
+#[cfg(feature = "agents")]
+fn agent_key(id: DeploymentId) -> Option<Key> {
+    Some(crate::agents::key(id))
+}
+
+#[cfg(not(feature = "agents"))]
+const fn agent_key(_: DeploymentId) -> Option<Key> {
+    None
+}
+
 /// Tells the rollouts that are not over what holds for a deployment now.
-fn stand(
+pub(crate) fn stand(
     pages: &mut Pages<'_>,
     active: &[RolloutId],
     listed: &Listed,

@@ -54,6 +54,12 @@ impl Update<'_> {
     }
 
     async fn update(&self, work: &Work) -> Result<()> {
+        #[cfg(feature = "agents")]
+        match self.fleet().inner.agent(self.deployment).await {
+            Ok(None) => {}
+            Ok(Some(agent)) => return self.hand(work, &agent).await,
+            Err(error) => return self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
+        }
         // What the manager needs of its own is found before anything is begun.
         let records = Arc::new(Records::new(self.fleet().inner.ledger.clone()));
         let ready = async {
@@ -96,6 +102,22 @@ impl Update<'_> {
         match watched {
             Ok(Some(Watched { at: Some(at), sight: Some(sight @ Sight::Seen(_)), .. })) if is_fresh(&at) => sight,
             _ => self.fleet().look_at(manager, LOOK).await,
+        }
+    }
+
+    /// Hands the deployment to its agent, and waits no longer: what the agent reports goes on from there.
+    #[cfg(feature = "agents")]
+    async fn hand(&self, work: &Work, agent: &crate::agents::KeptAgent) -> Result<()> {
+        let sick = match self.fleet().inner.sight_of(self.deployment, agent).await {
+            Sight::Seen(sick) => sick,
+            Sight::Unreachable(why) => return self.end(work, Ended::Unreachable(why)).await,
+            Sight::Fault(why) => return self.end(work, Ended::Fault { why, again: None }).await,
+            Sight::Revoked(why) => return self.end(work, Ended::Revoked(why)).await,
+        };
+        let handed = self.fleet().hand(self.rollout, work, sick.into_keys().collect(), self.worker.silence).await;
+        match handed {
+            Ok(()) => Ok(()),
+            Err(error) => self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
         }
     }
 
@@ -149,6 +171,12 @@ impl Update<'_> {
 impl Fleet {
     /// How a deployment is now.
     pub(crate) async fn sight(&self, deployment: DeploymentId, time: Duration) -> Sight {
+        #[cfg(feature = "agents")]
+        match self.inner.agent(deployment).await {
+            Ok(None) => {}
+            Ok(Some(agent)) => return self.inner.sight_of(deployment, &agent).await,
+            Err(error) => return Sight::Fault(error.to_string()),
+        }
         match self.inner.manager(deployment).await {
             Ok(manager) => self.look_at(&manager, time).await,
             Err(error) => Sight::Fault(error.to_string()),

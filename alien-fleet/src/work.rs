@@ -39,6 +39,7 @@ pub struct Worker {
     pub(crate) name: RunId,
     width: usize,
     patience: Duration,
+    pub(crate) silence: Duration,
     watch: Option<Duration>,
     ends: bool,
 }
@@ -53,6 +54,7 @@ impl Fleet {
             name,
             width: 256,
             patience: Duration::from_secs(30 * 60),
+            silence: Duration::from_secs(15 * 60),
             watch: Some(Duration::from_secs(300)),
             ends: false,
         }
@@ -78,6 +80,13 @@ impl Worker {
     /// Sets how long the update of one deployment may take. What is sent by then is uncertain, and repeated.
     pub const fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
+        self
+    }
+
+    /// Sets how long the agent of a deployment that pulls its releases may be silent, before it begins a release and while it is at it.
+    /// Then it counts as unreachable. By default 15 minutes: it asks every five at least, and reports every ten.
+    pub const fn silence(mut self, time: Duration) -> Self {
+        self.silence = time;
         self
     }
 

@@ -50,11 +50,15 @@ pub enum Table {
     Log,
     /// Tokens of operators, by id.
     Token,
+    /// What is known of the agents of deployments, and the keys that all managers share.
+    Agent,
+    /// What agents are asked: commands, and parts of logs.
+    Request,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Product,
         Self::Release,
         Self::Record,
@@ -65,6 +69,8 @@ impl Table {
         Self::Tail,
         Self::Log,
         Self::Token,
+        Self::Agent,
+        Self::Request,
     ];
 
     /// Its name: lower-case letters.
@@ -81,6 +87,8 @@ impl Table {
             Self::Tail => "tail",
             Self::Log => "log",
             Self::Token => "token",
+            Self::Agent => "agent",
+            Self::Request => "request",
         }
     }
 }
@@ -105,12 +113,19 @@ impl Key {
 }
 
 /// A document: JSON, and where it waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     /// The JSON text.
     pub text: String,
     /// Its place in a queue of its group; `None` if it waits in none.
     pub place: Option<Place>,
+}
+
+/// Shows its length: among the documents are the keys that managers share, and what a customer's function answered.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("bytes", &self.text.len()).field("place", &self.place).finish()
+    }
 }
 
 /// A place in a queue.

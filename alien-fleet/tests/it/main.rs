@@ -8,6 +8,8 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+#[cfg(feature = "agents")]
+mod agents;
 #[cfg(all(unix, feature = "api"))]
 mod api;
 mod artifacts;

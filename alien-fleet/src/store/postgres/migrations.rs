@@ -22,6 +22,7 @@ pub struct Migration {
 pub(super) const ALL: &[Migration] = &[
     Migration { version: 1, name: "documents", sql: include_str!("migrations/1-documents.sql") },
     Migration { version: 2, name: "tokens", sql: include_str!("migrations/2-tokens.sql") },
+    Migration { version: 3, name: "agents", sql: include_str!("migrations/3-agents.sql") },
 ];
 
 /// Brings the schema to the newest version. Programs that do so at the same time wait for each other.
