@@ -9,6 +9,8 @@
 //! ["shop"]
 //! ```
 
+#[cfg(feature = "agents")]
+mod agents;
 mod body;
 mod calls;
 mod client;
@@ -28,6 +30,8 @@ mod transport;
 #[cfg(unix)]
 mod who;
 
+#[cfg(feature = "agents")]
+pub use agents::AgentApi;
 pub use client::Client;
 pub use failure::refusal;
 #[cfg(all(unix, feature = "redb"))]

@@ -1,6 +1,8 @@
 //! Deployments that pull their releases: agents that are simulated, over managers of one store.
 
 mod agent;
+#[cfg(feature = "api")]
+mod http;
 mod kills;
 mod refused;
 mod requests;
