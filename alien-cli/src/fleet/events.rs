@@ -73,6 +73,12 @@ fn words(what: &What) -> String {
         What::Claimed { rollout, deployment, release, .. } => {
             format!("claimed {deployment} for release {release} (rollout {rollout})")
         }
+        What::Handed { rollout, deployment, release, .. } => {
+            format!("handed {deployment} to its agent for release {release} (rollout {rollout})")
+        }
+        What::Reported { rollout, deployment, release, what, .. } => {
+            format!("agent of {deployment} about release {release}: {what} (rollout {rollout})")
+        }
         What::Outcome { rollout, deployment, outcome } => format!("{deployment} is {outcome} (rollout {rollout})"),
         What::Moved { rollout, action } => format!("rollout {rollout}: {}", moved(action)),
         What::Health { deployment, health, .. } => format!("{deployment}: {health}"),

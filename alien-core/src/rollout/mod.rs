@@ -78,6 +78,8 @@
 //! * Every claim has a fence, higher than the one before. Who comes with an older one is refused.
 //! * A worker asks twice before its first call, by [`Step::Begin`] and [`Step::Send`]: a pause, a halt, a newer release or a
 //!   hold that came meanwhile takes the deployment from it.
+//! * A deployment that pulls its releases is handed to the customer's agent by [`Step::Hand`], and nobody waits for it: its lease ends
+//!   when the agent has been silent for too long. Then it is unreachable.
 //! * An update whose worker did not come back is uncertain: it is looked at and repeated.
 //! * Only what is sick after the update and was not before counts. The manager's own faults never do, and who is
 //!   unreachable is counted apart.

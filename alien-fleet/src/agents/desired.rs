@@ -50,7 +50,7 @@ impl Agents {
 
 impl Answering {
     async fn find(&self, id: DeploymentId) -> Result<Found> {
-        let kept = self.kept(id).await?;
+        let mut kept = self.kept(id).await?;
         let keys = [Listed::key(&kept.product, id), Product::key(&kept.product)];
         let mut found = self.inner().ledger.store().read(&keys).await?.into_iter();
         let listed = found.next().flatten().ok_or_else(|| no_agent(id))?;
@@ -58,6 +58,8 @@ impl Answering {
         let product = found.next().flatten().map(|document| parse::<Product>(&keys[1], &document)).transpose()?;
         let heads = self.heads(&product.unwrap_or_default().active(&kept.product)).await?;
         let key = listed.agent.as_deref().ok_or_else(|| no_agent(id))?.parse()?;
+        // What was handed to it by a rollout that is over is not begun any more.
+        kept.handed.take_if(|handed| heads.iter().all(|(id, _)| *id != handed.rollout));
         let mut desired = Desired::new();
         desired.release = kept.release().cloned();
         if let Some(why) = hold(&kept, &listed, &heads) {

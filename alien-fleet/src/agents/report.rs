@@ -176,8 +176,10 @@ impl Given {
         let before = kept.clone();
         let answer = match kept.handed.clone() {
             Some(handed) if active.contains(&handed.rollout) => self.of_attempt(pages, &mut kept, &handed)?,
-            _ => {
-                // Its rollout is over.
+            over => {
+                if let Some(handed) = over {
+                    self.note(pages, &handed, None, "its rollout is over".to_owned());
+                }
                 kept.handed = None;
                 self.is_beginning().map(|_| "nothing is to be begun now".to_owned())
             }
@@ -284,7 +286,7 @@ fn ended(attempt: &Attempt) -> rollout::Ended {
 
 fn reasons(failed: &BTreeMap<ResourceId, Condition>) -> BTreeMap<ResourceId, String> {
     let reason = |condition: &Condition| {
-        let error = condition.error.as_ref().map(|kind| word(kind));
+        let error = condition.error.as_ref().map(word);
         let health = condition.health.map(|health| health.name().to_owned());
         condition.text.clone().or(error).or(health).unwrap_or_else(|| "failed".to_owned())
     };

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::kept::{KeptAgent, Managers};
 use crate::fleet::Inner;
 
-/// How long an agent may be silent and is still taken to be there: it asks every five minutes at least, and when it asked is
-/// written after four.
+/// How long an agent may report nothing and is still taken to be there: it reports every ten minutes at least. That it asks says
+/// nothing: whoever has its bearer can ask.
 const SILENT: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long no manager may have said that it answers agents, and one is still taken to.
@@ -39,24 +39,20 @@ impl Inner {
 }
 
 fn sight(kept: &KeptAgent, managers: Option<Managers>, record: &Deployment, now: Timestamp) -> Sight {
-    let heard = kept.heard();
-    if heard.is_none_or(|heard| now.duration_since(heard) > SILENT) {
-        // Whether the agent is silent is known only while somebody would have heard it.
-        let Some(managers) = managers.filter(|managers| now.duration_since(managers.at) <= QUIET) else {
-            return Sight::Fault("no manager answers agents".to_owned());
-        };
-        if now.duration_since(managers.since) <= SILENT {
-            return Sight::Fault(format!("managers answer agents only since {}", managers.since));
-        }
-        return Sight::Unreachable(match heard {
-            Some(heard) => format!("its agent has been silent since {heard}"),
-            None => "its agent has never asked".to_owned(),
-        });
+    if let Some(reported) = kept.report.as_ref().filter(|reported| now.duration_since(reported.at) <= SILENT) {
+        return Sight::of(beats(&reported.report, record));
     }
-    match &kept.report {
-        Some(reported) => Sight::of(beats(&reported.report, record)),
-        None => Sight::Unreachable("its agent has not reported yet".to_owned()),
+    // Whether the agent is silent is known only while somebody would have heard it.
+    let Some(managers) = managers.filter(|managers| now.duration_since(managers.at) <= QUIET) else {
+        return Sight::Fault("no manager answers agents".to_owned());
+    };
+    if now.duration_since(managers.since) <= SILENT {
+        return Sight::Fault(format!("managers answer agents only since {}", managers.since));
     }
+    Sight::Unreachable(match &kept.report {
+        Some(reported) => format!("its agent has been silent since {}", reported.at),
+        None => "its agent has never reported".to_owned(),
+    })
 }
 
 /// The health of every resource that the record has.

@@ -67,7 +67,6 @@ impl AgentApi {
 
     /// The router: `/v1/agent/…`, and `/v1/repository/{file}` if there is one. TLS, limits on connections and time-outs of slow clients
     /// are the server's.
-    #[must_use]
     pub fn router(self) -> Router {
         let Self { agents, queue, repository } = self;
         let calls = Router::new()

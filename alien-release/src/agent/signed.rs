@@ -158,17 +158,14 @@ fn read<M: Message>(body: &[u8]) -> Result<M> {
     if serde_json_canonicalizer::to_vec(&message).is_ok_and(|canonical| canonical == body) {
         return Ok(message);
     }
-    Err(problem::<M>(
-        format!("{} is not canonical JSON", M::NAME),
-        "write it by RFC 8785, without what is at its default",
-    ))
+    Err(problem(format!("{} is not canonical JSON", M::NAME), "write it by RFC 8785, without what is at its default"))
 }
 
 fn unread<M: Message>(error: &serde_json::Error) -> Error {
-    problem::<M>(format!("this is not {}: {error}", M::NAME), "send what the form has, and nothing else")
+    problem(format!("this is not {}: {error}", M::NAME), "send what the form has, and nothing else")
 }
 
-fn problem<M: Message>(what: String, help: &str) -> Error {
+fn problem(what: String, help: &str) -> Error {
     vec![Problem::error(Rule::Form, what, help.to_owned())].into()
 }
 

@@ -179,7 +179,7 @@ impl World {
             (1, 13..60) => Step::Hand { until: self.fleet.now + SignedDuration::from_mins(i64::from(whom % 8)) },
             (1, 60..64) => {
                 let why = Why::Approval("the customer's".to_owned());
-                let until = (whom % 2 == 0).then(|| self.fleet.now + SignedDuration::from_mins(30));
+                let until = whom.is_multiple_of(2).then(|| self.fleet.now + SignedDuration::from_mins(30));
                 Step::End(Ended::Waits { why, until })
             }
             (2, 20..30) => Step::Hand { until: self.fleet.now + SignedDuration::from_mins(5) },

@@ -50,8 +50,9 @@ pub(super) struct Memory {
     pub(super) is_cut_off: bool,
     /// Why it was told not to begin.
     pub(super) holds: Vec<String>,
-    /// How the resources were in the last report.
+    /// How the resources were in the last report, and when that was.
     reported: Option<BTreeMap<alien_core::ResourceId, Condition>>,
+    told: Option<jiff::Timestamp>,
     asked: usize,
 }
 
@@ -118,6 +119,7 @@ impl Agent {
         let answer = self.next().report(&bearer, &self.signed(&report)).await?;
         let mut state = self.state.lock().unwrap();
         (state.reported, state.waited) = (Some(report.resources), waited);
+        state.told = Some(self.clock.now());
         Ok(answer)
     }
 
@@ -173,11 +175,16 @@ impl Agent {
         }
         let found = self.look().await;
         let is_same = self.state.lock().unwrap().reported.as_ref() == Some(&found);
-        let waited = self.state.lock().unwrap().waited;
+        let (waited, told) = {
+            let state = self.state.lock().unwrap();
+            (state.waited, state.told)
+        };
         if waited && waits.is_some() {
             return Ok(());
         }
-        if !is_same || waited {
+        // Every change is told, and every ten minutes that there is none.
+        let is_due = told.is_none_or(|told| self.clock.now().duration_since(told).as_mins() >= 10);
+        if !is_same || waited || is_due {
             self.tell(State::Idle).await?;
         }
         Ok(())

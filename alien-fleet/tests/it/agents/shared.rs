@@ -104,7 +104,8 @@ async fn an_agent_that_no_manager_answered_is_not_unreachable() {
     }
     assert!(whys.contains(&Why::Manager("no manager answers agents".to_owned())), "{whys:?}");
     // It answers again, and the agent is there.
-    agent.managers.lock().unwrap().push(answering(&fleet).await);
+    let answers = answering(&fleet).await;
+    agent.managers.lock().unwrap().push(answers);
     pulling.all.push(agent);
     pulling.live_until_over().await;
     let status = fleet.status(&id).await.unwrap();
