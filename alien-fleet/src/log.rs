@@ -205,6 +205,8 @@ impl What {
             Self::Begun { rollout, .. }
             | Self::Ordered { rollout, .. }
             | Self::Claimed { rollout, .. }
+            | Self::Handed { rollout, .. }
+            | Self::Reported { rollout, .. }
             | Self::Outcome { rollout, .. }
             | Self::Moved { rollout, .. } => Some(rollout.product()),
             Self::TokenMade { .. } | Self::TokenRevoked { .. } => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alien_core::{Error, ErrorKind};
-use alien_fleet::api::{Closing, operators, refusal};
+use alien_fleet::api::{AgentApi, Closing, operators, refusal};
 use alien_fleet::{Caller, Fleet, Products};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -47,10 +47,10 @@ impl Router {
         Self { app, closing, metrics }
     }
 
-    /// Adds the calls of agents, under `/v1/agent`. They find out by themselves who calls.
+    /// Adds the calls of agents, and the files of their repository. Both find out by themselves who calls.
     #[must_use]
-    pub fn with_agents(mut self, agents: axum::Router) -> Self {
-        self.app = self.app.nest("/v1/agent", agents);
+    pub fn with_agents(mut self, agents: AgentApi) -> Self {
+        self.app = self.app.merge(agents.router());
         self
     }
 

@@ -29,7 +29,7 @@ const fn setting(name: &'static str, help: &'static str) -> Setting {
 }
 
 /// Every setting.
-pub const ALL: [Setting; 15] = [
+pub const ALL: [Setting; 17] = [
     setting("store", "The file of the store"),
     setting("store-url-file", "A file with the URL of the PostgreSQL database, instead of `store`"),
     setting("artifacts", "The folder of the zips [default: beside the store's file, with `.artifacts` added]"),
@@ -43,6 +43,11 @@ pub const ALL: [Setting; 15] = [
     setting("idle", "For how many seconds a connection may be idle [default: 75]"),
     setting("grace", "For how many seconds what was begun may go on at the end [default: 30]"),
     setting("work", "`false` to answer only, and leave rollouts and the watch to other managers [default: true]"),
+    setting(
+        "agents",
+        "The hosts under which agents know this manager, with commas between; without it, agents are not answered",
+    ),
+    setting("repository", "The folder of the repository, whose files are served to agents"),
     setting("width", "How many deployments are updated at once [default: 256]"),
     setting("watch-every", "After how many seconds the health of a deployment is looked at again [default: 300]"),
 ];
@@ -97,6 +102,10 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// What the server takes.
     pub limits: Limits,
+    /// The hosts under which agents know it. None if it does not answer agents.
+    pub agents: Vec<String>,
+    /// The folder of the repository that agents read from.
+    pub repository: Option<PathBuf>,
     /// Whether it carries out rollouts, and watches.
     pub work: bool,
     /// How many deployments are updated at once.
@@ -195,6 +204,11 @@ impl Reader {
         Duration::from_secs(self.count(name, seconds) as u64)
     }
 
+    fn names(&self, name: &str) -> Vec<String> {
+        let text = self.given.get(name).map(|given| given.text.as_str()).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.given.get(name).map(|given| given.text.clone().into())
     }
@@ -272,13 +286,29 @@ impl Reader {
         limits.per_address = self.count("requests-per-address", limits.per_address);
         limits.idle = self.seconds("idle", limits.idle);
         limits.grace = self.seconds("grace", limits.grace);
+        let (agents, repository) = (self.names("agents"), self.path("repository"));
+        if let (Some(given), true) = (self.given.get("repository").cloned(), agents.is_empty()) {
+            self.wrong(given.at, "agents are not answered", "set `agents` to the host of this manager");
+        }
         let work = self.read("work", true, "write `true` or `false`");
         let width = self.count("width", 256);
         let watch_every = self.seconds("watch-every", Duration::from_secs(300));
         Problems::none(self.problems)?;
         // Without a store there was a problem.
         let store = store.unwrap_or_else(|| Place::File(PathBuf::new()));
-        Ok(Settings { store, artifacts, listen, tls, behind_proxy, limits, work, width, watch_every })
+        Ok(Settings {
+            store,
+            artifacts,
+            listen,
+            tls,
+            behind_proxy,
+            limits,
+            agents,
+            repository,
+            work,
+            width,
+            watch_every,
+        })
     }
 }
 
@@ -320,6 +350,25 @@ mod tests {
         assert_eq!((settings.width, settings.limits.requests), (5, 4));
         assert_eq!((settings.listen.port(), settings.store), (1, Place::File("a".into())));
         assert_eq!(settings.artifacts, Path::new("a.artifacts"));
+    }
+
+    #[test]
+    fn agents_are_answered_under_the_hosts_that_are_named() {
+        let read = |agents: &'static str, repository: &'static str| {
+            let flag = |name: &str| match name {
+                "store" => Some("a".to_owned()),
+                "agents" => Some(agents.to_owned()),
+                "repository" => Some(repository.to_owned()).filter(|folder| !folder.is_empty()),
+                _ => None,
+            };
+            Settings::read(None, none, flag)
+        };
+        let settings = read("releases.vendor.example, eu.vendor.example:8443,", "files").unwrap();
+        assert_eq!(settings.agents, ["releases.vendor.example", "eu.vendor.example:8443"]);
+        assert_eq!(settings.repository.as_deref(), Some(Path::new("files")));
+        assert!(read("", "").unwrap().agents.is_empty());
+        let told = read(" ,", "files").unwrap_err().to_string();
+        assert!(told.contains("--repository") && told.contains("agents are not answered"), "{told}");
     }
 
     #[test]

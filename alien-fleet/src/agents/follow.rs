@@ -97,7 +97,7 @@ impl Answering {
     fn forget(&self, what: &What) {
         match what {
             What::Registered { deployment, .. }
-            | What::Removed { deployment }
+            | What::Removed { deployment, .. }
             | What::Set { deployment, .. }
             | What::Handed { deployment, .. }
             | What::Reported { deployment, .. }
@@ -112,7 +112,9 @@ impl Answering {
             | What::Ordered { .. }
             | What::Claimed { .. }
             | What::Outcome { .. }
-            | What::Health { .. } => {}
+            | What::Health { .. }
+            | What::TokenMade { .. }
+            | What::TokenRevoked { .. } => {}
         }
     }
 

@@ -174,9 +174,10 @@ impl Fleet {
         let now = self.inner.now();
         let deadline = now.saturating_add(within).unwrap_or(Timestamp::MAX);
         let request = Request { version: 1, id, resource: resource.clone(), deadline, asked, state: State::Open };
+        let product = self.inner.agent(deployment).await?.map(|kept| kept.product);
         let used = |operation: &str| {
-            let (resource, operation) = (resource.to_string(), operation.to_owned());
-            self.draft(What::Used { deployment, resource, operation })
+            let (product, resource, operation) = (product.clone(), resource.to_string(), operation.to_owned());
+            self.draft(What::Used { deployment, product, resource, operation })
         };
         let (place, agent, draft) = (key(deployment, id), KeptAgent::key(deployment), used(operation));
         let at = place.clone();
@@ -402,7 +403,7 @@ impl Answering {
             found.put(pages, &place)?;
             if let Some(operation) = noted {
                 let (resource, operation) = (found.resource.to_string(), operation.to_owned());
-                let what = What::Used { deployment: id, resource, operation };
+                let what = What::Used { deployment: id, product: Some(kept.product), resource, operation };
                 pages.log(Draft { at: now, who: who.clone(), what });
             }
             pages.announce();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Result};
-use alien_fleet::api::{Socket, socket_of};
+use alien_fleet::api::{AgentApi, Socket, socket_of};
 use alien_fleet::store::{Embedded, Postgres};
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
 use alien_manager::settings::{self, Place, Settings};
@@ -83,6 +83,20 @@ async fn open(settings: &Settings) -> Result<Fleet> {
     }
 }
 
+/// What is answered.
+async fn router(fleet: &Fleet, settings: &Settings) -> Result<Router> {
+    let router = Router::new(fleet);
+    if settings.agents.is_empty() {
+        return Ok(router);
+    }
+    let agents = settings.agents.iter().fold(fleet.agents(), |agents, host| agents.host(host)).open().await?;
+    let answered = AgentApi::new(&agents);
+    Ok(router.with_agents(match &settings.repository {
+        Some(folder) => answered.repository(folder),
+        None => answered,
+    }))
+}
+
 async fn run(settings: Settings) -> Result<()> {
     // What is wrong with the certificate or the address is told before the store is opened.
     let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
@@ -94,6 +108,7 @@ async fn run(settings: Settings) -> Result<()> {
         server = server.behind_proxy();
     }
     let fleet = open(&settings).await?;
+    let router = router(&fleet, &settings).await?;
     // Whoever has the file answers `alien` on this machine, too.
     let socket = match &settings.store {
         Place::File(file) => Some(Socket::bind(&socket_of(file)).await?),
@@ -122,7 +137,7 @@ async fn run(settings: Settings) -> Result<()> {
         stop.send_replace(true);
     };
     let worker = async { worker.await.inspect_err(ends) };
-    let server = async { server.serve(Router::new(&fleet), stopped()).await.inspect_err(ends) };
+    let server = async { server.serve(router, stopped()).await.inspect_err(ends) };
     let work = async { tokio::join!(server, worker, beside) };
     tokio::pin!(work);
     let (served, worked, ()) = tokio::select! {
