@@ -145,6 +145,8 @@ impl Fleet {
             listed.account.clone_from(&account);
             #[cfg(feature = "agents")]
             crate::agents::register(pages, &mut listed, record.delivery.is_push(), agent.as_deref())?;
+            #[cfg(not(feature = "agents"))]
+            let _ = &agent;
             pages.put(key.clone(), &listed, None)?;
             watch::begin(pages, id, now)?;
             touch(pages, &listed.product)?;
