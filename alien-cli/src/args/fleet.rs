@@ -36,9 +36,9 @@ pub(crate) struct Remote {
     /// Ask the manager at this address, as `https://manager.example.com`, instead of opening a store [env: ALIEN_MANAGER]
     #[arg(long, value_name = "URL", conflicts_with_all = ["store", "artifacts", "trust"])]
     pub(crate) manager: Option<String>,
-    /// The file with the token for the manager, which `alien manager token create` writes [env: ALIEN_TOKEN_FILE]
+    /// The file with the token for the manager, which `alien manager token create` writes [env: ALIEN_MANAGER_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) manager_token_file: Option<PathBuf>,
     /// The certificates of who may vouch for the manager, in PEM [env: ALIEN_CA_FILE] [default: whom this machine trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

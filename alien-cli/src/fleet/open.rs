@@ -104,9 +104,9 @@ async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) 
 fn manager(url: &str, remote: &Remote) -> Result<Client, Failure> {
     let named =
         |given: &Option<PathBuf>, variable: &str| given.clone().or_else(|| env::var_os(variable).map(Into::into));
-    let token = named(&remote.token_file, "ALIEN_TOKEN_FILE").ok_or_else(|| {
-        let help = "name the file that `alien manager token create --out` has written, or set `ALIEN_TOKEN_FILE`";
-        Failure::form("--token-file", "missing", help)
+    let token = named(&remote.manager_token_file, "ALIEN_MANAGER_TOKEN_FILE").ok_or_else(|| {
+        let help = "name the file that `alien manager token create --out` has written, or set `ALIEN_MANAGER_TOKEN_FILE`";
+        Failure::form("--manager-token-file", "missing", help)
     });
     let token = token.and_then(|path| file::text(&path)).map(Zeroizing::new);
     let token = token.map(|text| TokenText::new(text.trim_end()));
