@@ -18,18 +18,6 @@ pub(super) fn of_repository(error: &Tough, bounded: &Bounded, trusted: &Trusted)
             RefusalKind::Replay,
             format!("{} {new_version} is older than {current_version}, which was seen before", file(*role)),
         ),
-        Tough::OlderSnapshotInTimestamp { snapshot_new, snapshot_old, .. } => new(
-            RefusalKind::Replay,
-            format!("{} {snapshot_new} is older than {snapshot_old}, which was seen before", file(RoleType::Snapshot)),
-        ),
-        Tough::SnapshotRoleRollback { role, old_role_version, new_role_version, .. } => new(
-            RefusalKind::Replay,
-            format!("`{role}` {new_role_version} is older than {old_role_version}, which was seen before"),
-        ),
-        Tough::SnapshotRoleMissing { role, .. } => new(
-            RefusalKind::Replay,
-            format!("`{role}` was in the repository before, and is not in its snapshot any more"),
-        ),
         Tough::VersionMismatch { role, fetched, expected, .. } => new(
             RefusalKind::Mixed,
             format!("{} is version {fetched}, and the repository names version {expected}", file(*role)),

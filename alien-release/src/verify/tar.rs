@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Read as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::tar::{Archive, Entry, EntryType, PaxExtensions};
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::folder::{pieces, unread};
 use super::transport::{ByteStream, Transport};
@@ -50,13 +48,12 @@ impl TarTransport {
 impl Transport for TarTransport {
     async fn fetch(&self, name: &str) -> Result<Option<ByteStream>> {
         let Some((begin, length)) = self.files.get(name).copied() else { return Ok(None) };
-        let open = async {
-            let mut file = File::open(&self.path).await?;
-            file.seek(SeekFrom::Start(begin)).await?;
+        let opened = pieces(self.path.clone(), move |path| {
+            let mut file = fs::File::open(path)?;
+            file.seek(SeekFrom::Start(begin))?;
             Ok(file.take(length))
-        };
-        let file = open.await.map_err(|error| unread(&self.path, &error))?;
-        Ok(Some(pieces(file, self.path.clone())))
+        });
+        opened.await.map(Some).map_err(|error| unread(&self.path, &error))
     }
 }
 

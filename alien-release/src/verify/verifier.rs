@@ -171,20 +171,20 @@ impl Verifier {
         let _turn = self.turn.lock().await;
         let folder = self.folder.clone();
         let opened = blocking(move || {
-            std::fs::create_dir_all(&folder).map_err(|error| files::failed(&folder, &error))?;
-            files::wait(&folder)
+            std::fs::create_dir_all(&folder).map_err(|error| Refusal::storage(&files::failed(&folder, &error)))?;
+            let lock = files::wait(&folder).map_err(|error| Refusal::storage(&error))?;
+            Ok((lock, Trusted::read(&folder)?))
         });
-        let _lock = opened.await?.map_err(|error| Refusal::storage(&error))?;
-        let folder = self.folder.clone();
+        let (_lock, stored) = opened.await?;
         let bounded = Bounded::new(Arc::clone(&self.transport));
-        let trusted = match blocking(move || Trusted::read(&folder)).await?? {
+        let trusted = match stored {
             Some(trusted) => self.same(trusted)?,
             None => self.first(&bounded).await?,
         };
         let (result, found) = self.loaded(&trusted, &bounded, expired).await?;
         if found != trusted {
             let folder = self.folder.clone();
-            blocking(move || found.write(&folder)).await??;
+            blocking(move || found.write(&folder)).await?;
         }
         result.map(Arc::new)
     }
@@ -198,11 +198,13 @@ impl Verifier {
     ) -> Result<(Result<tough::Repository, Refusal>, Trusted), Refusal> {
         let storage = |what: String| Refusal::new(RefusalKind::Storage, what);
         let staging = self.folder.join(".staging");
-        let (at, before) = (staging.clone(), trusted.clone());
-        blocking(move || staged(&at, &before)).await??;
-        let root = json(&trusted.root)?;
+        let at = staging.clone();
+        blocking(move || emptied(&at)).await?;
+        let root = serde_json::to_vec(&trusted.root).map_err(|error| storage(error.to_string()))?;
         let base = Url::parse("repository://files/").map_err(|error| storage(error.to_string()))?;
-        // `tough` knows no clock but the machine's, and refuses for ever what was read while it was ahead. So time is compared here.
+        // `tough` knows no clock but the machine's, and refuses for ever what was read while it was ahead. So time is compared here. So
+        // are versions: it would read what was seen before from files that it then writes over, for which a disk takes longer than
+        // all the rest does.
         let loaded = RepositoryLoader::new(&root, base.clone(), base)
             .transport(bounded.clone())
             .datastore(&staging)
@@ -210,14 +212,17 @@ impl Verifier {
             .load()
             .await;
         let mut found = trusted.clone();
-        let later = blocking(move || {
-            let root = files::read(&staging, "root.json");
-            let _ = std::fs::remove_dir_all(&staging);
-            root
-        });
         // `tough` writes a root file once its signatures are verified.
-        if let Some(text) = later.await?.map_err(|error| Refusal::storage(&error))? {
-            found.take_root(serde_json::from_slice(&text).map_err(|error| storage(error.to_string()))?);
+        let is_refused = loaded.is_err();
+        let later = blocking(move || {
+            let root = if is_refused { files::read(&staging, "root.json") } else { Ok(None) };
+            let _ = std::fs::remove_dir_all(&staging);
+            root.map_err(|error| Refusal::storage(&error))
+        });
+        let later = later.await?.map(|text| serde_json::from_slice(&text)).transpose();
+        let later = later.map_err(|error| storage(error.to_string()))?;
+        if let Some(root) = loaded.as_ref().ok().map(|repository| repository.root().clone()).or(later) {
+            found.take_root(root);
         }
         let result = match loaded {
             Ok(repository) => self.in_time(&repository, &found, expired).map(|()| repository),
@@ -253,6 +258,10 @@ impl Verifier {
                 version(before.snapshot.as_ref().and_then(listed)),
             ),
         ] {
+            if new < old {
+                let what = format!("{} {new} is older than {old}, which was seen before", reason::file(role));
+                return Err(Refusal::new(RefusalKind::Replay, what));
+            }
             if new.saturating_sub(old) > LARGEST_STEP {
                 let what = format!(
                     "the version of {} went from {old} to {new} at once, so that no later one could follow",
@@ -350,24 +359,13 @@ impl Verifier {
     }
 }
 
-/// Writes what is trusted to where `tough` looks for it.
-fn staged(folder: &Path, trusted: &Trusted) -> Result<(), Refusal> {
-    let failed = |error: std::io::Error| Refusal::storage(&files::failed(folder, &error));
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => std::fs::create_dir(folder).map_err(failed)?,
-    }
-    if let Some(timestamp) = &trusted.timestamp {
-        std::fs::write(folder.join("timestamp.json"), json(timestamp)?).map_err(failed)?;
-    }
-    if let Some(snapshot) = &trusted.snapshot {
-        std::fs::write(folder.join("snapshot.json"), json(snapshot)?).map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn json(file: &impl Serialize) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(file).map_err(|error| Refusal::new(RefusalKind::Storage, error.to_string()))
+/// Makes a folder without anything in it, whatever a program left there that was killed.
+fn emptied(folder: &Path) -> Result<(), Refusal> {
+    let made = match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::create_dir(folder),
+    };
+    made.map_err(|error| Refusal::storage(&files::failed(folder, &error)))
 }
 
 /// A time without fractions of a second, as the files have them.
@@ -375,6 +373,7 @@ fn second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Refusal::new(RefusalKind::Storage, error.to_string()))
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Refusal::new(RefusalKind::Storage, error.to_string())))
 }

@@ -229,7 +229,7 @@ async fn replay_what_is_older_than_what_was_seen_is_refused() {
         "the snapshot 1 is older than 2, which was seen before",
     );
     forge(&stolen, &vendor, |files| files.snapshot["version"] = 9.into());
-    let words = "`targets.json` 1 is older than 2, which was seen before";
+    let words = "the list of releases 1 is older than 2, which was seen before";
     refused(over(&stolen).decide(1.into()).await, RefusalKind::Replay, words);
     assert_eq!(vendor.trusted("customer"), trusted);
     vendor.customer("customer").decide(3.into()).await.unwrap();
