@@ -1,6 +1,6 @@
 //! A repository in a folder.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,12 @@ impl Transport for FolderTransport {
             return Ok(None);
         }
         let path = self.0.join(name);
-        match pieces(path.clone(), |path| File::open(path)).await {
+        let open = |path: &Path| {
+            // A pipe that nobody writes to is never opened, and a device has no end.
+            let is_file = fs::metadata(path)?.is_file();
+            if is_file { File::open(path) } else { Err(io::Error::other("it is not a file")) }
+        };
+        match pieces(path.clone(), open).await {
             Ok(pieces) => Ok(Some(pieces)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unread(&path, &error)),

@@ -201,6 +201,9 @@ async fn a_folder_gives_only_what_is_in_it() {
         assert!(transport.fetch(name).await.unwrap().is_none(), "{name}");
     }
     assert!(transport.fetch("1.root.json").await.unwrap().is_some());
+    std::os::unix::fs::symlink("/dev/zero", vendor.path().join("device")).unwrap();
+    let error = transport.fetch("device").await.map(|_| ()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unavailable && error.message().contains("it is not a file"), "{error}");
     let file = FolderTransport::new(vendor.path().join("1.root.json"));
     assert_eq!(file.fetch("1.root.json").await.map(|_| ()).unwrap_err().kind(), ErrorKind::Unavailable);
 }
