@@ -12,6 +12,9 @@ use super::root_keys::{KeyRole, RootKeys};
 use super::schema::{MOST_ROOT, ROOT, SPEC, key_id, length, next, sign, tuf_key, until, written};
 use crate::keys::{PublicKey, Signer};
 
+/// No later root file could follow the last number there is; and up to here every program reads numbers exactly.
+const LARGEST_VERSION: u64 = (1 << 53) - 1;
+
 /// A root file, `N.root.json`: which keys sign what, signed by as many root keys as it asks for.
 ///
 /// Whoever has one, or its [`digest`](Self::digest), trusts what is signed by its keys, and every later root file that enough of
@@ -36,6 +39,10 @@ impl Root {
         }
         let signed: Signed<schema::Root> =
             serde_json::from_slice(text).map_err(|error| wrong(format!("this is not a root file: {error}"), help))?;
+        if signed.signed.version.get() > LARGEST_VERSION {
+            let what = format!("its version, {}, is above {LARGEST_VERSION}", signed.signed.version);
+            return Err(wrong(what, "count root files from 1"));
+        }
         signed.signed.verify_role(&signed).map_err(|error| {
             let what = format!("root file {} is not signed as it says itself: {error}", signed.signed.version);
             wrong(what, "give the file as it was written, after enough root keys signed it")

@@ -4,6 +4,7 @@ use alien_core::{Error, ErrorKind, RootDigest};
 use alien_release::{KeyRole, PublicKey, Root, RootDraft, RootKeys, SigningKey};
 use serde_json::Value;
 
+use crate::forged::signed_by;
 use crate::vendor::{BEGIN, Vendor};
 
 fn key() -> PublicKey {
@@ -101,6 +102,18 @@ async fn a_root_file_is_signed_by_as_many_as_it_asks_for() {
 fn hex(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_root_file_whose_version_is_so_large_that_none_follows_is_refused() {
+    let vendor = Vendor::new().await;
+    let mut root: Value = serde_json::from_slice(vendor.root.to_json()).unwrap();
+    let [a, b, _] = &vendor.roots;
+    root["signed"]["version"] = ((1_u64 << 53) - 1).into();
+    assert_eq!(Root::from_json(signed_by(&root["signed"], &[a, b]).as_bytes()).unwrap().version(), (1 << 53) - 1);
+    root["signed"]["version"] = (1_u64 << 53).into();
+    let read = Root::from_json(signed_by(&root["signed"], &[a, b]).as_bytes());
+    told(read, ErrorKind::Input, "its version, 9007199254740992, is above 9007199254740991");
 }
 
 #[tokio::test]
