@@ -105,7 +105,8 @@ fn manager(url: &str, remote: &Remote) -> Result<Client, Failure> {
     let named =
         |given: &Option<PathBuf>, variable: &str| given.clone().or_else(|| env::var_os(variable).map(Into::into));
     let token = named(&remote.manager_token_file, "ALIEN_MANAGER_TOKEN_FILE").ok_or_else(|| {
-        let help = "name the file that `alien manager token create --out` has written, or set `ALIEN_MANAGER_TOKEN_FILE`";
+        let help =
+            "name the file that `alien manager token create --out` has written, or set `ALIEN_MANAGER_TOKEN_FILE`";
         Failure::form("--manager-token-file", "missing", help)
     });
     let token = token.and_then(|path| file::text(&path)).map(Zeroizing::new);

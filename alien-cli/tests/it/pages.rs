@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 14] = [
+const ELSEWHERE: [(&str, &str, &str); 15] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -21,11 +21,12 @@ const ELSEWHERE: [(&str, &str, &str); 14] = [
     ("cargo install cargo-mutants", "", "it builds a tool, for minutes"),
     ("CARGO_PROFILE_DEV_DEBUG=0 cargo mutants", "", "it tries mutants, for hours"),
     ("export ALIEN_STORE", "", "it sets a variable, and the lines after it fail without"),
+    ("alien-manager --store", "", "it answers until it is ended: the tests of its crate run it"),
     ("git show", "", "it is the reader's own repository"),
 ];
 
 /// Commands that call a cloud, or need what one that does has written: they are tried as far as they get without one. The tests on peers run them to their end.
-const CALLING: [&str; 15] = [
+const CALLING: [&str; 16] = [
     "plan",
     "up",
     "register",
@@ -41,6 +42,7 @@ const CALLING: [&str; 15] = [
     "release",
     "rollout",
     "repository",
+    "manager",
 ];
 
 fn root() -> PathBuf {
