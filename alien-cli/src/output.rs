@@ -89,6 +89,8 @@ pub(crate) fn remedied(why: &str, remedy: Option<Remedy>) -> String {
 /// Says who can fix it, if the error itself does not.
 fn mend(error: &Error) -> &'static str {
     match error.kind() {
+        // What a token lacks, the fleet's own admin gives.
+        _ if error.to_string().contains("; ask an admin of the fleet") => "",
         ErrorKind::Credentials => "; run this again with valid credentials of the right account",
         ErrorKind::Expired => "; log in again",
         ErrorKind::NotGranted => {

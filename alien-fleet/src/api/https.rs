@@ -88,7 +88,10 @@ impl Transport for OverHttps {
         request.headers_mut().insert(header::AUTHORIZATION, self.token.clone());
         let is_safe = request.method().is_safe();
         let response = self.client.request(request).await.map_err(|error| {
-            let what = format!("the manager at `{}` did not answer", self.base);
+            // The innermost cause is the one to act on: a name that is unknown, a certificate that is not trusted.
+            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            let why = causes.last().map(ToString::to_string).unwrap_or_default();
+            let what = format!("the manager at `{}` did not answer: {why}", self.base);
             let failed = Error::new(ErrorKind::Unavailable, what).caused_by(&error);
             if error.is_connect() || is_safe { failed } else { failed.with_sent() }
         })?;
