@@ -1,12 +1,6 @@
 //! What a manager promises, over TLS on the loopback interface, for fleets in this process.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a suite of tests says what is wrong by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a suite of tests says what is wrong by panicking")]
 
 mod api;
 #[expect(dead_code, reason = "it also has what only the tests of the fleet use")]
