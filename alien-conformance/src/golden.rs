@@ -26,7 +26,7 @@ pub fn documents<C: AccessControl>(target: fn(Prefix) -> C::Target, mut keep: im
 }
 
 /// Lists where the documents, the report and the reviewer's table of the example stack differ if an agent of the customer's own
-/// account is trusted in the place of the vendor: each part, with what stands there for push and for pull.
+/// account is trusted instead of the vendor. Each part has a path, its value for push, and its value for pull.
 #[must_use]
 pub fn pulled<C: AccessControl>(push: fn(Prefix) -> C::Target, pull: fn(Prefix) -> C::Target) -> String {
     let stack = my_app();

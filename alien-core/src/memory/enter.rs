@@ -79,7 +79,7 @@ impl Assume<Memory> for Agent {
     }
 }
 
-/// Opens a session as whoever calls.
+/// Opens a session for the principal that calls.
 async fn enter(
     account: &Account,
     caller: &Caller<'_>,

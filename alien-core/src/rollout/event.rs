@@ -148,10 +148,10 @@ pub enum Step {
         /// The resources that are sick before the update.
         sick: BTreeSet<ResourceId>,
     },
-    /// It hands the deployment to the customer's agent, after [`Begin`](Self::Begin); or the agent goes on, and says so. Whoever asks
-    /// for the agent's next word does not wait longer than until then: a silent agent is unreachable.
+    /// It hands the deployment to the customer's agent, after [`Begin`](Self::Begin). Each later report of the agent that the update
+    /// goes on is such a step, too, with a later time. An agent that reports nothing until then is unreachable.
     Hand {
-        /// When the agent says something again, at the latest.
+        /// When the agent must have reported again.
         until: Timestamp,
     },
     /// It is about to make its first call.

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::kept::{KeptAgent, Managers};
 use crate::fleet::Inner;
 
-/// How long an agent may report nothing and is still taken to be there: it reports every ten minutes at least. That it asks says
-/// nothing: whoever has its bearer can ask.
+/// How long an agent may report nothing and is still taken to be there: it reports every ten minutes at least. Its polls do
+/// not count: they need only its bearer, which can be stolen.
 const SILENT: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long no manager may have said that it answers agents, and one is still taken to.

@@ -25,7 +25,7 @@ use crate::agents::{Agents, Poll};
 /// How many calls may go on at once, unless that is set.
 const QUEUE: usize = 1024;
 
-/// How long whoever is sent away waits before the next call, at least and at most.
+/// The shortest and the longest time in the `Retry-After` of a 503.
 const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// How long the body of a message may take.
