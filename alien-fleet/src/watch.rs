@@ -137,9 +137,9 @@ impl Watch {
             let kept = self.accounts.entry(account).or_default();
             kept.looks = kept.looks.saturating_sub(1);
             let next = match &sight {
-                Sight::Fault(_) => kept.leave_alone(now),
+                Sight::Fault(_) => kept.throttled(now),
                 _ => {
-                    kept.left_alone = None;
+                    kept.answered(now);
                     later(now, self.jittered())
                 }
             };
@@ -154,8 +154,7 @@ impl Watch {
             let Ok(id) = id.parse::<DeploymentId>() else { continue };
             let Ok((listed, _)) = self.fleet.inner.listed(id).await else { continue };
             let account = self.accounts.entry(listed.account.clone()).or_default();
-            let waits = account.left_alone.map(|(until, _)| until).filter(|until| *until > now);
-            if let Some(until) = waits {
+            if let Some(until) = account.waits(now) {
                 changes.push((id, None, until));
             } else {
                 account.looks += 1;
@@ -211,11 +210,29 @@ impl Default for Account {
 }
 
 impl Account {
-    fn leave_alone(&mut self, now: Timestamp) -> Timestamp {
+    /// Until when it is left alone, if it is.
+    fn waits(&self, now: Timestamp) -> Option<Timestamp> {
+        self.left_alone.map(|(until, _)| until).filter(|until| *until > now)
+    }
+
+    /// Leaves it alone, and returns until when.
+    fn throttled(&mut self, now: Timestamp) -> Timestamp {
+        // The looks that were going on when it began to throttle fail too: together they count once.
+        if let Some(until) = self.waits(now) {
+            return until;
+        }
         let time = self.left_alone.map_or(THROTTLED.0, |(_, time)| (time * 2).min(THROTTLED.1));
         let until = later(now, time);
         self.left_alone = Some((until, time));
         until
+    }
+
+    /// Asks it again as before.
+    fn answered(&mut self, now: Timestamp) {
+        // What answers while it is left alone was asked before that, and says nothing of what would be answered now.
+        if self.waits(now).is_none() {
+            self.left_alone = None;
+        }
     }
 }
 

@@ -171,7 +171,8 @@ async fn the_health_of_every_deployment_is_watched() {
     let before = calls(&world);
     work(&world, 50 * MINUTE).await;
     let rounds = (calls(&world) - before) as f64 / (2.0 * 28.0);
-    assert!((8.0..13.0).contains(&rounds), "{rounds} rounds");
+    // The one that throttles delays the others of its account by up to a third.
+    assert!((6.0..13.0).contains(&rounds), "{rounds} rounds");
     let told: Vec<String> = log(&world)
         .await
         .into_iter()

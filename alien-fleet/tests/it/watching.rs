@@ -126,6 +126,40 @@ async fn nobody_in_an_account_that_throttles_is_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_answers_after_its_account_began_to_throttle_does_not_say_that_it_stopped() {
+    let world = World::new(2).await;
+    world.troubles.lock().unwrap().insert(world.ids[1], Trouble::Slow(15 * SECOND));
+    let mut looks = Vec::new();
+    let throttles = async {
+        world.clock.sleep(330 * SECOND).await;
+        for _ in 0..5 {
+            world.troubles.lock().unwrap().insert(world.ids[0], Trouble::Fails(ErrorKind::Throttled));
+            for second in 0..180 {
+                world.clock.sleep(SECOND).await;
+                looks.extend(world.fleet.watched(world.ids[1]).await.unwrap().unwrap().at);
+                if second == 60 {
+                    world.troubles.lock().unwrap().remove(&world.ids[0]);
+                }
+            }
+        }
+    };
+    world.fleet.worker().watch_every(10 * SECOND).run(throttles).await.unwrap();
+    let throttled: Vec<Timestamp> = log(&world)
+        .await
+        .into_iter()
+        .filter(|entry| matches!(&entry.what, What::Health { health, .. } if health.starts_with("not seen")))
+        .map(|entry| entry.at)
+        .collect();
+    assert_eq!(throttled.len(), 5, "{throttled:?}");
+    for at in throttled {
+        // A look that was going on ends after at most 15 seconds, and one that begins after the 30 seconds ends 15 later.
+        let since = looks.iter().map(|look| look.duration_since(at).as_secs());
+        let meanwhile: Vec<i64> = since.filter(|time| (18..44).contains(time)).collect();
+        assert!(meanwhile.is_empty(), "{meanwhile:?} seconds after the account began to throttle");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deployment_that_does_not_answer_is_asked_once_at_a_time() {
     let world = World::new(1).await;
     world.troubles.lock().unwrap().insert(world.ids[0], Trouble::Hangs);

@@ -31,6 +31,8 @@ pub(crate) struct World {
 pub(crate) enum Trouble {
     /// It fails with an error of this kind.
     Fails(ErrorKind),
+    /// It answers after this time.
+    Slow(Duration),
     /// It does not answer.
     Hangs,
 }
@@ -71,6 +73,10 @@ impl Way {
         match trouble {
             None => Ok(()),
             Some(Trouble::Fails(kind)) => Err(Error::new(kind, "trouble on the way")),
+            Some(Trouble::Slow(time)) => {
+                self.vendor.clock().sleep(time).await;
+                Ok(())
+            }
             Some(Trouble::Hangs) => std::future::pending().await,
         }
     }

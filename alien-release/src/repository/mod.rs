@@ -11,5 +11,5 @@ pub use root::{Root, RootDraft};
 pub use root_keys::{KeyRole, RootKeys};
 
 pub(crate) use schema::{
-    MOST_ONLINE, MOST_RELEASE, MOST_ROOT, MOST_TARGETS, digest_of, release_name, releases, zip_name,
+    MOST_ONLINE, MOST_RELEASE, MOST_ROOT, MOST_TARGETS, digest_of, hex, length, release_name, releases, zip_name,
 };

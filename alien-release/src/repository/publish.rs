@@ -34,9 +34,9 @@ pub enum Publication {
 /// 1.root.json …             which keys sign what; signed by root keys; valid for three years
 /// timestamp.json            which snapshot is the latest; signed by the online key; valid for 7 days
 /// 5.snapshot.json …         which list is the latest; signed by the online key; valid for 7 days
-/// 3.targets.json …          all releases and zips, by digest and length; signed by the release key; valid for a year
-/// <sha256>.release-7.json   a release
-/// <sha256>.<digest>.zip     a zip
+/// 3.targets.json …          all releases, by digest and length; signed by the release key; valid for a year
+/// <sha256>.release-7.json   a release, which names its zips by digest and length
+/// <sha256>.zip              a zip
 /// ```
 ///
 /// Only `timestamp.json` is ever written over, and last of all: whoever reads while something is published sees it before or after.
@@ -218,7 +218,7 @@ impl Repository {
                 return Err(Error::new(ErrorKind::TooLarge, what));
             }
         }
-        self.write_zips(&mut targets, &new, artifacts)?;
+        self.write_zips(&new, artifacts)?;
         for release in new {
             let text = release.to_json();
             let entry = target(text.as_bytes());
@@ -297,8 +297,8 @@ impl Repository {
         self.write_online(&current, listed, Some(root), online).await
     }
 
-    /// Takes out the releases before one, and the zips that no other release names. Whoever has begun one of them can finish it only
-    /// with what they have.
+    /// Takes out the releases before one. Whoever has begun one of them can finish it only with what they have. The files are left: what
+    /// no release names any more may be deleted.
     ///
     /// # Errors
     ///
@@ -310,11 +310,7 @@ impl Repository {
         let mut targets = current.content.as_ref().ok_or_else(nothing)?.targets.signed.clone();
         let mut kept = HashSet::new();
         for sequence in releases(&targets).into_keys().filter(|sequence| *sequence >= before) {
-            let release = self.read_release(&targets, sequence)?;
             kept.insert(parsed(&release_name(sequence))?);
-            for digest in release.zips().keys() {
-                kept.insert(parsed(&zip_name(digest))?);
-            }
         }
         targets.targets.retain(|name, _| kept.contains(name));
         self.write_targets(&current, targets, &signers).await
@@ -364,22 +360,19 @@ impl Repository {
         Err(wrong(what, "publish it in a repository of its own"))
     }
 
-    fn write_zips(&self, targets: &mut Targets, releases: &[&PublishedRelease], artifacts: &Artifacts) -> Result<()> {
+    fn write_zips(&self, releases: &[&PublishedRelease], artifacts: &Artifacts) -> Result<()> {
         let mut problems = Vec::new();
         for digest in releases.iter().flat_map(|release| release.zips().keys()) {
             let name = zip_name(digest);
             let found = artifacts.iter().find(|(known, _)| known == digest);
-            match found {
-                Some((_, zip)) => {
-                    let entry = target(zip);
-                    files::write(&self.folder, &file_name(&name, &entry), zip)?;
-                    targets.targets.insert(parsed(&name)?, entry);
-                }
-                _ if targets.targets.contains_key(&parsed(&name)?) => {}
-                _ => {
-                    let help = "give its bytes with the release".to_owned();
-                    problems.push(Problem::error(Rule::Code, format!("the zip {digest} is missing"), help));
-                }
+            if let Some((_, zip)) = found {
+                files::write(&self.folder, &name, zip)?;
+                continue;
+            }
+            let is_there = files::read(&self.folder, &name)?.is_some_and(|zip| digest_of(&target(&zip)) == *digest);
+            if !is_there {
+                let help = "give its bytes with the release".to_owned();
+                problems.push(Problem::error(Rule::Code, format!("the zip {digest} is missing"), help));
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }

@@ -22,7 +22,7 @@ pub(super) const SPEC: &str = "1.0.31";
 pub(crate) const MOST_ROOT: u64 = 64 * 1024;
 /// The most bytes of a file that the online keys sign.
 pub(crate) const MOST_ONLINE: u64 = 16 * 1024;
-/// The most bytes of the list of all that is in a repository.
+/// The most bytes of the list of all releases.
 pub(crate) const MOST_TARGETS: u64 = 512 * 1024;
 /// The most bytes of a release's file.
 pub(crate) const MOST_RELEASE: u64 = 512 * 1024;
@@ -40,7 +40,8 @@ pub(crate) fn release_name(sequence: Sequence) -> String {
     format!("release-{sequence}.json")
 }
 
-/// The name of a zip's target, by its digest, `sha256:…`.
+/// The name of a zip's file, by its digest, `sha256:…`. A zip is no target of its own: the release that names it is signed with its
+/// digest and length, so the list that each customer reads grows with the releases alone.
 pub(crate) fn zip_name(digest: &str) -> String {
     format!("{}.zip", digest.strip_prefix("sha256:").unwrap_or(digest))
 }
@@ -71,7 +72,7 @@ pub(super) fn hashes(bytes: &[u8]) -> Hashes {
 }
 
 /// The length of something in memory, which has at most 64 bits.
-pub(super) fn length(bytes: &[u8]) -> u64 {
+pub(crate) fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
@@ -116,7 +117,7 @@ pub(super) fn internal(error: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Internal, "a file of the repository cannot be written").caused_by(error)
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {

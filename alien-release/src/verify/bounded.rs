@@ -12,7 +12,7 @@ use tough::schema::{RoleType, Signature};
 use tough::{TransportError, TransportErrorKind, TransportStream};
 use url::Url;
 
-use super::transport::Transport;
+use super::transport::{ByteStream, Transport};
 use crate::repository::{MOST_ONLINE, MOST_ROOT, MOST_TARGETS};
 
 /// A file has more bytes than it may have.
@@ -55,11 +55,16 @@ impl Bounded {
         signed_by.get(&role).cloned().unwrap_or_default()
     }
 
+    /// Opens a file whose length is known from what was signed.
+    pub(super) async fn open(&self, name: &str) -> alien_core::Result<Option<ByteStream>> {
+        self.transport.fetch(name).await
+    }
+
     /// Reads a whole file, if there is one.
     pub(super) async fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, TransportError> {
         let url = name.to_owned();
         let failed = |error: Error| TransportError::new_with_cause(TransportErrorKind::Other, &url, error);
-        let Some(mut pieces) = self.transport.fetch(name).await.map_err(failed)? else { return Ok(None) };
+        let Some(mut pieces) = self.open(name).await.map_err(failed)? else { return Ok(None) };
         let mut all = Vec::new();
         while let Some(piece) = pieces.next().await {
             all.extend_from_slice(&piece.map_err(failed)?);
@@ -86,7 +91,7 @@ impl tough::Transport for Bounded {
         let Some((role, most)) = metadata(&name) else {
             // What the list names: its length is signed there, and counted by `tough`.
             let failed = |error: Error| TransportError::new_with_cause(TransportErrorKind::Other, &name, error);
-            let pieces = self.transport.fetch(&name).await.map_err(failed)?.ok_or_else(missing)?;
+            let pieces = self.open(&name).await.map_err(failed)?.ok_or_else(missing)?;
             let name = name.clone();
             return Ok(Box::pin(pieces.map(move |piece| {
                 piece.map_err(|error| TransportError::new_with_cause(TransportErrorKind::Other, &name, error))
@@ -149,7 +154,7 @@ mod tests {
             ("snapshot.json", Some((RoleType::Snapshot, MOST_ONLINE))),
             ("targets.json", Some((RoleType::Targets, MOST_TARGETS))),
             (&format!("{digest}.release-3.json"), None),
-            (&format!("{digest}.{digest}.zip"), None),
+            (&format!("{digest}.zip"), None),
             ("3.zip", None),
             ("none", None),
         ] {

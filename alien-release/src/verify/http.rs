@@ -5,15 +5,21 @@ use std::time::Duration;
 use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use async_trait::async_trait;
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tokio::time::{Instant, timeout_at};
 
 use super::transport::{ByteStream, Transport};
+use crate::repository::length;
 
 /// How long it takes at most to open a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(30);
+/// The bytes a second that a server sends at least, in the mean. Otherwise one that sends a byte every few seconds would hold whoever
+/// reads for ever (<https://theupdateframework.io/docs/security/>, "slow retrieval").
+const SLOWEST: u64 = 1024;
 
 /// Reads a repository from a web server. It follows no redirect, so it talks to no other address.
 #[derive(Debug, Clone)]
@@ -72,7 +78,7 @@ impl Transport for HttpTransport {
         let unread = |why: &str| Error::new(ErrorKind::Unavailable, format!("`{shown}` cannot be read: {why}"));
         let answer = self.client.get(url).send().await.map_err(|error| unread(&chain(&error.without_url())))?;
         match answer.status() {
-            status if status.is_success() => Ok(Some(pieces(answer))),
+            status if status.is_success() => Ok(Some(Box::pin(paced(pieces(answer))))),
             // A bucket that may not be listed says 403 of what it does not have.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::GONE => Ok(None),
             status => Err(unread(&format!("the server answers {status}"))),
@@ -80,8 +86,8 @@ impl Transport for HttpTransport {
     }
 }
 
-fn pieces(answer: Response) -> ByteStream {
-    Box::pin(stream::try_unfold(answer, |mut answer| async move {
+fn pieces(answer: Response) -> impl Stream<Item = Result<Bytes>> + Send + Sync {
+    stream::try_unfold(answer, |mut answer| async move {
         let piece = answer.chunk().await.map_err(|error| {
             Error::new(
                 ErrorKind::Unavailable,
@@ -89,5 +95,57 @@ fn pieces(answer: Response) -> ByteStream {
             )
         })?;
         Ok(piece.map(|piece| (piece, answer)))
-    }))
+    })
+}
+
+/// The same pieces, as long as they come fast enough.
+fn paced(pieces: impl Stream<Item = Result<Bytes>> + Send + Sync) -> impl Stream<Item = Result<Bytes>> + Send + Sync {
+    let begin = Instant::now();
+    stream::try_unfold((Box::pin(pieces), 0), move |(mut pieces, read)| async move {
+        let latest = begin + SILENCE + Duration::from_secs(read / SLOWEST);
+        let slow = |_| {
+            let what = format!("the server sends too slowly: {read} bytes in {:?}", begin.elapsed());
+            Error::new(ErrorKind::Unavailable, what)
+        };
+        let piece = timeout_at(latest, pieces.next()).await.map_err(slow)?.transpose()?;
+        Ok(piece.map(|piece| {
+            let read = read.saturating_add(length(&piece));
+            (piece, (pieces, read))
+        }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads pieces of this size that come this many seconds apart.
+    async fn read(size: usize, seconds: u64) -> Result<usize> {
+        let pieces = stream::iter(0..100).then(move |_| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(Bytes::from(vec![0; size]))
+        });
+        let mut paced = Box::pin(paced(pieces));
+        let mut read = 0;
+        while let Some(piece) = paced.next().await {
+            read += piece?.len();
+        }
+        Ok(read)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_drips_does_not_hold_who_reads() {
+        assert_eq!(read(1024, 1).await.unwrap(), 100 * 1024);
+        assert_eq!(read(20 * 1024, 20).await.unwrap(), 2_048_000);
+        for (size, seconds, told) in [
+            (1, 29, "1 bytes in 30s"),
+            (1, 31, "0 bytes in 30s"),
+            // 500 a second: after a minute it has sent 30 seconds' worth less than it should.
+            (500, 1, "29500 bytes in 58s"),
+        ] {
+            let error = read(size, seconds).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.to_string(), format!("the server sends too slowly: {told}"));
+        }
+    }
 }

@@ -32,10 +32,7 @@ pub(super) fn of_repository(error: &Tough, bounded: &Bounded, trusted: &Trusted)
         }
         Tough::Transport { url, source, .. } => {
             let name = url.path_segments().and_then(|mut path| path.next_back()).unwrap_or_default().to_owned();
-            of_transport(&name, source).unwrap_or_else(|| {
-                let what = format!("the repository names `{name}`, and does not have it");
-                new(RefusalKind::Missing, what)
-            })
+            of_transport(&name, source).unwrap_or_else(|| lost(&name))
         }
         other => match other.source().and_then(|source| of_transport("a file", source)) {
             Some(refusal) => refusal,
@@ -51,13 +48,32 @@ pub(super) fn of_target(name: &str, error: &Tough) -> Refusal {
         other => of_transport(name, other),
     };
     match found {
-        Some(refusal) if refusal.kind() == RefusalKind::Mixed => {
-            let what = format!("`{name}` is not the file that was signed: its bytes have another digest");
-            Refusal::new(RefusalKind::Altered, what)
-        }
+        Some(refusal) if refusal.kind() == RefusalKind::Mixed => altered(name),
         Some(refusal) => refusal,
-        None => Refusal::new(RefusalKind::Missing, format!("the repository names `{name}`, and does not have it")),
+        None => lost(name),
     }
+}
+
+/// Why the bytes of a file could not be read.
+pub(super) fn of_pieces(error: &Error) -> Refusal {
+    Refusal::new(RefusalKind::Unreachable, format!("the repository cannot be read: {error}"))
+}
+
+/// A file has other bytes than those that were signed.
+pub(super) fn altered(name: &str) -> Refusal {
+    let what = format!("`{name}` is not the file that was signed: its bytes have another digest");
+    Refusal::new(RefusalKind::Altered, what)
+}
+
+/// A file has more bytes than were signed.
+pub(super) fn endless(name: &str, signed: u64) -> Refusal {
+    let what = format!("`{name}` has more than {signed} bytes, the length that was signed");
+    Refusal::new(RefusalKind::Endless, what)
+}
+
+/// A file that is named is not there.
+pub(super) fn lost(name: &str) -> Refusal {
+    Refusal::new(RefusalKind::Missing, format!("the repository names `{name}`, and does not have it"))
 }
 
 /// Why a file could not be read; `None` if it is not there.
@@ -68,17 +84,14 @@ pub(super) fn of_transport(name: &str, error: &(dyn StdError + 'static)) -> Opti
             return Some(Refusal::new(RefusalKind::Endless, oversized.to_string()));
         }
         if let Some(error) = error.downcast_ref::<Error>() {
-            return Some(Refusal::new(RefusalKind::Unreachable, format!("the repository cannot be read: {error}")));
+            return Some(of_pieces(error));
         }
         match error.downcast_ref::<Tough>() {
             Some(Tough::HashMismatch { .. }) => {
                 let what = format!("`{name}` is not the one that the repository names: its bytes have another digest");
                 return Some(Refusal::new(RefusalKind::Mixed, what));
             }
-            Some(Tough::MaxSizeExceeded { max_size, .. }) => {
-                let what = format!("`{name}` has more than {max_size} bytes, the length that was signed");
-                return Some(Refusal::new(RefusalKind::Endless, what));
-            }
+            Some(Tough::MaxSizeExceeded { max_size, .. }) => return Some(endless(name, *max_size)),
             _ => {}
         }
         next = error.source();

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use alien_core::rollout::Sequence;
 use alien_core::{Artifacts, PublishedRelease, Release};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tough::TargetName;
-use tough::schema::Target;
 
+use super::bounded::Bounded;
 use super::reason;
 use super::refusal::{Refusal, RefusalKind};
-use crate::repository::{MOST_RELEASE, digest_of, release_name, zip_name};
+use super::transport::ByteStream;
+use crate::repository::{MOST_RELEASE, digest_of, hex, length, release_name, zip_name};
 
 /// A release that the vendor's release key signed. There is no other way to make one than a
 /// [`Verifier`](super::Verifier).
@@ -30,7 +32,7 @@ use crate::repository::{MOST_RELEASE, digest_of, release_name, zip_name};
 /// ```
 #[derive(Clone)]
 pub struct VerifiedRelease {
-    repository: Arc<tough::Repository>,
+    files: Bounded,
     release: PublishedRelease,
     digest: String,
 }
@@ -45,20 +47,26 @@ impl fmt::Debug for VerifiedRelease {
 }
 
 impl VerifiedRelease {
-    /// Reads a release that the list names, and compares it with what the list says of its zips.
-    pub(super) async fn of(repository: Arc<tough::Repository>, sequence: Sequence) -> Result<Self, Refusal> {
+    /// Reads a release that the list names.
+    pub(super) async fn of(
+        repository: &tough::Repository,
+        files: Bounded,
+        sequence: Sequence,
+    ) -> Result<Self, Refusal> {
         let name = release_name(sequence);
-        let target = listed(&repository, &name)
-            .ok_or_else(|| Refusal::new(RefusalKind::Missing, format!("the repository has no release {sequence}")))?;
-        if target.length > MOST_RELEASE {
-            let what = format!("`{name}` has {} bytes, and at most {MOST_RELEASE} are taken", target.length);
+        let missing = || Refusal::new(RefusalKind::Missing, format!("the repository has no release {sequence}"));
+        let target = TargetName::new(&name).map_err(|_| missing())?;
+        let listed = repository.targets().signed.targets.get(&target).ok_or_else(missing)?;
+        if listed.length > MOST_RELEASE {
+            let what = format!("`{name}` has {} bytes, and at most {MOST_RELEASE} are taken", listed.length);
             return Err(Refusal::new(RefusalKind::Endless, what));
         }
-        let digest = digest_of(target);
-        let mut text = Vec::with_capacity(usize::try_from(target.length).unwrap_or_default());
-        let mut pieces = opened(&repository, &name).await?;
+        let digest = digest_of(listed);
+        let mut text = Vec::with_capacity(usize::try_from(listed.length).unwrap_or_default());
+        let refused = |error| reason::of_target(&name, &error);
+        let mut pieces = pin!(repository.read_target(&target).await.map_err(refused)?.ok_or_else(missing)?);
         while let Some(piece) = pieces.next().await {
-            text.extend_from_slice(&piece?);
+            text.extend_from_slice(&piece.map_err(refused)?);
         }
         let malformed = |what: String| Refusal::new(RefusalKind::Malformed, format!("`{name}` is signed, but {what}"));
         let text = std::str::from_utf8(&text).map_err(|error| malformed(error.to_string()))?;
@@ -66,19 +74,7 @@ impl VerifiedRelease {
         if release.sequence() != sequence {
             return Err(malformed(format!("it is release {}", release.sequence())));
         }
-        for (zip, length) in release.zips() {
-            match listed(&repository, &zip_name(zip)) {
-                Some(target) if target.length == *length && digest_of(target) == *zip => {}
-                Some(target) => {
-                    let (other, bytes) = (digest_of(target), target.length);
-                    let what =
-                        format!("its zip {zip} of {length} bytes is in the repository as {other} of {bytes} bytes");
-                    return Err(malformed(what));
-                }
-                None => return Err(malformed(format!("its zip {zip} is not in the repository"))),
-            }
-        }
-        Ok(Self { repository, release, digest })
+        Ok(Self { files, release, digest })
     }
 
     /// The release.
@@ -105,11 +101,21 @@ impl VerifiedRelease {
     ///
     /// [`RefusalKind::Missing`] if the release has no such zip, or the repository has lost it; [`RefusalKind::Unreachable`].
     pub async fn zip(&self, digest: &str) -> Result<VerifiedZip, Refusal> {
-        if !self.release.zips().contains_key(digest) {
+        let Some(length) = self.release.zips().get(digest) else {
             let what = format!("release {} has no zip {digest}", self.sequence());
             return Err(Refusal::new(RefusalKind::Missing, what));
-        }
-        opened(&self.repository, &zip_name(digest)).await
+        };
+        let name = zip_name(digest);
+        let unread = |error| reason::of_pieces(&error);
+        let pieces = self.files.open(&name).await.map_err(unread)?.ok_or_else(|| reason::lost(&name))?;
+        Ok(VerifiedZip {
+            name,
+            digest: digest.to_owned(),
+            length: *length,
+            read: 0,
+            hash: Sha256::new(),
+            pieces: Some(pieces),
+        })
     }
 
     /// Writes a zip to a file. If it is refused, there is no such file.
@@ -161,28 +167,20 @@ impl VerifiedRelease {
     }
 }
 
-fn listed<'r>(repository: &'r tough::Repository, name: &str) -> Option<&'r Target> {
-    repository.targets().signed.targets.get(&TargetName::new(name).ok()?)
-}
-
-async fn opened(repository: &tough::Repository, name: &str) -> Result<VerifiedZip, Refusal> {
-    let missing = || Refusal::new(RefusalKind::Missing, format!("the repository has no `{name}`"));
-    let target = TargetName::new(name).map_err(|_| missing())?;
-    let read = repository.read_target(&target).await.map_err(|error| reason::of_target(name, &error))?;
-    let pieces = Box::pin(read.ok_or_else(missing)?);
-    Ok(VerifiedZip { name: name.to_owned(), pieces: Some(pieces) })
-}
-
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, tough::error::Error>> + Send + Sync>>;
-
 /// The bytes of a zip, piece by piece, as they come.
 ///
 /// Use them only once the stream has ended without an error: length and digest are known at the end alone. The errors are
 /// [`RefusalKind::Altered`], [`RefusalKind::Endless`] and [`RefusalKind::Unreachable`], and nothing comes after one.
 pub struct VerifiedZip {
     name: String,
+    /// What the release says of it.
+    digest: String,
+    length: u64,
+    /// What was read of it.
+    read: u64,
+    hash: Sha256,
     /// `None` at the end.
-    pieces: Option<Pieces>,
+    pieces: Option<ByteStream>,
 }
 
 impl fmt::Debug for VerifiedZip {
@@ -191,25 +189,37 @@ impl fmt::Debug for VerifiedZip {
     }
 }
 
+impl VerifiedZip {
+    /// Counts a piece, or says why it is refused; without one, whether the whole is what was signed.
+    fn verified(&mut self, piece: Option<alien_core::Result<Bytes>>) -> Option<Result<Bytes, Refusal>> {
+        let Some(piece) = piece else {
+            let digest = format!("sha256:{}", hex(&self.hash.finalize_reset()));
+            let is_signed = self.read == self.length && digest == self.digest;
+            return (!is_signed).then(|| Err(reason::altered(&self.name)));
+        };
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => return Some(Err(reason::of_pieces(&error))),
+        };
+        self.read = self.read.saturating_add(length(&piece));
+        if self.read > self.length {
+            return Some(Err(reason::endless(&self.name, self.length)));
+        }
+        self.hash.update(&piece);
+        Some(Ok(piece))
+    }
+}
+
 impl Stream for VerifiedZip {
     type Item = Result<Bytes, Refusal>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(pieces) = &mut self.pieces else { return Poll::Ready(None) };
-        let piece = match pieces.as_mut().poll_next(context) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(piece) => piece,
-        };
-        match piece {
-            Some(Ok(piece)) => Poll::Ready(Some(Ok(piece))),
-            Some(Err(error)) => {
-                self.pieces = None;
-                Poll::Ready(Some(Err(reason::of_target(&self.name, &error))))
-            }
-            None => {
-                self.pieces = None;
-                Poll::Ready(None)
-            }
+        let piece = ready!(pieces.as_mut().poll_next(context));
+        let verified = self.verified(piece);
+        if !matches!(verified, Some(Ok(_))) {
+            self.pieces = None;
         }
+        Poll::Ready(verified)
     }
 }

@@ -138,7 +138,7 @@ impl Verifier {
     ///
     /// A [`Refusal`] of each kind.
     pub async fn decide(&self, sequence: Sequence) -> Result<VerifiedRelease, Refusal> {
-        VerifiedRelease::of(self.updated(Expired::Refused).await?, sequence).await
+        self.verified(Expired::Refused, sequence).await
     }
 
     /// Takes a release again that was begun. What expired meanwhile does not keep it from being finished; signatures, versions and digests
@@ -149,7 +149,7 @@ impl Verifier {
     /// A [`Refusal`] of each kind but [`Expired`](RefusalKind::Expired) and [`WrongClock`](RefusalKind::WrongClock);
     /// [`Altered`](RefusalKind::Altered) if the release has another digest than that which was begun.
     pub async fn finish(&self, begun: &Begun) -> Result<VerifiedRelease, Refusal> {
-        let release = VerifiedRelease::of(self.updated(Expired::Taken).await?, begun.sequence).await?;
+        let release = self.verified(Expired::Taken, begun.sequence).await?;
         if release.digest() == begun.digest {
             return Ok(release);
         }
@@ -163,11 +163,22 @@ impl Verifier {
     ///
     /// As [`decide`](Self::decide).
     pub async fn releases(&self) -> Result<BTreeMap<Sequence, String>, Refusal> {
-        Ok(releases(&self.updated(Expired::Refused).await?.targets().signed))
+        Ok(releases(&self.updated(&self.files(), Expired::Refused).await?.targets().signed))
+    }
+
+    /// The files of the repository, each bounded.
+    fn files(&self) -> Bounded {
+        Bounded::new(Arc::clone(&self.transport))
+    }
+
+    async fn verified(&self, expired: Expired, sequence: Sequence) -> Result<VerifiedRelease, Refusal> {
+        let files = self.files();
+        let repository = self.updated(&files, expired).await?;
+        VerifiedRelease::of(&repository, files, sequence).await
     }
 
     /// Reads the repository, and trusts what its keys sign from then on.
-    async fn updated(&self, expired: Expired) -> Result<Arc<tough::Repository>, Refusal> {
+    async fn updated(&self, bounded: &Bounded, expired: Expired) -> Result<tough::Repository, Refusal> {
         let _turn = self.turn.lock().await;
         let folder = self.folder.clone();
         let opened = blocking(move || {
@@ -176,17 +187,16 @@ impl Verifier {
             Ok((lock, Trusted::read(&folder)?))
         });
         let (_lock, stored) = opened.await?;
-        let bounded = Bounded::new(Arc::clone(&self.transport));
         let trusted = match stored {
             Some(trusted) => self.same(trusted)?,
-            None => self.first(&bounded).await?,
+            None => self.first(bounded).await?,
         };
-        let (result, found) = self.loaded(&trusted, &bounded, expired).await?;
+        let (result, found) = self.loaded(&trusted, bounded, expired).await?;
         if found != trusted {
             let folder = self.folder.clone();
             blocking(move || found.write(&folder)).await?;
         }
-        result.map(Arc::new)
+        result
     }
 
     /// Reads the repository in a folder apart, and gives what is trusted after it, whatever became of it.

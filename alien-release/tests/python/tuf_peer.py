@@ -41,6 +41,10 @@ class Vendor:
     def add(self, name, path):
         with open(path, "rb") as file:
             content = file.read()
+        if name.endswith(".zip"):
+            # The release names it, with digest and length: it is no target of its own.
+            self.files[name] = content
+            return
         self.targets.targets[name] = TargetFile.from_data(name, content, ["sha256"])
         self.files[f"{hashlib.sha256(content).hexdigest()}.{name}"] = content
 
