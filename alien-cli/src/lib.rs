@@ -23,7 +23,6 @@ mod review;
 mod serve;
 mod since;
 mod target;
-mod trust;
 mod update;
 mod watch;
 mod window;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alien_core::rollout::Sequence;
 use alien_core::{Artifacts, ErrorKind, PublishedRelease};
 use alien_fleet::{ArtifactFolder, ArtifactStore as _};
-use alien_release::{KeyRole, Publication, Repository, SigningKey, Verifier};
+use alien_release::{KeyRole, Publication, Repository, SigningKey, TrustedRoot, Verifier};
 use uuid::Uuid;
 
 use crate::args::keys::{PassphraseArgs, RepositoryKeys};
@@ -18,7 +18,6 @@ use crate::fleet::open as store;
 use crate::keys;
 use crate::output::{self, Failure};
 use crate::serve;
-use crate::trust;
 
 pub(crate) async fn repository(command: &args::Repository) -> Result<(), Failure> {
     match command {
@@ -168,7 +167,7 @@ async fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 }
 
 async fn verified(args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
-    let verifier = trust::verifier(&args.from, trust::root(&args.root)?, folder)?;
+    let verifier = Verifier::reading(&args.from, TrustedRoot::read(&args.root)?, folder)?;
     let releases = verifier.releases().await.map_err(alien_core::Error::from)?;
     for (sequence, digest) in &releases {
         output::line(format_args!("release {sequence}: {digest}"))?;

@@ -29,7 +29,7 @@ const fn setting(name: &'static str, help: &'static str) -> Setting {
 }
 
 /// Every setting.
-pub const ALL: [Setting; 17] = [
+pub const ALL: [Setting; 18] = [
     setting("store", "The file of the store"),
     setting("store-url-file", "A file with the URL of the PostgreSQL database, instead of `store`"),
     setting("artifacts", "The folder of the zips [default: beside the store's file, with `.artifacts` added]"),
@@ -47,6 +47,7 @@ pub const ALL: [Setting; 17] = [
         "agents",
         "The hosts under which agents know this manager, with commas between; without it, agents are not answered",
     ),
+    setting("trust", "A file with the root and the repository of each product whose releases must be signed"),
     setting("repository", "The folder of the repository, whose files are served to agents"),
     setting("width", "How many deployments are updated at once [default: 256]"),
     setting("watch-every", "After how many seconds the health of a deployment is looked at again [default: 300]"),
@@ -106,6 +107,8 @@ pub struct Settings {
     pub agents: Vec<String>,
     /// The folder of the repository that agents read from.
     pub repository: Option<PathBuf>,
+    /// The file of [`verifiers`](alien_release::verifiers): releases of its products must be signed.
+    pub trust: Option<PathBuf>,
     /// Whether it carries out rollouts, and watches.
     pub work: bool,
     /// How many deployments are updated at once.
@@ -290,6 +293,7 @@ impl Reader {
         if let (Some(given), true) = (self.given.get("repository").cloned(), agents.is_empty()) {
             self.wrong(given.at, "agents are not answered", "set `agents` to the host of this manager");
         }
+        let trust = self.path("trust");
         let work = self.read("work", true, "write `true` or `false`");
         let width = self.count("width", 256);
         let watch_every = self.seconds("watch-every", Duration::from_secs(300));
@@ -305,6 +309,7 @@ impl Reader {
             limits,
             agents,
             repository,
+            trust,
             work,
             width,
             watch_every,

@@ -44,5 +44,5 @@ pub use keys::{Passphrase, PublicKey, Signature, Signer, SigningKey};
 pub use repository::{KeyRole, Publication, Repository, Root, RootDraft, RootKeys};
 pub use verify::{
     Begun, ByteStream, FolderTransport, HttpTransport, Refusal, RefusalKind, TarTransport, Transport, TrustedRoot,
-    VerifiedRelease, VerifiedZip, Verifier,
+    VerifiedRelease, VerifiedZip, Verifier, verifiers,
 };

@@ -320,6 +320,10 @@ pub(crate) struct RegisterArgs {
     /// The record that the customer sent back
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
+    /// The public key of the deployment's agent, in PEM, where it pulls its releases. Another key takes the place of the one before,
+    /// which is refused from then on
+    #[arg(long, value_name = "FILE")]
+    pub(crate) agent_key: Option<PathBuf>,
     /// Labels to set
     #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
     pub(crate) label: Vec<(String, String)>,

@@ -11,7 +11,7 @@ use crate::args::fleet::{
 };
 use crate::ask::Consent;
 use crate::file;
-use crate::keys::Signing;
+use crate::keys::{self, Signing};
 use crate::output::{self, Failure};
 use crate::window;
 
@@ -83,8 +83,13 @@ async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
     }
+    let key = args.agent_key.as_deref().map(keys::public).transpose()?;
     let reached = open::calling(&args.fleet, Absent::Make).await?;
-    let Listed { id, product, account, .. } = reached.client.register(&invitation, &record).await?;
+    let client = &reached.client;
+    let Listed { id, product, account, .. } = match &key {
+        Some(key) => client.register_agent(&invitation, &record, key).await?,
+        None => client.register(&invitation, &record).await?,
+    };
     for (name, value) in &args.label {
         reached.client.set(id, Setting::Label(name.clone(), value.clone())).await?;
     }

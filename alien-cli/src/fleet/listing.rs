@@ -6,6 +6,7 @@ use alien_core::DeploymentId;
 use alien_core::rollout::{Plan, Row, Sequence, Sight};
 use alien_fleet::api::Client;
 use alien_fleet::{Listed, Watched};
+use alien_release::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Format;
@@ -115,6 +116,11 @@ pub(super) fn text(all: &[Known]) -> String {
     output::table(Format::Table, &header, rows.collect())
 }
 
+/// The fingerprint of an agent's key; its text, should it be none.
+fn fingerprint(key: &str) -> String {
+    key.parse::<PublicKey>().map_or_else(|_| key.to_owned(), |key| key.fingerprint())
+}
+
 /// A deployment, a line for each thing that is known.
 pub(super) fn whole(known: &Known, record: &alien_core::Deployment) -> String {
     let (word, why) = health(known.health.as_ref());
@@ -126,6 +132,7 @@ pub(super) fn whole(known: &Known, record: &alien_core::Deployment) -> String {
         ("account", known.listed.account.clone()),
         ("identity", record.identity.clone()),
         ("registered", known.listed.since.to_string()),
+        ("agent", known.listed.agent.as_deref().map(fingerprint).unwrap_or_default()),
         ("labels", known.labels()),
         ("said of it", known.said()),
         ("runs release", known.release()),

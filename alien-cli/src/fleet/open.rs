@@ -8,13 +8,14 @@ use alien_core::{Adapter, CallConfig, Connection, Side, StackName};
 use alien_fleet::api::{self, Client, Opened, Socket};
 use alien_fleet::store::Postgres;
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, TokenText, Who};
+use alien_release::Verifier;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::args::fleet::{self, Remote, Store, Which};
 use crate::output::{self, Failure};
-use crate::{clouds, connect, file, trust};
+use crate::{clouds, connect, file};
 
 /// Where a store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,12 +63,19 @@ pub(crate) async fn calling(args: &fleet::Fleet, absent: Absent) -> Result<Reach
     reach(&args.store, &args.connection.given, absent).await
 }
 
+/// The verifiers of the products that a file names; none without a file.
+fn verifiers(store: &Store) -> Result<Vec<(StackName, Verifier)>, Failure> {
+    let variable = env::var_os("ALIEN_TRUST").filter(|text| !text.is_empty()).map(PathBuf::from);
+    let Some(file) = store.trust.clone().or(variable) else { return Ok(Vec::new()) };
+    Ok(alien_release::verifiers(&file)?)
+}
+
 async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) -> Result<Reached, Failure> {
     let place = place(store);
     if let Ok(Place::Manager(url)) = &place {
         return Ok(Reached { client: manager(url, &store.remote)?, here: None, answering: None });
     }
-    let (place, verifiers) = output::both(place, trust::verifiers(store.trust.as_deref()))?;
+    let (place, verifiers) = output::both(place, verifiers(store))?;
     let folder = ArtifactFolder::new(artifacts(store, &place)?);
     let who = Who::claimed(connect::operator());
     let clouds = clouds::kept().into_iter().fold(Clouds::none(), |all, cloud| {

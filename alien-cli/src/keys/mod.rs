@@ -7,7 +7,7 @@ mod sign;
 mod vendor;
 
 pub(crate) use file::open;
-pub(crate) use root::root;
+pub(crate) use root::{public, root};
 pub(crate) use sign::Signing;
 
 use crate::args::keys::Keys;

@@ -159,7 +159,8 @@ pub(crate) fn root(path: &Path) -> Result<Root, Failure> {
     taken(Root::from_json(&file::bytes(path)?), path)
 }
 
-fn public(path: &Path) -> Result<PublicKey, Failure> {
+/// Reads the public half of a key.
+pub(crate) fn public(path: &Path) -> Result<PublicKey, Failure> {
     taken(file::text(path)?.parse(), path)
 }
 

@@ -273,7 +273,25 @@ impl Client {
     ///
     /// The same.
     pub async fn register(&self, invitation: &Invitation, record: &Deployment) -> Result<Listed> {
-        let given = Register { invitation, record };
+        self.registered(Register { invitation, record, agent_key: None }).await
+    }
+
+    /// As [`Fleet::register_agent`].
+    ///
+    /// # Errors
+    ///
+    /// The same; [`Input`](ErrorKind::Input) if whoever answers was built without agents.
+    #[cfg(feature = "agents")]
+    pub async fn register_agent(
+        &self,
+        invitation: &Invitation,
+        record: &Deployment,
+        key: &alien_release::PublicKey,
+    ) -> Result<Listed> {
+        self.registered(Register { invitation, record, agent_key: Some(key.to_string()) }).await
+    }
+
+    async fn registered(&self, given: Register<&Invitation, &Deployment>) -> Result<Listed> {
         self.give::<_, DOCUMENT>(Method::POST, "/v1/deployments".to_owned(), &given, CLOUD).await
     }
 

@@ -46,10 +46,13 @@ pub(super) struct Begun {
 
 /// `POST /v1/deployments`
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Register<I, R> {
     pub(super) invitation: I,
     pub(super) record: R,
+    /// The public key of its agent, in PEM, where it pulls its releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) agent_key: Option<String>,
 }
 
 /// `PUT /v1/deployments/{id}`

@@ -143,9 +143,26 @@ impl Scoped {
         self.fleet.watched(id).await
     }
 
-    pub(super) async fn register(&self, invitation: &Invitation, record: &Deployment) -> Result<Listed> {
+    pub(super) async fn register(
+        &self,
+        invitation: &Invitation,
+        record: &Deployment,
+        agent_key: Option<&str>,
+    ) -> Result<Listed> {
         self.caller.may_for(record.stack.name())?;
-        self.fleet.register(invitation, record).await
+        match agent_key {
+            None => self.fleet.register(invitation, record).await,
+            #[cfg(feature = "agents")]
+            Some(key) => {
+                let key = key.parse().map_err(|error: Error| error.at("agentKey"))?;
+                self.fleet.register_agent(invitation, record, &key).await
+            }
+            #[cfg(not(feature = "agents"))]
+            Some(_) => {
+                let what = "this program was built without agents";
+                Err(Error::new(ErrorKind::Input, what).because("register the deployment where agents are answered"))
+            }
+        }
     }
 
     pub(super) async fn add(&self, record: &Deployment) -> Result<Listed> {

@@ -10,6 +10,7 @@ use alien_fleet::store::{Embedded, Postgres};
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
 use alien_manager::settings::{self, Place, Settings};
 use alien_manager::{Router, Server, Tls};
+use alien_release::verifiers;
 use clap::{Arg, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -74,8 +75,10 @@ fn clouds() -> Clouds {
 }
 
 async fn open(settings: &Settings) -> Result<Fleet> {
+    let verifiers = settings.trust.as_deref().map_or_else(|| Ok(Vec::new()), verifiers)?;
     let with = |builder: FleetBuilder| {
-        builder.artifacts(ArtifactFolder::new(&settings.artifacts)).acting_as(Who::claimed(NAME))
+        let builder = builder.artifacts(ArtifactFolder::new(&settings.artifacts)).acting_as(Who::claimed(NAME));
+        verifiers.into_iter().fold(builder, |builder, (product, verifier)| builder.trusting(product, verifier))
     };
     match &settings.store {
         Place::File(file) => with(Fleet::builder(Embedded::open(file).await?, clouds())).open().await,

@@ -3,6 +3,7 @@
 mod bounded;
 mod folder;
 mod http;
+mod places;
 mod reason;
 mod refusal;
 mod release;
@@ -13,6 +14,7 @@ mod verifier;
 
 pub use folder::FolderTransport;
 pub use http::HttpTransport;
+pub use places::verifiers;
 pub use refusal::{Refusal, RefusalKind};
 pub use release::{VerifiedRelease, VerifiedZip};
 pub use tar::TarTransport;

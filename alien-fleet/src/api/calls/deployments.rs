@@ -32,7 +32,7 @@ pub(in crate::api) async fn register(
     Given(given): Given<Register<Box<RawValue>, Box<RawValue>>, DOCUMENT>,
 ) -> Answer<Listed> {
     let (invitation, record) = both(&given.invitation, &given.record)?;
-    Ok(Json(fleet.register(&invitation, &record).await?))
+    Ok(Json(fleet.register(&invitation, &record, given.agent_key.as_deref()).await?))
 }
 
 pub(in crate::api) async fn add(
