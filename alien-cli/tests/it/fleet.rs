@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, record};
+use crate::manager::Manager;
 use crate::{alien, done, file, my_app, refused, told, with};
 
 /// A folder with a store of two deployments, on GCP and Azure.
@@ -15,15 +16,26 @@ pub(crate) struct Fleet {
     folder: PathBuf,
     store: String,
     ids: Vec<String>,
+    /// What answers over HTTPS, where the store is not opened.
+    manager: Option<Manager>,
 }
 
 impl Fleet {
     pub(crate) fn new(name: &str) -> Self {
+        Self::begin(name, |_| None)
+    }
+
+    /// The same, answered by a manager.
+    fn managed(name: &str) -> Self {
+        Self::begin(name, |folder| Some(Manager::begin(folder)))
+    }
+
+    fn begin(name: &str, manager: impl FnOnce(&Path) -> Option<Manager>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let store = folder.join("fleet.redb").display().to_string();
-        let mut fleet = Self { folder, store, ids: Vec::new() };
+        let mut fleet = Self { manager: manager(&folder), folder, store, ids: Vec::new() };
         for invited in CLOUDS.iter().filter(|invited| invited.cloud != "aws") {
             let record = record(invited, &invited.invitation());
             let path = file(&format!("{name}-{}.json", invited.cloud), &record);
@@ -35,8 +47,13 @@ impl Fleet {
         fleet
     }
 
+    /// The flags that reach it.
+    fn reach(&self) -> Vec<&str> {
+        self.manager.as_ref().map_or_else(|| vec!["--store", &self.store], Manager::flags)
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        alien(&with(arguments, &["--store", &self.store]))
+        alien(&with(arguments, &self.reach()))
     }
 
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
@@ -49,7 +66,7 @@ impl Fleet {
 
     fn start(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
-        command.args(with(arguments, &["--store", &self.store])).env_clear().stdin(Stdio::null());
+        command.args(with(arguments, &self.reach())).env_clear().stdin(Stdio::null());
         Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
@@ -131,9 +148,36 @@ fn frozen() -> Value {
     stack
 }
 
-#[test]
-fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so() {
-    let fleet = Fleet::new("fleet-not-run");
+/// Two tests of each: on a store in a file, and over a manager that answers for such a store.
+macro_rules! on_both {
+    ($($folder:literal $test:ident)+) => {
+        mod in_a_file {
+            use super::Fleet;
+            $(#[test]
+            fn $test() {
+                super::$test(&Fleet::new(concat!("fleet-", $folder)));
+            })+
+        }
+
+        mod over_a_manager {
+            use super::Fleet;
+            $(#[test]
+            fn $test() {
+                super::$test(&Fleet::managed(concat!("managed-", $folder)));
+            })+
+        }
+    };
+}
+
+on_both! {
+    "not-run" a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so
+    "said" what_is_said_of_a_deployment_is_kept_and_shown
+    "checked" a_release_is_checked_before_anything_is_written
+    "pinned" a_release_that_reaches_nobody_is_done_and_says_why
+    "told" a_second_program_tells_a_running_release_what_to_do
+}
+
+fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so(fleet: &Fleet) {
     fleet.does(&words(&[&fleet.release("first", &my_app())[..], &["--publish-only".to_owned()]].concat()));
     let zip = fleet.folder.join("code.zip");
     fs::write(&zip, "not really a zip").unwrap();
@@ -163,9 +207,7 @@ fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so() {
     assert_eq!(fs::read_dir(&invitations).unwrap().count(), 0);
 }
 
-#[test]
-fn what_is_said_of_a_deployment_is_kept_and_shown() {
-    let fleet = Fleet::new("fleet-said");
+fn what_is_said_of_a_deployment_is_kept_and_shown(fleet: &Fleet) {
     let (one, other) = (&fleet.ids[0], &fleet.ids[1]);
     fleet.does(&["deployments", "label", one, "tier=free", "region=eu"]);
     fleet.does(&["deployments", "label", one, "--remove", "region"]);
@@ -211,9 +253,7 @@ fn a_store_is_named_and_a_misspelt_one_is_not_made() {
     }
 }
 
-#[test]
-fn a_release_is_checked_before_anything_is_written() {
-    let fleet = Fleet::new("fleet-checked");
+fn a_release_is_checked_before_anything_is_written(fleet: &Fleet) {
     let (one, other) = (&fleet.ids[0], &fleet.ids[1]);
     let first = fleet.release("first", &my_app());
     let entries = fleet.entries();
@@ -261,9 +301,7 @@ fn told_of(output: &Output, deployment: &str) -> bool {
     told(output).contains(deployment)
 }
 
-#[test]
-fn a_release_that_reaches_nobody_is_done_and_says_why() {
-    let fleet = Fleet::new("fleet-pinned");
+fn a_release_that_reaches_nobody_is_done_and_says_why(fleet: &Fleet) {
     for id in &fleet.ids {
         fleet.does(&["deployments", "pin", id, "1"]);
     }
@@ -296,15 +334,13 @@ fn until(fleet: &Fleet, arguments: &[&str], words: &str) -> String {
     }
 }
 
-#[test]
-fn a_second_program_tells_a_running_release_what_to_do() {
-    let fleet = Fleet::new("fleet-told");
+fn a_second_program_tells_a_running_release_what_to_do(fleet: &Fleet) {
     fleet.hold_all();
     let release =
         [&fleet.release("first", &my_app())[..], &["--canary", "1", "--gate-after", "0"].map(str::to_owned)].concat();
     let running = fleet.start(&words(&release));
-    until(&fleet, &["rollout", "status"], "wave 0 is open");
-    let status = until(&fleet, &["rollout", "status"], "held: a demo until Friday");
+    until(fleet, &["rollout", "status"], "wave 0 is open");
+    let status = until(fleet, &["rollout", "status"], "held: a demo until Friday");
     assert!(status.contains("wave 1 has not begun"), "{status}");
     assert!(
         fleet.does(&["rollout", "pause", "--why", "a customer complained"]).contains("paused: a customer complained")

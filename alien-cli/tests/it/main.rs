@@ -7,6 +7,7 @@ mod fleet;
 mod invite;
 mod keys;
 mod manage;
+mod manager;
 mod pages;
 mod permissions;
 mod pulled;

@@ -6,6 +6,7 @@ mod open;
 mod refused;
 mod same;
 mod socket;
+mod suite;
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::{Served, error, failure, world};
 use crate::world::{PRODUCT, digest, release, stack};
 
-#[tokio::test(start_paused = true)]
-async fn a_field_that_is_not_known_is_refused_by_its_name() {
+pub(crate) async fn a_field_that_is_not_known_is_refused_by_its_name() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let id = world.ids[0];
@@ -34,8 +33,7 @@ async fn a_field_that_is_not_known_is_refused_by_its_name() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_problem_is_told_at_once() {
+pub(crate) async fn every_problem_is_told_at_once() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let told = async |call: &str, body: Value| {
@@ -53,8 +51,7 @@ async fn every_problem_is_told_at_once() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_release_with_problems_is_refused_before_a_zip_is_sent() {
+pub(crate) async fn a_release_with_problems_is_refused_before_a_zip_is_sent() {
     let world = world(0).await;
     let served = Served::begin(&world.fleet).await;
     let client = served.client("ann").await;
@@ -72,8 +69,7 @@ async fn a_release_with_problems_is_refused_before_a_zip_is_sent() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_zip_of_another_digest_is_refused() {
+pub(crate) async fn a_zip_of_another_digest_is_refused() {
     let world = world(0).await;
     let served = Served::begin(&world.fleet).await;
     let put = async |digest: &str| served.raw(&format!("PUT /v1/zips/{digest}"), b"the bytes").await;
@@ -88,8 +84,7 @@ async fn a_zip_of_another_digest_is_refused() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn bodies_and_limits_have_bounds() {
+pub(crate) async fn bodies_and_limits_have_bounds() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let (client, id) = (served.client("ann").await, world.ids[0]);
@@ -111,8 +106,7 @@ async fn bodies_and_limits_have_bounds() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_that_is_not_there_is_told_as_an_error() {
+pub(crate) async fn a_call_that_is_not_there_is_told_as_an_error() {
     let world = world(0).await;
     let served = Served::begin(&world.fleet).await;
     for call in ["GET /v2/products", "GET /", "DELETE /v1/products", "PATCH /v1/deployments"] {
@@ -128,8 +122,7 @@ async fn a_call_that_is_not_there_is_told_as_an_error() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_record_is_added_under_its_own_id() {
+pub(crate) async fn a_record_is_added_under_its_own_id() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let (_, record) = world.fleet.deployment(world.ids[0]).await.unwrap();

@@ -35,8 +35,7 @@ async fn clients(world: &crate::world::World, served: &Served) -> [(&'static str
     [("in process", Client::local(&world.fleet)), (OVER, served.client("ann").await)]
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_read_is_the_same() {
+pub(crate) async fn what_is_read_is_the_same() {
     let world = world(3).await;
     let published = world.publish(b"second").await;
     let second = published.release.sequence();
@@ -101,8 +100,7 @@ async fn what_is_read_is_the_same() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
+pub(crate) async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let clients = clients(&world, &served).await;
@@ -133,8 +131,7 @@ async fn logs_and_commands_are_the_same_and_the_log_tells_who_had_them() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_changed_is_what_the_fleet_has() {
+pub(crate) async fn what_is_changed_is_what_the_fleet_has() {
     let mut world = world(2).await;
     let served = Served::begin(&world.fleet).await;
     for (name, client) in clients(&world, &served).await {
@@ -189,8 +186,7 @@ async fn what_is_changed_is_what_the_fleet_has() {
     served.end().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_zip_is_sent_if_the_fleet_lacks_it() {
+pub(crate) async fn a_zip_is_sent_if_the_fleet_lacks_it() {
     let kept = Counted::default();
     let fleet = Fleet::builder(InMemory::new(), Clouds::none()).artifacts(kept.clone()).open().await.unwrap();
     let served = Served::begin(&fleet).await;
@@ -230,8 +226,7 @@ impl ArtifactStore for Counted {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn twenty_clients_at_once_are_all_answered() {
+pub(crate) async fn twenty_clients_at_once_are_all_answered() {
     let world = world(5).await;
     let served = Served::begin(&world.fleet).await;
     let mut clients = Vec::new();

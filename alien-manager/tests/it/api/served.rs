@@ -1,7 +1,7 @@
 //! A manager to make calls to, over TLS on the loopback interface.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 
 use alien_core::{Error, Result};
@@ -12,15 +12,14 @@ use jiff::SignedDuration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::folder::Folder;
-use crate::world::World;
 
 /// A manager of a fleet, on a free port.
 pub(crate) struct Served {
@@ -30,8 +29,19 @@ pub(crate) struct Served {
     pub(crate) fleet: Fleet,
     _folder: Folder,
     made: Mutex<BTreeMap<String, (Token, TokenText)>>,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    ended: Vec<JoinHandle<()>>,
+    /// What is in front of several servers.
+    _front: Option<AbortOnDrop>,
+}
+
+/// A task that ends with this.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Writes a new certificate for 127.0.0.1 and its key, and returns the certificate.
@@ -50,12 +60,22 @@ impl Served {
     pub(crate) async fn within(fleet: &Fleet, limits: Limits) -> Self {
         let folder = Folder::new();
         let certificate = certify(&folder);
-        let tls = Tls::open(folder.join("cert.pem"), folder.join("key.pem")).unwrap();
-        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap().tls(tls).limits(limits);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (address, router) = (server.address(), Router::new(fleet));
-        let ended = tokio::spawn(async move { server.serve(router, async { drop(stopped.await) }).await.unwrap() });
-        Self { address, certificate, fleet: fleet.clone(), _folder: folder, made: Mutex::default(), stop, ended }
+        let (stop, stopped) = watch::channel(false);
+        let (mut addresses, mut ended) = (Vec::new(), Vec::new());
+        for fleet in [fleet.clone()].into_iter().chain(super::others()) {
+            let tls = Tls::open(folder.join("cert.pem"), folder.join("key.pem")).unwrap();
+            let server = Server::bind(HERE).await.unwrap().tls(tls).limits(limits);
+            let (router, mut stopped) = (Router::new(&fleet), stopped.clone());
+            addresses.push(server.address());
+            let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            ended.push(tokio::spawn(async move { server.serve(router, stopped).await.unwrap() }));
+        }
+        let (address, front) = match addresses[..] {
+            [address] => (address, None),
+            _ => in_front(addresses).await,
+        };
+        let (fleet, made) = (fleet.clone(), Mutex::default());
+        Self { address, certificate, fleet, _folder: folder, made, stop, ended, _front: front }
     }
 
     /// Makes a token of an hour.
@@ -132,9 +152,30 @@ impl Served {
 
     /// Shuts down, and waits until that is done.
     pub(crate) async fn end(self) {
-        self.stop.send(()).unwrap();
-        self.ended.await.unwrap();
+        self.stop.send_replace(true);
+        for ended in self.ended {
+            ended.await.unwrap();
+        }
     }
+}
+
+/// A free port on the loopback interface.
+const HERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+/// One address for several servers: each connection goes to the next of them.
+async fn in_front(servers: Vec<SocketAddr>) -> (SocketAddr, Option<AbortOnDrop>) {
+    let listener = TcpListener::bind(HERE).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let front = tokio::spawn(async move {
+        for server in servers.into_iter().cycle() {
+            let (mut from, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(server).await?;
+                copy_bidirectional(&mut from, &mut to).await
+            });
+        }
+    });
+    (address, Some(AbortOnDrop(front)))
 }
 
 /// Makes a token of an hour.
@@ -154,13 +195,6 @@ pub(crate) async fn answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> 
 
 pub(crate) fn status(head: &str) -> u16 {
     head.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-/// A fleet with so many deployments, and the machine's time from here on.
-pub(crate) async fn world(deployments: usize) -> World {
-    let world = World::new(deployments).await;
-    tokio::time::resume();
-    world
 }
 
 /// The error of an answer.
