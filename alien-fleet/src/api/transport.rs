@@ -20,17 +20,25 @@ use crate::log::Who;
 pub(super) trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request, for whoever acts. The body of the answer is still to be read.
     async fn send(&self, request: Request, who: &Who) -> Result<Response>;
+
+    /// The fleet, where it is in this process.
+    fn here(&self) -> Option<&Fleet> {
+        None
+    }
 }
 
 /// Calls the router in this process.
 #[derive(Debug)]
-pub(super) struct InProcess(Router);
+pub(super) struct InProcess {
+    fleet: Fleet,
+    router: Router,
+}
 
 impl InProcess {
     pub(super) fn new(fleet: &Fleet) -> Self {
         // Nobody shuts this down.
         let (_, closing) = watch::channel(false);
-        Self(router(fleet, closing))
+        Self { fleet: fleet.clone(), router: router(fleet, closing) }
     }
 }
 
@@ -38,9 +46,13 @@ impl InProcess {
 impl Transport for InProcess {
     async fn send(&self, mut request: Request, who: &Who) -> Result<Response> {
         request.extensions_mut().insert(Caller::unlimited(who.clone()));
-        match self.0.clone().oneshot(request).await {
+        match self.router.clone().oneshot(request).await {
             Ok(response) => Ok(response),
             Err(never) => match never {},
         }
+    }
+
+    fn here(&self) -> Option<&Fleet> {
+        Some(&self.fleet)
     }
 }

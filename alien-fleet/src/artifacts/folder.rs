@@ -56,7 +56,7 @@ impl ArtifactStore for ArtifactFolder {
             };
             let length = file.metadata().map_err(|error| unread(&path, &error))?.len();
             check_size(&format!("`{place}`"), length)?;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(usize::try_from(length + 1).unwrap_or_default());
             // A file that grows meanwhile is not read without end; its digest differs.
             let read = file.take(length + 1).read_to_end(&mut bytes);
             read.map_err(|error| unread(&path, &error))?;
