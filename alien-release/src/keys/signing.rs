@@ -133,6 +133,17 @@ impl SigningKey {
         created(path.as_ref(), der.and_then(|der| written(ENCRYPTED, &der)))
     }
 
+    /// The private key in PEM (PKCS#8, not encrypted), as [`from_pem`](Self::from_pem) reads it: for a program that keeps it in a place
+    /// that is sealed as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if it cannot be encoded.
+    pub fn reveal_pem(&self) -> Result<Zeroizing<String>> {
+        let text = self.pkcs8().and_then(|der| written(PLAIN, &der));
+        text.ok_or_else(|| Error::new(ErrorKind::Internal, "the key cannot be encoded"))
+    }
+
     /// The public half.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {

@@ -1,0 +1,3 @@
+//! The agent on the reference cloud.
+
+mod state;
