@@ -1,9 +1,18 @@
 //! Runs in a customer's network.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for now"))]
+mod agent;
+mod calls;
+mod channel;
+mod outcome;
 mod pace;
+mod policy;
+mod requests;
 mod state;
+mod update;
 
+pub use agent::{Agent, AgentBuilder};
+pub use channel::{Channel, Https};
+pub use policy::Policy;
 pub use state::{KeySource, State, StateKey, Status};
 #[doc(hidden)]
 pub use state::{Stop, Watcher, WriteStep};

@@ -179,7 +179,7 @@ mod tests {
                 if number > 0 {
                     prop_assert!(seconds >= 24.0, "{}", seconds);
                 }
-                asked = asked + waited;
+                asked += waited;
                 let off = (asked.as_millisecond() - phase(id, 30_000) + 15_000).rem_euclid(30_000) - 15_000;
                 prop_assert!(off.abs() <= 3001, "{}", off);
             }

@@ -32,7 +32,7 @@ pub(crate) struct Contents {
     /// The number of the newest release that was begun: nothing older is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) floor: Option<Sequence>,
-    /// The counter of the last message that was signed.
+    /// No message has a higher counter: the next start counts on from here.
     #[serde(default)]
     pub(crate) counter: u64,
     /// The release that runs, if the agent rolled one out.

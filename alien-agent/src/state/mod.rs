@@ -56,6 +56,8 @@ pub struct State {
 }
 
 struct Inner {
+    /// Whether a write has failed since somebody asked last.
+    has_failed: bool,
     folder: Folder,
     key: StateKey,
     generation: u64,
@@ -128,7 +130,7 @@ impl State {
     fn made(folder: Folder, key: &StateKey, deployment: DeploymentId) -> Result<Self> {
         let signing = SigningKey::generate()?;
         let contents = Contents::new(&signing)?;
-        let inner = Inner { folder, key: key.clone(), generation: 0, contents: contents.clone() };
+        let inner = Inner { has_failed: false, folder, key: key.clone(), generation: 0, contents: contents.clone() };
         let state = Self { deployment, signing, inner: Mutex::new(inner) };
         let mut inner = state.lock();
         inner.write(deployment, contents)?;
@@ -150,7 +152,8 @@ impl State {
         let taken = Folder::take(at)?;
         let (header, contents) = read(at, key)?;
         let signing = contents.signing_key()?;
-        let inner = Inner { folder: taken, key: key.clone(), generation: header.generation, contents };
+        let inner =
+            Inner { has_failed: false, folder: taken, key: key.clone(), generation: header.generation, contents };
         Ok(Self { deployment: header.deployment, signing, inner: Mutex::new(inner) })
     }
 
@@ -302,6 +305,11 @@ impl State {
         }
     }
 
+    /// Whether a write has failed since this was asked last.
+    pub(crate) fn has_failed(&self) -> bool {
+        std::mem::take(&mut self.lock().has_failed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -312,7 +320,9 @@ impl Inner {
     fn write(&mut self, deployment: DeploymentId, contents: Contents) -> Result<Written> {
         let generation = self.generation.saturating_add(1);
         let file = sealed::seal(contents.to_json()?, &self.key, deployment, generation)?;
-        let written = self.folder.write(&file)?;
+        let written = self.folder.write(&file);
+        self.has_failed |= written.is_err();
+        let written = written?;
         (self.generation, self.contents) = (generation, contents);
         Ok(written)
     }

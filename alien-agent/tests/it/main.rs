@@ -1,3 +1,13 @@
 //! The agent on the reference cloud.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
+
+mod hostile;
+mod killed;
 mod state;
+mod updates;
+mod world;

@@ -1,0 +1,210 @@
+//! One attempt at a release: verified, begun, carried out, ended.
+
+use std::time::Duration;
+
+use alien_core::{ErrorKind, Release, Result};
+use alien_release::agent::{Attempt, Ended, State as Doing, Waits, Wanted};
+use alien_release::{Begun, Refusal, RefusalKind, VerifiedRelease};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::agent::{Agent, Parked};
+use crate::outcome::{ended, is_changed};
+use crate::pace::{self, Last};
+use crate::state::BegunAttempt;
+
+/// How long one attempt may take.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+/// For how long after an update the deployment is looked at more often.
+const BAKING: SignedDuration = SignedDuration::from_mins(15);
+/// How often an attempt is made whose end nobody knows.
+const TRIES: u32 = 5;
+/// How long to wait before an outcome that could not be kept is kept again.
+const UNKEPT: Duration = Duration::from_secs(5);
+
+impl BegunAttempt {
+    /// Whether it is the attempt that is wanted.
+    pub(crate) fn is_of(&self, wanted: &Wanted) -> bool {
+        (self.release.sequence, self.fence) == (wanted.release, wanted.fence)
+    }
+}
+
+impl Agent {
+    /// Begins a release, if it may, and carries it out.
+    pub(crate) async fn attempt(&self, wanted: Wanted) {
+        self.attempted(&wanted).await;
+        self.settle().await;
+    }
+
+    async fn attempted(&self, wanted: &Wanted) {
+        let (release, fence) = (wanted.release, wanted.fence);
+        let (begun, zips) = match self.checked(wanted).await {
+            Ok(checked) => checked,
+            Err(why) => return self.park(wanted, why),
+        };
+        self.live().doing = Doing::Beginning { release, fence };
+        match self.tell().await {
+            Ok(None) => {}
+            Ok(Some(hold)) => {
+                tracing::info!(%release, fence, hold, "the manager holds a release back");
+                self.live().doing = Doing::Idle;
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%release, fence, %error, "a release was not begun: the manager did not take that");
+                self.live().doing = Doing::Idle;
+                return;
+            }
+        }
+        let attempt = BegunAttempt { release: begun, fence, tries: 0 };
+        let kept = self.state.change(|contents| {
+            contents.begin(attempt.clone());
+            Ok(())
+        });
+        if let Err(error) = kept.await {
+            tracing::error!(%release, fence, %error, "a release was not begun: that could not be kept");
+            return self.park(wanted, Waits::Refused(RefusalKind::Storage));
+        }
+        self.carry_out(&attempt, &zips).await;
+    }
+
+    /// Finishes what was begun, also when it has expired meanwhile.
+    pub(crate) async fn finish(&self) {
+        if let Some(attempt) = self.state.with(|contents| contents.begun.clone()) {
+            let (release, fence) = (attempt.release.sequence, attempt.fence);
+            self.live().doing = Doing::Updating { release, fence };
+            match self.fetched(&attempt.release).await {
+                Ok(zips) => self.carry_out(&attempt, &zips).await,
+                Err(error) => {
+                    tracing::warn!(%release, fence, %error, "what was begun is finished later");
+                    self.later(attempt.tries);
+                }
+            }
+        }
+        self.settle().await;
+    }
+
+    async fn fetched(&self, begun: &Begun) -> Result<Release, Refusal> {
+        self.verifier.finish(begun).await?.with_zips().await
+    }
+
+    /// Keeps a release from being begun, and says why.
+    fn park(&self, wanted: &Wanted, why: Waits) {
+        let (release, fence) = (wanted.release, wanted.fence);
+        let mut live = self.live();
+        live.doing = Doing::Waiting { release, fence, why: why.clone() };
+        live.parked = Some(Parked { wanted: wanted.clone(), why });
+    }
+
+    /// Takes a release for a new decision: signed, not older than what was begun, for this deployment and this agent.
+    async fn checked(&self, wanted: &Wanted) -> Result<(Begun, Release), Waits> {
+        let floor = self.state.with(|contents| contents.floor);
+        if floor.is_some_and(|floor| wanted.release < floor) {
+            return Err(Waits::BelowFloor);
+        }
+        let refused = |refusal: Refusal| {
+            tracing::warn!(release = %wanted.release, %refusal, "a release is not taken");
+            Waits::Refused(refusal.kind())
+        };
+        let verified = self.verifier.decide(wanted.release).await.map_err(refused)?;
+        self.fits(wanted, &verified)?;
+        let zips = verified.with_zips().await.map_err(refused)?;
+        Ok((Begun::from(&verified), zips))
+    }
+
+    fn fits(&self, wanted: &Wanted, verified: &VerifiedRelease) -> Result<(), Waits> {
+        if verified.digest() != wanted.digest {
+            let (found, named) = (verified.digest(), &wanted.digest);
+            tracing::warn!(release = %wanted.release, found, named, "the manager names another release than is signed");
+            return Err(Waits::Refused(RefusalKind::Altered));
+        }
+        let release = verified.release();
+        let Ok(record) = self.record() else { return Err(Waits::Refused(RefusalKind::Storage)) };
+        if release.product() != record.stack.name() {
+            return Err(Waits::Refused(RefusalKind::Malformed));
+        }
+        if *release.least_agent() > self.version {
+            return Err(Waits::AgentTooOld { least: *release.least_agent() });
+        }
+        match record.admin_only(release.stack()) {
+            Ok(changes) if changes.is_empty() => Ok(()),
+            Ok(changes) => {
+                for change in changes {
+                    tracing::warn!(release = %wanted.release, %change, "only the admin can set this: run `alien-deploy up`");
+                }
+                Err(Waits::AdminOnly)
+            }
+            Err(_) => Err(Waits::Refused(RefusalKind::Malformed)),
+        }
+    }
+
+    /// Makes the calls, and keeps how that ended.
+    async fn carry_out(&self, attempt: &BegunAttempt, zips: &Release) {
+        let (release, fence) = (attempt.release.sequence, attempt.fence);
+        self.live().doing = Doing::Updating { release, fence };
+        let manager = match self.manager().await {
+            Ok(manager) => manager,
+            Err(error) => {
+                tracing::error!(%release, fence, %error, "what was begun is finished later");
+                return self.later(attempt.tries);
+            }
+        };
+        // Nobody else has this state, so a lease in it is of an agent that was killed.
+        let by = format!("the agent, as attempt {fence} at release {release}");
+        let released = manager.release(zips).take_over().by(by).deadline(LONGEST).await;
+        tracing::info!(%release, fence, %released, "an attempt");
+        let now = self.clock.now();
+        if is_changed(&released) {
+            self.live().baking = now.checked_add(BAKING).ok();
+        }
+        let tries = attempt.tries.saturating_add(1);
+        match ended(&released, now, &self.policy) {
+            // It was this machine's disk that did not take what was to be kept.
+            Some(Ended::Unreachable) if self.state.has_failed() => {
+                self.end(attempt, Ended::Fault(ErrorKind::Unavailable)).await;
+            }
+            Some(ended) => self.end(attempt, ended).await,
+            None if tries >= TRIES => self.end(attempt, Ended::Fault(ErrorKind::TimedOut)).await,
+            None => {
+                let tried = self.state.change(|contents| {
+                    if let Some(begun) = contents.begun.as_mut().filter(|begun| begun.fence == fence) {
+                        begun.tries = tries;
+                    }
+                    Ok(())
+                });
+                if let Err(error) = tried.await {
+                    tracing::warn!(%error, "how often an attempt was made was not kept");
+                }
+                self.later(tries);
+            }
+        }
+    }
+
+    /// Keeps how an attempt ended. It is not forgotten because the disk is full: until it is kept, nothing else is begun.
+    async fn end(&self, attempt: &BegunAttempt, ended: Ended) {
+        let (release, fence) = (attempt.release.sequence, attempt.fence);
+        loop {
+            let kept = self.state.change(|contents| {
+                if ended == Ended::Done {
+                    contents.runs = Some(release);
+                }
+                contents.end(Attempt { release, fence, ended: ended.clone() });
+                Ok(())
+            });
+            match kept.await {
+                Ok(()) => break,
+                Err(error) => tracing::error!(%release, fence, %error, "how an attempt ended was not kept yet"),
+            }
+            self.clock.sleep(UNKEPT).await;
+        }
+        let mut live = self.live();
+        (live.doing, live.again) = (Doing::Idle, None);
+    }
+
+    /// Tries what was begun again, later.
+    fn later(&self, tries: u32) {
+        let now = self.clock.now();
+        let last = Last::Failed { times: tries.saturating_add(1), retry_after: None };
+        let wait = pace::wait(self.state.deployment(), now, last, fastrand::f64());
+        self.live().again = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
+    }
+}
