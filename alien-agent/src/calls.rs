@@ -280,7 +280,7 @@ impl Calls {
         if let Ok(seconds) = text.parse::<u32>() {
             return Some(Duration::from_secs(seconds.into()));
         }
-        let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let date = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
         Duration::try_from(date.duration_since(self.clock.now())).ok()
     }
 }
@@ -319,5 +319,136 @@ pub(crate) async fn within<T>(clock: &dyn Clock, time: Duration, work: impl Futu
     match future::select(std::pin::pin!(work), clock.sleep(time)).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// A manager that gives a token, and then this.
+    #[derive(Debug, Clone)]
+    struct Answers {
+        status: u16,
+        headers: Vec<(&'static str, &'static str)>,
+        body: Vec<u8>,
+        counter: u64,
+    }
+
+    #[async_trait]
+    impl Channel for Answers {
+        async fn exchange(&self, request: Request<Vec<u8>>, _: usize) -> Result<Response<Vec<u8>>> {
+            if request.uri().path() == "/v1/agent/token" {
+                let expires = "2999-01-01T00:00:00Z".parse().unwrap();
+                let token = Token::new("abc".parse().unwrap(), expires, self.counter);
+                return Ok(Response::new(token.reveal().as_bytes().to_vec()));
+            }
+            let shown = format!("{request:?}");
+            assert!(!shown.contains("abc"), "the bearer is shown: {shown}");
+            let mut answer = Response::builder().status(self.status);
+            for (name, value) in &self.headers {
+                answer = answer.header(*name, *value);
+            }
+            Ok(answer.body(self.body.clone()).unwrap())
+        }
+    }
+
+    fn answer(status: u16, body: &[u8]) -> Answers {
+        Answers { status, headers: Vec::new(), body: body.to_vec(), counter: 0 }
+    }
+
+    fn calls(name: &str, answers: Answers) -> Calls {
+        let key = "5e".repeat(32).parse().unwrap();
+        let state = State::create(crate::scratch(name), &key, DeploymentId::new()).unwrap();
+        let clock = Arc::new(alien_core::SystemClock);
+        Calls::new(Arc::new(answers), "m.example".to_owned(), Arc::new(state), clock)
+    }
+
+    async fn told(name: &str, answers: Answers) -> Error {
+        calls(name, answers).desired(None).await.map(drop).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn each_status_is_told_in_words_and_none_says_anything_of_health() {
+        for (status, kind, words) in [
+            (302, ErrorKind::Internal, "sends the agent to another address, which it does not follow (status 302)"),
+            (304, ErrorKind::Internal, "status 304"),
+            (400, ErrorKind::Input, "does not take what the agent says"),
+            (401, ErrorKind::Credentials, "does not let the agent in"),
+            (403, ErrorKind::Denied, "does not allow this"),
+            (404, ErrorKind::NotFound, "knows nothing by this name"),
+            (407, ErrorKind::Unavailable, "a proxy that asks for a password"),
+            (409, ErrorKind::Conflict, "has taken another message instead"),
+            (418, ErrorKind::Internal, "answers something else than a manager does"),
+            (429, ErrorKind::Throttled, "asks to be called less often"),
+            (500, ErrorKind::Unavailable, "cannot answer at the moment"),
+            (503, ErrorKind::Unavailable, "cannot answer at the moment"),
+        ] {
+            let error = told(&format!("status-{status}"), answer(status, b"")).await;
+            assert_eq!(error.kind(), kind, "{status}");
+            assert!(error.to_string().contains(words) && error.to_string().contains("`m.example`"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_of_a_manager_is_told_as_that() {
+        let page = Answers { headers: vec![("content-type", "text/html")], ..answer(200, b"log in") };
+        let error = told("page", page).await;
+        assert!(error.to_string().contains("a page of HTML is answered in place of `m.example`"), "{error}");
+        for (name, body) in [("doctype", b"<!DOCTYPE html>".as_slice()), ("tag", b"  <html>")] {
+            assert!(told(name, answer(200, body)).await.to_string().contains("a page of HTML"));
+        }
+        for (name, body) in
+            [("none", b"".as_slice()), ("text", b"{}"), ("number", br#"{"version":2}"#), ("bytes", b"\xff")]
+        {
+            let error = told(name, answer(200, body)).await;
+            assert!(error.to_string().contains("answers something else than a manager does"), "{error}");
+        }
+        let large = told("large", answer(200, &[b' '; 10_000])).await;
+        assert_eq!(large.kind(), ErrorKind::TooLarge);
+        let huge = Answers { counter: 1 << 40, ..answer(304, b"") };
+        assert!(told("counter", huge).await.to_string().contains("counts more messages than an agent sends"));
+        let fence = br#"{"release":{"digest":"a","fence":9007199254740992,"release":1},"version":1}"#;
+        assert!(told("fence", answer(200, fence)).await.to_string().contains("a number that is larger than any"));
+    }
+
+    #[tokio::test]
+    async fn what_a_manager_says_does_nothing_to_a_terminal_and_is_cut() {
+        let said = Error::new(ErrorKind::Credentials, format!("set\u{1b}[31m the clock{}", "!".repeat(5000)));
+        let error = told("said", answer(401, &serde_json::to_vec(&said).unwrap())).await;
+        let text = error.to_string();
+        assert!(text.contains("and says: `set[31m the clock!!!"), "{text}");
+        assert!(!text.contains('\u{1b}') && text.len() < 900, "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_time_to_come_again_is_seconds_or_a_date() {
+        let again = async |name: &str, value: &'static str| {
+            let answers = Answers { headers: vec![("retry-after", value)], ..answer(503, b"") };
+            told(name, answers).await.retry_after()
+        };
+        assert_eq!(again("seconds", "30").await, Some(Duration::from_secs(30)));
+        assert!(again("date", "Fri, 31 Dec 2999 23:59:59 GMT").await.unwrap() > Duration::from_secs(1 << 30));
+        for (name, value) in [("past", "Fri, 31 Dec 1999 23:59:59 GMT"), ("minus", "-1"), ("word", "later")] {
+            assert_eq!(again(name, value).await, None, "{value}");
+        }
+    }
+
+    /// After a restore of an old copy, the manager says how far the agent has counted.
+    #[tokio::test]
+    async fn messages_are_counted_on_from_what_the_manager_has_seen() {
+        let calls = calls("counted", Answers { counter: 1000, ..answer(204, b"") });
+        let mut counters = Vec::new();
+        for _ in 0..2 {
+            let report = |counter| {
+                counters.push(counter);
+                Report::new(calls.deployment(), counter, alien_core::AgentVersion::default())
+            };
+            assert_eq!(calls.report(report).await.unwrap(), None);
+        }
+        assert_eq!(counters, [1001, 1002]);
+        assert!(calls.state.with(|contents| contents.counter) >= 1002);
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const WHOLE: Duration = Duration::from_secs(40);
 /// How long nothing may come of a file of a repository, which may take longer as a whole.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// What certificates of authorities are to be given as.
+const CERTIFICATES: &str = "give a file of certificates that begin with `-----BEGIN CERTIFICATE-----`";
+
 /// Carries the calls of an agent to its manager, and the answers back. [`Https`] does so over the network; a host may have a way of its
 /// own.
 #[async_trait]
@@ -57,12 +60,11 @@ impl Https {
     ///
     /// As [`new`](Self::new), and [`ErrorKind::Input`] if there is no certificate in it.
     pub fn with_ca(base: &str, pem: &[u8]) -> Result<Self> {
-        let help = "give a file of certificates that begin with `-----BEGIN CERTIFICATE-----`";
         let found = Certificate::from_pem_bundle(pem);
-        let found =
-            found.map_err(|error| wrong(format!("the certificates cannot be read: {}", chain(&error)), help))?;
+        let found = found
+            .map_err(|error| wrong(format!("the certificates cannot be read: {}", chain(&error)), CERTIFICATES))?;
         if found.is_empty() {
-            return Err(wrong("there is no certificate of an authority in it".to_owned(), help));
+            return Err(wrong("there is no certificate of an authority in it".to_owned(), CERTIFICATES));
         }
         Self::trusting(base, &found)
     }
@@ -82,8 +84,9 @@ impl Https {
                 .redirect(redirect::Policy::none())
                 .user_agent(concat!("alien-agent/", env!("CARGO_PKG_VERSION")))
                 .build();
-            built.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "this machine cannot call by HTTPS").caused_by(&error)
+            built.map_err(|error| match authorities {
+                [] => Error::new(ErrorKind::Unavailable, "this machine cannot call by HTTPS").caused_by(&error),
+                _ => wrong(format!("the certificates cannot be read: {}", chain(&error)), CERTIFICATES),
             })
         };
         Ok(Self {

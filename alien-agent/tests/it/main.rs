@@ -1,13 +1,12 @@
 //! The agent on the reference cloud.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a suite of tests says what is wrong by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
 mod hostile;
 mod killed;
+mod leaves;
+mod odd;
+mod requests;
 mod state;
 mod updates;
 mod world;

@@ -82,7 +82,11 @@ pub(crate) fn plan() -> PlanBuilder {
 impl Vendor {
     /// A vendor whose first release is published and signed.
     pub(crate) async fn new(name: &str) -> Self {
-        let clock: Arc<dyn Clock> = PausedClock::begin();
+        Self::on(name, PausedClock::begin()).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn on(name: &str, clock: Arc<dyn Clock>) -> Self {
         let account = memory::Account::new(Arc::clone(&clock));
         let config = memory::Config::new(account.clone()).with_calls(CallConfig::new(Arc::clone(&clock)));
         let connection = Connection::new(CallConfig::new(Arc::clone(&clock)), "ann");

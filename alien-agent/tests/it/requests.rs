@@ -1,0 +1,111 @@
+//! Commands and logs: what the customer lets through, and each command once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use alien_agent::{Agent, Channel, Policy};
+use alien_core::{CommandId, ErrorKind, ResourceId, Result};
+use async_trait::async_trait;
+use http::{Request, Response};
+
+use crate::world::{Customer, HOST, Vendor, Way};
+
+fn api() -> ResourceId {
+    "api".parse().unwrap()
+}
+
+fn agent(vendor: &Vendor, customer: &Customer, policy: Policy, way: impl Channel + 'static) -> Agent {
+    customer.builder(vendor, customer.state()).policy(policy).channel(way, HOST).open().unwrap()
+}
+
+/// Lets an agent live while something is waited for.
+async fn meanwhile<T>(agent: &Agent, wait: impl Future<Output = T>) -> T {
+    tokio::select! {
+        () = agent.run(std::future::pending()) => panic!("it runs for ever"),
+        done = wait => done,
+    }
+}
+
+async fn commanded(vendor: &Vendor, customer: &Customer) -> Result<Vec<u8>> {
+    vendor.fleet.dispatch(customer.id, &api(), CommandId::new(), b"hello").await
+}
+
+/// How often the function was called.
+fn invoked(vendor: &Vendor) -> usize {
+    vendor.account.asked().iter().filter(|asked| asked.right.permission == "code.invoke").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_answered_where_the_customer_lets_it_and_is_refused_elsewhere() {
+    let vendor = Vendor::new("commands").await;
+    let customer = vendor.customer("c0").await;
+    let refusing = agent(&vendor, &customer, Policy::new(), Way::to(vendor.router()));
+    let error = meanwhile(&refusing, commanded(&vendor, &customer)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(invoked(&vendor), 0);
+    drop(refusing);
+    let policy = Policy::new().answering_commands(api());
+    let answering = agent(&vendor, &customer, policy, Way::to(vendor.router()));
+    assert_eq!(meanwhile(&answering, commanded(&vendor, &customer)).await.unwrap(), b"hello");
+    assert_eq!(invoked(&vendor), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_is_sent_where_the_customer_lets_it() {
+    let vendor = Vendor::new("logs").await;
+    let customer = vendor.customer("c0").await;
+    let policy = Policy::new().answering_commands(api());
+    let refusing = agent(&vendor, &customer, policy.clone(), Way::to(vendor.router()));
+    meanwhile(&refusing, commanded(&vendor, &customer)).await.unwrap();
+    let error = meanwhile(&refusing, vendor.fleet.logs(customer.id, &api(), None, 10)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    drop(refusing);
+    let sending = agent(&vendor, &customer, policy.sending_logs(api()), Way::to(vendor.router()));
+    let lines = meanwhile(&sending, vendor.fleet.logs(customer.id, &api(), None, 10)).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["command hello"]);
+}
+
+/// A manager that gives the same command again and again, also after a start.
+#[derive(Debug, Clone)]
+struct Again {
+    way: Way,
+    id: CommandId,
+}
+
+#[async_trait]
+impl Channel for Again {
+    async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
+        let path = request.uri().path().to_owned();
+        if path == "/v1/agent/desired" {
+            self.way.calls.fetch_add(1, Ordering::SeqCst);
+            let desired = serde_json::json!({"version": 1, "commands": [
+                {"id": self.id, "function": "api", "deadline": "2030-01-01T00:00:00Z"}
+            ]});
+            return Ok(Response::new(desired.to_string().into_bytes()));
+        }
+        if path.starts_with("/v1/agent/commands/") {
+            let is_take = String::from_utf8_lossy(request.body()).contains("\"take\"");
+            let mut answer = Response::new(if is_take { b"hello".to_vec() } else { Vec::new() });
+            *answer.status_mut() = if is_take { http::StatusCode::OK } else { http::StatusCode::NO_CONTENT };
+            return Ok(answer);
+        }
+        self.way.exchange(request, most).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_carried_out_once_however_often_it_is_given() {
+    let vendor = Vendor::new("once").await;
+    let customer = vendor.customer("c0").await;
+    let way = Again { way: Way::to(vendor.router()), id: CommandId::new() };
+    let calls = Arc::clone(&way.way.calls);
+    for _ in 0..2 {
+        let policy = Policy::new().answering_commands(api());
+        let agent = agent(&vendor, &customer, policy, way.clone());
+        meanwhile(&agent, tokio::time::sleep(Duration::from_secs(600))).await;
+    }
+    assert!(calls.load(Ordering::SeqCst) > 10);
+    assert_eq!(invoked(&vendor), 1);
+}
