@@ -29,6 +29,8 @@ use crate::state::State;
 const WATCHED: SignedDuration = SignedDuration::from_mins(5);
 /// How often for some time after an update.
 const BAKED: SignedDuration = SignedDuration::from_secs(20);
+/// How long what was begun waits at most before it is tried again.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 /// How many commands and logs are answered at once.
 const AT_ONCE: usize = 4;
 
@@ -334,7 +336,9 @@ impl Agent {
     /// What was begun and has not ended, if it is to be tried again now.
     fn begun(&self) -> Option<BoxFuture<'_, ()>> {
         let mut live = self.live();
-        let is_due = live.again.is_none_or(|again| self.clock.now() >= again);
+        let now = self.clock.now();
+        // A clock that was set back does not make it wait longer.
+        let is_due = live.again.is_none_or(|again| now >= again || again.duration_since(now) > LONGEST_WAIT);
         if live.is_updating || !is_due || self.state.with(|contents| contents.begun.is_none()) {
             return None;
         }

@@ -6,6 +6,8 @@ mod hostile;
 mod killed;
 mod leaves;
 mod odd;
+#[cfg(feature = "program")]
+mod program;
 mod requests;
 mod state;
 mod updates;

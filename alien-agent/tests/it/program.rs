@@ -1,0 +1,73 @@
+//! The program.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use alien_core::DeploymentId;
+use alien_release::PublicKey;
+
+use crate::state::folder;
+
+fn run(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_alien-agent")).args(words).env("THE_KEY", "5b".repeat(32)).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn refused(output: &Output) -> String {
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_state_is_made_shown_and_rekeyed_and_no_secret_is_printed() {
+    let at = folder("program");
+    let (state, key) = (at.join("state"), at.join("key"));
+    fs::write(&key, "5a".repeat(32)).unwrap();
+    let id = DeploymentId::new().to_string();
+    let init = ["init", "--state", text(&state), "--key-file", text(&key), "--deployment", &id];
+    let public: PublicKey = said(&run(&init)).parse().unwrap();
+    let again = refused(&run(&init));
+    assert!(again.contains("there is a state in"), "{again}");
+    let status = ["status", "--state", text(&state), "--key-file", text(&key)];
+    let shown = said(&run(&status));
+    for part in [&id, "missing: set up", &public.to_string()] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&said(&run(&[&status[..], &["--json"]].concat()))).unwrap();
+    assert_eq!((json["deployment"].as_str(), json["hasRecord"].as_bool()), (Some(id.as_str()), Some(false)));
+    let rekey = ["rekey", "--state", text(&state), "--key-file", text(&key), "--new-key-variable", "THE_KEY"];
+    assert_eq!(said(&run(&rekey)), "the state is sealed with the new key\n");
+    let wrong = refused(&run(&status));
+    assert!(wrong.contains("it was sealed with another key than this one"), "{wrong}");
+    let shown = said(&run(&["status", "--state", text(&state), "--key-variable", "THE_KEY"]));
+    assert!(shown.contains(&public.to_string()), "{shown}");
+    for output in [again, wrong, shown] {
+        assert!(!output.contains("PRIVATE") && !output.contains("5a5a") && !output.contains("5b5b"), "{output}");
+    }
+}
+
+#[test]
+fn every_problem_of_a_key_is_told() {
+    let at = folder("program-keys");
+    let state = text(&at);
+    for (words, told) in [
+        (vec!["--key-file", "/nowhere"], "the file `/nowhere` gives no key of a state: it cannot be read"),
+        (vec!["--key-variable", "NO_SUCH_KEY"], "the variable `NO_SUCH_KEY` gives no key of a state: it is not set"),
+        (vec!["--key-credential", "key"], "`$CREDENTIALS_DIRECTORY` is not set"),
+        (vec![], "--key-file"),
+        (vec!["--key-file", "a", "--key-variable", "b"], "cannot be used with"),
+    ] {
+        let error = refused(&run(&[&["status", "--state", state][..], &words].concat()));
+        assert!(error.contains(told), "{words:?}: {error}");
+    }
+    assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "nothing is written");
+}
