@@ -8,7 +8,7 @@ use alien_core::{AgentVersion, Code, Function, Images, Kv, Profile, Release, Sta
 use alien_fleet::{Order, Published, RevertTo};
 
 use crate::hostile::Desire;
-use crate::world::{Customer, HOST, Vendor, digest, outcome, plan, release};
+use crate::world::{Customer, HOST, Vendor, Way, digest, outcome, plan, release};
 
 #[tokio::test(start_paused = true)]
 async fn a_release_reaches_every_agent_and_its_outcome_the_vendor() {
@@ -166,4 +166,23 @@ async fn from_a_release_to_the_first_call_are_less_than_40_seconds_for_each_of_2
         ended = vendor.fleet.worker().run(std::future::pending()) => ended.unwrap(),
         latest = begun => assert!(latest < Duration::from_secs(40), "{latest:?}"),
     }
+}
+
+/// A report without resources says that they are out of reach.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_reported_before_the_deployment_was_looked_at() {
+    let vendor = Vendor::new("looked").await;
+    let customer = vendor.customer("c0").await;
+    let way = Way::to(vendor.router());
+    let sent = Arc::clone(&way.sent);
+    let agents = [customer.builder(&vendor, customer.state()).channel(way, HOST).open().unwrap()];
+    // To look takes longer than until the first poll.
+    vendor.account.set_latency(Duration::from_secs(25));
+    vendor.live(&agents, Duration::from_secs(300)).await;
+    let sent = sent.lock().unwrap();
+    let calls: Vec<&str> = sent.iter().map(|(call, _)| call.as_str()).collect();
+    let first = calls.iter().position(|call| *call == "POST /v1/agent/report").unwrap();
+    assert!(calls[..first].contains(&"GET /v1/agent/desired"), "it has asked before: {calls:?}");
+    let report = String::from_utf8_lossy(&sent[first].1);
+    assert!(report.contains("\"resources\":{\"api\""), "{report}");
 }
