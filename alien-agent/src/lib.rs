@@ -7,7 +7,7 @@
 //! use alien_agent::{Agent, KeySource, Policy, State};
 //! use alien_core::{Deployment, memory};
 //!
-//! # async fn run(config: memory::Config, record: Deployment, stopped: impl Future<Output = ()> + Send) -> alien_core::Result<()> {
+//! # async fn run(config: memory::Config, record: Deployment, stopped: impl Future<Output = ()> + Send) -> Result<(), Box<dyn std::error::Error>> {
 //! // `State::create` made it before the customer's admin set up, so that its public key could be set up with it.
 //! let key = KeySource::Credential("state-key".to_owned()).read()?;
 //! let state = State::open_of("/var/lib/alien-agent", &key, record.id)?;

@@ -223,6 +223,13 @@ fn created(path: &Path, text: Option<Zeroizing<String>>) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_key_that_is_revealed_is_read_back() {
+        let key = SigningKey::generate().unwrap();
+        let again = SigningKey::from_pem(&key.reveal_pem().unwrap()).unwrap();
+        assert_eq!(again.public(), key.public());
+    }
+
     /// One wrong passphrase in 256 gives bytes that end as padding does.
     #[test]
     fn bytes_that_are_no_key_at_all_mean_a_wrong_passphrase() {
