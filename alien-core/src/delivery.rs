@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,7 @@ use crate::parsed_text;
 /// assert_ne!(pull, Delivery::default());
 /// # Ok::<(), alien_core::TextError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Delivery {
     /// The vendor's manager assumes the identity that trusts it, and updates the deployment.
@@ -28,8 +29,10 @@ pub enum Delivery {
     /// account is trusted, and the vendor has no identity there.
     Pull {
         /// The URL of the vendor's manager, the only address of the vendor that the agent talks to.
+        #[schemars(with = "String")]
         manager: ManagerUrl,
         /// The SHA-256 of the root file that lists the vendor's keys. The agent runs nothing that they did not sign.
+        #[schemars(with = "String", regex(pattern = "^sha256:[0-9a-f]{64}$"))]
         root: RootDigest,
     },
 }

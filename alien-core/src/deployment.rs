@@ -1,10 +1,12 @@
 //! The record of a deployment, which both sides keep, and the invitation it began with. No secret is in either.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -20,7 +22,7 @@ use crate::target::AnyTarget;
 use crate::unique;
 
 /// The id of a deployment. The vendor generates it, and everything that the deployment creates is marked with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DeploymentId(Uuid);
 
@@ -73,7 +75,7 @@ impl fmt::Display for DeploymentId {
 /// assert_eq!(Invitation::from_json(&file)?, invitation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Invitation {
     version: Version,
@@ -122,7 +124,7 @@ pub struct Invitation {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Deployment {
     pub(crate) version: Version,
@@ -183,10 +185,11 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 /// A release in progress. Until it ends, or its lease does, no other release begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct InFlight {
     /// The name of the run that carries it out.
+    #[schemars(with = "String")]
     pub owner: RunId,
     /// Who that is, in words.
     pub by: String,
@@ -227,6 +230,20 @@ impl<'de> Deserialize<'de> for Version {
         let found = u32::deserialize(deserializer)?;
         let wrong = || serde::de::Error::custom(format!("version {found} is not one of 1 to {VERSION}"));
         if (1..=VERSION).contains(&found) { Ok(Self) } else { Err(wrong()) }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": VERSION })
     }
 }
 

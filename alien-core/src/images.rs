@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::is_digest;
@@ -24,12 +25,12 @@ use crate::stack::Stack;
 /// assert_eq!(images.digests(&api, Platform::LinuxAmd64).unwrap().config, digest("2"));
 /// assert_eq!(images.digests(&api, Platform::LinuxArm64), None);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Images(BTreeMap<String, BTreeMap<Platform, ImageDigests>>);
 
 /// The digests of an image for one platform, each `sha256:` and 64 hexadecimal digits in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageDigests {
     /// The digest of the manifest, by which a registry serves it.

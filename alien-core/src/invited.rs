@@ -1,5 +1,6 @@
 //! Whose an invitation is: its signature, what of the file is signed, and what a record keeps of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ parsed_text! {
 }
 
 /// The signature of an invitation, as it stands in the file. `alien-release` makes and verifies it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationSignature {
     /// The public key of whoever signed, in PEM.
@@ -25,7 +26,7 @@ pub struct InvitationSignature {
 }
 
 /// What a record keeps of the invitation of the last set-up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Invited {
     /// Its revision.
@@ -33,6 +34,7 @@ pub struct Invited {
     pub revision: u64,
     /// The vendor's key with which it was verified; `None` if it was not verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub vendor_key: Option<KeyFingerprint>,
 }
 

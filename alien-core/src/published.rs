@@ -1,10 +1,12 @@
 //! A release as it is published: `release-N.json`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -68,8 +70,8 @@ pub struct PublishedRelease {
 const VERSION: u32 = 1;
 
 /// What the file holds.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Written<'a> {
     version: u32,
     sequence: Sequence,
@@ -367,6 +369,16 @@ impl Serialize for PublishedRelease {
     }
 }
 
+impl JsonSchema for PublishedRelease {
+    fn schema_name() -> Cow<'static, str> {
+        "PublishedRelease".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
+}
+
 /// As a part of another document, whose form need not be canonical: the same, with all problems in one text.
 impl<'de> Deserialize<'de> for PublishedRelease {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -385,8 +397,9 @@ impl<'de> Deserialize<'de> for PublishedRelease {
 /// assert!("0.10".parse::<AgentVersion>().is_err());
 /// # Ok::<(), alien_core::TextError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = r"^(0|[1-9][0-9]{0,9})(\.(0|[1-9][0-9]{0,9})){2}$"))]
 pub struct AgentVersion {
     major: u32,
     minor: u32,

@@ -1,10 +1,12 @@
 //! The target of a deployment, on any cloud.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -188,6 +190,16 @@ impl fmt::Display for AnyTarget {
 impl Serialize for AnyTarget {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.texts.serialize(serializer)
+    }
+}
+
+impl JsonSchema for AnyTarget {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyTarget".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, String>::json_schema(generator)
     }
 }
 

@@ -5,10 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use alien_core::{StackName, TextError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What somebody may do. Each role may also do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Role {
@@ -42,7 +43,7 @@ impl fmt::Display for Role {
 }
 
 /// Some products, or all that there are and will be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Products {
     /// All.
@@ -86,8 +87,9 @@ impl fmt::Display for Products {
 }
 
 /// The id of a token: ten hexadecimal digits. It stands in the token's text, in lists and in the log, and is no secret.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[0-9a-f]{10}$"))]
 pub struct TokenId(String);
 
 impl TokenId {

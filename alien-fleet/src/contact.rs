@@ -8,6 +8,7 @@ use alien_core::{
 };
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::Fleet;
@@ -16,7 +17,7 @@ use crate::watch::{self, Watched};
 use crate::work::{LOOK, within};
 
 /// A resource of a deployment, and what a look at it gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Beat {
     /// The resource.
     pub resource: ResourceId,
@@ -26,7 +27,7 @@ pub struct Beat {
 }
 
 /// What a look at a resource gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// Its health.

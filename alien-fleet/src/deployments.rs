@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use alien_core::rollout::{Sequence, Standing, Window};
 use alien_core::{DeploymentId, StackName};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Key, Table};
 
 /// A deployment of a fleet: where it is, and what operators said of it. Its record is kept beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Listed {
     version: u32,
@@ -47,7 +48,7 @@ pub struct Listed {
 }
 
 /// A change of what holds for a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "set", content = "to", deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Setting {
     /// Pins it to a release.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alien_core::rollout::{Member, Sequence};
 use alien_core::{Deployment, DeploymentId, Invitation, Problem, PublishedRelease, Result, Stack, StackName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,7 +18,7 @@ use crate::rollouts::RolloutId;
 use crate::store::{Document, Key, Table};
 
 /// Whether a deployment can take a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "fit", rename_all = "kebab-case")]
 pub enum Fit {
     /// The vendor can roll it out.
@@ -37,7 +38,7 @@ pub enum Fit {
 }
 
 /// A deployment of the product, and whether it can take the release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Fitted {
     /// The deployment.

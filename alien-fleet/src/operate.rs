@@ -3,6 +3,7 @@
 use alien_core::rollout::{Event, Plan, Refusal, Rollout, Row, Scope, Sequence};
 use alien_core::{Deployment, DeploymentId, Error, ErrorKind, Invitation, Problems, Result, StackName};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clouds::refused;
@@ -18,7 +19,7 @@ use crate::store::{Key, Table};
 use crate::watch;
 
 /// What an operator tells a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "order", content = "with", deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Order {
     /// Begins nothing further for now, for this reason. What is watched stays watched for the time that is left.
@@ -51,7 +52,7 @@ impl std::fmt::Display for Order {
 }
 
 /// A rollout, with all its deployments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The rollout.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alien_core::rollout::{Sequence, Twin};
 use alien_core::{Error, ErrorKind, Images, PublishedRelease, Release, Result, StackName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clouds::refused;
@@ -13,7 +14,7 @@ use crate::products::{KeptRelease, Product};
 use crate::store::Table;
 
 /// What a release is reverted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevertTo {
     /// The release before it. The first release of a product has none, and so no twin.
@@ -26,7 +27,7 @@ pub enum RevertTo {
 }
 
 /// What was published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Published {
     /// The release.
@@ -37,7 +38,7 @@ pub struct Published {
 }
 
 /// A release of a product, as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedRelease {
     /// Its number.

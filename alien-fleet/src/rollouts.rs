@@ -6,6 +6,7 @@ use std::str::FromStr;
 use alien_core::rollout::{Action, Event, Head, Position, Reach, Refusal, Rollout, Row};
 use alien_core::{DeploymentId, Error, ErrorKind, Result, StackName, TextError};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Pages;
@@ -14,8 +15,9 @@ use crate::products::Product;
 use crate::store::{Key, Place, Span, Table};
 
 /// The id of a rollout: the product, and a number that rises with each rollout of it. Its text is `shop/3`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[a-z][a-z0-9-]*/[0-9]+$"))]
 pub struct RolloutId {
     product: StackName,
     number: u32,

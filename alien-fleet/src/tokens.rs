@@ -6,6 +6,7 @@ use std::time::Duration;
 use alien_core::adapter::sha256;
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -29,7 +30,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 const NAME: usize = 64;
 
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Token {
     /// Its id.
@@ -84,7 +85,7 @@ fn key(id: &TokenId) -> Key {
 }
 
 /// What to make a token of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NewToken {
     /// Who will have it: 1 to 64 letters, digits and `-`, `_`, `.`, `@`. The log says it.
@@ -120,9 +121,9 @@ impl NewToken {
 }
 
 /// The text of a token, which is shown once. It is erased from memory when this is dropped.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct TokenText(Zeroizing<String>);
+pub struct TokenText(#[schemars(with = "String")] Zeroizing<String>);
 
 impl TokenText {
     /// Takes the text of a token, as a file or a header has it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alien_core::rollout::Sight;
 use alien_core::{DeploymentId, Error, ErrorKind, Result, StackName};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use crate::store::{Key, Place, Span, Table};
 use crate::work::LOOK;
 
 /// How a deployment was when somebody looked last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Watched {
     version: u32,

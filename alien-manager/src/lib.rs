@@ -5,6 +5,7 @@ mod connections;
 mod limits;
 mod metrics;
 mod observe;
+mod openapi;
 mod router;
 mod server;
 pub mod settings;
@@ -12,6 +13,7 @@ mod shed;
 mod tls;
 
 pub use limits::Limits;
+pub use openapi::openapi;
 pub use router::Router;
 pub use server::Server;
 pub use tls::Tls;

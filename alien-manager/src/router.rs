@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use alien_core::{Error, ErrorKind};
 use alien_fleet::api::{AgentApi, Closing, operators, refusal};
 use alien_fleet::{Caller, Fleet, Products};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -18,9 +18,11 @@ use crate::auth::authenticated;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::observe::observed;
+use crate::openapi::openapi;
 use crate::shed::{Requests, shed};
 
-/// What a [`Server`](crate::Server) answers: the calls of operators of a fleet, `/healthz`, `/readyz` and `/metrics`.
+/// What a [`Server`](crate::Server) answers: the calls of operators of a fleet, `/healthz`, `/readyz`, `/metrics` and
+/// `/openapi.json`.
 #[derive(Debug)]
 pub struct Router {
     app: axum::Router,
@@ -38,9 +40,11 @@ impl Router {
         let calls = calls
             .route("/metrics", get(move |request: Request| async move { told(&counted, &request) }))
             .layer(from_fn_with_state(fleet.clone(), authenticated));
+        let document = Bytes::from(openapi().to_string());
         let ready = Arc::new(Ready { fleet: fleet.clone(), last: Mutex::new(None) });
         let app = axum::Router::new()
             .route("/healthz", get(async || "ok\n"))
+            .route("/openapi.json", get(move || std::future::ready(described(&document))))
             .route("/readyz", get(is_ready))
             .with_state(ready)
             .merge(calls);
@@ -70,6 +74,12 @@ async fn unframed(request: Request, next: axum::middleware::Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// What may be called. It has no secret, so nobody needs a token to read it.
+fn described(document: &Bytes) -> Response {
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (kind, Body::from(document.clone())).into_response()
 }
 
 /// What was counted, for whoever may read everything.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::head::{HaltReason, PauseReason, Phase};
@@ -15,7 +16,7 @@ use crate::deployment::DeploymentId;
 use crate::name::{ResourceId, RunId};
 
 /// Which of what was updated is reverted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The present wave.
@@ -195,7 +196,7 @@ pub enum Ended {
 }
 
 /// What a look at a deployment saw.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Sight {
     /// It was reached, and these resources are sick: none, if it is well.
@@ -209,7 +210,7 @@ pub enum Sight {
 }
 
 /// What follows from an event. Save it together with the rollout: it is told once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Action {
     /// The worker who claimed the deployment has it.
@@ -241,7 +242,7 @@ pub enum Action {
 }
 
 /// What a worker does with a deployment that it claimed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Work {
     /// The deployment.
@@ -259,7 +260,7 @@ pub struct Work {
 }
 
 /// Why an event was refused. It changed nothing, except that a deployment may now carry the reason why it waits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Refusal {
     /// It is late, or was told before: its fence or number is an old one.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::version::Version;
@@ -11,7 +12,7 @@ use crate::deployment::DeploymentId;
 use crate::problem::{Problem, Problems, Rule};
 
 /// The deployments that are updated first, to see whether the release works.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Canary {
     /// So many of them, and no more than there are. Those that can be updated at once are taken first.
@@ -21,7 +22,7 @@ pub enum Canary {
 }
 
 /// The deployments of a wave. Whoever is in an earlier wave stays in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub enum Wave {
     /// So many that this percentage of all deployments is in this wave or an earlier one, rounded up.
@@ -40,7 +41,7 @@ pub enum Wave {
 }
 
 /// A number of deployments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Amount {
     /// This many.
@@ -63,7 +64,7 @@ impl Amount {
 }
 
 /// What follows when the rollout is halted by its own rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnHalt {
     /// Nothing further is updated. What was updated stays as it is.
@@ -75,7 +76,7 @@ pub enum OnHalt {
 }
 
 /// The percentage of bad outcomes that halts a rollout, once so many are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct HaltShare {
     /// How many must be good or bad before the percentage is looked at.
@@ -110,12 +111,12 @@ pub(super) struct HaltShare {
 /// assert_eq!(problems.as_slice().len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "PlanBuilder", into = "PlanBuilder")]
 pub struct Plan(PlanBuilder);
 
 /// Collects the options of a [`Plan`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[must_use = "call `build`"]
 pub struct PlanBuilder {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::member::{Member, Standing};
@@ -12,7 +13,7 @@ use super::why::{Outcome, Why};
 use crate::name::{ResourceId, RunId};
 
 /// What a worker brings a deployment to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pass {
     /// The release.
@@ -22,10 +23,11 @@ pub enum Pass {
 }
 
 /// The claim of a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Lease {
     /// The worker.
+    #[schemars(with = "String")]
     pub owner: RunId,
     /// When the claim ends, unless it is renewed.
     pub until: Timestamp,
@@ -35,7 +37,7 @@ pub struct Lease {
 }
 
 /// Where a deployment stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Stage {
     /// It waits to be claimed.
@@ -76,7 +78,7 @@ pub enum Stage {
 
 /// The row of a deployment in a rollout. It can be kept apart from the rollout's own row: an event changes one of them
 /// and the rollout's own, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Row {
     version: Version,

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The number of a release, which rises from one release of a product to the next. Release N has a twin N+1, with the
 /// content to go back to, so the next release is N+2. [`PublishedRelease`](crate::PublishedRelease) has both as files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Sequence(u64);
 
@@ -37,7 +38,7 @@ impl fmt::Display for Sequence {
 }
 
 /// The twin of a release: the release to which a rollout is reverted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Twin {
     /// The twin's own number: one more than the number of the release.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::advance::{advance, order};
@@ -20,7 +21,7 @@ use crate::problem::{Problem, Problems, Rule};
 use crate::unique;
 
 /// A release on its way to many deployments: the rollout's own row, and those of its deployments, or some of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rollout {
     head: Head,

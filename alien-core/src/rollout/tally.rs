@@ -1,12 +1,13 @@
 //! How many deployments of a wave stand where.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Pass, Row, Stage};
 use super::why::{Outcome, Why};
 
 /// How many deployments of a wave stand where. The rollout's own row keeps them, so that no event needs the rows of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tally {
     /// All of the wave.

@@ -1,5 +1,8 @@
 //! The version of the form in which a rollout is kept.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the form of the plan, of the rollout's own row and of a deployment's row. Another one is refused.
@@ -20,5 +23,19 @@ impl<'de> Deserialize<'de> for Version {
         let wrong =
             || serde::de::Error::custom(format!("version {found} is not {VERSION}; use the program that wrote it"));
         if found == VERSION { Ok(Self) } else { Err(wrong()) }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "const": VERSION })
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use jiff::civil::{DateTime, Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Problem, Problems, Rule};
 
 /// A time zone, as its offsets from UTC for the next years. So a rollout needs no database of time zones, and the same
 /// events give the same rollout wherever they are replayed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Zone {
     name: String,
@@ -22,7 +23,7 @@ pub struct Zone {
 }
 
 /// From when another offset holds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Change {
     at: Timestamp,
@@ -100,7 +101,7 @@ fn seconds(offset: i32) -> Offset {
 /// assert_eq!(weekend.opens("2026-11-28T23:30:00Z".parse()?), None, "it is open");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Read")]
 pub struct Window {
     days: BTreeSet<Day>,
@@ -110,7 +111,7 @@ pub struct Window {
     zone: Zone,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Read {
     days: BTreeSet<Day>,
@@ -120,7 +121,7 @@ struct Read {
     zone: Zone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Day {
     Monday,

@@ -1,6 +1,9 @@
 //! The JSON Schema of a stack's JSON form.
 
+use std::borrow::Cow;
+
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::checked::Stack;
@@ -16,6 +19,25 @@ use crate::resource::{Existing, Settings};
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = form(&mut generator);
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!("Stack"));
+    schema.insert("$defs".to_owned(), generator.take_definitions(true).into());
+    schema.into()
+}
+
+/// The form, as a part of another document.
+impl JsonSchema for Stack {
+    fn schema_name() -> Cow<'static, str> {
+        "Stack".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        form(generator).into()
+    }
+}
+
+fn form(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let id = generator.subschema_for::<ResourceId>();
     let lifecycle = generator.subschema_for::<Lifecycle>();
     let name = generator.subschema_for::<StackName>();
@@ -23,7 +45,7 @@ pub fn schema() -> Value {
     let existing = generator.subschema_for::<Existing>();
     let mut kinds = Vec::new();
     for kind in Kind::ALL.iter().copied() {
-        let Value::Object(mut schema) = Settings::schema(kind, &mut generator).into() else { continue };
+        let Value::Object(mut schema) = Settings::schema(kind, generator).into() else { continue };
         let mut properties = take_object(&mut schema, "properties");
         properties.insert("id".to_owned(), json!(id));
         properties.insert("type".to_owned(), json!({ "const": kind.name() }));
@@ -40,10 +62,7 @@ pub fn schema() -> Value {
         let names: Vec<String> = SetName::all().filter(wanted).map(|set| set.to_string()).collect();
         json!({ "type": "array", "items": { "enum": names } })
     };
-    let definitions = generator.take_definitions(true);
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Stack",
+    let form = json!({
         "description": "A vendor's product: its resources, each frozen or live, and who may do what with them.",
         "type": "object",
         "additionalProperties": false,
@@ -92,8 +111,11 @@ pub fn schema() -> Value {
                 },
             },
         },
-        "$defs": definitions,
-    })
+    });
+    match form {
+        Value::Object(form) => form,
+        _ => Map::new(),
+    }
 }
 
 fn take_object(schema: &mut Map<String, Value>, key: &str) -> Map<String, Value> {

@@ -1,25 +1,30 @@
 //! What agents ask, over HTTP: the calls of [`alien_release::agent`], and the files of a repository.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::{CommandId, Error, ErrorKind, Result};
 use alien_release::agent::{
-    Bearer, CommandReply, ETag, LogPage, Message, Report, SIGNATURE_HEADER, Signed, TokenRequest,
+    Bearer, CommandReply, Desired, ETag, Hold, LogPage, Message, Report, SIGNATURE_HEADER, Signed, Token, TokenRequest,
 };
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::body::{At, PART, Reader, too_large};
+use super::body::{At, BODY, PART, Reader, too_large};
+use super::describe::{About, Answers, Draft, Part};
 use super::failure::{Failure, Json};
+use super::openapi::AGENT;
+use super::table::Routes;
 use crate::agents::{Agents, Poll};
 
 /// How many calls may go on at once, unless that is set.
@@ -69,19 +74,13 @@ impl AgentApi {
     /// are the server's.
     pub fn router(self) -> Router {
         let Self { agents, queue, repository } = self;
-        let calls = Router::new()
-            .route("/v1/agent/token", post(token))
-            .route("/v1/agent/desired", get(desired))
-            .route("/v1/agent/report", post(report))
-            .route("/v1/agent/commands/{id}", post(command))
-            .route("/v1/agent/logs/{id}", post(logs))
-            .with_state(agents);
+        let calls = calls().router.with_state(agents);
         let unknown = |method: Method, uri: Uri| async move {
             let what = format!("there is no call {method} {}", uri.path());
             Failure(Error::new(ErrorKind::NotFound, what))
         };
         let files = match repository {
-            Some(folder) => Router::new().route("/v1/repository/{file}", get(file)).with_state(Arc::from(folder)),
+            Some(folder) => files().router.with_state(Arc::from(folder)),
             None => Router::new(),
         };
         let places = Arc::new(Semaphore::new(queue));
@@ -89,39 +88,115 @@ impl AgentApi {
     }
 }
 
+/// The table of calls.
+pub(super) fn calls() -> Routes<Agents> {
+    use ErrorKind::{Busy, Conflict, Credentials, NotFound};
+    let is = |id, summary, kinds| About { id, summary, kinds };
+    Routes::new()
+        .open("POST", "/v1/agent/token", token, is("agentToken", "Gives an agent a bearer for an hour.", &[Busy]))
+        .open("GET", "/v1/agent/desired", desired, is("agentDesired", "What a deployment should run.", &[Busy]))
+        .open(
+            "POST",
+            "/v1/agent/report",
+            report,
+            is("agentReport", "Takes what an agent reports.", &[Busy, Conflict, Credentials]),
+        )
+        .open(
+            "POST",
+            "/v1/agent/commands/{id}",
+            command,
+            is(
+                "agentCommand",
+                "Gives a command to an agent that takes it, and takes the answer.",
+                &[Busy, Conflict, NotFound],
+            ),
+        )
+        .open(
+            "POST",
+            "/v1/agent/logs/{id}",
+            logs,
+            is("agentLogs", "Takes a page of a log that was asked for.", &[Busy, Conflict, NotFound]),
+        )
+}
+
+/// The files of a repository.
+pub(super) fn files() -> Routes<Arc<Path>> {
+    let kinds = &[ErrorKind::Busy, ErrorKind::NotFound];
+    let about = About { id: "repositoryFile", summary: "A file of the repository of signed releases.", kinds };
+    Routes::new().open("GET", "/v1/repository/{file}", file, about)
+}
+
 /// Sends away whoever comes beyond the queue.
 async fn in_turn(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(_place) = places.try_acquire() else {
-        return failed(Error::new(ErrorKind::Busy, "too many agents ask at once"));
+        return Spread(Error::new(ErrorKind::Busy, "too many agents ask at once")).into_response();
     };
     next.run(request).await
 }
 
 /// An error as an answer. Whoever is to come again is told when: not all at the same time.
-fn failed(error: Error) -> Response {
-    let again = AWAY.0 + (AWAY.1 - AWAY.0).mul_f64(fastrand::f64());
-    let is_later = matches!(
-        error.kind(),
-        ErrorKind::Busy | ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Propagating
-    );
-    let error = if is_later && error.retry_after().is_none() { error.with_retry_after(Some(again)) } else { error };
-    Failure(error).into_response()
+struct Spread(Error);
+
+impl From<Error> for Spread {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Spread {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let again = AWAY.0 + (AWAY.1 - AWAY.0).mul_f64(fastrand::f64());
+        let is_later = matches!(
+            error.kind(),
+            ErrorKind::Busy | ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Propagating
+        );
+        let error = if is_later && error.retry_after().is_none() { error.with_retry_after(Some(again)) } else { error };
+        Failure(error).into_response()
+    }
 }
 
 /// The bearer of a call.
 struct Asking(Bearer);
 
 impl<S: Sync> FromRequestParts<S> for Asking {
-    type Rejection = Response;
+    type Rejection = Spread;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Spread> {
         let text = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // The name of the scheme is the same in capitals: <https://www.rfc-editor.org/rfc/rfc9110#section-11.1>.
         let text =
             text.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let bearer = text.and_then(|(_, bearer)| bearer.parse().ok());
-        let none = || failed(Error::new(ErrorKind::Credentials, "refused: there is no bearer; ask for a token"));
+        let none = || Spread(Error::new(ErrorKind::Credentials, "refused: there is no bearer; ask for a token"));
         bearer.map(Self).ok_or_else(none)
+    }
+}
+
+impl Part for Asking {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.bearer(AGENT);
+        draft.fails(&[ErrorKind::Credentials]);
+    }
+}
+
+/// The tag of the last answer, if the agent has one.
+struct Last(Option<ETag>);
+
+impl<S: Sync> FromRequestParts<S> for Last {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let last = parts.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        // A tag of somebody else's is none of these.
+        Ok(Self(last.and_then(|text| text.parse().ok())))
+    }
+}
+
+impl Part for Last {
+    fn describe(draft: &mut Draft<'_>) {
+        let tag = json!({ "type": "string", "description": "The `ETag` of the last answer." });
+        draft.header("If-None-Match", false, tag);
     }
 }
 
@@ -129,64 +204,124 @@ impl<S: Sync> FromRequestParts<S> for Asking {
 struct Received<M>(Signed<M>);
 
 impl<S: Sync, M: Message> FromRequest<S> for Received<M> {
-    type Rejection = Response;
+    type Rejection = Spread;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Spread> {
         let signature = request.headers().get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
         let missing = || {
             let what = format!("refused: the header `{SIGNATURE_HEADER}` has no signature");
-            failed(Error::new(ErrorKind::Credentials, what))
+            Spread(Error::new(ErrorKind::Credentials, what))
         };
         let signature = signature.and_then(|text| text.parse().ok()).ok_or_else(missing)?;
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: usize| length > M::MOST) {
-            return Err(failed(too_large(M::MOST)));
+            return Err(too_large(M::MOST).into());
         }
-        let body = Reader::new(request.into_body(), M::MOST, PART).within(WHOLE).all().await.map_err(failed)?;
+        let body = Reader::new(request.into_body(), M::MOST, PART).within(WHOLE).all().await?;
         Ok(Self(Signed::new(body, signature)))
     }
 }
 
-async fn token(State(agents): State<Agents>, Received(signed): Received<TokenRequest>) -> Response {
-    match agents.token(&signed).await {
-        Ok(token) => {
-            let json = HeaderValue::from_static("application/json");
-            let secret = HeaderValue::from_static("no-store");
-            let headers = [(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, secret)];
-            (headers, Body::from(token.reveal().to_string())).into_response()
-        }
-        Err(error) => failed(error),
+impl<M: Message + JsonSchema> Part for Received<M> {
+    fn describe(draft: &mut Draft<'_>) {
+        let signature = "The signature of the body by the agent's Ed25519 key, in the context of the message.";
+        draft.header(SIGNATURE_HEADER, true, json!({ "type": "string", "description": signature }));
+        let schema = draft.schema::<M>();
+        draft.body("application/json", schema);
+        draft.fails(BODY);
+        draft.fails(&[ErrorKind::Credentials]);
     }
 }
 
-async fn desired(State(agents): State<Agents>, Asking(bearer): Asking, headers: HeaderMap) -> Response {
-    let last = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    // A tag of somebody else's is none of these.
-    let last = last.and_then(|text| text.parse::<ETag>().ok());
-    let tagged = |etag: ETag| {
-        let mut headers = HeaderMap::new();
-        // Base64 in quotation marks is a valid value.
-        headers.extend(HeaderValue::from_str(&etag.to_string()).ok().map(|value| (header::ETAG, value)));
-        headers
-    };
-    match agents.desired(&bearer, last).await {
-        Ok(Poll::Unchanged(etag)) => (StatusCode::NOT_MODIFIED, tagged(etag)).into_response(),
-        Ok(Poll::Desired(etag, json)) => {
-            let mut headers = tagged(etag);
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-            (headers, Body::from(json.to_string())).into_response()
-        }
-        Err(error) => failed(error),
+/// What is answered to an agent.
+type Answer<T> = Result<T, Spread>;
+
+async fn token(State(agents): State<Agents>, Received(signed): Received<TokenRequest>) -> Answer<Issued> {
+    Ok(Issued(agents.token(&signed).await?))
+}
+
+/// A token. Nobody on the way keeps it.
+struct Issued(Token);
+
+impl IntoResponse for Issued {
+    fn into_response(self) -> Response {
+        (unkept("application/json"), Body::from(self.0.reveal().to_string())).into_response()
     }
 }
 
-async fn report(State(agents): State<Agents>, Asking(bearer): Asking, Received(signed): Received<Report>) -> Response {
-    match agents.report(&bearer, &signed).await {
-        Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Some(hold)) => Json(hold).into_response(),
-        Err(error) => failed(error),
+impl Answers for Answer<Issued> {
+    fn describe(draft: &mut Draft<'_>) {
+        let token = draft.schema::<Token>();
+        draft.answers(200, "A bearer, and the counter of the last message that was taken.", "application/json", token);
+    }
+}
+
+fn unkept(media: &'static str) -> [(HeaderName, HeaderValue); 2] {
+    let secret = HeaderValue::from_static("no-store");
+    [(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CACHE_CONTROL, secret)]
+}
+
+async fn desired(State(agents): State<Agents>, Asking(bearer): Asking, Last(last): Last) -> Answer<Poll> {
+    Ok(agents.desired(&bearer, last).await?)
+}
+
+impl IntoResponse for Poll {
+    fn into_response(self) -> Response {
+        let tagged = |etag: ETag| {
+            let mut headers = HeaderMap::new();
+            // Base64 in quotation marks is a valid value.
+            headers.extend(HeaderValue::from_str(&etag.to_string()).ok().map(|value| (header::ETAG, value)));
+            headers
+        };
+        match self {
+            Self::Unchanged(etag) => (StatusCode::NOT_MODIFIED, tagged(etag)).into_response(),
+            Self::Desired(etag, json) => {
+                let mut headers = tagged(etag);
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+                (headers, Body::from(json.to_string())).into_response()
+            }
+        }
+    }
+}
+
+impl Answers for Answer<Poll> {
+    fn describe(draft: &mut Draft<'_>) {
+        let desired = draft.schema::<Desired>();
+        draft.answers(200, "What it should run.", "application/json", desired);
+        draft.answers_nothing(304, "It is as it was at the last poll.");
+        for status in [200, 304] {
+            draft.answer_header(status, "ETag", json!({ "type": "string" }));
+        }
+    }
+}
+
+async fn report(
+    State(agents): State<Agents>,
+    Asking(bearer): Asking,
+    Received(signed): Received<Report>,
+) -> Answer<Noted> {
+    Ok(Noted(agents.report(&bearer, &signed).await?))
+}
+
+/// A report was taken. What the agent wanted to begin is perhaps held.
+struct Noted(Option<Hold>);
+
+impl IntoResponse for Noted {
+    fn into_response(self) -> Response {
+        match self.0 {
+            None => StatusCode::NO_CONTENT.into_response(),
+            Some(hold) => Json(hold).into_response(),
+        }
+    }
+}
+
+impl Answers for Answer<Noted> {
+    fn describe(draft: &mut Draft<'_>) {
+        let hold = draft.schema::<Hold>();
+        draft.answers(200, "It was taken, and what it begins is held.", "application/json", hold);
+        draft.answers_nothing(204, "It was taken.");
     }
 }
 
@@ -195,15 +330,27 @@ async fn command(
     At(id): At<CommandId>,
     Asking(bearer): Asking,
     Received(signed): Received<CommandReply>,
-) -> Response {
-    match agents.reply(&bearer, id, &signed).await {
-        Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Some(bytes)) => {
-            let octets = HeaderValue::from_static("application/octet-stream");
-            let secret = HeaderValue::from_static("no-store");
-            ([(header::CONTENT_TYPE, octets), (header::CACHE_CONTROL, secret)], Body::from(bytes)).into_response()
+) -> Answer<Given> {
+    Ok(Given(agents.reply(&bearer, id, &signed).await?))
+}
+
+/// The bytes of a command that was taken. Nobody on the way keeps them.
+struct Given(Option<Vec<u8>>);
+
+impl IntoResponse for Given {
+    fn into_response(self) -> Response {
+        match self.0 {
+            None => StatusCode::NO_CONTENT.into_response(),
+            Some(bytes) => (unkept("application/octet-stream"), Body::from(bytes)).into_response(),
         }
-        Err(error) => failed(error),
+    }
+}
+
+impl Answers for Answer<Given> {
+    fn describe(draft: &mut Draft<'_>) {
+        let what = "The bytes of the command, which the agent took.";
+        draft.answers(200, what, "application/octet-stream", json!({ "type": "string" }));
+        draft.answers_nothing(204, "The answer was taken.");
     }
 }
 
@@ -212,16 +359,29 @@ async fn logs(
     At(id): At<CommandId>,
     Asking(bearer): Asking,
     Received(signed): Received<LogPage>,
-) -> Response {
-    match agents.log_page(&bearer, id, &signed).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => failed(error),
+) -> Answer<Taken> {
+    agents.log_page(&bearer, id, &signed).await?;
+    Ok(Taken)
+}
+
+/// A page was taken.
+struct Taken;
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl Answers for Answer<Taken> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.answers_nothing(204, "It was taken.");
     }
 }
 
 /// A file of the repository, which lies flat in its folder.
-async fn file(State(folder): State<Arc<Path>>, At(name): At<String>) -> Response {
-    let missing = || failed(Error::new(ErrorKind::NotFound, format!("the repository has no file `{name}`")));
+async fn file(State(folder): State<Arc<Path>>, At(name): At<String>) -> Answer<Found> {
+    let missing = || Err(Error::new(ErrorKind::NotFound, format!("the repository has no file `{name}`")).into());
     if !is_name(&name) {
         return missing();
     }
@@ -236,17 +396,38 @@ async fn file(State(folder): State<Arc<Path>>, At(name): At<String>) -> Response
         Ok(Ok(_)) => return missing(),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return missing(),
         Ok(Err(error)) => {
-            return failed(Error::new(ErrorKind::Unavailable, "the repository cannot be read").caused_by(&error));
+            return Err(Error::new(ErrorKind::Unavailable, "the repository cannot be read").caused_by(&error).into());
         }
-        Err(error) => return failed(Error::new(ErrorKind::Internal, "the call ended early").caused_by(&error)),
+        Err(error) => return Err(Error::new(ErrorKind::Internal, "the call ended early").caused_by(&error).into()),
     };
     // Only the timestamp is written anew; every other name holds one content for ever.
     let cached = if name == "timestamp.json" { "no-cache" } else { "public, max-age=31536000, immutable" };
-    let headers = [
-        (header::CONTENT_LENGTH, HeaderValue::from(length)),
-        (header::CACHE_CONTROL, HeaderValue::from_static(cached)),
-    ];
-    (headers, Body::from_stream(chunks(file, length))).into_response()
+    Ok(Found { file, length, cached })
+}
+
+/// A file that is there.
+struct Found {
+    file: std::fs::File,
+    length: u64,
+    cached: &'static str,
+}
+
+impl IntoResponse for Found {
+    fn into_response(self) -> Response {
+        let Self { file, length, cached } = self;
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+            (header::CONTENT_LENGTH, HeaderValue::from(length)),
+            (header::CACHE_CONTROL, HeaderValue::from_static(cached)),
+        ];
+        (headers, Body::from_stream(chunks(file, length))).into_response()
+    }
+}
+
+impl Answers for Answer<Found> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.answers(200, "The file.", "application/octet-stream", json!({ "type": "string" }));
+    }
 }
 
 /// The bytes of a file, up to the length that it had, read while they are sent.

@@ -7,9 +7,11 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use futures_util::StreamExt as _;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::describe::{Draft, Part};
 use super::failure::{Failure, form, refused};
 
 /// The most bytes of a small body: an order, a setting.
@@ -97,6 +99,17 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Given<
     }
 }
 
+impl<T: JsonSchema, const LIMIT: usize> Part for Given<T, LIMIT> {
+    fn describe(draft: &mut Draft<'_>) {
+        let schema = draft.schema::<T>();
+        draft.body("application/json", schema);
+        draft.fails(BODY);
+    }
+}
+
+/// What a body may be refused with, beyond its form.
+pub(super) const BODY: &[ErrorKind] = &[ErrorKind::TooLarge, ErrorKind::TimedOut];
+
 /// A body of bytes, of at most so many.
 pub(super) struct Raw<const LIMIT: usize>(pub(super) Vec<u8>);
 
@@ -105,6 +118,21 @@ impl<S: Sync, const LIMIT: usize> FromRequest<S> for Raw<LIMIT> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         Ok(Self(Reader::new(request.into_body(), LIMIT, PART).within(WHOLE).all().await?))
+    }
+}
+
+impl<const LIMIT: usize> Part for Raw<LIMIT> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.bytes("application/octet-stream", LIMIT);
+        draft.fails(BODY);
+    }
+}
+
+/// The bytes of a zip.
+impl Part for Body {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.bytes("application/zip", ZIP);
+        draft.fails(BODY);
     }
 }
 
@@ -120,6 +148,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
     }
 }
 
+impl<T: JsonSchema> Part for At<T> {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.path::<T>();
+    }
+}
+
 /// The parameters after the path.
 pub(super) struct With<T>(pub(super) T);
 
@@ -129,5 +163,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for With<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let found = Query::<T>::try_from_uri(&parts.uri);
         found.map(|Query(found)| Self(found)).map_err(|error| Failure(refused(form("query", error.body_text()))))
+    }
+}
+
+impl<T: JsonSchema> Part for With<T> {
+    const IS_QUERY: bool = true;
+
+    fn describe(draft: &mut Draft<'_>) {
+        draft.query::<T>();
     }
 }

@@ -20,7 +20,8 @@ use serde::de::DeserializeOwned;
 
 use super::body::{COMMAND, DOCUMENT, Reader, SMALL, ZIP, too_large};
 use super::calls::events::MOST;
-use super::forms::{Add, Begin, Begun, Check, Failed, Made, Publish, Register, Shown};
+use super::follow::entries;
+use super::forms::{Add, Begin, Begun, Check, Made, Publish, Register, Shown};
 use super::transport::{InProcess, Transport};
 use crate::access::TokenId;
 use crate::contact::Beat;
@@ -53,12 +54,11 @@ const CLOUD: Duration = Duration::from_secs(150);
 /// How long a zip may take, and a command.
 const LONG: Duration = Duration::from_secs(16 * 60);
 
-/// How long a part of an answer may take. A stream sends an empty line more often.
+/// How long a part of an answer may take. A stream sends a comment more often.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The most bytes of an answer, and of a line of a stream.
+/// The most bytes of an answer.
 const ANSWER: usize = 512 << 20;
-const LINE: usize = 8 << 20;
 
 impl Client {
     /// A client of a fleet in this process. It acts as the fleet does.
@@ -411,7 +411,7 @@ impl Client {
         let opened = async move {
             let path = format!("/v1/events/stream?after={after}");
             let answer = client.send(Method::GET, path, Body::empty(), JSON, CALL).await?;
-            Ok::<_, Error>(entries(answer.into_body()))
+            Ok::<_, Error>(entries(Reader::new(answer.into_body(), usize::MAX, SILENCE)))
         };
         stream::once(opened).try_flatten().boxed()
     }
@@ -505,34 +505,4 @@ async fn failed(answer: Response) -> Error {
     };
     let told = is_json.then(|| serde_json::from_slice(&text).ok()).flatten();
     told.unwrap_or_else(|| Error::new(ErrorKind::Internal, format!("what answers is no fleet: it says {status}")))
-}
-
-/// The entries of a stream, a line each.
-fn entries(body: Body) -> BoxStream<'static, Result<Entry>> {
-    let begin = (Reader::new(body, usize::MAX, SILENCE), Vec::new());
-    let entries = stream::try_unfold(begin, |(mut parts, mut buffer): (Reader, Vec<u8>)| async move {
-        loop {
-            if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let rest = buffer.split_off(end + 1);
-                let line = std::mem::replace(&mut buffer, rest);
-                if line.len() > 1 {
-                    return Ok(Some((entry(&line)?, (parts, buffer))));
-                }
-            } else if buffer.len() > LINE {
-                return Err(too_large(LINE));
-            } else if let Some(part) = parts.next().await? {
-                buffer.extend_from_slice(&part);
-            } else {
-                return Ok(None);
-            }
-        }
-    });
-    entries.boxed()
-}
-
-fn entry(line: &[u8]) -> Result<Entry> {
-    serde_json::from_slice(line).map_err(|error| match serde_json::from_slice::<Failed>(line) {
-        Ok(Failed { error }) => error,
-        Err(_) => Error::new(ErrorKind::Internal, "a line is no entry of a log").caused_by(&error),
-    })
 }

@@ -4,7 +4,10 @@ use alien_core::{Error, ErrorKind, Problem, Rule};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::describe::{Answers, Draft};
 
 /// A call that failed: the error as JSON, with the status that fits best. Whoever needs to know more reads the error.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub fn refusal(error: Error) -> Response {
 
 /// The statuses of <https://www.rfc-editor.org/rfc/rfc9110#section-15>, and 423 of
 /// <https://www.rfc-editor.org/rfc/rfc4918#section-11.3>.
-fn status(kind: ErrorKind) -> StatusCode {
+pub(super) fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Input => StatusCode::BAD_REQUEST,
         ErrorKind::Credentials => StatusCode::UNAUTHORIZED,
@@ -75,6 +78,13 @@ impl<T: Serialize> IntoResponse for Json<T> {
                 (StatusCode::INTERNAL_SERVER_ERROR, json, Body::from(text)).into_response()
             }
         }
+    }
+}
+
+impl<T: JsonSchema> Answers for Answer<T> {
+    fn describe(draft: &mut Draft<'_>) {
+        let schema = draft.schema::<T>();
+        draft.answers(200, "What was asked for.", "application/json", schema);
     }
 }
 

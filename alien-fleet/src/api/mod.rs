@@ -14,18 +14,22 @@ mod agents;
 mod body;
 mod calls;
 mod client;
+mod describe;
 #[cfg(unix)]
 mod dial;
 mod failure;
+mod follow;
 mod forms;
 #[cfg(feature = "https")]
 mod https;
 #[cfg(all(unix, feature = "redb"))]
 mod open;
+mod openapi;
 mod router;
 mod scope;
 #[cfg(unix)]
 mod socket;
+mod table;
 mod transport;
 #[cfg(unix)]
 mod who;
@@ -36,6 +40,7 @@ pub use client::Client;
 pub use failure::refusal;
 #[cfg(all(unix, feature = "redb"))]
 pub use open::{OpenRequest, Opened, open};
+pub use openapi::openapi;
 pub use router::{Call, Closing, calls, operators};
 #[cfg(unix)]
 pub use socket::{Socket, serve, socket_of};

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use alien_core::{Error, ErrorKind};
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodFilter, on};
 use tokio::sync::{Semaphore, watch};
 
 use super::calls::{deployments, events, releases, rollouts, tokens};
+use super::describe::{About, Draft, Part};
 use super::failure::Failure;
+use super::openapi::TOKEN;
 use super::scope::Scoped;
+use super::table::{Routes, nobody};
 use crate::access::Role;
 use crate::caller::Caller;
 use crate::fleet::Fleet;
@@ -55,19 +56,9 @@ impl FromRequestParts<Api> for Acting {
     }
 }
 
-fn nobody() -> Failure {
-    Failure(Error::new(ErrorKind::Credentials, "nobody said who acts"))
-}
-
-/// Lets through whoever has the role that a call needs.
-async fn allowed(State(role): State<Role>, request: Request, next: Next) -> Response {
-    let allowed = match request.extensions().get::<Caller>() {
-        Some(caller) => caller.may(role).map_err(Failure),
-        None => Err(nobody()),
-    };
-    match allowed {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+impl Part for Acting {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.bearer(TOKEN);
     }
 }
 
@@ -132,69 +123,214 @@ pub struct Call {
 /// Every call of operators, and the role that each needs.
 #[must_use]
 pub fn calls() -> Vec<Call> {
-    routes().list
+    let listed = routes().list.into_iter();
+    listed.filter_map(|route| Some(Call { role: route.role?, method: route.method, path: route.path })).collect()
 }
 
-/// The routes, and a list of them.
-struct Routes {
-    router: Router<Api>,
-    list: Vec<Call>,
-}
+/// What a call of a cloud may fail with.
+const CLOUD: &[ErrorKind] = &[
+    ErrorKind::NotFound,
+    ErrorKind::Unsupported,
+    ErrorKind::TimedOut,
+    ErrorKind::Conflict,
+    ErrorKind::Denied,
+    ErrorKind::Revoked,
+    ErrorKind::Rejected,
+    ErrorKind::Failed,
+    ErrorKind::TooLarge,
+];
 
-impl Routes {
-    fn on<H: Handler<T, Api>, T: 'static>(
-        mut self,
-        role: Role,
-        method: &'static str,
-        path: &'static str,
-        handler: H,
-    ) -> Self {
-        let filter = match method {
-            "DELETE" => MethodFilter::DELETE,
-            "POST" => MethodFilter::POST,
-            "PUT" => MethodFilter::PUT,
-            _ => MethodFilter::GET,
-        };
-        self.list.push(Call { role, method, path });
-        let guarded = on(filter, handler).layer(from_fn_with_state(role, allowed));
-        Self { router: self.router.route(path, guarded), list: self.list }
-    }
-}
+/// The same, and what registering may fail with.
+const REGISTER: &[ErrorKind] = &[
+    ErrorKind::Locked,
+    ErrorKind::NotOwned,
+    ErrorKind::NotFound,
+    ErrorKind::Unsupported,
+    ErrorKind::TimedOut,
+    ErrorKind::Denied,
+    ErrorKind::Revoked,
+    ErrorKind::Rejected,
+    ErrorKind::Failed,
+];
 
-/// The one table of calls: the least role that may make each, where it is, and what carries it out. What only reads is
-/// `Read`. Logs are `Operate`: to read them is written into the fleet's log.
-fn routes() -> Routes {
+/// The one table of calls: the least role that may make each, where it is, what carries it out, and what is said of it. What only
+/// reads is `Read`. Logs are `Operate`: to read them is written into the fleet's log.
+pub(super) fn routes() -> Routes<Api> {
+    use ErrorKind::{Conflict, Locked, NotFound, NotOwned, Rejected};
     use Role::{Admin, Operate, Read};
-    Routes { router: Router::new(), list: Vec::new() }
-        .on(Read, "GET", "/v1/products", releases::products)
-        .on(Operate, "GET", "/v1/zips/{digest}", releases::has_zip)
-        .on(Operate, "PUT", "/v1/zips/{digest}", releases::put_zip)
-        .on(Read, "POST", "/v1/checks", releases::check_stack)
-        .on(Operate, "POST", "/v1/releases", releases::publish)
-        .on(Read, "GET", "/v1/releases/{product}", releases::list)
-        .on(Read, "GET", "/v1/releases/{product}/last", releases::last)
-        .on(Read, "GET", "/v1/releases/{product}/{sequence}", releases::one)
-        .on(Read, "GET", "/v1/releases/{product}/{sequence}/check", releases::check)
-        .on(Read, "GET", "/v1/rollouts/{product}", rollouts::list)
-        .on(Operate, "POST", "/v1/rollouts/{product}", rollouts::begin)
-        .on(Read, "POST", "/v1/rollouts/{product}/plans", rollouts::plan)
-        .on(Read, "GET", "/v1/rollouts/{product}/{number}", rollouts::status)
-        .on(Operate, "POST", "/v1/rollouts/{product}/{number}/orders", rollouts::order)
-        .on(Read, "GET", "/v1/deployments", deployments::list)
-        .on(Operate, "POST", "/v1/deployments", deployments::register)
-        .on(Read, "GET", "/v1/deployments/{id}", deployments::show)
-        .on(Admin, "PUT", "/v1/deployments/{id}", deployments::add)
-        .on(Admin, "DELETE", "/v1/deployments/{id}", deployments::remove)
-        .on(Operate, "POST", "/v1/deployments/{id}/settings", deployments::set)
-        .on(Read, "GET", "/v1/deployments/{id}/heartbeat", deployments::heartbeat)
-        .on(Operate, "GET", "/v1/deployments/{id}/logs/{resource}", deployments::logs)
-        .on(Operate, "POST", "/v1/deployments/{id}/commands/{resource}", deployments::dispatch)
-        .on(Read, "GET", "/v1/health", deployments::health)
-        .on(Read, "GET", "/v1/events", events::list)
-        .on(Read, "GET", "/v1/events/stream", events::stream)
-        .on(Admin, "GET", "/v1/tokens", tokens::list)
-        .on(Admin, "POST", "/v1/tokens", tokens::make)
-        .on(Admin, "DELETE", "/v1/tokens/{id}", tokens::revoke)
+    let is = |id, summary, kinds| About { id, summary, kinds };
+    Routes::new()
+        .to(
+            Read,
+            "GET",
+            "/v1/products",
+            releases::products,
+            is("products", "Lists the products that have a release.", &[]),
+        )
+        .to(Operate, "GET", "/v1/zips/{digest}", releases::has_zip, is("hasZip", "Whether a zip is kept.", &[NotFound]))
+        .to(
+            Operate,
+            "PUT",
+            "/v1/zips/{digest}",
+            releases::put_zip,
+            is("putZip", "Keeps a zip, of at most 250 MiB.", &[]),
+        )
+        .to(
+            Read,
+            "POST",
+            "/v1/checks",
+            releases::check_stack,
+            is("checkStack", "Whether a stack fits each deployment of its product.", &[]),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/releases",
+            releases::publish,
+            is("publish", "Publishes a release whose zips were sent before.", &[NotFound, Conflict]),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/releases/{product}",
+            releases::list,
+            is("releases", "Lists the releases of a product.", &[]),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/releases/{product}/last",
+            releases::last,
+            is("lastRelease", "The last release of a product.", &[]),
+        )
+        .to(Read, "GET", "/v1/releases/{product}/{sequence}", releases::one, is("release", "A release.", &[NotFound]))
+        .to(
+            Read,
+            "GET",
+            "/v1/releases/{product}/{sequence}/check",
+            releases::check,
+            is("checkRelease", "Whether a release fits each deployment of its product.", &[NotFound]),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/rollouts/{product}",
+            rollouts::list,
+            is("rollouts", "Lists the rollouts of a product.", &[]),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/rollouts/{product}",
+            rollouts::begin,
+            is("beginRollout", "Begins to roll a release out.", &[NotFound, Conflict, Rejected]),
+        )
+        .to(
+            Read,
+            "POST",
+            "/v1/rollouts/{product}/plans",
+            rollouts::plan,
+            is("planRollout", "A rollout as it would begin.", &[NotFound, Conflict, Rejected]),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/rollouts/{product}/{number}",
+            rollouts::status,
+            is("rollout", "How a rollout stands.", &[NotFound]),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/rollouts/{product}/{number}/orders",
+            rollouts::order,
+            is(
+                "orderRollout",
+                "Pauses, resumes, halts, reverts, approves or cancels a rollout.",
+                &[NotFound, Conflict],
+            ),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/deployments",
+            deployments::list,
+            is("deployments", "Lists the deployments of a product.", &[]),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/deployments",
+            deployments::register,
+            is("register", "Registers a deployment, after a look at its cloud.", REGISTER),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/deployments/{id}",
+            deployments::show,
+            is("deployment", "A deployment, its record and its health.", &[NotFound]),
+        )
+        .to(
+            Admin,
+            "PUT",
+            "/v1/deployments/{id}",
+            deployments::add,
+            is("addDeployment", "Adds the record of a deployment, without a look at its cloud.", &[Locked, NotOwned]),
+        )
+        .to(
+            Admin,
+            "DELETE",
+            "/v1/deployments/{id}",
+            deployments::remove,
+            is("removeDeployment", "Removes a deployment from the fleet. It stays in its cloud.", &[NotFound]),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/deployments/{id}/settings",
+            deployments::set,
+            is("setDeployment", "Pins, holds, labels a deployment, or sets its window.", &[NotFound]),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/deployments/{id}/heartbeat",
+            deployments::heartbeat,
+            is("heartbeat", "How each resource of a deployment is, as its cloud says it.", CLOUD),
+        )
+        .to(
+            Operate,
+            "GET",
+            "/v1/deployments/{id}/logs/{resource}",
+            deployments::logs,
+            is("logs", "Lines of the log of a function or a container.", CLOUD),
+        )
+        .to(
+            Operate,
+            "POST",
+            "/v1/deployments/{id}/commands/{resource}",
+            deployments::dispatch,
+            is("dispatch", "Sends a command to a function, and waits for its answer.", CLOUD),
+        )
+        .to(
+            Read,
+            "GET",
+            "/v1/health",
+            deployments::health,
+            is("health", "The health of all deployments, as it was seen last.", &[]),
+        )
+        .to(Read, "GET", "/v1/events", events::list, is("events", "A part of the log.", &[]))
+        .to(
+            Read,
+            "GET",
+            "/v1/events/stream",
+            events::stream,
+            is("streamEvents", "Each entry of the log as it is written, as Server-Sent Events.", &[]),
+        )
+        .to(Admin, "GET", "/v1/tokens", tokens::list, is("tokens", "Lists tokens.", &[]))
+        .to(Admin, "POST", "/v1/tokens", tokens::make, is("makeToken", "Makes a token, and shows its text once.", &[]))
+        .to(Admin, "DELETE", "/v1/tokens/{id}", tokens::revoke, is("revokeToken", "Revokes a token.", &[NotFound]))
 }
 
 #[cfg(test)]

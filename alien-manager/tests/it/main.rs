@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a suite of tests says what is wrong by panicking")]
 
 mod api;
+mod document;
 #[expect(dead_code, reason = "it also has what only the tests of the fleet use")]
 #[path = "../../../alien-fleet/tests/it/folder.rs"]
 mod folder;

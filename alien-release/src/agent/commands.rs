@@ -3,6 +3,7 @@
 use std::fmt;
 
 use alien_core::{CommandId, DeploymentId, ErrorKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::signed::{Message, sealed};
@@ -11,7 +12,7 @@ use super::version::Version;
 /// `POST /v1/agent/commands/{id}`: takes a command, and answers it. Signed by the agent's key.
 ///
 /// A command is given away once: whoever took it and ended before its answer was sent leaves it unanswered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CommandReply {
     version: Version,
@@ -26,13 +27,17 @@ pub struct CommandReply {
 }
 
 /// What an agent says to a command.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Replied {
     /// It takes the command. The manager answers with the command's bytes, and gives them to nobody again.
     Take,
     /// The function answered with these bytes: at most 256 KiB.
-    Answer(#[serde(with = "bytes")] Vec<u8>),
+    Answer(
+        #[serde(with = "bytes")]
+        #[schemars(with = "String")]
+        Vec<u8>,
+    ),
     /// The customer's policy does not let it through. The function was not called.
     Refused,
     /// The function was called, or may have been, and did not answer as it should.

@@ -8,6 +8,7 @@ use alien_core::{CommandId, Error, Problem, ResourceId, Result, Rule};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -27,7 +28,7 @@ use super::version::Version;
 /// assert_ne!(desired.etag(), Desired::new().etag());
 /// # Ok::<(), alien_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Desired {
     version: Version,
@@ -49,7 +50,7 @@ pub struct Desired {
 }
 
 /// A release to run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Wanted {
     /// Its number.
@@ -61,7 +62,7 @@ pub struct Wanted {
 }
 
 /// A command that waits. Its bytes are given to whoever takes it: see [`CommandReply`](super::CommandReply).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CommandAsked {
     /// Its id.
@@ -73,7 +74,7 @@ pub struct CommandAsked {
 }
 
 /// A log that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LogAsked {
     /// The id of the request.

@@ -2,13 +2,14 @@
 
 use alien_core::{CommandId, DeploymentId, ErrorKind, LogLine};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::signed::{Message, sealed};
 use super::version::Version;
 
 /// `POST /v1/agent/logs/{id}`: a page of a log that was asked for, or why there is none. Signed by the agent's key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LogPage {
     version: Version,

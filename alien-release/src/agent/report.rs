@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alien_core::rollout::Sequence;
 use alien_core::{AgentVersion, DeploymentId, ErrorKind, Health, Problem, ResourceId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::signed::{Message, sealed, too_long};
@@ -17,7 +18,7 @@ const LONGEST_TEXT: usize = 256;
 /// `POST /v1/agent/report`: how a deployment is, and how far its agent is with a release. Signed by the agent's key.
 ///
 /// Texts of the cloud's own are in it only where the customer allows them, at most 256 bytes each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Report {
     version: Version,
@@ -41,7 +42,7 @@ pub struct Report {
 }
 
 /// What an agent does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum State {
     /// It watches.
@@ -72,7 +73,7 @@ pub enum State {
 }
 
 /// Why an agent does not begin a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Waits {
     /// Its customer has not approved the release yet.
@@ -97,7 +98,7 @@ pub enum Waits {
 }
 
 /// An attempt that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Attempt {
     /// The release.
@@ -109,7 +110,7 @@ pub struct Attempt {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Ended {
     /// The release runs.
@@ -127,7 +128,7 @@ pub enum Ended {
 }
 
 /// How a resource is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Condition {
     /// Its health; `None` if it was not seen.
@@ -229,7 +230,7 @@ impl Message for Report {
 }
 
 /// What the manager answers to the report of an agent that is [`Beginning`](State::Beginning), if it is not to begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Hold {
     version: Version,

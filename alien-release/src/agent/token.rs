@@ -8,6 +8,7 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ use super::version::Version;
 const LONGEST_HOST: usize = 253 + 6;
 
 /// `POST /v1/agent/token`: asks for a bearer. Signed by the agent's key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TokenRequest {
     version: Version,
@@ -61,8 +62,9 @@ impl Message for TokenRequest {
 }
 
 /// A random number of 128 bits. Its text is 22 characters of Base64 for URLs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
 pub struct Nonce([u8; 16]);
 
 impl Nonce {
@@ -115,9 +117,9 @@ impl From<Nonce> for String {
 const LONGEST_BEARER: usize = 128;
 
 /// What lets whoever has it read what one deployment should run, for an hour. It is never shown, and wiped from memory.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct Bearer(Zeroizing<String>);
+pub struct Bearer(#[schemars(with = "String")] Zeroizing<String>);
 
 impl Bearer {
     /// The text, for the header `Authorization: Bearer …`.
@@ -157,8 +159,9 @@ impl FromStr for Bearer {
 }
 
 /// What the manager answers to a [`TokenRequest`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "AgentToken")]
 pub struct Token {
     version: Version,
     /// The bearer.

@@ -1,5 +1,8 @@
 //! The version of a form.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of every form of this protocol. Another one is refused.
@@ -19,5 +22,19 @@ impl<'de> Deserialize<'de> for Version {
         let found = u32::deserialize(deserializer)?;
         let wrong = || serde::de::Error::custom(format!("version {found} of the form is not {VERSION}"));
         if found == VERSION { Ok(Self) } else { Err(wrong()) }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "const": VERSION })
     }
 }

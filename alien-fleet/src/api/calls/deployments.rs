@@ -8,13 +8,14 @@ use alien_core::{
 };
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
-use serde_json::value::RawValue;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use super::events::bounded;
 use crate::api::body::{At, COMMAND, DOCUMENT, Given, Raw, SMALL, With};
+use crate::api::describe::{Answers, Draft};
 use crate::api::failure::{Answer, Failure, Json, refused};
-use crate::api::forms::{Add, ById, OfProduct, Register, Shown, Since};
+use crate::api::forms::{Add, AsSent, ById, OfProduct, Register, Shown, Since};
 use crate::api::router::Acting;
 use crate::contact::Beat;
 use crate::deployments::{Listed, Setting};
@@ -29,7 +30,7 @@ pub(in crate::api) async fn list(
 
 pub(in crate::api) async fn register(
     Acting(fleet): Acting,
-    Given(given): Given<Register<Box<RawValue>, Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Register<AsSent<Invitation>, AsSent<Deployment>>, DOCUMENT>,
 ) -> Answer<Listed> {
     let (invitation, record) = both(&given.invitation, &given.record)?;
     Ok(Json(fleet.register(&invitation, &record, given.agent_key.as_deref()).await?))
@@ -38,7 +39,7 @@ pub(in crate::api) async fn register(
 pub(in crate::api) async fn add(
     Acting(fleet): Acting,
     At(id): At<DeploymentId>,
-    Given(given): Given<Add<Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Add<AsSent<Deployment>>, DOCUMENT>,
 ) -> Answer<Listed> {
     let record = Deployment::from_json(given.record.get()).map_err(Error::from)?;
     if record.id != id {
@@ -88,18 +89,34 @@ pub(in crate::api) async fn dispatch(
     At((deployment, function)): At<(DeploymentId, ResourceId)>,
     With(ById { id }): With<ById>,
     Raw(body): Raw<COMMAND>,
-) -> Result<Response, Failure> {
+) -> Result<Octets, Failure> {
     let answer = fleet.dispatch(deployment, &function, id.unwrap_or_else(CommandId::new), &body).await?;
     if answer.len() > COMMAND {
         let what = format!("the answer has {} bytes, more than {COMMAND}", answer.len());
         return Err(Error::new(ErrorKind::TooLarge, what).with_sent().at(function.as_str()).into());
     }
-    let bytes = [(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
-    Ok((bytes, Body::from(answer)).into_response())
+    Ok(Octets(answer))
+}
+
+/// Bytes, as they are.
+pub(in crate::api) struct Octets(Vec<u8>);
+
+impl IntoResponse for Octets {
+    fn into_response(self) -> Response {
+        let bytes = [(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
+        (bytes, Body::from(self.0)).into_response()
+    }
+}
+
+impl Answers for Result<Octets, Failure> {
+    fn describe(draft: &mut Draft<'_>) {
+        let bytes = json!({ "type": "string", "maxLength": COMMAND });
+        draft.answers(200, "The bytes that the function answered.", "application/octet-stream", bytes);
+    }
 }
 
 /// Reads both documents of a registration, with the problems of both.
-fn both(invitation: &RawValue, record: &RawValue) -> Result<(Invitation, Deployment)> {
+fn both(invitation: &AsSent<Invitation>, record: &AsSent<Deployment>) -> Result<(Invitation, Deployment)> {
     let all = |problems: &Problems| problems.as_slice().to_vec();
     match (Invitation::from_json(invitation.get()), Deployment::from_json(record.get())) {
         (Ok(invitation), Ok(record)) => Ok((invitation, record)),

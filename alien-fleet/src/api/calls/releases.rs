@@ -9,11 +9,10 @@ use alien_core::{
 };
 use axum::body::Body;
 use axum::extract::State;
-use serde_json::value::RawValue;
 
 use crate::api::body::{At, DOCUMENT, Given, PART, Reader, WHOLE_ZIP, ZIP};
 use crate::api::failure::{Answer, Json};
-use crate::api::forms::{Check, Publish};
+use crate::api::forms::{AsSent, Check, Publish};
 use crate::api::router::{Acting, Api};
 use crate::fits::Fitted;
 use crate::publish::{ListedRelease, Published};
@@ -55,7 +54,7 @@ pub(in crate::api) async fn put_zip(
 
 pub(in crate::api) async fn check_stack(
     Acting(fleet): Acting,
-    Given(given): Given<Check<Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Check<AsSent<Stack>>, DOCUMENT>,
 ) -> Answer<Vec<Fitted>> {
     let stack = Stack::from_json(given.stack.get()).map_err(Error::from)?;
     Ok(Json(fleet.check_stack(&stack).await?))
@@ -64,7 +63,7 @@ pub(in crate::api) async fn check_stack(
 /// Publishes a release whose zips were sent before.
 pub(in crate::api) async fn publish(
     Acting(fleet): Acting,
-    Given(given): Given<Publish<Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Publish<AsSent<Stack>>, DOCUMENT>,
 ) -> Answer<Published> {
     let stack = Stack::from_json(given.stack.get()).map_err(Error::from)?;
     let mut artifacts = Artifacts::default();

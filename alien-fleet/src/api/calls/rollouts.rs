@@ -2,11 +2,10 @@
 
 use alien_core::rollout::{Plan, PlanBuilder, Rollout};
 use alien_core::{Error, Result, StackName};
-use serde_json::value::RawValue;
 
 use crate::api::body::{At, DOCUMENT, Given, SMALL};
 use crate::api::failure::{Answer, Json, form, refused};
-use crate::api::forms::{Begin, Begun};
+use crate::api::forms::{AsSent, Begin, Begun};
 use crate::api::router::Acting;
 use crate::operate::{Order, Status};
 use crate::rollouts::RolloutId;
@@ -18,7 +17,7 @@ pub(in crate::api) async fn list(Acting(fleet): Acting, At(product): At<StackNam
 pub(in crate::api) async fn begin(
     Acting(fleet): Acting,
     At(product): At<StackName>,
-    Given(given): Given<Begin<Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Begin<AsSent<Plan>>, DOCUMENT>,
 ) -> Answer<Begun> {
     let rollout = fleet.roll_out(&product, given.release, &read(&given.plan)?).await?;
     Ok(Json(Begun { rollout }))
@@ -27,7 +26,7 @@ pub(in crate::api) async fn begin(
 pub(in crate::api) async fn plan(
     Acting(fleet): Acting,
     At(product): At<StackName>,
-    Given(given): Given<Begin<Box<RawValue>>, DOCUMENT>,
+    Given(given): Given<Begin<AsSent<Plan>>, DOCUMENT>,
 ) -> Answer<Rollout> {
     Ok(Json(fleet.planned(&product, given.release, &read(&given.plan)?).await?))
 }
@@ -48,7 +47,7 @@ pub(in crate::api) async fn order(
 }
 
 /// Reads a plan, with all its problems.
-fn read(plan: &RawValue) -> Result<Plan> {
+fn read(plan: &AsSent<Plan>) -> Result<Plan> {
     let plan: PlanBuilder = serde_json::from_str(plan.get()).map_err(|error| refused(form("plan", error)))?;
     plan.build().map_err(Error::from)
 }

@@ -6,6 +6,8 @@ use alien_core::ErrorKind;
 use alien_fleet::api::Client;
 use alien_fleet::{Entry, Setting, Who};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 use super::{Served, failure, world};
 use crate::folder::Folder;
@@ -51,6 +53,63 @@ async fn a_stream_ends_when_the_server_shuts_down() {
         "what streams do not end by themselves is cut off after ten seconds"
     );
     assert_eq!(entries.try_next().await.unwrap(), None);
+}
+
+/// The events that arrive until there are so many, as `id` and the number in the data.
+async fn events(served: &Served, query: &str, last: Option<&str>, count: usize) -> (String, Vec<(u64, u64)>) {
+    let mut stream = UnixStream::connect(&served.path).await.unwrap();
+    let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
+    let head = "host: localhost\r\nalien-operator: ann\r\naccept: text/event-stream";
+    let call = format!("GET /v1/events/stream{query} HTTP/1.1\r\n{head}\r\n{last}\r\n");
+    stream.write_all(call.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    while text.matches("\ndata: ").count() < count || !text.ends_with("\n\n\r\n") {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part).await.unwrap();
+        assert!(length > 0, "it ended: {text}");
+        text.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let values = |name: &'static str| body.lines().filter_map(move |line| Some(line.strip_prefix(name)?.to_owned()));
+    let ids = values("id: ").map(|id| id.parse().unwrap());
+    let numbers = values("data: ").map(|data| serde_json::from_str::<Entry>(&data).unwrap().number);
+    (head.to_owned(), ids.zip(numbers).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_cut_off_goes_on_after_the_last_event_without_loss_or_repetition() {
+    let world = world(3).await;
+    let served = Served::begin(&world.fleet).await;
+    let (head, first) = events(&served, "", None, 3).await;
+    assert!(head.to_lowercase().contains("content-type: text/event-stream"), "{head}");
+    assert!(head.to_lowercase().contains("cache-control: no-cache"), "{head}");
+    let mut seen = first;
+    // It was cut, perhaps after more than was looked at; meanwhile more is written.
+    for round in 0..3 {
+        world.fleet.set(world.ids[0], Setting::Label("round".into(), round.to_string())).await.unwrap();
+        let last = seen.last().unwrap().0;
+        let (_, more) = events(&served, "?after=1", Some(&last.to_string()), 1).await;
+        seen.extend(more);
+    }
+    let all = world.fleet.log(0, 1000).await.unwrap().len() as u64;
+    assert!(all >= 6);
+    assert_eq!(seen, (1..=all).map(|number| (number, number)).collect::<Vec<_>>());
+    // Without an event, it begins where it was asked to.
+    assert_eq!(events(&served, &format!("?after={}", all - 1), None, 1).await.1, [(all, all)]);
+    served.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_id_of_an_event_is_a_number() {
+    let world = world(0).await;
+    let served = Served::begin(&world.fleet).await;
+    for last in ["x", "-1", "1.5", "18446744073709551616"] {
+        let call = format!("GET /v1/events/stream HTTP/1.1\r\nalien-operator: ann\r\nlast-event-id: {last}");
+        let (status, answer) = super::raw(&served.path, &call, b"").await;
+        assert_eq!((status, super::error(&answer).kind()), (400, ErrorKind::Input), "{last}: {answer}");
+        assert!(answer.contains("Last-Event-ID"), "{answer}");
+    }
+    served.end().await;
 }
 
 #[tokio::test(start_paused = true)]
