@@ -85,9 +85,6 @@ pub(crate) async fn a_field_that_is_not_known_is_refused_by_its_name_by_every_ca
     served.end().await;
 }
 
-<<<<<<< HEAD
-pub(crate) async fn every_problem_is_told_at_once() {
-=======
 /// Where objects stand in a document, as JSON pointers.
 fn objects(value: &Value, at: String) -> Vec<String> {
     match value {
@@ -104,7 +101,6 @@ fn objects(value: &Value, at: String) -> Vec<String> {
 }
 
 pub(crate) async fn every_problem_is_told_at_once() {
->>>>>>> f93e819 (The calls of a manager are a document of OpenAPI 3.1, made from the table and the types; the log is followed by Server-Sent Events; unknown parameters are refused by name)
     let world = world(1).await;
     let served = Served::begin(&world.fleet).await;
     let told = async |call: &str, body: Value| {

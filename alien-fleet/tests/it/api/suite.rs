@@ -11,7 +11,6 @@ macro_rules! suite {
             same::twenty_clients_at_once_are_all_answered
             refused::a_field_that_is_not_known_is_refused_by_its_name_by_every_call_and_at_every_depth
             refused::every_problem_is_told_at_once
-            refused::every_problem_is_told_at_once
             refused::a_release_with_problems_is_refused_before_a_zip_is_sent
             refused::a_zip_of_another_digest_is_refused
             refused::bodies_and_limits_have_bounds
