@@ -156,6 +156,41 @@ mod tests {
         assert!(tenths.iter().all(|count| (120..=280).contains(count)), "{tenths:?}");
     }
 
+    /// How many of these agents, which all start at once, ask in each second after their manager has come back.
+    fn asked_after(outage: i64, agents: usize, seconds: usize, random: &mut fastrand::Rng) -> Vec<usize> {
+        let mut asked = vec![0; seconds];
+        for _ in 0..agents {
+            let id = id(random.u128(..));
+            let (mut now, mut last) = (at(0), Last::Start);
+            let mut times = 0;
+            loop {
+                now += wait(id, now, last, random.f64());
+                let since = now.duration_since(at(outage * 1000)).as_millis();
+                if since < 0 {
+                    times += 1;
+                    last = failed(times, None);
+                    continue;
+                }
+                let Some(second) = asked.get_mut(usize::try_from(since / 1000).unwrap()) else { break };
+                *second += 1;
+                last = answered(now, None);
+            }
+        }
+        asked
+    }
+
+    #[test]
+    fn agents_that_start_together_or_lost_their_manager_together_do_not_ask_together() {
+        const AGENTS: usize = 20_000;
+        let mut random = fastrand::Rng::with_seed(7);
+        for outage in [0, 40, 600, 3600] {
+            let asked = asked_after(outage, AGENTS, 600, &mut random);
+            let (peak, mean) = (*asked.iter().max().unwrap(), asked.iter().sum::<usize>() / asked.len());
+            assert!((500..=700).contains(&mean), "{outage}: {mean}");
+            assert!(peak < mean * 3 / 2, "{outage}: {peak} in a second, and {mean} in the mean");
+        }
+    }
+
     #[test]
     fn reports_are_due_on_change_and_every_ten_minutes() {
         let minutes = |minutes: i64| at(minutes * 60_000);

@@ -39,6 +39,10 @@ const HOST: &str = "releases.vendor.example";
 const EVERY: Duration = Duration::from_secs(30);
 /// One call of so many is a report.
 const REPORTS: usize = 20;
+/// How many connections say nothing at the end.
+const IDLE: usize = 20_000;
+/// How many processes have them: one may not open as many.
+const IDLERS: usize = 2;
 /// From how many addresses the connections come.
 const ADDRESSES: usize = 16;
 
@@ -48,6 +52,12 @@ fn main() {
         && serve == "--serve"
     {
         run(serve_agents(Path::new(folder), agents.parse().unwrap()));
+        return;
+    }
+    if let [idle, address, count] = &arguments[..]
+        && idle == "--idle"
+    {
+        run(say_nothing(address.parse().unwrap(), count.parse().unwrap()));
         return;
     }
     let number = |at: usize, default: usize| arguments.get(at).map_or(default, |text| text.parse().unwrap());
@@ -108,6 +118,16 @@ async fn serve_agents(folder: &Path, agents: usize) {
     server.limits(Limits::default()).serve(router, async { drop(stopped.await) }).await.unwrap();
 }
 
+/// Opens connections, and says nothing on them until the standard input ends.
+async fn say_nothing(address: SocketAddr, count: usize) {
+    let mut idle = Vec::new();
+    for number in 0..count {
+        idle.push(Shared::socket(number, address).await);
+    }
+    println!("ready");
+    std::io::stdin().lines().for_each(drop);
+}
+
 /// Registers deployments that all have one key: what the manager does is the same.
 async fn register(
     fleet: &Fleet,
@@ -142,48 +162,66 @@ fn resident() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Another process of this program. It ends when this is dropped.
+struct Other {
+    child: Child,
+    ask: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Other {
+    /// Begins, on one core (<https://man7.org/linux/man-pages/man1/taskset.1.html>), and waits for its first line.
+    fn begin(core: &str, arguments: &[&str]) -> (Self, String) {
+        let program: PathBuf = std::env::current_exe().unwrap();
+        let mut command = Command::new("taskset");
+        command.args(["-c", core]).arg(program).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (ask, answers) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        let mut other = Self { child, ask, answers };
+        let line = other.line();
+        (other, line)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.ask = None;
+        let _ = self.child.wait();
+    }
+}
+
 /// The manager's process.
 struct Manager {
-    child: Child,
-    ask: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    process: Other,
     address: SocketAddr,
 }
 
 impl Manager {
     fn begin(folder: &Path, agents: usize) -> Self {
-        let program: PathBuf = std::env::current_exe().unwrap();
-        // One core: <https://man7.org/linux/man-pages/man1/taskset.1.html>.
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(program).arg("--serve").arg(folder).arg(agents.to_string());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (ask, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut line = String::new();
-        answers.read_line(&mut line).unwrap();
-        Self { child, ask, answers, address: line.trim().parse().unwrap() }
+        let (process, address) = Other::begin("0", &["--serve", folder.to_str().unwrap(), &agents.to_string()]);
+        Self { process, address: address.parse().unwrap() }
     }
 
     /// Its memory in use, in kB.
     fn resident(&mut self) -> u64 {
-        writeln!(self.ask).unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        line.trim().parse().unwrap()
+        writeln!(self.process.ask.as_ref().unwrap()).unwrap();
+        self.process.line().parse().unwrap()
     }
 
     /// The time for which it has worked.
     fn worked(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
         // After the name in brackets, user and system time are the 12th and 13th, in hundredths of a second:
         // <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
-    }
-
-    fn end(mut self) {
-        drop(self.ask);
-        self.child.wait().unwrap();
     }
 }
 
@@ -203,13 +241,18 @@ struct Shared {
 
 impl Shared {
     async fn open(number: usize, address: SocketAddr, tls: &TlsConnector) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        let from = Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % ADDRESSES).unwrap());
-        socket.bind(SocketAddr::from((from, 0))).unwrap();
-        let stream = socket.connect(address).await.unwrap();
+        let stream = Self::socket(number, address).await;
         stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from(HOST).unwrap();
         Self { stream: tls.connect(name, stream).await.unwrap(), agents: Vec::new() }
+    }
+
+    /// Connects from one of the addresses.
+    async fn socket(number: usize, address: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        let from = Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % ADDRESSES).unwrap());
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        socket.connect(address).await.unwrap()
     }
 
     /// Sends a call, and returns the status, the head and the body of what is answered.
@@ -307,8 +350,8 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 async fn load(folder: &Path, agents: usize, connections: usize, time: Duration) {
-    // The manager has the other core: a process and its threads that come later.
     let here = std::process::id().to_string();
+    // The manager has the other core: a process and its threads that come later.
     assert!(Command::new("taskset").args(["-pc", "1", &here]).stdout(Stdio::null()).status().unwrap().success());
     let begin = Instant::now();
     let mut manager = Manager::begin(folder, agents);
@@ -371,5 +414,13 @@ async fn load(folder: &Path, agents: usize, connections: usize, time: Duration) 
         println!("{name}: p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, at most {:.1?}", at(0.5), at(0.99), at(0.999), at(1.0));
     }
     println!("{} MB beside the connections", (manager.resident() - (open - before)) / 1000);
-    manager.end();
+
+    // Connections that say nothing take no place from who asks: the ones that are idle for longest go.
+    let address = manager.address.to_string();
+    let some = (IDLE / IDLERS).to_string();
+    let _idle = [(); IDLERS].map(|()| Other::begin("1", &["--idle", &address, &some]));
+    let begin = Instant::now();
+    let mut shared = Shared::open(0, manager.address, &tls).await;
+    shared.take_in(ids[0], &key).await;
+    println!("with {IDLE} connections that say nothing: connecting, a token and a poll take {:.1?}", begin.elapsed());
 }

@@ -1,6 +1,6 @@
 //! A repository as a vendor has it after a while.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alien_core::{Artifacts, Function, Images, Profile, PublishedRelease, Release, Stack};
@@ -15,9 +15,9 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Publishes a hundred releases of ten functions.
-    pub(crate) async fn new() -> Self {
-        let folder: PathBuf = std::env::temp_dir().join(format!("alien-release-cost-{}", std::process::id()));
+    /// Publishes a hundred releases of ten functions, in a folder of this one.
+    pub(crate) async fn within(folder: &Path) -> Self {
+        let folder = folder.join(format!("alien-release-cost-{}", std::process::id()));
         let [a, b, release_key, online_key] = std::array::from_fn(|_| SigningKey::generate().unwrap());
         let keys = RootKeys::new(2, [*a.public(), *b.public()], *release_key.public(), *online_key.public()).unwrap();
         let mut draft = RootDraft::first(&keys, jiff::Timestamp::now()).unwrap();
