@@ -1,6 +1,11 @@
 //! What a manager promises, over TLS on the loopback interface, for fleets in this process.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a suite of tests says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
 
 mod api;
 mod document;

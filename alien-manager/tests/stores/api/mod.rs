@@ -85,5 +85,5 @@ pub(crate) fn on(place: Place, check: Check) {
     runtime.block_on(async { tokio::time::timeout(crate::LONGEST, check()).await.expect("it waits forever") });
     // What the runtime still has of the fleet goes first.
     drop(runtime);
-    (SECOND.take(), PLACE.take());
+    drop((SECOND.take(), PLACE.take()));
 }
