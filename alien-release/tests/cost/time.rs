@@ -1,6 +1,6 @@
 //! What verification costs in time: without the counter of memory, which takes a third of it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod published;
 
