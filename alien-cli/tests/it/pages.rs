@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 15] = [
+const ELSEWHERE: [(&str, &str, &str); 16] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -22,6 +22,7 @@ const ELSEWHERE: [(&str, &str, &str); 15] = [
     ("CARGO_PROFILE_DEV_DEBUG=0 cargo mutants", "", "it tries mutants, for hours"),
     ("export ALIEN_STORE", "", "it sets a variable, and the lines after it fail without"),
     ("alien-manager --store", "", "it answers until it is ended: the tests of its crate run it"),
+    ("curl --no-buffer", "", "it follows a manager until it is ended: the tests of the calls read the same stream"),
     ("git show", "", "it is the reader's own repository"),
 ];
 
