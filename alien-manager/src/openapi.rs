@@ -14,6 +14,7 @@ pub fn openapi() -> Value {
     if let Some(Value::Array(tags)) = document.get_mut("tags") {
         tags.push(json!({ "name": "manager", "description": "How the manager is." }));
     }
+    document.sort_all_objects();
     document
 }
 

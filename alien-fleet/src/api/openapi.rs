@@ -34,7 +34,7 @@ pub fn openapi() -> Value {
     let (mut schemas, mut paths) = (Value::Object(generator.take_definitions(true)), Value::Object(paths));
     plain(&mut schemas);
     plain(&mut paths);
-    json!({
+    let mut document = json!({
         "openapi": "3.1.1",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
@@ -46,7 +46,10 @@ pub fn openapi() -> Value {
         "tags": tags,
         "paths": paths,
         "components": { "schemas": schemas, "securitySchemes": schemes },
-    })
+    });
+    // The same text whether or not another crate of the program asks `serde_json` to preserve the order.
+    document.sort_all_objects();
+    document
 }
 
 /// Calls of the same callers.
