@@ -217,7 +217,7 @@ impl Agent {
     /// Runs until `shutdown` is ready. Then it asks nothing more, and ends when the update that it is at has ended. It may be dropped
     /// instead, at any point: that is as if it were killed, and the next run finishes what was begun.
     ///
-    /// While the manager, the repository or the cloud does not answer, or the disk is full, it waits and goes on; why is told by events of
+    /// Waits and tries again while the manager, the repository or the cloud does not answer, and while the disk is full. It logs why by
     /// `tracing`.
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         let mut shutdown = pin!(shutdown.fuse());
@@ -458,7 +458,7 @@ impl Agent {
                 Ok(())
             });
             if let Err(error) = told.await {
-                tracing::warn!(%error, "an outcome that was told is told once more after the next start");
+                tracing::warn!(%error, "the report of an outcome is sent once more after the next start");
             }
         }
         Ok(hold)

@@ -40,8 +40,8 @@
 //!
 //! # What is not kept
 //!
-//! The floor is in the state alone: whoever puts an old copy of the state in its place lowers it to what that copy had begun. What the cloud
-//! runs has no mark of the release yet that would tell.
+//! The floor (the lowest release that the agent still takes) is stored in the state alone. An old copy of the state lowers it to the release that
+//! copy had begun: what runs in the cloud is not marked yet with the number of its release.
 
 mod agent;
 mod calls;

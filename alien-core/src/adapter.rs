@@ -17,6 +17,7 @@ pub use crate::context::DeploymentContext;
 pub use crate::deployment::InFlight;
 pub use crate::engine::Engine;
 pub use crate::error::{ResultExt, chain, or_undo};
+pub use crate::form_version::FormVersion;
 pub use crate::handle::Mention;
 pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof, Purpose};
 pub use crate::key_file::{create_key, open_key};

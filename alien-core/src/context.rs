@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Cloud, Layout, Names};
 use crate::delivery::Delivery;
-use crate::deployment::{Deployment, DeploymentId, Version};
+use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::form_version::FormVersion;
 use crate::invited::Invited;
 use crate::marks::Owner;
 use crate::name::ResourceId;
@@ -110,7 +111,7 @@ impl<C: Cloud> DeploymentContext<C> {
                 (resource.id().clone(), self.id_of(Subject::Resource(position)).to_owned())
             });
         Ok(Deployment {
-            version: Version,
+            version: FormVersion,
             id: self.id,
             cloud: C::NAME.to_owned(),
             target: AnyTarget::of::<C>(self.target())?,

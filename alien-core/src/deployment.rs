@@ -1,18 +1,18 @@
 //! The record of a deployment, which both sides keep, and the invitation it began with. No secret is in either.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cloud::{Cloud, CloudTarget};
 use crate::delivery::{Delivery, ManagerUrl, Model, RootDigest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::form_version::FormVersion;
 use crate::invited::{self, InvitationSignature, Invited};
 use crate::name::{ResourceId, RunId};
 use crate::permission::Subject;
@@ -216,36 +216,7 @@ impl fmt::Display for InFlight {
 const VERSION: u32 = 2;
 
 /// The version of a file. A file of an earlier version is written back as the present one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Version;
-
-impl Serialize for Version {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(VERSION)
-    }
-}
-
-impl<'de> Deserialize<'de> for Version {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let found = u32::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::custom(format!("version {found} is not one of 1 to {VERSION}"));
-        if (1..=VERSION).contains(&found) { Ok(Self) } else { Err(wrong()) }
-    }
-}
-
-impl JsonSchema for Version {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Version".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1, "maximum": VERSION })
-    }
-}
+pub(crate) type Version = FormVersion<1, VERSION>;
 
 /// Reads one of the two files. Its version is read first, so that a newer one is refused by name.
 fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<T, Problems> {
@@ -314,7 +285,7 @@ impl Invitation {
         });
         Problems::none(problems.collect())?;
         let cloud = cloud.to_owned();
-        Ok(Self { version: Version, id, cloud, trust, stack, delivery, revision: 0, signature: None })
+        Ok(Self { version: FormVersion, id, cloud, trust, stack, delivery, revision: 0, signature: None })
     }
 
     /// Sets which invitation to this deployment it is.

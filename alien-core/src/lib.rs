@@ -68,6 +68,7 @@ mod deployment;
 mod engine;
 mod error;
 mod form;
+mod form_version;
 mod handle;
 mod images;
 mod impersonate;

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::sealed::{ROOM, VERSION};
 
-/// The most outcomes that are kept until they are told. Of more, the latest are.
+/// The largest number of outcomes that wait to be reported. The earliest are dropped first.
 const MOST_OUTCOMES: usize = 16;
-/// The most commands that are remembered. Of more, the latest are.
+/// The largest number of commands that are remembered. The earliest are dropped first.
 const MOST_COMMANDS: usize = 1024;
 
 /// What a state keeps. It has no `Debug`, because it holds the agent's key.
@@ -92,7 +92,7 @@ impl Contents {
         self.begun = Some(attempt);
     }
 
-    /// Keeps how an attempt ended, until that is told.
+    /// Keeps the outcome of an attempt until the manager has taken its report.
     pub(crate) fn end(&mut self, attempt: Attempt) {
         if self.begun.as_ref().is_some_and(|begun| begun.fence == attempt.fence) {
             self.begun = None;

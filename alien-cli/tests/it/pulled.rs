@@ -1,8 +1,10 @@
 //! Invitations to deployments that pull their releases: what the vendor makes, and what the customer's admin says and reads.
 
+use alien_release::SigningKey;
 use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
+use crate::manager::Manager;
 use crate::{MY_APP, alien, done, file, nowhere, refused, with};
 
 const MANAGER: &str = "https://releases.vendor.example";
@@ -142,5 +144,37 @@ fn the_vendor_is_refused_by_a_sentence_and_calls_nothing() {
             let told = refused(&alien(command));
             assert!(told.contains("the vendor has no identity there"), "{command:?}: {told}");
         }
+    }
+}
+
+#[test]
+fn an_agents_key_is_registered_in_a_file_and_over_a_manager() {
+    let invited = &CLOUDS[1];
+    let (mut pull, push) = (pulling(invited), invited.invitation());
+    pull["id"] = push["id"].clone();
+    let invitation = file("agents-invitation.json", &pull).display().to_string();
+    let record = file("agents-record.json", &pulled_record(invited, &push)).display().to_string();
+    let folder = nowhere("agents");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let at = |name: &str| folder.join(name).display().to_string();
+    let key = SigningKey::generate().unwrap();
+    key.save(at("private.pem")).unwrap();
+    std::fs::write(at("public.pem"), key.public().to_string()).unwrap();
+
+    let (store, managed) = (at("alone.redb"), folder.join("managed"));
+    std::fs::create_dir_all(&managed).unwrap();
+    let manager = Manager::begin(&managed);
+    for reach in [vec!["--store", &store], manager.flags()] {
+        let register = |more: &[&str]| {
+            let begin = ["deployments", "register", &invitation, "--record", &record];
+            alien(&[&begin[..], more, &reach[..]].concat())
+        };
+        assert!(refused(&register(&[])).contains("the key of its agent is not known"));
+        assert!(refused(&register(&["--agent-key", &at("private.pem")])).contains("it is a private key"));
+        done(&register(&["--agent-key", &at("public.pem")]));
+        let show = ["deployments", "show", push["id"].as_str().unwrap()];
+        let shown = done(&alien(&with(&show, &reach)));
+        assert!(shown.contains(&key.public().fingerprint()), "{shown}");
     }
 }

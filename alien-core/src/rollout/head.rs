@@ -12,6 +12,7 @@ use super::row::Row;
 use super::sequence::{Sequence, Twin};
 use super::tally::Tally;
 use super::version::Version;
+use crate::form_version::FormVersion;
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -148,7 +149,7 @@ impl Head {
     pub(super) fn new(release: Sequence, twin: Option<Twin>, plan: Plan) -> Self {
         let waves = vec![Tally::default(); plan.waves() as usize];
         Self {
-            version: Version,
+            version: FormVersion,
             release,
             twin,
             plan,

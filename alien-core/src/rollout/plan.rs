@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::Version;
 use crate::deployment::DeploymentId;
+use crate::form_version::FormVersion;
 use crate::problem::{Problem, Problems, Rule};
 
 /// The deployments that are updated first, to see whether the release works.
@@ -144,7 +145,7 @@ impl Plan {
     /// when of at least 5 outcomes 20 % are bad, paused when half of a wave is unreachable.
     pub fn builder() -> PlanBuilder {
         PlanBuilder {
-            version: Version,
+            version: FormVersion,
             canary: None,
             waves: Vec::new(),
             parallel: Amount::Count(20),

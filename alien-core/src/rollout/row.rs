@@ -10,6 +10,7 @@ use super::member::{Member, Standing};
 use super::sequence::Sequence;
 use super::version::Version;
 use super::why::{Outcome, Why};
+use crate::form_version::FormVersion;
 use crate::name::{ResourceId, RunId};
 
 /// What a worker brings a deployment to.
@@ -116,7 +117,7 @@ const fn is_zero(number: &u32) -> bool {
 impl Row {
     pub(super) fn new(member: Member, wave: u32) -> Self {
         Self {
-            version: Version,
+            version: FormVersion,
             wave,
             account: member.account,
             ran: member.ran,

@@ -14,6 +14,7 @@ mod document;
 mod folder;
 mod limits;
 mod products;
+mod program;
 mod roles;
 mod server;
 mod tokens;

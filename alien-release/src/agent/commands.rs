@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use alien_core::adapter::FormVersion;
 use alien_core::{CommandId, DeploymentId, ErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,7 @@ impl CommandReply {
     /// Creates what the agent says to a command.
     #[must_use]
     pub const fn new(deployment: DeploymentId, counter: u64, id: CommandId, reply: Replied) -> Self {
-        Self { version: Version, deployment, counter, id, reply }
+        Self { version: FormVersion, deployment, counter, id, reply }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use alien_core::adapter::FormVersion;
 use alien_core::rollout::Sequence;
 use alien_core::{CommandId, Error, Problem, ResourceId, Result, Rule};
 use base64::Engine as _;
@@ -106,7 +107,14 @@ impl Desired {
     /// Nothing to run, and nothing asked.
     #[must_use]
     pub const fn new() -> Self {
-        Self { version: Version, release: None, hold: None, commands: Vec::new(), logs: Vec::new(), next_poll: None }
+        Self {
+            version: FormVersion,
+            release: None,
+            hold: None,
+            commands: Vec::new(),
+            logs: Vec::new(),
+            next_poll: None,
+        }
     }
 
     /// Sets the release to run.

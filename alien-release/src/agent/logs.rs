@@ -1,5 +1,6 @@
 //! A part of a log that was asked for.
 
+use alien_core::adapter::FormVersion;
 use alien_core::{CommandId, DeploymentId, ErrorKind, LogLine};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -36,7 +37,7 @@ impl LogPage {
     /// Creates the last page of a log, without lines.
     #[must_use]
     pub const fn new(deployment: DeploymentId, counter: u64, id: CommandId, page: u32) -> Self {
-        Self { version: Version, deployment, counter, id, page, lines: Vec::new(), more: false, error: None }
+        Self { version: FormVersion, deployment, counter, id, page, lines: Vec::new(), more: false, error: None }
     }
 
     /// Sets the lines.

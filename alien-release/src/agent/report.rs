@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alien_core::adapter::FormVersion;
 use alien_core::rollout::Sequence;
 use alien_core::{AgentVersion, DeploymentId, ErrorKind, Health, Problem, ResourceId};
 use jiff::Timestamp;
@@ -169,7 +170,7 @@ impl Report {
     #[must_use]
     pub fn new(deployment: DeploymentId, counter: u64, agent: AgentVersion) -> Self {
         let (state, resources) = (State::Idle, BTreeMap::new());
-        Self { version: Version, deployment, counter, agent, runs: None, state, outcome: None, resources }
+        Self { version: FormVersion, deployment, counter, agent, runs: None, state, outcome: None, resources }
     }
 
     /// Sets the release that runs.
@@ -242,6 +243,6 @@ impl Hold {
     /// Creates the answer.
     #[must_use]
     pub fn new(why: impl Into<String>) -> Self {
-        Self { version: Version, hold: why.into() }
+        Self { version: FormVersion, hold: why.into() }
     }
 }

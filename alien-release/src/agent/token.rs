@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use alien_core::adapter::FormVersion;
 use alien_core::{DeploymentId, Error, ErrorKind, Problem, Result, Rule};
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -40,7 +41,7 @@ impl TokenRequest {
     ///
     /// [`ErrorKind::Internal`] if the machine gives no random numbers.
     pub fn new(deployment: DeploymentId, time: Timestamp, host: impl Into<String>) -> Result<Self> {
-        Ok(Self { version: Version, deployment, time, nonce: Nonce::random()?, host: host.into() })
+        Ok(Self { version: FormVersion, deployment, time, nonce: Nonce::random()?, host: host.into() })
     }
 }
 
@@ -176,7 +177,7 @@ impl Token {
     /// Creates the answer.
     #[must_use]
     pub const fn new(bearer: Bearer, expires: Timestamp, counter: u64) -> Self {
-        Self { version: Version, bearer, expires, counter }
+        Self { version: FormVersion, bearer, expires, counter }
     }
 
     /// Its JSON, which holds the bearer.

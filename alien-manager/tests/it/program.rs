@@ -1,0 +1,90 @@
+//! The program, as whoever operates it starts it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use alien_core::rollout::Plan;
+use alien_core::{Artifacts, ErrorKind, Images};
+use alien_fleet::api::Client;
+use alien_fleet::store::Embedded;
+use alien_fleet::{ArtifactFolder, Clouds, Fleet, Products, RevertTo, Role};
+use alien_release::{Repository, RootDraft, RootKeys, SigningKey};
+use jiff::Timestamp;
+
+use crate::api::{failure, make};
+use crate::folder::Folder;
+use crate::world::{product, release};
+
+/// A program, until this is dropped.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alien-manager"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answered() {
+    let folder = Folder::new();
+    let (store, trust) = (folder.join("fleet.redb"), folder.join("trust.json"));
+    std::fs::write(&trust, r#"{"shop": {"root": "sha256:5", "repository": "."}}"#).unwrap();
+    let arguments = ["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let output = program(&arguments).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("trust.json: shop") && told.contains("`sha256:5`"), "{told}");
+    assert!(!store.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_is_trusted_by_a_root_is_rolled_out_only_as_its_keys_signed_it() {
+    let folder = Folder::new();
+    let (store, trust, files) = (folder.join("fleet.redb"), folder.join("trust.json"), folder.join("repository"));
+    let [a, b, release_key, online_key] = std::array::from_fn(|_| SigningKey::generate().unwrap());
+    let keys = RootKeys::new(2, [*a.public(), *b.public()], *release_key.public(), *online_key.public()).unwrap();
+    let mut draft = RootDraft::first(&keys, Timestamp::now()).unwrap();
+    draft.sign(&a).await.unwrap();
+    draft.sign(&b).await.unwrap();
+    let root = draft.finish().unwrap();
+    let repository = Repository::create(&files, &root).unwrap();
+    let repository = repository.with_release_key(Arc::new(release_key)).with_online_key(Arc::new(online_key));
+    let trusted = serde_json::json!({ "shop": { "root": root.digest().to_string(), "repository": files } });
+    std::fs::write(&trust, trusted.to_string()).unwrap();
+
+    let zips = folder.join("fleet.redb.artifacts");
+    let fleet = Fleet::builder(Embedded::open(&store).await.unwrap(), Clouds::none());
+    let fleet = fleet.artifacts(ArtifactFolder::new(zips)).open().await.unwrap();
+    let (_, token) = make(&fleet, "ann", Role::Operate, Products::All).await;
+    let signed = fleet.publish(&release(b"first"), Images::new(), RevertTo::Nothing).await.unwrap();
+    let artifacts: Artifacts = [Arc::from(&b"first"[..])].into_iter().collect();
+    repository.publish(&signed.release, None, &artifacts).await.unwrap();
+    let unsigned = fleet.publish(&release(b"second"), Images::new(), RevertTo::Nothing).await.unwrap();
+    drop(fleet);
+
+    let arguments = ["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let mut program = Program(program(&arguments).spawn().unwrap());
+    let mut lines = BufReader::new(program.0.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        if let Some(address) = line["address"].as_str() {
+            break address.to_owned();
+        }
+    };
+    let client = Client::https(&format!("http://{address}"), &token, None).unwrap();
+    let plan = Plan::builder().build().unwrap();
+    let refused = failure(client.roll_out(&product(), unsigned.release.sequence(), &plan).await);
+    assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+    assert!(refused.to_string().contains("the repository has no release 3"), "{refused}");
+    // What is signed passes, up to a fleet without a deployment.
+    let taken = failure(client.roll_out(&product(), signed.release.sequence(), &plan).await);
+    assert!(taken.to_string().contains("there is no deployment"), "{taken}");
+}
