@@ -41,7 +41,7 @@ fn another_version_or_an_unknown_field_is_refused() {
     let row = serde_json::to_string(fleet.row(0)).unwrap();
     let rollout = serde_json::to_string(&fleet.rollout).unwrap();
     for (old, new, told) in [
-        (r#""version":1"#, r#""version":2"#, "version 2 is not 1; use the program that wrote it"),
+        (r#""version":1"#, r#""version":2"#, "version 2 of the form is not 1; use the program that wrote it"),
         (r#"{"version":1"#, r#"{"speed":9,"version":1"#, "unknown field `speed`"),
     ] {
         let error = serde_json::from_str::<Head>(&head.replacen(old, new, 1)).unwrap_err().to_string();
