@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use alien_core::rollout::Sequence;
 use alien_core::{
     AgentVersion, Clock, CommandId, Delivery, Deployment, Error, ErrorKind, Impersonate, Manager, RecordStore,
     ResourceId, Result, SystemClock,
@@ -45,14 +46,14 @@ pub struct Agent {
     pub(crate) verifier: Verifier,
     pub(crate) calls: Calls,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) policy: Policy,
+    policy: Mutex<Arc<Policy>>,
     pub(crate) version: AgentVersion,
     pub(crate) live: Mutex<Live>,
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent").field("state", &self.state).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Agent").field("state", &self.state).field("policy", &self.policy()).finish_non_exhaustive()
     }
 }
 
@@ -171,7 +172,10 @@ impl AgentBuilder {
             (Arc::new(https), host)
         });
         let calls = Calls::new(channel, host, Arc::clone(&state), Arc::clone(&clock));
-        Ok(Agent { state, access, verifier, calls, clock, policy, version, live: Mutex::new(Live::new()) })
+        let policy = Mutex::new(Arc::new(policy));
+        let agent = Agent { state, access, verifier, calls, clock, policy, version, live: Mutex::new(Live::new()) };
+        agent.warn_of_policy();
+        Ok(agent)
     }
 }
 
@@ -249,6 +253,45 @@ impl Agent {
         }
     }
 
+    /// Sets another policy, from now on: it may be called while the agent runs. What was begun is finished under it as well.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.warn_of_policy();
+    }
+
+    /// Takes the record of another set-up by the customer's admin: it may be called while the agent runs. What waited for the admin is
+    /// looked at anew. Returns whether it was taken: it is not while an update goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::give`].
+    pub fn give(&self, record: &Deployment) -> Result<bool> {
+        let mut live = self.live();
+        if live.is_updating {
+            return Ok(false);
+        }
+        self.state.give(record)?;
+        if live.parked.take().is_some() {
+            live.doing = Doing::Idle;
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells of names that the deployment does not have: most likely they are misspelt.
+    fn warn_of_policy(&self) {
+        let policy = self.policy();
+        self.state.with(|contents| {
+            let Some(record) = &contents.record else { return };
+            for name in policy.named().filter(|name| record.stack.resource(name.as_str()).is_none()) {
+                tracing::warn!(resource = %name, "the policy names a resource that the deployment does not have");
+            }
+        });
+    }
+
     /// Asks once, and reports what is to be reported.
     async fn turn(&self) -> Last {
         let asked = self.clock.now();
@@ -278,6 +321,9 @@ impl Agent {
             self.live().desired = Some((desired.etag(), desired));
         }
         self.unpark();
+        if self.live().parked.is_none() {
+            self.keep_waiting(None).await;
+        }
         Ok(())
     }
 
@@ -354,7 +400,11 @@ impl Agent {
             // The manager is told once, and hands another attempt over when it is time.
             Waits::Refused(_) => wanted.as_ref() == Some(&parked.wanted),
             // While that is so, the manager keeps the deployment out of the rollout.
-            _ => wanted.as_ref().is_none_or(|wanted| wanted.release <= parked.wanted.release),
+            why => {
+                let may_begin = matches!(why, Waits::Approval | Waits::Window { .. } | Waits::BelowFloor)
+                    && self.kept_back(parked.wanted.release).is_none();
+                !may_begin && wanted.as_ref().is_none_or(|wanted| wanted.release <= parked.wanted.release)
+            }
         });
         if live.parked.is_some() && !stays {
             live.parked = None;
@@ -382,8 +432,12 @@ impl Agent {
     async fn look(&self) {
         match self.manager().await {
             Ok(manager) => {
+                if self.live().looked.is_none() {
+                    self.raise_floor(&manager).await;
+                }
                 let beats = manager.heartbeats().await;
-                let found = beats.iter().map(|(id, beat)| (id.clone(), condition(beat, &self.policy))).collect();
+                let policy = self.policy();
+                let found = beats.iter().map(|(id, beat)| (id.clone(), condition(beat, &policy))).collect();
                 let mut live = self.live();
                 (live.resources, live.looked) = (found, Some(self.clock.now()));
             }
@@ -394,6 +448,37 @@ impl Agent {
         }
         self.live().is_looking = false;
         self.tell_or_warn().await;
+    }
+
+    /// Raises the floor to what is marked in the cloud: the state may be an old copy, or a new one.
+    async fn raise_floor(&self, manager: &Manager) {
+        let mut marked = None;
+        for (resource, mark) in manager.marks().await {
+            match mark {
+                Ok(mark) => marked = marked.max(mark),
+                Err(error) => tracing::warn!(%resource, %error, "which release set it last is not known"),
+            }
+        }
+        let floor = self.state.with(|contents| contents.floor);
+        if marked <= floor {
+            return;
+        }
+        tracing::warn!(?floor, ?marked, "the state is older than what runs: nothing older than that is begun");
+        let raised = self.state.change(|contents| {
+            contents.floor = marked;
+            Ok(())
+        });
+        if let Err(error) = raised.await {
+            tracing::warn!(%error, "the floor was not kept");
+        }
+    }
+
+    /// Why a release may not begin now, by what was begun before and by the policy.
+    pub(crate) fn kept_back(&self, release: Sequence) -> Option<Waits> {
+        if self.state.with(|contents| contents.floor).is_some_and(|floor| release < floor) {
+            return Some(Waits::BelowFloor);
+        }
+        self.policy().waits(release, self.clock.now())
     }
 
     /// The deployment, as the record in the state has it.

@@ -38,10 +38,12 @@
 //! the time that the manager sets for the next poll, of up to five minutes, are obeyed at once. It reports what changed, and otherwise every
 //! ten minutes. A call may take 40 seconds, and connecting 5.
 //!
-//! # What is not kept
+//! # Nothing older
 //!
-//! The floor (the lowest release that the agent still takes) is stored in the state alone. An old copy of the state lowers it to the release that
-//! copy had begun: what runs in the cloud is not marked yet with the number of its release.
+//! The newest release that was begun is stored in the state, and written beside the functions and containers that it updates, in the variable
+//! `ALIEN__RELEASE` of their environment. At its start an agent reads both, and begins nothing older than the newer of them: an old copy of
+//! the state, or a new state, lowers nothing. Two things it does not find there: a release that changed no function and no container, and
+//! containers on AWS, whose environment the agent may not read.
 
 mod agent;
 mod calls;
@@ -49,6 +51,8 @@ mod channel;
 mod outcome;
 mod pace;
 mod policy;
+#[cfg(feature = "program")]
+pub mod program;
 mod requests;
 mod state;
 mod update;
@@ -56,7 +60,7 @@ mod update;
 pub use agent::{Agent, AgentBuilder};
 pub use channel::{Channel, Https};
 pub use policy::Policy;
-pub use state::{KeySource, State, StateKey, Status};
+pub use state::{KeySource, State, StateKey, Status, Waiting};
 #[doc(hidden)]
 pub use state::{Stop, Watcher, WriteStep};
 

@@ -32,7 +32,7 @@ impl Agent {
 
     async fn answered(&self, asked: CommandAsked) -> Result<()> {
         let CommandAsked { id, function, deadline } = asked;
-        if !self.policy.lets_commands(&function) {
+        if !self.policy().lets_commands(&function) {
             self.remember(id).await?;
             return self.reply(id, Replied::Refused, deadline).await;
         }
@@ -110,7 +110,7 @@ impl Agent {
         let deployment = self.state.deployment();
         let failed =
             async |kind| self.calls.page(id, |counter| LogPage::new(deployment, counter, id, 0).failed(kind)).await;
-        if !self.policy.lets_logs(&resource) {
+        if !self.policy().lets_logs(&resource) {
             return failed(ErrorKind::Denied).await;
         }
         let Some(left) = self.left(deadline) else { return Ok(()) };

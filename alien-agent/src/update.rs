@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::agent::{Agent, Parked};
 use crate::outcome::{ended, is_changed};
 use crate::pace::{self, Last};
-use crate::state::BegunAttempt;
+use crate::state::{BegunAttempt, Waiting};
 
 /// How long one attempt may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -39,7 +39,7 @@ impl Agent {
         let (release, fence) = (wanted.release, wanted.fence);
         let (begun, zips) = match self.checked(wanted).await {
             Ok(checked) => checked,
-            Err(why) => return self.park(wanted, why),
+            Err(why) => return self.park(wanted, why).await,
         };
         self.live().doing = Doing::Beginning { release, fence };
         match self.tell().await {
@@ -62,7 +62,7 @@ impl Agent {
         });
         if let Err(error) = kept.await {
             tracing::error!(%release, fence, %error, "a release was not begun: that could not be kept");
-            return self.park(wanted, Waits::Refused(RefusalKind::Storage));
+            return self.park(wanted, Waits::Refused(RefusalKind::Storage)).await;
         }
         self.carry_out(&attempt, &zips).await;
     }
@@ -88,18 +88,34 @@ impl Agent {
     }
 
     /// Keeps a release from being begun, and says why.
-    fn park(&self, wanted: &Wanted, why: Waits) {
+    async fn park(&self, wanted: &Wanted, why: Waits) {
         let (release, fence) = (wanted.release, wanted.fence);
-        let mut live = self.live();
-        live.doing = Doing::Waiting { release, fence, why: why.clone() };
-        live.parked = Some(Parked { wanted: wanted.clone(), why });
+        {
+            let mut live = self.live();
+            live.doing = Doing::Waiting { release, fence, why: why.clone() };
+            live.parked = Some(Parked { wanted: wanted.clone(), why: why.clone() });
+        }
+        self.keep_waiting(Some(Waiting { release, why })).await;
     }
 
-    /// Takes a release for a new decision: signed, not older than what was begun, for this deployment and this agent.
+    /// Keeps what is not begun, for the customer's admin. Nothing depends on it.
+    pub(crate) async fn keep_waiting(&self, waiting: Option<Waiting>) {
+        if self.state.with(|contents| contents.waiting == waiting) {
+            return;
+        }
+        let kept = self.state.change(|contents| {
+            contents.waiting = waiting;
+            Ok(())
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "what the agent waits for was not kept");
+        }
+    }
+
+    /// Takes a release for a new decision: not older than what was begun, let by the policy, signed, for this deployment and this agent.
     async fn checked(&self, wanted: &Wanted) -> Result<(Begun, Release), Waits> {
-        let floor = self.state.with(|contents| contents.floor);
-        if floor.is_some_and(|floor| wanted.release < floor) {
-            return Err(Waits::BelowFloor);
+        if let Some(why) = self.kept_back(wanted.release) {
+            return Err(why);
         }
         let refused = |refusal: Refusal| {
             tracing::warn!(release = %wanted.release, %refusal, "a release is not taken");
@@ -150,14 +166,14 @@ impl Agent {
         };
         // Nobody else has this state, so a lease in it is of an agent that was killed.
         let by = format!("the agent, as attempt {fence} at release {release}");
-        let released = manager.release(zips).take_over().by(by).deadline(LONGEST).await;
+        let released = manager.release(zips).numbered(release).take_over().by(by).deadline(LONGEST).await;
         tracing::info!(%release, fence, %released, "an attempt");
         let now = self.clock.now();
         if is_changed(&released) {
             self.live().baking = now.checked_add(BAKING).ok();
         }
         let tries = attempt.tries.saturating_add(1);
-        match ended(&released, now, &self.policy) {
+        match ended(&released, now, &self.policy()) {
             // It was this machine's disk that did not take what was to be kept.
             Some(Ended::Unreachable) if self.state.has_failed() => {
                 self.end(attempt, Ended::Fault(ErrorKind::Unavailable)).await;

@@ -1,9 +1,8 @@
 //! The clouds that these programs know. Adding a cloud adds one name to the line that registers them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use alien_core::{Adapter, Problem, Rule};
+use alien_core::{Adapter, Problem, Rule, adapter};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::output::Failure;
@@ -41,17 +40,5 @@ pub(crate) fn parser() -> impl TypedValueParser<Value = Cloud> {
 
 /// The flag of a field or an option: `projectNumber` becomes `--project-number`.
 pub(crate) fn flag(name: &str) -> String {
-    format!("--{}", kebab(name))
-}
-
-/// Converts camel case to kebab case: `projectNumber` becomes `project-number`.
-pub(crate) fn kebab(name: &str) -> String {
-    name.chars().fold(String::new(), |mut words, letter| {
-        if letter.is_ascii_uppercase() {
-            words.push('-');
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(words, "{}", letter.to_ascii_lowercase());
-        words
-    })
+    format!("--{}", adapter::flag(name))
 }

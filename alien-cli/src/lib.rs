@@ -25,7 +25,6 @@ mod since;
 mod target;
 mod update;
 mod watch;
-mod window;
 
 use std::process::ExitCode;
 
@@ -73,6 +72,7 @@ pub fn alien_deploy() -> ExitCode {
         Command::Status(args) => run(deploy::status(&args)),
         Command::Down(args) => run(deploy::down(&args)),
         Command::Revoke(args) => run(deploy::revoke(&args)),
+        Command::Agent(args) => deploy::agent(&args),
     })
 }
 

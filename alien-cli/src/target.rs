@@ -1,11 +1,11 @@
 //! Builds the target of a deployment from flags, an invitation and a record, and reports all problems at once.
 
 use alien_core::{
-    AnyTarget, Delivery, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack,
+    AnyTarget, Delivery, Deployment, DeploymentId, Field, Invitation, Prefix, Problem, Problems, Rule, Stack, adapter,
 };
 
 use crate::args::flags::{Flags, Place, Target, Trust};
-use crate::clouds::{Cloud, flag, kebab};
+use crate::clouds::{Cloud, flag};
 use crate::output::Failure;
 
 /// Parses a whole target from flags.
@@ -98,7 +98,8 @@ pub(crate) fn at_flag(problem: Problem) -> Problem {
 
 /// Describes a target for people: `my-app on aws (account 222222222222, region eu-central-1)`.
 pub(crate) fn place(cloud: Cloud, target: &AnyTarget) -> String {
-    let texts = |field: &Field| Some(format!("{} {}", kebab(field.name).replace('-', " "), target.field(field.name)?));
+    let texts =
+        |field: &Field| Some(format!("{} {}", adapter::flag(field.name).replace('-', " "), target.field(field.name)?));
     let is_shown = |field: &&Field| field.model.is_none() && field.name != "prefix";
     let place: Vec<String> = cloud.fields().iter().filter(is_shown).filter_map(texts).collect();
     format!("{} on {} ({})", target.field("prefix").unwrap_or_default(), cloud.cloud(), place.join(", "))

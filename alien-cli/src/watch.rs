@@ -111,7 +111,7 @@ pub(crate) async fn logs(args: &LogsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
+pub(crate) fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
     if json {
         output::line(serde_json::to_string(line).map_err(Failure::unwritten)?)
     } else {
@@ -133,7 +133,7 @@ async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Fa
 }
 
 /// Reads a command: the text itself, or the bytes of a file or of standard input.
-fn payload(text: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn payload(text: &str) -> Result<Vec<u8>, Failure> {
     if text == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);

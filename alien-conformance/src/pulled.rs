@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::adapter::{Cloud, Purpose};
+use alien_core::rollout::Sequence;
 use alien_core::{
     Action, Admin, CallConfig, Data, Delivery, Deployment, DeploymentId, Error, ErrorKind, Function, Health,
     Impersonate, Invitation, Kv, Live, Manager, Plan, Profile, Queue, Stack, Storage,
@@ -208,6 +209,43 @@ pub async fn a_deployment_moves_from_push_to_pull_and_back<W: BothModels>(world:
     // A record of the other model takes the deployment down too: where it is, it says.
     let report = agents.destroy(&back).data(Data::Delete).await.unwrap();
     assert!(report.kept.is_empty() && report.foreign.is_empty() && !report.found_nothing(), "{report:?}");
+}
+
+/// What a release with a number sets has that number in the cloud, and whoever manages the deployment reads it there. It is
+/// no part of what is compared.
+///
+/// # Panics
+///
+/// At the first unexpected result.
+pub async fn what_is_set_is_marked_with_the_number_of_its_release<W: World>(world: &W) {
+    let codes = ["first", "second", "third"].map(|says| world.code(says));
+    let releases = codes.each_ref().map(|code| release(&small(code), std::slice::from_ref(code)));
+    let case = Case::new(world, "numbered", small(&codes[0]));
+    let record = case.up(&releases[0], None).await.unwrap();
+    let (manager, _) = case.manager(&record);
+    let marked = || async {
+        let mut marks = manager.marks().await;
+        let Some((id, Ok(mark))) = marks.pop() else { panic!("{marks:?}") };
+        assert_eq!((id.as_str(), marks), ("api", Vec::new()));
+        mark
+    };
+    assert_eq!(marked().await, None, "the admin has set it up");
+    let rolled_out = |position: usize, number: Option<u64>| {
+        let request = manager.release(&releases[position]);
+        let request = number.into_iter().fold(request, |request, number| request.numbered(Sequence::from(number)));
+        async { request.await.into_result().unwrap() }
+    };
+    rolled_out(1, Some(7)).await;
+    assert_eq!(marked().await, Some(Sequence::from(7)));
+    // The same content under another number is not sent.
+    rolled_out(1, Some(9)).await;
+    assert_eq!(marked().await, Some(Sequence::from(7)));
+    // It is no drift.
+    let plan = case.admin.plan(&releases[1]).previous(&manager.deployment()).await.unwrap();
+    assert!(plan.is_empty() && plan.steps.iter().all(|step| step.vendors.is_none()), "{plan}");
+    rolled_out(2, None).await;
+    assert_eq!(marked().await, None);
+    case.admin.destroy(&manager.deployment()).data(Data::Delete).await.unwrap();
 }
 
 /// Whoever is named in a target carries releases in, wherever that is said.

@@ -12,7 +12,7 @@ pub use crate::cloud::{
     LayerDocuments, Layout, NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, audit_layers,
     frozen_logs_are_shared, glob, render_beyond_limits,
 };
-pub use crate::connect::Connect;
+pub use crate::connect::{Connect, flag};
 pub use crate::context::DeploymentContext;
 pub use crate::deployment::InFlight;
 pub use crate::engine::Engine;
@@ -32,3 +32,5 @@ pub use crate::provision::{Options, Provision};
 pub use crate::reconcile::{Foreign, Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
 pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};
 pub use crate::session::AssumedSession;
+#[cfg(feature = "signals")]
+pub use crate::shutdown::shutdown;

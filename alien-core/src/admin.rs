@@ -89,7 +89,7 @@ impl Admin {
     /// a needed name belongs to something of someone else's; errors of the cloud's calls.
     pub fn apply<'a>(&'a self, plan: &'a Plan) -> ApplyRequest<'a> {
         let (options, progress) = (Options::default(), Box::new(Silent));
-        ApplyRequest { admin: self, plan, options, progress, store: None, by: None, invited: None }
+        ApplyRequest { admin: self, plan, options, progress, store: None, by: None, invited: None, agent_key: None }
     }
 
     /// Takes a deployment down, the vendor's access first. Reports what is left, after checking that nothing else is.
@@ -135,6 +135,7 @@ pub struct ApplyRequest<'a> {
     store: Option<Arc<dyn RecordStore>>,
     by: Option<String>,
     invited: Option<Invited>,
+    agent_key: Option<String>,
 }
 
 /// A request to take a deployment down: see [`Admin::destroy`].
@@ -218,13 +219,22 @@ impl ApplyRequest<'_> {
         self
     }
 
+    /// Keeps in the record the public key of the agent that manages the deployment, in PEM, where releases are pulled. By default,
+    /// what the record of the plan says is kept.
+    pub fn agent_key(mut self, key: impl Into<Option<String>>) -> Self {
+        self.agent_key = key.into().or(self.agent_key);
+        self
+    }
+
     async fn apply(self) -> Result<Deployment> {
-        let Self { admin, plan, options, progress, store, by, invited } = self;
+        let Self { admin, plan, options, progress, store, by, invited, agent_key } = self;
         let provision = &admin.provision;
+        let agent_key = agent_key.or_else(|| plan.previous.as_ref()?.agent_key.clone());
         let invitation = invited.or_else(|| Some(plan.previous.as_ref()?.invitation.clone())).unwrap_or_default();
         let applied = async {
             let record = provision.apply(plan, &options, &*progress).await?;
-            Ok(Deployment { invitation, ..record })
+            let agent_key = agent_key.filter(|_| !record.delivery.is_push());
+            Ok(Deployment { invitation, agent_key, ..record })
         };
         let Some(store) = store else { return applied.await };
         let kept = store.load(plan.id).await?;

@@ -159,6 +159,18 @@ pub struct ConnectOption {
     pub side: Side,
 }
 
+/// The flag of a target's field or an option, as command lines have it: `projectNumber` becomes `project-number`.
+#[must_use]
+pub fn flag(name: &str) -> String {
+    name.chars().fold(String::new(), |mut words, letter| {
+        if letter.is_ascii_uppercase() {
+            words.push('-');
+        }
+        words.push(letter.to_ascii_lowercase());
+        words
+    })
+}
+
 /// The side that an option is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {

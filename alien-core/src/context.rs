@@ -126,6 +126,7 @@ impl<C: Cloud> DeploymentContext<C> {
             versions: self.versions.clone(),
             invited: Some(self.whole.digest().to_owned()),
             invitation: Invited::default(),
+            agent_key: None,
             in_flight: None,
             revision: 0,
             writer: None,

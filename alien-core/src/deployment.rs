@@ -168,6 +168,10 @@ pub struct Deployment {
     /// What is known of the invitation of the last set-up.
     #[serde(default, skip_serializing_if = "Invited::is_default")]
     pub invitation: Invited,
+    /// The public key of the agent that manages the deployment, in PEM, if the customer's admin set up with it. The vendor's manager
+    /// takes messages of this key alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_key: Option<String>,
     /// The release in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlight>,

@@ -102,6 +102,8 @@ mod releasing;
 mod resource;
 pub mod rollout;
 mod session;
+#[cfg(feature = "signals")]
+mod shutdown;
 mod stack;
 mod target;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::ResourceId;
 use crate::reconcile::Removal;
 use crate::resource::{Resource, ResourceSettings, Running};
+use crate::rollout::Sequence;
 
 /// One session with short-lived credentials, on one deployment.
 #[async_trait]
@@ -29,6 +30,10 @@ pub trait Manage: Send + Sync + fmt::Debug {
 
     /// Compares what runs of a live function or container with a wanted resource and with the record.
     async fn compare(&self, wanted: &Resource) -> Result<Comparison>;
+
+    /// The number of the release that set a live function or container last; `None` if it was set otherwise, or if the cloud does
+    /// not tell.
+    async fn mark(&self, id: &ResourceId) -> Result<Option<Sequence>>;
 
     /// Changes code and settings of a live function or container, and waits until it works. Returns the version that
     /// runs then, if the cloud tells no more of it than that.
@@ -285,7 +290,8 @@ impl Change {
     pub fn since(&self, old: &Resource) -> (bool, bool) {
         let new_code = self.resource.code() != old.code();
         let changed = self.resource.changed_fields(old);
-        (self.again || new_code, self.again || changed.iter().any(|field| *field != "code"))
+        let is_marked = self.resource.mark == old.mark;
+        (self.again || new_code, self.again || !is_marked || changed.iter().any(|field| *field != "code"))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::redeploying::RedeployRequest;
 use crate::release::Release;
 use crate::releasing::{ReleaseRequest, WIDTH};
 use crate::resource::{Function, Updatable, Updated};
+use crate::rollout::Sequence;
 
 /// Watches and updates one deployment, as the vendor.
 ///
@@ -165,6 +166,24 @@ impl Manager {
             (id, self.heartbeat(resource).await)
         });
         stream::iter(beats.collect::<Vec<_>>()).buffered(WIDTH).collect().await
+    }
+
+    /// Returns the number of the release that set each live function and container last, sorted by id, as the cloud has it
+    /// ([`ReleaseRequest::numbered`]): several are looked at at once. `None` stands for what was set otherwise, and for what the cloud
+    /// does not tell: containers on AWS.
+    pub async fn marks(&self) -> Vec<(ResourceId, Result<Option<Sequence>>)> {
+        let deployment = self.managed.kept.get();
+        let marks = deployment.stack.resources().iter().filter(|resource| resource.is_updatable()).map(|resource| {
+            let id = resource.id().clone();
+            async move {
+                let mark = self.managed.with(&Purpose::Watch, |session| {
+                    let id = id.clone();
+                    async move { session.mark(&id).await }
+                });
+                (id.clone(), mark.await)
+            }
+        });
+        stream::iter(marks.collect::<Vec<_>>()).buffered(WIDTH).collect().await
     }
 
     /// Updates a live function or container, and waits until it works. Makes no call if nothing changes.

@@ -305,6 +305,9 @@ pub(crate) fn is_digest(text: &str) -> bool {
 /// Environment variables with this prefix are set by the platform.
 pub(crate) const VARIABLE_PREFIX: &str = "ALIEN_";
 
+/// The variable with the number of the release that set the environment. No link has it: an id does not begin with a hyphen.
+pub(crate) const RELEASE_VARIABLE: &str = "ALIEN__RELEASE";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use crate::call::{CallContext, last};
 use crate::cloud::{Cloud, Kinds, On, for_tuples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::{Change, Command, Heartbeat, LogPage, LogQuery, Runs};
+use crate::name::RELEASE_VARIABLE;
 use crate::reconcile::Reconcile;
 use crate::resource::Resource;
 
@@ -111,7 +112,8 @@ where
     C::Kinds::calls(resource).ok_or_else(missing)
 }
 
-/// The environment of a resource's code: the vendor's variables, and the address of each linked resource.
+/// The environment of a resource's code: the vendor's variables, the address of each linked resource, and the number of the release
+/// that sets it, where it has one.
 ///
 /// # Errors
 ///
@@ -125,5 +127,6 @@ where
         let linked = cx.about(cx.deployment().subject(id.as_str())?);
         variables.insert(id.variable(), calls(linked)?.address(linked).await?);
     }
+    variables.extend(resource.mark.map(|release| (RELEASE_VARIABLE.to_owned(), release.to_string())));
     Ok(variables)
 }

@@ -27,6 +27,7 @@ use crate::provisioned::{Provisioned, Results};
 use crate::records::{KeptRecord, Taking, interrupted};
 use crate::release::{Artifacts, Release};
 use crate::resource::{Code, Resource};
+use crate::rollout::Sequence;
 
 /// How many resources are looked at, or updated, at once.
 pub(crate) const WIDTH: usize = 8;
@@ -45,6 +46,7 @@ pub struct ReleaseRequest<'a> {
     taking: Taking,
     /// The resources that are deleted although they may hold data.
     delete_data: BTreeSet<ResourceId>,
+    number: Option<Sequence>,
 }
 
 impl<'a> ReleaseRequest<'a> {
@@ -52,7 +54,18 @@ impl<'a> ReleaseRequest<'a> {
         let by = format!("run {}", managed.kept.owner);
         let (previous, progress) = (Artifacts::default(), Box::new(Silent));
         let delete_data = BTreeSet::new();
-        Self { managed, release, only: None, previous, progress, deadline: None, by, taking: Taking::Free, delete_data }
+        Self {
+            managed,
+            release,
+            only: None,
+            previous,
+            progress,
+            deadline: None,
+            by,
+            taking: Taking::Free,
+            delete_data,
+            number: None,
+        }
     }
 
     /// Updates one resource only, which the record has in this form.
@@ -98,6 +111,13 @@ impl<'a> ReleaseRequest<'a> {
     /// with a lower number is not waited for: its claim is over, and it may change the record no more.
     pub const fn fenced(mut self, fence: u64) -> Self {
         self.taking = Taking::Fenced(fence);
+        self
+    }
+
+    /// Writes the number of the release beside what it updates, in the variable `ALIEN__RELEASE` of the environment. So whoever manages
+    /// the deployment knows it from the cloud alone: see [`Manager::marks`](crate::Manager::marks).
+    pub const fn numbered(mut self, number: Sequence) -> Self {
+        self.number = Some(number);
         self
     }
 
@@ -240,7 +260,7 @@ impl<'a> ReleaseRequest<'a> {
         // A resource at which nobody could look is not known to be as it should, unless the release sets it.
         let unseen = seen.extract_if(.., |_, seen| seen.is_err());
         let unseen = unseen.filter_map(|(id, seen)| Some((id, seen.err()?))).collect();
-        let Self { only, previous, progress, .. } = self;
+        let Self { only, previous, progress, number, .. } = self;
         let (guard, is_whole) = (Begun { managed }, only.is_none());
         Ok(Rolling {
             guard,
@@ -255,6 +275,7 @@ impl<'a> ReleaseRequest<'a> {
             previous,
             progress,
             until,
+            number,
         })
     }
 }
@@ -322,6 +343,7 @@ pub(crate) struct Rolling<'a> {
     previous: Artifacts,
     progress: Box<dyn Progress + 'a>,
     until: Option<Timestamp>,
+    number: Option<Sequence>,
 }
 
 impl Rolling<'_> {
@@ -451,7 +473,7 @@ impl Rolling<'_> {
         let bytes = |artifacts: &Artifacts, code: Option<&Code>| code.and_then(|code| artifacts.bytes(code).cloned());
         let recorded = self.before.stack.resource(id.as_str());
         let change = Change {
-            resource: next.clone(),
+            resource: self.number.into_iter().fold(next.clone(), Resource::marked),
             zip: bytes(self.release.artifacts(), next.code()),
             previous_zip: bytes(&self.previous, recorded.and_then(Resource::code)),
             again: self.before.uncertain.contains(&id),

@@ -17,6 +17,7 @@ use crate::permission::{Set, SubjectType};
 use crate::provision::Data;
 use crate::reconcile::{self, Observed, Removal};
 use crate::resource::{Code, CodeForm, Resource};
+use crate::rollout::Sequence;
 
 /// Clients with short-lived credentials, and when these expire.
 pub struct AssumedSession<K> {
@@ -110,6 +111,14 @@ impl<C: Documented<Kinds: Operated<C, K>>, K: Send + Sync> Manage for Session<C,
             },
         };
         Ok(Comparison { differs, unrecorded, runs })
+    }
+
+    async fn mark(&self, id: &ResourceId) -> Result<Option<Sequence>> {
+        let cx = self.context(id, Set::Heartbeat, "this session is not for watching it")?;
+        match cx.placed(calls(cx)?.running(cx).await)? {
+            Runs::Settings(running) => Ok(running.mark()),
+            Runs::Untold | Runs::Version { .. } => Ok(None),
+        }
     }
 
     async fn update(&self, id: &ResourceId, change: &Change) -> Result<Option<String>> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use alien_core::rollout::Sequence;
 use alien_core::{CommandId, Deployment, Error, ErrorKind, Result};
-use alien_release::agent::Attempt;
+use alien_release::agent::{Attempt, Waits};
 use alien_release::{Begun, SigningKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -41,6 +41,9 @@ pub(crate) struct Contents {
     /// What was begun and has not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) begun: Option<BegunAttempt>,
+    /// What is not begun now, and why: for the customer's admin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<Waiting>,
     /// How the last attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<Attempt>,
@@ -50,6 +53,17 @@ pub(crate) struct Contents {
     /// Commands that were taken or refused, the oldest first: none is carried out twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     commands: Vec<CommandId>,
+}
+
+/// A release that an agent does not begin for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Waiting {
+    /// Its number.
+    pub release: Sequence,
+    /// Why.
+    pub why: Waits,
 }
 
 /// A release that was begun.
@@ -75,6 +89,7 @@ impl Contents {
             counter: 0,
             runs: None,
             begun: None,
+            waiting: None,
             last: None,
             untold: Vec::new(),
             commands: Vec::new(),
@@ -89,6 +104,7 @@ impl Contents {
     /// Keeps what is begun. From now on nothing older is.
     pub(crate) fn begin(&mut self, attempt: BegunAttempt) {
         self.floor = self.floor.max(Some(attempt.release.sequence));
+        self.waiting = None;
         self.begun = Some(attempt);
     }
 

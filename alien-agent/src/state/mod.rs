@@ -18,6 +18,7 @@ use alien_release::{PublicKey, SigningKey};
 use async_trait::async_trait;
 use serde::Serialize;
 
+pub use self::contents::Waiting;
 pub(crate) use self::contents::{BegunAttempt, Contents};
 use self::folder::{Folder, Written};
 pub use self::folder::{Stop, Watcher, WriteStep};
@@ -90,6 +91,8 @@ pub struct Status {
     pub runs: Option<Sequence>,
     /// The release that was begun and has not ended.
     pub begun: Option<Sequence>,
+    /// The release that is not begun for now, and why.
+    pub waiting: Option<Waiting>,
     /// How the last attempt ended.
     pub last: Option<Attempt>,
     /// Whether its manager was told of that.
@@ -215,6 +218,7 @@ impl State {
             floor: contents.floor,
             runs: contents.runs,
             begun: contents.begun.as_ref().map(|begun| begun.release.sequence),
+            waiting: contents.waiting.clone(),
             last: contents.last.clone(),
             is_told: !contents.is_untold(),
         })

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_agent::Channel;
+use alien_agent::{Channel, State};
 use alien_core::rollout::Sequence;
 use alien_core::{Error, ErrorKind, Result};
 use alien_fleet::Published;
@@ -19,6 +19,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use tower::ServiceExt as _;
 
+use crate::state::key;
 use crate::world::{HOST, Vendor, digest, plan, release};
 
 /// A manager that names what it likes, and lets everything be begun.
@@ -105,6 +106,35 @@ async fn nothing_is_begun_that_is_older_than_what_was_begun_whatever_the_manager
     way.name_as(twin.sequence(), twin.digest(), 5);
     vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
     assert_eq!(customer.runs().await, digest(b"second"));
+}
+
+/// An old copy of the state, and a new state, lower nothing: the cloud says what runs.
+#[tokio::test(start_paused = true)]
+async fn a_state_from_before_does_not_let_an_older_release_begin() {
+    let vendor = Vendor::new("marks").await;
+    let customer = vendor.customer("c0").await;
+    let copied = std::fs::read(customer.folder.join("state")).unwrap();
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    let third = vendor.publish(&release(b"third"), b"third").await;
+    let way = Desire::new(vendor.router());
+    way.name(&third);
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
+    assert_eq!(customer.runs().await, digest(b"third"));
+    drop(agent);
+    std::fs::write(customer.folder.join("state"), copied).unwrap();
+    assert_eq!(customer.look().floor, None, "the copy does not know it");
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    way.name_as(second.release.sequence(), second.release.digest(), 1_000_001);
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
+    assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), Some(third.release.sequence())));
+    drop(agent);
+    // A lost key of the state.
+    let state = State::replace(&customer.folder, &key(2), customer.id).unwrap();
+    state.give(&customer.record).unwrap();
+    let agent = customer.builder(&vendor, state).channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
+    assert_eq!(customer.runs().await, digest(b"third"));
 }
 
 /// A manager whose answers are given, one after the other and then again from the first.

@@ -6,6 +6,7 @@ mod hostile;
 mod killed;
 mod leaves;
 mod odd;
+mod policy;
 #[cfg(feature = "program")]
 mod program;
 mod requests;

@@ -76,6 +76,9 @@ fn main() {
         cluster("a_deployment_moves_to_an_agent_in_a_cluster_and_back", |peer| {
             Box::pin(pulled::a_deployment_moves_from_push_to_pull_and_back(peer))
         }),
+        trial("what_is_set_is_marked_with_the_number_of_its_release", |peer| {
+            Box::pin(async move { pulled::what_is_set_is_marked_with_the_number_of_its_release(&Pulling(peer)).await })
+        }),
         trial("a_target_of_one_model_is_no_target_of_the_other", |peer| {
             Box::pin(pulled::a_target_of_one_model_is_no_target_of_the_other(peer))
         }),

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Down(DownArgs),
     /// Revoke the vendor's access at once, and leave everything running
     Revoke(RevokeArgs),
+    /// Print how to run the agent of a deployment that pulls its releases: a unit of systemd, a container or a manifest
+    Agent(AgentArgs),
 }
 
 /// An invitation, and where to set it up.
@@ -121,6 +123,10 @@ pub(crate) struct UpArgs {
     /// Write the record to this file; an existing file must be the record that the last `up` wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
+    /// The public key of the agent that manages the deployment, as `alien-agent init` printed it, where releases are pulled; `--record`
+    /// remembers it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) agent_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) changes: Changes,
     #[command(flatten)]
@@ -183,4 +189,29 @@ pub(crate) struct Run {
     /// Take over the claim of an interrupted run instead of waiting for it to end
     #[arg(long)]
     pub(crate) take_over: bool,
+}
+
+/// `alien-deploy agent`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AgentArgs {
+    /// The record that the last `up` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: PathBuf,
+    /// What runs the agent
+    #[arg(long = "for", value_name = "WHAT")]
+    pub(crate) form: Form,
+    /// The image of the agent, for a container or Kubernetes
+    #[arg(long, value_name = "IMAGE", default_value = concat!("alien-agent:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) image: String,
+}
+
+/// What runs an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// A unit of systemd
+    Systemd,
+    /// A container
+    Container,
+    /// A manifest for Kubernetes
+    Kubernetes,
 }

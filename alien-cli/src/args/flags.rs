@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use alien_core::Side;
 use alien_core::adapter::Giver;
+use alien_core::{Side, adapter};
 use clap::{Arg, ArgGroup, ArgMatches, Command, FromArgMatches};
 
-use crate::clouds::{self, Cloud, kebab};
+use crate::clouds::{self, Cloud};
 
 /// The values of the flags given, by field or option name.
 pub(crate) struct Flags<W> {
@@ -107,7 +107,7 @@ fn flags<W: Which>() -> Vec<Flag> {
 impl Flag {
     /// Builds the argument. If only some clouds have the flag, its heading names them.
     fn arg(&self) -> Arg {
-        let words = kebab(self.name);
+        let words = adapter::flag(self.name);
         let value = words.replace('-', "_").to_uppercase();
         let arg = Arg::new(self.name).long(words).value_name(value).help(self.help());
         if self.on.len() == clouds::ALL.len() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use alien_core::{DeploymentId, StackName};
+use alien_core::{DeploymentId, ResourceId, StackName};
 use alien_fleet::{Role, RolloutId, TokenId};
 use clap::{Subcommand, ValueEnum};
 
@@ -12,6 +12,7 @@ use super::Shown;
 use super::flags::{AsVendor, Flags};
 use super::keys::{PassphraseArgs, RepositoryKeys, SignArgs};
 use super::plan::{PlanArgs, time};
+use crate::since::Since;
 
 /// The store of a fleet.
 #[derive(Debug, clap::Args)]
@@ -239,6 +240,52 @@ pub(crate) enum DeploymentsCommand {
     Remove(RemoveArgs),
     /// Create the new invitation for a deployment whose customer's admin must set up again for a release
     Invite(InviteArgs),
+    /// Print the newest lines of a log, where the customer lets the vendor
+    Logs(DeploymentLogsArgs),
+    /// Send a command to a function, and print its answer, where the customer lets the vendor
+    Dispatch(DeploymentDispatchArgs),
+}
+
+/// `alien deployments logs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeploymentLogsArgs {
+    #[command(flatten)]
+    pub(crate) of: OneCalled,
+    /// The function or container to read
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: ResourceId,
+    /// Show lines since this long ago (`10m`, `2h`) or this time (`2026-01-31T12:00:00Z`)
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub(crate) since: Since,
+    /// The most lines
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Print one JSON object per line, for other programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `alien deployments dispatch`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeploymentDispatchArgs {
+    #[command(flatten)]
+    pub(crate) of: OneCalled,
+    /// The function to send it to
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: ResourceId,
+    /// The command: text, `@FILE` for a file, or `-` for standard input
+    #[arg(value_name = "PAYLOAD")]
+    pub(crate) payload: String,
+}
+
+/// A deployment of a store that is called: itself, or its agent.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OneCalled {
+    /// The deployment
+    #[arg(value_name = "ID")]
+    pub(crate) id: DeploymentId,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
 }
 
 /// A deployment of a store.
@@ -320,8 +367,8 @@ pub(crate) struct RegisterArgs {
     /// The record that the customer sent back
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
-    /// The public key of the deployment's agent, in PEM, where it pulls its releases. Another key takes the place of the one before,
-    /// which is refused from then on
+    /// The public key of the deployment's agent, in PEM, where it pulls its releases; by default, the one in the record. Another key
+    /// takes the place of the one before, which is refused from then on
     #[arg(long, value_name = "FILE")]
     pub(crate) agent_key: Option<PathBuf>,
     /// Labels to set

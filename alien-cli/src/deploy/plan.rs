@@ -13,7 +13,7 @@ use crate::ask::Consent;
 use crate::output::{self, Failure};
 use crate::progress::progress;
 use crate::review::sizes;
-use crate::{connect, file};
+use crate::{connect, file, keys};
 
 /// An invitation, the plan to set it up, and the provisioner that can apply it.
 struct Planned {
@@ -82,14 +82,20 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     let store = connect::record(&args.record);
     store.check()?;
     let previous = file::record_if_any(&args.record);
+    let key = args.agent_key.as_deref().map(keys::public).transpose()?;
     let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
+    if key.is_some() && setup.invitation.delivery.is_push() {
+        let what = "the vendor pushes releases, so the deployment has no agent";
+        return Err(Failure::form("--agent-key", what, "leave it out"));
+    }
     if !shown.json {
         output::line(text(&plan))?;
     }
     plan.refusal()?;
     consent.to(&format!("Set up {}{}", setup.place(), setup.checked.doubt()))?;
     let invited = setup.checked.invited(&setup.invitation);
-    let record = apply(&admin, &plan, options, shown, store, invited).await?;
+    let key = key.map(|key| key.to_string());
+    let record = apply(&admin, &plan, options, shown, store, Kept { invited, agent_key: key }).await?;
     if shown.json {
         output::json(&Done { plan: &plan, record: &record })?;
     }
@@ -99,10 +105,24 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
         }
         Delivery::Pull { .. } => {
             let path = args.record.display();
-            output::note(format_args!("set up; keep `{path}`: the agent that manages the deployment needs it"));
+            output::note(format_args!(
+                "set up; send `{path}` to the vendor, and give it to the agent that manages the deployment"
+            ));
+            output::note(format_args!("`alien-deploy agent --record {path} --for systemd` prints how to run it"));
+            if record.agent_key.is_none() {
+                let what =
+                    "the record has no key of the agent: `alien-agent init` prints it, and `up --agent-key` adds it";
+                output::note(format_args!("{what}; the vendor's manager does not answer the agent without it"));
+            }
         }
     }
     Ok(())
+}
+
+/// What the record keeps beside what was set up.
+struct Kept {
+    invited: Invited,
+    agent_key: Option<String>,
 }
 
 async fn apply(
@@ -111,11 +131,11 @@ async fn apply(
     options: Options,
     shown: Shown,
     store: RecordFile,
-    invited: Invited,
+    Kept { invited, agent_key }: Kept,
 ) -> Result<Deployment, Failure> {
     let progress = progress(shown, plan.steps.len());
     let request = admin.apply(plan).options(options).progress(|event| progress.event(event));
-    Ok(request.keep_in(Arc::new(store)).by(connect::operator()).invited(invited).await?)
+    Ok(request.keep_in(Arc::new(store)).by(connect::operator()).invited(invited).agent_key(agent_key).await?)
 }
 
 /// One row of `status`.
@@ -200,7 +220,15 @@ mod tests {
         let store = connect::record(&nowhere());
         let invited = Invited { revision: 3, vendor_key: None };
         let options = options(Changes::default(), None);
-        let record = run(apply(&admin, &plan, options, QUIET, store.clone(), invited.clone())).unwrap();
+        let record = run(apply(
+            &admin,
+            &plan,
+            options,
+            QUIET,
+            store.clone(),
+            Kept { invited: invited.clone(), agent_key: None },
+        ))
+        .unwrap();
         assert_eq!(store.read().unwrap().unwrap(), record);
         assert_eq!(record.invitation, invited);
         std::fs::remove_file(store.path()).unwrap();

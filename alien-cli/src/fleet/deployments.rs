@@ -1,19 +1,19 @@
 //! `alien deployments`: the deployments of a fleet, and what holds for each.
 
-use alien_core::rollout::Sequence;
-use alien_core::{Clock as _, SystemClock};
+use alien_core::rollout::{Sequence, Window};
+use alien_core::{Clock as _, CommandId, SystemClock};
 use alien_fleet::{Fit, Listed, Setting};
 
 use super::listing::{self, Known};
 use super::open::{self, Absent};
 use crate::args::fleet::{
-    DeploymentsCommand, InviteArgs, LabelArgs, OfProduct, One, RegisterArgs, RemoveArgs, ShowArgs, WindowArgs,
+    DeploymentDispatchArgs, DeploymentLogsArgs, DeploymentsCommand, InviteArgs, LabelArgs, OfProduct, One,
+    RegisterArgs, RemoveArgs, ShowArgs, WindowArgs,
 };
 use crate::ask::Consent;
-use crate::file;
 use crate::keys::{self, Signing};
 use crate::output::{self, Failure};
-use crate::window;
+use crate::{file, watch};
 
 pub(crate) async fn deployments(command: &DeploymentsCommand) -> Result<(), Failure> {
     match command {
@@ -28,6 +28,8 @@ pub(crate) async fn deployments(command: &DeploymentsCommand) -> Result<(), Fail
         DeploymentsCommand::Register(args) => register(args).await,
         DeploymentsCommand::Remove(args) => remove(args).await,
         DeploymentsCommand::Invite(args) => invite(args).await,
+        DeploymentsCommand::Logs(args) => logs(args).await,
+        DeploymentsCommand::Dispatch(args) => dispatch(args).await,
     }
 }
 
@@ -59,8 +61,7 @@ fn labels(args: &LabelArgs) -> Vec<Setting> {
 
 fn opening(args: &WindowArgs) -> Result<Setting, Failure> {
     let Some(text) = &args.window else { return Ok(Setting::AnyTime) };
-    let window = window::parse(text, SystemClock.now());
-    window.map(Setting::Window).map_err(|told| Failure::form("WINDOW", told, "see `alien deployments window --help`"))
+    Ok(Setting::Window(Window::read(text, SystemClock.now())?))
 }
 
 async fn set(one: &One, settings: impl IntoIterator<Item = Setting>) -> Result<(), Failure> {
@@ -68,7 +69,7 @@ async fn set(one: &One, settings: impl IntoIterator<Item = Setting>) -> Result<(
     for setting in settings {
         reached.client.set(one.id, setting.clone()).await?;
         let told = match &setting {
-            Setting::Window(window) => format!("update in its window alone: {}", window::text(window)),
+            Setting::Window(window) => format!("update in its window alone: {window}"),
             other => other.to_string(),
         };
         output::line(format_args!("{}: {told}", one.id))?;
@@ -83,7 +84,9 @@ async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     if !differences.is_empty() {
         return Err(Failure::Refused(differences));
     }
-    let key = args.agent_key.as_deref().map(keys::public).transpose()?;
+    let given = args.agent_key.as_deref().map(keys::public).transpose()?;
+    let recorded = || record.agent_key.as_deref().map(str::parse).transpose();
+    let key = given.map_or_else(recorded, |key| Ok(Some(key)))?;
     let reached = open::calling(&args.fleet, Absent::Make).await?;
     let client = &reached.client;
     let Listed { id, product, account, .. } = match &key {
@@ -103,6 +106,20 @@ async fn remove(args: &RemoveArgs) -> Result<(), Failure> {
     consent.to(&format!("remove {} ({}) from the fleet", listed.id, listed.account))?;
     reached.client.remove(listed.id).await?;
     output::line(format_args!("removed {} from the fleet; its customer's admin takes it down", listed.id))
+}
+
+async fn logs(args: &DeploymentLogsArgs) -> Result<(), Failure> {
+    let reached = open::calling(&args.of.fleet, Absent::Refuse).await?;
+    let since = args.since.before(SystemClock.now());
+    let lines = reached.client.logs(args.of.id, &args.resource, Some(since), args.limit.into()).await?;
+    lines.iter().try_for_each(|line| watch::show(line, args.json))
+}
+
+async fn dispatch(args: &DeploymentDispatchArgs) -> Result<(), Failure> {
+    let payload = watch::payload(&args.payload)?;
+    let reached = open::calling(&args.of.fleet, Absent::Refuse).await?;
+    let answer = reached.client.dispatch(args.of.id, &args.resource, CommandId::new(), &payload).await?;
+    output::bytes(&answer)
 }
 
 async fn invite(args: &InviteArgs) -> Result<(), Failure> {

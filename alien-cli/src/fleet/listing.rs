@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Format;
 use crate::output::{self, Failure};
-use crate::window;
 
 /// A deployment, and what is known of it beside its record.
 #[derive(Debug, Serialize)]
@@ -89,7 +88,7 @@ impl Known {
         let pin = pin.map(|release| format!("pinned to {release}"));
         let hold = hold.as_ref().map(|why| format!("held: {why}"));
         let approval = approval.as_ref().map(|of| format!("awaits an approval: {of}"));
-        let window = window.as_ref().map(window::text);
+        let window = window.as_ref().map(ToString::to_string);
         pin.into_iter().chain(hold).chain(approval).chain(window).collect::<Vec<_>>().join("; ")
     }
 

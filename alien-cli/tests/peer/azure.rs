@@ -10,7 +10,7 @@ use alien_core::{Code, Function, Profile, Stack};
 use alien_sim::azure::{Azure, Issuer};
 use serde_json::json;
 
-use crate::room::{Cloud, Room, Variables, said, words};
+use crate::room::{Agent, Cloud, Room, Variables, said, words};
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const GROUP: &str = "customer-rg";
@@ -85,6 +85,18 @@ fn cloud_in(sim: Arc<Azure>) -> Cloud {
         vendors: vec![("AZURE_FEDERATED_TOKEN_FILE", vendors)],
         others: (someone, "cannot read the resource group `customer-rg`"),
         nobody: "there are no Azure credentials here",
+        agent: Agent {
+            name: format!(
+                "/subscriptions/{SUBSCRIPTION}/resourceGroups/tools/providers/Microsoft.Compute/virtualMachines/agent"
+            ),
+            // The emulator answers for the metadata service of the machine.
+            credentials: Vec::new(),
+            talks_to: vec![sim.url().trim_start_matches("https://").parse().unwrap()],
+            assign: Box::new({
+                let sim = Arc::clone(&sim);
+                move |identity| sim.default_identity(identity)
+            }),
+        },
         code: image,
         there: Box::new(move || sim.things()),
     }

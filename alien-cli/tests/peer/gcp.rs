@@ -4,7 +4,7 @@ use alien_conformance::world::Shipped;
 use alien_core::Code;
 use alien_sim::gcp::Gcp;
 
-use crate::room::{Cloud, Variables};
+use crate::room::{Agent, Cloud, Variables};
 
 const PROJECT: &str = "customer-project";
 const LOCATION: &str = "europe-west3";
@@ -20,6 +20,9 @@ pub(crate) fn cloud() -> Cloud {
     sim.bind(&project, "roles/owner", &format!("serviceAccount:{admin}"));
     let vendor = sim.service_account("vendor-project", "vendor");
     let someone = sim.service_account("vendor-project", "someone");
+    let agent = sim.service_account(PROJECT, "agent");
+    sim.default_account(&agent);
+    let host = sim.url().trim_start_matches("http://").to_owned();
     let file = |email: &str| -> Variables {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
             "gcp-{}-{}.json",
@@ -40,6 +43,12 @@ pub(crate) fn cloud() -> Cloud {
         vendors: file(&vendor),
         others: (file(&someone), "cannot read the project `customer-project`"),
         nobody: "there are no GCP credentials here",
+        agent: Agent {
+            name: agent,
+            credentials: vec![("GCE_METADATA_HOST", host.to_owned())],
+            talks_to: vec![host.parse().unwrap()],
+            assign: Box::new(|_| {}),
+        },
         code: image,
         trust: vec!["--vendor".to_owned(), vendor.clone()],
         vendor,

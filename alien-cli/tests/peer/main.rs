@@ -10,7 +10,10 @@ mod fleet;
 mod gcp;
 mod kills;
 mod managers;
+mod pulled;
 mod room;
+
+use std::process::ExitCode;
 
 use alien_conformance::ministack;
 use alien_conformance::postgres::{self, Postgres};
@@ -26,9 +29,20 @@ type Start = fn() -> Cloud;
 /// What is emulated in this process.
 const EMULATED: [(&str, Start); 2] = [("gcp", gcp::cloud), ("azure", azure::cloud)];
 
-fn main() {
-    let tests: [(&str, Test); 2] = [
+/// The variable that makes this program `alien-agent`, with every cloud: a test cannot have the program of another crate.
+const PROGRAM: &str = "ALIEN_TESTS_PROGRAM";
+
+fn main() -> ExitCode {
+    if std::env::var_os(PROGRAM).is_some() {
+        return alien_agent::program::main(vec![
+            Box::new(alien_aws::Adapter),
+            Box::new(alien_gcp::Adapter),
+            Box::new(alien_azure::Adapter),
+        ]);
+    }
+    let tests: [(&str, Test); 3] = [
         ("a_deployment_from_its_invitation_to_its_end", deployment::a_deployment),
+        ("a_deployment_that_pulls_its_releases_from_its_invitation_to_its_end", pulled::a_deployment),
         ("programs_killed_at_random_are_finished_by_the_next", kills::kills),
     ];
     let mut trials = Vec::new();
@@ -81,5 +95,5 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // The programs wait more than they work: for their claims to be seen, and for things to be made.
     arguments.test_threads = arguments.test_threads.or(Some(trials.len()));
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,6 +1,7 @@
 //! A folder for files, a cloud, and programs that are run against it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -31,10 +32,24 @@ pub(crate) struct Cloud {
     pub(crate) others: (Variables, &'static str),
     /// What is told where there are none.
     pub(crate) nobody: &'static str,
+    /// The customer's agent.
+    pub(crate) agent: Agent,
     /// What a function runs that says something.
     pub(crate) code: fn(&str) -> Shipped,
     /// The names of all that is there, where the peer tells; the peer ends with this.
     pub(crate) there: Box<dyn Fn() -> Vec<String>>,
+}
+
+/// An agent of the customer's, on a machine that gives it credentials.
+pub(crate) struct Agent {
+    /// The principal, as `--agent` takes it.
+    pub(crate) name: String,
+    /// Where the machine gives credentials.
+    pub(crate) credentials: Variables,
+    /// Whom it talks to, beside the manager.
+    pub(crate) talks_to: Vec<SocketAddr>,
+    /// What the customer does after the set-up with the management identity.
+    pub(crate) assign: Box<dyn Fn(&str)>,
 }
 
 /// Commands that are not given the endpoint of the cloud.

@@ -14,6 +14,7 @@ use crate::clock::{Clock, later};
 use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manage::LogLine;
+use crate::rollout::Sequence;
 
 /// The bytes of a zip that does not start: whatever runs it is degraded.
 pub const BROKEN: &[u8] = b"broken";
@@ -95,6 +96,9 @@ pub(super) struct Stored {
     pub(super) settings: String,
     pub(super) code: String,
     pub(super) broken: bool,
+    /// The number of the release that set it last.
+    #[serde(default)]
+    pub(super) mark: Option<Sequence>,
     /// How often its code or settings were set, or its instances started anew.
     #[serde(default)]
     pub(super) revision: u64,

@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result, ResultExt, or_undo};
 use crate::impersonate::{Impersonate, Impersonator};
 use crate::manage::{Change, Command, Health, Heartbeat, LogLine, LogPage, LogQuery, Runs};
 use crate::marks::{Claim, Marks};
+use crate::name::RELEASE_VARIABLE;
 use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::provision::Data;
@@ -209,6 +210,7 @@ fn running(thing: &Stored) -> Running {
     running.revision = Some(thing.revision.to_string());
     if let Some(environment) = &mut running.environment {
         environment.extend(resource.links().iter().map(|id| (id.variable(), id.to_string())));
+        environment.extend(thing.mark.map(|release| (RELEASE_VARIABLE.to_owned(), release.to_string())));
     }
     running
 }
@@ -263,7 +265,8 @@ impl Wanted {
     async fn set_settings(&self, cx: Context<'_>, row: Row, seen: Option<u64>) -> Result<u64> {
         // Serializing a resource cannot fail.
         let settings = serde_json::to_string(&self.resource).unwrap_or_default();
-        advance(cx, row, seen, |thing| thing.settings.clone_from(&settings)).await
+        let mark = self.resource.mark;
+        advance(cx, row, seen, |thing| (thing.settings, thing.mark) = (settings.clone(), mark)).await
     }
 }
 

@@ -22,6 +22,7 @@ use crate::kind::{Kind, ResourceKind, for_each_kind, list_of_kinds};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
 use crate::problem::Problem;
+use crate::rollout::Sequence;
 
 /// The settings of one kind, as a type. Sealed, as [`ResourceKind`] is.
 pub trait ResourceSettings: ResourceKind + fmt::Debug + Clone + Send + Sync + Into<Settings> {
@@ -155,6 +156,9 @@ pub struct Resource {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) links: Vec<ResourceId>,
     pub(crate) settings: Settings,
+    /// The number of the release that set it last, where releases are pulled. It is no part of a stack: it is written beside the
+    /// resource's environment in the cloud, and read from there.
+    pub(crate) mark: Option<Sequence>,
 }
 
 impl Resource {

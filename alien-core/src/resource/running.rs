@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::code::Code;
 use super::replicas::Replicas;
-use crate::name::VARIABLE_PREFIX;
+use crate::name::{RELEASE_VARIABLE, VARIABLE_PREFIX};
+use crate::rollout::Sequence;
 
 /// The part of a function or container that the vendor may change, as it runs in the cloud now: what an adapter reads.
 ///
@@ -84,6 +85,13 @@ impl Running {
     pub fn with_revision(mut self, revision: impl Into<String>) -> Self {
         self.revision = Some(revision.into()).filter(|revision| !revision.is_empty());
         self
+    }
+}
+
+impl Running {
+    /// The number of the release that set the environment, if one did that has a number.
+    pub(crate) fn mark(&self) -> Option<Sequence> {
+        self.environment.as_ref()?.get(RELEASE_VARIABLE)?.parse::<u64>().ok().map(Sequence::from)
     }
 }
 

@@ -4,6 +4,7 @@ use super::any::Resource;
 use super::running::Running;
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
+use crate::rollout::Sequence;
 
 impl Resource {
     /// The same resource with the part that the vendor may change as it runs. `ids` are the resources that it may be
@@ -12,10 +13,18 @@ impl Resource {
     pub(crate) fn with_running<'a>(mut self, running: &Running, ids: impl Iterator<Item = &'a ResourceId>) -> Self {
         if let Some(environment) = &running.environment {
             let is_set = |id: &&ResourceId| environment.contains_key(&id.variable());
+            self.mark = running.mark();
             self.links = ids.filter(is_set).cloned().collect();
             self.links.sort_unstable();
         }
         self.settings.describe_mut().set_running(running);
+        self
+    }
+
+    /// The same resource with the number of the release that sets it.
+    #[must_use]
+    pub(crate) const fn marked(mut self, release: Sequence) -> Self {
+        self.mark = Some(release);
         self
     }
 
@@ -60,6 +69,7 @@ mod tests {
             lifecycle: Lifecycle::Live,
             links: vec![ids[1].clone()],
             settings: settings.clone().into(),
+            mark: None,
         };
         assert_eq!(resource.clone().with_running(&Running::new(), ids.iter()), resource, "nothing is told");
         let variables = [("ALIEN_DATA", "bucket"), ("B", "2")];

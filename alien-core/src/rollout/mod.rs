@@ -102,6 +102,7 @@ mod tally;
 mod version;
 mod why;
 mod window;
+mod window_text;
 
 use jiff::Timestamp;
 

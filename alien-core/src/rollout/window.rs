@@ -212,4 +212,14 @@ impl Window {
     pub const fn zone(&self) -> &Zone {
         &self.zone
     }
+
+    /// Whether it opens on this day of the week.
+    pub(super) fn opens_on(&self, day: Weekday) -> bool {
+        self.days.contains(&day.into())
+    }
+
+    /// When it opens, and for how long.
+    pub(super) const fn hours(&self) -> (Time, SignedDuration) {
+        (self.from, self.length)
+    }
 }

@@ -66,6 +66,7 @@ impl Builder {
             lifecycle: Some(L::LIFECYCLE),
             links: Vec::new(),
             settings: Some(settings),
+            mark: None,
         });
         Ref::new(id, self.origin.clone())
     }

@@ -149,7 +149,13 @@ pub(crate) fn resource(text: &str) -> Option<Resource> {
     let mut findings = Findings::default();
     let draft = findings.resource("", fields.into_iter().collect(), 1, &mut BTreeMap::new());
     let links = draft.links.iter().map(|link| link.parse().ok()).collect::<Option<Vec<_>>>()?;
-    Some(Resource { id: draft.id?.parse().ok()?, lifecycle: draft.lifecycle?, links, settings: draft.settings? })
+    Some(Resource {
+        id: draft.id?.parse().ok()?,
+        lifecycle: draft.lifecycle?,
+        links,
+        settings: draft.settings?,
+        mark: None,
+    })
 }
 
 /// Problems of form, as they are found.
@@ -254,7 +260,7 @@ impl Findings {
             }
         };
         let settings = kind.and_then(|kind| self.settings(path, kind, fields));
-        DraftResource { id, lifecycle, links, settings }
+        DraftResource { id, lifecycle, links, settings, mark: None }
     }
 
     fn settings(&mut self, path: &str, kind: Kind, fields: Fields) -> Option<Settings> {

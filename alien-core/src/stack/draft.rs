@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lifecycle::Lifecycle;
 use crate::resource::{Existing, Settings};
+use crate::rollout::Sequence;
 
 /// A stack as it was written.
 #[derive(Debug, Default)]
@@ -25,4 +26,5 @@ pub(super) struct DraftResource {
     pub(super) lifecycle: Option<Lifecycle>,
     pub(super) links: Vec<String>,
     pub(super) settings: Option<Settings>,
+    pub(super) mark: Option<Sequence>,
 }

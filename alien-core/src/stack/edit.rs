@@ -152,5 +152,6 @@ fn written(resource: &Resource) -> DraftResource {
         lifecycle: Some(resource.lifecycle()),
         links: resource.links().iter().map(ResourceId::to_string).collect(),
         settings: Some(resource.settings().clone()),
+        mark: resource.mark,
     }
 }

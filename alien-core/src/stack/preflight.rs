@@ -261,7 +261,8 @@ impl Check {
             }
         }
         let id = draft.id?.parse().ok()?;
-        Some(Resource { id, lifecycle: draft.lifecycle?, links: links.into_iter().collect(), settings })
+        let (lifecycle, mark) = (draft.lifecycle?, draft.mark);
+        Some(Resource { id, lifecycle, links: links.into_iter().collect(), settings, mark })
     }
 
     fn of_kind(&mut self, at: &str, id: &str, role: &str, wanted: Kind) {

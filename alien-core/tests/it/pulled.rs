@@ -219,3 +219,10 @@ async fn a_cloud_without_agents_says_so() {
     let error = Adapter::agent(&cloud, &agents, &Connection::new(CallConfig::default(), "tests")).await.unwrap_err();
     assert_eq!(error.to_string(), "no deployment on memory pulls its releases");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_is_marked_with_the_number_of_its_release() {
+    for model in [Model::Pull, Model::Push] {
+        suite::what_is_set_is_marked_with_the_number_of_its_release(&InProcess::of(model)).await;
+    }
+}

@@ -10,6 +10,7 @@ use alien_core::adapter::{
     Change, CodeForms, Command, Comparison, Created, InFlight, LogPage, LogQuery, Manage, Purpose, Removal,
 };
 use alien_core::memory::{BROKEN, Right};
+use alien_core::rollout::Sequence;
 use alien_core::{
     Clock, Code, Deployment, DeploymentId, Error, ErrorKind, Frozen, Function, FunctionUpdate, Handle, Health,
     Heartbeat, Impersonate, Invitation, Kind, Live, Manager, RecordStore, RecordsInMemory, Release, Released, Resource,
@@ -93,6 +94,10 @@ impl Manage for ScriptedSession {
 
     async fn compare(&self, wanted: &Resource) -> Result<Comparison> {
         self.0.compare(wanted).await
+    }
+
+    async fn mark(&self, id: &ResourceId) -> Result<Option<Sequence>> {
+        self.0.mark(id).await
     }
 
     async fn update(&self, id: &ResourceId, change: &Change) -> Result<Option<String>> {
@@ -370,6 +375,29 @@ async fn what_is_put_back_is_what_ran() {
     assert_eq!(names(&third.release(&two(BROKEN)).await), ["put-back"; 2]);
     let seen = third.heartbeat(&handle(&third, "one")).await.unwrap();
     assert_eq!((ran(seen).as_deref(), third.deployment().uncertain.len()), (Some(deployment.stack.digest()), 0));
+}
+
+/// Also the number of its release comes back with it.
+#[tokio::test(start_paused = true)]
+async fn the_number_of_what_is_put_back_is_that_of_what_ran() {
+    let world = InProcess::new();
+    let (case, deployment) = deployed(&world).await;
+    let (ann, _) = case.manager(&deployment);
+    let marks = || async {
+        let marks =
+            ann.marks().await.into_iter().map(|(id, mark)| (id.to_string(), mark.unwrap().map(Sequence::number)));
+        marks.collect::<Vec<_>>()
+    };
+    ann.release(&two(b"second")).numbered(Sequence::from(7)).await.into_result().unwrap();
+    let both = [("one".to_owned(), Some(7)), ("two".to_owned(), Some(7))];
+    assert_eq!(marks().await, both);
+    assert_eq!(names(&ann.release(&two(BROKEN)).numbered(Sequence::from(9)).await), ["put-back"; 2]);
+    assert_eq!(marks().await, both);
+    // One is set again by another release, and the other is left.
+    let deployment = ann.deployment();
+    let released = ann.release(&of_one(&deployment, "one", b"third")).numbered(Sequence::from(11)).await;
+    assert_eq!(names(&released), ["updated", "unchanged"]);
+    assert_eq!(marks().await, [("one".to_owned(), Some(11)), ("two".to_owned(), Some(7))]);
 }
 
 /// A handle is of the resource's kind and lifecycle, or there is none.

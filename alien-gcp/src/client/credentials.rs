@@ -15,6 +15,10 @@ use http::{Extensions, HeaderMap, HeaderValue};
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
 pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
+/// The variable with the host of a metadata server, as Google's own libraries read it
+/// (<https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/mds/index.html>).
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
 /// How GCP is called: with which credentials, where, and how often a call is tried again. It is either side's: the
 /// customer's admin and the vendor each have one with their own credentials.
 ///
@@ -56,13 +60,23 @@ impl fmt::Debug for Config {
 
 impl Config {
     /// Finds the credentials of this machine. It tries, in this order: the service account file that
-    /// `GOOGLE_APPLICATION_CREDENTIALS` names, the login of `gcloud auth application-default login`, the metadata
-    /// server, and `gcloud` itself. <https://docs.cloud.google.com/docs/authentication/application-default-credentials>
+    /// `GOOGLE_APPLICATION_CREDENTIALS` names, the metadata server that `GCE_METADATA_HOST` names, the login of
+    /// `gcloud auth application-default login`, the metadata server of Google's machines, and `gcloud` itself.
+    /// <https://docs.cloud.google.com/docs/authentication/application-default-credentials>
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Credentials`] if there are none.
     pub async fn found() -> Result<Self> {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        // `gcp_auth` asks Google's own address alone.
+        if is_set(METADATA_HOST) && !is_set("GOOGLE_APPLICATION_CREDENTIALS") {
+            let found = google_cloud_auth::credentials::mds::Builder::default().with_scopes([SCOPE]).build();
+            return found.map(Self::of).map_err(|error| {
+                let what = format!("the metadata server that `{METADATA_HOST}` names gives no credentials");
+                Error::new(ErrorKind::Credentials, what).caused_by(&error)
+            });
+        }
         let provider = gcp_auth::provider().await.map_err(|error| {
             let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file \
                         of a service account";

@@ -69,6 +69,11 @@ fn main() {
         trial("a_deployment_moves_to_an_agent_in_a_cluster_and_back", |_| {
             Box::pin(async { pulled::a_deployment_moves_from_push_to_pull_and_back(&Peer::in_a_cluster().await).await })
         }),
+        trial("what_is_set_is_marked_with_the_number_of_its_release", |_| {
+            Box::pin(async {
+                pulled::what_is_set_is_marked_with_the_number_of_its_release(&Pulling(&Peer::new().await)).await
+            })
+        }),
         trial("a_target_of_one_model_is_no_target_of_the_other", |peer| {
             Box::pin(pulled::a_target_of_one_model_is_no_target_of_the_other(peer))
         }),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use alien_core::adapter::shutdown;
 use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Result};
 use alien_fleet::api::{AgentApi, Socket, socket_of};
 use alien_fleet::store::{Embedded, Postgres};
@@ -12,7 +13,6 @@ use alien_manager::settings::{self, Place, Settings};
 use alien_manager::{Router, Server, Tls};
 use alien_release::verifiers;
 use clap::{Arg, Command};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// As whom the program itself acts: whoever runs it has the store.
@@ -122,7 +122,7 @@ async fn run(settings: Settings) -> Result<()> {
         let mut stopped = stopped.clone();
         async move { drop(stopped.wait_for(|stop| *stop).await) }
     };
-    let signals = signals(&stop)?;
+    let signals = shutdown()?;
     tracing::info!(address = %server.address(), "answering");
     let worker = async {
         if settings.work {
@@ -145,31 +145,11 @@ async fn run(settings: Settings) -> Result<()> {
     tokio::pin!(work);
     let (served, worked, ()) = tokio::select! {
         done = &mut work => done,
-        () = signals => work.await,
+        () = signals => {
+            stop.send_replace(true);
+            work.await
+        }
     };
     tracing::info!("ended");
     served.and(worked)
-}
-
-/// Ends with the first signal to stop. The second one ends the program at once: it is no longer caught.
-fn signals(stop: &watch::Sender<bool>) -> Result<impl Future<Output = ()>> {
-    let caught = |kind| {
-        signal(kind).map_err(|error| Error::new(ErrorKind::Internal, "signals cannot be caught").caused_by(&error))
-    };
-    let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("shutting down; a second signal ends at once");
-        stop.send_replace(true);
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(130);
-        });
-    })
 }

@@ -1,14 +1,14 @@
 //! Windows as text: `Mon-Fri 22:00-04:00 Europe/Berlin`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::{env, fs};
+use std::{env, fmt, fs};
 
-use alien_core::rollout::{Window, Zone};
 use jiff::civil::{Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+
+use super::window::{Window, Zone};
+use crate::problem::{Problem, Problems, Rule};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("Mon", Weekday::Monday),
@@ -23,19 +23,61 @@ const DAYS: [(&str, Weekday); 7] = [
 const FORM: &str =
     "write days, hours and a time zone, as `Mon-Fri 22:00-04:00 Europe/Berlin` or `daily 02:00-05:00 +01:00`";
 
-/// Reads a window. The offsets of its time zone are taken as they are known now.
-pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Window, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [days_text, hours, zone_text] = words[..] else { return Err(FORM.to_owned()) };
-    let days = days(days_text).ok_or_else(|| format!("`{days_text}` names no days: {FORM}"))?;
-    let (from, length) = self::hours(hours).ok_or_else(|| format!("`{hours}` is no span of hours: {FORM}"))?;
-    let zone = zone(zone_text).ok_or_else(|| {
-        format!(
-            "`{zone_text}` is not a time zone that this machine knows; write an offset, as `+01:00`, or install tzdata"
-        )
-    })?;
-    let length = length.try_into().map_err(|_| FORM.to_owned())?;
-    Window::new(days, from, length, Zone::of(&zone, now)).map_err(|problems| problems.to_string())
+impl Window {
+    /// Reads a window from days, hours and a time zone: `Mon-Fri 22:00-04:00 Europe/Berlin`, `daily 02:00-05:00 +01:00`,
+    /// `Sat,Sun 00:00-24:00 UTC`. Hours that end before they begin end on the next day.
+    ///
+    /// A zone by its name is read from the machine's database, in `$TZDIR` or `/usr/share/zoneinfo`. Its offsets are taken as they
+    /// are known at `now`.
+    ///
+    /// ```
+    /// use alien_core::rollout::Window;
+    /// use jiff::Timestamp;
+    ///
+    /// let now: Timestamp = "2026-11-27T12:00:00Z".parse()?;
+    /// let nights = Window::read("Mon-Fri 22:00-04:00 UTC", now)?;
+    /// assert_eq!(nights.opens(now), Some("2026-11-27T22:00:00Z".parse()?));
+    /// assert_eq!(nights.to_string(), "Mon-Fri 22:00-04:00 UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a part of it cannot be read; as [`new`](Self::new).
+    pub fn read(text: &str, now: Timestamp) -> Result<Self, Problems> {
+        let wrong = |what: String, help: &str| {
+            Problems(vec![Problem::error(Rule::Setting, what, help.to_owned()).at("window")])
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [days_text, hours_text, zone_text] = words[..] else {
+            return Err(wrong(format!("`{text}` is not a window"), FORM));
+        };
+        let days = days(days_text).ok_or_else(|| wrong(format!("`{days_text}` names no days"), FORM))?;
+        let (from, length) =
+            hours(hours_text).ok_or_else(|| wrong(format!("`{hours_text}` is no span of hours"), FORM))?;
+        let zone = zone(zone_text).ok_or_else(|| {
+            let what = format!("`{zone_text}` is not a time zone that this machine knows");
+            wrong(what, "write an offset, as `+01:00`, or install tzdata")
+        })?;
+        let length = length.try_into().map_err(|_| wrong(format!("`{hours_text}` is no span of hours"), FORM))?;
+        Self::new(days, from, length, Zone::of(&zone, now))
+    }
+}
+
+/// As [`Window::read`] reads it.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, length) = self.hours();
+        let is_open = DAYS.map(|(_, day)| self.opens_on(day));
+        let until = from.wrapping_add(length);
+        write!(f, "{} {}-", spans(&is_open), from.strftime("%H:%M"))?;
+        if until == Time::midnight() {
+            f.write_str("24:00 ")?;
+        } else {
+            write!(f, "{} ", until.strftime("%H:%M"))?;
+        }
+        f.write_str(self.zone().name())
+    }
 }
 
 /// `Mon-Fri`, `Sat,Sun`, `Fri-Mon`, `daily`
@@ -114,25 +156,6 @@ fn zone(text: &str) -> Option<TimeZone> {
     TimeZone::tzif(text, &file).ok()
 }
 
-/// The form of a window in a document.
-#[derive(Deserialize)]
-struct Form {
-    days: BTreeSet<String>,
-    from: Time,
-    #[serde(rename = "for")]
-    length: SignedDuration,
-}
-
-/// Writes a window as [`parse`] reads it.
-pub(crate) fn text(window: &Window) -> String {
-    let form = serde_json::to_value(window).ok().and_then(|value| serde_json::from_value::<Form>(value).ok());
-    let Some(Form { days, from, length }) = form else { return "in its window".to_owned() };
-    let is_open: Vec<bool> = DAYS.iter().map(|(_, day)| days.contains(whole(*day))).collect();
-    let until = from.wrapping_add(length);
-    let until = if until == Time::midnight() { "24:00".to_owned() } else { until.strftime("%H:%M").to_string() };
-    format!("{} {}-{until} {}", spans(&is_open), from.strftime("%H:%M"), window.zone().name())
-}
-
 /// Days as spans: `Mon-Wed,Sat`.
 fn spans(is_open: &[bool]) -> String {
     if is_open.iter().all(|open| *open) {
@@ -162,7 +185,7 @@ mod tests {
     }
 
     fn opens(window: &str, at: &str) -> Option<String> {
-        let window = parse(window, now()).unwrap();
+        let window = Window::read(window, now()).unwrap();
         window.opens(at.parse().unwrap()).map(|at| at.to_string())
     }
 
@@ -174,11 +197,11 @@ mod tests {
             "daily 02:30-05:00 +00",
             "Mon,Wed-Fri 08:00-09:00 -05:30",
         ] {
-            let window = parse(text, now()).unwrap();
-            let written = self::text(&window);
-            assert_eq!(parse(&written, now()).unwrap(), window, "{text} is written as {written}");
+            let window = Window::read(text, now()).unwrap();
+            let written = window.to_string();
+            assert_eq!(Window::read(&written, now()).unwrap(), window, "{text} is written as {written}");
         }
-        let text = |given: &str| self::text(&parse(given, now()).unwrap());
+        let text = |given: &str| Window::read(given, now()).unwrap().to_string();
         assert_eq!(text("monday-Fri 22:00-04:00 UTC"), "Mon-Fri 22:00-04:00 UTC");
         assert_eq!(text("Sun-Mon 00:00-24:00 UTC"), "Mon,Sun 00:00-24:00 UTC");
     }
@@ -196,9 +219,9 @@ mod tests {
         assert!(zone("../../etc/passwd").is_none() && zone("/etc/passwd").is_none() && zone("Atlantis").is_none());
         assert_eq!(zone("-05:30").unwrap().to_offset(now()).seconds(), -19_800);
         // Where the machine has no database, that is what is told.
-        match parse("Mon 22:00-23:00 Europe/Berlin", now()) {
+        match Window::read("Mon 22:00-23:00 Europe/Berlin", now()) {
             Ok(window) => assert_eq!(window.opens(now()).unwrap().to_string(), "2026-11-30T21:00:00Z"),
-            Err(told) => assert!(told.contains("install tzdata"), "{told}"),
+            Err(told) => assert!(told.to_string().contains("install tzdata"), "{told}"),
         }
     }
 
@@ -212,7 +235,7 @@ mod tests {
             ("Mon 25:00-26:00 UTC", "`25:00-26:00` is no span"),
             ("Mon 22:00-04:00 Mars/Base", "`Mars/Base` is not a time zone"),
         ] {
-            let told = parse(text, now()).unwrap_err();
+            let told = Window::read(text, now()).unwrap_err().to_string();
             assert!(told.contains(words), "{text}: {told}");
         }
     }

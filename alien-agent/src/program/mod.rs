@@ -1,0 +1,232 @@
+//! `alien-agent`: makes, runs, shows and rekeys the agent of a deployment.
+//!
+//! The program has the clouds that it was built with, by the features `aws`, `gcp` and `azure`. A host with a cloud of its own has the
+//! same program with it:
+//!
+//! ```no_run
+//! use alien_core::memory;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     # let config = memory::Config::new(memory::Account::new(std::sync::Arc::new(memory::TestClock::new())));
+//!     alien_agent::program::main(vec![Box::new(memory::Adapter::new(config))])
+//! }
+//! ```
+
+mod notify;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use alien_core::{Adapter, DeploymentId, Error, ErrorKind, Result};
+use alien_release::agent::Waits;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use self::run::RunArgs;
+use crate::state::{KeySource, State, Status};
+
+/// The agent of a deployment that pulls its releases.
+#[derive(Debug, Parser)]
+#[command(name = "alien-agent", version)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the sealed state and the agent's key, and print the public half of it: for `alien-deploy up` and for the vendor
+    Init {
+        #[command(flatten)]
+        state: StateArgs,
+        /// The id of the deployment, as the invitation has it
+        #[arg(long, value_name = "ID")]
+        deployment: DeploymentId,
+        /// Take the place of a state whose key is lost; it is kept beside the new one
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Run the agent, until a signal ends it: the update that it is at ends first
+    Run(RunArgs),
+    /// Show what the state says, also while the agent runs
+    Status {
+        #[command(flatten)]
+        state: StateArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Seal the state with another key. If this is interrupted, run it again; then throw the old key away
+    Rekey {
+        #[command(flatten)]
+        state: StateArgs,
+        #[command(flatten)]
+        new: NewKeyArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct StateArgs {
+    /// The folder of the state
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// A key is 32 bytes, as 64 hexadecimal digits or 44 characters of Base64.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct KeyArgs {
+    /// The file of the key that seals the state: `openssl rand -hex 32` makes one
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The variable of the environment that has the key
+    #[arg(long, value_name = "NAME")]
+    key_variable: Option<String>,
+    /// The credential that systemd gives to the service
+    #[arg(long, value_name = "NAME")]
+    key_credential: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct NewKeyArgs {
+    /// The file of the new key
+    #[arg(long, value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+    /// The variable of the environment that has the new key
+    #[arg(long, value_name = "NAME")]
+    new_key_variable: Option<String>,
+    /// The credential of systemd that is the new key
+    #[arg(long, value_name = "NAME")]
+    new_key_credential: Option<String>,
+}
+
+fn source(file: Option<PathBuf>, variable: Option<String>, credential: Option<String>) -> Result<KeySource> {
+    let file = file.map(KeySource::File);
+    let found = file.or(variable.map(KeySource::Variable)).or(credential.map(KeySource::Credential));
+    // The parser of the command line has seen to it.
+    found.ok_or_else(|| Error::new(ErrorKind::Internal, "no key is named"))
+}
+
+impl KeyArgs {
+    fn source(self) -> Result<KeySource> {
+        source(self.key_file, self.key_variable, self.key_credential)
+    }
+}
+
+impl NewKeyArgs {
+    fn source(self) -> Result<KeySource> {
+        source(self.new_key_file, self.new_key_variable, self.new_key_credential)
+    }
+}
+
+/// Runs the program with the words of the command line, on these clouds.
+#[must_use]
+pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
+    let command = Program::command().mut_subcommand("run", |run| run::with_options(run, &clouds));
+    let matches = command.get_matches();
+    let program = match Program::from_arg_matches(&matches) {
+        Ok(program) => program,
+        Err(error) => error.exit(),
+    };
+    let done = match program.command {
+        Command::Run(args) => {
+            let options = matches.subcommand_matches("run").map(|run| run::options(run, &clouds));
+            run::run(args, options.unwrap_or_default(), &clouds).map(|()| String::new())
+        }
+        other => other.carry_out(),
+    };
+    match done {
+        Ok(says) => {
+            print!("{says}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            for problem in error.problems() {
+                eprintln!("  {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn carry_out(self) -> Result<String> {
+        match self {
+            Self::Init { state: StateArgs { state: at, key }, deployment, replace } => {
+                let key = key.source()?.read()?;
+                let made =
+                    if replace { State::replace(at, &key, deployment) } else { State::create(at, &key, deployment) };
+                Ok(made?.public_key().to_string())
+            }
+            Self::Status { state: StateArgs { state: at, key }, json } => {
+                let status = State::look(at, &key.source()?.read()?)?;
+                if json { to_json(&status) } else { Ok(words(&status)) }
+            }
+            Self::Rekey { state: StateArgs { state: at, key }, new } => {
+                let (old, new) = (key.source()?.read()?, new.source()?.read()?);
+                State::rekey(at, &old, &new)?;
+                Ok("the state is sealed with the new key\n".to_owned())
+            }
+            Self::Run(_) => Err(Error::new(ErrorKind::Internal, "`run` needs the clouds")),
+        }
+    }
+}
+
+fn to_json(status: &Status) -> Result<String> {
+    let json = serde_json::to_string_pretty(status);
+    let json =
+        json.map_err(|error| Error::new(ErrorKind::Internal, "the status has no JSON form").caused_by(&error))?;
+    Ok(format!("{json}\n"))
+}
+
+/// What a state says, a line each.
+fn words(status: &Status) -> String {
+    let number = |release: Option<alien_core::rollout::Sequence>| {
+        release.map_or_else(|| "none".to_owned(), |release| release.to_string())
+    };
+    let record = if status.has_record {
+        "there"
+    } else {
+        "missing: set up with the key below, and start the agent with the record"
+    };
+    let waits = status.waiting.as_ref().map_or_else(String::new, |waiting| {
+        format!("waits         release {} waits for {}\n", waiting.release, awaited(&waiting.why))
+    });
+    let last = match &status.last {
+        None => "none".to_owned(),
+        Some(attempt) => {
+            let ended = serde_json::to_string(&attempt.ended).unwrap_or_default();
+            let told = if status.is_told { "the manager knows" } else { "the manager does not know yet" };
+            format!("release {}: {ended}; {told}", attempt.release)
+        }
+    };
+    format!(
+        "deployment    {}\nrecord        {record}\nruns          {}\nbegun         {}\nnothing older than {}\n{waits}last attempt  {last}\nwritten       {} times\n{}",
+        status.deployment,
+        number(status.runs),
+        number(status.begun),
+        number(status.floor),
+        status.generation,
+        status.agent_key,
+    )
+}
+
+/// What a release waits for.
+fn awaited(why: &Waits) -> String {
+    match why {
+        Waits::Approval => "your approval: add its number to `approved` in the policy".to_owned(),
+        Waits::Window { opens: Some(opens) } => format!("the window that opens at {opens}"),
+        Waits::Window { opens: None } => "a window that opens".to_owned(),
+        Waits::AdminOnly => "`alien-deploy up`: it changes what only the admin may set".to_owned(),
+        Waits::AgentTooOld { least } => format!("an agent of version {least} or newer"),
+        Waits::BelowFloor => "nothing: it is older than what was begun, or than the policy lets".to_owned(),
+        Waits::Refused(kind) => {
+            let kind = serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
+            format!("one that is signed: this one is refused as `{}`", kind.unwrap_or_default())
+        }
+    }
+}

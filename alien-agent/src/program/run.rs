@@ -1,0 +1,222 @@
+//! `alien-agent run`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alien_core::adapter::{flag, shutdown};
+use alien_core::{
+    Adapter, CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Rule, Side, SystemClock,
+};
+use clap::{Arg, ArgMatches, Args, Command};
+
+use super::{StateArgs, notify};
+use crate::agent::Agent;
+use crate::policy::Policy;
+use crate::state::State;
+
+/// How the agent appears in the customer's audit log.
+const NAME: &str = "alien-agent";
+/// How often the files of the policy and the record are read again.
+const REREAD: Duration = Duration::from_secs(30);
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// The record that `alien-deploy up` wrote. It is read again when it changes: after each later `up`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// What you let the agent do and say, in JSON. It is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The certificates of authorities to trust beside the system's, in PEM: of a proxy that opens TLS
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// The values of a cloud's options, by their names.
+pub(super) type Options = Vec<(&'static str, String)>;
+
+/// Adds the options of clouds to a command, each once.
+pub(super) fn with_options(command: Command, clouds: &[Box<dyn Adapter>]) -> Command {
+    names(clouds).into_iter().fold(command, |command, (name, help)| {
+        let words = flag(name);
+        let value = words.replace('-', "_").to_uppercase();
+        command.arg(Arg::new(name).long(words).value_name(value).help(help))
+    })
+}
+
+/// The options of clouds that were given.
+pub(super) fn options(matches: &ArgMatches, clouds: &[Box<dyn Adapter>]) -> Options {
+    let given = |(name, _)| Some((name, matches.get_one::<String>(name)?.clone()));
+    names(clouds).into_iter().filter_map(given).collect()
+}
+
+/// The names of the options for agents, and the help of each.
+fn names(clouds: &[Box<dyn Adapter>]) -> Vec<(&'static str, &'static str)> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for option in clouds.iter().flat_map(|cloud| cloud.options()).filter(|option| option.is_for(Side::Agent)) {
+        if !names.iter().any(|(name, _)| *name == option.name) {
+            names.push((option.name, option.help));
+        }
+    }
+    names
+}
+
+/// What files say, and the texts of those that are read again.
+struct Files {
+    record: Option<(Deployment, String)>,
+    policy: (Policy, Option<String>),
+    ca: Option<String>,
+}
+
+impl Files {
+    /// Reads the files, and tells every problem of all of them.
+    fn read(args: &RunArgs) -> Result<Self> {
+        let mut problems = Vec::new();
+        let mut text = |path: &Option<PathBuf>| {
+            let read = path.as_deref().map(read).transpose();
+            read.map_err(|error| problems.extend(error.problems().iter().cloned())).ok().flatten()
+        };
+        let (record, policy, ca) = (text(&args.record), text(&args.policy), text(&args.ca));
+        let mut at = |path: &Option<PathBuf>, found: &[Problem]| {
+            let path = path.as_deref().unwrap_or(Path::new("")).display().to_string();
+            problems.extend(found.iter().cloned().map(|problem| {
+                let within = problem.subject.as_ref().map_or_else(|| path.clone(), |at| format!("{path}: {at}"));
+                problem.at(within)
+            }));
+        };
+        let record = record.and_then(|text| match Deployment::from_json(&text) {
+            Ok(record) => Some((record, text)),
+            Err(found) => {
+                at(&args.record, found.as_slice());
+                None
+            }
+        });
+        let read = policy.as_deref().map(|text| Policy::from_json(text, SystemClock.now())).transpose();
+        let read = read.map_err(|error| at(&args.policy, error.problems())).ok().flatten();
+        let policy = (read.unwrap_or_default(), policy);
+        if problems.is_empty() { Ok(Self { record, policy, ca }) } else { Err(problems.into()) }
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let wrong = |what: String, help: &str| {
+        let problem = Problem::error(Rule::Form, what, help.to_owned());
+        Error::from(vec![problem.at(path.display().to_string())])
+    };
+    let size = fs::metadata(path).map(|file| file.len());
+    let text = size.and_then(|size| if size > LARGEST { Ok(None) } else { fs::read_to_string(path).map(Some) });
+    match text {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(wrong(format!("the file has more than {LARGEST} bytes"), "name another file")),
+        Err(error) => Err(wrong(format!("the file cannot be read: {error}"), "name a file that can be read")),
+    }
+}
+
+/// Runs the agent until it is told to end.
+pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) -> Result<()> {
+    let Files { record, policy: (policy, text), ca } = Files::read(&args)?;
+    let StateArgs { state, key } = args.state;
+    let state = State::open(state, &key.source()?.read()?)?;
+    if let Some((record, _)) = &record {
+        state.give(record)?;
+    }
+    let record = Watched::new(args.record.as_deref(), record.map(|(_, text)| text));
+    let watched = Watched::new(args.policy.as_deref(), text);
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stderr).init();
+    // One thread: an agent has little to do, and its customers many things beside it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error))?;
+    runtime.block_on(async {
+        let agent = open(state, policy, ca, options, clouds).await?;
+        let shutdown = shutdown()?;
+        tracing::info!("running");
+        notify::ready();
+        let stopping = async {
+            shutdown.await;
+            notify::stopping();
+        };
+        tokio::select! {
+            () = agent.run(stopping) => {}
+            () = reread(&agent, watched, record) => {}
+            () = notify::alive() => {}
+        }
+        tracing::info!("ended");
+        Ok(())
+    })
+}
+
+async fn open(
+    state: State,
+    policy: Policy,
+    ca: Option<String>,
+    options: Options,
+    clouds: &[Box<dyn Adapter>],
+) -> Result<Agent> {
+    let Some(record) = state.with(|contents| contents.record.clone()) else {
+        let what = "the agent has no record of its deployment";
+        return Err(
+            Error::new(ErrorKind::NotFound, what).because("give the one that `alien-deploy up` wrote, by `--record`")
+        );
+    };
+    let Some(cloud) = clouds.iter().find(|cloud| cloud.cloud() == record.cloud) else {
+        let what = format!("the deployment is on {}, and this program was built without it", record.cloud);
+        let help = format!("use a program with it: `cargo install alien-agent --features {}`", record.cloud);
+        return Err(Error::new(ErrorKind::Unsupported, what).because(help));
+    };
+    let connection = Connection::new(CallConfig::default(), NAME);
+    let connection =
+        options.into_iter().fold(connection, |connection, (name, text)| connection.with_option(name, text));
+    let access = cloud.agent(&record.target, &connection).await?;
+    let builder = Agent::builder(state, access).policy(policy);
+    ca.into_iter().fold(builder, |builder, pem| builder.ca(pem)).open()
+}
+
+/// Reads the files of the policy and the record again, and takes what has changed. A file that cannot be read changes nothing.
+async fn reread(agent: &Agent, mut policy: Option<Watched>, mut record: Option<Watched>) {
+    loop {
+        SystemClock.sleep(REREAD).await;
+        if let Some(policy) = &mut policy {
+            policy.take_with(|text| {
+                agent.set_policy(Policy::from_json(text, SystemClock.now())?);
+                Ok(true)
+            });
+        }
+        if let Some(record) = &mut record {
+            record.take_with(|text| agent.give(&Deployment::from_json(text)?));
+        }
+    }
+}
+
+/// A file that may change.
+struct Watched {
+    path: PathBuf,
+    /// What was seen last.
+    text: String,
+}
+
+impl Watched {
+    fn new(path: Option<&Path>, text: Option<String>) -> Option<Self> {
+        Some(Self { path: path?.to_owned(), text: text? })
+    }
+
+    /// Takes the text if it is another one. It is seen then, unless the agent takes it later.
+    fn take_with(&mut self, take: impl FnOnce(&str) -> Result<bool>) {
+        let path = self.path.display();
+        let text = match read(&self.path) {
+            Ok(text) if text == self.text => return,
+            Ok(text) => text,
+            Err(error) => return tracing::error!(%error, "a file has changed and was not taken"),
+        };
+        match take(&text) {
+            Ok(true) => tracing::info!(%path, "a file has changed and was taken"),
+            Ok(false) => return,
+            Err(error) => tracing::error!(%path, %error, "a file has changed and was not taken"),
+        }
+        self.text = text;
+    }
+}
