@@ -397,8 +397,8 @@ impl Agent {
         let mut live = self.live();
         let wanted = live.desired.as_ref().and_then(|(_, desired)| desired.release.clone());
         let stays = live.parked.as_ref().is_some_and(|parked| match &parked.why {
-            // The manager is told once, and hands another attempt over when it is time.
-            Waits::Refused(_) => wanted.as_ref() == Some(&parked.wanted),
+            // The manager hands another attempt over when it is time.
+            Waits::Refused(_) => wanted.as_ref().is_none_or(|wanted| *wanted == parked.wanted),
             // While that is so, the manager keeps the deployment out of the rollout.
             why => {
                 let may_begin = matches!(why, Waits::Approval | Waits::Window { .. } | Waits::BelowFloor)

@@ -105,8 +105,8 @@ impl<'r> Vendor<'r> {
         let repository = room.path("repository");
         room.succeeds("alien", &["keys", "init", "--out", &room.path("keys")]);
         let root = room.path("keys/public/1.root.json");
-        let output = room.command("alien", &[], &Vec::new()).args(["repository", "init", &repository, "--root", &root]);
-        let output = output.output().unwrap();
+        let mut init = room.command("alien", &[], &Vec::new());
+        let output = init.args(["repository", "init", &repository, "--root", &root]).output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
         Self { room, manager: Manager::begin(Path::new(&room.path(""))) }
     }

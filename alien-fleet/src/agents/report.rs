@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alien_core::rollout::{self, Event, Refusal, Step, Why};
 use alien_core::{Deployment, DeploymentId, Error, ErrorKind, ResourceId, Result, Stack};
 use alien_release::agent::{Attempt, Bearer, Condition, Ended, Hold, Message, Report, Signed, State, Waits};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::bearers::key_id;
 use super::kept::{Handed, KeptAgent, Reported};
@@ -133,6 +133,9 @@ impl Answering {
     }
 }
 
+/// How long a release that an agent has refused is not handed to it again.
+const REFUSED: SignedDuration = SignedDuration::from_mins(5);
+
 /// What an agent waits for.
 const fn waiting(report: &Report) -> Option<&Waits> {
     match &report.state {
@@ -246,7 +249,7 @@ impl Given {
             }
             State::Beginning { .. } => Ok(Some("another attempt takes its place".to_owned())),
             State::Waiting { fence: told, why, .. } if *told == fence => {
-                let (ended, what) = waits(why);
+                let (ended, what) = waits(why, self.now);
                 let refused = self.tell(pages, handed, Step::End(ended))?;
                 self.note(pages, handed, refused, format!("waits: {what}"));
                 kept.handed = None;
@@ -294,7 +297,7 @@ fn reasons(failed: &BTreeMap<ResourceId, Condition>) -> BTreeMap<ResourceId, Str
 }
 
 /// Why an agent does not begin, as a rollout says it, and in words.
-fn waits(why: &Waits) -> (rollout::Ended, String) {
+fn waits(why: &Waits, now: Timestamp) -> (rollout::Ended, String) {
     let parked = |why: Why, until| {
         let words = why.to_string();
         (rollout::Ended::Waits { why, until }, words)
@@ -306,9 +309,10 @@ fn waits(why: &Waits) -> (rollout::Ended, String) {
         Waits::AdminOnly => parked(Why::AdminOnly("its agent says so".to_owned()), None),
         Waits::AgentTooOld { least } => parked(Why::AdminOnly(format!("the agent must be {least} or newer")), None),
         Waits::BelowFloor => parked(Why::AdminOnly("it has begun a newer release".to_owned()), None),
+        // The repository may have it later.
         Waits::Refused(kind) => {
             let why = format!("its agent does not take the release: {}", word(kind));
-            (rollout::Ended::Fault { why: why.clone(), again: None }, why)
+            parked(Why::Held(why), Some(now.saturating_add(REFUSED).unwrap_or(Timestamp::MAX)))
         }
     }
 }
