@@ -20,7 +20,7 @@ pub(crate) fn cloud() -> Cloud {
     sim.bind(&project, "roles/owner", &format!("serviceAccount:{admin}"));
     let vendor = sim.service_account("vendor-project", "vendor");
     let someone = sim.service_account("vendor-project", "someone");
-    let agent = sim.service_account(PROJECT, "agent");
+    let agent = sim.service_account(PROJECT, "alien-agent");
     sim.default_account(&agent);
     let host = sim.url().trim_start_matches("http://").to_owned();
     let file = |email: &str| -> Variables {

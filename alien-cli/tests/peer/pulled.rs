@@ -70,7 +70,7 @@ pub(crate) fn a_deployment(room: &Room) {
     let answer = vendor.does(&["deployments", "dispatch", id, "api", r#"{"hello":"world"}"#]);
     assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["hello"], "world", "{}", agent.log());
     let refused = vendor.tells(&["deployments", "logs", id, "api"]);
-    assert!(refused.contains("refused"), "{refused}");
+    assert!(refused.contains("its agent says denied"), "{refused}");
     let status = agent.status();
     assert_eq!((status["runs"].as_u64(), status["isTold"].as_bool()), (Some(3), Some(true)), "{status:#}");
     let connected = running.end();
