@@ -1,7 +1,5 @@
 //! The program, as whoever operates it starts it.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use alien_core::rollout::Plan;
@@ -14,23 +12,8 @@ use jiff::Timestamp;
 
 use crate::api::{failure, make};
 use crate::folder::Folder;
+use crate::process::{Program, program};
 use crate::world::{product, release};
-
-/// A program, until this is dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alien-manager"));
-    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
 
 #[test]
 fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answered() {
@@ -70,16 +53,8 @@ async fn a_product_that_is_trusted_by_a_root_is_rolled_out_only_as_its_keys_sign
     let unsigned = fleet.publish(&release(b"second"), Images::new(), RevertTo::Nothing).await.unwrap();
     drop(fleet);
 
-    let arguments = ["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-    let mut program = Program(program(&arguments).spawn().unwrap());
-    let mut lines = BufReader::new(program.0.stderr.take().unwrap()).lines();
-    let address = loop {
-        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        if let Some(address) = line["address"].as_str() {
-            break address.to_owned();
-        }
-    };
-    let client = Client::https(&format!("http://{address}"), &token, None).unwrap();
+    let program = Program::begin(&["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap()]);
+    let client = Client::https(&format!("http://{}", program.address), &token, None).unwrap();
     let plan = Plan::builder().build().unwrap();
     let refused = failure(client.roll_out(&product(), unsigned.release.sequence(), &plan).await);
     assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");

@@ -14,6 +14,9 @@ mod api;
 #[expect(dead_code, reason = "it also has what only the tests of the fleet use")]
 #[path = "../../../alien-fleet/tests/it/folder.rs"]
 mod folder;
+mod killed;
+#[path = "../it/process.rs"]
+mod process;
 #[expect(dead_code, unexpected_cfgs, reason = "it also has what only the tests of the fleet use")]
 #[path = "../../../alien-fleet/tests/it/world.rs"]
 mod world;
@@ -186,7 +189,18 @@ fn main() -> ExitCode {
         server.trial("a_release_changes_what_the_agent_of_another_manager_should_run_within_a_second", |server| {
             run(a_release_changes_what_the_agent_of_another_manager_should_run_within_a_second(server));
         }),
+        server.trial(
+            "in_postgres_with_two_managers::one_that_is_killed_loses_no_report_that_it_acknowledged",
+            |server| {
+                // The program has its tables in this schema.
+                run(killed::no_report_is_lost(killed::Place::database(server.url(), options(server, "alien"))));
+            },
+        ),
     ];
+    trials.push(Trial::test("in_a_file::a_manager_that_is_killed_loses_no_report_that_it_acknowledged", || {
+        run(killed::no_report_is_lost(killed::Place::file()));
+        Ok(())
+    }));
     for (name, check) in api::checks() {
         trials.push(Trial::test(format!("in_a_file::{name}"), move || {
             api::on_a_file(check);
