@@ -85,7 +85,7 @@ fn key() -> Key {
 }
 
 /// What a bearer lets its holder read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Grant {
     pub(super) deployment: DeploymentId,
     /// The agent's key to which it was given.

@@ -120,6 +120,7 @@ impl Answering {
 
     async fn flush(&self) -> Result<()> {
         let now = self.inner().now();
+        self.flood.forget(now);
         let says = move |pages: &mut Pages<'_>| {
             let before: Option<Managers> = pages.get(&Managers::key())?;
             pages.put(Managers::key(), &Managers::now(before, now, QUIET), None)

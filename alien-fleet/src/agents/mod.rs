@@ -6,6 +6,7 @@
 
 mod bearers;
 mod desired;
+mod flood;
 mod follow;
 mod hand;
 mod kept;
@@ -25,6 +26,7 @@ use alien_release::PublicKey;
 use jiff::Timestamp;
 
 use self::bearers::Bearers;
+use self::flood::Flood;
 use self::known::Known;
 use crate::deployments::Listed;
 use crate::fleet::{Fleet, Inner};
@@ -49,6 +51,7 @@ struct Answering {
     hosts: BTreeSet<String>,
     bearers: Bearers,
     known: Known,
+    flood: Flood,
 }
 
 impl fmt::Debug for Agents {
@@ -63,12 +66,13 @@ impl fmt::Debug for Agents {
 pub struct AgentsBuilder {
     fleet: Fleet,
     hosts: BTreeSet<String>,
+    messages: u32,
 }
 
 impl Fleet {
     /// Begins to answer the agents of deployments that pull their releases.
     pub fn agents(&self) -> AgentsBuilder {
-        AgentsBuilder { fleet: self.clone(), hosts: BTreeSet::new() }
+        AgentsBuilder { fleet: self.clone(), hosts: BTreeSet::new(), messages: flood::MESSAGES }
     }
 }
 
@@ -80,19 +84,28 @@ impl AgentsBuilder {
         self
     }
 
+    /// Sets how many messages the agent of one deployment may send at once, and in a minute: 120 by default. Reports, what it says to
+    /// commands, pages of logs and requests for a token are messages; polls are none. What it sends beyond is refused, with how long
+    /// to wait, and others are answered. Each program counts what is sent to it.
+    pub const fn messages(mut self, a_minute: u32) -> Self {
+        self.messages = a_minute;
+        self
+    }
+
     /// Begins. Needs a tokio runtime; what runs in the background ends with the last clone.
     ///
     /// # Errors
     ///
     /// [`Input`](ErrorKind::Input) without a host; errors of the store.
     pub async fn open(self) -> Result<Agents> {
-        let Self { fleet, hosts } = self;
+        let Self { fleet, hosts, messages } = self;
         if hosts.is_empty() {
             let what = "agents know this manager under no host";
             return Err(Error::new(ErrorKind::Input, what).because("name the host of its URL"));
         }
         let bearers = Bearers::open(fleet.inner.ledger.clone(), fleet.inner.now()).await?;
-        let agents = Agents(Arc::new(Answering { fleet, hosts, bearers, known: Known::default() }));
+        let (known, flood) = (Known::default(), Flood::new(messages));
+        let agents = Agents(Arc::new(Answering { fleet, hosts, bearers, known, flood }));
         agents.follow().await?;
         Ok(agents)
     }

@@ -28,7 +28,8 @@ impl Agents {
     ///
     /// [`Credentials`](ErrorKind::Credentials), with the reason: the bearer is not valid any more or is another deployment's, another key
     /// signed the report or took its place. [`Conflict`](ErrorKind::Conflict) if the counter is not above that of the last message: it was
-    /// sent before, or is late. [`Input`](ErrorKind::Input) and [`TooLarge`](ErrorKind::TooLarge) as [`Signed::verify`]; errors of the store.
+    /// sent before, or is late. [`Throttled`](ErrorKind::Throttled) if the agent sends more than [it may](super::AgentsBuilder::messages).
+    /// [`Input`](ErrorKind::Input) and [`TooLarge`](ErrorKind::TooLarge) as [`Signed::verify`]; errors of the store.
     pub async fn report(&self, bearer: &Bearer, signed: &Signed<Report>) -> Result<Option<Hold>> {
         let sender = self.0.sender(bearer, signed).await?;
         let (answer, changed) = self.0.take(sender).await?;
@@ -59,8 +60,10 @@ struct Beside {
 impl Answering {
     /// Reads a message that came with a bearer.
     pub(super) async fn sender<M: Message>(&self, bearer: &Bearer, signed: &Signed<M>) -> Result<Sent<M>> {
-        let grant = self.bearers.check(bearer, self.inner().now()).await?;
+        let now = self.inner().now();
+        let grant = self.bearers.check(bearer, now).await?;
         let id = grant.deployment;
+        self.flood.count(grant, now)?;
         let (kept, listed, key) = self.registered(id).await?;
         if key_id(&key) != grant.key {
             return Err(refused("another key was registered for the agent"));

@@ -22,7 +22,7 @@ impl Agents {
     ///
     /// [`Credentials`](ErrorKind::Credentials), with the reason: the deployment is not known, another key signed the request, it is
     /// for another host, its time is more than five minutes away, or it was taken before. [`Throttled`](ErrorKind::Throttled) after
-    /// 16 in five minutes. [`Input`](ErrorKind::Input) and [`TooLarge`](ErrorKind::TooLarge) as [`Signed::verify`]; errors of the store.
+    /// 16 in five minutes, or if the agent sends more than [it may](super::AgentsBuilder::messages). [`Input`](ErrorKind::Input) and [`TooLarge`](ErrorKind::TooLarge) as [`Signed::verify`]; errors of the store.
     pub async fn token(&self, signed: &Signed<TokenRequest>) -> Result<Token> {
         let id = signed.claimed()?;
         // Whether there is such a deployment is told to nobody who does not have its key.
@@ -38,6 +38,8 @@ impl Agents {
             return Err(refused(format!("the request is for `{}`, which is not this manager", request.host)));
         }
         let now = self.0.inner().now();
+        let grant = Grant { deployment: id, key: key_id(&key) };
+        self.0.flood.count(grant, now)?;
         let away = request.time.duration_since(now);
         if away.abs() > NEAR {
             let seconds = away.as_secs();
@@ -63,7 +65,6 @@ impl Agents {
             Ok(kept.counter)
         };
         let counter = self.0.inner().ledger.change(keys, note).await?;
-        let grant = Grant { deployment: id, key: key_id(&key) };
         let (bearer, expires) = self.0.bearers.make(grant, now).await?;
         Ok(Token::new(bearer, expires, counter))
     }

@@ -134,7 +134,8 @@ async fn in_turn(State(places): State<Arc<Semaphore>>, request: Request, next: N
     next.run(request).await
 }
 
-/// An error as an answer. Whoever is to come again is told when: not all at the same time.
+/// An error as an answer. Whoever is to come again is told when: not all at the same time. One that sends too much gets 429, so that it is
+/// told from a manager that has too much to do.
 struct Spread(Error);
 
 impl From<Error> for Spread {
@@ -152,7 +153,12 @@ impl IntoResponse for Spread {
             ErrorKind::Busy | ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Propagating
         );
         let error = if is_later && error.retry_after().is_none() { error.with_retry_after(Some(again)) } else { error };
-        Failure(error).into_response()
+        let is_flood = error.kind() == ErrorKind::Throttled;
+        let mut response = Failure(error).into_response();
+        if is_flood {
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        }
+        response
     }
 }
 
@@ -231,6 +237,7 @@ impl<M: Message + JsonSchema> Part for Received<M> {
         draft.body("application/json", schema);
         draft.fails(BODY);
         draft.fails(&[ErrorKind::Credentials]);
+        draft.limits();
     }
 }
 

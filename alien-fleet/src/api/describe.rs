@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::failure::status;
 
+/// The status for a caller who calls too often: <https://www.rfc-editor.org/rfc/rfc6585#section-4>.
+const TOO_MANY: u16 = 429;
+
 /// What is said of a call, beyond its signature.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About {
@@ -28,12 +31,14 @@ pub(super) struct Draft<'a> {
     security: Option<&'static str>,
     answers: BTreeMap<u16, Value>,
     kinds: Vec<ErrorKind>,
+    /// Whether one caller may make it so often, and no more often.
+    limited: bool,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(generator: &'a mut SchemaGenerator, path: &'static str) -> Self {
         let (parameters, answers, kinds) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { generator, path, parameters, body: None, security: None, answers, kinds }
+        Self { generator, path, parameters, body: None, security: None, answers, kinds, limited: false }
     }
 
     /// The schema of a type: a reference, where it has a name.
@@ -103,6 +108,12 @@ impl<'a> Draft<'a> {
         self.kinds.extend_from_slice(kinds);
     }
 
+    /// Is refused to a caller who makes it too often.
+    #[cfg(feature = "agents")]
+    pub(super) const fn limits(&mut self) {
+        self.limited = true;
+    }
+
     /// Answers with a body.
     pub(super) fn answers(&mut self, status: u16, what: &str, media: &str, schema: Value) {
         let answer = json!({ "description": what, "content": { media: { "schema": schema } } });
@@ -136,11 +147,14 @@ impl<'a> Draft<'a> {
                 names.push(name);
             }
         }
+        if self.limited {
+            failures.insert(TOO_MANY, vec![json!(ErrorKind::Throttled)]);
+        }
         for (status, names) in failures {
             let names: Vec<_> = names.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
             let error = self.schema::<alien_core::Error>();
             self.answers(status, &format!("The error: {}.", names.join(", ")), "application/json", error);
-            if status == 503 {
+            if [TOO_MANY, 503].contains(&status) {
                 let seconds = json!({ "type": "integer", "minimum": 1, "description": "In seconds." });
                 self.answer_header(status, "Retry-After", seconds);
             }

@@ -55,7 +55,7 @@ pub(super) fn asked(python: &Path) -> Result<(), Failed> {
         let admin = memory::admin(&world.config, id, target).with_delivery(pulled());
         let record = admin.apply(&admin.plan(&first).await.unwrap()).await.unwrap();
         world.fleet.register_agent(&invitation, &record, key.public()).await.unwrap();
-        let agents = world.fleet.agents().host(HOST).open().await.unwrap();
+        let agents = world.fleet.agents().host(HOST).messages(u32::MAX).open().await.unwrap();
         let request = TokenRequest::new(id, world.clock.now(), HOST).unwrap();
         let token = agents.token(&Signed::of(&request, &key).unwrap()).await.unwrap();
         // A release that it may begin, and a command that it may take.

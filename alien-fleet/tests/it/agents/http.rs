@@ -15,11 +15,15 @@ use tower::ServiceExt as _;
 use super::{HOST, Pulling};
 use crate::world::plan;
 
-async fn call(router: &Router, request: axum::http::request::Builder, body: impl Into<Body>) -> Response<Body> {
+pub(super) async fn call(
+    router: &Router,
+    request: axum::http::request::Builder,
+    body: impl Into<Body>,
+) -> Response<Body> {
     router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
 }
 
-async fn text(response: Response<Body>) -> String {
+pub(super) async fn text(response: Response<Body>) -> String {
     String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
 }
 

@@ -2,6 +2,8 @@
 
 mod agent;
 #[cfg(feature = "api")]
+mod flood;
+#[cfg(feature = "api")]
 mod http;
 mod kills;
 mod refused;
