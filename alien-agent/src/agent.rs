@@ -201,6 +201,12 @@ impl Live {
             again: None,
         }
     }
+
+    /// How long the manager says to wait between polls.
+    fn next_poll(&self) -> Option<Duration> {
+        let (_, desired) = self.desired.as_ref()?;
+        desired.next_poll.map(|seconds| Duration::from_secs(seconds.into()))
+    }
 }
 
 impl Agent {
@@ -303,8 +309,7 @@ impl Agent {
             Ok(()) => {
                 let mut live = self.live();
                 live.failures = 0;
-                let told = live.desired.as_ref().and_then(|(_, desired)| desired.next_poll);
-                Last::Answered { asked, next_poll: told.map(|seconds| Duration::from_secs(seconds.into())) }
+                Last::Answered { asked, next_poll: live.next_poll() }
             }
             Err(error) => {
                 let mut live = self.live();
@@ -504,7 +509,8 @@ impl Agent {
                 Some((told, at)) => (Some(*at), *told != report),
                 None => (None, true),
             };
-            if !pace::is_report_due(self.clock.now(), taken, is_changed) {
+            let next_poll = self.live().next_poll();
+            if !pace::is_report_due(self.clock.now(), taken, is_changed, next_poll) {
                 return Ok(());
             }
             self.tell().await?;

@@ -45,7 +45,7 @@ pub(crate) fn wait(deployment: DeploymentId, now: Timestamp, last: Last, random:
     match last {
         Last::Start => FIRST.mul_f64(random),
         Last::Answered { asked, next_poll } => {
-            let every = next_poll.map_or(EVERY, |told| told.clamp(TOLD_EVERY.0, TOLD_EVERY.1));
+            let every = every(next_poll);
             // A clock that was set back or far ahead since says nothing of how long ago that was.
             let is_near = now.duration_since(asked).unsigned_abs() <= every * 2;
             let from = if is_near { asked } else { now };
@@ -59,6 +59,11 @@ pub(crate) fn wait(deployment: DeploymentId, now: Timestamp, last: Last, random:
             AFTER_FAILURE.saturating_mul(doubled).min(CAP).mul_f64(random)
         }
     }
+}
+
+/// How often to ask, if a manager says so.
+fn every(next_poll: Option<Duration>) -> Duration {
+    next_poll.map_or(EVERY, |told| told.clamp(TOLD_EVERY.0, TOLD_EVERY.1))
 }
 
 /// When to ask next after a poll. There is a moment in each interval that belongs to the deployment, and the next poll is at most a tenth
@@ -85,10 +90,17 @@ fn phase(deployment: DeploymentId, interval: i64) -> i64 {
 /// How often a report is sent if nothing changed.
 const REPORTED: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether a report is due: something changed, or ten minutes have passed since the last one that was taken. A clock that was set back
-/// counts as time that has passed.
-pub(crate) fn is_report_due(now: Timestamp, taken: Option<Timestamp>, is_changed: bool) -> bool {
-    is_changed || taken.is_none_or(|taken| now.duration_since(taken) >= REPORTED || now < taken)
+/// Whether a report is due: something changed, or this poll is the one that is nearest to ten minutes after the last report that was taken.
+/// So it is never much later, also if the agent asks seldom: a manager takes one that is silent for 15 minutes to be gone. A clock that was
+/// set back counts as time that has passed.
+pub(crate) fn is_report_due(
+    now: Timestamp,
+    taken: Option<Timestamp>,
+    is_changed: bool,
+    next_poll: Option<Duration>,
+) -> bool {
+    let half = SignedDuration::try_from(every(next_poll) / 2).unwrap_or_default();
+    is_changed || taken.is_none_or(|taken| now.duration_since(taken) >= REPORTED - half || now < taken)
 }
 
 #[cfg(test)]
@@ -196,11 +208,21 @@ mod tests {
     #[test]
     fn reports_are_due_on_change_and_every_ten_minutes() {
         let minutes = |minutes: i64| at(minutes * 60_000);
-        assert!(is_report_due(minutes(0), None, false));
-        assert!(is_report_due(minutes(1), Some(minutes(0)), true));
-        assert!(!is_report_due(minutes(9), Some(minutes(0)), false));
-        assert!(is_report_due(minutes(10), Some(minutes(0)), false));
-        assert!(is_report_due(minutes(0), Some(minutes(60)), false), "the clock was set back");
+        let is_due = |now, taken, is_changed| is_report_due(now, taken, is_changed, None);
+        assert!(is_due(minutes(0), None, false));
+        assert!(is_due(minutes(1), Some(minutes(0)), true));
+        assert!(!is_due(minutes(9), Some(minutes(0)), false));
+        assert!(is_due(minutes(10), Some(minutes(0)), false));
+        assert!(is_due(minutes(0), Some(minutes(60)), false), "the clock was set back");
+    }
+
+    #[test]
+    fn who_asks_seldom_reports_with_the_poll_that_is_nearest_to_ten_minutes() {
+        for (seconds, first) in [(30, 585), (120, 540), (300, 450), (u64::MAX, 450)] {
+            let next_poll = Some(Duration::from_secs(seconds));
+            let is_due = |after: i64| is_report_due(at(after * 1000), Some(at(0)), false, next_poll);
+            assert!(is_due(first) && !is_due(first - 1), "{seconds}");
+        }
     }
 
     proptest! {

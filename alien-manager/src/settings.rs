@@ -29,7 +29,7 @@ const fn setting(name: &'static str, help: &'static str) -> Setting {
 }
 
 /// Every setting.
-pub const ALL: [Setting; 18] = [
+pub const ALL: [Setting; 19] = [
     setting("store", "The file of the store"),
     setting("store-url-file", "A file with the URL of the PostgreSQL database, instead of `store`"),
     setting("artifacts", "The folder of the zips [default: beside the store's file, with `.artifacts` added]"),
@@ -47,6 +47,7 @@ pub const ALL: [Setting; 18] = [
         "agents",
         "The hosts under which agents know this manager, with commas between; without it, agents are not answered",
     ),
+    setting("poll-every", "After how many seconds agents ask again, 30 to 300 [default: 30]"),
     setting("trust", "A file with the root and the repository of each product whose releases must be signed"),
     setting("repository", "The folder of the repository, whose files are served to agents"),
     setting("width", "How many deployments are updated at once [default: 256]"),
@@ -105,6 +106,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The hosts under which agents know it. None if it does not answer agents.
     pub agents: Vec<String>,
+    /// How often agents are told to ask, if that is set.
+    pub poll_every: Option<Duration>,
     /// The folder of the repository that agents read from.
     pub repository: Option<PathBuf>,
     /// The file of [`verifiers`](alien_release::verifiers): releases of its products must be signed.
@@ -207,6 +210,20 @@ impl Reader {
         Duration::from_secs(self.count(name, seconds) as u64)
     }
 
+    /// How often agents are told to ask.
+    fn poll_every(&mut self, agents: &[String]) -> Option<Duration> {
+        let given = self.given.get("poll-every").cloned()?;
+        if agents.is_empty() {
+            self.wrong(given.at, "agents are not answered", "set `agents` to the host of this manager");
+            return None;
+        }
+        let seconds = given.text.parse().ok().filter(|seconds| (30..=300).contains(seconds));
+        if seconds.is_none() {
+            self.wrong(given.at, format!("`{}` cannot be used", given.text), "write a whole number from 30 to 300");
+        }
+        seconds.map(Duration::from_secs)
+    }
+
     fn names(&self, name: &str) -> Vec<String> {
         let text = self.given.get(name).map(|given| given.text.as_str()).unwrap_or_default();
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
@@ -293,6 +310,7 @@ impl Reader {
         if let (Some(given), true) = (self.given.get("repository").cloned(), agents.is_empty()) {
             self.wrong(given.at, "agents are not answered", "set `agents` to the host of this manager");
         }
+        let poll_every = self.poll_every(&agents);
         let trust = self.path("trust");
         let work = self.read("work", true, "write `true` or `false`");
         let width = self.count("width", 256);
@@ -308,6 +326,7 @@ impl Reader {
             behind_proxy,
             limits,
             agents,
+            poll_every,
             repository,
             trust,
             work,
@@ -374,6 +393,29 @@ mod tests {
         assert!(read("", "").unwrap().agents.is_empty());
         let told = read(" ,", "files").unwrap_err().to_string();
         assert!(told.contains("--repository") && told.contains("agents are not answered"), "{told}");
+    }
+
+    #[test]
+    fn agents_are_told_to_ask_every_half_a_minute_to_five_minutes() {
+        let read = |agents: &str, seconds: &str| {
+            let flag = |name: &str| match name {
+                "store" => Some("a".to_owned()),
+                "agents" => Some(agents.to_owned()),
+                "poll-every" => Some(seconds.to_owned()).filter(|seconds| !seconds.is_empty()),
+                _ => None,
+            };
+            Settings::read(None, none, flag).map(|settings| settings.poll_every)
+        };
+        assert_eq!(read("m.example", ""), Ok(None));
+        for seconds in [30, 300] {
+            assert_eq!(read("m.example", &seconds.to_string()), Ok(Some(Duration::from_secs(seconds))));
+        }
+        for (agents, seconds) in
+            [("m.example", "29"), ("m.example", "301"), ("m.example", "1m"), ("m.example", "-30"), ("", "30")]
+        {
+            let told = read(agents, seconds).unwrap_err().to_string();
+            assert!(told.contains("--poll-every"), "{told}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod killed;
 mod leaves;
 mod odd;
 mod policy;
+mod polls;
 #[cfg(feature = "program")]
 mod program;
 mod requests;

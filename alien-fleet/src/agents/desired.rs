@@ -61,6 +61,7 @@ impl Answering {
         // What was handed to it by a rollout that is over is not begun any more.
         kept.handed.take_if(|handed| heads.iter().all(|(id, _)| *id != handed.rollout));
         let mut desired = Desired::new();
+        desired.next_poll = self.poll_every.and_then(|time| time.as_secs().try_into().ok());
         desired.release = kept.release().cloned();
         if let Some(why) = hold(&kept, &listed, &heads) {
             desired = desired.held(&why);

@@ -18,6 +18,7 @@ mod token;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ pub struct Agents(Arc<Answering>);
 struct Answering {
     fleet: Fleet,
     hosts: BTreeSet<String>,
+    poll_every: Option<Duration>,
     bearers: Bearers,
     known: Known,
     flood: Flood,
@@ -67,12 +69,13 @@ pub struct AgentsBuilder {
     fleet: Fleet,
     hosts: BTreeSet<String>,
     messages: u32,
+    poll_every: Option<Duration>,
 }
 
 impl Fleet {
     /// Begins to answer the agents of deployments that pull their releases.
     pub fn agents(&self) -> AgentsBuilder {
-        AgentsBuilder { fleet: self.clone(), hosts: BTreeSet::new(), messages: flood::MESSAGES }
+        AgentsBuilder { fleet: self.clone(), hosts: BTreeSet::new(), messages: flood::MESSAGES, poll_every: None }
     }
 }
 
@@ -92,20 +95,32 @@ impl AgentsBuilder {
         self
     }
 
+    /// Tells agents how often to ask what they should run: every 30 seconds to every 5 minutes, in whole seconds. Unless it is set, each
+    /// asks every 30 seconds. All programs of one store should say the same.
+    pub const fn poll_every(mut self, time: Duration) -> Self {
+        self.poll_every = Some(time);
+        self
+    }
+
     /// Begins. Needs a tokio runtime; what runs in the background ends with the last clone.
     ///
     /// # Errors
     ///
-    /// [`Input`](ErrorKind::Input) without a host; errors of the store.
+    /// [`Input`](ErrorKind::Input) without a host, or if agents are to ask more or less often than they may; errors of the store.
     pub async fn open(self) -> Result<Agents> {
-        let Self { fleet, hosts, messages } = self;
+        let Self { fleet, hosts, messages, poll_every } = self;
         if hosts.is_empty() {
             let what = "agents know this manager under no host";
             return Err(Error::new(ErrorKind::Input, what).because("name the host of its URL"));
         }
+        if let Some(time) = poll_every.filter(|time| !POLL_EVERY.contains(time)) {
+            let what = format!("agents cannot be told to ask every {} seconds", time.as_secs_f64());
+            let help = format!("say {} to {} seconds", POLL_EVERY.start().as_secs(), POLL_EVERY.end().as_secs());
+            return Err(Error::new(ErrorKind::Input, what).because(help));
+        }
         let bearers = Bearers::open(fleet.inner.ledger.clone(), fleet.inner.now()).await?;
         let (known, flood) = (Known::default(), Flood::new(messages));
-        let agents = Agents(Arc::new(Answering { fleet, hosts, bearers, known, flood }));
+        let agents = Agents(Arc::new(Answering { fleet, hosts, poll_every, bearers, known, flood }));
         agents.follow().await?;
         Ok(agents)
     }
@@ -197,6 +212,9 @@ fn no_agent(id: DeploymentId) -> Error {
 fn refused(why: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Credentials, format!("refused: {why}"))
 }
+
+/// How often agents may be told to ask. A silent agent counts as unreachable after 15 minutes, and reports with its polls.
+const POLL_EVERY: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(300);
 
 /// How often a manager writes when agents asked it last.
 const FLUSHED: Duration = Duration::from_secs(12);

@@ -92,7 +92,12 @@ async fn router(fleet: &Fleet, settings: &Settings) -> Result<Router> {
     if settings.agents.is_empty() {
         return Ok(router);
     }
-    let agents = settings.agents.iter().fold(fleet.agents(), |agents, host| agents.host(host)).open().await?;
+    let agents = settings.agents.iter().fold(fleet.agents(), |agents, host| agents.host(host));
+    let agents = match settings.poll_every {
+        Some(time) => agents.poll_every(time),
+        None => agents,
+    };
+    let agents = agents.open().await?;
     let answered = AgentApi::new(&agents);
     Ok(router.with_agents(match &settings.repository {
         Some(folder) => answered.repository(folder),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use alien_core::rollout::{Outcome, Stage, Why};
 use alien_fleet::Poll;
-use alien_release::agent::State;
+use alien_release::agent::{Desired, ETag, State};
 
-use super::{Pulling, answering};
+use super::{HOST, Pulling, answering};
 use crate::world::plan;
 
 #[tokio::test(start_paused = true)]
@@ -41,6 +41,41 @@ async fn from_a_release_to_what_an_agent_is_told_takes_less_than_a_second_with_t
     tokio::select! {
         ended = worker => panic!("{ended:?}"),
         took = asks => assert!(took.as_millis() < 1000, "{took:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_often_to_ask_is_part_of_what_is_tagged() {
+    let pulling = Pulling::new(0, 1).await;
+    let bearer = pulling.all[0].bearer().await.unwrap();
+    let asked = async |seconds: Option<u64>, last: Option<ETag>| {
+        // As a manager that was started again with another setting.
+        let agents = pulling.world.fleet.agents().host(HOST);
+        let agents = match seconds {
+            Some(seconds) => agents.poll_every(Duration::from_secs(seconds)),
+            None => agents,
+        };
+        let agents = agents.open().await.unwrap();
+        let answer = agents.desired(&bearer, last).await.unwrap();
+        // The same manager says the same once it was heard.
+        let (Poll::Desired(etag, _) | Poll::Unchanged(etag)) = answer;
+        assert_eq!(agents.desired(&bearer, Some(etag)).await.unwrap(), Poll::Unchanged(etag));
+        match answer {
+            Poll::Desired(etag, json) => (etag, Some(Desired::from_json(json.as_bytes()).unwrap().next_poll)),
+            Poll::Unchanged(etag) => (etag, None),
+        }
+    };
+    let (unset, said) = asked(None, None).await;
+    assert_eq!(said, Some(None));
+    let (minute, said) = asked(Some(60), Some(unset)).await;
+    assert_eq!(said, Some(Some(60)), "the tag of before is of another answer");
+    assert_eq!(asked(Some(60), Some(minute)).await, (minute, None));
+    assert_eq!(asked(Some(300), Some(minute)).await.1, Some(Some(300)));
+    assert_eq!(asked(None, Some(minute)).await, (unset, Some(None)));
+    for seconds in [0, 29, 301] {
+        let agents = pulling.world.fleet.agents().host(HOST).poll_every(Duration::from_secs(seconds));
+        let told = agents.open().await.unwrap_err().to_string();
+        assert!(told.contains("say 30 to 300 seconds"), "{told}");
     }
 }
 
