@@ -29,6 +29,7 @@ pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
+pub use crate::read_json::read_json;
 pub use crate::reconcile::{Foreign, Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
 pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};
 pub use crate::session::AssumedSession;

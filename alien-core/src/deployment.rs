@@ -17,6 +17,7 @@ use crate::invited::{self, InvitationSignature, Invited};
 use crate::name::{ResourceId, RunId};
 use crate::permission::Subject;
 use crate::problem::{Problem, Problems, Remedy, Rule};
+use crate::read_json::read_json;
 use crate::stack::{Diff, Stack};
 use crate::target::AnyTarget;
 use crate::unique;
@@ -235,7 +236,7 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<
         let says = format!("this is {what} of version {found}, and this program reads versions 1 to {VERSION}");
         return Err(problem(Rule::Form, says, "use the program that wrote it, or a newer one"));
     }
-    serde_json::from_str(text)
+    read_json(text.as_bytes())
         .map_err(|error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file as it was written"))
 }
 

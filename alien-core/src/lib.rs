@@ -94,6 +94,7 @@ mod provision;
 mod provisioned;
 mod provisioning;
 mod published;
+mod read_json;
 mod reconcile;
 mod records;
 mod redeploying;

@@ -15,6 +15,7 @@ use crate::canonical::{LARGEST, canonical};
 use crate::images::Images;
 use crate::name::{StackName, TextError, is_digest, sha256};
 use crate::problem::{Problem, Problems, Rule};
+use crate::read_json::read_value;
 use crate::release::Release;
 use crate::rollout::Sequence;
 use crate::stack::Stack;
@@ -352,9 +353,9 @@ fn field<T: DeserializeOwned>(
     value: Option<Value>,
     problem: &mut impl FnMut(&str, String, &str),
 ) -> Option<T> {
-    let what = match value.map(serde_json::from_value) {
+    let what = match value.map(|value| read_value(&value)) {
         Some(Ok(value)) => return Some(value),
-        Some(Err(error)) => error.to_string(),
+        Some(Err(error)) => error,
         None => "missing".to_owned(),
     };
     problem(name, what, "give the file as it was written");

@@ -22,6 +22,7 @@ use crate::kind::{Kind, ResourceKind, for_each_kind, list_of_kinds};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
 use crate::problem::Problem;
+use crate::read_json::read_value;
 use crate::rollout::Sequence;
 
 /// The settings of one kind, as a type. Sealed, as [`ResourceKind`] is.
@@ -88,9 +89,9 @@ macro_rules! settings {
             }
 
             /// Reads the settings of a kind from their JSON form.
-            pub(crate) fn decode(kind: Kind, fields: Value) -> Result<Self, serde_json::Error> {
+            pub(crate) fn decode(kind: Kind, fields: &Value) -> Result<Self, String> {
                 match kind {
-                    $(Kind::$kind => serde_json::from_value(fields).map(Self::$kind),)*
+                    $(Kind::$kind => read_value(fields).map(Self::$kind),)*
                 }
             }
 

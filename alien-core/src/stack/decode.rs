@@ -12,6 +12,7 @@ use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
 use crate::kind::Kind;
 use crate::problem::{Problem, Problems, Rule};
+use crate::read_json::read_value;
 use crate::resource::{Code, Existing, Resource, Settings};
 use crate::unique::Tree;
 
@@ -108,10 +109,10 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
         && let Some(existing) = problems.object("existing", existing)
     {
         for (id, existing) in existing {
-            match serde_json::from_value(existing) {
+            match read_value(&existing) {
                 Ok(existing) => drop(draft.existing.insert(id, existing)),
                 Err(error) => {
-                    problems.form(&format!("existing.{id}"), error.to_string(), "write `{\"id\": \"…\"}`");
+                    problems.form(&format!("existing.{id}"), error, "write `{\"id\": \"…\"}`");
                 }
             }
         }
@@ -227,7 +228,7 @@ impl Findings {
             let what = "`existing` is the customer's to give".to_owned();
             self.form(path, what, "remove it; the customer gives it when setting up");
         }
-        let lifecycle = match fields.remove("lifecycle").map(serde_json::from_value) {
+        let lifecycle = match fields.remove("lifecycle").map(|given| read_value(&given)) {
             Some(Ok(lifecycle)) => Some(lifecycle),
             Some(Err(error)) => {
                 self.form(path, format!("`lifecycle`: {error}"), "write \"frozen\" or \"live\"");
@@ -264,7 +265,7 @@ impl Findings {
     }
 
     fn settings(&mut self, path: &str, kind: Kind, fields: Fields) -> Option<Settings> {
-        if let Ok(settings) = Settings::decode(kind, fields.clone().into_iter().collect()) {
+        if let Ok(settings) = Settings::decode(kind, &fields.clone().into_iter().collect()) {
             return Some(settings);
         }
         let least = if kind.runs_code() { json!({ "code": {}, "profile": "p" }) } else { json!({}) };
@@ -275,7 +276,7 @@ impl Findings {
         for (field, value) in fields {
             let mut probe = least.clone();
             probe.insert(field.clone(), value);
-            if let Err(error) = Settings::decode(kind, Value::Object(probe)) {
+            if let Err(error) = Settings::decode(kind, &Value::Object(probe)) {
                 let help = format!("write it as the schema of stacks describes a {kind}");
                 self.form(path, format!("`{field}`: {error}"), &help);
             }

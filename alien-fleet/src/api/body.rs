@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alien_core::adapter::read_json;
 use alien_core::{Error, ErrorKind, Result};
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -95,7 +96,7 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Given<
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         let text = Reader::new(request.into_body(), LIMIT, PART).within(WHOLE).all().await?;
-        serde_json::from_slice(&text).map(Self).map_err(|error| Failure(refused(form("body", error))))
+        read_json(&text).map(Self).map_err(|error| Failure(refused(form("body", error))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use alien_core::adapter::FormVersion;
+use alien_core::adapter::{FormVersion, read_json};
 use alien_core::rollout::Sequence;
 use alien_core::{CommandId, Error, Problem, ResourceId, Result, Rule};
 use base64::Engine as _;
@@ -174,7 +174,7 @@ impl Desired {
         if text.len() > Self::MOST {
             return Err(wrong(format!("it has {} bytes, and at most {} are taken", text.len(), Self::MOST)));
         }
-        serde_json::from_slice(text).map_err(|error| wrong(format!("this is not what to run: {error}")))
+        read_json(text).map_err(|error| wrong(format!("this is not what to run: {error}")))
     }
 
     /// The tag of this content: two with the same tag are the same.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use alien_core::adapter::read_json;
 use alien_core::{DeploymentId, Error, ErrorKind, Problem, Result, Rule};
 use serde::Deserialize;
 use serde::Serialize;
@@ -149,7 +150,7 @@ fn body<M: Message>(message: &M) -> Result<Vec<u8>> {
 }
 
 fn read<M: Message>(body: &[u8]) -> Result<M> {
-    let message: M = serde_json::from_slice(body).map_err(|error| unread::<M>(&error))?;
+    let message: M = read_json(body).map_err(|error| unread::<M>(&error))?;
     let problems = message.problems();
     if !problems.is_empty() {
         return Err(problems.into());
@@ -161,7 +162,7 @@ fn read<M: Message>(body: &[u8]) -> Result<M> {
     Err(problem(format!("{} is not canonical JSON", M::NAME), "write it by RFC 8785, without what is at its default"))
 }
 
-fn unread<M: Message>(error: &serde_json::Error) -> Error {
+fn unread<M: Message>(error: &dyn fmt::Display) -> Error {
     problem(format!("this is not {}: {error}", M::NAME), "send what the form has, and nothing else")
 }
 

@@ -137,14 +137,28 @@ fn a_field_that_is_not_known_is_refused_by_its_name_wherever_it_stands() {
     let key = SigningKey::generate().unwrap();
     let signed = Signed::of(&report(), &key).unwrap();
     let whole: Value = serde_json::from_slice(signed.body()).unwrap();
-    for at in
-        ["", "/state/waiting", "/state/waiting/why/window", "/outcome", "/outcome/ended/failed/api", "/resources/api"]
-    {
+    for at in [
+        "",
+        "/state/waiting",
+        "/state/waiting/why/window",
+        "/outcome",
+        "/outcome/ended/failed/api",
+        "/resources/api",
+        // Beside the name of a variant there is nothing.
+        "/state",
+        "/state/waiting/why",
+        "/outcome/ended",
+    ] {
         let mut with = whole.clone();
-        with.pointer_mut(at).unwrap().as_object_mut().unwrap().insert("colour".to_owned(), json!("red"));
+        // It stands after all others, whether the order is that of names or preserved.
+        with.pointer_mut(at).unwrap().as_object_mut().unwrap().insert("zz-colour".to_owned(), json!("red"));
         let told = told::<Report>(&key, serde_json::to_vec(&with).unwrap()).to_string();
-        assert!(told.contains("unknown field `colour`"), "{at}: {told}");
+        assert!(told.contains("unknown field `zz-colour`"), "{at}: {told}");
     }
+    let mut with: Value = serde_json::from_slice(Signed::of(&reply(), &key).unwrap().body()).unwrap();
+    with["reply"]["zz-colour"] = json!("red");
+    let refused = told::<CommandReply>(&key, serde_json::to_vec(&with).unwrap()).to_string();
+    assert!(refused.contains("unknown field `zz-colour`"), "{refused}");
     let mut with: Value = serde_json::from_slice(Signed::of(&page(), &key).unwrap().body()).unwrap();
     with["lines"][0]["colour"] = json!("red");
     assert!(told::<LogPage>(&key, serde_json::to_vec(&with).unwrap()).to_string().contains("unknown field `colour`"));

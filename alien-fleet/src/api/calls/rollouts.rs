@@ -1,5 +1,6 @@
 //! Rollouts.
 
+use alien_core::adapter::read_json;
 use alien_core::rollout::{Plan, PlanBuilder, Rollout};
 use alien_core::{Error, Result, StackName};
 
@@ -48,6 +49,6 @@ pub(in crate::api) async fn order(
 
 /// Reads a plan, with all its problems.
 fn read(plan: &AsSent<Plan>) -> Result<Plan> {
-    let plan: PlanBuilder = serde_json::from_str(plan.get()).map_err(|error| refused(form("plan", error)))?;
+    let plan: PlanBuilder = read_json(plan.get().as_bytes()).map_err(|error| refused(form("plan", error)))?;
     plan.build().map_err(Error::from)
 }
