@@ -1,6 +1,8 @@
 //! Deployments that pull their releases: agents that are simulated, over managers of one store.
 
 mod agent;
+#[cfg(all(feature = "api", feature = "redb"))]
+mod embedded;
 #[cfg(feature = "api")]
 mod flood;
 #[cfg(feature = "api")]
