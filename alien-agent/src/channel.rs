@@ -7,7 +7,8 @@ use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use alien_release::HttpTransport;
 use async_trait::async_trait;
-use http::{Request, Response};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
 
 /// How long it takes at most to open a connection.
@@ -16,6 +17,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(crate) const WHOLE: Duration = Duration::from_secs(40);
 /// How long nothing may come of a file of a repository, which may take longer as a whole.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// What it calls itself.
+const NAME: &str = concat!("alien-agent/", env!("CARGO_PKG_VERSION"));
 
 /// What certificates of authorities are to be given as.
 const CERTIFICATES: &str = "give a file of certificates that begin with `-----BEGIN CERTIFICATE-----`";
@@ -79,11 +83,7 @@ impl Https {
         }
         let client = |builder: ClientBuilder| {
             let builder = authorities.iter().fold(builder, |builder, one| builder.tls_certs_merge([one.clone()]));
-            let built = builder
-                .connect_timeout(CONNECT)
-                .redirect(redirect::Policy::none())
-                .user_agent(concat!("alien-agent/", env!("CARGO_PKG_VERSION")))
-                .build();
+            let built = builder.connect_timeout(CONNECT).redirect(redirect::Policy::none()).build();
             built.map_err(|error| match authorities {
                 [] => Error::new(ErrorKind::Unavailable, "this machine cannot call by HTTPS").caused_by(&error),
                 _ => wrong(format!("the certificates cannot be read: {}", chain(&error)), CERTIFICATES),
@@ -92,7 +92,7 @@ impl Https {
         Ok(Self {
             base,
             client: client(Client::builder().timeout(WHOLE))?,
-            files: client(Client::builder().read_timeout(SILENCE))?,
+            files: client(Client::builder().user_agent(NAME).read_timeout(SILENCE))?,
         })
     }
 
@@ -154,7 +154,10 @@ impl Https {
 impl Channel for Https {
     async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
         let (parts, body) = request.into_parts();
-        let call = self.client.request(parts.method, self.below(parts.uri.path())).headers(parts.headers).body(body);
+        // A poll says no more than it must. Whose it is stands in what the agent sends else.
+        let name = (parts.method != Method::GET).then(|| (USER_AGENT, HeaderValue::from_static(NAME)));
+        let call = self.client.request(parts.method, self.below(parts.uri.path())).headers(parts.headers);
+        let call = call.headers(HeaderMap::from_iter(name)).body(body);
         let mut answer = call.send().await.map_err(|error| self.unanswered(error))?;
         let mut response = Response::builder().status(answer.status());
         if let Some(headers) = response.headers_mut() {

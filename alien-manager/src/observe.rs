@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
@@ -20,10 +20,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The most bytes of an id that a caller chooses.
 const LONGEST: usize = 128;
 
-/// The outermost layer. The query is not logged, and no header.
+/// The outermost layer. The query is not logged, and no header. A caller that chose an id gets it back, and one that did not is told it,
+/// unless nothing changed: a poll is short.
 pub(crate) async fn observed(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let given = request.headers().get(&REQUEST_ID).filter(|id| is_plain(id)).cloned();
+    let is_given = given.is_some();
     let id = given.or_else(|| HeaderValue::try_from(Uuid::new_v4().to_string()).ok());
     let id = id.unwrap_or_else(|| HeaderValue::from_static("none"));
     request.headers_mut().insert(REQUEST_ID, id.clone());
@@ -32,7 +34,9 @@ pub(crate) async fn observed(State(metrics): State<Arc<Metrics>>, mut request: R
     let address = request.extensions().get::<Peer>().and_then(|peer| peer.address(request.headers()));
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
     let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id.clone());
+    if is_given || response.status() != StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(REQUEST_ID, id.clone());
+    }
     let (status, took) = (response.status(), begun.elapsed());
     metrics.request(&method, &route, status, took);
     tracing::info!(

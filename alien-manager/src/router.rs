@@ -8,7 +8,7 @@ use alien_fleet::api::{AgentApi, Closing, operators, refusal};
 use alien_fleet::{Caller, Fleet, Products};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -69,10 +69,12 @@ impl Router {
     }
 }
 
-/// Nothing that is answered is shown as a page of its own.
+/// Nothing that is answered is shown as a page of its own. Where nothing changed there is nothing to show: a poll is short.
 async fn unframed(request: Request, next: axum::middleware::Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if response.status() != StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     response
 }
 

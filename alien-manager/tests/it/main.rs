@@ -13,6 +13,7 @@ mod document;
 #[path = "../../../alien-fleet/tests/it/folder.rs"]
 mod folder;
 mod limits;
+mod polled;
 mod process;
 mod products;
 mod program;
