@@ -14,7 +14,13 @@
 //! [signed](Signed), and the signature stands in the header [`SIGNATURE_HEADER`]. So a message is verified before it is read. All
 //! but the request for a token carry a counter, which only rises: what was sent once is refused the second time.
 //!
-//! A message with a field that is not known is refused, with the field's name. Each form has a version.
+//! A message with a field or a code that is not known is refused, with its name. So a manager and an agent of different releases must know
+//! the same, and the version of a form says what that is:
+//!
+//! * The fields and codes of a version never change: kinds of errors, health, reasons to wait and to refuse, how an attempt ended. A new one
+//!   needs another version. Until that is spoken, an agent says the nearest code that the version has.
+//! * A version is read in one release, and written from the next one on. So a manager serves the agents of the release before and of the
+//!   release after its own.
 //!
 //! ```
 //! use alien_core::{AgentVersion, DeploymentId};

@@ -8,6 +8,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod codes;
 mod forged;
 mod invitation;
 mod keys;

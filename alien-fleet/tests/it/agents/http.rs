@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use alien_core::Health;
 use alien_fleet::api::AgentApi;
-use alien_release::agent::{Desired, ETag, SIGNATURE_HEADER, State, Token, Wanted};
+use alien_release::agent::{Condition, Desired, ETag, Message as _, Report, SIGNATURE_HEADER, State, Token, Wanted};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
@@ -69,6 +70,27 @@ async fn an_agent_lives_by_http_alone() {
     let held = call(&router, sent, report.body().to_vec()).await;
     assert_eq!(held.status(), StatusCode::OK);
     assert_eq!(text(held).await, r#"{"version":1,"hold":"another attempt takes its place"}"#);
+}
+
+/// A newer agent does not send it: see `alien-release/tests/protocol`.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_is_not_known_is_named_and_what_is_sent_in_its_place_is_taken() {
+    let pulling = Pulling::new(0, 1).await;
+    let agent = &pulling.all[0];
+    let router = AgentApi::new(&pulling.agents).router();
+    let bearer = format!("Bearer {}", agent.bearer().await.unwrap().reveal());
+    let report = agent.report().with("api".parse().unwrap(), Condition::seen(Health::Degraded));
+    let known = agent.signed(&report).body().to_vec();
+    let newer = String::from_utf8(known.clone()).unwrap().replace("degraded", "drowsy").into_bytes();
+    for (body, status) in [(newer, StatusCode::BAD_REQUEST), (known, StatusCode::NO_CONTENT)] {
+        let signature = agent.key.sign(Report::CONTEXT, &body).to_string();
+        let post = Request::post("/v1/agent/report").header(SIGNATURE_HEADER, signature);
+        let answer = call(&router, post.header("authorization", &bearer), body).await;
+        assert_eq!(answer.status(), status);
+        // The counter of what was refused is free.
+        let told = text(answer).await;
+        assert_eq!(status == StatusCode::BAD_REQUEST, told.contains("unknown variant `drowsy`"), "{told}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
