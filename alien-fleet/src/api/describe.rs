@@ -68,7 +68,8 @@ impl<'a> Draft<'a> {
         let required: Vec<&str> =
             form.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let fields = form.get("properties").and_then(Value::as_object).into_iter().flatten();
-        for (name, schema) in fields {
+        // By name: the order of an object may be another where it is preserved.
+        for (name, schema) in fields.collect::<BTreeMap<_, _>>() {
             let is_required = required.contains(&name.as_str());
             self.parameter("query", name, is_required, without_null(schema));
         }
