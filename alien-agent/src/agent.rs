@@ -47,6 +47,8 @@ pub struct Agent {
     pub(crate) calls: Calls,
     pub(crate) clock: Arc<dyn Clock>,
     policy: Mutex<Arc<Policy>>,
+    /// The most memory that zips may make it take, in bytes.
+    pub(crate) memory: u64,
     pub(crate) version: AgentVersion,
     pub(crate) live: Mutex<Live>,
 }
@@ -99,6 +101,7 @@ pub struct AgentBuilder {
     ca: Option<Vec<u8>>,
     clock: Arc<dyn Clock>,
     policy: Policy,
+    memory: u64,
     version: AgentVersion,
 }
 
@@ -140,6 +143,13 @@ impl AgentBuilder {
         self
     }
 
+    /// Sets how much memory the agent may take, in bytes. A release is refused as too large if its zips need more: two and a half times
+    /// their length beside 15 MiB, where the cloud runs zips. Without it there is no bound.
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
     /// Says that the agent is of this version. By default, that of this library.
     pub fn version(mut self, version: AgentVersion) -> Self {
         self.version = version;
@@ -153,7 +163,7 @@ impl AgentBuilder {
     /// [`ErrorKind::NotFound`] if the state has no record yet: [`State::give`] it; [`ErrorKind::Input`] if the certificates cannot be
     /// read; [`ErrorKind::Unavailable`] if this machine cannot call by HTTPS.
     pub fn open(self) -> Result<Agent> {
-        let Self { state, access, channel, verifier, ca, clock, policy, version } = self;
+        let Self { state, access, channel, verifier, ca, clock, policy, memory, version } = self;
         let record = state.with(|contents| contents.record.clone()).ok_or_else(no_record)?;
         let Delivery::Pull { manager, root } = &record.delivery else { return Err(no_record()) };
         let https = match &ca {
@@ -173,7 +183,8 @@ impl AgentBuilder {
         });
         let calls = Calls::new(channel, host, Arc::clone(&state), Arc::clone(&clock));
         let policy = Mutex::new(Arc::new(policy));
-        let agent = Agent { state, access, verifier, calls, clock, policy, version, live: Mutex::new(Live::new()) };
+        let agent =
+            Agent { state, access, verifier, calls, clock, policy, memory, version, live: Mutex::new(Live::new()) };
         agent.warn_of_policy();
         Ok(agent)
     }
@@ -220,6 +231,7 @@ impl Agent {
             ca: None,
             clock: Arc::new(SystemClock),
             policy: Policy::new(),
+            memory: u64::MAX,
             version: env!("CARGO_PKG_VERSION").parse().unwrap_or_default(),
         }
     }

@@ -1,8 +1,9 @@
 //! One attempt at a release: verified, begun, carried out, ended.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alien_core::{ErrorKind, Release, Result};
+use alien_core::{CodeForm, ErrorKind, Release, Result, Stack};
 use alien_release::agent::{Attempt, Ended, State as Doing, Waits, Wanted};
 use alien_release::{Begun, Refusal, RefusalKind, VerifiedRelease};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +13,10 @@ use crate::outcome::{ended, is_changed};
 use crate::pace::{self, Last};
 use crate::state::{BegunAttempt, Waiting};
 
+/// How much memory an agent takes without zips, in bytes.
+const BASE: u64 = 15 << 20;
+/// How much memory a zip takes, as a part of its length.
+const ZIP: (u64, u64) = (5, 2);
 /// How long one attempt may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// For how long after an update the deployment is looked at more often.
@@ -84,7 +89,36 @@ impl Agent {
     }
 
     async fn fetched(&self, begun: &Begun) -> Result<Release, Refusal> {
-        self.verifier.finish(begun).await?.with_zips().await
+        let verified = self.verifier.finish(begun).await?;
+        verified.with_zips_of(self.is_run(verified.release().stack())).await
+    }
+
+    /// Tells which zips of a stack the cloud runs: where it runs the image of the same code, none.
+    fn is_run(&self, stack: &Stack) -> impl Fn(&str) -> bool + Send + use<> {
+        let chosen = stack.resources().iter().filter_map(|resource| {
+            let forms = self.access.code(resource.kind())?;
+            match forms.choose(resource.code()?)?.only()? {
+                CodeForm::Zip(digest) => Some(digest.to_owned()),
+                CodeForm::Image(_) => None,
+            }
+        });
+        let chosen: BTreeSet<String> = chosen.collect();
+        move |digest| chosen.contains(digest)
+    }
+
+    /// Refuses zips that do not fit into the memory that the agent may take.
+    fn holds(&self, verified: &VerifiedRelease) -> Result<(), Waits> {
+        let is_run = self.is_run(verified.release().stack());
+        let zips = verified.release().zips().iter().filter(|(digest, _)| is_run(digest));
+        let bytes = zips.fold(0_u64, |bytes, (_, length)| bytes.saturating_add(*length));
+        // What is sent is a copy, in base64.
+        let takes = bytes.saturating_mul(ZIP.0) / ZIP.1 + BASE;
+        if bytes == 0 || takes <= self.memory {
+            return Ok(());
+        }
+        let (release, may) = (verified.sequence(), self.memory);
+        tracing::warn!(%release, bytes, takes, may, "the zips of a release need more memory than the agent may take");
+        Err(Waits::Refused(RefusalKind::TooLarge))
     }
 
     /// Keeps a release from being begun, and says why.
@@ -123,7 +157,8 @@ impl Agent {
         };
         let verified = self.verifier.decide(wanted.release).await.map_err(refused)?;
         self.fits(wanted, &verified)?;
-        let zips = verified.with_zips().await.map_err(refused)?;
+        self.holds(&verified)?;
+        let zips = verified.with_zips_of(self.is_run(verified.release().stack())).await.map_err(refused)?;
         Ok((Begun::from(&verified), zips))
     }
 

@@ -11,7 +11,7 @@ use alien_core::{
 use clap::{Arg, ArgMatches, Args, Command};
 
 use super::{StateArgs, notify};
-use crate::agent::Agent;
+use crate::agent::{Agent, AgentBuilder};
 use crate::policy::Policy;
 use crate::state::State;
 
@@ -35,7 +35,13 @@ pub(super) struct RunArgs {
     /// The certificates of authorities to trust beside the system's, in PEM: of a proxy that opens TLS
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The memory that the agent may take, in MiB: releases whose zips need more are refused as too large [default: no bound]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..))]
+    memory: Option<u64>,
 }
+
+/// How many bytes a mebibyte has.
+const MEBIBYTE: u64 = 1 << 20;
 
 /// The values of a cloud's options, by their names.
 pub(super) type Options = Vec<(&'static str, String)>;
@@ -132,7 +138,10 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error))?;
     runtime.block_on(async {
-        let agent = open(state, policy, ca, options, clouds).await?;
+        let agent = open(state, options, clouds).await?.policy(policy);
+        let agent = ca.into_iter().fold(agent, |agent, pem| agent.ca(pem));
+        let memory = args.memory.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
+        let agent = memory.into_iter().fold(agent, AgentBuilder::memory).open()?;
         let shutdown = shutdown()?;
         tracing::info!("running");
         notify::ready();
@@ -150,13 +159,7 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) 
     })
 }
 
-async fn open(
-    state: State,
-    policy: Policy,
-    ca: Option<String>,
-    options: Options,
-    clouds: &[Box<dyn Adapter>],
-) -> Result<Agent> {
+async fn open(state: State, options: Options, clouds: &[Box<dyn Adapter>]) -> Result<AgentBuilder> {
     let Some(record) = state.with(|contents| contents.record.clone()) else {
         let what = "the agent has no record of its deployment";
         return Err(
@@ -172,8 +175,7 @@ async fn open(
     let connection =
         options.into_iter().fold(connection, |connection, (name, text)| connection.with_option(name, text));
     let access = cloud.agent(&record.target, &connection).await?;
-    let builder = Agent::builder(state, access).policy(policy);
-    ca.into_iter().fold(builder, |builder, pem| builder.ca(pem)).open()
+    Ok(Agent::builder(state, access))
 }
 
 /// Reads the files of the policy and the record again, and takes what has changed. A file that cannot be read changes nothing.

@@ -27,6 +27,8 @@ pub enum RefusalKind {
     FastForward,
     /// It is larger than it may be.
     Endless,
+    /// It takes more memory than its agent has.
+    TooLarge,
     /// Its bytes are not those that were signed.
     Altered,
     /// There is no root file with the digest that is trusted, or another is trusted in this folder.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use alien_core::rollout::Sequence;
-use alien_core::{Artifacts, PublishedRelease, Release};
+use alien_core::{Artifacts, Problems, PublishedRelease, Release};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
@@ -21,6 +21,9 @@ use super::reason;
 use super::refusal::{Refusal, RefusalKind};
 use super::transport::ByteStream;
 use crate::repository::{MOST_RELEASE, digest_of, hex, length, release_name, zip_name};
+
+/// The most bytes that are set aside for a zip before any of it has come.
+const ROOM: usize = 64 << 20;
 
 /// A release that the vendor's release key signed. There is no other way to make one than a
 /// [`Verifier`](super::Verifier).
@@ -152,18 +155,33 @@ impl VerifiedRelease {
     ///
     /// As [`zip`](Self::zip) and [`VerifiedZip`].
     pub async fn with_zips(&self) -> Result<Release, Refusal> {
+        self.with_zips_of(|_| true).await
+    }
+
+    /// The release with the bytes of those of its zips, by their digests, that are wanted: of the code that a cloud runs as zips. All in
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_zips`](Self::with_zips).
+    pub async fn with_zips_of(&self, wanted: impl Fn(&str) -> bool + Send) -> Result<Release, Refusal> {
         let mut zips: BTreeMap<&str, Arc<[u8]>> = BTreeMap::new();
-        for digest in self.release.zips().keys() {
-            let mut all = Vec::new();
+        for (digest, length) in self.release.zips().iter().filter(|(digest, _)| wanted(digest)) {
+            // A buffer that grows would take twice as much.
+            let mut all = Vec::with_capacity(usize::try_from(*length).unwrap_or(ROOM).min(ROOM));
             let mut pieces = self.zip(digest).await?;
             while let Some(piece) = pieces.next().await {
                 all.extend_from_slice(&piece?);
             }
             zips.insert(digest, all.into());
         }
-        let artifacts: Artifacts = zips.into_values().collect();
-        Release::new(self.release.stack().clone(), artifacts)
-            .map_err(|error| Refusal::new(RefusalKind::Malformed, error.to_string()))
+        let is_whole = zips.len() == self.release.zips().len();
+        let (stack, artifacts) = (self.release.stack().clone(), zips.into_values().collect::<Artifacts>());
+        if is_whole {
+            let malformed = |error: Problems| Refusal::new(RefusalKind::Malformed, error.to_string());
+            return Release::new(stack, artifacts).map_err(malformed);
+        }
+        Ok(Release::partial(stack, artifacts))
     }
 }
 

@@ -5,4 +5,4 @@ exec docker run --detach --name alien-agent --restart unless-stopped \
     --user 65532:65532 --read-only --cap-drop ALL --security-opt no-new-privileges \
     --memory 256m --pids-limit 64 --stop-timeout 2100 \
     --volume alien-agent:/state --volume /etc/alien-agent:/config:ro \
-    {image} run --state /state --key-file /config/state-key --record /config/record.json --policy /config/policy.json
+    {image} run --state /state --key-file /config/state-key --record /config/record.json --policy /config/policy.json --memory 256
