@@ -18,7 +18,7 @@ use crate::state::State;
 /// How the agent appears in the customer's audit log.
 const NAME: &str = "alien-agent";
 /// How often the files of the policy and the record are read again.
-const REREAD: Duration = Duration::from_secs(30);
+const REREAD: Duration = Duration::from_secs(10);
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 

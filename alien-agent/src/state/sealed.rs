@@ -127,6 +127,8 @@ const AGAIN: &str = "put back a copy of it; without one, make a new state with `
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(byte: u8) -> StateKey {
@@ -196,6 +198,27 @@ mod tests {
         for other in [b"{}\n".as_slice(), &[0; 300], b"alien-agent/state one\n", b"alien-agent/state 1 x\n", b"\xff\n"]
         {
             assert_eq!(refused(other, &key(1)).1, "it is not the state of an agent");
+        }
+    }
+
+    proptest! {
+        /// A part of a file is replaced by anything, or there is anything at all.
+        #[test]
+        fn whatever_is_in_the_file_is_told_and_not_taken(
+            at in 0..200_usize,
+            long in 0..200_usize,
+            other in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b" 0123456789-\nabcdef".as_slice())], 0..300),
+            alone in any::<bool>(),
+        ) {
+            let mut file = sealed(DeploymentId::new(), &[7; 100]);
+            let whole = file.clone();
+            if alone {
+                file = other;
+            } else {
+                let (from, to) = (at.min(file.len()), at.saturating_add(long).min(file.len()));
+                file.splice(from..to, other);
+            }
+            prop_assert!(file == whole || open(&file, &key(1)).is_err());
         }
     }
 }

@@ -13,6 +13,7 @@ use axum::routing::get;
 use http::Request;
 use tokio::net::TcpListener;
 
+use crate::authority::Authority;
 use crate::world::{HOST, Vendor, digest, release};
 
 /// Serves on a port of this machine.
@@ -96,19 +97,8 @@ async fn a_release_reaches_an_agent_by_http() {
 /// A proxy that opens TLS has a certificate of an authority that only its own network knows.
 #[tokio::test]
 async fn a_certificate_of_an_authority_that_is_not_known_is_told_and_taken_once_it_is_given() {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = certificate.signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let private = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private).unwrap();
-    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let authority = Authority::new();
+    let tls = authority.acceptor("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
@@ -128,6 +118,6 @@ async fn a_certificate_of_an_authority_that_is_not_known_is_told_and_taken_once_
     let error = asked(&Https::new(&base).unwrap(), "/v1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("is not trusted") && error.to_string().contains("`--ca`"), "{error}");
-    let https = Https::with_ca(&base, pem.as_bytes()).unwrap();
+    let https = Https::with_ca(&base, authority.pem.as_bytes()).unwrap();
     assert_eq!(asked(&https, "/v1").await.unwrap().body(), b"here");
 }

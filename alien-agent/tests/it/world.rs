@@ -30,7 +30,7 @@ use tower::ServiceExt as _;
 use crate::state::{folder, key};
 
 pub(crate) const HOST: &str = "releases.vendor.example";
-const PRINCIPAL: &str = "local:agent";
+pub(crate) const PRINCIPAL: &str = "local:agent";
 
 /// A vendor, and the account of its customers.
 pub(crate) struct Vendor {
@@ -39,6 +39,7 @@ pub(crate) struct Vendor {
     pub(crate) fleet: Fleet,
     pub(crate) agents: Agents,
     pub(crate) folder: PathBuf,
+    host: String,
     config: memory::Config,
     root: Root,
     release_key: SigningKey,
@@ -87,6 +88,11 @@ impl Vendor {
 
     /// The same by another clock.
     pub(crate) async fn on(name: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::at(name, clock, HOST).await
+    }
+
+    /// The same, with a manager of this name.
+    pub(crate) async fn at(name: &str, clock: Arc<dyn Clock>, host: &str) -> Self {
         let account = memory::Account::new(Arc::clone(&clock));
         let config = memory::Config::new(account.clone()).with_calls(CallConfig::new(Arc::clone(&clock)));
         let connection = Connection::new(CallConfig::new(Arc::clone(&clock)), "ann");
@@ -94,7 +100,7 @@ impl Vendor {
         let fleet = Fleet::builder(InMemory::new(), clouds).clock(Arc::clone(&clock));
         let fleet = fleet.artifacts(Arc::new(ArtifactsInMemory::default())).acting_as(Who::claimed("ann"));
         let fleet = fleet.open().await.unwrap();
-        let agents = fleet.agents().host(HOST).open().await.unwrap();
+        let agents = fleet.agents().host(host).open().await.unwrap();
         let folder = folder(name);
         let [a, b, release_key, online_key] = std::array::from_fn(|_| SigningKey::generate().unwrap());
         let keys = RootKeys::new(2, [*a.public(), *b.public()], *release_key.public(), *online_key.public()).unwrap();
@@ -103,7 +109,8 @@ impl Vendor {
         draft.sign(&b).await.unwrap();
         let root = draft.finish().unwrap();
         Repository::create(folder.join("repository"), &root).unwrap();
-        let vendor = Self { clock, account, fleet, agents, folder, config, root, release_key, online_key };
+        let host = host.to_owned();
+        let vendor = Self { host, clock, account, fleet, agents, folder, config, root, release_key, online_key };
         vendor.publish(&release(b"first"), b"first").await;
         vendor
     }
@@ -130,7 +137,7 @@ impl Vendor {
     }
 
     pub(crate) fn delivery(&self) -> (ManagerUrl, RootDigest) {
-        (format!("https://{HOST}").parse().unwrap(), self.root.digest().clone())
+        (format!("https://{}", self.host).parse().unwrap(), self.root.digest().clone())
     }
 
     /// A customer sets up the first release, and the vendor registers it.
@@ -151,7 +158,16 @@ impl Vendor {
     }
 
     pub(crate) fn router(&self) -> Router {
-        AgentApi::new(&self.agents).repository(self.folder.join("repository")).router()
+        self.router_of(&self.agents)
+    }
+
+    fn router_of(&self, agents: &Agents) -> Router {
+        AgentApi::new(agents).repository(self.folder.join("repository")).router()
+    }
+
+    /// The manager after a restart: nothing that was in its memory is there any more.
+    pub(crate) async fn restarted(&self) -> Router {
+        self.router_of(&self.fleet.agents().host(&self.host).open().await.unwrap())
     }
 
     pub(crate) async fn begin(&self, published: &Published, plan: PlanBuilder) -> RolloutId {
@@ -235,7 +251,7 @@ pub(crate) type Sent = (String, Vec<u8>);
 /// The way to a manager in this process. What was sent is kept.
 #[derive(Clone)]
 pub(crate) struct Way {
-    router: Router,
+    router: Arc<Mutex<Router>>,
     pub(crate) sent: Arc<Mutex<Vec<Sent>>>,
     pub(crate) calls: Arc<AtomicUsize>,
 }
@@ -248,7 +264,12 @@ impl fmt::Debug for Way {
 
 impl Way {
     pub(crate) fn to(router: Router) -> Self {
-        Self { router, sent: Arc::default(), calls: Arc::default() }
+        Self { router: Arc::new(Mutex::new(router)), sent: Arc::default(), calls: Arc::default() }
+    }
+
+    /// From now on another program answers.
+    pub(crate) fn lead_to(&self, router: Router) {
+        *self.router.lock().unwrap() = router;
     }
 }
 
@@ -258,7 +279,8 @@ impl Channel for Way {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let (parts, body) = request.into_parts();
         self.sent.lock().unwrap().push((format!("{} {}", parts.method, parts.uri), body.clone()));
-        let answer = self.router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await.unwrap();
+        let router = self.router.lock().unwrap().clone();
+        let answer = router.oneshot(Request::from_parts(parts, Body::from(body))).await.unwrap();
         let (parts, body) = answer.into_parts();
         Ok(Response::from_parts(parts, to_bytes(body, most).await.unwrap().to_vec()))
     }

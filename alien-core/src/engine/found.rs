@@ -108,7 +108,12 @@ where
         };
         let fields = now.vendors_differences(wanted);
         if fields.is_empty() {
-            return Ok(Found { version, ..as_it_is(observed) });
+            // The number of a release beside it is no difference, and stays.
+            let marked = (now.mark != wanted.mark).then(|| deployment.with_resource(&now).ok()).flatten();
+            let Some(marked) = marked else { return Ok(Found { version, ..as_it_is(observed) }) };
+            let gate = gate.on(Arc::new(marked));
+            let (observed, lost) = self.seen(subject, &gate, previous, allowed).await?;
+            return Ok(Found { observed, gate, vendors: Vendors::Same, version, lost });
         }
         let (changed, from, to) = (fields.join(", "), code(&now), code(wanted));
         if reset {

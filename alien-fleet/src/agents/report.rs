@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alien_core::rollout::{self, Event, Refusal, Step, Why};
 use alien_core::{Deployment, DeploymentId, Error, ErrorKind, ResourceId, Result, Stack};
+use alien_release::RefusalKind;
 use alien_release::agent::{Attempt, Bearer, Condition, Ended, Hold, Message, Report, Signed, State, Waits};
 use jiff::{SignedDuration, Timestamp};
 
@@ -312,9 +313,13 @@ fn waits(why: &Waits, now: Timestamp) -> (rollout::Ended, String) {
         Waits::AdminOnly => parked(Why::AdminOnly("its agent says so".to_owned()), None),
         Waits::AgentTooOld { least } => parked(Why::AdminOnly(format!("the agent must be {least} or newer")), None),
         Waits::BelowFloor => parked(Why::AdminOnly("it has begun a newer release".to_owned()), None),
-        // The repository may have it later.
         Waits::Refused(kind) => {
             let why = format!("its agent does not take the release: {}", word(kind));
+            // That says nothing of the release.
+            if matches!(kind, RefusalKind::Storage | RefusalKind::Unreachable) {
+                return (rollout::Ended::Fault { why: why.clone(), again: None }, why);
+            }
+            // The repository may have it later.
             parked(Why::Held(why), Some(now.saturating_add(REFUSED).unwrap_or(Timestamp::MAX)))
         }
     }
