@@ -83,11 +83,11 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     store.check()?;
     let previous = file::record_if_any(&args.record);
     let key = args.agent_key.as_deref().map(keys::public).transpose()?;
-    let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
-    if key.is_some() && setup.invitation.delivery.is_push() {
+    if key.is_some() && file::invitation(&args.wanted.invited.invitation)?.delivery.is_push() {
         let what = "the vendor pushes releases, so the deployment has no agent";
         return Err(Failure::form("--agent-key", what, "leave it out"));
     }
+    let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
     if !shown.json {
         output::line(text(&plan))?;
     }

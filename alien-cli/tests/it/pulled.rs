@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
 use crate::manager::Manager;
-use crate::{MY_APP, alien, done, file, nowhere, refused, with};
+use crate::{MY_APP, alien, alien_deploy, done, file, nowhere, refused, with};
 
 const MANAGER: &str = "https://releases.vendor.example";
 const ROOT: &str = "sha256:5555555555555555555555555555555555555555555555555555555555555555";
@@ -176,5 +176,74 @@ fn an_agents_key_is_registered_in_a_file_and_over_a_manager() {
         let show = ["deployments", "show", push["id"].as_str().unwrap()];
         let shown = done(&alien(&with(&show, &reach)));
         assert!(shown.contains(&key.public().fingerprint()), "{shown}");
+        // Another key, which the admin has set up with.
+        let next = SigningKey::generate().unwrap();
+        let mut recorded = pulled_record(invited, &push);
+        recorded["agentKey"] = next.public().to_string().into();
+        let record = file("agents-record-with-a-key.json", &recorded).display().to_string();
+        done(&alien(&with(&["deployments", "register", &invitation, "--record", &record], &reach)));
+        let shown = done(&alien(&with(&show, &reach)));
+        assert!(shown.contains(&next.public().fingerprint()), "{shown}");
+    }
+}
+
+/// The principals of clusters, on each cloud.
+fn in_clusters(cloud: &str) -> &'static str {
+    match cloud {
+        "aws" => {
+            "system:serviceaccount:shop:updater@arn:aws:iam::222222222222:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E"
+        }
+        "gcp" => {
+            "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/customer-project.svc.id.goog/subject/ns/shop/sa/updater"
+        }
+        _ => {
+            "system:serviceaccount:shop:updater@https://westeurope.oic.prod-aks.azure.com/00000000-0000-0000-0000-00000000000f/00000000-0000-0000-0000-0000000000ff/"
+        }
+    }
+}
+
+#[test]
+fn how_to_run_an_agent_is_printed_for_its_deployment() {
+    for invited in &CLOUDS {
+        let push = invited.invitation();
+        let mut recorded = pulled_record(invited, &push);
+        let printed = |recorded: &Value, more: &[&str]| {
+            let record = file(&format!("run-{}.json", invited.cloud), recorded);
+            alien_deploy(&with(&["agent", "--record", record.to_str().unwrap()], more))
+        };
+        for (what, line) in
+            [("systemd", "Type=notify"), ("container", "--read-only"), ("kubernetes", "kind: Deployment")]
+        {
+            let text = done(&printed(&recorded, &["--for", what, "--image", "registry.example/agent:7"]));
+            for part in [line, push["id"].as_str().unwrap(), "of `my-app`", "--state", "--record", "--policy"] {
+                assert!(text.contains(part), "{what} has no {part}: {text}");
+            }
+            assert!(!text.contains('{') && !text.contains('}'), "{text}");
+            assert_eq!(text.contains("registry.example/agent:7"), what != "systemd", "{text}");
+            let is_owned = text.contains("namespace: alien-agent") && text.contains("name: alien-agent");
+            assert_eq!(is_owned, what == "kubernetes", "{text}");
+        }
+        recorded["target"]["agent"] = in_clusters(invited.cloud).into();
+        let text = done(&printed(&recorded, &["--for", "kubernetes"]));
+        for part in ["namespace: shop", "serviceAccountName: updater", "  name: updater\n"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let pushed = record(invited, &push);
+        assert!(refused(&printed(&pushed, &["--for", "systemd"])).contains("the vendor pushes releases"));
+    }
+}
+
+#[test]
+fn an_agents_key_is_refused_where_the_vendor_pushes() {
+    for invited in &CLOUDS {
+        let folder = nowhere(&format!("pushed-key-{}", invited.cloud));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (key, record) = (folder.join("key.pub"), folder.join("record.json"));
+        std::fs::write(&key, SigningKey::generate().unwrap().public().to_string()).unwrap();
+        let (key, record) = (key.to_str().unwrap(), record.to_str().unwrap());
+        let up = ["up", "--yes", "--record", record, "--agent-key", key];
+        let told = refused(&invited.deploy(&up, "pushed-key", &invited.invitation()));
+        assert!(told.contains("`--agent-key`: the vendor pushes releases, so the deployment has no agent"), "{told}");
     }
 }
