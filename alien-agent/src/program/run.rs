@@ -168,7 +168,7 @@ async fn open(state: State, options: Options, clouds: &[Box<dyn Adapter>]) -> Re
     };
     let Some(cloud) = clouds.iter().find(|cloud| cloud.cloud() == record.cloud) else {
         let what = format!("the deployment is on {}, and this program was built without it", record.cloud);
-        let help = format!("use a program with it: `cargo install alien-agent --features {}`", record.cloud);
+        let help = format!("build it with the feature: `cargo build --profile agent --features {}`", record.cloud);
         return Err(Error::new(ErrorKind::Unsupported, what).because(help));
     };
     let connection = Connection::new(CallConfig::default(), NAME);

@@ -28,7 +28,10 @@ impl Planned {
         previous: Result<Option<Deployment>, Failure>,
         options: &Options,
     ) -> Result<Self, Failure> {
-        let setup = Setup::read(&args.invited, previous)?;
+        Self::of(Setup::read(&args.invited, previous)?, args, options).await
+    }
+
+    async fn of(setup: Setup, args: &Wanted, options: &Options) -> Result<Self, Failure> {
         setup.admit(&args.invited)?;
         let release = setup.release(args)?;
         let admin = setup.admin(&args.connection).await?;
@@ -82,12 +85,13 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     let store = connect::record(&args.record);
     store.check()?;
     let previous = file::record_if_any(&args.record);
+    let setup = Setup::read(&args.wanted.invited, previous)?;
     let key = args.agent_key.as_deref().map(keys::public).transpose()?;
-    if key.is_some() && file::invitation(&args.wanted.invited.invitation)?.delivery.is_push() {
+    if key.is_some() && setup.invitation.delivery.is_push() {
         let what = "the vendor pushes releases, so the deployment has no agent";
         return Err(Failure::form("--agent-key", what, "leave it out"));
     }
-    let Planned { setup, admin, plan } = Planned::read(&args.wanted, previous, &options).await?;
+    let Planned { setup, admin, plan } = Planned::of(setup, &args.wanted, &options).await?;
     if !shown.json {
         output::line(text(&plan))?;
     }
