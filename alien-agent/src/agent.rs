@@ -83,6 +83,8 @@ pub(crate) struct Live {
     failures: u32,
     /// When what was begun is tried again.
     pub(crate) again: Option<Timestamp>,
+    /// Whether the floor is no lower than what is marked in the cloud.
+    is_marked: bool,
 }
 
 /// A release that is not begun.
@@ -143,8 +145,8 @@ impl AgentBuilder {
         self
     }
 
-    /// Sets how much memory the agent may take, in bytes. A release is refused as too large if its zips need more: two and a half times
-    /// their length beside 15 MiB, where the cloud runs zips. Without it there is no bound.
+    /// Sets how much memory the agent may take, in bytes. A release is refused as too large if its zips are reckoned to need more: two and a
+    /// half times their length beside 15 MiB, where the cloud runs zips. Without it there is no bound.
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
@@ -210,6 +212,7 @@ impl Live {
             answering: BTreeSet::new(),
             failures: 0,
             again: None,
+            is_marked: false,
         }
     }
 
@@ -449,9 +452,6 @@ impl Agent {
     async fn look(&self) {
         match self.manager().await {
             Ok(manager) => {
-                if self.live().looked.is_none() {
-                    self.raise_floor(&manager).await;
-                }
                 let beats = manager.heartbeats().await;
                 let policy = self.policy();
                 let found = beats.iter().map(|(id, beat)| (id.clone(), condition(beat, &policy))).collect();
@@ -467,15 +467,27 @@ impl Agent {
         self.tell_or_warn().await;
     }
 
-    /// Raises the floor to what is marked in the cloud: the state may be an old copy, or a new one.
-    async fn raise_floor(&self, manager: &Manager) {
-        let mut marked = None;
-        for (resource, mark) in manager.marks().await {
+    /// Raises the floor to what is marked in the cloud, once in a run: the state may be an old copy, or a new one. Where the cloud did not
+    /// tell all of it, it is asked again before the next decision.
+    pub(crate) async fn raise_floor(&self) {
+        if self.live().is_marked {
+            return;
+        }
+        let marks = match self.manager().await {
+            Ok(manager) => manager.marks().await,
+            Err(error) => return tracing::warn!(%error, "which release runs is not known"),
+        };
+        let (mut marked, mut is_whole) = (None, true);
+        for (resource, mark) in marks {
             match mark {
                 Ok(mark) => marked = marked.max(mark),
-                Err(error) => tracing::warn!(%resource, %error, "which release set it last is not known"),
+                Err(error) => {
+                    is_whole = false;
+                    tracing::warn!(%resource, %error, "which release set it last is not known");
+                }
             }
         }
+        self.live().is_marked = is_whole;
         let floor = self.state.with(|contents| contents.floor);
         if marked <= floor {
             return;

@@ -41,7 +41,7 @@
 //! # Nothing older
 //!
 //! The newest release that was begun is stored in the state, and written beside the functions and containers that it updates, in the variable
-//! `ALIEN__RELEASE` of their environment. At its start an agent reads both, and begins nothing older than the newer of them: an old copy of
+//! `ALIEN__RELEASE` of their environment. Before its first decision an agent reads both, and begins nothing older than the newer of them: an old copy of
 //! the state, or a new state, lowers nothing. Two things it does not find there: a release that changed no function and no container, and
 //! containers on AWS, whose environment the agent may not read.
 

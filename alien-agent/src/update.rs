@@ -13,9 +13,9 @@ use crate::outcome::{ended, is_changed};
 use crate::pace::{self, Last};
 use crate::state::{BegunAttempt, Waiting};
 
-/// How much memory an agent takes without zips, in bytes.
+/// How much memory an agent is reckoned to take without zips, in bytes.
 const BASE: u64 = 15 << 20;
-/// How much memory a zip takes, as a part of its length.
+/// How much memory a zip is reckoned to take, as a part of its length.
 const ZIP: (u64, u64) = (5, 2);
 /// How long one attempt may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -148,6 +148,7 @@ impl Agent {
 
     /// Takes a release for a new decision: not older than what was begun, let by the policy, signed, for this deployment and this agent.
     async fn checked(&self, wanted: &Wanted) -> Result<(Begun, Release), Waits> {
+        self.raise_floor().await;
         if let Some(why) = self.kept_back(wanted.release) {
             return Err(why);
         }
