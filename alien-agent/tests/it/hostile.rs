@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_agent::{Channel, State};
+use alien_core::adapter::{CodeForms, Manage, Purpose};
 use alien_core::rollout::Sequence;
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{Clock, Deployment, Error, ErrorKind, Impersonate, Invitation, Kind, Result, memory};
 use alien_fleet::Published;
 use alien_release::agent::{Bearer, Desired, Token, Wanted};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -135,6 +137,70 @@ async fn a_state_from_before_does_not_let_an_older_release_begin() {
     let agent = customer.builder(&vendor, state).channel(way.clone(), HOST).open().unwrap();
     vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
     assert_eq!(customer.runs().await, digest(b"third"));
+}
+
+/// A cloud that nobody reaches before a time.
+#[derive(Debug)]
+struct Late {
+    inner: Arc<dyn Impersonate>,
+    from: Timestamp,
+}
+
+#[async_trait]
+impl Impersonate for Late {
+    async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
+        if self.inner.clock().now() < self.from {
+            return Err(Error::new(ErrorKind::Unavailable, "not yet"));
+        }
+        self.inner.session(deployment, purpose).await
+    }
+
+    async fn replace(&self, deployment: &Deployment, purpose: &Purpose, stale: u64) -> Result<Arc<dyn Manage>> {
+        self.inner.replace(deployment, purpose, stale).await
+    }
+
+    async fn register(&self, invitation: &Invitation, deployment: &Deployment) -> Result<()> {
+        self.inner.register(invitation, deployment).await
+    }
+
+    fn code(&self, kind: Kind) -> Option<CodeForms> {
+        self.inner.code(kind)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+}
+
+/// Also where the cloud did not tell what runs when the agent began.
+#[tokio::test(start_paused = true)]
+async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
+    let vendor = Vendor::new("marks-late").await;
+    let customer = vendor.customer("c0").await;
+    let copied = std::fs::read(customer.folder.join("state")).unwrap();
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    let third = vendor.publish(&release(b"third"), b"third").await;
+    let way = Desire::new(vendor.router());
+    way.name(&third);
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
+    drop(agent);
+    std::fs::write(customer.folder.join("state"), copied).unwrap();
+    let access = Late { inner: memory::agent(&customer.config), from: vendor.clock.now() + Duration::from_secs(600) };
+    let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
+    let agent = builder.channel(way.clone(), HOST).open().unwrap();
+    // In one run: another one would ask anew by itself.
+    let names = async {
+        for fence in 1_000_001..1_000_006 {
+            way.name_as(second.release.sequence(), second.release.digest(), fence);
+            tokio::time::sleep(Duration::from_secs(300)).await;
+        }
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        () = names => {}
+    }
+    assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), Some(third.release.sequence())));
 }
 
 /// A manager whose answers are given, one after the other and then again from the first.

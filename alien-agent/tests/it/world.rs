@@ -13,8 +13,8 @@ use alien_conformance::world::PausedClock;
 use alien_core::memory::{self, Memory};
 use alien_core::rollout::{Outcome, Plan, PlanBuilder};
 use alien_core::{
-    Artifacts, CallConfig, Clock, Code, Connection, Delivery, Deployment, DeploymentId, Function, Images, Invitation,
-    Kv, Manager, ManagerUrl, Profile, Release, Result, RootDigest, Stack, StackName,
+    Artifacts, CallConfig, Clock, Code, Connection, Delivery, Deployment, DeploymentId, Function, Images, Impersonate,
+    Invitation, Kv, Manager, ManagerUrl, Profile, Release, Result, RootDigest, Stack, StackName,
 };
 use alien_fleet::api::AgentApi;
 use alien_fleet::store::InMemory;
@@ -216,9 +216,14 @@ impl Customer {
     }
 
     pub(crate) fn builder(&self, vendor: &Vendor, state: State) -> AgentBuilder {
+        self.builder_with(vendor, state, memory::agent(&self.config))
+    }
+
+    /// The same, with another way into the cloud.
+    pub(crate) fn builder_with(&self, vendor: &Vendor, state: State, access: Arc<dyn Impersonate>) -> AgentBuilder {
         let transport = FolderTransport::new(vendor.folder.join("repository"));
         let verifier = Verifier::new(vendor.root.digest().clone(), self.folder.join("trust"), transport);
-        Agent::builder(state, memory::agent(&self.config))
+        Agent::builder(state, access)
             .clock(Arc::clone(&vendor.clock))
             .verifier(verifier.with_clock(Arc::clone(&vendor.clock)))
             .channel(Way::to(vendor.router()), HOST)
