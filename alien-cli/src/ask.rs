@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use alien_core::Exit;
+
 use crate::output::Failure;
 
 /// Whether the user has confirmed with a flag, or can be asked.
@@ -24,23 +26,28 @@ impl Consent {
             Ok(Self::Asked)
         } else {
             Err(Failure::stopped(
+                Exit::Refused,
                 "cannot ask for confirmation here, so nothing was done; pass `--yes` to continue without asking",
             ))
         }
     }
 
     /// Asks, unless the user confirmed with a flag.
-    pub(crate) fn to(self, what: &str) -> Result<(), Failure> {
+    pub(crate) async fn to(self, what: &str) -> Result<(), Failure> {
         if self == Self::Given {
             return Ok(());
         }
         let mut err = io::stderr().lock();
         let asked = write!(err, "{what}? [y/N] ").and_then(|()| err.flush());
-        let mut answer = String::new();
-        let answered = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
-        match answered {
-            Ok(_) if is_yes(&answer) => Ok(()),
-            _ => Err(Failure::stopped("not confirmed, so nothing was done")),
+        drop(err);
+        // Elsewhere, so that Ctrl-C ends the question.
+        let answered = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            io::stdin().lock().read_line(&mut answer).map(|_| answer)
+        });
+        match (asked, answered.await) {
+            (Ok(()), Ok(Ok(answer))) if is_yes(&answer) => Ok(()),
+            _ => Err(Failure::stopped(Exit::Refused, "not confirmed, so nothing was done")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `alien check`: compares a stack with the previous one.
 
-use alien_core::{Diff, Problem, Problems};
+use alien_core::{Diff, Problems};
 
 use crate::args::Format;
 use crate::args::vendor::CheckArgs;
@@ -16,7 +16,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         format => output::line(text(&diff, format))?,
     }
     let refusals = if args.allow_frozen_changes { diff.refusals_except_frozen() } else { diff.refusals() };
-    Problems::none(refusals).map(|_: Vec<Problem>| ()).map_err(Failure::from)
+    Problems::none(refusals).map(drop).map_err(|problems| Failure::refused(problems.into()).shown())
 }
 
 /// Lists what changed, and who may apply it.

@@ -4,7 +4,9 @@ use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
-use alien_core::{Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Impersonate, Manager, RecordFile};
+use alien_core::{
+    Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Exit, Impersonate, Manager, RecordFile,
+};
 
 use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
@@ -55,11 +57,11 @@ pub(crate) fn operator() -> String {
 /// Names the flag that an error is about.
 fn at_flag(cloud: Cloud, error: Error) -> Failure {
     if !error.problems().is_empty() {
-        return Failure::Refused(error.problems().iter().cloned().map(target::at_flag).collect());
+        return Failure::Input(error.problems().iter().cloned().map(target::at_flag).collect());
     }
     match error.resource() {
         Some(name) if cloud.options().iter().any(|option| option.name == name) => {
-            Failure::stopped(format!("`{}`: {}", flag(name), error.message()))
+            Failure::stopped(Exit::of(&error), format!("`{}`: {}", flag(name), error.message()))
         }
         _ => error.into(),
     }

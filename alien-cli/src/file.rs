@@ -50,7 +50,7 @@ pub(crate) fn zips(paths: &[PathBuf]) -> Result<Artifacts, Failure> {
             Err(error) => problems.push(unread_problem(path, &error)),
         }
     }
-    if problems.is_empty() { Ok(artifacts) } else { Err(Failure::Refused(problems)) }
+    if problems.is_empty() { Ok(artifacts) } else { Err(Failure::Input(problems)) }
 }
 
 /// Reads a file as bytes.
@@ -73,7 +73,7 @@ pub(crate) fn within(path: &Path, problems: &[Problem]) -> Failure {
         Some(_) => problem.clone(),
         None => problem.clone().at(path.display().to_string()),
     };
-    Failure::Refused(problems.iter().map(name).collect())
+    Failure::Input(problems.iter().map(name).collect())
 }
 
 /// A file that is replaced atomically.

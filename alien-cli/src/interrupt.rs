@@ -6,6 +6,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use tokio::io::AsyncReadExt as _;
 
+use alien_core::Exit;
+
 use crate::output::Failure;
 
 /// Receives Ctrl-C and the signal by which services are ended. From now on neither ends the program by itself.
@@ -21,7 +23,7 @@ impl Interrupts {
             pipe::register(SIGINT, sends)?;
             tokio::net::UnixStream::from_std(receives)
         };
-        begin().map(Self).map_err(|error| Failure::stopped(format!("cannot receive signals: {error}")))
+        begin().map(Self).map_err(|error| Failure::stopped(Exit::Internal, format!("cannot receive signals: {error}")))
     }
 
     /// Waits for the next one.

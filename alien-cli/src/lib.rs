@@ -12,8 +12,10 @@ mod fleet;
 mod interrupt;
 mod invite;
 mod keys;
+mod manual;
 #[cfg(test)]
 mod memory;
+mod near;
 mod output;
 mod permissions;
 mod progress;
@@ -26,70 +28,149 @@ mod target;
 mod update;
 mod watch;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use alien_core::Exit;
+use clap::Parser;
 
 use args::{admin, vendor};
-use output::Failure;
+use output::{Failed, Failure};
 
 /// Runs the program `alien`.
 #[must_use]
 pub fn alien() -> ExitCode {
-    use vendor::Command;
-    let command = vendor::Args::parse().command;
-    exit(match command {
-        Command::Permissions(args) => permissions::permissions(&args),
-        Command::Audit(args) => permissions::audit(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Schema => output::json(&alien_core::schema()),
-        Command::Invite(args) => run(invite::invite(&args)),
-        Command::Register(args) => run(invite::register(&args)),
-        Command::Update(args) => run(update::update(&args)),
-        Command::Redeploy(args) => run(redeploy::redeploy(&args)),
-        Command::Heartbeat(args) => run(watch::heartbeat(&args)),
-        Command::Logs(args) => run(watch::logs(&args)),
-        Command::Dispatch(args) => run(watch::dispatch(&args)),
-        Command::Keys(command) => run(keys::keys(&command)),
-        Command::Repository(command) => run(repository::repository(&command)),
-        Command::Release(args) => run(fleet::release(&args)),
-        Command::Rollout(command) => run(fleet::rollout(&command)),
-        Command::Deployments(command) => run(fleet::deployments(&command)),
-        Command::Fleet(command) => run(fleet::fleet(&command)),
-        Command::Manager(command) => run(fleet::manager(&command)),
+    program(|args: vendor::Args| {
+        use vendor::Command;
+        match args.command {
+            Command::Permissions(args) => permissions::permissions(&args),
+            Command::Audit(args) => permissions::audit(&args),
+            Command::Check(args) => check::check(&args),
+            Command::Schema => output::json(&alien_core::schema()),
+            Command::Invite(args) => reading(invite::invite(&args)),
+            Command::Register(args) => reading(invite::register(&args)),
+            Command::Update(args) => writing("alien update", update::update(&args)),
+            Command::Redeploy(args) => writing("alien redeploy", redeploy::redeploy(&args)),
+            Command::Heartbeat(args) => reading(watch::heartbeat(&args)),
+            Command::Logs(args) => reading(watch::logs(&args)),
+            Command::Dispatch(args) => interrupted_by(
+                "interrupted: the command may have been carried out, and its answer is lost",
+                watch::dispatch(&args),
+            ),
+            Command::Keys(command) => run(keys::keys(&command)),
+            Command::Repository(command) => run(repository::repository(&command)),
+            // These say themselves what is left.
+            Command::Release(args) => run(fleet::release(&args)),
+            Command::Rollout(command) => run(fleet::rollout(&command)),
+            Command::Deployments(command) => run(fleet::deployments(&command)),
+            Command::Fleet(command) => run(fleet::fleet(&command)),
+            Command::Manager(command) => run(fleet::manager(&command)),
+            Command::Completions(args) => manual::completions::<vendor::Args>(args.shell),
+            Command::Man(args) => manual::pages::<vendor::Args>(&args.folder),
+        }
     })
 }
 
 /// Runs the program `alien-deploy`.
 #[must_use]
 pub fn alien_deploy() -> ExitCode {
-    use admin::Command;
-    let command = admin::Args::parse().command;
-    exit(match command {
-        Command::Review(args) => deploy::review(&args),
-        Command::Plan(args) => run(deploy::plan(&args)),
-        Command::Up(args) => run(deploy::up(&args)),
-        Command::Status(args) => run(deploy::status(&args)),
-        Command::Down(args) => run(deploy::down(&args)),
-        Command::Revoke(args) => run(deploy::revoke(&args)),
-        Command::Agent(args) => deploy::agent(&args),
+    program(|args: admin::Args| {
+        use admin::Command;
+        match args.command {
+            Command::Review(args) => deploy::review(&args),
+            Command::Plan(args) => reading(deploy::plan(&args)),
+            Command::Up(args) => writing("alien-deploy up", deploy::up(&args)),
+            Command::Status(args) => reading(deploy::status(&args)),
+            Command::Down(args) => writing("alien-deploy down", deploy::down(&args)),
+            Command::Revoke(args) => writing("alien-deploy revoke", deploy::revoke(&args)),
+            Command::Agent(args) => deploy::agent(&args),
+            Command::Completions(args) => manual::completions::<admin::Args>(args.shell),
+            Command::Man(args) => manual::pages::<admin::Args>(&args.folder),
+        }
     })
 }
 
-/// Runs a command that calls a cloud.
-fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::stopped(format!("cannot start the async runtime: {error}")))?.block_on(command)
+/// Parses the command line, runs the command, and says how it ended: by the exit code, and in words or as JSON.
+fn program<A: Parser>(command: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+    let json = asks_for_json(std::env::args_os());
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(wrong) if json && wrong.use_stderr() => {
+            let told = wrong.render().to_string();
+            let _ = output::json(&Failed::usage(told.trim_start_matches("error: ").trim_end().to_owned()));
+            return Exit::Usage.into();
+        }
+        Err(wrong) => {
+            // If nobody reads it, nobody can be told.
+            let _ = wrong.print();
+            return if wrong.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match command(args) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            // Where the result was printed, it is the one document on standard output.
+            if json && !matches!(failure, Failure::Ended(..)) {
+                let _ = output::json(&Failed::from(&failure));
+            } else {
+                output::note(&failure);
+            }
+            failure.exit().into()
+        }
+    }
 }
 
-/// Exits with 0 on success, and with the code of a failure.
-fn exit(result: Result<(), Failure>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let code = failure.code();
-            output::note(failure);
-            code.into()
+/// Whether JSON is asked for, also by a command line that is otherwise wrong.
+fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
+    words.iter().any(|word| word == "--json" || word == "--format=json")
+        || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
+}
+
+/// Runs a command that changes nothing.
+fn reading(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    interrupted_by("interrupted; nothing was changed", command)
+}
+
+/// Runs a command that changes something, and goes on where it ended if it is run again.
+fn writing(name: &str, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let told = format!(
+        "interrupted: what was done stays, and what was sent may still be done. Run the same `{name}` again: it looks at what is \
+         there, and goes on (others wait a minute for its claim to end)"
+    );
+    interrupted_by(&told, command)
+}
+
+/// Runs a command until it ends or is interrupted. Then it is dropped where it is, and this is told.
+fn interrupted_by(told: &str, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    run(async {
+        let mut interrupts = interrupt::Interrupts::new()?;
+        tokio::select! {
+            done = command => done,
+            () = interrupts.next() => Err(Failure::stopped(Exit::Interrupted, told)),
         }
+    })
+}
+
+/// Runs a command that calls a cloud or a store.
+fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Failure::stopped(Exit::Internal, format!("cannot start the async runtime: {error}")))?;
+    let done = runtime.block_on(command);
+    // What an interrupted command waits for, such as an answer on the terminal, is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_asked_for_by_either_flag_and_not_by_what_is_sent() {
+        let asks = |line: &str| asks_for_json(line.split_whitespace().map(OsString::from));
+        assert!(asks("alien heartbeat --json") && asks("alien audit --format json") && asks("alien x --format=json"));
+        assert!(!asks("alien audit --format table") && !asks("alien dispatch api -- --json") && !asks("alien json"));
     }
 }

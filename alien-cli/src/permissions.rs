@@ -1,6 +1,6 @@
 //! `alien permissions` and `alien audit`.
 
-use alien_core::{AnyTarget, Layer, Stack};
+use alien_core::{AnyTarget, Exit, Layer, Stack};
 
 use crate::args::Format;
 use crate::args::vendor::{AuditArgs, Deployment, PermissionsArgs};
@@ -41,7 +41,11 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
         Format::Json => output::json(&report)?,
         format => output::line(review::report(&report, format))?,
     }
-    if report.breaches.is_empty() { Ok(()) } else { Err(Failure::stopped("the documents break a promise")) }
+    if report.breaches.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::ended(Exit::Refused, "error: the documents break a promise"))
+    }
 }
 
 /// Reads a stack and where it goes.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alien_core::rollout::Sequence;
-use alien_core::{Artifacts, ErrorKind, PublishedRelease};
+use alien_core::{Artifacts, ErrorKind, Exit, PublishedRelease};
 use alien_fleet::{ArtifactFolder, ArtifactStore as _};
 use alien_release::{KeyRole, Publication, Repository, SigningKey, TrustedRoot, Verifier};
 use uuid::Uuid;
@@ -107,7 +107,7 @@ async fn publish(args: &PublishArgs) -> Result<(), Failure> {
     let release = match args.release {
         Some(number) => reached.client.published(&product, number.into()).await?,
         None => {
-            let nothing = || Failure::stopped(format!("no release of `{product}` is published yet"));
+            let nothing = || Failure::stopped(Exit::Drift, format!("no release of `{product}` is published yet"));
             reached.client.last_release(&product).await?.ok_or_else(nothing)?
         }
     };
@@ -174,7 +174,10 @@ async fn verified(args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
     }
     let sequence = match args.release {
         Some(number) => number.into(),
-        None => *releases.keys().next_back().ok_or_else(|| Failure::stopped("the repository has no release yet"))?,
+        None => {
+            let nothing = || Failure::stopped(Exit::Drift, "the repository has no release yet");
+            *releases.keys().next_back().ok_or_else(nothing)?
+        }
     };
     let zips = zips(&verifier, sequence).await.map_err(alien_core::Error::from)?;
     output::line(format_args!("release {sequence} is signed, with all of its {zips} zips"))

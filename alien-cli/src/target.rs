@@ -10,7 +10,7 @@ use crate::output::Failure;
 
 /// Parses a whole target from flags.
 pub(crate) fn flagged(cloud: Cloud, flags: &Flags<Target>) -> Result<AnyTarget, Failure> {
-    cloud.target(flags.given.clone()).map_err(|problems| Failure::Refused(at_flags(&problems)))
+    cloud.target(flags.given.clone()).map_err(|problems| Failure::Input(at_flags(&problems)))
 }
 
 /// The invitation to a deployment, which trusts whom the flags name.
@@ -21,7 +21,7 @@ pub(crate) fn invite(
     delivery: Delivery,
     stack: Stack,
 ) -> Result<Invitation, Failure> {
-    cloud.invite(id, flags.given.clone(), delivery, stack).map_err(|problems| Failure::Refused(at_flags(&problems)))
+    cloud.invite(id, flags.given.clone(), delivery, stack).map_err(|problems| Failure::Input(at_flags(&problems)))
 }
 
 /// Builds the target of an invitation. The invitation says which vendor to trust, if any; flags, or the record of an earlier
@@ -75,7 +75,7 @@ pub(crate) fn invited(
     }
     match target {
         Ok(target) if problems.is_empty() => Ok(target),
-        _ => Err(Failure::Refused(problems)),
+        _ => Err(Failure::Input(problems)),
     }
 }
 

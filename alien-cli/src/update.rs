@@ -16,9 +16,9 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     let diff = record.diff(&stack);
     if args.dry_run {
         show(&diff, args)?;
-        return Ok(Problems::none(diff.admin_only()).map(drop)?);
+        return Problems::none(diff.admin_only()).map(drop).map_err(|why| Failure::refused(why.into()).shown());
     }
-    Problems::none(diff.admin_only())?;
+    Problems::none(diff.admin_only()).map_err(|why| Failure::refused(why.into()))?;
     let store = connect::record(path);
     store.check()?;
     let vendor = connect::vendor(&record, &args.record.connection).await?;

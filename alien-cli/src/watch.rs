@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use alien_core::{
-    AnyHandle, Clock as _, ErrorKind, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine, Manager,
-    Ran, SystemClock,
+    AnyHandle, Clock as _, ErrorKind, Exit, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine,
+    Manager, Ran, SystemClock,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -14,13 +14,14 @@ use crate::args::Format;
 use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs};
 use crate::connect::manager;
 use crate::file;
+use crate::near::near;
 use crate::output::{self, Failure};
 
 /// The handle of a resource, whatever it is.
 pub(crate) fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
     let resources = manager.resources();
     let known: Vec<&str> = resources.iter().map(|handle| handle.id().as_str()).collect();
-    let help = format!("name one of {}", known.join(", "));
+    let help = near(id, &known);
     let found = resources.iter().find(|handle| handle.id().as_str() == id).cloned();
     found.ok_or_else(|| Failure::form(id, "the deployment has no such resource", &help))
 }
@@ -97,7 +98,11 @@ fn ran(ran: &Ran) -> String {
 pub(crate) fn healthy(beats: &[Beat]) -> Result<(), Failure> {
     let ill = beats.iter().filter(|beat| beat.health != Health::Healthy.name());
     let ill: Vec<&str> = ill.map(|beat| beat.resource.as_str()).collect();
-    if ill.is_empty() { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {}", ill.join(", ")))) }
+    if ill.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::ended(Exit::Drift, format_args!("error: not healthy: {}", ill.join(", "))))
+    }
 }
 
 pub(crate) async fn logs(args: &LogsArgs) -> Result<(), Failure> {
@@ -137,7 +142,9 @@ pub(crate) fn payload(text: &str) -> Result<Vec<u8>, Failure> {
     if text == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read.map(|_| bytes).map_err(|error| Failure::stopped(format!("cannot read standard input: {error}")));
+        return read
+            .map(|_| bytes)
+            .map_err(|error| Failure::stopped(Exit::Input, format!("cannot read standard input: {error}")));
     }
     match text.strip_prefix('@') {
         Some(path) => file::bytes(Path::new(path)),
@@ -182,6 +189,6 @@ mod tests {
         assert_eq!(payload("{}").unwrap(), b"{}");
         assert_eq!(payload(&format!("@{}", path.display())).unwrap(), [0, 255]);
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(payload(&format!("@{}", path.display())), Err(Failure::Refused(_))));
+        assert!(matches!(payload(&format!("@{}", path.display())), Err(Failure::Input(_))));
     }
 }

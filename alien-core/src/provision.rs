@@ -220,6 +220,9 @@ pub struct Step {
     /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
+    /// The cloud's id of it: an ARN (AWS), a full resource name (GCP) or a resource id (Azure); `None` for what resources share.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
     /// The action.
     pub action: Action,
     /// The reason.

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use alien_core::Existing;
 use clap::{Parser, Subcommand};
 
-use super::Shown;
 use super::flags::{AsAdmin, Flags, Place};
+use super::{CompletionsArgs, ManArgs, Shown};
 
 /// Review, set up and take down the deployment that a vendor's invitation describes, with your own credentials
 #[derive(Debug, Parser)]
-#[command(name = "alien-deploy", version, max_term_width = 110)]
+#[command(name = "alien-deploy", version, max_term_width = 80, after_help = super::EXITS)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,11 +23,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show what the vendor could do, without calling the cloud
     Review(ReviewArgs),
-    /// Show what `up` would change, without changing anything; exit with 1 if something must be fixed first
+    /// Show what `up` would change, without changing anything; exit with 4 if something must be fixed first
     Plan(PlanArgs),
     /// Create what is missing, update what differs, and write the record for the vendor
     Up(UpArgs),
-    /// Compare the deployment with the invitation; exit with 1 if `up` has something to do
+    /// Compare the deployment with the invitation; exit with 7 if `up` has something to do
     Status(StatusArgs),
     /// Take the deployment down, starting with the vendor's access
     Down(DownArgs),
@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Revoke(RevokeArgs),
     /// Print how to run the agent of a deployment that pulls its releases: a unit of systemd, a container or a manifest
     Agent(AgentArgs),
+    /// Print what completes this command line in a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
 }
 
 /// An invitation, and where to set it up.

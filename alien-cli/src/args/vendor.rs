@@ -9,13 +9,13 @@ use super::flags::{AsVendor, Flags, Target, Trust};
 use super::fleet::{DeploymentsCommand, FleetCommand, ManagerCommand, ReleaseArgs, RolloutCommand};
 use super::keys::{Keys, SignArgs};
 use super::repository::Repository;
-use super::{Format, LayerName, Shown};
+use super::{CompletionsArgs, Format, LayerName, ManArgs, Shown};
 use crate::clouds::{self, Cloud};
 use crate::since::Since;
 
 /// Review and audit the permissions of a stack, and manage its deployments
 #[derive(Debug, Parser)]
-#[command(name = "alien", version, max_term_width = 110)]
+#[command(name = "alien", version, max_term_width = 80, after_help = super::EXITS)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -26,9 +26,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show what the vendor can and cannot do, or print the cloud's policy documents
     Permissions(PermissionsArgs),
-    /// Audit the policy documents, and exit with 1 if a promise is broken
+    /// Audit the policy documents, and exit with 4 if a promise is broken
     Audit(AuditArgs),
-    /// Compare a stack with the previous one, and exit with 1 if the customer's admin must approve
+    /// Compare a stack with the previous one, and exit with 4 if the customer's admin must approve
     Check(CheckArgs),
     /// Print the JSON Schema of a stack
     Schema,
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     /// Start new instances of what runs now of a live function or container, and wait until they work
     Redeploy(RedeployArgs),
-    /// Show the health of every resource, and exit with 1 if any is not healthy
+    /// Show the health of every resource, and exit with 7 if any is not healthy
     Heartbeat(HeartbeatArgs),
     /// Print the log of a function or container
     Logs(LogsArgs),
@@ -67,19 +67,20 @@ pub(crate) enum Command {
     /// Say who may call a manager over HTTPS
     #[command(subcommand)]
     Manager(ManagerCommand),
+    /// Print what completes this command line in a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
 }
 
 /// What `alien release` exits with.
 const ENDINGS: &str = "\
-Exit codes:
-  0  the rollout is done, and no deployment is bad or unknown
-  1  it failed, and says why
-  2  the command line is wrong
-  3  the rollout is done, and a deployment is bad, or it is not known how it is
-  4  the rollout was halted
-  5  the rollout was reverted
-  6  a newer release took its place, or an operator cancelled it
-  130  it was interrupted, and says what is left";
+Exit codes, beside those of every command:
+  0   the rollout is done, and no deployment is bad or unknown
+  10  it is done, and a deployment is bad, or it is not known how it is
+  11  it was halted
+  12  it was reverted
+  13  a newer release took its place, or an operator cancelled it";
 
 /// `alien permissions`.
 #[derive(Debug, clap::Args)]
@@ -210,7 +211,7 @@ pub(crate) struct UpdateArgs {
     /// delete it; repeat the flag for each
     #[arg(long, value_name = "RESOURCE")]
     pub(crate) delete_data: Vec<String>,
-    /// Show what would change and who may apply it, without changing anything; exit with 1 if it is not the vendor
+    /// Show what would change and who may apply it, without changing anything; exit with 4 if it is not the vendor
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Take over from a release that was interrupted instead of waiting for its lease to end

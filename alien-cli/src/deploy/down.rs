@@ -1,7 +1,7 @@
 //! `alien-deploy down` and `revoke`: take the deployment down, or only the vendor's access.
 
 use alien_core::adapter::Options;
-use alien_core::{Admin, Data, Deployment, DestroyReport, Model, Remaining};
+use alien_core::{Admin, Data, Deployment, DestroyReport, Exit, Model, Remaining};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -44,7 +44,7 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
         (false, true) => (Data::Delete, "DELETING ALL DATA"),
         (false, false) => (Data::KeepUnlessEmpty, "keeping what holds data"),
     };
-    consent.to(&format!("Take down {}, {what}", setup.place()))?;
+    consent.to(&format!("Take down {}, {what}", setup.place())).await?;
     let stack = &record.stack;
     // Each resource, the identity of each profile, the vendor's identity, and what the resources share.
     let things = stack.resources().len() + stack.profiles().len() + 2;
@@ -63,7 +63,10 @@ pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let what = format!("nothing of deployment {} was found as {}", record.id, setup.place());
-    Err(Failure::stopped(format!("{what}; if it was set up elsewhere, name that place, or give its record")))
+    Err(Failure::ended(
+        Exit::Drift,
+        format_args!("error: {what}; if it was set up elsewhere, name that place, or give its record"),
+    ))
 }
 
 fn text(remains: &DestroyReport) -> String {
@@ -96,7 +99,7 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
         Model::Push => "vendor",
         Model::Pull => "agent",
     };
-    consent.to(&format!("Take the {who}'s access to {} back", setup.place()))?;
+    consent.to(&format!("Take the {who}'s access to {} back", setup.place())).await?;
     admin.revoke(&record).await?;
     if shown.json {
         return output::json(&Revoked { revoked: &record.identity });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Options;
-use alien_core::{Action, Admin, Delivery, Deployment, Invited, Plan, RecordFile, Remedy, Step};
+use alien_core::{Action, Admin, Delivery, Deployment, Exit, Invited, Plan, RecordFile, Remedy, Step};
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -49,7 +49,7 @@ pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
     } else {
         output::line(text(&planned.plan))?;
     }
-    Ok(planned.plan.refusal()?)
+    planned.plan.refusal().map_err(|error| Failure::refused(error).shown())
 }
 
 fn text(plan: &Plan) -> String {
@@ -95,8 +95,8 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     if !shown.json {
         output::line(text(&plan))?;
     }
-    plan.refusal()?;
-    consent.to(&format!("Set up {}{}", setup.place(), setup.checked.doubt()))?;
+    plan.refusal().map_err(Failure::refused)?;
+    consent.to(&format!("Set up {}{}", setup.place(), setup.checked.doubt())).await?;
     let invited = setup.checked.invited(&setup.invitation);
     let key = key.map(|key| key.to_string());
     let record = apply(&admin, &plan, options, shown, store, Kept { invited, agent_key: key }).await?;
@@ -188,11 +188,11 @@ fn states(stands: &[Stands<'_>]) -> String {
 }
 
 fn nothing_to_do(plan: &Plan) -> Result<(), Failure> {
-    plan.refusal()?;
+    plan.refusal().map_err(|error| Failure::refused(error).shown())?;
     if plan.is_empty() {
         Ok(())
     } else {
-        Err(Failure::stopped("the deployment differs from the invitation; run `alien-deploy up`"))
+        Err(Failure::ended(Exit::Drift, "error: the deployment differs from the invitation; run `alien-deploy up`"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `alien deployments`: the deployments of a fleet, and what holds for each.
 
 use alien_core::rollout::{Sequence, Window};
-use alien_core::{Clock as _, CommandId, SystemClock};
+use alien_core::{Clock as _, CommandId, Exit, SystemClock};
 use alien_fleet::{Fit, Listed, Setting};
 
 use super::listing::{self, Known};
@@ -103,7 +103,7 @@ async fn remove(args: &RemoveArgs) -> Result<(), Failure> {
     let consent = Consent::of(args.yes, false)?;
     let reached = open::open(&args.one.store, Absent::Refuse).await?;
     let (listed, _) = reached.client.deployment(args.one.id).await?;
-    consent.to(&format!("remove {} ({}) from the fleet", listed.id, listed.account))?;
+    consent.to(&format!("remove {} ({}) from the fleet", listed.id, listed.account)).await?;
     reached.client.remove(listed.id).await?;
     output::line(format_args!("removed {} from the fleet; its customer's admin takes it down", listed.id))
 }
@@ -130,7 +130,8 @@ async fn invite(args: &InviteArgs) -> Result<(), Failure> {
         Some(number) => Some(reached.client.published(&listed.product, Sequence::from(number)).await?),
         None => reached.client.last_release(&listed.product).await?,
     };
-    let release = release.ok_or_else(|| Failure::stopped(format!("`{}` has no release yet", listed.product)))?;
+    let release =
+        release.ok_or_else(|| Failure::stopped(Exit::Drift, format!("`{}` has no release yet", listed.product)))?;
     let all = reached.client.check(&release).await?;
     let fit = all.into_iter().find(|fitted| fitted.deployment == listed.id).map(|fitted| fitted.fit);
     match fit {
@@ -141,7 +142,7 @@ async fn invite(args: &InviteArgs) -> Result<(), Failure> {
         Some(Fit::NotThere { problems }) => Err(Failure::Refused(problems)),
         Some(Fit::Ready) | None => {
             let what = format!("its customer's admin has nothing to do for release {}", release.sequence());
-            Err(Failure::stopped(format!("{}: {what}", listed.id)))
+            Err(Failure::stopped(Exit::Drift, format!("{}: {what}", listed.id)))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a rollout ended, as an exit code.
 
+use alien_core::Exit;
 use alien_core::rollout::{HaltReason, Head, PauseReason, Phase};
 use serde::Serialize;
 
@@ -23,9 +24,6 @@ pub(super) enum Ending {
     Cancelled,
 }
 
-/// The exit code of a program that was interrupted: 128 and the number of the signal, as shells have it.
-pub(super) const INTERRUPTED: u8 = 130;
-
 impl Ending {
     /// How it ended; `None` while something may happen without an operator.
     pub(super) fn of(head: &Head) -> Option<Self> {
@@ -42,22 +40,22 @@ impl Ending {
         }
     }
 
-    /// The exit code.
-    pub(super) const fn code(self) -> u8 {
+    /// How a program that followed it ends.
+    pub(super) const fn exit(self) -> Exit {
         match self {
-            Self::Good => 0,
-            Self::Bad => 3,
-            Self::Halted => 4,
-            Self::Reverted => 5,
-            Self::Superseded | Self::Cancelled => 6,
+            Self::Good => Exit::Done,
+            Self::Bad => Exit::RolloutBad,
+            Self::Halted => Exit::RolloutHalted,
+            Self::Reverted => Exit::RolloutReverted,
+            Self::Superseded | Self::Cancelled => Exit::RolloutEnded,
         }
     }
 
     /// The result of a command that followed the rollout to this end.
     pub(super) fn result(self, told: String) -> Result<(), Failure> {
-        match self.code() {
-            0 => Ok(()),
-            code => Err(Failure::Ended(code, told)),
+        match self.exit() {
+            Exit::Done => Ok(()),
+            exit => Err(Failure::Ended(exit, told)),
         }
     }
 }
@@ -145,9 +143,9 @@ mod tests {
         now
     }
 
-    fn ending(rollout: &Rollout) -> (Option<Ending>, Option<u8>) {
+    fn ending(rollout: &Rollout) -> (Option<Ending>, Option<Exit>) {
         let ending = Ending::of(rollout.head());
-        (ending, ending.map(Ending::code))
+        (ending, ending.map(Ending::exit))
     }
 
     fn failed() -> Ended {
@@ -159,7 +157,7 @@ mod tests {
         let (mut good, now) = rollout(3);
         assert_eq!(ending(&good), (None, None));
         to_the_end(&mut good, now);
-        assert_eq!(ending(&good), (Some(Ending::Good), Some(0)));
+        assert_eq!(ending(&good), (Some(Ending::Good), Some(Exit::Done)));
 
         let (mut bad, now) = rollout(3);
         let now = end(&mut bad, now, &failed());
@@ -167,11 +165,11 @@ mod tests {
         assert_eq!(standing(bad.head()), "wave 0 is open; paused: wave 0 ended without one that is good");
         let _ = bad.apply(&Event::Resume { pause: 1 }, now);
         to_the_end(&mut bad, now);
-        assert_eq!(ending(&bad), (Some(Ending::Bad), Some(3)));
+        assert_eq!(ending(&bad), (Some(Ending::Bad), Some(Exit::RolloutBad)));
         let _ = bad.apply(&Event::Revert(Scope::All), now);
         assert_eq!(ending(&bad), (None, None), "it is being reverted");
         to_the_end(&mut bad, now + SignedDuration::from_hours(1));
-        assert_eq!(ending(&bad), (Some(Ending::Reverted), Some(5)));
+        assert_eq!(ending(&bad), (Some(Ending::Reverted), Some(Exit::RolloutReverted)));
 
         let (mut cancelled, now) = rollout(3);
         let mut superseded = cancelled.clone();
@@ -179,7 +177,7 @@ mod tests {
         let _ = superseded.apply(&Event::Supersede { by: 5.into() }, now);
         for (rollout, expected) in [(&mut cancelled, Ending::Cancelled), (&mut superseded, Ending::Superseded)] {
             to_the_end(rollout, now);
-            assert_eq!(ending(rollout), (Some(expected), Some(6)));
+            assert_eq!(ending(rollout), (Some(expected), Some(Exit::RolloutEnded)));
         }
     }
 
@@ -191,13 +189,13 @@ mod tests {
         assert_eq!(ending(&rollout), (None, None));
         assert_eq!(standing(rollout.head()), "halted: it is broken");
         to_the_end(&mut rollout, now);
-        assert_eq!(ending(&rollout), (Some(Ending::Halted), Some(4)));
+        assert_eq!(ending(&rollout), (Some(Ending::Halted), Some(Exit::RolloutHalted)));
     }
 
     #[test]
     fn an_end_that_is_not_good_is_told() {
         assert!(Ending::Good.result("done".to_owned()).is_ok());
         let failure = Ending::Halted.result("it was halted".to_owned()).unwrap_err();
-        assert_eq!((failure.code(), failure.to_string().as_str()), (4, "it was halted"));
+        assert_eq!((failure.exit(), failure.to_string().as_str()), (Exit::RolloutHalted, "it was halted"));
     }
 }

@@ -69,12 +69,12 @@ pub(super) async fn import(args: &ImportArgs) -> Result<(), Failure> {
     for path in &args.records {
         match file::record(path) {
             Ok(record) => records.push(record),
-            Err(Failure::Refused(found)) => problems.extend(found),
+            Err(Failure::Input(found)) => problems.extend(found),
             Err(other) => return Err(other),
         }
     }
     if !problems.is_empty() {
-        return Err(Failure::Refused(problems));
+        return Err(Failure::Input(problems));
     }
     let reached = open::open(&args.store, Absent::Make).await?;
     for record in &records {

@@ -1,7 +1,7 @@
 //! `alien fleet heartbeat`: the health of every deployment.
 
 use alien_core::rollout::Sight;
-use alien_core::{DeploymentId, Error, ErrorKind};
+use alien_core::{DeploymentId, Error, ErrorKind, Exit};
 use alien_fleet::api::Client;
 use alien_fleet::{Listed, Seen};
 use futures_util::stream::{self, StreamExt as _};
@@ -47,7 +47,11 @@ pub(super) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
         output::line(text(&beats))?;
     }
     let ill = beats.iter().filter(|beat| beat.health != "healthy").count();
-    if ill == 0 { Ok(()) } else { Err(Failure::stopped(format!("not healthy: {ill} of {}", beats.len()))) }
+    if ill == 0 {
+        Ok(())
+    } else {
+        Err(Failure::ended(Exit::Drift, format_args!("error: not healthy: {ill} of {}", beats.len())))
+    }
 }
 
 async fn look(client: &Client, listed: &Listed) -> Beat {

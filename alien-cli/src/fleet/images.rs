@@ -27,7 +27,7 @@ pub(super) async fn images(given: Option<&Path>, stack: &Stack) -> Result<Images
         Some(path) => known(Registry::new(), &file::text(&path)?),
         None => Registry::new(),
     };
-    registry.resolve(stack).await.map_err(|unresolved| Failure::Refused(unresolved.problems()))
+    registry.resolve(stack).await.map_err(|unresolved| Failure::Input(unresolved.problems()))
 }
 
 /// The file in which `docker login` and others keep what registries know the user by.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use alien_core::{Adapter, CallConfig, Connection, Side, StackName};
+use alien_core::{Adapter, CallConfig, Connection, Exit, Side, StackName};
 use alien_fleet::api::{self, Client, Opened, Socket};
 use alien_fleet::store::Postgres;
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, TokenText, Who};
@@ -104,7 +104,7 @@ async fn reach(store: &Store, given: &BTreeMap<String, String>, absent: Absent) 
             let client = Client::local(&fleet);
             Ok(Reached { client, here: Some(Here { fleet, file: None }), answering: None })
         }
-        Place::Manager(_) => Err(Failure::stopped("the manager has the store")),
+        Place::Manager(_) => Err(Failure::stopped(Exit::Usage, "the manager has the store")),
     }
 }
 
@@ -245,7 +245,7 @@ impl Reached {
         let mut products = self.client.products().await?;
         match (products.pop(), products.is_empty()) {
             (Some(only), true) => Ok(only),
-            (None, _) => Err(Failure::stopped("there is no product in the store yet")),
+            (None, _) => Err(Failure::stopped(Exit::Drift, "there is no product in the store yet")),
             (Some(last), false) => {
                 let names: Vec<String> = products.iter().chain([&last]).map(ToString::to_string).collect();
                 let help = format!("name one of {}", names.join(", "));
@@ -270,7 +270,8 @@ impl Reached {
             None => self.product(None).await?,
         };
         let latest = self.client.rollouts(&product).await?.pop();
-        latest.map(|latest| latest.id).ok_or_else(|| Failure::stopped(format!("`{product}` was not rolled out yet")))
+        let none = || Failure::stopped(Exit::Drift, format!("`{product}` was not rolled out yet"));
+        latest.map(|latest| latest.id).ok_or_else(none)
     }
 }
 

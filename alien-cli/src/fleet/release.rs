@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use alien_core::rollout::{Plan, Sequence, Tally, Twin};
 use alien_core::{
-    Clock as _, DeploymentId, Diff, Error, ErrorKind, Images, Invitation, Problem, Problems, PublishedRelease, Release,
-    Remedy, Stack, StackName, SystemClock,
+    Clock as _, DeploymentId, Diff, Error, ErrorKind, Exit, Images, Invitation, Problem, Problems, PublishedRelease,
+    Release, Remedy, Stack, StackName, SystemClock,
 };
 use alien_fleet::{Fit, Fitted, RevertTo, RolloutId, Status};
 use futures_util::future::{self, Either};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::board::Board;
-use super::ending::{Ending, INTERRUPTED, Total, standing};
+use super::ending::{Ending, Total, standing};
 use super::follow::Follower;
 use super::foresight::{Foresight, foresee, needed};
 use super::images::images;
@@ -106,16 +106,15 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
     }
     match end {
         Some(ending) => ending.result(told),
-        None => Err(Failure::Ended(INTERRUPTED, interrupted(&status, &told))),
+        None => Err(Failure::ended(Exit::Interrupted, interrupted(&status, &told))),
     }
 }
 
 /// The release is published in the store, and nobody else takes it yet.
 fn unsigned(sequence: Sequence, error: &Error) -> Failure {
     let what = format!("release {sequence} is in the store, but is not signed: {error}");
-    Failure::stopped(format!(
-        "{what}; when that is mended, `alien repository publish`, and `alien release --published {sequence}`"
-    ))
+    let next = format!("`alien repository publish`, and `alien release --published {sequence}`");
+    Failure::stopped(Exit::of(error), format!("{what}; when that is mended, {next}"))
 }
 
 /// A release that is to be rolled out.
@@ -137,7 +136,8 @@ async fn unpublished(
     output::warn(stack.warnings());
     let before = reached.client.last_release(stack.name()).await?;
     if let Some(before) = &before {
-        Problems::none(if args.allow_frozen_changes { Vec::new() } else { refusals(&stack.diff(before.stack())) })?;
+        let refused = if args.allow_frozen_changes { Vec::new() } else { refusals(&stack.diff(before.stack())) };
+        Problems::none(refused).map_err(|why| Failure::refused(why.into()))?;
     }
     let last = before.map(|before| before.sequence());
     let sequence = Sequence::from(last.map_or(1, |last| last.twin().number() + 1));
@@ -284,7 +284,7 @@ impl Report {
         (self.ending, self.standing, self.total) = (ending, Some(standing(head)), Some(Total::of(head)));
         self.waves = head.waves().to_vec();
         self.not_good = Told::all(&status.rollout, status.now).into_iter().filter(|told| !told.is_good()).collect();
-        self.exit_code = ending.map_or(INTERRUPTED, Ending::code);
+        self.exit_code = ending.map_or(Exit::Interrupted, Ending::exit).code();
     }
 
     /// Says which deployments cannot take the release as it is.

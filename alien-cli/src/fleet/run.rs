@@ -3,6 +3,8 @@
 use futures_util::future::{self, Either};
 
 use super::open::{self, Absent};
+use alien_core::Exit;
+
 use crate::args::fleet::RunArgs;
 use crate::interrupt::Interrupts;
 use crate::output::{self, Failure};
@@ -10,7 +12,7 @@ use crate::output::{self, Failure};
 pub(super) async fn run(args: &RunArgs) -> Result<(), Failure> {
     let reached = open::calling(&args.fleet, Absent::Make).await?.answering().await?;
     let Some(here) = &reached.here else {
-        return Err(Failure::stopped("another program holds the store, and answers for the fleet already"));
+        return Err(Failure::stopped(Exit::Held, "another program holds the store, and answers for the fleet already"));
     };
     let mut interrupts = Interrupts::new()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -29,9 +31,9 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), Failure> {
             reached.end().await;
             Ok(())
         }
-        Either::Right(_) => Err(Failure::Ended(
-            super::ending::INTERRUPTED,
-            "interrupted: what was being updated is found again by whoever works next".to_owned(),
+        Either::Right(_) => Err(Failure::ended(
+            Exit::Interrupted,
+            "interrupted: what was being updated is found again by whoever works next",
         )),
     }
 }

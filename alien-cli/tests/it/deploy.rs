@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
-use crate::{alien_deploy, file, nowhere, refused, told, with};
+use crate::{alien_deploy, file, nowhere, refused, refused_as, told, with};
+use alien_core::Exit;
 
 fn aws() -> &'static Invited {
     let [aws, ..] = &CLOUDS;
@@ -23,7 +24,7 @@ fn nothing_is_done_without_consent_where_nobody_can_be_asked() {
         [&["up", "--record", path], &["down"], &["down", "--delete-data", "--json"], &["revoke"]];
     for command in commands {
         // It is said before anything is read, and so before anything is called.
-        let told = refused(&aws().deploy(command, "without-consent", &json!({})));
+        let told = refused_as(Exit::Refused, &aws().deploy(command, "without-consent", &json!({})));
         assert!(told.contains("pass `--yes`"), "{command:?}: {told}");
     }
     assert!(!std::fs::exists(path).unwrap());
@@ -37,7 +38,7 @@ fn without_credentials_of_azure_it_is_said_where_they_may_come_from() {
     let up = ["up", "--yes", "--record", record.to_str().unwrap()];
     let commands: [&[&str]; 5] = [&["plan"], &["status"], &["down", "--yes"], &["revoke", "--yes"], &up];
     for command in commands {
-        let told = refused(&azure.deploy(command, "no-credentials", &invitation));
+        let told = refused_as(Exit::Credentials, &azure.deploy(command, "no-credentials", &invitation));
         for words in ["there are no Azure credentials here", "`az login`", "workload identity"] {
             assert!(told.contains(words), "{command:?}: {told}");
         }
@@ -162,7 +163,7 @@ fn a_record_says_where_the_deployment_is() {
     let flags = ["status", "--invitation", invitation.to_str().unwrap()];
     assert!(refused(&alien_deploy(&flags)).contains("`--subscription`: missing"));
     let flags = [&flags[..], &["--record", record.to_str().unwrap()]].concat();
-    let told = refused(&alien_deploy(&flags));
+    let told = refused_as(Exit::Credentials, &alien_deploy(&flags));
     assert!(told.contains("no Azure credentials") && !told.contains("missing"), "{told}");
 }
 
@@ -170,7 +171,7 @@ fn a_record_says_where_the_deployment_is() {
 fn a_record_that_could_not_be_written_is_told_before_anything_is_done() {
     let invitation = aws().invitation();
     for path in ["no/such/folder/record.json", env!("CARGO_TARGET_TMPDIR"), ".."] {
-        let told = refused(&aws().deploy(&["up", "--yes", "--record", path], "unwritten", &invitation));
+        let told = refused_as(Exit::Cloud, &aws().deploy(&["up", "--yes", "--record", path], "unwritten", &invitation));
         assert!(told.contains(path) && told.contains("name a file that can be written"), "{told}");
     }
     let missing = aws().deploy(&["up", "--yes"], "unwritten", &invitation);

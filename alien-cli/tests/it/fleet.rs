@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use alien_core::Exit;
+
 use crate::invite::{CLOUDS, record};
 use crate::manager::Manager;
-use crate::{alien, done, file, my_app, refused, told, with};
+use crate::{alien, done, ended, file, my_app, refused, refused_as, told, with};
 
 /// A folder with a store of two deployments, on GCP and Azure.
 pub(crate) struct Fleet {
@@ -19,6 +21,9 @@ pub(crate) struct Fleet {
     /// What answers over HTTPS, where the store is not opened.
     manager: Option<Manager>,
 }
+
+/// Wide enough that sentences which are looked for stay in one line.
+const WIDE: &str = "300";
 
 impl Fleet {
     pub(crate) fn new(name: &str) -> Self {
@@ -53,7 +58,9 @@ impl Fleet {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        alien(&with(arguments, &self.reach()))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
+        command.args(with(arguments, &self.reach())).env_clear().env("COLUMNS", WIDE).stdin(Stdio::null());
+        command.output().unwrap()
     }
 
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
@@ -67,6 +74,7 @@ impl Fleet {
     fn start(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
         command.args(with(arguments, &self.reach())).env_clear().stdin(Stdio::null());
+        command.env("COLUMNS", WIDE);
         Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
@@ -236,7 +244,7 @@ fn what_is_said_of_a_deployment_is_kept_and_shown(fleet: &Fleet) {
     assert!(wrong.contains("`22-04` is no span of hours"), "{wrong}");
     fleet.does(&["deployments", "remove", other, "--yes"]);
     assert_eq!(fleet.json(&["deployments", "list"]).as_array().unwrap().len(), 1);
-    assert!(refused(&fleet.run(&["deployments", "unpin", other])).contains("there is no deployment"));
+    assert!(refused_as(Exit::Drift, &fleet.run(&["deployments", "unpin", other])).contains("there is no deployment"));
     assert!(fleet.does(&["fleet", "events"]).contains("pin 7"));
 }
 
@@ -270,7 +278,7 @@ fn a_release_is_checked_before_anything_is_written(fleet: &Fleet) {
     fleet.does(&["deployments", "hold", one, "--why", "a demo"]);
     let frozen = fleet.release("frozen", &frozen());
     let entries = fleet.entries();
-    let told = refused(&fleet.run(&words(&frozen)));
+    let told = refused_as(Exit::Refused, &fleet.run(&words(&frozen)));
     assert!(told.contains("`more-jobs`"), "{told}");
     let plan =
         [&frozen[..], &["--allow-frozen-changes", "--plan", "--json", "--canary", "1"].map(str::to_owned)].concat();
@@ -292,7 +300,7 @@ fn a_release_is_checked_before_anything_is_written(fleet: &Fleet) {
     assert_eq!(invitation["id"], json!(other));
     let again: Value = serde_json::from_str(&fleet.does(&["deployments", "invite", other])).unwrap();
     assert_eq!(again, invitation);
-    let none = refused(&fleet.run(&["deployments", "invite", other, "--release", "1"]));
+    let none = refused_as(Exit::Drift, &fleet.run(&["deployments", "invite", other, "--release", "1"]));
     assert!(none.contains("has nothing to do for release 1"), "{none}");
     assert!(fleet.does(&["rollout", "status"]).contains("awaits the customer's admin"));
 }
@@ -317,7 +325,7 @@ fn a_release_that_reaches_nobody_is_done_and_says_why(fleet: &Fleet) {
     assert_eq!((list.as_array().unwrap().len(), &list[0]["id"]), (1, &json!("my-app/1")));
     assert!(fleet.does(&["rollout", "list"]).contains("done"));
     assert!(refused(&fleet.run(&["release", "--published", "4"])).contains("the twin of another"));
-    assert!(refused(&fleet.run(&["rollout", "pause"])).contains("done"));
+    assert!(refused_as(Exit::Held, &fleet.run(&["rollout", "pause"])).contains("done"));
 }
 
 /// Runs a command until it says something.
@@ -347,10 +355,10 @@ fn a_second_program_tells_a_running_release_what_to_do(fleet: &Fleet) {
     );
     assert!(fleet.does(&["rollout", "resume", "my-app"]).contains("wave 0 is open"));
     fleet.does(&["rollout", "approve", "my-app/1"]);
-    assert!(refused(&fleet.run(&["rollout", "revert"])).contains("no twin"));
+    assert!(refused_as(Exit::Held, &fleet.run(&["rollout", "revert"])).contains("no twin"));
     assert!(fleet.does(&["rollout", "cancel"]).contains("cancelled"));
     let output = running.output();
-    assert_eq!(output.status.code(), Some(6), "{}", told(&output));
+    assert!(ended(&output, Exit::RolloutEnded), "{}", told(&output));
     let told = told(&output);
     for words in ["wave 0 is open", "wave 0: 1 ", "rollout my-app/1 of release 1: cancelled"] {
         assert!(told.contains(words), "{words}: {told}");
@@ -367,7 +375,7 @@ fn ctrl_c_ends_a_release_and_says_what_is_left() {
     until(&fleet, &["rollout", "status"], "wave 0 is open");
     running.interrupt();
     let output = running.output();
-    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    assert!(ended(&output, Exit::Interrupted), "{}", told(&output));
     let told = told(&output);
     assert!(told.contains("2 of 2 have no outcome yet") && told.contains("alien rollout cancel my-app/1"), "{told}");
     // The store is free, and the socket is gone.
@@ -386,12 +394,12 @@ fn a_release_goes_on_when_the_program_that_worked_for_the_fleet_ends() {
     until(&fleet, &["rollout", "status"], "wave 0 is open");
     working.interrupt();
     let output = working.output();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert!(ended(&output, Exit::Done), "{}", told(&output));
     // The release has the store now, and answers.
     until_there(&socket);
     assert!(until(&fleet, &["rollout", "cancel"], "cancelled").contains("cancelled"));
     let output = running.output();
-    assert_eq!(output.status.code(), Some(6), "{}", told(&output));
+    assert!(ended(&output, Exit::RolloutEnded), "{}", told(&output));
     assert!(told(&output).contains("the program that worked for the fleet has ended"), "{}", told(&output));
 }
 
@@ -450,7 +458,7 @@ fn a_disk_that_is_full_is_told_and_nothing_is_lost() {
         })
         .unwrap();
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(failed.status.code() == Some(1) && said.contains(&fleet.store), "{said}");
+    assert!(ended(&failed, Exit::Cloud) && said.contains(&fleet.store), "{said}");
     assert!(said.contains("no space left; make space, and it works again"), "{said}");
     assert!(held > 0, "{said}");
     assert_eq!(fleet.entries(), before + held, "what was said to be done is kept, and nothing else is");

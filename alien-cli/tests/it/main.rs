@@ -17,6 +17,7 @@ mod signed;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use alien_core::Exit;
 use serde_json::Value;
 
 const AWS: [&str; 12] = [
@@ -94,13 +95,27 @@ fn told(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A command that is refused: it prints nothing, exits with 1, and tells why.
+/// A command whose input is refused: it prints nothing, exits with 3, and tells why.
 fn refused(output: &Output) -> String {
+    refused_as(Exit::Input, output)
+}
+
+/// A command that ends so: it prints no result, and tells why; in JSON, if that was asked for.
+fn refused_as(exit: Exit, output: &Output) -> String {
     let told = told(output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(ended(output, exit), "{:?}: {told}", output.status);
+    if let Ok(failed) = serde_json::from_str::<Value>(&out(output)) {
+        assert_eq!(failed["error"]["code"], exit.code(), "{failed}");
+        return failed["error"]["message"].as_str().unwrap().to_owned();
+    }
     assert_eq!(out(output), "");
     assert!(told.lines().all(|line| line.starts_with("error: ") || line.starts_with("warning: ")), "{told}");
     told
+}
+
+/// Whether a command ended so.
+fn ended(output: &Output, exit: Exit) -> bool {
+    output.status.code() == Some(exit.code().into())
 }
 
 /// A command that does what it should.

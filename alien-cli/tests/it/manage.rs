@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use alien_core::Exit;
+
 use crate::invite::{CLOUDS, Invited, record};
-use crate::{MY_APP, alien, done, file, my_app, nowhere, out, refused, told, with};
+use crate::{MY_APP, alien, done, ended, file, my_app, nowhere, out, refused, refused_as, told, with};
 
 fn recorded(invited: &Invited, name: &str) -> PathBuf {
     file(&format!("{name}-record-{}.json", invited.cloud), &record(invited, &invited.invitation()))
@@ -22,7 +24,7 @@ fn a_record_with_differences_is_not_registered_and_each_is_told() {
     let invitation = file("differs-invitation.json", &invitation);
     let changed = file("differs-record.json", &changed);
     let flags = ["register", "--invitation", invitation.to_str().unwrap(), "--record", changed.to_str().unwrap()];
-    let told = refused(&alien(&flags));
+    let told = refused_as(Exit::Refused, &alien(&flags));
     for words in [
         "invitation says id `",
         "invitation says externalId `",
@@ -53,7 +55,7 @@ fn without_a_token_for_azure_it_is_said_which_one_it_takes_and_where_it_may_be()
         &["dispatch", "api", "{}"],
     ];
     for command in commands {
-        let told = refused(&alien(&with(command, &["--record", record])));
+        let told = refused_as(Exit::Credentials, &alien(&with(command, &["--record", record])));
         let which = [subject, "https://oidc.vendor.example.com", "api://AzureADTokenExchange"];
         for words in which.into_iter().chain(["`--token-file`", "`ALIEN_OIDC_TOKEN`", "`AZURE_FEDERATED_TOKEN_FILE`"]) {
             assert!(told.contains(words), "{command:?}, {words}: {told}");
@@ -92,7 +94,7 @@ fn a_dry_run_shows_what_changes_and_who_may_apply_it_and_calls_nothing() {
         );
 
         let frozen = dry("frozen", &[], &|stack| stack["resources"][0]["versioning"] = true.into());
-        assert_eq!(frozen.status.code(), Some(1));
+        assert!(ended(&frozen, Exit::Refused));
         assert!(out(&frozen).contains("the customer's admin, by setting up again"), "{}", out(&frozen));
         assert!(told(&frozen).contains("`data`: frozen, but changed: versioning"), "{}", told(&frozen));
         let added = dry("added", &[], &|stack| {
@@ -101,11 +103,11 @@ fn a_dry_run_shows_what_changes_and_who_may_apply_it_and_calls_nothing() {
                 .unwrap()
                 .push(json!({ "id": "more", "type": "kv", "lifecycle": "frozen" }));
         });
-        assert_eq!(added.status.code(), Some(1));
+        assert!(ended(&added, Exit::Refused));
         assert!(told(&added).contains("`more`: "), "{}", told(&added));
         // It takes nothing from the customer, and still only the admin can do it.
         let froze = dry("froze", &[], &|stack| stack["resources"][3]["lifecycle"] = "frozen".into());
-        assert_eq!(froze.status.code(), Some(1));
+        assert!(ended(&froze, Exit::Refused));
         let words = "`api`: this change is the customer's admin's to make; invite the customer to set up again";
         assert!(told(&froze).contains(words), "{}", told(&froze));
     }
@@ -119,7 +121,7 @@ fn what_is_the_admins_to_change_is_refused_before_anything_is_called() {
     stack["resources"][5] = json!({ "id": "web", "type": "network", "lifecycle": "frozen" });
     let stack = file("admins-stack.json", &stack);
     let (stack, record) = (stack.to_str().unwrap(), record.to_str().unwrap());
-    let told = refused(&alien(&["update", "--record", record, "--stack", stack]));
+    let told = refused_as(Exit::Refused, &alien(&["update", "--record", record, "--stack", stack]));
     assert!(told.contains("`net`: removed"), "{told}");
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{AWS, AZURE, GCP, MY_APP, alien, file, my_app, out, told, with};
+use alien_core::Exit;
+
+use crate::{AWS, AZURE, GCP, MY_APP, alien, ended, file, my_app, out, told, with};
 
 #[test]
 fn permissions_are_shown_as_table_markdown_and_json_for_every_cloud() {
@@ -56,7 +58,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_printed() {
     let arguments =
         ["permissions", "--stack", wrong.to_str().unwrap(), "--cloud", "aws", "--account", "1", "--issuer", "x"];
     let output = alien(&arguments);
-    assert_eq!(output.status.code(), Some(1));
+    assert!(ended(&output, Exit::Input));
     assert_eq!(out(&output), "");
     let told = told(&output);
     for part in ["`Data!`", "`lake`", "--account", "--region", "--prefix", "--vendor", "--external-id", "--issuer"] {
@@ -77,7 +79,7 @@ fn every_flag_of_another_cloud_is_refused() {
             clouds.into_iter().flat_map(flags).filter(|(flag, _)| !known.contains(flag)).collect();
         let extra: Vec<&str> = foreign.iter().flat_map(|(flag, value)| [*flag, *value]).collect();
         let output = alien(&with(&["permissions", "--stack", MY_APP], &with(own, &extra)));
-        assert_eq!(output.status.code(), Some(1));
+        assert!(ended(&output, Exit::Input));
         let told = told(&output);
         for flag in foreign.keys() {
             assert!(told.contains(&format!("`{flag}`: has no meaning for this cloud")), "{flag}: {told}");
@@ -93,7 +95,7 @@ fn a_file_that_cannot_be_read_is_told_by_name() {
         vec!["check", "--stack", MY_APP, "--previous", "absent.json"],
     ] {
         let output = alien(&command);
-        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(ended(&output, Exit::Input), "{command:?}");
         assert!(told(&output).contains("absent.json"), "{}", told(&output));
     }
 }
@@ -106,9 +108,15 @@ fn a_document_over_a_limit_is_refused_by_the_name_of_the_limit() {
     let document = json!({ "name": "big", "resources": functions, "permissions": { "profiles": { "p": {} } } });
     let big = file("big.json", &document);
     let output = alien(&with(&["permissions", "--format", "json", "--stack", big.to_str().unwrap()], &AWS));
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(out(&output), "");
-    assert!(told(&output).contains("aws takes 10"), "{}", told(&output));
+    assert!(ended(&output, Exit::Input));
+    // The error is the one JSON document on standard output, and says it once in a line and once in parts.
+    let failed: Value = serde_json::from_str(&out(&output)).unwrap();
+    let error = &failed["error"];
+    assert_eq!((&error["exit"], &error["code"]), (&json!("input"), &json!(3)));
+    assert!(error["message"].as_str().unwrap().contains("aws takes 10"), "{}", error["message"]);
+    assert_eq!(error["message"].as_str().unwrap().lines().count(), 1);
+    assert!(error["problems"].as_array().unwrap().iter().any(|problem| problem["rule"] == "limit"));
+    assert_eq!(told(&output), "");
 }
 
 #[test]
@@ -137,7 +145,7 @@ fn an_audit_passes_what_was_rendered_and_catches_what_was_changed() {
         assert!(audited(&documents).status.success());
         *documents.pointer_mut(pointer).unwrap() = widened;
         let output = audited(&documents);
-        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(ended(&output, Exit::Refused), "{name}");
         let report: Value = serde_json::from_str(&out(&output)).unwrap();
         assert!(!report["breaches"].as_array().unwrap().is_empty());
         assert!(told(&output).contains("break a promise"));
@@ -155,13 +163,13 @@ fn documents_that_say_nothing_or_are_for_another_cloud_do_not_pass() {
     for (name, document) in [("empty", empty), ("other", other), ("no", json!({}))] {
         let path = file(&format!("{name}-to-audit.json"), &document);
         let output = alien(&with(&["audit", "--stack", MY_APP, "--documents", path.to_str().unwrap()], &AWS));
-        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(ended(&output, Exit::Input), "{name}");
         assert!(told(&output).starts_with("error: "), "{}", told(&output));
     }
 }
 
 #[test]
-fn a_check_exits_with_1_and_every_reason() {
+fn a_check_exits_with_4_and_every_reason() {
     let checked = |name: &str, flags: &[&str], change: &dyn Fn(&mut Value)| {
         let mut document = my_app();
         change(&mut document);
@@ -183,11 +191,11 @@ fn a_check_exits_with_1_and_every_reason() {
     };
     assert_eq!(checked("same", &[], &|_| ()), (Some(0), String::new()));
     assert_eq!(checked("code", &[], code), (Some(0), String::new()));
-    assert_eq!(checked("frozen", &[], frozen).0, Some(1));
+    assert_eq!(checked("frozen", &[], frozen).0, Some(4));
     assert_eq!(checked("frozen-meant", &["--allow-frozen-changes"], frozen), (Some(0), String::new()));
     for (name, change) in [("removed", removed), ("thawed", thawed), ("grown", grown)] {
-        assert_eq!(checked(name, &[], change).0, Some(1), "{name}");
-        assert_eq!(checked(name, &["--allow-frozen-changes"], change).0, Some(1), "{name}");
+        assert_eq!(checked(name, &[], change).0, Some(4), "{name}");
+        assert_eq!(checked(name, &["--allow-frozen-changes"], change).0, Some(4), "{name}");
     }
     let (status, told) = checked("all", &[], &|document| {
         frozen(document);
@@ -197,7 +205,7 @@ fn a_check_exits_with_1_and_every_reason() {
         // The profile named the removed resource.
         document["permissions"]["profiles"]["execution"].as_object_mut().unwrap().remove("cache");
     });
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(4));
     for part in ["`data`: frozen, but changed: versioning", "`cache`: removed", "`worker`: frozen before, live now"] {
         assert!(told.contains(part), "{part} is not told:\n{told}");
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
 use crate::manager::Manager;
-use crate::{MY_APP, alien, alien_deploy, done, file, nowhere, refused, with};
+use crate::{MY_APP, alien, alien_deploy, done, file, nowhere, refused, refused_as, with};
+use alien_core::Exit;
 
 const MANAGER: &str = "https://releases.vendor.example";
 const ROOT: &str = "sha256:5555555555555555555555555555555555555555555555555555555555555555";
@@ -141,7 +142,7 @@ fn the_vendor_is_refused_by_a_sentence_and_calls_nothing() {
         for command in
             [&["register", "--invitation", invitation, "--record", record][..], &["heartbeat", "--record", record]]
         {
-            let told = refused(&alien(command));
+            let told = refused_as(Exit::Refused, &alien(command));
             assert!(told.contains("the vendor has no identity there"), "{command:?}: {told}");
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use alien_conformance::world::{Patience, Shipped};
-use alien_core::{Function, Kv, Profile, Queue, Stack};
+use alien_core::{Exit, Function, Kv, Profile, Queue, Stack};
 use serde_json::{Value, json};
 
 use crate::room::{Room, said, words};
@@ -50,7 +50,7 @@ pub(crate) fn a_deployment(room: &Room) {
     room.succeeds("alien", &["register", "--invitation", &invitation, "--record", &record]);
     let other = fs::read_to_string(&record).unwrap().replace(room.cloud.other_vendor.0, room.cloud.other_vendor.1);
     let other = room.write("other.json", other.as_bytes());
-    let refused = room.fails("alien", &["register", "--invitation", &invitation, "--record", &other]);
+    let refused = room.fails(Exit::Refused, "alien", &["register", "--invitation", &invitation, "--record", &other]);
     assert!(refused.contains(room.cloud.other_vendor.1), "{refused}");
 
     let beats = room.succeeds("alien", &["heartbeat", "--record", &record]);
@@ -72,15 +72,15 @@ pub(crate) fn a_deployment(room: &Room) {
         }
         patience.block(&logs);
     }
-    let unknown = room.fails("alien", &["logs", "--record", &record, "ledger"]);
+    let unknown = room.fails(Exit::Input, "alien", &["logs", "--record", &record, "ledger"]);
     assert!(unknown.contains("the vendor may not read its logs"), "{unknown}");
 
     room.succeeds("alien-deploy", &words(&deploy("revoke", &["--record", &record, "--yes"])));
-    let revoked = room.fails("alien", &["heartbeat", "--record", &record]);
+    let revoked = room.fails(Exit::Credentials, "alien", &["heartbeat", "--record", &record]);
     assert!(revoked.contains("the access was revoked"), "{revoked}");
     let down = deploy("down", &["--record", &record, "--delete-data", "--yes"]);
     room.succeeds("alien-deploy", &words(&down));
-    let status = room.fails("alien-deploy", &words(&deploy("status", &wanted)));
+    let status = room.fails(Exit::Drift, "alien-deploy", &words(&deploy("status", &wanted)));
     assert!(!status.contains("right"), "{status}");
 }
 
@@ -94,14 +94,14 @@ fn the_record_remembers_the_invitation(room: &Room, first: &str, stack: &str, re
     unsigned.as_object_mut().unwrap().remove("signature").unwrap();
     let unsigned = room.write("unsigned.json", unsigned.to_string().as_bytes());
     let up = |invitation: &str| room.deploy("up", invitation, &["--record", record, "--yes"]);
-    let refused = room.fails("alien-deploy", &words(&up(&unsigned)));
+    let refused = room.fails(Exit::Input, "alien-deploy", &words(&up(&unsigned)));
     assert!(refused.contains("the invitation is not signed"), "{refused}");
 
     let again = room.invite_again(stack, record);
     let said = room.succeeds("alien-deploy", &words(&up(&again)));
     assert!(!said.contains("not checked"), "{said}");
     assert_eq!(read(record).get("invitation").unwrap(), &json!({ "revision": 1, "vendorKey": key }));
-    let refused = room.fails("alien-deploy", &words(&up(first)));
+    let refused = room.fails(Exit::Input, "alien-deploy", &words(&up(first)));
     assert!(refused.contains("the invitation has revision 0, and the last set-up was by revision 1"), "{refused}");
     again
 }

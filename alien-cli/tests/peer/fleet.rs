@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use alien_conformance::world::{Patience, Shipped};
-use alien_core::{Code, Function, ImageDigests, Images, Kv, Platform, Profile, Queue, Stack};
+use alien_core::{Code, Exit, Function, ImageDigests, Images, Kv, Platform, Profile, Queue, Stack};
 use serde_json::Value;
 
 use crate::room::{Room, said, words};
@@ -259,7 +259,7 @@ fn broken(fleet: &Fleet<'_>, release: &[String]) {
     // Another program that would work is told that one does.
     if fleet.is_held() {
         let second = fleet.command(&["fleet", "run"]).output().unwrap();
-        assert_eq!(second.status.code(), Some(1), "{}", said(&second));
+        assert_eq!(second.status.code(), Some(Exit::Held.code().into()), "{}", said(&second));
     }
     let beats = fleet.does(&["fleet", "heartbeat"]);
     assert_eq!(beats.matches("healthy").count(), 3, "{beats}");
@@ -273,7 +273,7 @@ fn broken(fleet: &Fleet<'_>, release: &[String]) {
 fn frozen(fleet: &Fleet<'_>, release: &dyn Fn(&[&str]) -> Vec<String>) {
     let entries = fleet.log().len();
     let refused = fleet.command(&words(&release(&[]))).output().unwrap();
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(Exit::Refused.code().into()), "{}", said(&refused));
     assert!(said(&refused).contains("`jobs`"), "{}", said(&refused));
     assert_eq!(fleet.log().len(), entries);
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use alien_conformance::interrupted;
 use alien_conformance::life::product;
 use alien_conformance::seed::{self, Chance};
+use alien_core::Exit;
 
 use crate::room::{Room, said, words};
 
@@ -51,7 +52,7 @@ pub(crate) fn kills(room: &Room) {
         let told = said(&output);
         let is_over = is_killed && told.contains("nothing of deployment");
         assert!(output.status.success() || is_over, "{told}");
-        let told = room.fails("alien-deploy", &status);
+        let told = room.fails(Exit::Drift, "alien-deploy", &status);
         let states = told.split("error: ").next().unwrap_or_default();
         assert!(!states.contains("right") && !states.contains("differs") && states.contains("missing"), "{told}");
         assert_eq!((room.cloud.there)(), before, "something was left, or taken");

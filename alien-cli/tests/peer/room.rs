@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use alien_conformance::world::Shipped;
+use alien_core::Exit;
 
 /// Variables of a program's environment.
 pub(crate) type Variables = Vec<(&'static str, String)>;
@@ -132,10 +133,10 @@ impl Room {
         said
     }
 
-    pub(crate) fn fails(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, exit: Exit, program: &str, arguments: &[&str]) -> String {
         let output = self.run(program, arguments);
         let said = said(&output);
-        assert_eq!(output.status.code(), Some(1), "{program} {arguments:?}: {said}");
+        assert_eq!(output.status.code(), Some(exit.code().into()), "{program} {arguments:?}: {said}");
         said
     }
 

@@ -65,6 +65,18 @@ impl<P: Copy + Eq> Names<P> {
         self.resources.get(position).and_then(|named| named.things.first()).map_or("", |(_, name)| name.as_str())
     }
 
+    /// The cloud's full name of a subject; `None` for what resources share, which is many things or none.
+    #[must_use]
+    pub(crate) fn of_subject(&self, subject: Subject) -> Option<&str> {
+        let things = match subject {
+            Subject::Resource(position) => &self.resources.get(position)?.things,
+            Subject::Deployment => return None,
+            Subject::ManagementIdentity => &self.management,
+            Subject::RuntimeIdentity(position) => self.runtime.get(position)?,
+        };
+        things.first().map(|(_, name)| name.as_str())
+    }
+
     /// The cloud's full name of the identity that trusts the vendor.
     #[must_use]
     pub fn management_identity(&self) -> &str {

@@ -302,5 +302,6 @@ fn removal(resource: Option<&Resource>, options: &Options) -> Decision {
 fn step<C: Documented>(deployment: &DeploymentContext<C>, subject: Subject, decision: Decision) -> Step {
     let Decision { action, why, remedy, .. } = decision;
     let kind = deployment.subject_kind(subject).into();
-    Step { subject: deployment.subject_name(subject).to_owned(), kind, action, why, remedy, vendors: None }
+    let id = deployment.names().of_subject(subject).map(str::to_owned);
+    Step { subject: deployment.subject_name(subject).to_owned(), kind, id, action, why, remedy, vendors: None }
 }

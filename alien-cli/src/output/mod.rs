@@ -1,44 +1,70 @@
 //! Output, and the reasons why a command fails.
 
+mod failed;
+mod table;
+
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
 
-use alien_core::{Error, ErrorKind, Problem, Problems, Remedy, RenderError, Rule};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use alien_core::{Error, ErrorKind, Exit, Problem, Problems, Remedy, RenderError, Rule};
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::args::Format;
+pub(crate) use failed::Failed;
+pub(crate) use table::table;
 
 /// Why a command fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The input is invalid or refused.
+    /// A file, or the value of an option, is wrong.
+    Input(Vec<Problem>),
+    /// It is refused: somebody must agree, or something must be mended first.
     Refused(Vec<Problem>),
     /// A call failed or was not made.
     Failed(Error),
     /// The command stopped for this reason.
-    Stopped(String),
-    /// The command did its work, and ends with this exit code, because of what came of it.
-    Ended(u8, String),
+    Stopped(Exit, String),
+    /// The command did its work and printed its result, which is not as it should be.
+    Ended(Exit, String),
 }
 
 impl Failure {
-    /// The exit code. clap exits with 2 for a command line that it cannot parse.
-    pub(crate) const fn code(&self) -> u8 {
+    /// How the program ends.
+    pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) | Self::Failed(_) | Self::Stopped(_) => 1,
-            Self::Ended(code, _) => *code,
+            Self::Input(_) => Exit::Input,
+            Self::Refused(_) => Exit::Refused,
+            Self::Failed(error) => Exit::of(error),
+            Self::Stopped(exit, _) | Self::Ended(exit, _) => *exit,
         }
     }
 
     /// The command stopped for this reason.
-    pub(crate) fn stopped(why: impl Into<String>) -> Self {
-        Self::Stopped(why.into())
+    pub(crate) fn stopped(exit: Exit, why: impl Into<String>) -> Self {
+        Self::Stopped(exit, why.into())
+    }
+
+    /// The result was printed, and is not as it should be.
+    pub(crate) fn ended(exit: Exit, why: impl Display) -> Self {
+        Self::Ended(exit, why.to_string())
+    }
+
+    /// What a plan or a comparison refuses, where nothing of it was printed.
+    pub(crate) fn refused(error: Error) -> Self {
+        match error.problems() {
+            [] => Self::Failed(error),
+            problems => Self::Refused(problems.to_vec()),
+        }
+    }
+
+    /// The same, where the result was printed already.
+    pub(crate) fn shown(self) -> Self {
+        Self::Ended(self.exit(), self.to_string())
     }
 
     /// The result could not be written.
     pub(crate) fn unwritten(why: impl Display) -> Self {
-        Self::Stopped(format!("cannot write: {why}"))
+        Self::Stopped(Exit::Internal, format!("cannot write: {why}"))
     }
 
     /// A file or flag is invalid.
@@ -51,12 +77,12 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems = match self {
-            Self::Refused(problems) => problems,
+            Self::Input(problems) | Self::Refused(problems) => problems,
             Self::Failed(error) if error.problems().is_empty() => {
                 return write!(f, "error: {error}{}", mend(error));
             }
             Self::Failed(error) => error.problems(),
-            Self::Stopped(why) => return write!(f, "error: {why}"),
+            Self::Stopped(_, why) => return write!(f, "error: {why}"),
             Self::Ended(_, why) => return f.write_str(why),
         };
         let lines: Vec<String> = problems.iter().map(told).collect();
@@ -104,13 +130,13 @@ fn mend(error: &Error) -> &'static str {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Refused(vec![problem])
+        Self::Input(vec![problem])
     }
 }
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::Refused(problems.as_slice().to_vec())
+        Self::Input(problems.as_slice().to_vec())
     }
 }
 
@@ -152,11 +178,23 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value).map_err(Failure::unwritten)?)
 }
 
-/// Prints a line on standard error.
+/// Prints a line on standard error; the words `error:` and `warning:` in colour, where that is shown.
 pub(crate) fn note(text: impl Display) {
-    // If standard error is closed, nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let mut err = anstream::stderr().lock();
+    for line in text.to_string().split('\n') {
+        let (style, word) = match line.split_once(' ') {
+            Some(("error:", _)) => (ERROR, "error:"),
+            Some(("warning:", _)) => (WARNING, "warning:"),
+            _ => (Style::new(), ""),
+        };
+        let rest = line.strip_prefix(word).unwrap_or(line);
+        // If standard error is closed, nobody can be told.
+        let _ = writeln!(err, "{style}{word}{style:#}{rest}");
+    }
 }
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Prints problems on standard error.
 pub(crate) fn warn<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
@@ -167,39 +205,12 @@ pub(crate) fn warn<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
 pub(crate) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(Failure::Refused(mut problems)), Err(Failure::Refused(more))) => {
+        (Err(Failure::Input(mut problems)), Err(Failure::Input(more))) => {
             problems.extend(more);
-            Err(Failure::Refused(problems))
+            Err(Failure::Input(problems))
         }
         (Err(failure), _) | (_, Err(failure)) => Err(failure),
     }
-}
-
-/// Columns of what is copied into other commands: it is not broken into lines.
-const WHOLE: [&str; 2] = ["deployment", "rollout"];
-
-/// Renders a table for the terminal or for Markdown.
-pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    if format == Format::Markdown {
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    } else {
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(120);
-    }
-    table.set_header(header.iter().copied());
-    // A cell of a Markdown table is one line, and `|` would end it.
-    let cell =
-        |text: String| if format == Format::Markdown { text.replace('|', "\\|").replace('\n', "<br>") } else { text };
-    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>()));
-    for (column, name) in table.column_iter_mut().zip(header) {
-        if WHOLE.contains(name) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-    table.trim_fmt()
 }
 
 #[cfg(test)]
@@ -228,7 +239,7 @@ mod tests {
         let problem = |what: &str| Problem::error(Rule::Form, what.to_owned(), "mend it".to_owned());
         let problems = vec![problem("one").at("a"), problem("two")];
         let told = "error: `a`: one; mend it\nerror: two; mend it";
-        assert_eq!(Failure::Refused(problems.clone()).to_string(), told);
+        assert_eq!(Failure::Input(problems.clone()).to_string(), told);
         assert_eq!(Failure::from(Error::from(problems)).to_string(), told);
     }
 
