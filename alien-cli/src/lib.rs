@@ -127,9 +127,14 @@ fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
         || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
 }
 
-/// Runs a command that changes nothing.
+/// Runs a command that changes nothing. It ends when nobody reads what it prints.
 fn reading(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    interrupted_by("interrupted; nothing was changed", command)
+    interrupted_by("interrupted; nothing was changed", async {
+        tokio::select! {
+            done = command => done,
+            () = output::unread() => Ok(()),
+        }
+    })
 }
 
 /// Runs a command that changes something, and goes on where it ended if it is run again.

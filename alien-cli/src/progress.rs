@@ -29,7 +29,7 @@ pub(crate) fn progress(shown: Shown, things: usize) -> Box<dyn Progress> {
 }
 
 fn line(event: &Event) -> String {
-    format!("{:<8} {}", event.stage.name(), event.subject)
+    format!("{:<8} {} ({})", event.stage.name(), event.subject, event.kind)
 }
 
 /// A progress bar that names the steps under way, and prints each finished one above.

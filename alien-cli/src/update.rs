@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::{Diff, Manager, Problems, Release, ReleaseRequest, Released, ResourceId};
+use serde::Serialize;
 
 use crate::args::Format;
 use crate::args::vendor::UpdateArgs;
@@ -31,8 +32,34 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
         request = request.delete_data(id);
     }
     let request = if args.take_over { request.take_over() } else { request };
-    roll_out(request).await.into_result()?;
-    show(&diff, args)
+    let released = roll_out(request).await;
+    if let Some(refused) = released.refusal() {
+        return Err(refused.clone().into());
+    }
+    if args.shown.json {
+        output::json(&Updated { diff: &diff, released: &released })?;
+    } else {
+        output::line(check::text(&diff, Format::Table))?;
+        output::line(format_args!("\n{}", outcomes(&released)))?;
+    }
+    released.into_result().map_err(|error| Failure::from(error).shown())
+}
+
+/// The JSON of `update --json`.
+#[derive(Serialize)]
+struct Updated<'a> {
+    diff: &'a Diff,
+    #[serde(flatten)]
+    released: &'a Released,
+}
+
+/// What became of each resource.
+fn outcomes(released: &Released) -> String {
+    let rows = released.outcomes().map(|(id, outcome)| {
+        let why = outcome.error().map(|error| error.message().to_owned()).unwrap_or_default();
+        vec![id.to_string(), outcome.name().replace('-', " "), why]
+    });
+    output::table(Format::Table, &["resource", "outcome", "why"], rows.collect())
 }
 
 /// Rolls out a release. The manager writes the record: before the first change, and after each.
@@ -74,16 +101,19 @@ mod tests {
         let rolled_out = |release: &Release| {
             let cloud = Cloud::new();
             let (manager, store) = opened(&cloud, &cloud.up(&working(512)));
-            let result = run(async { Ok(roll_out(manager.release(release)).await.into_result()?) });
+            let released = run(async { Ok(roll_out(manager.release(release)).await) }).unwrap();
+            let told = outcomes(&released);
+            let result = released.into_result().map_err(Failure::from);
             let stack = store.read().unwrap().unwrap().stack;
             let _ = std::fs::remove_file(store.path());
-            (result, stack)
+            (result, stack, told)
         };
-        let (result, whole) = rolled_out(&working(1024));
+        let (result, whole, _) = rolled_out(&working(1024));
         assert!(result.is_ok());
         assert_eq!(whole, stack(1024));
 
-        let (result, part) = rolled_out(&broken(1024));
+        let (result, part, told) = rolled_out(&broken(1024));
+        insta::assert_snapshot!("outcomes", told);
         let told = result.unwrap_err().to_string();
         assert!(told.starts_with("error: `worker`: the new code does not work"), "{told}");
         assert_eq!(part.resource("api"), stack(1024).resource("api"));

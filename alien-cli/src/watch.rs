@@ -127,7 +127,7 @@ pub(crate) fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
 pub(crate) async fn dispatch(args: &DispatchArgs) -> Result<(), Failure> {
     let payload = payload(&args.payload)?;
     let manager = manager(&args.record).await?;
-    output::bytes(&send(&manager, &args.resource, &payload).await?)
+    output::answer(&send(&manager, &args.resource, &payload).await?)
 }
 
 async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Failure> {

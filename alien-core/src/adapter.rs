@@ -27,6 +27,7 @@ pub use crate::name::sha256;
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
+pub use crate::printable::{is_printable, printable};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
 pub use crate::read_json::read_json;

@@ -89,6 +89,7 @@ mod naming;
 mod operate;
 mod outcome;
 mod permission;
+mod printable;
 mod problem;
 mod progress;
 mod provision;

@@ -15,10 +15,12 @@
 mod notify;
 mod run;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use alien_core::{Adapter, DeploymentId, Error, ErrorKind, Result};
+use alien_core::adapter::printable;
+use alien_core::{Adapter, DeploymentId, Error, ErrorKind, Exit, Result};
 use alien_release::agent::Waits;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -140,15 +142,14 @@ pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
     };
     match done {
         Ok(says) => {
-            print!("{says}");
-            ExitCode::SUCCESS
+            // If nobody reads it, nobody can be told.
+            let _ = io::stdout().write_all(printable(&says).as_bytes());
+            Exit::Done.into()
         }
         Err(error) => {
-            eprintln!("error: {error}");
-            for problem in error.problems() {
-                eprintln!("  {problem}");
-            }
-            ExitCode::FAILURE
+            let problems: String = error.problems().iter().map(|problem| format!("  {problem}\n")).collect();
+            let _ = write!(io::stderr(), "{}", printable(&format!("error: {error}\n{problems}")));
+            Exit::of(&error).into()
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind};
+use aws_credential_types::provider::error::{CredentialsError, TokenError};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
@@ -64,8 +65,14 @@ where
 /// Converts a failure before anything was sent: there are no credentials, or AWS cannot be reached.
 fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
     let why = error.map(|error| chain(error)).unwrap_or_default();
-    let unsigned = ["credentials", "identity resolver", "token"].iter().any(|word| why.contains(word));
-    if unsigned { unsigned_request(&why) } else { unreachable(&why) }
+    let is_unsigned = error.is_some_and(|error| is_of_credentials(error));
+    if is_unsigned { unsigned_request(&why) } else { unreachable(&why) }
+}
+
+/// Whether an error, or one that caused it, is that of a provider of credentials.
+fn is_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.is::<CredentialsError>() || cause.is::<TokenError>())
 }
 
 /// The error if there are no credentials to sign a request with.
@@ -85,6 +92,9 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or(code);
     let kind = kind(status, code, message);
     let said = match code {
+        _ if skewed(code, message) => {
+            format!("AWS does not accept the time of the request ({code}); set this machine's clock")
+        }
         // AWS's message contains the canonical request, and with it the session token
         // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
         "IncompleteSignature" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
@@ -95,6 +105,20 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
     };
     let error = Error::new(kind, said);
     if kind == ErrorKind::Conflict { error.into_conflict() } else { error }
+}
+
+/// Whether AWS refuses a request for its time alone. S3 has a code for it; other services have the code of any wrong
+/// signature, and only the message begins otherwise
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
+fn skewed(code: &str, message: &str) -> bool {
+    let starts = |words: &[&str]| words.iter().any(|words| message.starts_with(words));
+    match code {
+        "RequestTimeTooSkewed" => true,
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            starts(&["Signature expired", "Signature not yet current"])
+        }
+        _ => false,
+    }
 }
 
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
@@ -124,6 +148,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "InvalidSignatureException"
         | "MissingAuthenticationToken"
         | "OptInRequired"
+        | "RequestTimeTooSkewed"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => ErrorKind::Credentials,
         "AWS.SimpleQueueService.NonExistentQueue"
@@ -193,6 +218,8 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::error::ConnectorError;
+
     use super::*;
 
     #[test]
@@ -212,6 +239,36 @@ mod tests {
             (400, "RequestTimeout", "", ErrorKind::Unavailable),
         ] {
             assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");
+        }
+    }
+
+    #[test]
+    fn missing_credentials_are_known_by_their_type_and_by_no_word() {
+        let missing = CredentialsError::not_loaded("none found in the chain");
+        let missing = dispatch(Some(&ConnectorError::other(missing.into(), None)));
+        assert_eq!(missing.kind(), ErrorKind::Credentials, "{missing}");
+        let worded = std::io::Error::other("the proxy of `token.example` wants credentials");
+        let worded = dispatch(Some(&ConnectorError::io(worded.into())));
+        assert_eq!(worded.kind(), ErrorKind::Unavailable, "{worded}");
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_key() {
+        let early = "Signature not yet current: 20300101T000000Z is still later than 20261128T000000Z";
+        for (status, code, message, clock) in [
+            (
+                403,
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the server's is too large",
+                true,
+            ),
+            (403, "SignatureDoesNotMatch", early, true),
+            (403, "InvalidSignatureException", "Signature expired: 20200101T000000Z is now earlier than", true),
+            (403, "SignatureDoesNotMatch", "The request signature we calculated does not match", false),
+        ] {
+            let error = answer(status, code, message);
+            assert_eq!(error.kind(), ErrorKind::Credentials, "{code} {message}");
+            assert_eq!(!error.to_string().contains("secret access key"), clock, "{error}");
         }
     }
 }

@@ -254,7 +254,7 @@ pub(crate) struct DeploymentLogsArgs {
     /// The function or container to read
     #[arg(value_name = "RESOURCE")]
     pub(crate) resource: ResourceId,
-    /// Show lines since this long ago (`10m`, `2h`) or this time (`2026-01-31T12:00:00Z`)
+    /// Show lines since this long ago (`10m`, `2h`, `1d`) or this time (`2026-01-31T12:00:00Z`)
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub(crate) since: Since,
     /// The most lines

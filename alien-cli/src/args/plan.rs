@@ -5,7 +5,8 @@ use std::time::Duration;
 use alien_core::Problems;
 use alien_core::rollout::{Amount, Canary, OnHalt, Plan, Wave};
 use clap::ValueEnum;
-use jiff::SignedDuration;
+
+use crate::since::duration;
 
 /// In which waves a release is rolled out, and when it stops.
 #[derive(Debug, Default, clap::Args)]
@@ -163,8 +164,7 @@ fn halt(text: &str) -> Result<Halt, String> {
 
 /// Reads how long something takes: `10m`, `1h 30m`, `0s`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let time: Option<SignedDuration> = text.parse().ok();
-    time.and_then(|time| time.try_into().ok()).ok_or_else(|| "write how long, as `10m` or `2h`".to_owned())
+    duration(text).and_then(|time| time.try_into().ok()).ok_or_else(|| "write how long, as `10m` or `2h`".to_owned())
 }
 
 #[cfg(test)]

@@ -253,7 +253,7 @@ pub(crate) struct LogsArgs {
     /// The function or container to read
     #[arg(value_name = "RESOURCE")]
     pub(crate) resource: String,
-    /// Show lines since this long ago (`10m`, `2h`) or this time (`2026-01-31T12:00:00Z`)
+    /// Show lines since this long ago (`10m`, `2h`, `1d`) or this time (`2026-01-31T12:00:00Z`)
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub(crate) since: Since,
     /// Keep printing new lines as they are written

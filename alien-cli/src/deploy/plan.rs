@@ -56,9 +56,32 @@ fn text(plan: &Plan) -> String {
     let rows = plan
         .steps
         .iter()
-        .map(|step| vec![step.action.to_string(), step.subject.clone(), step.kind.to_string(), why(step)]);
-    let steps = output::table(Format::Table, &["action", "what", "type", "why"], rows.collect());
-    if plan.sizes.is_empty() { steps } else { format!("{steps}\n\n{}", sizes(&plan.sizes, Format::Table)) }
+        .map(|step| vec![step.action.to_string(), step.subject.clone(), step.kind.to_string(), name(step), why(step)]);
+    let steps = output::table(Format::Table, &["action", "what", "type", "name", "why"], rows.collect());
+    let sizes =
+        if plan.sizes.is_empty() { String::new() } else { format!("\n\n{}", sizes(&plan.sizes, Format::Table)) };
+    format!("{steps}{sizes}\n\n{}", summary(plan))
+}
+
+/// The name of a thing in the cloud: the last part of its id.
+fn name(step: &Step) -> String {
+    let id = step.id.as_deref().unwrap_or_default();
+    id.rsplit(['/', ':']).next().unwrap_or_default().to_owned()
+}
+
+/// How many things a plan makes, changes and leaves: `12 to create, 1 to update, 3 to leave`.
+fn summary(plan: &Plan) -> String {
+    let of = |action| plan.steps.iter().filter(|step| step.action == action).count();
+    let words = [
+        (Action::Create, "to create"),
+        (Action::Update, "to update"),
+        (Action::Delete, "to delete"),
+        (Action::Adopt, "of yours to use"),
+        (Action::Leave, "to leave"),
+        (Action::Refuse, "refused"),
+    ];
+    let words = words.into_iter().map(|(action, words)| (of(action), words)).filter(|(count, _)| *count > 0);
+    words.map(|(count, words)| format!("{count} {words}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a step is as it is, what helps, and what runs otherwise than the invitation says and is left.

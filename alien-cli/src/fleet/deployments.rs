@@ -119,7 +119,7 @@ async fn dispatch(args: &DeploymentDispatchArgs) -> Result<(), Failure> {
     let payload = watch::payload(&args.payload)?;
     let reached = open::calling(&args.of.fleet, Absent::Refuse).await?;
     let answer = reached.client.dispatch(args.of.id, &args.resource, CommandId::new(), &payload).await?;
-    output::bytes(&answer)
+    output::answer(&answer)
 }
 
 async fn invite(args: &InviteArgs) -> Result<(), Failure> {

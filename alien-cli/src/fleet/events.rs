@@ -4,7 +4,6 @@ use alien_core::rollout::{Action, PauseReason};
 use alien_fleet::api::Client;
 use alien_fleet::{Entry, What};
 use futures_util::TryStreamExt as _;
-use futures_util::future::{self, Either};
 
 use super::open::{self, Absent};
 use crate::args::fleet::EventsArgs;
@@ -27,10 +26,11 @@ pub(super) async fn events(args: &EventsArgs) -> Result<(), Failure> {
     }
     let mut interrupts = Interrupts::new()?;
     let reached = reached.answering().await?;
-    let follow = std::pin::pin!(follow(&reached.client, args));
-    match future::select(follow, std::pin::pin!(interrupts.next())).await {
-        Either::Left((followed, _)) => followed,
-        Either::Right(_) => Ok(()),
+    let follow = follow(&reached.client, args);
+    tokio::select! {
+        followed = follow => followed,
+        () = interrupts.next() => Ok(()),
+        () = output::unread() => Ok(()),
     }
 }
 

@@ -137,7 +137,7 @@ impl Folder<'_> {
             Key::Made(key) => {
                 let path =
                     self.0.join(format!("issuer-{}.pem", self.numbers().max().unwrap_or_default().saturating_add(1)));
-                key.save(&path).map_err(|error| Failure::from(error))?;
+                key.save(&path).map_err(Failure::from)?;
                 Some(path)
             }
         };

@@ -76,3 +76,41 @@ impl Failed {
         Self { error: Told { exit, code: exit.code(), message, kind, operation, resource, request_id, problems } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs};
+
+    use alien_core::{Error, Rule};
+
+    use super::*;
+
+    #[test]
+    fn the_schema_in_the_repository_is_that_of_what_is_printed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/error.schema.json");
+        let schema = serde_json::to_value(schemars::schema_for!(Failed)).unwrap();
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if env::var_os("ALIEN_ACCEPT_LISTS").is_some() {
+            fs::write(path, &text).unwrap();
+        }
+        assert_eq!(
+            fs::read_to_string(path).unwrap(),
+            text,
+            "`ALIEN_ACCEPT_LISTS=1 cargo test -p alien-cli --lib` writes it"
+        );
+    }
+
+    #[test]
+    fn a_failure_says_its_kind_and_each_problem() {
+        let shown = |failure: &Failure| serde_json::to_value(Failed::from(failure)).unwrap()["error"].clone();
+        let called = shown(&Failure::from(Error::new(ErrorKind::Denied, "no").at("api")));
+        assert_eq!(
+            (&called["exit"], &called["kind"], &called["resource"]),
+            (&"refused".into(), &"denied".into(), &"api".into())
+        );
+        let problem = |what: &str| Problem::error(Rule::Form, what.to_owned(), "mend it".to_owned()).at("a");
+        let input = shown(&Failure::Input(vec![problem("one"), problem("two")]));
+        assert_eq!(input["message"], "`a`: one; mend it");
+        assert_eq!((input["problems"].as_array().unwrap().len(), &input["code"]), (2, &3.into()));
+    }
+}

@@ -4,11 +4,15 @@ mod failed;
 mod table;
 
 use std::fmt::{self, Display};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
+use alien_core::adapter::printable;
 use alien_core::{Error, ErrorKind, Exit, Problem, Problems, Remedy, RenderError, Rule};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 
 pub(crate) use failed::Failed;
 pub(crate) use table::table;
@@ -158,9 +162,14 @@ impl From<RenderError> for Failure {
     }
 }
 
-/// Prints a line.
+/// Prints a line. What a terminal would obey is written out.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
-    bytes(format!("{text}\n").as_bytes())
+    bytes(format!("{}\n", printable(&text.to_string())).as_bytes())
+}
+
+/// Prints an answer: as it is, or with what a terminal would obey written out where one shows it.
+pub(crate) fn answer(answer: &[u8]) -> Result<(), Failure> {
+    if io::stdout().is_terminal() { line(String::from_utf8_lossy(answer)) } else { bytes(answer) }
 }
 
 /// Prints bytes as they are.
@@ -173,6 +182,16 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Waits until whoever reads standard output, such as `head`, has stopped; for ever, where that is no pipe.
+pub(crate) async fn unread() {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().ok();
+    match stdout.and_then(|stdout| pipe::Sender::from_owned_fd_unchecked(stdout).ok()) {
+        Some(stdout) => drop(stdout.ready(Interest::ERROR).await),
+        // A file, or nothing.
+        None => std::future::pending().await,
+    }
+}
+
 /// Prints a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value).map_err(Failure::unwritten)?)
@@ -181,7 +200,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints a line on standard error; the words `error:` and `warning:` in colour, where that is shown.
 pub(crate) fn note(text: impl Display) {
     let mut err = anstream::stderr().lock();
-    for line in text.to_string().split('\n') {
+    for line in printable(&text.to_string()).split('\n') {
         let (style, word) = match line.split_once(' ') {
             Some(("error:", _)) => (ERROR, "error:"),
             Some(("warning:", _)) => (WARNING, "warning:"),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::env;
 use std::io::{self, IsTerminal as _};
 
+use alien_core::adapter::printable;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use crate::args::Format;
@@ -16,6 +17,9 @@ const WHOLE: [&str; 2] = ["deployment", "rollout"];
 
 /// Renders a table for the terminal or for Markdown.
 pub(crate) fn table(format: Format, header: &[&str], rows: Vec<Vec<String>>) -> String {
+    // Before widths are counted.
+    let shown = |row: Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect();
+    let rows = rows.into_iter().map(shown).collect();
     if format == Format::Markdown { markdown(header, rows) } else { within(width(), header, rows) }
 }
 

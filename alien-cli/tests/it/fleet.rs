@@ -16,7 +16,7 @@ use crate::{alien, done, ended, file, my_app, refused, refused_as, told, with};
 /// A folder with a store of two deployments, on GCP and Azure.
 pub(crate) struct Fleet {
     folder: PathBuf,
-    store: String,
+    pub(crate) store: String,
     ids: Vec<String>,
     /// What answers over HTTPS, where the store is not opened.
     manager: Option<Manager>,

@@ -103,7 +103,7 @@ impl RecordFile {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) if it cannot be written.
+    /// [`Unavailable`](ErrorKind::Unavailable) if it cannot be written, [`Input`](ErrorKind::Input) if it is a folder, a pipe or a device.
     pub fn check(&self) -> Result<()> {
         let place = self.place()?;
         let tried = File::create_new(&place.beside).and_then(|_| fs::remove_file(&place.beside));
@@ -117,9 +117,11 @@ impl RecordFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
             Err(error) => return Err(unwritten(&self.path, &error)),
         };
-        let Some(name) = target.file_name().filter(|_| !target.is_dir()) else {
-            let what = format!("`{}` is a folder, or no name; name a file that can be written", self.path.display());
-            return Err(Error::new(ErrorKind::Unavailable, what));
+        // Of a pipe or a device nothing is read back, and it would be replaced by a file.
+        let is_file = fs::metadata(&target).map_or(true, |there| there.is_file());
+        let Some(name) = target.file_name().filter(|_| is_file) else {
+            let what = format!("`{}` is no file; name a file that can be written", self.path.display());
+            return Err(Error::new(ErrorKind::Input, what));
         };
         let name = name.to_string_lossy();
         let beside = target.with_file_name(format!(".{name}.{}", RunId::new()));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::form::Form;
 use crate::kind::Kind;
 use crate::name::{TextError, is_digest, sha256};
+use crate::printable::is_printable;
 use crate::problem::{Problem, Rule};
 
 /// The code of a resource, named once for every cloud: a zip, images, or both. Each is pinned by its digest.
@@ -384,5 +385,5 @@ fn reference(repository: &str, digest: &str) -> String {
 }
 
 fn is_repository(repository: &str) -> bool {
-    !repository.is_empty() && !repository.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
+    !repository.is_empty() && !repository.contains(|c: char| c == '@' || c.is_whitespace() || !is_printable(c))
 }

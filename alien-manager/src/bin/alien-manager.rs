@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use alien_core::adapter::shutdown;
-use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Result};
+use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Exit, Result};
 use alien_fleet::api::{AgentApi, Socket, socket_of};
 use alien_fleet::store::{Embedded, Postgres};
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error));
     match runtime.and_then(|runtime| runtime.block_on(run(settings))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(error) => failed(&error),
     }
 }
@@ -39,7 +39,7 @@ fn failed(error: &Error) -> ExitCode {
     if error.problems().is_empty() {
         tracing::error!("{error}");
     }
-    ExitCode::FAILURE
+    Exit::of(error).into()
 }
 
 /// The settings: from a file, the environment and the command line.
@@ -47,6 +47,7 @@ fn given() -> Result<Settings> {
     let file = Arg::new("config").long("config").value_name("FILE");
     let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
     let command = Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
         .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
         .arg(file);
     let matches = settings::ALL.iter().fold(command, |command, setting| {

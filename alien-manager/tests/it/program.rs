@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alien_core::rollout::Plan;
-use alien_core::{Artifacts, ErrorKind, Images};
+use alien_core::{Artifacts, ErrorKind, Exit, Images};
 use alien_fleet::api::Client;
 use alien_fleet::store::Embedded;
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, Products, RevertTo, Role};
@@ -23,7 +23,7 @@ fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answ
     let arguments = ["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let output = program(&arguments).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(Exit::Input.code().into()), "{told}");
     assert!(told.contains("trust.json: shop") && told.contains("`sha256:5`"), "{told}");
     assert!(!store.exists());
 }

@@ -1,23 +1,23 @@
 //! `policy-check STACK PREVIOUS [--documents DOCS]`: says what a change of a stack means, as Markdown for its pull request: what
 //! the vendor gains, what it can then do on three clouds, and whether documents that somebody edited keep the promises. Calls
-//! no cloud. Exits with 1 where permissions grew or a promise is broken, with 2 where the input is wrong, else with 0.
+//! no cloud. Exits with 4 where permissions grew or a promise is broken, with 3 where the input is wrong, else with 0.
 
 use std::error::Error;
 use std::fs::read_to_string;
 use std::process::ExitCode;
 
-use alien_core::{Stack, audit, review};
+use alien_core::{Exit, Stack, audit, review};
 use serde_json::Value;
 
 fn main() -> ExitCode {
     match run(&Vec::from_iter(std::env::args().skip(1))) {
         Ok((page, passes)) => {
             println!("{page}");
-            if passes { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            if passes { Exit::Done } else { Exit::Refused }.into()
         }
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::from(2)
+            Exit::Input.into()
         }
     }
 }
