@@ -228,10 +228,10 @@ impl<'r> Agent<'r> {
         agent
     }
 
-    /// The program is in this one: see `main`.
+    /// The program is in this one (see `main`), unless one that was built is named.
     fn command(&self, command: &str) -> Command {
         let Room { cloud, .. } = self.room;
-        let mut program = Command::new(std::env::current_exe().unwrap());
+        let mut program = Command::new(built().unwrap_or_else(|| std::env::current_exe().unwrap()));
         let (state, key) = (self.room.path("state"), self.room.path("state-key"));
         program.args([command, "--state", &state, "--key-file", &key]);
         program
@@ -265,6 +265,16 @@ impl<'r> Agent<'r> {
     }
 }
 
+/// The program that `ALIEN_AGENT` names, with the cloud's feature: what it takes of memory is printed then.
+///
+/// ```console
+/// $ RUSTFLAGS="-C force-unwind-tables=no" cargo build --profile agent -p alien-agent --features aws
+/// $ ALIEN_AGENT=$PWD/target/agent/alien-agent cargo test --workspace --test peer -- aws_pulls
+/// ```
+fn built() -> Option<PathBuf> {
+    std::env::var_os("ALIEN_AGENT").and_then(|path| fs::canonicalize(path).ok())
+}
+
 /// An agent that runs, and whom it was seen to be connected to.
 struct Running {
     child: Child,
@@ -285,8 +295,20 @@ impl Running {
         Self { child, connected, over }
     }
 
+    /// What it takes of memory now, and took at most, as the kernel counts it
+    /// (<https://www.kernel.org/doc/html/latest/filesystems/proc.html>).
+    fn memory(&self) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let lines =
+            status.lines().filter(|line| ["VmHWM", "VmRSS", "RssAnon"].iter().any(|name| line.starts_with(name)));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
+    }
+
     /// Ends it by a signal. Gives whom it was connected to.
     fn end(mut self) -> BTreeSet<SocketAddr> {
+        if let Some(program) = built() {
+            println!("{}: {}", program.display(), self.memory());
+        }
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
         self.connected.lock().unwrap().clone()
