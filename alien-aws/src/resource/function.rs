@@ -10,6 +10,8 @@ mod sending;
 mod state;
 #[cfg(feature = "client")]
 mod updating;
+#[cfg(feature = "client")]
+mod zip;
 
 use alien_core::adapter::{CodeForms, On, Placed, Rows};
 use alien_core::{CodeForm, Function, Problem, Queue, Resource, Rule, Set};

@@ -14,8 +14,9 @@ use aws_sdk_lambda::types::{Architecture, FunctionCode, PackageType, Runtime, St
 
 use super::super::compute::calls as compute;
 use super::super::network::calls as network;
-use super::sending::{Package, body, differs, image_rows, number, send_code, settings, variables};
+use super::sending::{Package, differs, image_rows, number, send_code, settings, variables};
 use super::state::{Found, PATIENCE, code_that_runs, digest, idle, look, runs, settle, still, works};
+use super::zip::Zip;
 use super::{opening, updating};
 use crate::Aws;
 use crate::client::{Clients, Context, busy, failure};
@@ -93,11 +94,14 @@ impl Reconcile<Aws, Clients> for Function {
         let own = [op::CREATE_FUNCTION, op::TAG_FUNCTION, op::PASS_ROLE_TO_LAMBDA];
         let rows = [&own, image_rows(cx), vpc_rows(self)].concat();
         cx.call(&rows, || async {
-            let code = match &package {
-                Package::Zip(zip) => FunctionCode::builder().zip_file(body(zip)),
-                Package::Image(image) => FunctionCode::builder().image_uri(image),
-            };
-            request.clone().code(code.build()).send().await.map_err(failure)
+            let (request, code) = (request.clone(), FunctionCode::builder());
+            match &package {
+                Package::Zip(zip) => {
+                    let request = request.code(code.zip_file(Zip::place()).build());
+                    request.customize().interceptor(Zip::new(zip)).send().await.map_err(failure)
+                }
+                Package::Image(image) => request.code(code.image_uri(image).build()).send().await.map_err(failure),
+            }
         })
         .await
         .map(drop)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use alien_core::adapter::{Operation, environment};
 use alien_core::{Code, CodeForm, Error, ErrorKind, Function, Resource, Result};
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::Environment;
 
 use super::state::{Found, idle, runs};
+use super::zip::Zip;
 use crate::client::{Context, busy};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -22,12 +22,6 @@ pub(super) enum Package {
     /// The very bytes of the release.
     Zip(Arc<[u8]>),
     Image(String),
-}
-
-/// The body of one attempt. It is the only copy of the zip that is made here: the request of an attempt owns its body, and
-/// the SDK then encodes it in base64 into the JSON that it sends, and drops it.
-pub(super) fn body(zip: &Arc<[u8]>) -> Blob {
-    Blob::new(zip.to_vec())
 }
 
 impl Package {
@@ -60,11 +54,13 @@ pub(super) async fn send_code(
     let rows = [&[op::UPDATE_FUNCTION_CODE], image_rows(cx)].concat();
     let sent = cx.call(&rows, || async {
         let request = cx.clients.lambda().update_function_code().function_name(name);
-        let request = match &package {
-            Package::Zip(zip) => request.zip_file(body(zip)),
-            Package::Image(image) => request.image_uri(image),
-        };
-        request.set_revision_id(revision.map(str::to_owned)).send().await.map_err(busy)
+        let request = request.set_revision_id(revision.map(str::to_owned));
+        match &package {
+            Package::Zip(zip) => {
+                request.zip_file(Zip::place()).customize().interceptor(Zip::new(zip)).send().await.map_err(busy)
+            }
+            Package::Image(image) => request.image_uri(image).send().await.map_err(busy),
+        }
     });
     match sent.await {
         // The answer of an own attempt was lost.
@@ -146,6 +142,5 @@ mod tests {
         let zip: Arc<[u8]> = b"zip".as_slice().into();
         let Ok(Package::Zip(kept)) = Package::of(&Code::zip(b"zip"), Some(&zip)) else { unreachable!() };
         assert!(Arc::ptr_eq(&kept, &zip));
-        assert_eq!(body(&kept).as_ref(), b"zip");
     }
 }
