@@ -35,7 +35,8 @@ use alien_core::Exit;
 use clap::Parser;
 
 use args::{admin, vendor};
-use output::{Failed, Failure};
+use output::Failure;
+use output::failed::Failed;
 
 /// Runs the program `alien`.
 #[must_use]

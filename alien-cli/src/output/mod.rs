@@ -1,6 +1,6 @@
 //! Output, and the reasons why a command fails.
 
-mod failed;
+pub(crate) mod failed;
 mod table;
 
 use std::fmt::{self, Display};
@@ -14,7 +14,6 @@ use serde::Serialize;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
-pub(crate) use failed::Failed;
 pub(crate) use table::table;
 
 /// Why a command fails.

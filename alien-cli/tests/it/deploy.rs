@@ -170,11 +170,9 @@ fn a_record_says_where_the_deployment_is() {
 #[test]
 fn a_record_that_could_not_be_written_is_told_before_anything_is_done() {
     let invitation = aws().invitation();
-    for (path, exit) in [
-        ("no/such/folder/record.json", Exit::Cloud),
-        (env!("CARGO_TARGET_TMPDIR"), Exit::Input),
-        ("..", Exit::Input),
-    ] {
+    for (path, exit) in
+        [("no/such/folder/record.json", Exit::Cloud), (env!("CARGO_TARGET_TMPDIR"), Exit::Input), ("..", Exit::Input)]
+    {
         let told = refused_as(exit, &aws().deploy(&["up", "--yes", "--record", path], "unwritten", &invitation));
         assert!(told.contains(path) && told.contains("name a file that can be written"), "{told}");
     }

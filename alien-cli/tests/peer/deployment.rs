@@ -72,7 +72,7 @@ pub(crate) fn a_deployment(room: &Room) {
         }
         patience.block(&logs);
     }
-    let unknown = room.fails(Exit::Input, "alien", &["logs", "--record", &record, "ledger"]);
+    let unknown = room.fails(Exit::Refused, "alien", &["logs", "--record", &record, "ledger"]);
     assert!(unknown.contains("the vendor may not read its logs"), "{unknown}");
 
     room.succeeds("alien-deploy", &words(&deploy("revoke", &["--record", &record, "--yes"])));

@@ -243,7 +243,7 @@ fn broken_image(code: &Shipped) -> Shipped {
 
 /// A release that is broken is halted in its canary, and reverted by whoever works for the fleet.
 fn broken(fleet: &Fleet<'_>, release: &[String]) {
-    let told = fleet.exits(4, &words(release));
+    let told = fleet.exits(Exit::RolloutHalted.code().into(), &words(release));
     assert!(told.contains("bad"), "{told}");
     assert!(fleet.does(&["rollout", "status"]).contains("halted: 1 bad of 1"));
     let reverting = fleet.command(&["rollout", "revert"]).output().unwrap();
