@@ -28,10 +28,12 @@ mod target;
 mod update;
 mod watch;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use alien_core::Exit;
+use alien_core::adapter::printable;
 use clap::Parser;
 
 use args::{admin, vendor};
@@ -53,7 +55,7 @@ pub fn alien() -> ExitCode {
             Command::Update(args) => writing("alien update", update::update(&args)),
             Command::Redeploy(args) => writing("alien redeploy", redeploy::redeploy(&args)),
             Command::Heartbeat(args) => reading(watch::heartbeat(&args)),
-            Command::Logs(args) => reading(watch::logs(&args)),
+            Command::Logs(args) => printing(watch::logs(&args)),
             Command::Dispatch(args) => interrupted_by(
                 "interrupted: the command may have been carried out, and its answer is lost",
                 watch::dispatch(&args),
@@ -103,7 +105,11 @@ fn program<A: Parser>(command: impl FnOnce(A) -> Result<(), Failure>) -> ExitCod
         }
         Err(wrong) => {
             // If nobody reads it, nobody can be told.
-            let _ = wrong.print();
+            let _ = match printable(&wrong.render().to_string()) {
+                Cow::Borrowed(_) => wrong.print().map_err(Failure::unwritten),
+                // It repeats words that a terminal would obey.
+                Cow::Owned(told) => Ok(output::note(told.trim_end())),
+            };
             return if wrong.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
@@ -128,9 +134,14 @@ fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
         || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
 }
 
-/// Runs a command that changes nothing. It ends when nobody reads what it prints.
+/// Runs a command that changes nothing.
 fn reading(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    interrupted_by("interrupted; nothing was changed", async {
+    interrupted_by("interrupted; nothing was changed", command)
+}
+
+/// Runs a command whose whole work is to print. It ends when nobody reads that.
+fn printing(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    reading(async {
         tokio::select! {
             done = command => done,
             () = output::unread() => Ok(()),

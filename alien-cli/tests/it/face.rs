@@ -59,6 +59,8 @@ fn nothing_that_a_terminal_obeys_is_printed() {
         assert!(said.contains("\\u001b[2J") && said.contains("\\u202e"), "{said}");
         assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{said:?}");
     }
+    let output = alien(&[&format!("x{wild}")]);
+    assert!(ended(&output, Exit::Usage) && !told(&output).contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{output:?}");
     // A name that looks like another is refused, and not shown as if it were that.
     let mut stack: Value = serde_json::from_str(&fs::read_to_string(MY_APP).unwrap()).unwrap();
     stack["resources"][3]["code"]["images"] =
