@@ -104,12 +104,12 @@ fn program<A: Parser>(command: impl FnOnce(A) -> Result<(), Failure>) -> ExitCod
             return Exit::Usage.into();
         }
         Err(wrong) => {
-            // If nobody reads it, nobody can be told.
-            let _ = match printable(&wrong.render().to_string()) {
-                Cow::Borrowed(_) => wrong.print().map_err(Failure::unwritten),
+            match printable(&wrong.render().to_string()) {
+                // If nobody reads it, nobody can be told.
+                Cow::Borrowed(_) => drop(wrong.print()),
                 // It repeats words that a terminal would obey.
-                Cow::Owned(told) => Ok(output::note(told.trim_end())),
-            };
+                Cow::Owned(told) => output::note(told.trim_end()),
+            }
             return if wrong.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
