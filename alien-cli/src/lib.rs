@@ -158,7 +158,7 @@ fn writing(name: &str, command: impl Future<Output = Result<(), Failure>>) -> Re
     interrupted_by(&told, command)
 }
 
-/// Runs a command until it ends or is interrupted. Then it is dropped where it is, and this is told.
+/// Runs a command. Ctrl-C cancels it and fails with this message and exit code 130.
 fn interrupted_by(told: &str, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     run(async {
         let mut interrupts = interrupt::Interrupts::new()?;

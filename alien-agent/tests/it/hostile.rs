@@ -22,7 +22,7 @@ use proptest::test_runner::TestRunner;
 use tower::ServiceExt as _;
 
 use crate::state::key;
-use crate::world::{HOST, Vendor, digest, plan, release};
+use crate::world::{Customer, HOST, Vendor, digest, plan, release};
 
 /// A manager that names what it likes, and lets everything be begun.
 #[derive(Clone)]
@@ -110,22 +110,28 @@ async fn nothing_is_begun_that_is_older_than_what_was_begun_whatever_the_manager
     assert_eq!(customer.runs().await, digest(b"second"));
 }
 
-/// An old copy of the state, and a new state, lower nothing: the cloud says what runs.
-#[tokio::test(start_paused = true)]
-async fn a_state_from_before_does_not_let_an_older_release_begin() {
-    let vendor = Vendor::new("marks").await;
+/// Runs the third release, and puts back a copy of the state from before it. Returns the second and the third release.
+async fn restored(vendor: &Vendor) -> (Customer, Desire, [Published; 2]) {
     let customer = vendor.customer("c0").await;
     let copied = std::fs::read(customer.folder.join("state")).unwrap();
     let second = vendor.publish(&release(b"second"), b"second").await;
     let third = vendor.publish(&release(b"third"), b"third").await;
     let way = Desire::new(vendor.router());
     way.name(&third);
-    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    let agent = customer.builder(vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
     vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
     assert_eq!(customer.runs().await, digest(b"third"));
     drop(agent);
     std::fs::write(customer.folder.join("state"), copied).unwrap();
     assert_eq!(customer.look().floor, None, "the copy does not know it");
+    (customer, way, [second, third])
+}
+
+/// An old copy of the state, and a new state, lower nothing: the cloud says what runs.
+#[tokio::test(start_paused = true)]
+async fn a_state_from_before_does_not_let_an_older_release_begin() {
+    let vendor = Vendor::new("marks").await;
+    let (customer, way, [second, third]) = restored(&vendor).await;
     let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
     way.name_as(second.release.sequence(), second.release.digest(), 1_000_001);
     vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
@@ -176,16 +182,7 @@ impl Impersonate for Late {
 #[tokio::test(start_paused = true)]
 async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
     let vendor = Vendor::new("marks-late").await;
-    let customer = vendor.customer("c0").await;
-    let copied = std::fs::read(customer.folder.join("state")).unwrap();
-    let second = vendor.publish(&release(b"second"), b"second").await;
-    let third = vendor.publish(&release(b"third"), b"third").await;
-    let way = Desire::new(vendor.router());
-    way.name(&third);
-    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
-    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
-    drop(agent);
-    std::fs::write(customer.folder.join("state"), copied).unwrap();
+    let (customer, way, [second, third]) = restored(&vendor).await;
     let access = Late { inner: memory::agent(&customer.config), from: vendor.clock.now() + Duration::from_secs(600) };
     let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
     let agent = builder.channel(way.clone(), HOST).open().unwrap();

@@ -20,7 +20,7 @@ struct Told {
     exit: Exit,
     /// The exit code.
     code: u8,
-    /// The reason, as it is told to people; the first one, if there are several.
+    /// The error message. If there are several problems, that of the first.
     message: String,
     /// The kind of failure, where a call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ struct Told {
     /// The cloud's own number of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    /// What is wrong with files, options or what is there, one by one.
+    /// Every problem of the files, the options or the deployment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
 }

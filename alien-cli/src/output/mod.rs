@@ -181,7 +181,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Waits until whoever reads standard output, such as `head`, has stopped; for ever, where that is no pipe.
+/// Waits until the reader of standard output, such as `head`, closes the pipe. Never returns if it is not a pipe.
 pub(crate) async fn unread() {
     let stdout = io::stdout().as_fd().try_clone_to_owned().ok();
     match stdout.and_then(|stdout| pipe::Sender::from_owned_fd_unchecked(stdout).ok()) {
