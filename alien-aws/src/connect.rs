@@ -19,12 +19,13 @@ const BOUNDARY: ConnectOption = ConnectOption {
     side: Side::Admin,
 };
 
-async fn config(connection: &Connection) -> Config {
+async fn config(connection: &Connection) -> Result<Config> {
+    let url = connection.endpoint_url()?;
     let config = Config::found().await.with_calls(connection.calls.clone());
-    match connection.get(ConnectOption::ENDPOINT_URL.name) {
+    Ok(match url {
         Some(url) => config.with_endpoint(url),
         None => config,
-    }
+    })
 }
 
 #[async_trait]
@@ -37,16 +38,16 @@ impl Connect for Adapter {
         let wrong = |what: String| Error::new(ErrorKind::Input, what).at(BOUNDARY.name);
         let boundary = connection.get(BOUNDARY.name).map(str::parse).transpose();
         let boundary = boundary.map_err(|error: alien_core::TextError| wrong(error.to_string()))?;
-        let config = config(connection).await;
+        let config = config(connection).await?;
         let config = boundary.into_iter().fold(config, Config::with_boundary);
         Ok(admin(&config, id, target))
     }
 
     async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(vendor(&config(connection).await.with_operator(&connection.operator)))
+        Ok(vendor(&config(connection).await?.with_operator(&connection.operator)))
     }
 
     async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(agent(&config(connection).await.with_operator(&connection.operator)))
+        Ok(agent(&config(connection).await?.with_operator(&connection.operator)))
     }
 }

@@ -52,7 +52,7 @@ const TOKEN_FILE_VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 fn endpoint(connection: &Connection) -> Result<Endpoint> {
     let wrong = |what: String| Error::new(ErrorKind::Input, what).at(CERTIFICATE.name);
-    match (connection.get(ConnectOption::ENDPOINT_URL.name), connection.get(CERTIFICATE.name)) {
+    match (connection.endpoint_url()?, connection.get(CERTIFICATE.name)) {
         (None, None) => Endpoint::azure(),
         (Some(url), Some(path)) => {
             let certificate = fs::read(path).map_err(|error| wrong(format!("`{path}` cannot be read: {error}")))?;

@@ -1,17 +1,20 @@
 //! Connects with the credentials found on this machine.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use alien_core::{
-    Admin, CallConfig, Connection, Deployment, DeploymentId, Error, Exit, Impersonate, Manager, RecordFile,
+    Admin, CallConfig, Connection, Deployment, DeploymentId, Error, ErrorKind, Exit, Impersonate, Manager, RecordFile,
+    Retries,
 };
 
 use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
 use crate::clouds::{self, Cloud, flag};
-use crate::output::Failure;
+use crate::output::{self, Failure};
 use crate::{file, target};
 
 /// What the customer's admin does.
@@ -43,8 +46,25 @@ pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
 }
 
 fn connection<W>(flags: &Flags<W>) -> Connection {
-    let connection = Connection::new(CallConfig::default(), operator());
+    let connection = Connection::new(CallConfig::default().with_retries(retries()), operator());
     flags.given.iter().fold(connection, |connection, (name, text)| connection.with_option(name, text))
+}
+
+/// Says what is waited for, once for each reason, if that takes longer than a moment. What was made a moment ago and is not seen
+/// everywhere yet is waited for in every set-up, and is nothing to tell.
+fn retries() -> Retries {
+    const MOMENT: Duration = Duration::from_secs(2);
+    let told = Mutex::new(BTreeSet::new());
+    Arc::new(move |error, tried| {
+        let is_outage = matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Unreachable);
+        if is_outage && tried >= MOMENT {
+            let text = error.message().to_owned();
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.insert(text.clone()) {
+                output::note(format_args!("{text}; it is tried again"));
+            }
+        }
+    })
 }
 
 /// The name of the vendor's sessions in the customer's audit log: `ALIEN_OPERATOR`, or else `USER`, or else

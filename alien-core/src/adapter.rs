@@ -16,7 +16,7 @@ pub use crate::connect::{Connect, flag};
 pub use crate::context::DeploymentContext;
 pub use crate::deployment::InFlight;
 pub use crate::engine::Engine;
-pub use crate::error::{ResultExt, chain, or_undo};
+pub use crate::error::{ResultExt, causes, chain, or_undo};
 pub use crate::form_version::FormVersion;
 pub use crate::handle::Mention;
 pub use crate::impersonate::{Assume, AssumeRequest, Impersonator, Proof, Purpose};
@@ -25,6 +25,8 @@ pub use crate::manage::{Change, Command, Comparison, Created, LogPage, LogQuery,
 pub use crate::marks::{Claim, Fingerprint, Marks, Owner};
 pub use crate::name::sha256;
 pub use crate::naming::{compact, digest, hyphenated, join};
+#[cfg(feature = "network")]
+pub use crate::network::{LARGEST_ANSWER, Peer, is_page};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
 pub use crate::printable::{is_printable, printable};

@@ -81,6 +81,9 @@ pub struct Needed {
 /// A function that receives a record of every call, after it was made or refused.
 pub type Recorder = Arc<dyn Fn(&Call) + Send + Sync>;
 
+/// A function that receives each failure after which a call is tried again, and for how long it will have been tried by then.
+pub type Retries = Arc<dyn Fn(&Error, Duration) + Send + Sync>;
+
 /// Makes the calls of one holder of permissions, and refuses what was not granted.
 #[derive(Clone)]
 pub struct Gate<C: Cloud> {
@@ -98,6 +101,8 @@ pub struct CallConfig {
     pub retry: Retry,
     /// Receives a record of every call.
     pub recorder: Option<Recorder>,
+    /// Receives each failure after which a call is tried again.
+    pub retries: Option<Retries>,
 }
 
 #[cfg(feature = "tokio")]
@@ -108,10 +113,10 @@ impl Default for CallConfig {
 }
 
 impl CallConfig {
-    /// Uses this clock, the default [`Retry`] and no recorder.
+    /// Uses this clock and the default [`Retry`], and tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, retry: Retry::default(), recorder: None }
+        Self { clock, retry: Retry::default(), recorder: None, retries: None }
     }
 
     /// Sets how calls are retried.
@@ -125,6 +130,13 @@ impl CallConfig {
     #[must_use]
     pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Sets a function that receives each failure after which a call is tried again: for whoever waits meanwhile.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Self {
+        self.retries = Some(retries);
         self
     }
 }
@@ -155,10 +167,13 @@ impl CallConfig {
             bound = bound.saturating_mul(2);
             let wait = jittered.max(error.retry_after().unwrap_or_default());
             let spent = Duration::try_from(self.clock.now().duration_since(start)).unwrap_or_default();
-            if spent.saturating_add(wait) >= self.retry.budget {
+            if spent.saturating_add(wait) >= self.retry.budget.min(error.kind().patience()) {
                 return Err(error);
             }
             tracing::debug!(after = ?error.kind(), request = error.request_id(), ?wait, "trying again");
+            if let Some(retries) = &self.retries {
+                retries(&error, spent.saturating_add(wait));
+            }
             self.clock.sleep(wait).await;
         }
     }

@@ -10,7 +10,7 @@ use crate::admin::Admin;
 use crate::call::CallConfig;
 use crate::cloud::{Cloud, Documented, Field, Kinds, RenderError, Report, Reviewed};
 use crate::context::DeploymentContext;
-use crate::delivery::{Delivery, Model};
+use crate::delivery::{Delivery, Model, is_host_and_path};
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Impersonate;
@@ -139,6 +139,23 @@ impl Connection {
     pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.insert(name.into(), value.into());
         self
+    }
+
+    /// The value of [`ConnectOption::ENDPOINT_URL`], if it is given.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if it is not an `https://` or `http://` address of a host, without user, query and fragment.
+    pub fn endpoint_url(&self) -> Result<Option<&str>> {
+        let name = ConnectOption::ENDPOINT_URL.name;
+        let Some(url) = self.get(name) else { return Ok(None) };
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        if rest.is_some_and(is_host_and_path) {
+            return Ok(Some(url));
+        }
+        let help = "write `https://` or `http://` and a host, as in `http://127.0.0.1:4566`".to_owned();
+        Err(vec![Problem::error(Rule::Form, format!("`{url}` is not an address that can be called"), help).at(name)]
+            .into())
     }
 
     /// The value of an option.

@@ -108,8 +108,18 @@ impl RootDigest {
 }
 
 fn is_url(text: &str) -> bool {
-    text.strip_prefix("https://").is_some_and(|rest| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/[]".contains(&b);
-        rest.bytes().all(plain) && rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-    })
+    text.strip_prefix("https://").is_some_and(is_host_and_path)
+}
+
+/// Whether this is what may follow the scheme in an address that is called: a host, perhaps a port, and perhaps a path.
+pub(crate) fn is_host_and_path(rest: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/[]".contains(&b);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = match authority.rsplit_once(']') {
+        Some((_, after)) => after.strip_prefix(':'),
+        None => authority.split_once(':').map(|(_, port)| port),
+    };
+    rest.bytes().all(plain)
+        && rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }

@@ -40,6 +40,9 @@ pub enum ErrorKind {
     Throttled,
     /// The cloud, or the network on the way to it, does not work at the moment.
     Unavailable,
+    /// Nothing of the cloud can be reached from here, and waiting does not help: the name is not known, the certificate is not trusted,
+    /// or a proxy lets nothing pass.
+    Unreachable,
     /// Something that was just created or granted has not propagated yet.
     Propagating,
     /// It is being changed: it can be changed again afterwards.
@@ -59,10 +62,10 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether the same call can succeed a little later.
+    /// Whether the same call can succeed a little later. Of [`Unreachable`](Self::Unreachable) that is so only by luck.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Throttled | Self::Unavailable | Self::Propagating | Self::Busy)
+        matches!(self, Self::Throttled | Self::Unavailable | Self::Unreachable | Self::Propagating | Self::Busy)
     }
 
     /// Whether the cloud refused what was sent, or it does not work: what was there before can be put back.
@@ -81,7 +84,16 @@ impl ErrorKind {
     /// Whether the cloud certainly did nothing: even a call that must not be made twice can be made again.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
-        matches!(self, Self::Throttled | Self::Propagating | Self::Busy)
+        matches!(self, Self::Throttled | Self::Propagating | Self::Busy | Self::Unreachable)
+    }
+
+    /// How long at most a call is tried again after this. A name server or a proxy that has hiccups is back after seconds; whoever has
+    /// mistyped a region need not wait for longer.
+    pub(crate) const fn patience(self) -> Duration {
+        match self {
+            Self::Unreachable => Duration::from_secs(5),
+            _ => Duration::MAX,
+        }
     }
 }
 
@@ -240,6 +252,13 @@ impl Error {
         self.kind() == ErrorKind::Conflict && self.was_sent()
     }
 
+    /// The first error of this library among an error and its causes: an HTTP client or a provider of credentials may have passed it on
+    /// inside one of its own.
+    #[must_use]
+    pub fn among<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        causes(error).find_map(|error| error.downcast_ref())
+    }
+
     /// Appends words to the message.
     #[must_use]
     pub fn because(mut self, more: impl fmt::Display) -> Self {
@@ -307,6 +326,13 @@ impl Error {
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
     }
+}
+
+/// An error, and what caused it, one after another.
+pub fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The text of an error and of its causes, each once.
@@ -444,8 +470,9 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_tried_again() {
         for kind in [ErrorKind::Throttled, ErrorKind::Unavailable, ErrorKind::Propagating, ErrorKind::Busy] {
-            assert!(kind.is_transient());
+            assert!(kind.is_transient() && kind.patience() == Duration::MAX);
         }
+        assert!(ErrorKind::Unreachable.patience() < Duration::from_secs(10));
         for kind in [ErrorKind::Denied, ErrorKind::Expired, ErrorKind::Revoked, ErrorKind::NotOwned, ErrorKind::Failed]
         {
             assert!(!kind.is_transient() && !kind.is_certainly_undone());

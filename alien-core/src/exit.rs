@@ -97,7 +97,9 @@ impl Exit {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Done => "it is done",
-            Self::Internal => "a defect of the program, or a result that could not be written",
+            Self::Internal => {
+                "a defect of the program, an answer that makes no sense, or a result that could not be written"
+            }
             Self::Usage => "the command line is wrong",
             Self::Input => "a file, or the value of an option, is wrong",
             Self::Refused => "refused: a promise would be broken, somebody must agree first, or the cloud denies it",
@@ -135,6 +137,7 @@ impl From<ErrorKind> for Exit {
             ErrorKind::NotFound | ErrorKind::AlreadyExists => Self::Drift,
             ErrorKind::Throttled
             | ErrorKind::Unavailable
+            | ErrorKind::Unreachable
             | ErrorKind::Propagating
             | ErrorKind::Busy
             | ErrorKind::Failed => Self::Cloud,

@@ -86,6 +86,8 @@ mod marks;
 pub mod memory;
 mod name;
 mod naming;
+#[cfg(feature = "network")]
+mod network;
 mod operate;
 mod outcome;
 mod permission;
@@ -114,7 +116,7 @@ mod toy;
 mod unique;
 
 pub use admin::{Admin, ApplyRequest, DestroyRequest, PlanRequest, RevokeRequest};
-pub use call::{Call, CallConfig, Recorder, Retry};
+pub use call::{Call, CallConfig, Recorder, Retries, Retry};
 pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;

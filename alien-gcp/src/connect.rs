@@ -14,8 +14,10 @@ use crate::{Config, Gcp, admin, agent, vendor};
 pub struct Adapter;
 
 async fn config(connection: &Connection) -> Result<Config> {
+    // Before this machine is searched for credentials.
+    let url = connection.endpoint_url()?;
     let config = Config::found().await?.with_calls(connection.calls.clone());
-    Ok(match connection.get(ConnectOption::ENDPOINT_URL.name) {
+    Ok(match url {
         Some(url) => config.with_endpoint(url),
         None => config,
     })

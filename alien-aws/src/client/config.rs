@@ -5,12 +5,8 @@ use std::path::PathBuf;
 
 use alien_core::{CallConfig, Error, ErrorKind, Result};
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use super::http;
 use crate::target::{PolicyArn, Region};
 
 /// The variable with the path of the token of a service account, as EKS sets it.
@@ -67,7 +63,9 @@ impl Config {
     pub async fn found() -> Self {
         // The region follows from the target. Without one, the SDK would look for it, on the network too.
         let region = aws_config::Region::from_static("us-east-1");
-        Self::new(aws_config::defaults(BehaviorVersion::latest()).region(region).load().await)
+        // Its providers of credentials call by the same client as everything else.
+        let loader = aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http::client());
+        Self::of(loader.load().await)
     }
 
     /// Uses the credentials, the endpoint and the HTTP client of an SDK configuration. If it has no HTTP client, all
@@ -75,10 +73,11 @@ impl Config {
     /// and keeps connections open from one session to the next.
     #[must_use]
     pub fn new(sdk: SdkConfig) -> Self {
-        let sdk = match sdk.http_client() {
-            Some(_) => sdk,
-            None => sdk.to_builder().http_client(http()).build(),
-        };
+        let client = sdk.http_client().map_or_else(http::client, http::told);
+        Self::of(sdk.to_builder().http_client(client).build())
+    }
+
+    fn of(sdk: SdkConfig) -> Self {
         let operator = "alien".to_owned();
         let web_identity = std::env::var_os(WEB_IDENTITY).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { sdk, boundary: None, operator, attributed: false, web_identity, calls: CallConfig::default() }
@@ -153,16 +152,4 @@ impl Config {
     pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
         self.sdk.to_builder().region(aws_config::Region::new(region.to_string())).build()
     }
-}
-
-/// An HTTP client as the SDK's own, which each of the SDK's clients would otherwise build for itself.
-/// <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/http.html>
-fn http() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    })
 }

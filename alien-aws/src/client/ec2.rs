@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use alien_core::adapter::chain;
 use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -18,17 +17,12 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 
-use super::error::{answer, unanswered, unsigned_request};
+use super::error::{AWS, answer, unanswered, unsigned};
+use super::http::{ATTEMPT, limits};
 
 const VERSION: &str = "2016-11-15";
 const CONTENT_TYPE: &str = "content-type";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-
-/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// The timeout for opening a connection.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Credentials are fetched again when they expire within this time.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -79,7 +73,6 @@ impl Ec2 {
         let uri = self.config.endpoint_url().map_or_else(|| endpoint(region), |url| format!("{url}/"));
         let http = self.config.http_client().ok_or_else(|| defect("no HTTP client is configured"))?;
         let signed = self.signed(region, &uri, form(action, params)).await?;
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
         let operation = Operation::builder()
             .service_name("ec2")
             .operation_name(action.to_owned())
@@ -88,7 +81,7 @@ impl Ec2 {
             .endpoint_url(&uri)
             .no_auth()
             .no_retry()
-            .timeout_config(timeouts.build())
+            .timeout_config(limits(ATTEMPT))
             .serializer(|Signed { headers, body }: Signed| {
                 let mut request = HttpRequest::new(SdkBody::from(body));
                 request.set_method("POST")?;
@@ -144,11 +137,10 @@ impl Ec2 {
         if let Some(found) = kept().clone().filter(lasting) {
             return Ok(found);
         }
-        let provider = self
-            .config
-            .credentials_provider()
-            .ok_or_else(|| unsigned_request("no credentials provider is configured"))?;
-        let found = provider.provide_credentials().await.map_err(|error| unsigned_request(&chain(&error)))?;
+        let provider =
+            self.config.credentials_provider().ok_or_else(|| defect("no credentials provider is configured"))?;
+        let found = provider.provide_credentials().await;
+        let found = found.map_err(|error| unsigned(&error).unwrap_or_else(|| AWS.unanswered(&error)))?;
         *kept() = Some(found.clone());
         Ok(found)
     }

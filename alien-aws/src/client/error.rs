@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{Peer, causes, chain};
 use alien_core::{Error, ErrorKind};
 use aws_credential_types::provider::error::{CredentialsError, TokenError};
 use aws_sdk_iam::config::http::HttpResponse;
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
+
+use super::http::answered_by;
 
 /// Converts an error of an SDK call. It keeps the code, message and request id of AWS's answer; the rest of the answer
 /// may hold secrets.
@@ -25,7 +27,11 @@ where
             let header = response.headers().get("retry-after").and_then(|value| value.parse().ok());
             let code = service.err().code().unwrap_or_default();
             let message = service.err().message().unwrap_or_default();
-            answer(response.status().as_u16(), code, message).with_retry_after(header.map(Duration::from_secs))
+            let made = match code {
+                "" => not_its_own(response),
+                code => answer(response.status().as_u16(), code, message),
+            };
+            made.with_retry_after(header.map(Duration::from_secs))
         }
         error => unanswered(error),
     };
@@ -38,10 +44,12 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) => Error::new(ErrorKind::Unavailable, "AWS did not answer in time"),
+        SdkError::TimeoutError(_) => AWS.late(),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
-        SdkError::ResponseError(unread) if unread.raw().status().is_success() => unreadable(),
-        SdkError::ResponseError(unread) => answer(unread.raw().status().as_u16(), "", ""),
+        SdkError::ResponseError(unread) if unread.raw().status().is_success() => {
+            Error::among(error).cloned().unwrap_or_else(unreadable)
+        }
+        SdkError::ResponseError(unread) => not_its_own(unread.raw()),
         _ => Error::new(ErrorKind::Internal, chain(error)),
     }
 }
@@ -62,34 +70,52 @@ where
     if error.kind() == ErrorKind::AlreadyExists { error.with_kind(ErrorKind::Busy) } else { error }
 }
 
+/// An error without a code: every service of AWS gives one.
+fn not_its_own(answer: &HttpResponse) -> Error {
+    Peer { host: answered_by(answer), ..AWS }.not_its_own(answer.status().as_u16())
+}
+
+/// AWS, at a host that is not known.
+pub(super) const AWS: Peer<'_> = Peer { service: "AWS", host: None };
+
 /// Converts a failure before anything was sent: there are no credentials, or AWS cannot be reached.
-fn dispatch(error: Option<&(impl std::error::Error + 'static)>) -> Error {
-    let why = error.map(|error| chain(error)).unwrap_or_default();
-    let is_unsigned = error.is_some_and(|error| is_of_credentials(error));
-    if is_unsigned { unsigned_request(&why) } else { unreachable(&why) }
+fn dispatch(error: Option<&ConnectorError>) -> Error {
+    match error {
+        None => Error::new(ErrorKind::Unavailable, "cannot reach AWS"),
+        Some(error) => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
+    }
 }
 
-/// Whether an error, or one that caused it, is that of a provider of credentials.
-fn is_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| cause.is::<CredentialsError>() || cause.is::<TokenError>())
-}
-
-/// The error if there are no credentials to sign a request with.
-pub(super) fn unsigned_request(why: &str) -> Error {
-    let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
-    Error::new(ErrorKind::Credentials, format!("there are no AWS credentials here ({why}); {help}"))
-}
-
-/// The error if AWS cannot be reached.
-pub(super) fn unreachable(why: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("cannot reach AWS: {why}"))
+/// The error if a provider gave no credentials to sign a request with: there are none, or it could not get them.
+pub(super) fn unsigned(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let none = || {
+        let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
+        let what = format!("there are no AWS credentials here ({}); {help}", chain(error));
+        Error::new(ErrorKind::Credentials, what)
+    };
+    let is_late = causes(error).find_map(|cause| match cause.downcast_ref::<CredentialsError>() {
+        Some(CredentialsError::ProviderTimedOut(_)) => Some(true),
+        // A provider that is not there, as that of a machine of EC2, cannot be reached either.
+        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => Some(false),
+        Some(_) => Some(false).filter(|_| Error::among(cause).is_none()),
+        None => cause.is::<TokenError>().then_some(false).filter(|_| Error::among(cause).is_none()),
+    });
+    match is_late {
+        Some(true) => {
+            Some(Error::new(ErrorKind::Unavailable, "the provider of the AWS credentials did not answer in time"))
+        }
+        Some(false) => Some(none()),
+        None => None,
+    }
 }
 
 /// Converts an error response: by its code, as the services document it, or else by its HTTP status.
 pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
     // Some services put a namespace before the code, some a URL after it.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or(code);
+    if code.is_empty() {
+        return AWS.not_its_own(status);
+    }
     let kind = kind(status, code, message);
     let said = match code {
         _ if skewed(code, message) => {
@@ -100,7 +126,7 @@ pub(crate) fn answer(status: u16, code: &str, message: &str) -> Error {
         "IncompleteSignature" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
             format!("AWS does not accept the signature ({code}); check the secret access key and this machine's clock")
         }
-        _ if message.is_empty() => format!("AWS answered {status} {code}"),
+        _ if message.is_empty() => format!("AWS answered {status} ({code})"),
         _ => format!("{message} ({code})"),
     };
     let error = Error::new(kind, said);
@@ -211,7 +237,6 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         _ if code.ends_with(".Duplicate") => ErrorKind::AlreadyExists,
         _ if status >= 500 => ErrorKind::Unavailable,
         _ if status == 429 => ErrorKind::Throttled,
-        _ if status == 404 => ErrorKind::NotFound,
         _ => ErrorKind::Rejected,
     }
 }
@@ -237,6 +262,9 @@ mod tests {
             (400, "ThrottledException", "", ErrorKind::Throttled),
             (412, "PreconditionFailedException", "The RevisionId provided does not match", ErrorKind::Conflict),
             (400, "RequestTimeout", "", ErrorKind::Unavailable),
+            // Every service gives a code: something on the way says this.
+            (403, "", "", ErrorKind::Unreachable),
+            (404, "", "", ErrorKind::Unreachable),
         ] {
             assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");
         }
@@ -250,6 +278,20 @@ mod tests {
         let worded = std::io::Error::other("the proxy of `token.example` wants credentials");
         let worded = dispatch(Some(&ConnectorError::io(worded.into())));
         assert_eq!(worded.kind(), ErrorKind::Unavailable, "{worded}");
+    }
+
+    #[test]
+    fn a_provider_that_cannot_be_reached_is_told_from_credentials_that_are_not_there() {
+        let unknown = Peer { service: "AWS", host: Some("sts.eu-cental-1.amazonaws.com") }.not_its_own(403);
+        for (error, expected) in [
+            (CredentialsError::provider_error(unknown.clone()), ErrorKind::Unreachable),
+            (CredentialsError::provider_timed_out(std::time::Duration::from_secs(5)), ErrorKind::Unavailable),
+            (CredentialsError::provider_error("the session of single sign-on has ended"), ErrorKind::Credentials),
+            (CredentialsError::not_loaded(unknown), ErrorKind::Credentials),
+        ] {
+            let told = dispatch(Some(&ConnectorError::other(error.into(), None)));
+            assert_eq!(told.kind(), expected, "{told}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod config;
 mod ec2;
 mod error;
+mod http;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +11,13 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 
 use crate::Aws;
 
 pub use config::Config;
-use ec2::{ATTEMPT, CONNECT};
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
+use http::{ATTEMPT, limits};
 
 /// The timeout of an attempt that may upload a zip of 50 MB.
 const SENDING: Duration = Duration::from_secs(600);
@@ -82,15 +82,13 @@ impl Clients {
     /// The clients with the credentials, region and endpoint of a configuration. The SDK's retries are off: the
     /// [`Gate`](alien_core::adapter::Gate) counts and repeats attempts.
     pub(crate) fn new(config: &SdkConfig) -> Self {
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
-        let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts.build()).build();
+        let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(limits(ATTEMPT)).build();
         Self(Arc::new(Shared { config, built: Built::default() }))
     }
 }
 
 fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
-    let sending = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(SENDING);
-    let lambda = aws_sdk_lambda::config::Builder::from(config).timeout_config(sending.build());
+    let lambda = aws_sdk_lambda::config::Builder::from(config).timeout_config(limits(SENDING));
     aws_sdk_lambda::Client::from_conf(lambda.build())
 }
 

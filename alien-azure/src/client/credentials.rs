@@ -16,13 +16,8 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
+use super::transport::transport;
 use super::vendor_token::VendorToken;
-
-/// The timeout for opening a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// The timeout of one attempt of a call.
-const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The addresses of Azure's services, and the transport to them.
 #[derive(Clone)]
@@ -135,15 +130,6 @@ impl HttpClient for Emulated {
         *request.url_mut() = url;
         self.inner.execute_request(&request).await
     }
-}
-
-/// Does not follow redirects: a token that is valid at one address must not be sent to another.
-fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
-    let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
-    let client = builder.build().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, format!("cannot build a client for Azure: {}", chain(&error)))
-    })?;
-    Ok(Arc::new(client))
 }
 
 /// How Azure is called: with which credentials, where, and how often a call is tried again. It is either side's: the customer's

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{Peer, causes, chain};
 use alien_core::{Error, ErrorKind};
 use azure_core::error::ErrorKind as CoreKind;
 use serde::Deserialize;
@@ -24,9 +24,9 @@ struct Detail {
     innererror: Option<Box<Detail>>,
 }
 
-/// Converts an error response. It keeps the status, codes and messages of Azure's answer; the rest of the answer may
+/// Converts an error response of a host. It keeps the status, codes and messages of Azure's answer; the rest of the answer may
 /// hold secrets.
-pub(crate) fn failure(answer: &Answer) -> Error {
+pub(super) fn failure(answer: &Answer, host: &str) -> Error {
     let detail = serde_json::from_slice::<Body>(answer.bytes()).map(|body| body.error);
     let detail = detail.unwrap_or_else(|_| Detail::of_xml(answer.bytes()));
     let (mut codes, mut messages) = (Vec::new(), Vec::new());
@@ -37,6 +37,9 @@ pub(crate) fn failure(answer: &Answer) -> Error {
         inner = detail.innererror.as_deref();
     }
     let status = answer.status;
+    if codes.is_empty() && messages.is_empty() && !is_azures(answer) {
+        return Peer { service: "Azure", host: Some(host) }.not_its_own(status).with_retry_after(wait(answer));
+    }
     let said = if messages.is_empty() { format!("Azure answered {status}") } else { messages.join(": ") };
     let kind = kind(status, codes.first().copied().unwrap_or_default(), &said);
     let message = if codes.is_empty() { said } else { format!("{said} ({})", codes.join("/")) };
@@ -45,6 +48,12 @@ pub(crate) fn failure(answer: &Answer) -> Error {
         error = error.because(advice);
     }
     error.with_request_id(answer.header("x-ms-request-id"))
+}
+
+/// Whether an answer that says nothing has at least a header as only Azure gives it
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>).
+fn is_azures(answer: &Answer) -> bool {
+    answer.headers.iter().any(|(name, _)| name.as_str().starts_with("x-ms-"))
 }
 
 impl Detail {
@@ -134,16 +143,25 @@ fn advice(code: &str) -> Option<&'static str> {
 
 /// Converts a request that was not sent, or that got no answer.
 pub(crate) fn unsent(error: &azure_core::Error) -> Error {
-    if let Some(own) = own(error) {
-        return own;
+    // What the transport told, or a source of tokens.
+    if let Some(own) = Error::among(error) {
+        return own.clone();
     }
     if let Some((code, message)) = entra(error) {
-        return Error::new(ErrorKind::Credentials, format!("Entra issued no token: {message} ({code})"));
+        let kind = is_outage(error, &code).unwrap_or(ErrorKind::Credentials);
+        return Error::new(kind, format!("Entra issued no token: {message} ({code})"));
     }
+    if let Some(kind) = is_outage(error, "") {
+        let status = issuers_status(error).unwrap_or_default();
+        return Error::new(kind, format!("the service that issues tokens answered {status}: {}", brief(error)));
+    }
+    let is_garbled = causes(error).any(|cause| is_of(cause, &CoreKind::DataConversion));
     match error.kind() {
-        CoreKind::Connection | CoreKind::Io => {
-            Error::new(ErrorKind::Unavailable, format!("cannot reach Azure: {}", chain(error)))
+        CoreKind::Credential if is_garbled => {
+            let what = format!("cannot read the answer of the service that issues tokens: {}", brief(error));
+            Error::new(ErrorKind::Unavailable, what)
         }
+        CoreKind::Connection | CoreKind::Io => Peer { service: "Azure", host: None }.unanswered(error),
         CoreKind::Credential => {
             let help = "run `az login`, or provide the credentials of a managed identity or of a workload identity";
             Error::new(
@@ -161,14 +179,37 @@ fn brief(error: &azure_core::Error) -> String {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }
 
-/// An error of this library among the causes: the vendor's token is missing or does not match.
-fn own(error: &azure_core::Error) -> Option<Error> {
-    causes(error).find_map(|cause| cause.downcast_ref::<Error>()).cloned()
+fn is_of(cause: &(dyn std::error::Error + 'static), kind: &CoreKind) -> bool {
+    cause.downcast_ref::<azure_core::Error>().is_some_and(|cause| cause.kind() == kind)
 }
 
-/// An error and its causes.
-pub(crate) fn causes(error: &azure_core::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| cause.source())
+/// Whether a token was refused because the service that issues it does not work, or is asked too often: by the number that Entra gives
+/// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>), or by the status.
+pub(crate) fn is_outage(error: &azure_core::Error, code: &str) -> Option<ErrorKind> {
+    match code.trim_start_matches("AADSTS") {
+        "90033" => return Some(ErrorKind::Unavailable),
+        "50196" | "90055" => return Some(ErrorKind::Throttled),
+        _ => {}
+    }
+    match issuers_status(error) {
+        Some(429) => Some(ErrorKind::Throttled),
+        Some(408 | 500..) => Some(ErrorKind::Unavailable),
+        _ => None,
+    }
+}
+
+/// The status with which a service that issues tokens refused one.
+pub(crate) fn issuers_status(error: &azure_core::Error) -> Option<u16> {
+    let status = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<azure_core::Error>()?.http_status();
+    causes(error).find_map(status).map(u16::from)
+}
+
+/// The body with which a service that issues tokens refused one.
+pub(crate) fn issuers_words(error: &azure_core::Error) -> Option<&[u8]> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<azure_core::Error>()?.kind() {
+        CoreKind::HttpResponse { raw_response: Some(answer), .. } => Some(answer.body().as_ref()),
+        _ => None,
+    })
 }
 
 /// The number and the message with which Entra refused a token.
@@ -193,7 +234,7 @@ mod tests {
     fn answered(status: u16, code: &str) -> Error {
         let body = serde_json::json!({ "error": { "code": code, "message": "Something.\nMore." } });
         let headers = azure_core::http::headers::Headers::new();
-        failure(&Answer { status, headers, body: body.to_string().into() })
+        failure(&Answer { status, headers, body: body.to_string().into() }, "management.example")
     }
 
     #[test]
@@ -216,6 +257,7 @@ mod tests {
             (401, "InvalidAuthenticationTokenTenant", ErrorKind::Credentials),
             (403, "DenyAssignmentAuthorizationFailed", ErrorKind::Rejected),
             (410, "", ErrorKind::NotFound),
+            (403, "", ErrorKind::Denied),
             (429, "TooManyRequests", ErrorKind::Throttled),
             (503, "ServerTimeout", ErrorKind::Unavailable),
         ] {
@@ -226,7 +268,7 @@ mod tests {
 
     fn of(status: u16, body: &str) -> Error {
         let headers = azure_core::http::headers::Headers::new();
-        failure(&Answer { status, headers, body: body.to_owned().into() })
+        failure(&Answer { status, headers, body: body.to_owned().into() }, "management.example")
     }
 
     #[test]
@@ -238,6 +280,49 @@ mod tests {
         assert_eq!(of(401, "<Error><Detail>ExpiredToken</Detail></Error>").kind(), ErrorKind::Expired);
         let puid = r#"{"error":{"code":"X","message":"at least one of the claims 'puid' should be present"}}"#;
         assert_eq!(of(401, puid).kind(), ErrorKind::Expired);
+    }
+
+    #[test]
+    fn what_is_not_said_in_azures_words_says_nothing_of_rights() {
+        for (status, body) in
+            [(403, ""), (403, "denied by the policy of the network"), (404, r#"{"message":"no route"}"#), (401, "<p>")]
+        {
+            let error = of(status, body);
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "{status} {body}");
+            assert!(error.to_string().contains("Azure at `management.example`"), "{error}");
+        }
+        let mut headers = azure_core::http::headers::Headers::new();
+        headers.insert("x-ms-request-id", "r-1");
+        let silent = failure(&Answer { status: 403, headers, body: azure_core::Bytes::new() }, "management.example");
+        assert_eq!((silent.kind(), silent.request_id()), (ErrorKind::Denied, Some("r-1")));
+    }
+
+    fn refused(status: u16, code: Option<&str>, words: &str) -> ErrorKind {
+        let error_code = code.map(str::to_owned);
+        let kind = CoreKind::HttpResponse { status: status.into(), error_code, raw_response: None };
+        let inner = azure_core::Error::with_message(kind, words.to_owned());
+        unsent(&azure_core::Error::with_error(CoreKind::Credential, inner, "it failed")).kind()
+    }
+
+    #[test]
+    fn an_entra_that_does_not_work_is_told_from_credentials_that_are_not_there() {
+        assert_eq!(refused(400, Some("90033"), "AADSTS90033: A transient error has occurred."), ErrorKind::Unavailable);
+        assert_eq!(refused(400, Some("90055"), "AADSTS90055: too many requests"), ErrorKind::Throttled);
+        assert_eq!(refused(401, Some("7000215"), "AADSTS7000215: Invalid client secret"), ErrorKind::Credentials);
+        assert_eq!(refused(503, None, "The request failed"), ErrorKind::Unavailable);
+        assert_eq!(refused(400, None, "The requested identity has not been assigned"), ErrorKind::Credentials);
+        let told =
+            |inner: azure_core::Error| unsent(&azure_core::Error::with_error(CoreKind::Credential, inner, "x")).kind();
+        assert_eq!(
+            told(azure_core::Error::with_message(CoreKind::DataConversion, "expected value")),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(
+            told(azure_core::Error::with_message(CoreKind::Credential, "please run `az login`")),
+            ErrorKind::Credentials
+        );
+        let proxy = Peer { service: "Azure", host: Some("login.example") }.not_its_own(407);
+        assert_eq!(told(azure_core::Error::new(CoreKind::Io, proxy)), ErrorKind::Unreachable);
     }
 
     #[test]

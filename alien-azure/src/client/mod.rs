@@ -6,6 +6,7 @@ pub(crate) mod desk;
 mod error;
 pub(crate) mod settle;
 pub(crate) mod tags;
+mod transport;
 mod vendor_token;
 
 use std::fmt;
@@ -27,7 +28,8 @@ use crate::Azure;
 
 pub(crate) use answer::Answer;
 pub use credentials::{Config, Endpoint};
-pub(crate) use error::{causes, entra, failure, unsent};
+use error::failure;
+pub(crate) use error::{entra, is_outage, issuers_status, issuers_words, unsent};
 pub use vendor_token::VendorToken;
 
 /// The scope of tokens for Resource Manager.
@@ -211,11 +213,12 @@ impl Clients {
 
     async fn send(&self, pipeline: &Pipeline, mut request: Request) -> Result<Answer> {
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let host = transport::host(request.url());
         let sent =
             pipeline.send(&HttpContext::new(), &mut request, Some(options)).await.map_err(|error| unsent(&error))?;
         let (status, headers, body) = sent.deconstruct();
         let answer = Answer { status: u16::from(status), headers, body: body.into() };
-        if status.is_success() { Ok(answer) } else { Err(failure(&answer)) }
+        if status.is_success() { Ok(answer) } else { Err(failure(&answer, &host)) }
     }
 }
 
@@ -281,10 +284,14 @@ mod tests {
     #[tokio::test]
     async fn an_update_that_makes_something_is_a_breach() {
         let body = serde_json::json!({});
-        for (status, kind) in
-            [(200, None), (202, None), (201, Some(ErrorKind::Internal)), (403, Some(ErrorKind::Denied))]
-        {
-            let endpoint = Endpoint::through(Arc::new(Answers(status, "{}")));
+        let denied = r#"{"error":{"code":"AuthorizationFailed","message":"no"}}"#;
+        for (status, answer, kind) in [
+            (200, "{}", None),
+            (202, "{}", None),
+            (201, "{}", Some(ErrorKind::Internal)),
+            (403, denied, Some(ErrorKind::Denied)),
+        ] {
+            let endpoint = Endpoint::through(Arc::new(Answers(status, answer)));
             let config = Config::from_token("token").with_endpoint(endpoint);
             let clients = Clients::new(config.credential().unwrap(), &config.endpoint().unwrap());
             let sent =

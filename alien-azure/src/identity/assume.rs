@@ -19,7 +19,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::client::{ARM, Clients, Config, Endpoint, VendorToken, causes, entra, unsent};
+use crate::client::{
+    ARM, Clients, Config, Endpoint, VendorToken, entra, is_outage, issuers_status, issuers_words, unsent,
+};
 use crate::target::{Issuer, Subject};
 use crate::{AUDIENCE, Azure};
 
@@ -253,19 +255,37 @@ impl TokenCredential for Assigned {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         self.0.get_token(scopes, options).await.map_err(|error| {
-            let told = match error_status(&error) {
-                Some(400) => {
+            let unsent = unsent(&error);
+            let told = match issuers_status(&error) {
+                Some(400) if refuses(&error) => {
                     let what = "the deployment's identity is not assigned to this machine; assign it";
                     Error::new(ErrorKind::Denied, what)
                 }
+                // So it answers while it is updated, too.
+                Some(404 | 410) => {
+                    Error::new(ErrorKind::Unavailable, "the metadata service of this machine does not answer")
+                        .caused_by(&unsent)
+                }
+                _ if unsent.kind() != ErrorKind::Credentials => unsent,
                 _ => {
                     let what = "this machine gives no token of a managed identity";
-                    Error::new(ErrorKind::Credentials, what).caused_by(&unsent(&error))
+                    Error::new(ErrorKind::Credentials, what).caused_by(&unsent)
                 }
             };
             azure_core::Error::new(azure_core::error::ErrorKind::Credential, told)
         })
     }
+}
+
+/// Whether a refusal is in the words of the metadata service: something on the way may refuse with the same status
+/// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>).
+fn refuses(error: &azure_core::Error) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(rename = "error")]
+        _error: String,
+    }
+    issuers_words(error).is_some_and(|words| serde_json::from_slice::<Refusal>(words).is_ok())
 }
 
 /// Fails if an identity that is assigned to a machine may look at nothing of the deployment. The machine gives tokens of it
@@ -300,10 +320,9 @@ fn resource_type(id: &str) -> String {
 /// Converts a refusal of Entra: the vendor's token is wrong, or the customer's identity does not trust it, or no longer
 /// does. <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &DeploymentContext<Azure>) -> Error {
-    if causes(error).any(|cause| cause.is::<Error>()) {
+    let Some((code, words)) = entra(error).filter(|(code, _)| is_outage(error, code).is_none()) else {
         return unsent(error);
-    }
-    let Some((code, words)) = entra(error) else { return unsent(error) };
+    };
     let said = format!("Entra says: {words} ({code})");
     let differences = shown.map(|claims| claims.differences(deployment)).unwrap_or_default();
     let wrong = |what: &str| Error::new(ErrorKind::Credentials, format!("{what}; {said}"));
@@ -328,22 +347,12 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &Deplo
             let issuer = trusted(deployment);
             wrong(&format!("the signature of the vendor's token was not made with a key that `{issuer}` publishes"))
         }
-        "90033" | "50196" | "90055" => Error::new(ErrorKind::Unavailable, said),
-        _ => match error_status(error) {
-            Some(429) => Error::new(ErrorKind::Throttled, said),
-            Some(500..) => Error::new(ErrorKind::Unavailable, said),
-            _ if differences.is_empty() => Error::new(ErrorKind::Credentials, said),
-            _ => wrong(&format!("the vendor's token does not match: {}", differences.join("; "))),
-        },
+        _ if differences.is_empty() => Error::new(ErrorKind::Credentials, said),
+        _ => wrong(&format!("the vendor's token does not match: {}", differences.join("; "))),
     }
 }
 
 /// The issuer whose tokens an identity trusts.
 fn trusted(deployment: &DeploymentContext<Azure>) -> String {
     deployment.target().federated().map_or_else(String::new, |(issuer, _)| issuer.to_string())
-}
-
-fn error_status(error: &azure_core::Error) -> Option<u16> {
-    let status = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<azure_core::Error>()?.http_status();
-    causes(error).find_map(status).map(u16::from)
 }

@@ -17,7 +17,8 @@ use clap::ValueEnum;
 pub(crate) const EXITS: &str = "\
 Exit codes:
   0    it is done
-  1    a defect of the program, or a result that could not be written
+  1    a defect of the program, an answer that makes no sense, or a result that
+       could not be written
   2    the command line is wrong
   3    a file, or the value of an option, is wrong
   4    refused: a promise would be broken, somebody must agree first, or the

@@ -9,6 +9,7 @@ mod invite;
 mod keys;
 mod manage;
 mod manager;
+mod network;
 mod pages;
 mod permissions;
 mod pulled;

@@ -35,7 +35,7 @@ impl Fault {
             | ErrorKind::AlreadyExists
             | ErrorKind::NotOwned
             | ErrorKind::Unsupported => Self::SetUp,
-            ErrorKind::Unavailable | ErrorKind::TimedOut => Self::Reach,
+            ErrorKind::Unavailable | ErrorKind::Unreachable | ErrorKind::TimedOut => Self::Reach,
             ErrorKind::NotGranted
             | ErrorKind::Credentials
             | ErrorKind::Expired

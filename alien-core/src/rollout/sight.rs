@@ -34,7 +34,12 @@ impl Sight {
                     unseen.get_or_insert_with(|| format!("`{id}` may not be looked at: {reason}"));
                 }
                 Err(error) if error.kind() == ErrorKind::Revoked => return Self::Revoked(error.to_string()),
-                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Unavailable | ErrorKind::Unreachable | ErrorKind::TimedOut
+                    ) =>
+                {
                     unseen.get_or_insert_with(|| error.to_string());
                 }
                 Err(error) => {

@@ -47,7 +47,7 @@ pub(super) fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Propagating | ErrorKind::Busy => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        ErrorKind::Rejected | ErrorKind::Failed => StatusCode::BAD_GATEWAY,
+        ErrorKind::Rejected | ErrorKind::Failed | ErrorKind::Unreachable => StatusCode::BAD_GATEWAY,
         ErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -121,6 +121,7 @@ mod tests {
             (ErrorKind::Conflict, 409),
             (ErrorKind::Throttled, 503),
             (ErrorKind::Unavailable, 503),
+            (ErrorKind::Unreachable, 502),
             (ErrorKind::Propagating, 503),
             (ErrorKind::Busy, 503),
             (ErrorKind::Rejected, 502),

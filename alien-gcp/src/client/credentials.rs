@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alien_core::{CallConfig, Error, ErrorKind, Result};
 use gcp_auth::TokenProvider;
@@ -10,6 +11,9 @@ use google_cloud_auth::credentials::{CacheableResource, Credentials, Credentials
 use google_cloud_auth::errors::CredentialsError;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
+use tokio::time::timeout;
+
+use super::error::{no_token, unfound};
 
 /// The OAuth scope of tokens. It does not limit them; IAM decides what they may do
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
@@ -18,6 +22,9 @@ pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// The variable with the host of a metadata server, as Google's own libraries read it
 /// (<https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/mds/index.html>).
 const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
+/// How long a token may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How GCP is called: with which credentials, where, and how often a call is tried again. It is either side's: the
 /// customer's admin and the vendor each have one with their own credentials.
@@ -66,7 +73,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] if there are none.
+    /// [`ErrorKind::Credentials`] if there are none; [`ErrorKind::Unavailable`] if that takes more than a minute.
     pub async fn found() -> Result<Self> {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         // `gcp_auth` asks Google's own address alone.
@@ -77,12 +84,8 @@ impl Config {
                 Error::new(ErrorKind::Credentials, what).caused_by(&error)
             });
         }
-        let provider = gcp_auth::provider().await.map_err(|error| {
-            let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file \
-                        of a service account";
-            Error::new(ErrorKind::Credentials, format!("there are no GCP credentials here ({error}); {help}"))
-        })?;
-        Ok(Self::new(provider))
+        let provider = timeout(PATIENCE, gcp_auth::provider()).await.map_err(|_| no_token())?;
+        Ok(Self::new(provider.map_err(|error| unfound(&error))?))
     }
 
     /// Uses the credentials of a token provider.
@@ -97,10 +100,14 @@ impl Config {
     ///
     /// [`ErrorKind::Credentials`] if it contains characters that no token has.
     pub fn from_token(token: &str) -> Result<Self> {
-        Ok(Self::of(fixed(token)?))
+        Ok(Self::with(fixed(token)?))
     }
 
     fn of(credentials: Credentials) -> Self {
+        Self::with(Credentials::from(Patient(credentials)))
+    }
+
+    fn with(credentials: Credentials) -> Self {
         Self { credentials, endpoint: None, delegates: Vec::new(), calls: CallConfig::default() }
     }
 
@@ -136,6 +143,21 @@ impl Config {
     /// The same endpoint, with the token of a session.
     pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
         Ok(Self { credentials: fixed(token)?, ..self.clone() })
+    }
+}
+
+/// Does not wait without end for whoever issues tokens: neither `gcp_auth` nor Google's own library has a limit.
+#[derive(Debug)]
+struct Patient(Credentials);
+
+impl CredentialsProvider for Patient {
+    async fn headers(&self, extensions: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        let late = |_| Err(CredentialsError::from_source(true, no_token()));
+        timeout(PATIENCE, self.0.headers(extensions)).await.unwrap_or_else(late)
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        timeout(PATIENCE, self.0.universe_domain()).await.ok().flatten()
     }
 }
 

@@ -1,17 +1,21 @@
 //! Maps errors of Google's clients and answers of GCP to [`Error`].
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{Peer, causes, chain, is_page};
 use alien_core::{Error, ErrorKind};
-use google_cloud_gax::error::Error as GaxError;
 use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
+use google_cloud_gax::error::{CredentialsError, Error as GaxError};
 
 /// Converts an error of a call. It keeps the code, message and reason of GCP's answer; the rest of the answer may hold
 /// secrets.
 pub(crate) fn failure(error: GaxError) -> Error {
     if error.is_authentication() {
         return unsigned(&error);
+    }
+    if let Some(status) = mapped(&error) {
+        return GCP.not_its_own(status);
     }
     let wait = error.http_headers().and_then(|headers| headers.get("retry-after"));
     let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
@@ -27,25 +31,103 @@ pub(crate) fn failure(error: GaxError) -> Error {
             }
         }
         (Some(status), _) => answer(status),
-        (None, Some(status)) => Error::new(by_status(status), format!("GCP answered {status}")),
-        (None, None) if error.is_timeout() || error.is_exhausted() => {
-            Error::new(ErrorKind::Unavailable, "GCP did not answer in time")
-        }
-        (None, None) if error.is_connect() || error.is_io() || error.is_transport() => {
-            Error::new(ErrorKind::Unavailable, format!("cannot reach GCP: {}", chain(&error)))
+        // Google's own errors have a body.
+        (None, Some(status)) => GCP.not_its_own(status),
+        (None, None) if error.is_timeout() || error.is_exhausted() => GCP.late(),
+        (None, None) if error.is_connect() || error.is_io() || error.is_transport() => unanswered(&error),
+        (None, None) if error.is_deserialization() => {
+            let what = format!("cannot read the answer of GCP: {}", chain(&error));
+            Error::new(ErrorKind::Internal, what).because("something else may answer in its place, as a sign-in page")
         }
         (None, None) => Error::new(ErrorKind::Internal, chain(&error)),
     };
     made.with_retry_after(wait)
 }
 
-/// The error if there are no credentials, or Google rejects them.
+/// GCP, at a host that is not known.
+const GCP: Peer<'_> = Peer { service: "GCP", host: None };
+
+/// The HTTP status of an answer to a call by gRPC that is no answer of gRPC. The library makes a code of it, as if a server had said so,
+/// and has no type that would tell (<https://docs.rs/tonic/0.14.9/src/tonic/status.rs.html#802>).
+fn mapped(error: &GaxError) -> Option<u16> {
+    let said = error.status().map_or_else(|| chain(error), |status| status.message.clone());
+    let (_, status) = said.split_once("grpc-status header missing, mapped from HTTP status code ")?;
+    status.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Converts an error of a request that got no answer. The clients that use no gRPC say which host it was for.
+pub(crate) fn unanswered(error: &(dyn StdError + 'static)) -> Error {
+    let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    let host = sent.and_then(reqwest::Error::url).and_then(|url| {
+        let host = url.host_str()?;
+        Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    });
+    let peer = Peer { host: host.as_deref(), ..GCP };
+    if sent.is_some_and(reqwest::Error::is_timeout) { peer.late() } else { peer.unanswered(error) }
+}
+
+/// The error if a token takes too long.
+pub(super) fn no_token() -> Error {
+    Error::new(ErrorKind::Unavailable, "whoever issues tokens of GCP did not answer in time")
+}
+
+/// The error if this machine has no credentials of any kind.
+pub(super) fn unfound(error: &gcp_auth::Error) -> Error {
+    let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account";
+    let tried = match error {
+        gcp_auth::Error::NoAuthMethod(gcloud, file, metadata) => {
+            [gcloud, file, metadata].map(|error| chain(&**error)).join("; ")
+        }
+        other => chain(other),
+    };
+    Error::new(ErrorKind::Credentials, format!("there are no GCP credentials here ({tried}); {help}"))
+}
+
+/// The error if there are no credentials, or Google rejects them, or whoever issues tokens cannot be reached.
 fn unsigned(error: &GaxError) -> Error {
-    let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS";
-    Error::new(
-        ErrorKind::Credentials,
-        format!("cannot get a token with the GCP credentials ({}); {help}", chain(error)),
-    )
+    let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    if sent.is_some_and(reqwest::Error::is_decode) {
+        // It changes nothing to ask for a token, so there is nothing to find out.
+        return GCP.not_its_own(200).with_kind(ErrorKind::Unreachable);
+    }
+    let is_networks = causes(error)
+        .any(|cause| cause.is::<reqwest::Error>() || matches!(cause.downcast_ref(), Some(gcp_auth::Error::Http(..))));
+    if is_networks {
+        return unanswered(error);
+    }
+    if let Some(error) = GCP.unreached(error) {
+        return error;
+    }
+    let said = causes(error).filter_map(|cause| cause.downcast_ref::<GaxError>());
+    let not_its_own = said.filter_map(|said| said.http_status_code().filter(|status| is_foreign(*status, said))).next();
+    if let Some(status) = not_its_own {
+        return GCP.not_its_own(status);
+    }
+    let passes = causes(error).any(|cause| cause.downcast_ref().is_some_and(CredentialsError::is_transient));
+    if passes {
+        return Error::new(
+            ErrorKind::Unavailable,
+            format!("the service that issues tokens does not work: {}", cause(error)),
+        );
+    }
+    let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS; the key of a service account is \
+                refused too if this machine's clock is wrong";
+    let what = format!("cannot get a token with the GCP credentials ({}); {help}", cause(error));
+    Error::new(ErrorKind::Credentials, what)
+}
+
+/// Whether who refuses a token is none of Google's services.
+fn is_foreign(status: u16, said: &GaxError) -> bool {
+    let kind = said.http_headers().and_then(|headers| headers.get("content-type")?.to_str().ok());
+    let body = said.http_payload().map(|body| &body[..]).unwrap_or_default();
+    status == 407 || is_page(kind, body)
+}
+
+/// Why there is no token, without what each layer of Google's library says of the layer below.
+fn cause(error: &GaxError) -> String {
+    let own = causes(error).find(|cause| !cause.is::<GaxError>() && !cause.is::<CredentialsError>());
+    let last = || causes(error).last().map(ToString::to_string).unwrap_or_default();
+    own.map_or_else(last, chain)
 }
 
 /// Converts an error status. <https://docs.cloud.google.com/apis/design/errors>
@@ -182,6 +264,41 @@ mod tests {
         assert_eq!(body(403, "Required permission"), ErrorKind::Denied);
         assert_eq!(body(403, "Rate Limit Exceeded"), ErrorKind::Throttled);
         assert_eq!(body(403, "Quota 'NETWORKS' exceeded. Limit: 5.0 globally."), ErrorKind::Rejected);
+    }
+
+    /// By HTTP with a body that is not Google's, and by gRPC without a status.
+    #[test]
+    fn what_something_on_the_way_answers_says_nothing_of_rights() {
+        let page =
+            |status| failure(GaxError::http(status, http::HeaderMap::new(), bytes::Bytes::from_static(b"<html>")));
+        for (status, expected) in [
+            (401, ErrorKind::Unreachable),
+            (403, ErrorKind::Unreachable),
+            (404, ErrorKind::Unreachable),
+            (407, ErrorKind::Unreachable),
+            (502, ErrorKind::Unavailable),
+        ] {
+            assert_eq!(page(status).kind(), expected, "{status}");
+        }
+        let message = "grpc-status header missing, mapped from HTTP status code 403";
+        let by_grpc = GaxError::service(Status::default().set_code(Code::PermissionDenied).set_message(message));
+        assert_eq!(failure(by_grpc).kind(), ErrorKind::Unreachable);
+    }
+
+    #[test]
+    fn who_issues_tokens_and_cannot_be_reached_is_told_from_credentials_that_are_not_there() {
+        let told = |error: CredentialsError| failure(GaxError::authentication(error)).kind();
+        let late = Error::new(ErrorKind::Unavailable, "late");
+        assert_eq!(told(CredentialsError::from_source(true, late)), ErrorKind::Unavailable);
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let reset = gcp_auth::Error::Other("HTTP request failed", reset.into());
+        assert_eq!(told(CredentialsError::from_source(false, reset)), ErrorKind::Unavailable);
+        assert_eq!(told(CredentialsError::from_msg(true, "503")), ErrorKind::Unavailable);
+        let refused = gcp_auth::Error::Str("token request failed");
+        assert_eq!(told(CredentialsError::from_source(false, refused)), ErrorKind::Credentials);
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let gone = gcp_auth::Error::Io("failed to open application credentials file", gone);
+        assert_eq!(told(CredentialsError::from_source(false, gone)), ErrorKind::Credentials);
     }
 
     #[test]

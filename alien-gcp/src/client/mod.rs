@@ -31,7 +31,7 @@ use crate::Gcp;
 
 pub use credentials::Config;
 pub(crate) use credentials::{SCOPE, bearer};
-pub(crate) use error::{failure, refused_by_operation};
+pub(crate) use error::{failure, refused_by_operation, unanswered};
 pub(crate) use invoker::Invoker;
 
 /// The timeout of one attempt of a call. A command to a service has its own timeout.

@@ -16,7 +16,7 @@ use super::super::compute::calls::{Access, Callers};
 use super::super::compute::{calls as compute, logs};
 use super::super::queue::calls as queue;
 use crate::Gcp;
-use crate::client::{Clients, Context, bearer, failure};
+use crate::client::{Clients, Context, bearer, failure, unanswered};
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -120,7 +120,7 @@ impl Operate<Gcp, Clients> for Function {
             let request = request.header(http::header::CONTENT_TYPE, "application/json").body(command.body.to_vec());
             // Code that must not do a command twice finds its id here.
             let request = request.header("x-alien-command", command.id.to_string());
-            answer(cx, request.send().await.map_err(unsent)?).await
+            answer(cx, request.send().await.map_err(|error| unanswered(&error))?).await
         })
         .await
     }
@@ -166,12 +166,6 @@ async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>
     Ok(None)
 }
 
-/// The request was not sent, or its outcome is unknown.
-fn unsent(error: reqwest::Error) -> Error {
-    let what = if error.is_timeout() { "the service did not answer in time" } else { "cannot reach the service" };
-    Error::new(ErrorKind::Unavailable, what)
-}
-
 /// Reads what came back. Whatever runs may have been the code, so an error is the command's own failure ([`Failed`]), and
 /// the command is not sent again: unless Cloud Run refused it before any code ran.
 ///
@@ -184,7 +178,7 @@ fn unsent(error: reqwest::Error) -> Error {
 async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {
     let status = response.status();
     let mut body = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(unsent)? {
+    while let Some(more) = response.chunk().await.map_err(|error| unanswered(&error))? {
         body.extend_from_slice(&more);
         if body.len() > LARGEST {
             let what = format!("the answer is too large: at most {LARGEST} bytes are accepted");

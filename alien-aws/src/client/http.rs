@@ -1,0 +1,225 @@
+//! The HTTP client of all calls to AWS: those of the SDK's clients, of its providers of credentials, and of EC2's client.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fmt, fs};
+
+use alien_core::adapter::{LARGEST_ANSWER, Peer, is_page};
+use alien_core::{Error, ErrorKind};
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+/// The variable with the path of the certificates that are trusted in the place of this machine's, as AWS's own tools read it
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>).
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// The timeout for opening a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The limits of an attempt. That of the answer's beginning comes first, because its error says whom it waited for.
+pub(super) fn limits(attempt: Duration) -> TimeoutConfig {
+    let limits = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(attempt);
+    limits.operation_attempt_timeout(attempt.saturating_add(Duration::from_secs(5))).build()
+}
+
+/// An HTTP client as the SDK's own, which each of the SDK's clients would otherwise build for itself.
+/// <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/http.html>
+pub(super) fn client() -> SharedHttpClient {
+    let bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match bundle.map(|path| trusted(&path)).transpose() {
+        Ok(pem) => told(calling(pem.as_deref())),
+        Err(error) => SharedHttpClient::new(Told(Err(error))),
+    }
+}
+
+/// The same client, with errors that say whom it called. What is not AWS's own answer is an error.
+pub(super) fn told(client: SharedHttpClient) -> SharedHttpClient {
+    SharedHttpClient::new(Told(Ok(client)))
+}
+
+fn calling(trusted: Option<&[u8]>) -> SharedHttpClient {
+    let store = trusted.map(|pem| TrustStore::empty().with_pem_certificate(pem));
+    // Without a store of its own, the certificates of the system are read once for all connectors.
+    let context = store.and_then(|store| TlsContext::builder().with_trust_store(store).build().ok());
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        if let Some(context) = &context {
+            connector.set_tls_context(context.clone());
+        }
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
+}
+
+/// Reads a bundle of certificates. The SDK ends the program if it has none, or one that cannot be read.
+fn trusted(path: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |why: String| {
+        let what = format!("`{CA_BUNDLE}` names `{}`, {why}", path.display());
+        Error::new(ErrorKind::Input, what).because("name a file with certificates in PEM, or unset the variable")
+    };
+    let pem = fs::read(path).map_err(|error| wrong(format!("which cannot be read: {error}")))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| wrong(format!("which is not in PEM: {error}")))?;
+    if found.is_empty() {
+        return Err(wrong("which has no certificate".to_owned()));
+    }
+    let mut store = RootCertStore::empty();
+    for one in found {
+        store.add(one).map_err(|error| wrong(format!("with a certificate that cannot be used: {error}")))?;
+    }
+    Ok(pem)
+}
+
+/// A client that says whom it called; or why it cannot call.
+#[derive(Debug)]
+struct Told(Result<SharedHttpClient, Error>);
+
+impl HttpClient for Told {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.0.as_ref().map(|client| client.http_connector(settings, components)).map_err(Clone::clone);
+        SharedHttpConnector::new(Telling(inner))
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.as_ref().map_or(Ok(()), |client| client.validate_base_client_config(components, config))
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
+        self.0.as_ref().map_or(Ok(()), |client| client.validate_final_config(components, config))
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.as_ref().ok()?.connector_metadata()
+    }
+}
+
+struct Telling(Result<SharedHttpConnector, Error>);
+
+impl fmt::Debug for Telling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telling").finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Telling {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = match &self.0 {
+            Ok(inner) => inner,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.clone().into()))),
+        };
+        let host = host(request.uri());
+        let sent = inner.call(request);
+        HttpConnectorFuture::new(async move {
+            let peer = Peer { service: "AWS", host: Some(&host) };
+            match sent.await {
+                Ok(answer) => its_own(answer, peer).map(|answer| limited(marked(answer, &host), &host)),
+                Err(error) if error.is_timeout() => Err(ConnectorError::timeout(peer.late().into())),
+                Err(error) => Err(ConnectorError::io(peer.unanswered(&error).into())),
+            }
+        })
+    }
+}
+
+/// The header that an answer is given here, with the host that gave it: all else that the SDK tells of an error is from the answer.
+const ANSWERED_BY: &str = "alien-answered-by";
+
+fn marked(mut answer: HttpResponse, host: &str) -> HttpResponse {
+    // A host that is no value of a header is not told.
+    let _ = answer.headers_mut().try_insert(ANSWERED_BY, host.to_owned());
+    answer
+}
+
+/// The host that gave an answer.
+pub(super) fn answered_by(answer: &HttpResponse) -> Option<&str> {
+    answer.headers().get(ANSWERED_BY)
+}
+
+/// The host of an address, with the port that it names.
+fn host(uri: &str) -> String {
+    let (_, rest) = uri.split_once("://").unwrap_or(("", uri));
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// Refuses what no service of AWS answers.
+fn its_own(answer: HttpResponse, peer: Peer<'_>) -> Result<HttpResponse, ConnectorError> {
+    let status = answer.status().as_u16();
+    if status == 407 || is_page(answer.headers().get("content-type"), b"") {
+        return Err(ConnectorError::io(peer.not_its_own(status).into()));
+    }
+    Ok(answer)
+}
+
+/// An answer of which no more is read than any has.
+fn limited(answer: HttpResponse, host: &str) -> HttpResponse {
+    answer.map(|body| {
+        // What is there already is no stream.
+        if body.bytes().is_some() {
+            return body;
+        }
+        let host = host.to_owned();
+        let limited = Limited::new(body, LARGEST_ANSWER).map_err(move |error| {
+            if error.is::<LengthLimitError>() {
+                Peer { service: "AWS", host: Some(&host) }.endless().into()
+            } else {
+                error
+            }
+        });
+        SdkBody::from_body_1_x(limited)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_of_certificates_is_looked_at_before_the_sdk_gets_it() {
+        let path = env::temp_dir().join(format!("alien-bundle-{}.pem", uuid::Uuid::new_v4()));
+        for (text, words) in [
+            ("", "which has no certificate"),
+            ("-----BEGIN CERTIFICATE-----\nAAA", "which is not in PEM"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "with a certificate that cannot be used",
+            ),
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = trusted(&path).unwrap_err();
+            assert!(error.kind() == ErrorKind::Input && error.to_string().contains(words), "{error}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(trusted(&path).unwrap_err().to_string().contains("which cannot be read"));
+    }
+
+    #[test]
+    fn a_host_is_told_with_its_port() {
+        assert_eq!(host("https://sts.eu-central-1.amazonaws.com/?a=b"), "sts.eu-central-1.amazonaws.com");
+        assert_eq!(host("http://127.0.0.1:4566"), "127.0.0.1:4566");
+    }
+}

@@ -1,0 +1,124 @@
+//! What carries every request to Azure, to Entra and to the metadata service of a machine, and says whom it called if that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alien_core::adapter::{LARGEST_ANSWER, Peer, causes, chain, is_page};
+use alien_core::{Error, ErrorKind, Result};
+use async_trait::async_trait;
+use azure_core::error::ErrorKind as CoreKind;
+use azure_core::http::headers::HeaderName;
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, Url};
+use futures_util::StreamExt as _;
+
+/// The timeout for opening a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The timeout of one attempt of a call.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// Builds a transport. It follows no redirect: a token that is valid at one address must not be sent to another.
+pub(super) fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
+    let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
+    let client = builder.build().map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("cannot build a client for Azure: {}", chain(&error)))
+    })?;
+    Ok(Arc::new(Told(client)))
+}
+
+/// Says whom it called. What is not Azure's own answer is an error.
+#[derive(Debug)]
+struct Told<T>(T);
+
+#[async_trait]
+impl<T: HttpClient> HttpClient for Told<T> {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let host = host(request.url());
+        let peer = Peer { service: "Azure", host: Some(&host) };
+        let answer = self.0.execute_request(request).await.map_err(|error| passed(unanswered(&error, peer)))?;
+        let (status, headers, body) = answer.deconstruct();
+        let (number, kind) = (u16::from(status), headers.get_optional_str(&HeaderName::from_static("content-type")));
+        // No call of ours is answered by a redirect.
+        if matches!(number, 300..=399 | 407) || is_page(kind, b"") {
+            return Err(passed(peer.not_its_own(number)));
+        }
+        let mut read = 0_usize;
+        let body = body.map(move |piece| {
+            let peer = Peer { service: "Azure", host: Some(&host) };
+            let piece = piece.map_err(|error| passed(unanswered(&error, peer)))?;
+            read = read.saturating_add(piece.len());
+            if read > LARGEST_ANSWER { Err(passed(peer.endless())) } else { Ok(piece) }
+        });
+        Ok(AsyncRawResponse::new(status, headers, Box::pin(body)))
+    }
+}
+
+/// The host of an address, with the port that it names.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn unanswered(error: &azure_core::Error, peer: Peer<'_>) -> Error {
+    let is_late =
+        causes(error).any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout));
+    if is_late { peer.late() } else { peer.unanswered(error) }
+}
+
+/// Passes an error of this library through the SDK.
+fn passed(error: Error) -> azure_core::Error {
+    azure_core::Error::new(CoreKind::Io, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::Bytes;
+    use azure_core::http::Method;
+    use azure_core::http::headers::Headers;
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Answers with pieces of 1 MiB without end, or with a body.
+    #[derive(Debug)]
+    struct Answers(u16, Option<&'static str>, Option<&'static str>);
+
+    #[async_trait]
+    impl HttpClient for Answers {
+        async fn execute_request(&self, _: &Request) -> azure_core::Result<AsyncRawResponse> {
+            let mut headers = Headers::new();
+            if let Some(kind) = self.1 {
+                headers.insert("content-type", kind);
+            }
+            let Some(body) = self.2 else {
+                let pieces = stream::repeat_with(|| Ok(Bytes::from(vec![b' '; 1 << 20])));
+                return Ok(AsyncRawResponse::new(self.0.into(), headers, Box::pin(pieces)));
+            };
+            Ok(AsyncRawResponse::from_bytes(self.0.into(), headers, body))
+        }
+    }
+
+    async fn sent(answers: Answers) -> Result<Bytes> {
+        let request = Request::new("https://login.example:8443/t".parse().unwrap(), Method::Get);
+        let answered = async { Told(answers).execute_request(&request).await?.try_into_raw_response().await };
+        let told = |error: azure_core::Error| Error::among(&error).unwrap().clone();
+        Ok(Bytes::copy_from_slice(answered.await.map_err(told)?.body()))
+    }
+
+    #[tokio::test]
+    async fn what_is_not_azures_own_answer_is_an_error_and_none_is_without_end() {
+        assert_eq!(sent(Answers(403, Some("application/json"), Some("{}"))).await.unwrap(), "{}");
+        for (status, kind, expected) in [
+            (302, "text/plain", ErrorKind::Unreachable),
+            (403, "text/html", ErrorKind::Unreachable),
+            (407, "text/plain", ErrorKind::Unreachable),
+            (502, "text/html; charset=utf-8", ErrorKind::Unavailable),
+        ] {
+            let error = sent(Answers(status, Some(kind), Some("<p>"))).await.unwrap_err();
+            assert_eq!(error.kind(), expected, "{error}");
+            assert!(error.to_string().contains("Azure at `login.example:8443`"), "{error}");
+        }
+        let error = sent(Answers(200, None, None)).await.unwrap_err();
+        assert!(error.to_string().contains("has more than 64 MiB"), "{error}");
+    }
+}
