@@ -30,6 +30,7 @@ pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets,
 pub use crate::printable::{is_printable, printable};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
+pub use crate::read_file::{LARGEST_BYTES, LARGEST_TEXT, Unreadable, read_bytes, read_text};
 pub use crate::read_json::read_json;
 pub use crate::reconcile::{Foreign, Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
 pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};

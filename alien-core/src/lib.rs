@@ -96,6 +96,7 @@ mod provision;
 mod provisioned;
 mod provisioning;
 mod published;
+mod read_file;
 mod read_json;
 mod reconcile;
 mod records;

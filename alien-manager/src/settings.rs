@@ -2,12 +2,12 @@
 //! over the file.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use alien_core::adapter::read_text;
 use alien_core::{Problem, Problems, Rule};
 use serde_json::Value;
 
@@ -159,9 +159,9 @@ impl Reader {
 
     fn file(&mut self, file: &Path) {
         let shown = file.display().to_string();
-        let text = match fs::read_to_string(file) {
+        let text = match read_text(file) {
             Ok(text) => text,
-            Err(error) => return self.wrong(shown, format!("it cannot be read: {error}"), "name a file in JSON"),
+            Err(unread) => return self.problems.push(unread.into()),
         };
         let fields = match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
             Ok(fields) => fields,
@@ -242,11 +242,10 @@ impl Reader {
                 None
             }
             (Some(file), None) => Some(Place::File(file.text.into())),
-            (None, Some(file)) => match fs::read_to_string(&file.text) {
+            (None, Some(file)) => match read_text(Path::new(&file.text)) {
                 Ok(url) => Some(Place::Database(url.trim().to_owned())),
-                Err(error) => {
-                    let what = format!("`{}` cannot be read: {error}", file.text);
-                    self.wrong(file.at, what, "name a file that has the URL of the database");
+                Err(unread) => {
+                    self.wrong(file.at, unread.to_string(), "name a file that has the URL of the database");
                     None
                 }
             },
@@ -338,6 +337,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn none(_: &str) -> Option<String> {

@@ -60,7 +60,7 @@ fn every_problem_of_a_key_is_told() {
     let at = folder("program-keys");
     let state = text(&at);
     for (words, told) in [
-        (vec!["--key-file", "/nowhere"], "the file `/nowhere` gives no key of a state: it cannot be read"),
+        (vec!["--key-file", "/nowhere"], "the file `/nowhere` gives no key of a state: `/nowhere` cannot be read"),
         (vec!["--key-variable", "NO_SUCH_KEY"], "the variable `NO_SUCH_KEY` gives no key of a state: it is not set"),
         (vec!["--key-credential", "key"], "`$CREDENTIALS_DIRECTORY` is not set"),
         (vec![], "--key-file"),
