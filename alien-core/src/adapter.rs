@@ -27,7 +27,7 @@ pub use crate::name::sha256;
 pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
-pub use crate::printable::{is_printable, printable};
+pub use crate::printable::{Printable, is_printable, printable};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
 pub use crate::read_file::{LARGEST_BYTES, LARGEST_TEXT, Unreadable, read_bytes, read_text};

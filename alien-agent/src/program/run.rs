@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alien_core::adapter::{flag, read_text, shutdown};
+use alien_core::adapter::{Printable, flag, read_text, shutdown};
 use alien_core::{
     Adapter, CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Side, SystemClock,
 };
@@ -117,7 +117,7 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) 
     }
     let record = Watched::new(args.record.as_deref(), record.map(|(_, text)| text));
     let watched = Watched::new(args.policy.as_deref(), text);
-    tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Printable(std::io::stderr())).init();
     // One thread: an agent has little to do, and its customers many things beside it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use alien_core::DeploymentId;
+use alien_core::{DeploymentId, Exit};
 use alien_release::PublicKey;
 
 use crate::state::folder;
@@ -70,4 +70,16 @@ fn every_problem_of_a_key_is_told() {
         assert!(error.contains(told), "{words:?}: {error}");
     }
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line() {
+    let wild = "\u{1b}[2J\u{9b}31m\u{202e}";
+    for words in [vec![wild], vec!["run", "--state", ".", "--memory", wild], vec!["init", "--deployment", wild]] {
+        let output = run(&words);
+        let told = refused(&output);
+        assert_eq!(output.status.code(), Some(Exit::Usage.code().into()), "{told}");
+        assert!(told.contains("\\u202e") && !told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
+    }
+    assert!(said(&run(&["--help"])).contains("rekey"));
 }
