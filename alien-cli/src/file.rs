@@ -22,23 +22,6 @@ pub(crate) fn stack(path: &Path) -> Result<Stack, Failure> {
     Stack::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))
 }
 
-/// Reads a stack where another is read as well: each problem names its file.
-pub(crate) fn stack_beside(path: &Path) -> Result<Stack, Failure> {
-    let file = path.display();
-    stack(path).map_err(|failure| match failure {
-        Failure::Input(problems) => Failure::Input(
-            problems
-                .into_iter()
-                .map(|problem| match problem.subject.clone() {
-                    Some(subject) if subject != file.to_string() => problem.at(format!("{file}: {subject}")),
-                    _ => problem,
-                })
-                .collect(),
-        ),
-        other => other,
-    })
-}
-
 /// Reads an invitation.
 pub(crate) fn invitation(path: &Path) -> Result<Invitation, Failure> {
     Invitation::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))
@@ -75,11 +58,12 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(read_bytes(path, LARGEST_BYTES).map_err(Problem::from)?)
 }
 
-/// Names the file, or flag, in problems that concern it as a whole.
+/// Names the file, or flag, in problems: one of the file as a whole is at `stack.json`, one of a part of it at `stack.json: data`.
 pub(crate) fn within(path: &Path, problems: &[Problem]) -> Failure {
-    let name = |problem: &Problem| match problem.subject {
-        Some(_) => problem.clone(),
-        None => problem.clone().at(path.display().to_string()),
+    let file = path.display().to_string();
+    let name = |problem: &Problem| match &problem.subject {
+        Some(part) if *part != file => problem.clone().at(format!("{file}: {part}")),
+        _ => problem.clone().at(&file),
     };
     Failure::Input(problems.iter().map(name).collect())
 }
@@ -132,16 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_stacks_each_problem_names_its_file() {
+    fn each_problem_of_a_stack_names_its_file() {
         let path = std::env::temp_dir().join(format!("alien-stack-{}.json", Uuid::new_v4()));
         let told = |text: &str| {
             fs::write(&path, text).unwrap();
-            let told = stack_beside(&path).unwrap_err().to_string();
+            let told = stack(&path).unwrap_err().to_string();
             fs::remove_file(&path).unwrap();
             told
         };
         let cut = told("{\"name\": \"shop\",\n }");
-        assert!(cut.contains("alien-stack-") && cut.contains("trailing comma at line 2 column 2"), "{cut}");
+        assert!(cut.contains(".json`: not JSON: trailing comma at line 2 column 2"), "{cut}");
+        let twice = told("{\"name\": \"shop\",\n \"name\": \"x\", \"resources\": []}");
+        assert!(twice.contains(".json: name`: the field is written twice at line 2 column 7"), "{twice}");
         let wrong = told(r#"{"name":"shop","resources":[{"id":"Data!","type":"kv","lifecycle":"frozen"}]}"#);
         assert!(wrong.contains(".json: Data!`"), "{wrong}");
     }

@@ -37,3 +37,4 @@ pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatab
 pub use crate::session::AssumedSession;
 #[cfg(feature = "signals")]
 pub use crate::shutdown::shutdown;
+pub use crate::unique::read_unique;

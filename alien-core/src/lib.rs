@@ -68,6 +68,7 @@ mod deployment;
 mod engine;
 mod error;
 mod exit;
+mod file_kind;
 mod form;
 mod form_version;
 mod handle;

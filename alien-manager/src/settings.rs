@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use alien_core::adapter::read_text;
+use alien_core::adapter::{read_text, read_unique};
 use alien_core::{Problem, Problems, Rule};
 use serde_json::Value;
 
@@ -163,7 +163,7 @@ impl Reader {
             Ok(text) => text,
             Err(unread) => return self.problems.push(unread.into()),
         };
-        let fields = match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
+        let fields = match read_unique::<BTreeMap<String, Value>>(&text) {
             Ok(fields) => fields,
             Err(error) => {
                 return self.wrong(shown, format!("it is no JSON object: {error}"), r#"write {"listen": "…"}"#);
@@ -375,6 +375,34 @@ mod tests {
         assert_eq!((settings.width, settings.limits.requests), (5, 4));
         assert_eq!((settings.listen.port(), settings.store), (1, Place::File("a".into())));
         assert_eq!(settings.artifacts, Path::new("a.artifacts"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_as_editors_write_it_and_what_is_wrong_with_it_is_told_with_its_place() {
+        let file = Temporary::new("\u{feff}{\"store\": \"a\",\r\n \"width\": 3}");
+        assert_eq!(Settings::read(Some(&file.0), none, none).unwrap().width, 3);
+        let told = |path: &Path| {
+            let path = path.to_owned();
+            let flag = |name: &str| (name == "store").then(|| "a".to_owned());
+            let (tell, heard) = std::sync::mpsc::channel();
+            std::thread::spawn(move || tell.send(Settings::read(Some(&path), none, flag).unwrap_err().to_string()));
+            heard.recv_timeout(Duration::from_secs(10)).unwrap()
+        };
+        for (text, words) in [
+            ("{\"width\": 1,\n}", ": it is no JSON object: trailing comma at line 2 column 1"),
+            ("{\"width\": 1,\n \"width\": 2}", "`width` is written twice at line 2 column 8"),
+        ] {
+            let file = Temporary::new(text);
+            assert!(told(&file.0).contains(words), "{}", told(&file.0));
+        }
+        let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&file.0, utf16).unwrap();
+        assert!(told(&file.0).contains("is in UTF-16; save it as UTF-8"), "{}", told(&file.0));
+        assert!(told(Path::new("/dev/zero")).contains("is a pipe or a device"));
+        fs::remove_file(&file.0).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file.0).status().unwrap().success());
+        assert!(told(&file.0).contains("is a pipe or a device"));
     }
 
     #[test]

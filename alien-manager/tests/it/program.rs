@@ -25,6 +25,12 @@ fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answ
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(Exit::Input.code().into()), "{told}");
     assert!(told.contains("trust.json: shop") && told.contains("`sha256:5`"), "{told}");
+    // Of two, a reader would silently keep one.
+    let twice =
+        "{\"shop\": {\"root\": \"a\", \"repository\": \".\"},\n \"shop\": {\"root\": \"b\", \"repository\": \".\"}}";
+    std::fs::write(&trust, twice).unwrap();
+    let told = String::from_utf8(program(&arguments).output().unwrap().stderr).unwrap();
+    assert!(told.contains("`shop` is written twice at line 2 column 7"), "{told}");
     assert!(!store.exists());
 }
 

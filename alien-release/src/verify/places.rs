@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use alien_core::adapter::{LARGEST_TEXT, read_bytes, read_text};
+use alien_core::adapter::{LARGEST_TEXT, read_bytes, read_text, read_unique};
 use alien_core::{Error, Problem, Result, RootDigest, Rule, StackName};
 use serde::Deserialize;
 
@@ -43,7 +43,7 @@ pub fn verifiers(file: &Path) -> Result<Vec<(StackName, Verifier)>> {
     let wrong = |what: String| -> Error { vec![form(what).at(&shown)].into() };
     let text = read_text(file)?;
     let all: BTreeMap<StackName, Trusted> =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        read_unique(&text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     if all.is_empty() {
         return Err(wrong("names no product".to_owned()));
     }
