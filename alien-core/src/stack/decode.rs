@@ -63,6 +63,10 @@ fn decode(mut tree: Tree) -> (Draft, Vec<Problem>) {
     }
     match fields.remove("resources") {
         Some(Value::Array(resources)) => {
+            // What follows looks at each of them several times.
+            if let Some(problem) = Stack::too_many(resources.len()) {
+                return (Draft::default(), vec![problem]);
+            }
             for (position, resource) in resources.into_iter().enumerate() {
                 let path = format!("resources[{position}]");
                 if let Some(resource) = problems.object(&path, resource) {

@@ -6,7 +6,7 @@ use alien_conformance::stacks::{IMAGE, any_document, full};
 use alien_conformance::world::{Shipped, release};
 use alien_core::adapter::{DeploymentContext, Documented};
 use alien_core::memory::Memory;
-use alien_core::{Deployment, DeploymentId, Invitation, Problem, Reviewed, Rule, Stack};
+use alien_core::{Deployment, DeploymentId, Invitation, Kv, Problem, Reviewed, Rule, Stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -124,6 +124,27 @@ fn a_file_in_the_place_of_another_is_told_as_what_it_is() {
     }
     let problems = Deployment::from_json(&record[..record.len() - 9]).unwrap_err().to_string();
     assert!(problems.contains("EOF while parsing") && problems.contains(" line "), "{problems}");
+}
+
+#[test]
+fn a_stack_of_too_many_resources_is_refused_before_any_is_looked_at() {
+    let stack = |count: usize| {
+        let resources = (0..count).map(|n| json!({ "id": format!("r{n}"), "type": "kv", "lifecycle": "frozen" }));
+        json!({ "name": "shop", "resources": resources.collect::<Vec<_>>() }).to_string()
+    };
+    assert_eq!(Stack::from_json(&stack(Stack::MOST_RESOURCES)).unwrap().resources().len(), 1_000);
+    let problems = problems(&stack(1_001));
+    let [problem] = &problems[..] else { panic!("{problems:?}") };
+    assert_eq!(problem.what, "there are 1001 resources, and 1000 are the most");
+    assert_eq!((problem.rule, problem.subject.as_deref()), (Rule::Limit, Some("resources")));
+    // Each of them would have a problem of its own.
+    let many = format!(r#"{{"name":"shop","resources":[{}{{}}]}}"#, "{},".repeat(100_000));
+    assert_eq!(lines(&many).lines().count(), 1);
+    let mut builder = Stack::builder("shop");
+    for n in 0..1_001 {
+        let _ = builder.frozen(format!("r{n}"), Kv::new());
+    }
+    assert!(builder.build().unwrap_err().to_string().contains("1000 are the most"));
 }
 
 /// The text of a value in which one key of one object stands twice, the second time with `null`: as many texts as there are
