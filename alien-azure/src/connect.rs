@@ -1,9 +1,10 @@
 //! Azure behind the interface that all adapters implement.
 
+use std::env;
+use std::path::Path;
 use std::sync::Arc;
-use std::{env, fs};
 
-use alien_core::adapter::Connect;
+use alien_core::adapter::{Connect, read_text};
 use alien_core::{
     Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Problem, Result, Rule, Side,
 };
@@ -55,8 +56,8 @@ fn endpoint(connection: &Connection) -> Result<Endpoint> {
     match (connection.endpoint_url()?, connection.get(CERTIFICATE.name)) {
         (None, None) => Endpoint::azure(),
         (Some(url), Some(path)) => {
-            let certificate = fs::read(path).map_err(|error| wrong(format!("`{path}` cannot be read: {error}")))?;
-            Endpoint::emulator(url, &certificate)
+            let certificate = read_text(Path::new(path)).map_err(|unread| wrong(unread.to_string()))?;
+            Endpoint::emulator(url, certificate.as_bytes())
         }
         (Some(_), None) => Err(wrong("missing; name the file with the emulator's certificate".to_owned())),
         (None, Some(_)) => {

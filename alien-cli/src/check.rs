@@ -8,7 +8,7 @@ use crate::file;
 use crate::output::{self, Failure};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let (next, previous) = output::both(file::stack_beside(&args.stack), file::stack_beside(&args.previous))?;
+    let (next, previous) = output::both(file::stack(&args.stack), file::stack(&args.previous))?;
     output::warn(next.warnings());
     let diff = next.diff(&previous);
     match args.format {

@@ -1,58 +1,25 @@
 //! The files that commands read and write.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use alien_core::adapter::{LARGEST_BYTES, read_bytes, read_text};
 use alien_core::{Artifacts, Deployment, Invitation, Problem, Stack};
 use serde::Serialize;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::output::Failure;
 
-/// The most that is read of a text: a stack, an invitation, a record, a key.
-const MOST_TEXT: u64 = 16 << 20;
-
-/// The most that is read of a zip or a command. No cloud takes more.
-const MOST_BYTES: u64 = 512 << 20;
-
-/// Reads a file as text. A byte-order mark of UTF-8, as some editors write it, is left out.
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    let refused = |what: &str, help: &str| Failure::form(path.display().to_string(), what, help);
-    let bytes = at_most(MOST_TEXT, path)?;
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(refused("it is in UTF-16", "save it as UTF-8"));
-    }
-    if bytes.is_empty() {
-        return Err(refused("it is empty", "name the right file"));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        refused(&format!("it is not in UTF-8: byte {} is wrong", at.saturating_add(1)), "name the right file")
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+/// Reads a file as text, which is wiped.
+pub(crate) fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    Ok(read_text(path).map_err(Problem::from)?)
 }
 
 /// Reads a stack.
 pub(crate) fn stack(path: &Path) -> Result<Stack, Failure> {
     Stack::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))
-}
-
-/// Reads a stack where another is read as well: each problem names its file.
-pub(crate) fn stack_beside(path: &Path) -> Result<Stack, Failure> {
-    let file = path.display();
-    stack(path).map_err(|failure| match failure {
-        Failure::Input(problems) => Failure::Input(
-            problems
-                .into_iter()
-                .map(|problem| match problem.subject.clone() {
-                    Some(subject) if subject != file.to_string() => problem.at(format!("{file}: {subject}")),
-                    _ => problem,
-                })
-                .collect(),
-        ),
-        other => other,
-    })
 }
 
 /// Reads an invitation.
@@ -78,39 +45,25 @@ pub(crate) fn zips(paths: &[PathBuf]) -> Result<Artifacts, Failure> {
     let mut artifacts = Artifacts::default();
     let mut problems = Vec::new();
     for path in paths {
-        match at_most(MOST_BYTES, path) {
-            Ok(bytes) => {
-                artifacts.insert(bytes);
-            }
-            Err(Failure::Input(unread)) => problems.extend(unread),
-            Err(other) => return Err(other),
+        match read_bytes(path, LARGEST_BYTES) {
+            Ok(bytes) => drop(artifacts.insert(bytes)),
+            Err(unread) => problems.push(Problem::from(unread)),
         }
     }
     if problems.is_empty() { Ok(artifacts) } else { Err(Failure::Input(problems)) }
 }
 
-/// Reads a file as bytes.
+/// Reads a file as it is, byte by byte: a command, or what a digest is of.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    at_most(MOST_BYTES, path)
+    Ok(read_bytes(path, LARGEST_BYTES).map_err(Problem::from)?)
 }
 
-/// Reads a file, and refuses one that has more: also one without an end.
-fn at_most(most: u64, path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
-    let at = || path.display().to_string();
-    match read {
-        Ok(_) if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) => Ok(bytes),
-        Ok(_) => Err(Failure::form(at(), format!("it has more than {} MiB", most >> 20), "name the right file")),
-        Err(error) => Err(Failure::form(at(), format!("cannot be read: {error}"), "name a file that can be read")),
-    }
-}
-
-/// Names the file, or flag, in problems that concern it as a whole.
+/// Names the file, or flag, in problems: one of the file as a whole is at `stack.json`, one of a part of it at `stack.json: data`.
 pub(crate) fn within(path: &Path, problems: &[Problem]) -> Failure {
-    let name = |problem: &Problem| match problem.subject {
-        Some(_) => problem.clone(),
-        None => problem.clone().at(path.display().to_string()),
+    let file = path.display().to_string();
+    let name = |problem: &Problem| match &problem.subject {
+        Some(part) if *part != file => problem.clone().at(format!("{file}: {part}")),
+        _ => problem.clone().at(&file),
     };
     Failure::Input(problems.iter().map(name).collect())
 }
@@ -163,38 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_read_as_editors_write_it_and_what_is_none_is_told_by_name() {
-        let path = std::env::temp_dir().join(format!("alien-text-{}", Uuid::new_v4()));
-        let read = |bytes: &[u8]| {
-            fs::write(&path, bytes).unwrap();
-            text(&path).map_err(|failure| failure.to_string())
-        };
-        assert_eq!(read(b"\xef\xbb\xbf{}\r\n").unwrap(), "{}\r\n");
-        let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for (bytes, words) in [
-            (&utf16[..], "it is in UTF-16; save it as UTF-8"),
-            (b"", "it is empty"),
-            (b"{\"a\": \"\xe4\"}", "byte 8 is wrong"),
-        ] {
-            let told = read(bytes).unwrap_err();
-            assert!(told.contains(words) && told.contains("alien-text-"), "{told}");
-        }
-        fs::remove_file(&path).unwrap();
-        let told = text(Path::new("/dev/zero")).unwrap_err().to_string();
-        assert!(told.contains("`/dev/zero`: it has more than 16 MiB"), "{told}");
-    }
-
-    #[test]
-    fn of_two_stacks_each_problem_names_its_file() {
+    fn each_problem_of_a_stack_names_its_file() {
         let path = std::env::temp_dir().join(format!("alien-stack-{}.json", Uuid::new_v4()));
         let told = |text: &str| {
             fs::write(&path, text).unwrap();
-            let told = stack_beside(&path).unwrap_err().to_string();
+            let told = stack(&path).unwrap_err().to_string();
             fs::remove_file(&path).unwrap();
             told
         };
         let cut = told("{\"name\": \"shop\",\n }");
-        assert!(cut.contains("alien-stack-") && cut.contains("trailing comma at line 2 column 2"), "{cut}");
+        assert!(cut.contains(".json`: not JSON: trailing comma at line 2 column 2"), "{cut}");
+        let twice = told("{\"name\": \"shop\",\n \"name\": \"x\", \"resources\": []}");
+        assert!(twice.contains(".json: name`: the field is written twice at line 2 column 7"), "{twice}");
         let wrong = told(r#"{"name":"shop","resources":[{"id":"Data!","type":"kv","lifecycle":"frozen"}]}"#);
         assert!(wrong.contains(".json: Data!`"), "{wrong}");
     }

@@ -29,12 +29,14 @@ pub use crate::naming::{compact, digest, hyphenated, join};
 pub use crate::network::{LARGEST_ANSWER, Peer, is_page};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
-pub use crate::printable::{is_printable, printable};
+pub use crate::printable::{Printable, is_printable, printable};
 pub use crate::progress::{Progress, Silent};
 pub use crate::provision::{Options, Provision};
+pub use crate::read_file::{LARGEST_BYTES, LARGEST_TEXT, Unreadable, read_bytes, read_text};
 pub use crate::read_json::read_json;
 pub use crate::reconcile::{Foreign, Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
 pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};
 pub use crate::session::AssumedSession;
 #[cfg(feature = "signals")]
 pub use crate::shutdown::shutdown;
+pub use crate::unique::read_unique;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::cloud::{Cloud, CloudTarget};
 use crate::delivery::{Delivery, ManagerUrl, Model, RootDigest};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file_kind::{self, FileKind};
 use crate::form_version::FormVersion;
 use crate::invited::{self, InvitationSignature, Invited};
 use crate::name::{ResourceId, RunId};
@@ -224,7 +225,7 @@ const VERSION: u32 = 2;
 pub(crate) type Version = FormVersion<1, VERSION>;
 
 /// Reads one of the two files. Its version is read first, so that a newer one is refused by name.
-fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<T, Problems> {
+fn read<T: for<'de> Deserialize<'de>>(text: &str, kind: FileKind) -> Result<T, Problems> {
     #[derive(Deserialize)]
     struct Found {
         version: u32,
@@ -233,11 +234,18 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, what: &'static str) -> Result<
     if let Ok(Found { version: found }) = serde_json::from_str(text)
         && !(1..=VERSION).contains(&found)
     {
-        let says = format!("this is {what} of version {found}, and this program reads versions 1 to {VERSION}");
+        let says = format!("this is {kind} of version {found}, and this program reads versions 1 to {VERSION}");
         return Err(problem(Rule::Form, says, "use the program that wrote it, or a newer one"));
     }
-    read_json(text.as_bytes())
-        .map_err(|error| problem(Rule::Form, format!("this is not {what}: {error}"), "give the file as it was written"))
+    read_json(text.as_bytes()).map_err(|error| {
+        file_kind::another(text, kind).map_or_else(
+            || {
+                let error = unique::repeated(text).map_or(error, |error| error.to_string());
+                problem(Rule::Form, format!("this is not {kind}: {error}"), "give the file as it was written")
+            },
+            |other| Problems(vec![other]),
+        )
+    })
 }
 
 impl Invitation {
@@ -306,7 +314,7 @@ impl Invitation {
     ///
     /// Every problem, those of its stack included; a vendor to trust where releases are pulled.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        let read: Self = read(text, "an invitation")?;
+        let read: Self = read(text, FileKind::Invitation)?;
         let vendors = read.trust.keys().filter(|_| read.delivery.model() == Model::Pull).map(|name| {
             let what = "releases are pulled, so nobody outside is trusted, and the invitation says whom to trust";
             Problem::error(Rule::Form, what.to_owned(), "ask the vendor for another invitation".to_owned())
@@ -384,7 +392,7 @@ impl Deployment {
     ///
     /// Every problem, those of its stack included.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        read(text, "the record of a deployment")
+        read(text, FileKind::Record)
     }
 
     /// The digest of all that a session depends on: whose identity it is, what it is granted, and on which things. It

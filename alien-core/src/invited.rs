@@ -57,11 +57,11 @@ pub(crate) const fn is_first(revision: &u64) -> bool {
 pub(crate) fn signed_form(text: &str) -> Result<String, Problems> {
     let problem = |what: String, help: &str| Problem::error(Rule::Form, what, help.to_owned());
     let help = "give the file as it was written";
-    let Tree { value, repeated } = serde_json::from_str(text)
+    let mut tree = Tree::read(text)
         .map_err(|error| Problems(vec![problem(format!("this is not an invitation: {error}"), help)]))?;
-    let twice = repeated.iter().map(|path| problem("the field is written twice".to_owned(), help).at(path));
+    let twice = tree.take_repeated().map(|(path, what)| problem(what, help).at(path));
     Problems::none(twice.collect())?;
-    let Value::Object(mut fields) = value else {
+    let Value::Object(mut fields) = tree.value else {
         return Err(Problems(vec![problem("this is not an invitation: not an object".to_owned(), help)]));
     };
     fields.remove("signature");

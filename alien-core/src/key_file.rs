@@ -5,10 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Problem, Rule};
+use crate::read_file::read_text;
 
 /// Reads a private key from a file of text, which is wiped from memory. `read` tells what is wrong with the text.
 ///
@@ -17,13 +16,11 @@ use crate::problem::{Problem, Rule};
 /// [`ErrorKind::Input`] if the file cannot be read, or its text is no key.
 pub fn open_key<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T> {
     let one = |problem: Problem| Error::from(vec![problem]);
-    let unread = |why: String| {
-        let what = format!("`{}` cannot be read: {why}", path.display());
-        one(Problem::error(Rule::Form, what, "name the file with the private key in PEM".to_owned()))
-    };
-    let bytes = Zeroizing::new(fs::read(path).map_err(|error| unread(error.to_string()))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is not text".to_owned()))?;
-    read(text).map_err(|mut problem| {
+    let text = read_text(path).map_err(|unread| {
+        let help = "name the file with the private key in PEM".to_owned();
+        one(Problem::error(Rule::Form, unread.to_string(), help))
+    })?;
+    read(&text).map_err(|mut problem| {
         problem.what = format!("`{}`: {}", path.display(), problem.what);
         one(problem)
     })

@@ -1,6 +1,7 @@
 //! Text from outside, made safe for a terminal.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 /// Whether a terminal shows the character and does nothing else. A line break and a tab are what they look like.
 ///
@@ -41,6 +42,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A writer of text, such as the lines of a log, whose characters are written as by [`printable`]. Each write is a whole text.
+#[derive(Debug)]
+pub struct Printable<W>(pub W);
+
+impl<W: Write> Write for Printable<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.write_all(printable(&String::from_utf8_lossy(text)).as_bytes())?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +67,9 @@ mod tests {
         let shown = printable(wild);
         assert!(shown.chars().all(is_printable), "{shown:?}");
         assert_eq!(shown, "a\\u001b]0;title\\u0007\\u000d\\u007f\\u009b2J\\u202eb\\u2066\\u2028\tc\nd äöü 漢字 🚀");
+        let mut written = Printable(Vec::new());
+        written.write_all(wild.as_bytes()).unwrap();
+        assert_eq!(written.0, shown.as_bytes());
         let json = serde_json::to_string_pretty(&[wild]).unwrap();
         assert_eq!(serde_json::from_str::<Vec<String>>(&printable(&json)).unwrap(), [wild]);
     }

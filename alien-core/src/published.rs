@@ -224,7 +224,7 @@ impl PublishedRelease {
         format!("release-{}.json", self.sequence)
     }
 
-    fn read(Tree { value, repeated }: Tree, mut problems: Vec<Problem>) -> Result<Self, Problems> {
+    fn read(Tree { value, repeated, .. }: Tree, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         let mut problem = |at: &str, what: String, help: &str| {
             problems.push(Problem::error(Rule::Form, what, help.to_owned()).at(at));
         };

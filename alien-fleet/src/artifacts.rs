@@ -8,18 +8,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alien_core::adapter::sha256;
+use alien_core::adapter::{LARGEST_BYTES, sha256};
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 
 #[cfg(feature = "object-store")]
 pub use bucket::ArtifactBucket;
 pub use folder::ArtifactFolder;
-
-/// The most bytes that a zip may have: 250 MiB, as many as AWS Lambda lets one have when it is extracted.
-///
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const MOST_BYTES: u64 = 262_144_000;
 
 /// Keeps the bytes of zips, by the SHA-256 digests that releases have for them.
 #[async_trait]
@@ -102,10 +97,10 @@ fn name_of(digest: &str) -> Option<String> {
 }
 
 fn check_size(what: &str, bytes: u64) -> Result<()> {
-    if bytes <= MOST_BYTES {
+    if bytes <= LARGEST_BYTES {
         return Ok(());
     }
-    let what = format!("{what} has {bytes} bytes, and {MOST_BYTES} are the most; use an image for larger code");
+    let what = format!("{what} has {bytes} bytes, and {LARGEST_BYTES} are the most; use an image for larger code");
     Err(Error::new(ErrorKind::TooLarge, what))
 }
 

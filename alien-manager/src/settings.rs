@@ -2,12 +2,12 @@
 //! over the file.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use alien_core::adapter::{read_text, read_unique};
 use alien_core::{Problem, Problems, Rule};
 use serde_json::Value;
 
@@ -159,11 +159,11 @@ impl Reader {
 
     fn file(&mut self, file: &Path) {
         let shown = file.display().to_string();
-        let text = match fs::read_to_string(file) {
+        let text = match read_text(file) {
             Ok(text) => text,
-            Err(error) => return self.wrong(shown, format!("it cannot be read: {error}"), "name a file in JSON"),
+            Err(unread) => return self.problems.push(unread.into()),
         };
-        let fields = match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
+        let fields = match read_unique::<BTreeMap<String, Value>>(&text) {
             Ok(fields) => fields,
             Err(error) => {
                 return self.wrong(shown, format!("it is no JSON object: {error}"), r#"write {"listen": "…"}"#);
@@ -242,11 +242,10 @@ impl Reader {
                 None
             }
             (Some(file), None) => Some(Place::File(file.text.into())),
-            (None, Some(file)) => match fs::read_to_string(&file.text) {
+            (None, Some(file)) => match read_text(Path::new(&file.text)) {
                 Ok(url) => Some(Place::Database(url.trim().to_owned())),
-                Err(error) => {
-                    let what = format!("`{}` cannot be read: {error}", file.text);
-                    self.wrong(file.at, what, "name a file that has the URL of the database");
+                Err(unread) => {
+                    self.wrong(file.at, unread.to_string(), "name a file that has the URL of the database");
                     None
                 }
             },
@@ -338,6 +337,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn none(_: &str) -> Option<String> {
@@ -374,6 +375,34 @@ mod tests {
         assert_eq!((settings.width, settings.limits.requests), (5, 4));
         assert_eq!((settings.listen.port(), settings.store), (1, Place::File("a".into())));
         assert_eq!(settings.artifacts, Path::new("a.artifacts"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_as_editors_write_it_and_what_is_wrong_with_it_is_told_with_its_place() {
+        let file = Temporary::new("\u{feff}{\"store\": \"a\",\r\n \"width\": 3}");
+        assert_eq!(Settings::read(Some(&file.0), none, none).unwrap().width, 3);
+        let told = |path: &Path| {
+            let path = path.to_owned();
+            let flag = |name: &str| (name == "store").then(|| "a".to_owned());
+            let (tell, heard) = std::sync::mpsc::channel();
+            std::thread::spawn(move || tell.send(Settings::read(Some(&path), none, flag).unwrap_err().to_string()));
+            heard.recv_timeout(Duration::from_secs(10)).unwrap()
+        };
+        for (text, words) in [
+            ("{\"width\": 1,\n}", ": it is no JSON object: trailing comma at line 2 column 1"),
+            ("{\"width\": 1,\n \"width\": 2}", "`width` is written twice at line 2 column 8"),
+        ] {
+            let file = Temporary::new(text);
+            assert!(told(&file.0).contains(words), "{}", told(&file.0));
+        }
+        let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&file.0, utf16).unwrap();
+        assert!(told(&file.0).contains("is in UTF-16; save it as UTF-8"), "{}", told(&file.0));
+        assert!(told(Path::new("/dev/zero")).contains("is a pipe or a device"));
+        fs::remove_file(&file.0).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file.0).status().unwrap().success());
+        assert!(told(&file.0).contains("is a pipe or a device"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use alien_core::adapter::read_text;
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -92,7 +93,14 @@ fn read(certificates: &Path, key: &Path) -> Result<Present> {
     let mut wrong = |path: &Path, what: String, help: &str| {
         problems.push(Problem::error(Rule::Setting, what, help.to_owned()).at(path.display().to_string()));
     };
-    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = match (read_text(certificates), read_text(key)) {
+        (Ok(certificates), Ok(key)) => (certificates, key),
+        (certificates, key) => {
+            let unread = certificates.err().into_iter().chain(key.err());
+            return Err(unread.map(Problem::from).collect::<Vec<_>>().into());
+        }
+    };
+    let chain = CertificateDer::pem_slice_iter(found.0.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = match chain {
         Ok(chain) if !chain.is_empty() => Some(chain),
         Ok(_) => {
@@ -105,7 +113,7 @@ fn read(certificates: &Path, key: &Path) -> Result<Present> {
             None
         }
     };
-    let secret = PrivateKeyDer::from_pem_file(key)
+    let secret = PrivateKeyDer::from_pem_slice(found.1.as_bytes())
         .map_err(|error| wrong(key, format!("it cannot be read: {error}"), "give the private key in PEM, unencrypted"));
     let (Some(chain), Ok(secret)) = (chain, secret) else { return Err(problems.into()) };
     // A program may have two providers in it: then there is no default.

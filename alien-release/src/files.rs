@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use alien_core::adapter::{LARGEST_BYTES, read_bytes};
 use alien_core::{Error, ErrorKind, Result};
 
 /// Whoever holds this writes in a folder alone.
@@ -54,10 +55,10 @@ pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 /// Reads a file; `None` if there is none.
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     let path = folder.join(name);
-    match fs::read(&path) {
+    match read_bytes(&path, LARGEST_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(&path, &error)),
+        Err(none) if none.is_missing() => Ok(None),
+        Err(unread) => Err(Error::new(ErrorKind::Failed, unread.to_string())),
     }
 }
 

@@ -15,6 +15,7 @@
 mod notify;
 mod run;
 
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -128,10 +129,10 @@ impl NewKeyArgs {
 #[must_use]
 pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
     let command = Program::command().mut_subcommand("run", |run| run::with_options(run, &clouds));
-    let matches = command.get_matches();
-    let program = match Program::from_arg_matches(&matches) {
-        Ok(program) => program,
-        Err(error) => error.exit(),
+    let read = command.try_get_matches().and_then(|matches| Ok((Program::from_arg_matches(&matches)?, matches)));
+    let (program, matches) = match read {
+        Ok(read) => read,
+        Err(usage) => return said(&usage),
     };
     let done = match program.command {
         Command::Run(args) => {
@@ -152,6 +153,16 @@ pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
             Exit::of(&error).into()
         }
     }
+}
+
+/// Says what is wrong with the command line, or what was asked of it. What a terminal would obey is written out.
+fn said(usage: &clap::Error) -> ExitCode {
+    // If nobody reads it, nobody can be told.
+    match printable(&usage.render().to_string()) {
+        Cow::Borrowed(_) => drop(usage.print()),
+        Cow::Owned(told) => drop(io::stderr().write_all(told.as_bytes())),
+    }
+    if usage.use_stderr() { Exit::Usage } else { Exit::Done }.into()
 }
 
 impl Command {

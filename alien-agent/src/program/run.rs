@@ -1,14 +1,14 @@
 //! `alien-agent run`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alien_core::adapter::{flag, shutdown};
+use alien_core::adapter::{Printable, flag, read_text, shutdown};
 use alien_core::{
-    Adapter, CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Rule, Side, SystemClock,
+    Adapter, CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Side, SystemClock,
 };
 use clap::{Arg, ArgMatches, Args, Command};
+use zeroize::Zeroizing;
 
 use super::{StateArgs, notify};
 use crate::agent::{Agent, AgentBuilder};
@@ -19,8 +19,6 @@ use crate::state::State;
 const NAME: &str = "alien-agent";
 /// How often the files of the policy and the record are read again.
 const REREAD: Duration = Duration::from_secs(10);
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -74,9 +72,9 @@ fn names(clouds: &[Box<dyn Adapter>]) -> Vec<(&'static str, &'static str)> {
 
 /// What files say, and the texts of those that are read again.
 struct Files {
-    record: Option<(Deployment, String)>,
-    policy: (Policy, Option<String>),
-    ca: Option<String>,
+    record: Option<(Deployment, Zeroizing<String>)>,
+    policy: (Policy, Option<Zeroizing<String>>),
+    ca: Option<Zeroizing<String>>,
 }
 
 impl Files {
@@ -84,8 +82,8 @@ impl Files {
     fn read(args: &RunArgs) -> Result<Self> {
         let mut problems = Vec::new();
         let mut text = |path: &Option<PathBuf>| {
-            let read = path.as_deref().map(read).transpose();
-            read.map_err(|error| problems.extend(error.problems().iter().cloned())).ok().flatten()
+            let read = path.as_deref().map(read_text).transpose();
+            read.map_err(|unread| problems.push(unread.into())).ok().flatten()
         };
         let (record, policy, ca) = (text(&args.record), text(&args.policy), text(&args.ca));
         let mut at = |path: &Option<PathBuf>, found: &[Problem]| {
@@ -109,20 +107,6 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
-    let wrong = |what: String, help: &str| {
-        let problem = Problem::error(Rule::Form, what, help.to_owned());
-        Error::from(vec![problem.at(path.display().to_string())])
-    };
-    let size = fs::metadata(path).map(|file| file.len());
-    let text = size.and_then(|size| if size > LARGEST { Ok(None) } else { fs::read_to_string(path).map(Some) });
-    match text {
-        Ok(Some(text)) => Ok(text),
-        Ok(None) => Err(wrong(format!("the file has more than {LARGEST} bytes"), "name another file")),
-        Err(error) => Err(wrong(format!("the file cannot be read: {error}"), "name a file that can be read")),
-    }
-}
-
 /// Runs the agent until it is told to end.
 pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) -> Result<()> {
     let Files { record, policy: (policy, text), ca } = Files::read(&args)?;
@@ -133,13 +117,13 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) 
     }
     let record = Watched::new(args.record.as_deref(), record.map(|(_, text)| text));
     let watched = Watched::new(args.policy.as_deref(), text);
-    tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Printable(std::io::stderr())).init();
     // One thread: an agent has little to do, and its customers many things beside it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error))?;
     runtime.block_on(async {
         let agent = open(state, options, clouds).await?.policy(policy);
-        let agent = ca.into_iter().fold(agent, |agent, pem| agent.ca(pem));
+        let agent = ca.into_iter().fold(agent, |agent, pem| agent.ca(pem.as_bytes()));
         let memory = args.memory.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
         let agent = memory.into_iter().fold(agent, AgentBuilder::memory).open()?;
         let shutdown = shutdown()?;
@@ -198,18 +182,18 @@ async fn reread(agent: &Agent, mut policy: Option<Watched>, mut record: Option<W
 struct Watched {
     path: PathBuf,
     /// What was seen last.
-    text: String,
+    text: Zeroizing<String>,
 }
 
 impl Watched {
-    fn new(path: Option<&Path>, text: Option<String>) -> Option<Self> {
+    fn new(path: Option<&Path>, text: Option<Zeroizing<String>>) -> Option<Self> {
         Some(Self { path: path?.to_owned(), text: text? })
     }
 
     /// Takes the text if it is another one. It is seen then, unless the agent takes it later.
     fn take_with(&mut self, take: impl FnOnce(&str) -> Result<bool>) {
         let path = self.path.display();
-        let text = match read(&self.path) {
+        let text = match read_text(&self.path) {
             Ok(text) if text == self.text => return,
             Ok(text) => text,
             Err(error) => return tracing::error!(%error, "a file has changed and was not taken"),

@@ -1,10 +1,11 @@
 //! The folder of a state: a lock, and one file that is replaced as a whole.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alien_core::adapter::{LARGEST_TEXT, read_bytes};
 use alien_core::{Error, ErrorKind, Result};
 
 /// The file with the state.
@@ -15,8 +16,6 @@ const NEW: &str = "state.new";
 const REPLACED: &str = "state.replaced";
 /// The file that is locked.
 const LOCK: &str = "lock";
-/// The most bytes of a state: a record has some hundred kilobytes at most.
-const LARGEST: u64 = 16 << 20;
 
 /// A step of a write.
 #[doc(hidden)]
@@ -161,19 +160,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         let what = format!("the state in `{}` cannot be read: {why}", path.display());
         Error::new(ErrorKind::Unavailable, what)
     };
-    let file = File::open(&at).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
+    read_bytes(&at, LARGEST_TEXT).map_err(|error| {
+        if error.is_missing() {
             let what = format!("there is no state in `{}`", path.display());
-            Error::new(ErrorKind::NotFound, what).because("make one with `init`, or name the folder that has it")
+            return Error::new(ErrorKind::NotFound, what)
+                .because("make one with `init`, or name the folder that has it");
         }
-        _ => unread(error.to_string()),
-    })?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unread(error.to_string()))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
-        return Err(unread(format!("it has more than {LARGEST} bytes, and is no state of an agent")));
-    }
-    Ok(bytes)
+        unread(error.to_string())
+    })
 }
 
 /// Opens files for writing that only their owner may read (mode 600).

@@ -1,12 +1,10 @@
 //! The key that seals the state, and where it comes from.
 
-use std::env;
 use std::ffi::OsString;
-use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::{env, fmt, mem};
 
+use alien_core::adapter::read_text;
 use alien_core::{Error, Problem, Result, Rule};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -15,9 +13,6 @@ use zeroize::Zeroizing;
 
 /// How many bytes a key has.
 const LENGTH: usize = 32;
-
-/// The most bytes that are read of a file with a key: its text has 64 characters at most, and lines may end it.
-const LARGEST: u64 = 1024;
 
 /// What is to be given.
 const FORM: &str =
@@ -160,13 +155,9 @@ impl KeySource {
     }
 }
 
-/// Reads a file of a key. A pipe or a device may have no end.
 fn file(path: &Path) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
-    let capacity = usize::try_from(LARGEST).unwrap_or_default();
-    let mut text = Zeroizing::new(Vec::with_capacity(capacity));
-    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
-    read.map_err(|error| format!("it cannot be read: {error}"))?;
-    Ok(text)
+    let mut text = read_text(path).map_err(|unread| unread.to_string())?;
+    Ok(Zeroizing::new(mem::take(&mut *text).into_bytes()))
 }
 
 /// The error of one problem.
@@ -218,7 +209,7 @@ mod tests {
         }
         assert!(told(&variable, &[]).contains("the variable `KEY` gives no key of a state: it is not set"));
         let missing = KeySource::File("/nowhere/state.key".into());
-        assert!(told(&missing, &[]).contains("it cannot be read: No such file"));
+        assert!(told(&missing, &[]).contains("`/nowhere/state.key` cannot be read: No such file"));
         let credential = KeySource::Credential("state.key".to_owned());
         assert!(told(&credential, &[]).contains("`$CREDENTIALS_DIRECTORY` is not set"));
         for name in ["", "..", "../state.key", ".hidden"] {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use alien_core::DeploymentId;
+use alien_core::{DeploymentId, Exit};
 use alien_release::PublicKey;
 
 use crate::state::folder;
@@ -60,7 +60,7 @@ fn every_problem_of_a_key_is_told() {
     let at = folder("program-keys");
     let state = text(&at);
     for (words, told) in [
-        (vec!["--key-file", "/nowhere"], "the file `/nowhere` gives no key of a state: it cannot be read"),
+        (vec!["--key-file", "/nowhere"], "the file `/nowhere` gives no key of a state: `/nowhere` cannot be read"),
         (vec!["--key-variable", "NO_SUCH_KEY"], "the variable `NO_SUCH_KEY` gives no key of a state: it is not set"),
         (vec!["--key-credential", "key"], "`$CREDENTIALS_DIRECTORY` is not set"),
         (vec![], "--key-file"),
@@ -70,4 +70,16 @@ fn every_problem_of_a_key_is_told() {
         assert!(error.contains(told), "{words:?}: {error}");
     }
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line() {
+    let wild = "\u{1b}[2J\u{9b}31m\u{202e}";
+    for words in [vec![wild], vec!["run", "--state", ".", "--memory", wild], vec!["init", "--deployment", wild]] {
+        let output = run(&words);
+        let told = refused(&output);
+        assert_eq!(output.status.code(), Some(Exit::Usage.code().into()), "{told}");
+        assert!(told.contains("\\u202e") && !told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
+    }
+    assert!(said(&run(&["--help"])).contains("rekey"));
 }

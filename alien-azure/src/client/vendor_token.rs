@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alien_core::adapter::read_text;
 use alien_core::{Clock, Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
 
@@ -103,9 +104,10 @@ impl VendorToken {
     pub(crate) async fn get(&self, trusted: &Issuer, subject: &Subject, clock: &dyn Clock) -> Result<String> {
         let none = |what: String| Error::new(ErrorKind::Credentials, what);
         let token = match &self.0 {
-            Source::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
-                none(format!("the vendor's token cannot be read from `{}`: {error}", path.display()))
-            })?,
+            Source::File(path) => {
+                let read = read_text(path).map_err(|unread| none(format!("there is no vendor's token: {unread}")))?;
+                read.trim().to_owned()
+            }
             Source::Variable(name) => {
                 std::env::var(name).map_err(|_| none(format!("the vendor's token is missing: `{name}` is not set")))?
             }

@@ -11,7 +11,6 @@ use alien_fleet::{ArtifactFolder, Clouds, Fleet, RolloutId, TokenText, Who};
 use alien_release::Verifier;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use crate::args::fleet::{self, Remote, Store, Which};
 use crate::output::{self, Failure};
@@ -117,11 +116,11 @@ fn manager(url: &str, remote: &Remote) -> Result<Client, Failure> {
             "name the file that `alien manager token create --out` has written, or set `ALIEN_MANAGER_TOKEN_FILE`";
         Failure::form("--manager-token-file", "missing", help)
     });
-    let token = token.and_then(|path| file::text(&path)).map(Zeroizing::new);
+    let token = token.and_then(|path| file::text(&path));
     let token = token.map(|text| TokenText::new(text.trim_end()));
     let authorities = named(&remote.ca_file, "ALIEN_CA_FILE").map(|path| file::text(&path)).transpose();
     let (token, authorities) = output::both(token, authorities)?;
-    Ok(Client::https(url, &token, authorities.as_ref().map(String::as_bytes))?)
+    Ok(Client::https(url, &token, authorities.as_ref().map(|text| text.as_bytes()))?)
 }
 
 /// How the vendor connects to a cloud. A fleet is on several, and each takes the options that have a meaning for it.

@@ -22,7 +22,7 @@ impl PassphraseArgs {
             let text = env::var(VARIABLE).ok().filter(|text| !text.is_empty());
             return text.map(|text| taken(Passphrase::new(text), VARIABLE.as_ref())).transpose();
         };
-        let mut text = Zeroizing::new(file::text(path)?);
+        let mut text = file::text(path)?;
         // An editor ends the line.
         let length = text.trim_end_matches(['\r', '\n']).len();
         text.truncate(length);
@@ -37,7 +37,7 @@ pub(crate) fn open(path: &Path, passphrase: &PassphraseArgs) -> Result<SigningKe
 
 /// The text of a file that may be a private key. It is wiped.
 pub(super) fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    file::text(path).map(Zeroizing::new)
+    file::text(path)
 }
 
 pub(super) fn read(path: &Path, text: &str, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {

@@ -123,10 +123,10 @@ impl Folder<'_> {
 
     /// Reads what is published.
     fn discovery(&self) -> Result<Discovery, Failure> {
-        let read = |path: &str| file::bytes(&self.public().join(path));
+        let read = |path: &str| file::text(&self.public().join(path));
         let [configuration, keys] = Discovery::PATHS;
         let (configuration, keys) = output::both(read(configuration), read(keys))?;
-        Ok(Discovery::read(&configuration, &keys)?)
+        Ok(Discovery::read(configuration.as_bytes(), keys.as_bytes())?)
     }
 
     /// Keeps the private half of a key that was made, and then writes what is published. Returns where the key is.

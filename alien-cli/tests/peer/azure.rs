@@ -148,7 +148,7 @@ pub(crate) fn tokens(name: &str) {
         assert!(!said.contains(&token), "a token is shown");
     }
     let (code, said) = heartbeat(&["--token-file", "absent"], Vec::new());
-    assert!(code == Some(5) && said.contains("cannot be read from `absent`"), "{said}");
+    assert!(code == Some(5) && said.contains("`absent` cannot be read"), "{said}");
 }
 
 /// The vendor makes its own issuer, publishes the two files, and enters deployments with its key; also after a rotation.

@@ -16,6 +16,7 @@ use super::store::RecordStore;
 use crate::deployment::{Deployment, DeploymentId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::RunId;
+use crate::read_file::read_text;
 
 /// Keeps each record in a file of its own, `<id>.json`, in one folder.
 #[derive(Debug, Clone)]
@@ -88,13 +89,13 @@ impl RecordFile {
     /// [`Input`](ErrorKind::Input) if the file is no record; [`Unavailable`](ErrorKind::Unavailable) if it cannot be
     /// read.
     pub fn read(&self) -> Result<Option<Deployment>> {
-        match fs::read_to_string(&self.path) {
+        match read_text(&self.path) {
             Ok(text) => Ok(Some(Deployment::from_json(&text)?)),
-            // A link that leads nowhere is an error: somebody meant a file to be there.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&self.path).is_err() => {
-                Ok(None)
+            Err(none) if none.is_missing() => Ok(None),
+            Err(unread) if unread.is_unavailable() => {
+                Err(Error::new(ErrorKind::Unavailable, format!("{unread}; name a file that can be read")))
             }
-            Err(error) => Err(unread(&self.path, &error)),
+            Err(unread) => Err(unread.into()),
         }
     }
 

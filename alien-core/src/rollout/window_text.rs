@@ -1,7 +1,7 @@
 //! Windows as text: `Mon-Fri 22:00-04:00 Europe/Berlin`.
 
 use std::path::PathBuf;
-use std::{env, fmt, fs};
+use std::{env, fmt};
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::window::{Window, Zone};
 use crate::problem::{Problem, Problems, Rule};
+use crate::read_file::{LARGEST_TEXT, read_bytes};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("Mon", Weekday::Monday),
@@ -152,7 +153,7 @@ fn zone(text: &str) -> Option<TimeZone> {
     // Every part of a name begins with a letter: no name leads out of the folder.
     let is_name = text.split('/').all(|part| part.starts_with(|letter: char| letter.is_ascii_alphabetic()));
     let folder = env::var_os("TZDIR").map_or_else(|| PathBuf::from("/usr/share/zoneinfo"), PathBuf::from);
-    let file = is_name.then(|| fs::read(folder.join(text)).ok()).flatten()?;
+    let file = is_name.then(|| read_bytes(&folder.join(text), LARGEST_TEXT).ok()).flatten()?;
     TimeZone::tzif(text, &file).ok()
 }
 

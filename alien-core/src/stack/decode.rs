@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::checked::Stack;
 use super::draft::{Draft, DraftResource};
+use crate::file_kind::{self, FileKind};
 use crate::kind::Kind;
 use crate::problem::{Problem, Problems, Rule};
 use crate::read_json::read_value;
@@ -24,13 +25,13 @@ impl Stack {
     /// Every problem: text that is not JSON, unknown and repeated fields, values of the wrong type, and everything that
     /// [`Builder::build`](crate::Builder::build) checks.
     pub fn from_json(text: &str) -> Result<Self, Problems> {
-        match serde_json::from_str::<Tree>(text) {
-            Ok(tree) => stack(tree),
-            Err(error) => {
-                let help = "write a JSON object as the schema of stacks describes it".to_owned();
-                Err(Problems(vec![Problem::error(Rule::Form, format!("not JSON: {error}"), help).at("stack")]))
-            }
-        }
+        let read = Tree::read(text).map_err(|error| {
+            let help = "write a JSON object as the schema of stacks describes it".to_owned();
+            Problems(vec![Problem::error(Rule::Form, format!("not JSON: {error}"), help)])
+        });
+        read.and_then(stack).map_err(|problems| {
+            file_kind::another(text, FileKind::Stack).map_or(problems, |other| Problems(vec![other]))
+        })
     }
 }
 
@@ -46,11 +47,11 @@ fn stack(tree: Tree) -> Result<Stack, Problems> {
     draft.check(problems)
 }
 
-fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
+fn decode(mut tree: Tree) -> (Draft, Vec<Problem>) {
     let mut draft = Draft::default();
     let mut problems = Findings::default();
-    for path in tree.repeated {
-        problems.form(&path, "the field is written twice".to_owned(), "keep one of them");
+    for (path, what) in tree.take_repeated() {
+        problems.form(&path, what, "keep one of them");
     }
     let Some(mut fields) = problems.object("stack", tree.value) else { return (draft, problems.0) };
 
@@ -62,6 +63,10 @@ fn decode(tree: Tree) -> (Draft, Vec<Problem>) {
     }
     match fields.remove("resources") {
         Some(Value::Array(resources)) => {
+            // What follows looks at each of them several times.
+            if let Some(problem) = Stack::too_many(resources.len()) {
+                return (Draft::default(), vec![problem]);
+            }
             for (position, resource) in resources.into_iter().enumerate() {
                 let path = format!("resources[{position}]");
                 if let Some(resource) = problems.object(&path, resource) {

@@ -14,6 +14,9 @@ use crate::resource::{Existing, Resource, Settings};
 impl Draft {
     /// Checks every rule. `problems` are those found while the draft was read.
     pub(super) fn check(mut self, problems: Vec<Problem>) -> Result<Stack, Problems> {
+        if let Some(problem) = Stack::too_many(self.resources.len()) {
+            return Err(Problems(vec![problem]));
+        }
         let mut check = Check { kinds: BTreeMap::new(), problems };
         check.adopt(&mut self.resources, self.existing);
         let name = check.stack_name(self.name.as_deref());
@@ -32,6 +35,21 @@ impl Draft {
         // Without an error, there is a name.
         let Some(name) = name else { return Err(Problems(warnings)) };
         Ok(Stack::of(Sound { name, resources, profiles, extend, order, warnings }))
+    }
+}
+
+impl Stack {
+    /// The most resources of a stack, so that a long text is refused at once. Clouds take fewer: the policies of 600 functions are more
+    /// than AWS takes for a role.
+    pub const MOST_RESOURCES: usize = 1_000;
+
+    pub(super) fn too_many(count: usize) -> Option<Problem> {
+        let most = Self::MOST_RESOURCES;
+        let problem = || {
+            let what = format!("there are {count} resources, and {most} are the most");
+            Problem::error(Rule::Limit, what, "split the product into several stacks".to_owned()).at("resources")
+        };
+        (count > most).then(problem)
     }
 }
 

@@ -6,7 +6,7 @@ use alien_conformance::stacks::{IMAGE, any_document, full};
 use alien_conformance::world::{Shipped, release};
 use alien_core::adapter::{DeploymentContext, Documented};
 use alien_core::memory::Memory;
-use alien_core::{Deployment, DeploymentId, Invitation, Problem, Reviewed, Rule, Stack};
+use alien_core::{Deployment, DeploymentId, Invitation, Kv, Problem, Reviewed, Rule, Stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -67,6 +67,84 @@ fn a_field_that_stands_twice_is_an_error() {
     let at: Vec<_> = problems.iter().map(|problem| problem.subject.as_deref().unwrap()).collect();
     assert_eq!(at, ["name", "resources[0].lifecycle"]);
     assert!(problems.iter().all(|problem| problem.rule == Rule::Form));
+    assert_eq!(problems[0].what, "the field is written twice at line 1 column 18");
+}
+
+#[test]
+fn what_is_wrong_with_a_text_is_told_with_its_line_and_column() {
+    let stack = |text: &str| Stack::from_json(text).unwrap_err().to_string();
+    let invitation = |text: &str| Invitation::from_json(text).unwrap_err().to_string();
+    let record = |text: &str| Deployment::from_json(text).unwrap_err().to_string();
+    let deep = format!("{{\n\"id\": {}", "[".repeat(200));
+    for (text, at) in [
+        ("{\n\"id\": \"a\",\n}", "trailing comma at line 3 column 1"),
+        ("{\r\n\"id\": NaN}", "expected value at line 2 column 7"),
+        ("{\n\"id\": \"a\",\n \"id\": \"b\"}", "twice at line 3 column 5"),
+        (&deep, "recursion limit exceeded at line 2 column "),
+    ] {
+        assert!(stack(text).contains(at), "{text}: {}", stack(text));
+    }
+    let id = DeploymentId::new();
+    let within = format!("{{\n\"id\": \"{id}\",\n\"stack\": {{\"name\": \"a\",\n \"name\": 1}}}}");
+    for (text, at) in [
+        (&*format!("{{\n\"id\": \"{id}\",\n}}"), "trailing comma at line 3 column 1"),
+        ("{\r\n\"version\": NaN}", "expected value at line 2 column 12"),
+        (&format!("{{\n\"id\": \"{id}\",\n \"id\": \"{id}\"}}"), "at line 3 column 5"),
+        (&within, "`stack.name` is written twice at line 4 column 7"),
+    ] {
+        for told in [invitation(text), record(text)] {
+            assert!(told.contains(at), "{text}: {told}");
+        }
+    }
+}
+
+/// Also where it is broken: then that would not help whoever took the wrong file.
+#[test]
+fn a_file_in_the_place_of_another_is_told_as_what_it_is() {
+    let stack = include_str!("../../../examples/my-app.json");
+    let invitation = include_str!("../../../tests/upgrade/v1/memory/full/invitation.json");
+    let record = include_str!("../../../tests/upgrade/v1/memory/full/record.json");
+    type Read = fn(&str) -> Result<(), alien_core::Problems>;
+    let readers: [(Read, &str, &str); 3] = [
+        (|text| Stack::from_json(text).map(drop), stack, "a stack"),
+        (|text| Invitation::from_json(text).map(drop), invitation, "an invitation"),
+        (|text| Deployment::from_json(text).map(drop), record, "the record of a deployment"),
+    ];
+    for (read, own, wanted) in readers {
+        read(own).unwrap();
+        let text = own.replacen('{', "{\"colour\": 1,", 1);
+        assert!(read(&text).unwrap_err().to_string().contains("unknown field `colour`"));
+        for (_, text, found) in readers.iter().filter(|(_, text, _)| *text != own) {
+            for text in [*text, &text[..text.len() - 9]] {
+                let problems = read(text).unwrap_err();
+                let [problem] = problems.as_slice() else { panic!("{problems}") };
+                assert_eq!(problem.what, format!("this is {found}, and not {wanted}"));
+            }
+        }
+    }
+    let problems = Deployment::from_json(&record[..record.len() - 9]).unwrap_err().to_string();
+    assert!(problems.contains("EOF while parsing") && problems.contains(" line "), "{problems}");
+}
+
+#[test]
+fn a_stack_of_too_many_resources_is_refused_before_any_is_looked_at() {
+    let stack = |count: usize| {
+        let resources = (0..count).map(|n| json!({ "id": format!("r{n}"), "type": "kv", "lifecycle": "frozen" }));
+        json!({ "name": "shop", "resources": resources.collect::<Vec<_>>() }).to_string()
+    };
+    assert_eq!(Stack::from_json(&stack(Stack::MOST_RESOURCES)).unwrap().resources().len(), 1_000);
+    let problems = problems(&stack(1_001));
+    let [problem] = &problems[..] else { panic!("{problems:?}") };
+    assert_eq!(problem.what, "there are 1001 resources, and 1000 are the most");
+    assert_eq!((problem.rule, problem.subject.as_deref()), (Rule::Limit, Some("resources")));
+    // Each of them would have a problem of its own.
+    let many = format!(r#"{{"name":"shop","resources":[{}{{}}]}}"#, "{},".repeat(100_000));
+    assert_eq!(lines(&many).lines().count(), 1);
+    let mut builder = Stack::builder("shop");
+    for n in 0..1_001 {
+        let _ = builder.frozen(format!("r{n}"), Kv::new());
+    }
+    assert!(builder.build().unwrap_err().to_string().contains("1000 are the most"));
 }
 
 /// The text of a value in which one key of one object stands twice, the second time with `null`: as many texts as there are

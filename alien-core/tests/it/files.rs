@@ -109,6 +109,9 @@ async fn what_cannot_be_read_or_written_is_told_and_nothing_is_left() {
     assert_eq!((file.path(), file.list().await.unwrap()), (path.as_path(), vec![record.id]));
     // What is there and cannot be read is no missing record.
     let error = RecordFile::new(&folder.0, "here").read().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.problems()[0].what.contains("is a folder"), "{error}");
+    let error = RecordFile::new(path.join("beside"), "here").read().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.message().contains("name a file that can be read"), "{error}");
     fs::write(&path, "{").unwrap();

@@ -1,10 +1,12 @@
 //! The program `alien-manager`: answers operators, and works for a fleet.
 
+use std::borrow::Cow;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use alien_core::adapter::shutdown;
+use alien_core::adapter::{Printable, printable, shutdown};
 use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Exit, Result};
 use alien_fleet::api::{AgentApi, Socket, socket_of};
 use alien_fleet::store::{Embedded, Postgres};
@@ -12,17 +14,18 @@ use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
 use alien_manager::settings::{self, Place, Settings};
 use alien_manager::{Router, Server, Tls};
 use alien_release::verifiers;
-use clap::{Arg, Command};
+use clap::{Arg, ArgMatches, Command};
 use tokio::sync::watch;
 
 /// As whom the program itself acts: whoever runs it has the store.
 const NAME: &str = "alien-manager";
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stderr).init();
-    let settings = match given() {
-        Ok(settings) => settings,
-        Err(error) => return failed(&error),
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Printable(io::stderr())).init();
+    let settings = match command().try_get_matches().map(|matches| given(&matches)) {
+        Ok(Ok(settings)) => settings,
+        Ok(Err(error)) => return failed(&error),
+        Err(usage) => return said(&usage),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error));
@@ -42,19 +45,31 @@ fn failed(error: &Error) -> ExitCode {
     Exit::of(error).into()
 }
 
-/// The settings: from a file, the environment and the command line.
-fn given() -> Result<Settings> {
+/// Says what is wrong with the command line, or what was asked of it. What a terminal would obey is written out.
+fn said(usage: &clap::Error) -> ExitCode {
+    // If nobody reads it, nobody can be told.
+    match printable(&usage.render().to_string()) {
+        Cow::Borrowed(_) => drop(usage.print()),
+        Cow::Owned(told) => drop(io::stderr().write_all(told.as_bytes())),
+    }
+    if usage.use_stderr() { Exit::Usage } else { Exit::Done }.into()
+}
+
+fn command() -> Command {
     let file = Arg::new("config").long("config").value_name("FILE");
     let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
     let command = Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
         .arg(file);
-    let matches = settings::ALL.iter().fold(command, |command, setting| {
+    settings::ALL.iter().fold(command, |command, setting| {
         let help = format!("{} [env: {}]", setting.help, setting.variable());
         command.arg(Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help))
-    });
-    let matches = matches.get_matches();
+    })
+}
+
+/// The settings: from a file, the environment and the command line.
+fn given(matches: &ArgMatches) -> Result<Settings> {
     let variable = |name: &str| std::env::var(name).ok();
     let flag = |name: &str| matches.get_one::<String>(name).cloned();
     let file = flag("config").or_else(|| variable("ALIEN_MANAGER_CONFIG")).map(PathBuf::from);

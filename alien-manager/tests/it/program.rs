@@ -25,7 +25,27 @@ fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answ
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(Exit::Input.code().into()), "{told}");
     assert!(told.contains("trust.json: shop") && told.contains("`sha256:5`"), "{told}");
+    // Of two, a reader would silently keep one.
+    let twice =
+        "{\"shop\": {\"root\": \"a\", \"repository\": \".\"},\n \"shop\": {\"root\": \"b\", \"repository\": \".\"}}";
+    std::fs::write(&trust, twice).unwrap();
+    let told = String::from_utf8(program(&arguments).output().unwrap().stderr).unwrap();
+    assert!(told.contains("`shop` is written twice at line 2 column 7"), "{told}");
     assert!(!store.exists());
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line_or_into_the_log() {
+    let wild = "\u{1b}[2J\u{9b}31m\u{202e}";
+    for (words, exit) in [([wild, ""], Exit::Usage), (["--width", wild], Exit::Input)] {
+        let output = program(&words).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(exit.code().into()), "{told}");
+        assert!(told.contains("\\u202e") && !told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
+        let lines = told.lines().filter(|line| line.starts_with('{'));
+        let read: Vec<serde_json::Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(exit == Exit::Input, read.iter().any(|line| line["message"].as_str().unwrap().contains(wild)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! What verifies the releases of several products: a file that names the root and the repository of each.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use alien_core::adapter::{LARGEST_TEXT, read_bytes, read_text, read_unique};
 use alien_core::{Error, Problem, Result, RootDigest, Rule, StackName};
 use serde::Deserialize;
 
@@ -41,9 +41,9 @@ struct Trusted {
 pub fn verifiers(file: &Path) -> Result<Vec<(StackName, Verifier)>> {
     let shown = file.display().to_string();
     let wrong = |what: String| -> Error { vec![form(what).at(&shown)].into() };
-    let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let text = read_text(file)?;
     let all: BTreeMap<StackName, Trusted> =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        read_unique(&text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     if all.is_empty() {
         return Err(wrong("names no product".to_owned()));
     }
@@ -89,7 +89,7 @@ impl TrustedRoot {
             let digest = text.parse::<RootDigest>();
             return digest.map(Self::from).map_err(|error| wrong(format!("`{text}`: {error}")));
         }
-        let read = fs::read(text).map_err(|error| wrong(format!("`{text}` cannot be read: {error}")))?;
+        let read = read_bytes(Path::new(text), LARGEST_TEXT).map_err(|unread| wrong(unread.to_string()))?;
         Root::from_json(&read).map(Self::from).map_err(|error| error.at(text))
     }
 }

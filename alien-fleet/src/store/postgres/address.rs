@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alien_core::adapter::read_text;
 use alien_core::{Error, ErrorKind, Result};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -191,7 +192,8 @@ fn trust(file: Option<&Path>) -> Result<RootCertStore> {
     let defect = |error: &dyn std::error::Error| {
         wrong(format!("no certificates can be read from sslrootcert `{}`", file.display())).caused_by(error)
     };
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| defect(&error))? {
+    let text = read_text(file).map_err(|unread| wrong(format!("sslrootcert: {unread}")))?;
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         let certificate = certificate.map_err(|error| defect(&error))?;
         roots.add(certificate).map_err(|error| defect(&error))?;
     }
@@ -288,7 +290,7 @@ mod tests {
         for (text, word) in [
             ("host=h sslrootcert='/no such/file'", "/no such/file"),
             ("postgres://h/d?sslrootcert=%2Fno%20such%2Ffile", "/no such/file"),
-            ("host=h sslrootcert=/dev/null", "has no certificate"),
+            ("host=h sslrootcert=/dev/null", "sslrootcert: `/dev/null` is empty"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Input);
