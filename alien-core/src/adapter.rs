@@ -35,7 +35,7 @@ pub use crate::provision::{Options, Provision};
 pub use crate::read_file::{LARGEST_BYTES, LARGEST_TEXT, Unreadable, read_bytes, read_text};
 pub use crate::read_json::read_json;
 pub use crate::reconcile::{Foreign, Observed, Provider, Reconcile, ReconcileIdentity, Removal, State};
-pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated};
+pub use crate::resource::{CodeForms, Compute, ResourceSettings, Running, Updatable, Updated, ZipLimits};
 pub use crate::session::AssumedSession;
 #[cfg(feature = "signals")]
 pub use crate::shutdown::shutdown;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::problem::{Problem, Problems, Rule};
-use crate::resource::{Code, Resource};
+use crate::resource::{Code, CodeForms, Resource};
 use crate::stack::Stack;
 
 /// A stack and the bytes of its zips, to be set up or rolled out together.
@@ -77,7 +77,7 @@ impl Release {
     /// Every resource whose zip is not among the artifacts.
     pub fn new(stack: Stack, artifacts: Artifacts) -> Result<Self, Problems> {
         let release = Self::partial(stack, artifacts);
-        let missing = |resource: &Resource| release.missing_artifact(resource, resource.code()?);
+        let missing = |resource: &Resource| release.refused_artifact("", resource, resource.code()?, None);
         Problems::none(release.stack.resources().iter().filter_map(missing).collect())?;
         Ok(release)
     }
@@ -94,12 +94,25 @@ impl Release {
         Self::partial(stack, Artifacts(BTreeMap::new()))
     }
 
-    /// The problem of a resource whose code has a zip that is not among the artifacts.
-    pub(crate) fn missing_artifact(&self, resource: &Resource, code: &Code) -> Option<Problem> {
-        let digest = code.zips().find(|digest| !self.artifacts.0.contains_key(*digest))?;
-        let what = format!("no file has the digest of its zip, {digest}");
-        let help = "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
-        Some(Problem::error(Rule::Code, what, help.to_owned()).on(resource.id()))
+    /// The problem of a resource whose code has a zip that is not among the artifacts, or that the cloud does not take.
+    pub(crate) fn refused_artifact(
+        &self,
+        cloud: &str,
+        resource: &Resource,
+        code: &Code,
+        forms: Option<CodeForms>,
+    ) -> Option<Problem> {
+        let limits = forms.and_then(|forms| forms.zips);
+        let problem = code.zips().find_map(|digest| match self.artifacts.0.get(digest) {
+            Some(bytes) => limits?.refusal(cloud, bytes),
+            None => {
+                let what = format!("no file has the digest of its zip, {digest}");
+                let help =
+                    "give the file whose bytes the stack names, or put the digest of the file you have in the stack";
+                Some(Problem::error(Rule::Code, what, help.to_owned()))
+            }
+        })?;
+        Some(problem.on(resource.id()))
     }
 
     /// The stack.

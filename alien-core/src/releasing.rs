@@ -141,7 +141,7 @@ impl<'a> ReleaseRequest<'a> {
                 let recorded = record.stack.resource(resource.id().as_str()).and_then(Resource::code);
                 self.is_meant(resource) && recorded != resource.code()
             };
-            has_zips(self.managed, &wanted, wanted.stack().resources().iter().filter(is_new))?;
+            has_zips(self.managed, &record.cloud, &wanted, wanted.stack().resources().iter().filter(is_new))?;
             let kept = &self.managed.kept;
             kept.is_free(&kept.get(), self.managed.clock(), self.taking)?;
             let (seen, missing) = future::join(self.look(&wanted), self.missing(&wanted)).await;
@@ -241,7 +241,7 @@ impl<'a> ReleaseRequest<'a> {
                 };
                 let created = wanted.stack().resources().iter().filter(|resource| is_created(resource));
                 let sent = changed.iter().copied().filter(|resource| is_sent(resource)).chain(created);
-                has_zips(managed, &wanted, sent)?;
+                has_zips(managed, &before.cloud, &wanted, sent)?;
                 let changed: BTreeSet<ResourceId> = changed.iter().map(|resource| resource.id().clone()).collect();
                 if !provisioned.delete.is_empty() {
                     record.agreed.get_or_insert_with(|| before.stack.clone());
@@ -287,13 +287,19 @@ fn wanted(record: &Deployment, release: &Release) -> Result<Release> {
     Ok(Release::partial(stack, release.artifacts().clone()))
 }
 
-/// Fails if the zip of a resource whose code will be sent is not among the artifacts.
-fn has_zips<'r>(managed: &Managed, release: &Release, sent: impl Iterator<Item = &'r Resource>) -> Result<()> {
-    let missing = sent.filter_map(|resource| {
-        let chosen = managed.impersonator.code(resource.kind()).and_then(|forms| forms.choose(resource.code()?));
-        release.missing_artifact(resource, chosen.as_ref()?)
+/// Fails if the zip of a resource whose code will be sent is not among the artifacts, or is none that the cloud takes.
+fn has_zips<'r>(
+    managed: &Managed,
+    cloud: &str,
+    release: &Release,
+    sent: impl Iterator<Item = &'r Resource>,
+) -> Result<()> {
+    let refused = sent.filter_map(|resource| {
+        let forms = managed.impersonator.code(resource.kind());
+        let chosen = forms.and_then(|forms| forms.choose(resource.code()?));
+        release.refused_artifact(cloud, resource, chosen.as_ref()?, forms)
     });
-    Ok(Problems::none(missing.collect()).map(drop)?)
+    Ok(Problems::none(refused.collect()).map(drop)?)
 }
 
 impl<'a> IntoFuture for ReleaseRequest<'a> {

@@ -13,7 +13,7 @@ mod updating;
 #[cfg(feature = "client")]
 mod zip;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::adapter::{CodeForms, On, Placed, Rows, ZipLimits};
 use alien_core::{CodeForm, Function, Problem, Queue, Resource, Rule, Set};
 
 use super::compute;
@@ -97,9 +97,10 @@ impl On<Aws> for Function {
         compute::repository_names(placed, things);
     }
 
-    /// A zip, or an image in ECR.
+    /// A zip that can be sent with a request, or an image in ECR.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
     fn code() -> CodeForms {
-        CodeForms::ANY.preferring(compute::ECR)
+        CodeForms::ANY.preferring(compute::ECR).limiting(ZipLimits { sent: 50 << 20, extracted: 250 << 20 })
     }
 
     /// Checks the image, the network and the timeouts. Lambda takes images from ECR only

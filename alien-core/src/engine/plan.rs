@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::config::Engine;
 use super::destroy::leftover;
 use super::found::{Allowed, Found, Lost, Vendors, unmarked};
-use crate::cloud::{Documented, Reviewed};
+use crate::cloud::{Documented, Kinds, Reviewed};
 use crate::context::DeploymentContext;
 use crate::delivery::Delivery;
 use crate::deployment::Deployment;
@@ -186,7 +186,9 @@ where
             if let (Action::Create | Action::Update, Ok(resource), false) =
                 (decision.action, deployment.resource(*subject), is_kept)
             {
-                problems.extend(resource.code().and_then(|code| release.missing_artifact(resource, code)));
+                let forms = <C::Kinds as Kinds<C>>::code(resource.kind());
+                let refused = |code| release.refused_artifact(C::NAME, resource, code, forms);
+                problems.extend(resource.code().and_then(refused));
             }
             if let (Action::Update | Action::Refuse, Subject::Resource(_), Some(fields)) =
                 (decision.action, subject, changed.get(name))

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::zip_limits::ZipLimits;
 use crate::form::Form;
 use crate::kind::Kind;
 use crate::name::{TextError, is_digest, sha256};
@@ -144,18 +145,26 @@ pub struct CodeForms {
     pub zip: bool,
     /// How the names of the cloud's own registries end, as `.amazonaws.com`. An image there is preferred to others.
     pub registries: &'static [&'static str],
+    /// What it takes of a zip; `None` if zips are not looked at.
+    pub zips: Option<ZipLimits>,
 }
 
 impl CodeForms {
     /// A zip, or an image of any registry.
-    pub const ANY: Self = Self { zip: true, registries: &[] };
+    pub const ANY: Self = Self { zip: true, registries: &[], zips: None };
     /// An image of any registry.
-    pub const IMAGE: Self = Self { zip: false, registries: &[] };
+    pub const IMAGE: Self = Self { zip: false, registries: &[], zips: None };
 
     /// Sets how the names of the cloud's own registries end.
     #[must_use]
     pub const fn preferring(self, registries: &'static [&'static str]) -> Self {
         Self { registries, ..self }
+    }
+
+    /// Sets what the cloud takes of a zip. Every zip is looked at before it is sent.
+    #[must_use]
+    pub const fn limiting(self, zips: ZipLimits) -> Self {
+        Self { zips: Some(zips), ..self }
     }
 
     /// Chooses the one form of the code that runs here; `None` if the code has no such form.

@@ -17,6 +17,7 @@ mod running;
 mod storage;
 mod update;
 mod vendors;
+mod zip_limits;
 
 pub(crate) use any::AllKinds;
 pub use any::{Resource, ResourceSettings, Settings};
@@ -35,3 +36,4 @@ pub use replicas::Replicas;
 pub use running::Running;
 pub use storage::Storage;
 pub use update::{ContainerUpdate, FunctionUpdate, Updatable, Updated};
+pub use zip_limits::ZipLimits;
