@@ -146,7 +146,7 @@ impl AgentBuilder {
     }
 
     /// Sets how much memory the agent may take, in bytes. A release is refused as too large if its zips are reckoned to need more: two and a
-    /// half times their length beside 15 MiB, where the cloud runs zips. Without it there is no bound.
+    /// half times their length beside 18 MiB, where the cloud runs zips. Without it there is no bound.
     pub const fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self

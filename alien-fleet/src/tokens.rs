@@ -270,6 +270,7 @@ impl Fleet {
     }
 
     /// Waits until a token is no longer valid.
+    #[cfg(feature = "api")]
     pub(crate) async fn lapsed(&self, id: &TokenId) {
         let mut announced = self.inner.ledger.store().announced();
         loop {
@@ -293,6 +294,7 @@ impl Fleet {
 }
 
 /// How often a token that keeps a stream open is looked at, beside when something is announced.
+#[cfg(feature = "api")]
 const AGAIN: Duration = Duration::from_secs(30);
 
 fn no_token(id: &TokenId) -> Error {

@@ -66,10 +66,10 @@ async fn a_release_waits_until_it_is_approved_while_the_agent_runs() {
 async fn a_release_whose_zips_do_not_fit_into_memory_is_refused_by_name_and_the_next_is_not() {
     let vendor = Vendor::new("policy-memory").await;
     let customer = vendor.customer("c0").await;
-    // 15 MiB, and two and a half times 600 KiB.
+    // 18 MiB, and two and a half times 600 KiB.
     let zip = vec![7; 600 << 10];
     let large = vendor.publish(&release(&zip), &zip).await;
-    let agents = [customer.builder(&vendor, customer.state()).memory(16 << 20).open().unwrap()];
+    let agents = [customer.builder(&vendor, customer.state()).memory(19 << 20).open().unwrap()];
     let id = vendor.begin(&large, plan().patience(Duration::from_secs(600))).await;
     vendor.live_until_over(&agents).await;
     let told = outcome(&vendor.status(&id).await, customer.id).unwrap().to_string();
@@ -79,7 +79,7 @@ async fn a_release_whose_zips_do_not_fit_into_memory_is_refused_by_name_and_the_
     vendor.live_until_over(&agents).await;
     assert_eq!(outcome(&vendor.status(&id).await, customer.id), Some(Outcome::Good));
     drop(agents);
-    let agents = [customer.builder(&vendor, customer.state()).memory(17 << 20).open().unwrap()];
+    let agents = [customer.builder(&vendor, customer.state()).memory(20 << 20).open().unwrap()];
     let again = vendor.publish(&release(&zip), &zip).await;
     let id = vendor.begin(&again, plan()).await;
     vendor.live_until_over(&agents).await;
