@@ -35,9 +35,15 @@ parsed_text! {
 }
 
 parsed_text! {
-    /// An Azure region, `westeurope`.
-    Location, "a location", "write it as in `westeurope`",
-    |text| (3..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    /// A region of Azure's public cloud, `westeurope`. Those of Azure Government and of Azure in China have other addresses
+    /// (<https://learn.microsoft.com/azure/azure-government/documentation-government-welcome>,
+    /// <https://learn.microsoft.com/azure/china/overview-operations>).
+    Location, "a location", "write a region of Azure's public cloud as in `westeurope`; Azure Government and Azure in China are not supported",
+    |text| {
+        (3..=40).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && !["usgov", "usdod", "china"].iter().any(|begin| text.starts_with(begin))
+    }
 }
 
 parsed_text! {
@@ -303,6 +309,17 @@ impl CloudTarget for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_is_one_of_the_public_cloud() {
+        for good in ["westeurope", "eastus2", "germanywestcentral"] {
+            assert!(good.parse::<Location>().is_ok(), "{good}");
+        }
+        for bad in ["West Europe", "usgovvirginia", "usdodeast", "chinanorth3"] {
+            let told = bad.parse::<Location>().unwrap_err().to_string();
+            assert!(told.contains("a region of Azure's public cloud"), "{told}");
+        }
+    }
 
     #[test]
     fn an_issuer_is_an_https_url() {

@@ -9,7 +9,8 @@ use crate::Gcp;
 parsed_text! {
     /// The id of a project. <https://docs.cloud.google.com/resource-manager/docs/creating-managing-projects>
     ProjectId, "a project id",
-    "use 6 to 30 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen",
+    "use 6 to 30 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen; projects of a domain, \
+     `example.com:name`, are not supported",
     |text| is_label(text, 6, 30)
 }
 

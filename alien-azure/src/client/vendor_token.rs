@@ -105,7 +105,8 @@ impl VendorToken {
         let none = |what: String| Error::new(ErrorKind::Credentials, what);
         let token = match &self.0 {
             Source::File(path) => {
-                let read = read_text(path).map_err(|unread| none(format!("there is no vendor's token: {unread}")))?;
+                let read =
+                    read_text(path).map_err(|unread| none(format!("the vendor's token is missing: {unread}")))?;
                 read.trim().to_owned()
             }
             Source::Variable(name) => {
