@@ -11,7 +11,7 @@ pub const LARGEST_ANSWER: usize = 64 << 20;
 /// A service that is called over the network. It tells what happened if something else answers in its place, or nothing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer<'a> {
-    /// Whose service it is: `AWS`.
+    /// Whose service it is, as messages name it.
     pub service: &'a str,
     /// The host that was called, where it is known.
     pub host: Option<&'a str>,
@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    const PEER: Peer<'_> = Peer { service: "AWS", host: Some("sts.example") };
+    const PEER: Peer<'_> = Peer { service: "Cumulus", host: Some("sts.example") };
 
     /// As an HTTP client wraps what happened below it.
     #[derive(Debug)]
@@ -222,14 +222,15 @@ mod tests {
         let unknown = ("name.invalid", 443).to_socket_addrs().map(|_| ()).unwrap_err();
         let (kind, words) = told(unknown);
         assert_eq!(kind, ErrorKind::Unreachable, "{words}");
-        assert!(words.starts_with("no such host: AWS at `sts.example`; check the region"), "{words}");
+        assert!(words.starts_with("no such host: Cumulus at `sts.example`; check the region"), "{words}");
 
         let issuer = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         for cause in [io::Error::other(issuer.clone()), io::Error::new(io::ErrorKind::InvalidData, issuer)] {
             let (kind, words) = told(cause);
             assert_eq!(kind, ErrorKind::Unreachable, "{words}");
             assert!(
-                words.contains("certificate of AWS at `sts.example` is not trusted") && words.contains("SSL_CERT_FILE"),
+                words.contains("certificate of Cumulus at `sts.example` is not trusted")
+                    && words.contains("SSL_CERT_FILE"),
                 "{words}"
             );
         }
@@ -240,9 +241,12 @@ mod tests {
 
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let (kind, words) = told(refused);
-        assert_eq!((kind, &*words), (ErrorKind::Unavailable, "cannot reach AWS at `sts.example`: connection refused"));
+        assert_eq!(
+            (kind, &*words),
+            (ErrorKind::Unavailable, "cannot reach Cumulus at `sts.example`: connection refused")
+        );
         let (kind, words) = told(io::Error::from(io::ErrorKind::TimedOut));
-        assert_eq!((kind, &*words), (ErrorKind::Unavailable, "AWS at `sts.example` did not answer in time"));
+        assert_eq!((kind, &*words), (ErrorKind::Unavailable, "Cumulus at `sts.example` did not answer in time"));
 
         let told =
             |kind: io::ErrorKind| PEER.unreached(&Wrapped(Box::new(io::Error::from(kind)))).map(|error| error.kind());

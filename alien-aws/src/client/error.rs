@@ -86,26 +86,23 @@ fn dispatch(error: Option<&ConnectorError>) -> Error {
     }
 }
 
-/// The error if a provider gave no credentials to sign a request with: there are none, or it could not get them.
+/// The error if a provider gave no credentials to sign a request with: there are none, or it took too long. `None` if it could not reach
+/// whoever gives them: what the network did is told then.
 pub(super) fn unsigned(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let provider = causes(error).find(|cause| cause.is::<CredentialsError>() || cause.is::<TokenError>())?;
     let none = || {
         let help = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in";
         let what = format!("there are no AWS credentials here ({}); {help}", chain(error));
-        Error::new(ErrorKind::Credentials, what)
+        Some(Error::new(ErrorKind::Credentials, what))
     };
-    let is_late = causes(error).find_map(|cause| match cause.downcast_ref::<CredentialsError>() {
-        Some(CredentialsError::ProviderTimedOut(_)) => Some(true),
-        // A provider that is not there, as that of a machine of EC2, cannot be reached either.
-        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => Some(false),
-        Some(_) => Some(false).filter(|_| Error::among(cause).is_none()),
-        None => cause.is::<TokenError>().then_some(false).filter(|_| Error::among(cause).is_none()),
-    });
-    match is_late {
-        Some(true) => {
+    match provider.downcast_ref() {
+        Some(CredentialsError::ProviderTimedOut(_)) => {
             Some(Error::new(ErrorKind::Unavailable, "the provider of the AWS credentials did not answer in time"))
         }
-        Some(false) => Some(none()),
-        None => None,
+        // A provider that is not there, as that of a machine of EC2, cannot be reached either.
+        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => none(),
+        _ if Error::among(provider).is_some() => None,
+        _ => none(),
     }
 }
 

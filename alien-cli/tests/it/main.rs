@@ -14,6 +14,7 @@ mod pages;
 mod permissions;
 mod pulled;
 mod repository;
+mod rough;
 mod signed;
 
 use std::path::{Path, PathBuf};

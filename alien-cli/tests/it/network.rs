@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::invite::{CLOUDS, Invited};
-use crate::{file, refused};
+use crate::{file, out, refused, told};
 
 /// What is planted as a secret, in every credential: it may stand in no output.
 const SECRET: &str = "planted";
@@ -68,6 +69,8 @@ struct Server {
     port: u16,
     /// Its certificate, which nobody but a test trusts.
     pem: String,
+    /// Whether anybody has called.
+    called: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -84,16 +87,19 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         if bad == Bad::Refuses {
             // Nobody has this port. One that was just free may be another server's by then.
-            return Self { port: 1, pem: certificate.pem() };
+            return Self { port: 1, pem: certificate.pem(), called: Arc::default() };
         }
+        let called = Arc::<AtomicBool>::default();
+        let is_called = Arc::clone(&called);
         thread::spawn(move || {
             for stream in listener.incoming() {
+                is_called.store(true, Ordering::Relaxed);
                 let config = Arc::clone(&config);
                 // A client that went away is none of its business.
                 thread::spawn(move || stream.and_then(|stream| taken(stream, tls.then_some(config), bad, tokens)));
             }
         });
-        Self { port, pem: certificate.pem() }
+        Self { port, pem: certificate.pem(), called }
     }
 }
 
@@ -186,7 +192,7 @@ fn answered(mut stream: impl Stream, bad: Bad, tokens: bool) -> io::Result<()> {
 /// A command, and what is bad for it.
 struct Case {
     invited: &'static Invited,
-    /// `plan` of the customer's admin, or `logs` of the vendor.
+    /// A command of the customer's admin, such as `plan`, or `logs` of the vendor.
     command: &'static str,
     bad: Bad,
     /// Whether whoever issues tokens is as bad as the rest.
@@ -254,6 +260,23 @@ impl Case {
     /// Runs it where this server is the cloud, whose certificate is said to be this.
     fn run_against(&self, server: &Server, scheme: &str, pem: &str, variables: &[(&str, &str)]) -> Ended {
         let issuer = Server::start(if self.tokens { self.bad } else { Bad::Hangs }, false, !self.tokens);
+        let mut program = self.program(server, &issuer, scheme, pem);
+        program.envs(variables.iter().copied());
+        let begin = Instant::now();
+        let output = program.output().unwrap();
+        let (took, printed) = (begin.elapsed(), String::from_utf8(output.stdout).unwrap());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let error = serde_json::from_str::<Value>(&printed).unwrap_or_default()["error"].clone();
+        let message = error["message"].as_str().unwrap_or_default();
+        let ports = [server.port, issuer.port].map(|port| format!(":{port}"));
+        let message = ports.iter().fold(message.to_owned(), |text, port| text.replace(port, ":PORT"));
+        let operation = error["operation"].as_str().unwrap_or("no operation").to_owned();
+        let error = serde_json::json!({ "message": message, "kind": error["kind"], "operation": operation });
+        Ended { exit: output.status.code(), took, error, all: format!("{printed}{said}") }
+    }
+
+    /// The program with all that it needs.
+    fn program(&self, server: &Server, issuer: &Server, scheme: &str, pem: &str) -> Command {
         let host =
             if self.bad == Bad::NoHost { "name.invalid".to_owned() } else { format!("127.0.0.1:{}", server.port) };
         let written = |name: &str, text: &str| {
@@ -263,7 +286,7 @@ impl Case {
         };
         let invitation = self.invited.invitation();
         let mut flags = vec![self.command.to_owned(), "--json".to_owned()];
-        let program = if self.command == "plan" {
+        let program = if self.command != "logs" {
             flags.extend(["--invitation".to_owned(), written("invitation.json", &invitation.to_string())]);
             flags.extend(self.invited.location.iter().map(|&flag| flag.to_owned()));
             env!("CARGO_BIN_EXE_alien-deploy")
@@ -286,18 +309,7 @@ impl Case {
         program.env("GCE_METADATA_HOST", issuer_host);
         program.env("AZURE_TENANT_ID", "00000000-0000-0000-0000-00000000000f").env("AZURE_FEDERATED_TOKEN_FILE", token);
         program.env("AZURE_CLIENT_ID", "00000000-0000-0000-0000-00000000000d");
-        program.envs(variables.iter().copied());
-        let begin = Instant::now();
-        let output = program.output().unwrap();
-        let (took, printed) = (begin.elapsed(), String::from_utf8(output.stdout).unwrap());
-        let said = String::from_utf8(output.stderr).unwrap();
-        let error = serde_json::from_str::<Value>(&printed).unwrap_or_default()["error"].clone();
-        let message = error["message"].as_str().unwrap_or_default();
-        let ports = [server.port, issuer.port].map(|port| format!(":{port}"));
-        let message = ports.iter().fold(message.to_owned(), |text, port| text.replace(port, ":PORT"));
-        let operation = error["operation"].as_str().unwrap_or("no operation").to_owned();
-        let error = serde_json::json!({ "message": message, "kind": error["kind"], "operation": operation });
-        Ended { exit: output.status.code(), took, error, all: format!("{printed}{said}") }
+        program
     }
 }
 
@@ -387,5 +399,41 @@ fn what_is_no_address_is_told_before_anything_is_called() {
                 "{told}"
             );
         }
+    }
+}
+
+/// By the signal of a terminal's Ctrl-C, while the cloud does not answer.
+#[test]
+fn an_interrupt_ends_a_program_that_waits_and_says_what_is_left() {
+    let [_, gcp, _] = &CLOUDS;
+    for (command, words) in [
+        ("plan", "interrupted; nothing was changed"),
+        ("status", "interrupted; nothing was changed"),
+        ("up", "what was done stays, and what was sent may still be done. Run the same"),
+        ("down", "what was done stays, and what was sent may still be done. Run the same"),
+    ] {
+        let case = Case { invited: gcp, command, bad: Bad::Hangs, tokens: false };
+        let (server, issuer) = (Server::start(Bad::Hangs, false, true), Server::start(Bad::Hangs, false, true));
+        let mut program = case.program(&server, &issuer, "http", &server.pem);
+        if !matches!(command, "plan" | "status") {
+            program.arg("--yes");
+        }
+        if command == "up" {
+            let record = format!("network-{}-record.json", uuid::Uuid::new_v4());
+            program.arg("--record").arg(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(record));
+        }
+        let running = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let begin = Instant::now();
+        while !server.called.load(Ordering::Relaxed) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{command}: it calls nobody");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let (begin, output) = (Instant::now(), running.wait_with_output().unwrap());
+        let said = format!("{}{}", out(&output), told(&output));
+        assert!(begin.elapsed() < Duration::from_secs(10), "{command}: {:?}", begin.elapsed());
+        assert_eq!(output.status.code(), Some(Exit::Interrupted.code().into()), "{command}: {said}");
+        assert!(said.contains(words), "{command}: {said}");
     }
 }

@@ -92,20 +92,20 @@ mod tests {
     }
 
     fn told(bytes: &[u8]) -> Option<String> {
-        ZipLimits { sent: 1_000, extracted: 500 }.refusal("Lambda", bytes).map(|problem| problem.to_string())
+        ZipLimits { sent: 1_000, extracted: 500 }.refusal("Cumulus", bytes).map(|problem| problem.to_string())
     }
 
     #[test]
     fn a_zip_is_looked_at_before_it_is_sent() {
         assert_eq!(told(&zip(&[("bootstrap", 0o755, 9), ("lib/bootstrap", 0o644, 9)])), None);
         for (bytes, words) in [
-            (vec![0; 1_001], "its zip has 1001 bytes, and Lambda takes at most 1000"),
+            (vec![0; 1_001], "its zip has 1001 bytes, and Cumulus takes at most 1000"),
             (b"#!/bin/sh".to_vec(), "its file is no zip"),
             (zip(&[]), "its zip has no `bootstrap`"),
             (zip(&[("app", 0o755, 9)]), "its zip has no `bootstrap`"),
             (zip(&[("target/bootstrap", 0o755, 9)]), "has `target/bootstrap`, and no `bootstrap` at the top"),
             (zip(&[("bootstrap", 0o644, 9)]), "is not executable"),
-            (zip(&[("bootstrap", 0o755, 501)]), "have 501 bytes, and Lambda takes at most 500"),
+            (zip(&[("bootstrap", 0o755, 501)]), "have 501 bytes, and Cumulus takes at most 500"),
         ] {
             let told = told(&bytes).unwrap_or_default();
             assert!(told.contains(words), "{words}: {told}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alien_core::{Error, ErrorKind, Result};
 use deadpool_postgres::{Client, Transaction};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::time::timeout_at;
 use tokio_postgres::types::ToSql;
 
@@ -222,7 +222,9 @@ impl<'a> Writes<'a> {
             prepared.push((transaction.prepare_cached(&sql).await?, parameters));
         }
         let sent = prepared.iter().map(|(statement, parameters)| transaction.execute(statement, parameters));
-        try_join_all(sent).await.map(drop)
+        // The first in this order is the reason: those behind it fail because the transaction has. Whichever answer is seen first may be one
+        // of theirs, as another thread brings them.
+        join_all(sent).await.into_iter().try_for_each(|done| done.map(drop))
     }
 
     /// Fails if a document is there that was to be removed without having been locked.

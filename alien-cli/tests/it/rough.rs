@@ -1,0 +1,299 @@
+//! Every program, given what nobody means: arguments, files, variables and answers that were altered at random.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use alien_conformance::seed::{Chance, chance};
+use alien_core::Exit;
+use alien_core::adapter::is_printable;
+
+use crate::invite::{CLOUDS, record};
+use crate::{AWS, AZURE, GCP, MY_APP, done};
+
+/// How long one program may take. What is not there is tried for five seconds.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How long the programs that serve are watched: they end when they are told to.
+const SERVED: Duration = Duration::from_millis(500);
+
+/// Words that mean nothing where they stand, or something else.
+const WORDS: [&str; 24] = [
+    "",
+    "-",
+    "--",
+    "--json",
+    "--help",
+    "--version",
+    "-1",
+    "0",
+    "18446744073709551616",
+    "NaN",
+    "true",
+    "🚀",
+    "\u{1b}[2J",
+    "\u{9b}31m\u{202e}",
+    "a b",
+    "../..",
+    ".",
+    "/dev/null",
+    "/dev/full",
+    "/nowhere/at/all",
+    "stack.json",
+    "invitation.json",
+    "record.json",
+    "http://127.0.0.1:1",
+];
+
+/// Variables that programs read, or that what they are built on reads.
+const VARIABLES: [&str; 20] = [
+    "ALIEN_CA_FILE",
+    "ALIEN_MANAGER",
+    "ALIEN_OIDC_TOKEN",
+    "ALIEN_OPERATOR",
+    "ALIEN_STORE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "COLUMNS",
+    "GCE_METADATA_HOST",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "HOME",
+    "HTTPS_PROXY",
+    "NO_COLOR",
+    "RUST_LOG",
+    "SSL_CERT_FILE",
+    "TZ",
+    "USER",
+];
+
+/// Lines that are right, which are altered. `ENDPOINT` is a server whose answers are altered too.
+fn lines() -> Vec<Vec<String>> {
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut lines: Vec<Vec<String>> = [
+        "alien check --previous previous.json --stack stack.json --format json",
+        "alien schema",
+        "alien invite --cloud aws --stack stack.json --vendor arn:aws:iam::111111111111:role/vendor",
+        "alien register --invitation invitation.json --record record.json --endpoint-url ENDPOINT",
+        "alien heartbeat --record record.json --json --endpoint-url ENDPOINT",
+        "alien logs api --record record.json --since 1d --endpoint-url ENDPOINT",
+        "alien dispatch api {} --record record.json --endpoint-url ENDPOINT",
+        "alien update --record record.json --stack stack.json --endpoint-url ENDPOINT",
+        "alien keys generate --out key.pem",
+        "alien deployments list --store fleet.redb --json",
+        "alien rollout list --store fleet.redb",
+        "alien fleet events --store fleet.redb",
+        "alien completions bash",
+        "alien-deploy review --invitation invitation.json --account 222222222222 --region eu-central-1 --json",
+        "alien-deploy plan --invitation invitation.json --account 222222222222 --region eu-central-1 --endpoint-url ENDPOINT --json",
+        "alien-deploy status --invitation invitation.json --account 222222222222 --region eu-central-1 --endpoint-url ENDPOINT",
+        "alien-manager --config settings.json --check",
+        "alien-agent status --folder agent",
+        "alien-agent init --record record.json --folder agent",
+        "alien-sim --help",
+    ]
+    .into_iter()
+    .map(words)
+    .collect();
+    for target in [&AWS[..], &GCP, &AZURE] {
+        for command in ["permissions", "audit"] {
+            let mut line = words("alien");
+            line.extend([command, "--stack", "stack.json"].map(str::to_owned));
+            line.extend(target.iter().map(|&word| word.to_owned()));
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn pick<'a, T>(chance: &mut Chance, of: &'a [T]) -> &'a T {
+    &of[chance.usize(..of.len())]
+}
+
+fn altered_words(chance: &mut Chance, mut line: Vec<String>) -> Vec<String> {
+    for _ in 0..chance.usize(0..4) {
+        let at = chance.usize(1..=line.len());
+        match chance.u8(0..5) {
+            0 => line.insert(at, (*pick(chance, &WORDS)).to_owned()),
+            1 if at < line.len() => drop(line.remove(at)),
+            2 if at < line.len() => line[at] = (*pick(chance, &WORDS)).to_owned(),
+            3 if at < line.len() => {
+                let other = chance.usize(1..line.len());
+                line.swap(at, other);
+            }
+            _ if at < line.len() => line.push(line[at].clone()),
+            _ => {}
+        }
+    }
+    line
+}
+
+fn altered_bytes(chance: &mut Chance, mut bytes: Vec<u8>) -> Vec<u8> {
+    let pieces: [&[u8]; 10] = [
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\0",
+        b",",
+        b"{\"a\":",
+        b"NaN",
+        b"\"name\":\"twice\",",
+        b"\x1b[2J",
+        "\u{202e}".as_bytes(),
+        &[b'['; 400],
+    ];
+    for _ in 0..chance.usize(0..3) {
+        let at = chance.usize(..=bytes.len());
+        match chance.u8(0..4) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.splice(at..at, pick(chance, &pieces).iter().copied())),
+            2 if at < bytes.len() => bytes[at] = chance.u8(..),
+            _ => {
+                let end = bytes.len().min(at + chance.usize(0..200));
+                bytes.drain(at..end);
+            }
+        }
+    }
+    bytes
+}
+
+/// Answers every request with something.
+fn server(chance: Arc<Mutex<Chance>>) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut chance = chance.lock().unwrap().fork();
+            thread::spawn(move || stream.and_then(|stream| answered(stream, &mut chance)));
+        }
+    });
+    port
+}
+
+fn answered(mut stream: TcpStream, chance: &mut Chance) -> io::Result<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
+        head.push(byte[0]);
+    }
+    let bodies: [(&str, &str); 5] = [
+        ("application/json", r#"{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED"}}"#),
+        (
+            "text/xml",
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>\u{1b}[2Jno</Message></Error></ErrorResponse>",
+        ),
+        ("application/x-amz-json-1.1", r#"{"__type":"ValidationException","message":"\u001b[2Jno"}"#),
+        ("application/json", "{}"),
+        ("text/html", "<html>"),
+    ];
+    let (kind, body) = *pick(chance, &bodies);
+    let body = altered_bytes(chance, body.as_bytes().to_vec());
+    let status = pick(chance, &[200, 204, 302, 400, 403, 404, 407, 409]);
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    )?;
+    stream.write_all(&body)
+}
+
+/// Waits for a program, and ends it if it goes on for too long.
+fn ended(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let begin = Instant::now();
+    while begin.elapsed() < patience {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Programs stand beside each other.
+fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_alien")).with_file_name(name);
+    assert!(path.exists(), "{} is not built: run the tests of the whole workspace", path.display());
+    path
+}
+
+/// Runs one altered line in a folder of its own.
+fn run(chance: &mut Chance, files: &[(&str, Vec<u8>)], port: u16) {
+    let folder = env::temp_dir().join(format!("alien-rough-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&folder).unwrap();
+    for (name, bytes) in files {
+        let bytes = if chance.u8(0..3) == 0 { altered_bytes(chance, bytes.clone()) } else { bytes.clone() };
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let line = pick(chance, &lines()).clone();
+    let line = altered_words(chance, line);
+    let line: Vec<String> =
+        line.iter().map(|word| word.replace("ENDPOINT", &format!("http://127.0.0.1:{port}"))).collect();
+    let mut command = Command::new(program(&line[0]));
+    command.args(&line[1..]).current_dir(&folder).env_clear();
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let mut variables = Vec::new();
+    for _ in 0..chance.usize(0..3) {
+        let (name, value) = (*pick(chance, &VARIABLES), *pick(chance, &WORDS));
+        variables.push((name, value));
+        command.env(name, value);
+    }
+    let [out, err] = ["out", "err"].map(|name| folder.join(name));
+    command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let serves = ["serve", "work", "run"].iter().any(|word| line.iter().any(|given| given == word))
+        || line[0] == "alien-manager"
+        || line[0] == "alien-sim"
+        || line.iter().any(|word| word == "--follow");
+    let status = ended(&mut child, if serves { SERVED } else { PATIENCE });
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&fs::read(out).unwrap()),
+        String::from_utf8_lossy(&fs::read(err).unwrap())
+    );
+    let all = format!("{line:?} with {variables:?} in {}: {status:?}\n{said:?}", folder.display());
+    assert!(status.is_some() || serves, "it does not end: {all}");
+    if let Some(status) = status {
+        let exits = [0].into_iter().chain(Exit::ALL.iter().map(|exit| i32::from(exit.code())));
+        assert!(exits.into_iter().any(|exit| status.code() == Some(exit)), "no exit code of the list: {all}");
+    }
+    assert!(!said.contains("panicked"), "a panic: {all}");
+    assert!(said.chars().all(is_printable), "a terminal obeys it: {all}");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// For `ALIEN_ROUGH` seconds, by default ten.
+#[test]
+fn whatever_a_program_is_given_it_ends_in_words() {
+    let seconds = env::var("ALIEN_ROUGH").map_or(10, |given| given.parse().unwrap());
+    let mut chance = chance();
+    let [aws, ..] = &CLOUDS;
+    let invitation = aws.invitation();
+    let stack = fs::read(MY_APP).unwrap();
+    let files = [
+        ("stack.json", stack.clone()),
+        ("previous.json", stack),
+        ("record.json", record(aws, &invitation).to_string().into_bytes()),
+        ("invitation.json", invitation.to_string().into_bytes()),
+        ("settings.json", br#"{"store":"fleet.redb","listen":"127.0.0.1:0"}"#.to_vec()),
+    ];
+    done(&crate::alien(&["schema"]));
+    let port = server(Arc::new(Mutex::new(chance.fork())));
+    let end = Instant::now() + Duration::from_secs(seconds);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let (mut chance, files) = (chance.fork(), &files);
+            scope.spawn(move || {
+                while Instant::now() < end {
+                    run(&mut chance, files, port);
+                }
+            });
+        }
+    });
+}
