@@ -1,6 +1,7 @@
 //! Tokens: made, listed, revoked, and taken for whoever they were made for. A store has no token, only its SHA-256.
 
 use std::fmt::{self, Write as _};
+#[cfg(feature = "api")]
 use std::time::Duration;
 
 use alien_core::adapter::sha256;
