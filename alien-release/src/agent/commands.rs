@@ -7,6 +7,7 @@ use alien_core::{CommandId, DeploymentId, ErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kinds;
 use super::signed::{Message, sealed};
 use super::version::Version;
 
@@ -42,7 +43,7 @@ pub enum Replied {
     /// The customer's policy does not let it through. The function was not called.
     Refused,
     /// The function was called, or may have been, and did not answer as it should.
-    Failed(ErrorKind),
+    Failed(#[serde(serialize_with = "kinds::sent")] ErrorKind),
 }
 
 impl Replied {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::kinds;
 use super::signed::{Message, sealed};
 use super::version::Version;
 
@@ -29,7 +30,7 @@ pub struct LogPage {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
     /// Why it ends here: `denied` if the customer's policy does not let it through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "kinds::sent_if_any")]
     pub error: Option<ErrorKind>,
 }
 

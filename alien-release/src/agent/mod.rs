@@ -41,6 +41,7 @@
 
 mod commands;
 mod desired;
+mod kinds;
 mod logs;
 mod report;
 mod signed;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kinds;
 use super::signed::{Message, sealed, too_long};
 use super::version::Version;
 use crate::verify::RefusalKind;
@@ -119,7 +120,7 @@ pub enum Ended {
     /// The cloud refused the update of these resources, or they did not start with it.
     Failed(BTreeMap<ResourceId, Condition>),
     /// It did not work for a reason that says nothing of the release.
-    Fault(ErrorKind),
+    Fault(#[serde(serialize_with = "kinds::sent")] ErrorKind),
     /// The cloud does not answer.
     Unreachable,
     /// The customer took the agent's access away.
@@ -136,7 +137,7 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// The kind of the error, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "kinds::sent_if_any")]
     pub error: Option<ErrorKind>,
     /// The cloud's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
