@@ -14,6 +14,7 @@ mod permissions;
 mod pulled;
 mod repository;
 mod signed;
+mod testing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
