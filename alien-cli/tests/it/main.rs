@@ -16,6 +16,7 @@ mod pulled;
 mod repository;
 mod rough;
 mod signed;
+mod testing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -14,6 +14,7 @@ mod networks;
 mod planes;
 // The program is of both clouds.
 #[cfg(feature = "gcp")]
+#[cfg(feature = "program")]
 mod program;
 mod queues;
 mod resources;

@@ -162,3 +162,28 @@ async fn the_metadata_server_speaks_for_the_default_account() {
     assert_eq!(email, (200, "42-compute@developer.gserviceaccount.com".to_owned()));
     assert_eq!(ask("project/project-id", "Google").await, (200, "acme".to_owned()));
 }
+
+#[tokio::test]
+async fn a_key_that_the_api_makes_is_a_key_file() {
+    let world = World::new().await;
+    let email = world.gcp.service_account("acme", "worker");
+    let path = format!("/v1/projects/-/serviceAccounts/{email}/keys");
+    let made = world.does("POST", &path, json!({"keyAlgorithm": "KEY_ALG_RSA_2048"})).await;
+    let key = STANDARD.decode(made["privateKeyData"].as_str().unwrap()).unwrap();
+    let key: Value = serde_json::from_slice(&key).unwrap();
+    let id = key["private_key_id"].as_str().unwrap();
+    assert_eq!(made["name"], format!("projects/acme/serviceAccounts/{email}/keys/{id}"));
+    assert_eq!((&key["client_email"], &key["type"]), (&json!(email), &json!("service_account")));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({"iss": email, "aud": key["token_uri"], "iat": now, "exp": now + 60, "scope": "s"});
+    let form = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
+        assertion(&key, claims)
+    );
+    assert_eq!(grant(&world, form).await.0, 200);
+
+    let refused = refusal(400, "INVALID_ARGUMENT");
+    assert_eq!(world.refused("POST", &path, json!({"privateKeyType": "TYPE_PKCS12_FILE"})).await, refused);
+    let absent = "/v1/projects/acme/serviceAccounts/absent@acme.iam.gserviceaccount.com/keys";
+    assert_eq!(world.refused("POST", absent, json!({})).await, refusal(404, "NOT_FOUND"));
+}

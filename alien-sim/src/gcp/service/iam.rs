@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{GET_POLICY, SET_POLICY, TEST};
@@ -18,6 +20,9 @@ use crate::gcp::table::TABLE;
 const ACCOUNT: &str = "name projectId uniqueId email displayName etag description oauth2ClientId disabled";
 const ROLE: &str = "name title description includedPermissions* \
     stage=ALPHA|BETA|GA|DEPRECATED|DISABLED|EAP etag deleted";
+
+/// How many keys an account has at most: <https://docs.cloud.google.com/iam/quotas>.
+const MOST_KEYS: usize = 10;
 
 /// How long a deleted role can be undeleted.
 const UNDELETABLE: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -42,6 +47,9 @@ pub(super) fn find(id: &str) -> Option<Done> {
         }
         "projects.serviceAccounts.setIamPolicy" => done(super::set_policy).body(SET_POLICY),
         "projects.serviceAccounts.testIamPermissions" => done(super::test).body(TEST),
+        "projects.serviceAccounts.keys.create" => {
+            done(create_key).body("privateKeyType keyAlgorithm")
+        }
         "projects.roles.create" => done(create_role)
             .body("roleId role{name title description includedPermissions* stage=ALPHA|BETA|GA|DEPRECATED|DISABLED|EAP etag deleted}"),
         "projects.roles.get" => done(role),
@@ -219,6 +227,32 @@ fn undelete(call: &mut Call<'_>) -> Result<Value, Fail> {
         thing.policy.latest.undelete_member(&format!("serviceAccount:{email}"), &uid);
     }
     Ok(json!({"restoredAccount": body}))
+}
+
+/// <https://docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts.keys/create>.
+fn create_key(call: &mut Call<'_>) -> Result<Value, Fail> {
+    for (field, only) in [("/privateKeyType", "TYPE_GOOGLE_CREDENTIALS_FILE"), ("/keyAlgorithm", "KEY_ALG_RSA_2048")] {
+        let asked = call.text(field);
+        if !asked.is_empty() && asked != only && !asked.ends_with("_UNSPECIFIED") {
+            return Err(Fail::invalid(format!("`{asked}` is not modelled: only {only} is.")));
+        }
+    }
+    let account = call.state.account(&call.parameter("account")).ok_or_else(|| Fail::missing(&call.on))?;
+    let (email, name, project) = (text(&account.body, "/email"), text(&account.body, "/name"), account.project.clone());
+    if call.state.keys.values().filter(|(of, _)| *of == email).count() >= MOST_KEYS {
+        return Err(Fail::with_status("RESOURCE_EXHAUSTED"));
+    }
+    let file = call.state.key_file(&project, &email).map_err(Fail::precondition)?;
+    Ok(json!({
+        "name": format!("{name}/keys/{}", text(&file, "/private_key_id")),
+        "privateKeyType": "TYPE_GOOGLE_CREDENTIALS_FILE",
+        "privateKeyData": STANDARD.encode(file.to_string()),
+        "keyAlgorithm": "KEY_ALG_RSA_2048",
+        "keyOrigin": "GOOGLE_PROVIDED",
+        "keyType": "USER_MANAGED",
+        "validAfterTime": call.state.now().to_string(),
+        "validBeforeTime": "9999-12-31T23:59:59Z",
+    }))
 }
 
 fn disable(call: &mut Call<'_>) -> Result<Value, Fail> {
