@@ -63,6 +63,13 @@ impl Peer<'_> {
         is_networks.then(|| self.unanswered(error))
     }
 
+    /// The error if this machine cannot call at all: it trusts nobody, for example.
+    #[must_use]
+    pub fn uncallable(&self, why: &str) -> Error {
+        let help = "check the certificates that this machine trusts, and the file that `SSL_CERT_FILE` names";
+        self.unreachable(&format!("this machine cannot call {}: {why}", self.at()), help)
+    }
+
     /// The error if there was no answer in time.
     #[must_use]
     pub fn late(&self) -> Error {

@@ -46,10 +46,22 @@ pub(super) fn limits(attempt: Duration) -> TimeoutConfig {
 /// <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/http.html>
 pub(super) fn client() -> SharedHttpClient {
     let bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    match bundle.map(|path| trusted(&path)).transpose() {
+    let trusted = bundle.map_or_else(|| of_this_machine().map(|()| None), |path| trusted(&path).map(Some));
+    match trusted {
         Ok(pem) => told(calling(pem.as_deref())),
         Err(error) => SharedHttpClient::new(Told(Err(error))),
     }
+}
+
+/// Fails if this machine trusts nobody. The SDK would trust nobody then, and its debug build ends the program.
+fn of_this_machine() -> Result<(), Error> {
+    let found = rustls_native_certs::load_native_certs();
+    if !found.certs.is_empty() {
+        return Ok(());
+    }
+    let why =
+        found.errors.first().map_or_else(|| "it has no certificates of authorities".to_owned(), ToString::to_string);
+    Err(Peer { service: "AWS", host: None }.uncallable(&why))
 }
 
 /// The same client, with errors that say whom it called. What is not AWS's own answer is an error.

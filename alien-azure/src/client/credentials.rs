@@ -38,7 +38,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if this machine has no root certificates.
+    /// [`ErrorKind::Unreachable`] if this machine has no root certificates.
     pub fn azure() -> Result<Self> {
         Ok(Self { at: None, transport: transport(reqwest::Client::builder())? })
     }
@@ -267,7 +267,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if none was given and this machine has no root certificates.
+    /// [`ErrorKind::Unreachable`] if none was given and this machine has no root certificates.
     pub(crate) fn endpoint(&self) -> Result<Endpoint> {
         if let Some(endpoint) = self.endpoint.get() {
             return Ok(endpoint.clone());

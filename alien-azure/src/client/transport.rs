@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::{LARGEST_ANSWER, Peer, causes, chain, is_page};
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{Error, Result};
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as CoreKind;
 use azure_core::http::headers::HeaderName;
@@ -20,9 +20,8 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// Builds a transport. It follows no redirect: a token that is valid at one address must not be sent to another.
 pub(super) fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {
     let builder = builder.connect_timeout(CONNECT).timeout(ATTEMPT).redirect(reqwest::redirect::Policy::none());
-    let client = builder.build().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, format!("cannot build a client for Azure: {}", chain(&error)))
-    })?;
+    let azure = Peer { service: "Azure", host: None };
+    let client = builder.build().map_err(|error| azure.uncallable(&chain(&error)))?;
     Ok(Arc::new(Told(client)))
 }
 
@@ -72,6 +71,7 @@ fn passed(error: Error) -> azure_core::Error {
 
 #[cfg(test)]
 mod tests {
+    use alien_core::ErrorKind;
     use azure_core::Bytes;
     use azure_core::http::Method;
     use azure_core::http::headers::Headers;

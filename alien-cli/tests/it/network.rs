@@ -437,3 +437,17 @@ fn an_interrupt_ends_a_program_that_waits_and_says_what_is_left() {
         assert!(said.contains(words), "{command}: {said}");
     }
 }
+
+#[test]
+fn a_machine_that_trusts_nobody_is_told_so() {
+    for invited in &CLOUDS {
+        let server = Server::start(Bad::Page(403), true, true);
+        let case = Case { invited, command: "plan", bad: Bad::Page(403), tokens: false };
+        let ended = case.run_against(&server, "https", &server.pem, &[("SSL_CERT_FILE", "absent.pem")]);
+        // Azure is called by the certificate that its flag names.
+        let words = if invited.cloud == "azure" { "answered 403" } else { "`SSL_CERT_FILE`" };
+        assert!(ended.all.contains(words), "{}: {}", invited.cloud, ended.all);
+        assert_eq!(ended.exit, Some(Exit::Cloud.code().into()), "{}: {}", invited.cloud, ended.all);
+        assert!(ended.took < Duration::from_secs(40), "{}: {:?}", invited.cloud, ended.took);
+    }
+}

@@ -11,8 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::adapter::chain;
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::adapter::{Peer, chain};
+use alien_core::{Error, Result};
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
 use google_cloud_compute_v1::client::{Firewalls, GlobalOperations, Networks, RegionOperations, Subnetworks};
@@ -170,7 +170,7 @@ fn unredirected() -> Result<reqwest::Client> {
 }
 
 fn unbuilt(error: impl std::error::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("cannot build a client for GCP: {}", chain(&error)))
+    Peer { service: "GCP", host: None }.uncallable(&chain(&error))
 }
 
 /// The subject that calls are about, and how they are made.
