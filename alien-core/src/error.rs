@@ -78,13 +78,13 @@ impl ErrorKind {
     /// failed or did not end in time.
     #[must_use]
     pub const fn may_be_done(self) -> bool {
-        matches!(self, Self::Unavailable | Self::TimedOut | Self::Failed | Self::Internal)
+        matches!(self, Self::Unavailable | Self::Unreachable | Self::TimedOut | Self::Failed | Self::Internal)
     }
 
     /// Whether the cloud certainly did nothing: even a call that must not be made twice can be made again.
     #[must_use]
     pub const fn is_certainly_undone(self) -> bool {
-        matches!(self, Self::Throttled | Self::Propagating | Self::Busy | Self::Unreachable)
+        matches!(self, Self::Throttled | Self::Propagating | Self::Busy)
     }
 
     /// How long at most a call is tried again after this. A name server or a proxy that has hiccups is back after seconds; whoever has
@@ -477,6 +477,9 @@ mod tests {
         {
             assert!(!kind.is_transient() && !kind.is_certainly_undone());
         }
-        assert!(!ErrorKind::Unavailable.is_certainly_undone());
+        // A connection may break, and a proxy may answer, after the cloud has done what it was asked.
+        for kind in [ErrorKind::Unavailable, ErrorKind::Unreachable] {
+            assert!(kind.may_be_done() && !kind.is_certainly_undone());
+        }
     }
 }

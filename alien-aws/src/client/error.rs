@@ -86,8 +86,8 @@ fn dispatch(error: Option<&ConnectorError>) -> Error {
     }
 }
 
-/// The error if a provider gave no credentials to sign a request with: there are none, or it took too long. `None` if it could not reach
-/// whoever gives them: what the network did is told then.
+/// Returns the error if a provider gave no credentials to sign a request with: there are none, or it timed out. Returns `None` if it could
+/// not reach the service that issues them: the caller reports the network error then.
 pub(super) fn unsigned(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
     let provider = causes(error).find(|cause| cause.is::<CredentialsError>() || cause.is::<TokenError>())?;
     let none = || {

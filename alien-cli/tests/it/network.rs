@@ -195,7 +195,7 @@ struct Case {
     /// A command of the customer's admin, such as `plan`, or `logs` of the vendor.
     command: &'static str,
     bad: Bad,
-    /// Whether whoever issues tokens is as bad as the rest.
+    /// Whether the service that issues tokens answers as badly as the cloud.
     tokens: bool,
 }
 
