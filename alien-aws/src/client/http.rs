@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fmt, fs};
+use std::{env, fmt};
 
-use alien_core::adapter::{LARGEST_ANSWER, Peer, is_page};
+use alien_core::adapter::{LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
 use alien_core::{Error, ErrorKind};
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -91,7 +91,10 @@ fn trusted(path: &Path) -> Result<Vec<u8>, Error> {
         let what = format!("`{CA_BUNDLE}` names `{}`, {why}", path.display());
         Error::new(ErrorKind::Input, what).because("name a file with certificates in PEM, or unset the variable")
     };
-    let pem = fs::read(path).map_err(|error| wrong(format!("which cannot be read: {error}")))?;
+    let pem = read_bytes(path, LARGEST_TEXT).map_err(|unread| {
+        let told = unread.to_string();
+        wrong(format!("which {}", told.strip_prefix(&format!("`{}` ", path.display())).unwrap_or(&told)))
+    })?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let found = found.map_err(|error| wrong(format!("which is not in PEM: {error}")))?;
     if found.is_empty() {
@@ -208,6 +211,8 @@ fn limited(answer: HttpResponse, host: &str) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -227,6 +232,8 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert!(trusted(&path).unwrap_err().to_string().contains("which cannot be read"));
+        let endless = trusted(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(endless.contains("`AWS_CA_BUNDLE` names `/dev/zero`, which is a pipe or a device"), "{endless}");
     }
 
     #[test]
