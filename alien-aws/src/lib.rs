@@ -32,6 +32,7 @@ mod cloud;
 mod cluster;
 #[cfg(feature = "client")]
 mod connect;
+mod guardrails;
 mod identity;
 mod naming;
 pub mod operations;

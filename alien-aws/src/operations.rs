@@ -11,6 +11,8 @@ use alien_core::adapter::Escalation;
 pub enum Scope {
     /// A Lambda function, by its unqualified ARN.
     Function,
+    /// A Lambda function, for requests that set neither its network nor its layers.
+    FunctionInPlace,
     /// Event source mappings of a function. They have no ARN known in advance; the condition key `lambda:FunctionArn`
     /// limits them.
     Mappings,
@@ -86,6 +88,7 @@ alien_core::operations! {
         LIST_FUNCTION_TAGS = "lambda:ListTags" on Function, Observe;
         UPDATE_FUNCTION_CODE = "lambda:UpdateFunctionCode" on Function, Update;
         UPDATE_FUNCTION_CONFIGURATION = "lambda:UpdateFunctionConfiguration" on Function, Update;
+        UPDATE_FUNCTION_CONFIGURATION_IN_PLACE = "lambda:UpdateFunctionConfiguration" on FunctionInPlace, Update;
         INVOKE_FUNCTION = "lambda:InvokeFunction" on Function, Invoke;
         CREATE_FUNCTION = "lambda:CreateFunction" on Function, Create;
         DELETE_FUNCTION = "lambda:DeleteFunction" on Function, Delete;
@@ -115,9 +118,9 @@ alien_core::operations! {
     // DescribeTaskDefinition takes only `*`: it shows the environment variables of every task definition.
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html" {
         DESCRIBE_SERVICES = "ecs:DescribeServices" on Service, Observe;
-        REGISTER_TASK_DEFINITION = "ecs:RegisterTaskDefinition" on TaskFamilyUnprivileged, Update, also "mounts file systems that its network and its runtime role let it reach";
+        REGISTER_TASK_DEFINITION = "ecs:RegisterTaskDefinition" on TaskFamilyUnprivileged, Update;
         UPDATE_SERVICE = "ecs:UpdateService" on ServiceWithoutShell, Update;
-        UPDATE_SERVICE_IN_PLACE = "ecs:UpdateService" on ServiceInPlace, Update, also "attaches it to load balancers and service registries of the account";
+        UPDATE_SERVICE_IN_PLACE = "ecs:UpdateService" on ServiceInPlace, Update;
         CREATE_SERVICE = "ecs:CreateService" on ServiceWithoutShell, Create;
         DELETE_SERVICE = "ecs:DeleteService" on Service, Delete;
         TAG_SERVICE = "ecs:TagResource" on Service, Update;

@@ -6,11 +6,14 @@
 use alien_aws::Aws;
 use alien_aws::operations::{ESCALATIONS, Scope, TABLE};
 use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
+use alien_conformance::writes::every_field_is_classified;
 use alien_core::adapter::AccessControl;
 use alien_core::{Layer, Lifecycle};
 use serde_json::Value;
 use target::target;
 
+#[path = "it/fields.rs"]
+mod fields;
 #[path = "it/target.rs"]
 mod target;
 
@@ -19,6 +22,16 @@ const OTHERS: [&str; 3] = ["*", "arn:aws:s3:::other/key", "arn:aws:iam::22222222
 
 fn main() {
     run(vec![
+        OracleTest {
+            name: "a_request_is_denied_exactly_where_it_sets_what_a_condition_keeps",
+            files: &["update-fields.json"],
+            test: fields::denied_exactly_where_kept,
+        },
+        OracleTest {
+            name: "every_field_that_an_update_can_write_has_a_fate",
+            files: &["update-fields.json"],
+            test: every_field_is_classified::<Aws>,
+        },
         OracleTest {
             name: "every_action_of_the_table_is_real_and_scoped_as_it_can_be",
             files: &["aws-actions.json"],

@@ -33,6 +33,7 @@ mod client;
 mod cloud;
 #[cfg(feature = "client")]
 mod connect;
+mod guardrails;
 mod identity;
 #[cfg(feature = "client")]
 mod issuer;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alien_azure::Azure;
 use alien_azure::operations::{ESCALATIONS, TABLE};
 use alien_conformance::oracle::{OracleTest, cases, probes, run, verdict};
+use alien_conformance::writes::every_field_is_classified;
 use alien_core::adapter::AccessControl;
 use alien_core::{Layer, Lifecycle};
 use serde_json::Value;
@@ -21,6 +22,11 @@ const OTHERS: [&str; 1] = ["/subscriptions/00000000-0000-0000-0000-000000000001"
 
 fn main() {
     run(vec![
+        OracleTest {
+            name: "every_field_that_an_update_can_write_has_a_fate",
+            files: &["update-fields.json"],
+            test: every_field_is_classified::<Azure>,
+        },
         OracleTest {
             name: "every_action_of_the_table_is_real_and_of_its_plane",
             files: &["azure-actions.json", "azure-escalation.json", "azure-data-access.json"],

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use alien_core::{Layer, Reach, Report, Reviewed, Size, Stack};
+use alien_core::{Guardrail, Layer, Reach, Report, Reviewed, Size, Stack};
 
 use crate::args::Format;
 use crate::output::table;
@@ -24,6 +24,15 @@ pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, for
         let header = ["resource", "the vendor can", "the vendor cannot", "code it may replace can"];
         text.push_str(&table(format, &header, rows.collect()));
         text.push('\n');
+        if !review.beyond.is_empty() {
+            heading(&mut text, format, "What the vendor could also write");
+            let rows = review.beyond.iter().map(|beyond| {
+                let resources = format!("{}\nby {}", beyond.resources.join("\n"), beyond.permission);
+                vec![resources, list(&beyond.what), beyond.then().to_owned()]
+            });
+            text.push_str(&table(format, &["resources", "the vendor could", "then"], rows.collect()));
+            text.push('\n');
+        }
         for note in &review.notes {
             let _ = writeln!(text, "\nNote: {note}.");
         }
@@ -88,6 +97,24 @@ pub(crate) fn reach(text: &mut String, reach: &Reach, format: Format) {
         vec![through.resource.to_string(), through.profile.to_string(), list(&data)]
     });
     text.push_str(&table(format, &["code", "profile", "data"], rows.collect()));
+}
+
+/// Renders rules that the customer can set above a deployment: what each keeps, its file, and the command.
+pub(crate) fn guardrails(text: &mut String, guardrails: &[Guardrail]) {
+    heading(text, Format::Table, "What you can set above it");
+    if guardrails.is_empty() {
+        text.push_str("This cloud has no rule for what is left.\n");
+    }
+    for Guardrail { what, command, file, text: content, source } in guardrails {
+        let _ = writeln!(text, "{what}\n{source}\n\n    {command}\n");
+        if !file.is_empty() {
+            let _ = writeln!(text, "{file}:\n");
+            for line in content.lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+            text.push('\n');
+        }
+    }
 }
 
 /// Renders the sizes of documents.

@@ -60,6 +60,17 @@ fn differences(at: &str, push: Option<&Value>, pull: Option<&Value>, text: &mut 
     }
 }
 
+/// The rules that a customer can set above a deployment of [`my_app`], as JSON.
+///
+/// # Panics
+///
+/// If they do not render.
+#[must_use]
+pub fn guardrails<C: AccessControl>(target: fn(Prefix) -> C::Target) -> String {
+    let reviewed = alien_core::review(&my_app(), &target("acme".parse().unwrap())).unwrap();
+    serde_json::to_string_pretty(&reviewed.guardrails).unwrap()
+}
+
 /// Lists every permission set of a cloud: its permissions, where each is checked, and what it allows there.
 #[must_use]
 pub fn sets<C: AccessControl>() -> String {

@@ -12,6 +12,7 @@
     reason = "a test suite reports failures by panicking"
 )]
 
+pub mod adversary;
 pub mod agreed;
 pub mod altered;
 pub mod arm;
@@ -37,6 +38,7 @@ pub mod stacks;
 pub mod suite;
 pub mod upgrade;
 pub mod world;
+pub mod writes;
 
 pub use proptest;
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use alien_core::adapter::{AccessControl, Cloud, Effect, Subject, SubjectType};
+use alien_core::adapter::{AccessControl, Cloud, Effect, Operation, Subject, SubjectType};
 use alien_core::{Documents, Kind, Layer, Layers, Lifecycle, Prefix, RenderError, Rendered, Rule, Set, Stack};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -299,7 +299,8 @@ pub fn a_planted_permission_breaks_a_promise_exactly_where_it_was_not_given<C: A
         }
         let row = row.get(&rows);
         // A guard is a condition, and the planted permission has none.
-        if !C::guards(row.on).is_empty() || !C::guards(thing.scope).is_empty() {
+        let is_guarded = |row: &&Operation<C::Scope>| !C::guards(row.on).is_empty();
+        if C::operations().needing(row.permission).iter().any(is_guarded) || !C::guards(thing.scope).is_empty() {
             return Ok(());
         }
         let allowed = C::may_allow(management, row.permission, thing.name, &[]);

@@ -8,9 +8,9 @@
 
 pub use crate::call::{CallContext, Gate, Needed, last};
 pub use crate::cloud::{
-    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Giver, Guard, Kinds,
-    LayerDocuments, Layout, NamedResource, Names, On, Operation, Permission, Placed, Rows, Table, audit_layers,
-    frozen_logs_are_shared, glob, render_beyond_limits,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Documented, Effect, Escalation, Fate, Fields, Giver, Guard,
+    Keeper, Kinds, LayerDocuments, Layout, NamedResource, Names, On, Operation, Permission, Placed, Rows, Table,
+    audit_layers, frozen_logs_are_shared, glob, render_beyond_limits, set_otherwise,
 };
 pub use crate::connect::{Connect, flag};
 pub use crate::context::DeploymentContext;

@@ -51,6 +51,14 @@ impl Review {
         });
         let header = ["resource", "type", "lifecycle", "id", "can", "cannot", "by code it pushes, can reach"];
         table(&mut text, header, rows);
+        if !self.beyond.is_empty() {
+            heading(&mut text, "What the vendor could also write");
+            let rows = self.beyond.iter().map(|beyond| {
+                let resources = beyond.resources.iter().map(|resource| code(resource)).collect::<Vec<_>>();
+                [list(&resources), code(&beyond.permission), list(&beyond.what), beyond.then().to_owned()]
+            });
+            table(&mut text, ["resources", "by", "could", "then"], rows);
+        }
         points(&mut text, self.notes.iter().cloned());
         text
     }
@@ -163,6 +171,7 @@ impl DisclosureKind {
             Self::Indirect => "extended by the stack: indirect data access",
             Self::Wide => "the cloud has no narrower place",
             Self::Unguarded => "the cloud has no condition for it",
+            Self::Restored => "the cloud has no condition for it; `up` sets it back",
             Self::Path => "extended by the stack: a known path of escalation",
         }
     }

@@ -174,8 +174,9 @@ mod cloud {
             let (layers, breaches, disclosures) = (Vec::new(), Vec::new(), Vec::new());
             let report = Report { cloud, layers, checked: 0, breaches, disclosures, reach };
             let (cloud, rows, notes) = (Self::NAME.into(), Vec::new(), Vec::new());
-            let review = Review { cloud, stack: stack.name().to_string(), pulled: None, rows, notes };
-            Ok(Reviewed { documents: Value::Null, report, review, sizes: Vec::new(), warnings })
+            let review =
+                Review { cloud, stack: stack.name().to_string(), pulled: None, rows, beyond: Vec::new(), notes };
+            Ok(Reviewed { documents: Value::Null, report, review, sizes: Vec::new(), warnings, guardrails: Vec::new() })
         }
 
         fn audited(_: &Stack, _: &Town, _: &str) -> Result<Report, Problems> {

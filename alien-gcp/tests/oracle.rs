@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use alien_conformance::oracle::{OracleTest, cases, probes, run, texts, verdict};
+use alien_conformance::writes::every_field_is_classified;
 use alien_core::adapter::AccessControl;
 use alien_core::{Layer, Lifecycle};
 use alien_gcp::Gcp;
@@ -21,6 +22,11 @@ const OTHERS: [&str; 1] = ["//storage.googleapis.com/projects/_/buckets/other"];
 
 fn main() {
     run(vec![
+        OracleTest {
+            name: "every_field_that_an_update_can_write_has_a_fate",
+            files: &["update-fields.json"],
+            test: every_field_is_classified::<Gcp>,
+        },
         OracleTest {
             name: "every_permission_of_the_table_is_real",
             files: &["gcp-permissions.json"],

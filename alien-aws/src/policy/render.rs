@@ -27,10 +27,25 @@ const IN_PLACE: &[Guard<Scope>] = &[
     Guard::Absent { key: "ecs:auto-assign-public-ip" },
     Guard::Absent { key: "ecs:namespace" },
     Guard::Absent { key: "ecs:capacity-provider" },
+    Guard::Absent { key: "ecs:enable-ecs-managed-tags" },
+    Guard::Absent { key: "ecs:propagate-tags" },
     Guard::FixedIfPresent { key: "ecs:enable-service-connect", values: OFF },
     Guard::FixedIfPresent { key: "ecs:enable-ebs-volumes", values: OFF },
     Guard::FixedIfPresent { key: "ecs:enable-vpc-lattice", values: OFF },
     Guard::NamedIfPresent { key: "ecs:task-definition", by: Scope::TaskFamily },
+];
+
+/// What a request leaves out to leave the network and the layers of a function as they are.
+///
+/// Lambda makes these keys from the parameters of the request, the VPC from its subnets
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#vpc-conditions>). That a request without them has
+/// no such key, also for a function in a network, follows from that page and is said on none. A request that empties the
+/// lists has no key either: it takes a function out of its network, which is told, and set back.
+const SETTINGS_IN_PLACE: &[Guard<Scope>] = &[
+    Guard::Absent { key: "lambda:Layer" },
+    Guard::Absent { key: "lambda:SecurityGroupIds" },
+    Guard::Absent { key: "lambda:SubnetIds" },
+    Guard::Absent { key: "lambda:VpcIds" },
 ];
 const WITHOUT_SHELL: Guard<Scope> = Guard::Fixed { key: "ecs:enable-execute-command", values: OFF };
 const OFF: &[&str] = &["false"];
@@ -43,6 +58,7 @@ pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
         Scope::RoleForTasks => &[Guard::Fixed { key: PASSED_TO, values: &["ecs-tasks.amazonaws.com"] }],
         Scope::ServiceWithoutShell => &[WITHOUT_SHELL],
         Scope::ServiceInPlace => IN_PLACE,
+        Scope::FunctionInPlace => SETTINGS_IN_PLACE,
         Scope::TaskFamilyUnprivileged => &[Guard::FixedIfPresent { key: "ecs:privileged", values: OFF }],
         Scope::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
         Scope::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Scope::Function }],

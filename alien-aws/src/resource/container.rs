@@ -3,7 +3,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
 use alien_core::{Container, Problem, Replicas, Rule, Set};
 
 use super::compute;
@@ -16,6 +16,73 @@ use crate::operations::Scope;
 /// The longest name of a service or a task definition family, in characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
 const MAX: usize = 255;
+
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
+///
+/// What a task reads of secrets, files and logs, it reads as its role, which a set-up gave no right to that. On Fargate a
+/// task has a network interface of its own, no volume of a host, and no device
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>).
+const DEFINITION: &[Fields] = &[
+    Fields::call(&["family"]),
+    Fields::vendors(&[
+        "containerDefinitions",
+        "cpu",
+        "memory",
+        "enableFaultInjection",
+        "inferenceAccelerators",
+        "ipcMode",
+        "networkMode",
+        "pidMode",
+        "placementConstraints",
+        "proxyConfiguration",
+        "requiresCompatibilities",
+        "runtimePlatform",
+        "trustedExecutionConfiguration",
+    ]),
+    Fields::kept_by("ecs:privileged", &["containerDefinitions[].privileged"]),
+    Fields::needing("iam:PassRole", &["executionRoleArn", "taskRoleArn"]),
+    Fields::needing("ecs:TagResource", &["tags"]),
+    Fields::disclosed("mount file systems that its network and its runtime role let it reach", &["volumes"]),
+    Fields::disclosed("take up to 200 GiB of temporary storage a task", &["ephemeralStorage"]),
+];
+
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html>
+pub(super) const SERVICE: &[Fields] = &[
+    Fields::call(&["cluster", "service", "forceNewDeployment"]),
+    Fields::vendors(&[
+        "desiredCount",
+        "deploymentConfiguration",
+        "availabilityZoneRebalancing",
+        "healthCheckGracePeriodSeconds",
+        "monitoring",
+        "placementConstraints",
+        "placementStrategy",
+        "platformVersion",
+    ]),
+    Fields::needing("iam:PassRole", &["deploymentConfiguration.lifecycleHooks[].roleArn"]),
+    Fields::kept_by("ecs:capacity-provider", &["capacityProviderStrategy"]),
+    Fields::kept_by("ecs:enable-ebs-volumes", &["volumeConfigurations"]),
+    Fields::kept_by("ecs:enable-ecs-managed-tags", &["enableECSManagedTags"]),
+    Fields::kept_by("ecs:enable-execute-command", &["enableExecuteCommand"]),
+    Fields::kept_by("ecs:enable-service-connect", &["serviceConnectConfiguration"]),
+    Fields::kept_by("ecs:namespace", &["serviceConnectConfiguration.namespace"]),
+    Fields::kept_by("ecs:enable-vpc-lattice", &["vpcLatticeConfigurations"]),
+    Fields::kept_by("ecs:propagate-tags", &["propagateTags"]),
+    Fields::kept_by("ecs:subnet", &["networkConfiguration"]),
+    Fields::kept_by("ecs:auto-assign-public-ip", &["networkConfiguration.awsvpcConfiguration.assignPublicIp"]),
+    Fields::kept_by("ecs:task-definition", &["taskDefinition"]),
+    Fields::restored(
+        "attach it to load balancers and service registries of the account",
+        &["loadBalancers", "serviceRegistries"],
+    ),
+    // No look at a service shows these.
+    Fields::disclosed("attach it to gateways of the account", &["gatewayConnectors"]),
+    Fields::restored("hand its deployments to another controller", &["deploymentController"]),
+    Fields::restored(
+        "have functions of the account called while it is rolled out, by a role that already may",
+        &["deploymentConfiguration.lifecycleHooks"],
+    ),
+];
 
 impl On<Aws> for Container {
     fn set(set: Set) -> Rows<Aws> {
@@ -52,6 +119,14 @@ impl On<Aws> for Container {
                 op::CHECK_IMAGE_LAYERS,
             ],
             Set::Dispatch | Set::Invoke | Set::Reconfigure | Set::DataRead | Set::DataWrite => &[],
+        }
+    }
+
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        match row {
+            row if row == op::REGISTER_TASK_DEFINITION => DEFINITION,
+            row if row == op::UPDATE_SERVICE_IN_PLACE => SERVICE,
+            _ => &[],
         }
     }
 

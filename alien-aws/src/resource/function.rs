@@ -13,7 +13,7 @@ mod updating;
 #[cfg(feature = "client")]
 mod zip;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows, ZipLimits};
+use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows, ZipLimits};
 use alien_core::{CodeForm, Function, Problem, Queue, Resource, Rule, Set};
 
 use super::compute;
@@ -26,15 +26,76 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
 const MAX: usize = 64;
 
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html>
+///
+/// Lambda reads a zip in S3 as the caller. A key of the customer's must let Lambda use it for this function
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/encrypt-zip-package.html>).
+const CODE: &[Fields] = &[
+    Fields::call(&["FunctionName", "RevisionId", "DryRun"]),
+    Fields::vendors(&["ZipFile", "ImageUri", "Architectures", "Publish", "PublishTo", "SourceKMSKeyArn"]),
+    Fields::needing("s3:GetObject", &["S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode"]),
+];
+
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>
+///
+/// What the function does with a file system, a dead-letter target, a key or a trace, it does as its own role, which a set-up
+/// gave no right to that. They are set back all the same: the customer may have rights for that elsewhere, in a policy of the
+/// thing itself.
+const SETTINGS: &[Fields] = &[
+    Fields::call(&["FunctionName", "RevisionId"]),
+    Fields::vendors(&[
+        "Description",
+        "Environment",
+        "Handler",
+        "ImageConfig",
+        "LoggingConfig.ApplicationLogLevel",
+        "LoggingConfig.LogFormat",
+        "LoggingConfig.SystemLogLevel",
+        "MemorySize",
+        "Runtime",
+        "RuntimeConfig",
+        "SnapStart",
+        "Timeout",
+        "DurableConfig.ExecutionTimeout",
+        "DurableConfig.RetentionPeriodInDays",
+    ]),
+    Fields::needing("iam:PassRole", &["Role"]),
+    Fields::needing("lambda:PassCapacityProvider", &["CapacityProviderConfig", "AcceleratorConfig"]),
+    Fields::kept_by("lambda:Layer", &["Layers"]),
+    Fields::kept_by("lambda:VpcIds", &["VpcConfig"]),
+    Fields::kept_by("lambda:SubnetIds", &["VpcConfig.SubnetIds"]),
+    // A request that empties the list has no key, and passes.
+    Fields::restored("take it out of its network, if it is in one", &["VpcConfig.SubnetIds"]),
+    Fields::kept_by("lambda:SecurityGroupIds", &["VpcConfig.SecurityGroupIds"]),
+    Fields::restored("send what it fails on to a queue or topic that its role may write to", &["DeadLetterConfig"]),
+    Fields::restored("mount file systems that its network and its role let it reach", &["FileSystemConfigs"]),
+    Fields::restored("encrypt its variables with a key that lets Lambda use it", &["KMSKeyArn"]),
+    Fields::disclosed("encrypt what it keeps of durable runs with a key that lets Lambda use it", &["DurableConfig"]),
+    Fields::restored("write its log to another log group that its role may write to", &["LoggingConfig"]),
+    Fields::restored("trace it, as far as its role may", &["TracingConfig"]),
+    Fields::restored("take up to 10 GB of temporary storage", &["EphemeralStorage"]),
+];
+
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+const COMMAND: &[Fields] = &[
+    Fields::call(&["FunctionName", "InvocationType", "DurableExecutionName", "TenantId"]),
+    Fields::vendors(&["Payload", "ClientContext"]),
+    Fields::elsewhere(&["Qualifier"]),
+    Fields::disclosed("see the last 4 KB of the log of a command", &["LogType"]),
+];
+
 impl On<Aws> for Function {
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::GET_FUNCTION_CONFIGURATION],
             // Lambda pulls an image with the permissions of the caller who names it
             // (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
-            Set::Management => {
-                &[op::UPDATE_FUNCTION_CODE, op::UPDATE_FUNCTION_CONFIGURATION, op::BATCH_GET_IMAGE, op::GET_IMAGE_LAYER]
-            }
+            Set::Management => &[
+                op::UPDATE_FUNCTION_CODE,
+                op::UPDATE_FUNCTION_CONFIGURATION_IN_PLACE,
+                op::BATCH_GET_IMAGE,
+                op::GET_IMAGE_LAYER,
+            ],
             Set::Logs => &[op::FILTER_LOG_EVENTS],
             Set::Dispatch | Set::Invoke => &[op::INVOKE_FUNCTION],
             Set::Provision => &[
@@ -83,10 +144,21 @@ impl On<Aws> for Function {
         }
     }
 
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        match row {
+            row if row == op::UPDATE_FUNCTION_CODE => CODE,
+            row if row == op::UPDATE_FUNCTION_CONFIGURATION_IN_PLACE => SETTINGS,
+            row if row == op::INVOKE_FUNCTION => COMMAND,
+            _ => &[],
+        }
+    }
+
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {
         let (arns, id) = (Arns(placed.target), placed.id());
         let name = arns.physical(id, MAX);
-        things.push((Scope::Function, arns.regional("lambda", &["function:", &name])));
+        let function = arns.regional("lambda", &["function:", &name]);
+        things.push((Scope::Function, function.clone()));
+        things.push((Scope::FunctionInPlace, function));
         compute::log_group(arns, &["/aws/lambda/", &name], things);
         if self.is_triggered() {
             things.push((Scope::Mappings, "*".to_owned()));

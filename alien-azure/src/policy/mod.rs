@@ -6,7 +6,7 @@ mod limits;
 mod render;
 
 use alien_core::adapter::{AccessControl, Allowed, Escalation, Layout};
-use alien_core::{Grants, Layers, Size};
+use alien_core::{Grants, Guardrail, Layers, Size};
 
 use crate::target::Target;
 use crate::{Azure, identity, operations};
@@ -32,6 +32,10 @@ impl AccessControl for Azure {
 
     fn principal(layout: &Layout<Self>, grants: &Grants) -> Principal {
         render::principal(layout, grants)
+    }
+
+    fn guardrails(layout: &Layout<Self>) -> Vec<Guardrail> {
+        crate::guardrails::guardrails(layout)
     }
 
     fn label(principal: &Principal) -> &str {

@@ -11,7 +11,7 @@ pub(crate) mod logs;
 #[cfg(feature = "client")]
 pub(crate) mod template;
 
-use alien_core::adapter::{CodeForms, Placed, Rows, digest, join};
+use alien_core::adapter::{CodeForms, Fields, Operation, Placed, Rows, digest, join};
 use alien_core::{Code, CodeForm, Lifecycle, Problem, Resource, Rule, Set};
 
 use super::{network, queue};
@@ -23,6 +23,74 @@ use crate::operations::Scope;
 /// The longest name of an app, in characters; it has no double hyphen
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>).
 const MAX: usize = 32;
+
+/// Every field of an app that `Microsoft.App/containerApps/write` can write
+/// (<https://learn.microsoft.com/rest/api/resource-manager/containerapps/container-apps/update>).
+///
+/// Azure has no condition on fields of a request to a control plane
+/// (<https://learn.microsoft.com/azure/role-based-access-control/conditions-overview>). What the app does with a secret of a
+/// vault, a registry or a service, it does as the identity that a set-up gave it.
+pub(super) const APP: &[Fields] = &[
+    // Azure refuses to move an app.
+    Fields::call(&["location"]),
+    Fields::vendors(&[
+        "properties.configuration.maxInactiveRevisions",
+        "properties.configuration.ingress.traffic",
+        "properties.configuration.ingress.transport",
+        "properties.configuration.runtime",
+        "properties.template",
+    ]),
+    Fields::needing(
+        "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+        &["identity.userAssignedIdentities"],
+    ),
+    // An environment of a deployment has one workload profile.
+    Fields::needing("Microsoft.App/managedEnvironments/write", &["properties.workloadProfileName"]),
+    Fields::needing(
+        "Microsoft.App/managedEnvironments/join/action",
+        &["properties.environmentId", "properties.managedEnvironmentId"],
+    ),
+    Fields::restored(
+        "",
+        &[
+            "extendedLocation",
+            "kind",
+            "managedBy",
+            "properties.configuration.activeRevisionsMode",
+            "properties.configuration.dapr",
+            "properties.configuration.identitySettings",
+            "properties.configuration.ingress.corsPolicy",
+            "properties.configuration.ingress.stickySessions",
+            "properties.configuration.registries",
+            "properties.configuration.service",
+            "properties.template.containers[].args",
+            "properties.template.containers[].command",
+            "properties.template.initContainers",
+            "properties.template.scale.rules",
+            "properties.template.serviceBinds",
+        ],
+    ),
+    Fields::restored("write the tags that say whose it is", &["tags"]),
+    Fields::restored("give it an identity of its own, which has no role", &["identity.type"]),
+    Fields::restored(
+        "let it be reached from the internet, without encryption and under other names, by whomever it admits",
+        &["properties.configuration.ingress"],
+    ),
+    Fields::restored(
+        "read secrets of vaults that its identity may read, and keep secrets of its own",
+        &["properties.configuration.secrets"],
+    ),
+    Fields::restored("send its traffic through another subnet", &["properties.networking"]),
+    Fields::restored(
+        "mount storage of its environment",
+        &["properties.template.containers[].volumeMounts", "properties.template.volumes"],
+    ),
+];
+
+/// The fields of the operations that both kinds share.
+pub(super) fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+    if row == op::PATCH_APP { APP } else { &[] }
+}
 
 /// The permission sets of both kinds.
 pub(super) fn set(set: Set) -> Rows<Azure> {

@@ -5,7 +5,7 @@ mod answers;
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
 use alien_core::{Function, Problem, Rule, Set};
 
 use super::compute;
@@ -48,6 +48,10 @@ impl On<Azure> for Function {
             Set::Run => &[op::RECEIVE_COMMAND, op::SEND_ANSWER, op::COUNT_COMMANDS, op::COUNT_MESSAGES],
             _ => compute::set(set),
         }
+    }
+
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        compute::writes(row)
     }
 
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {

@@ -8,6 +8,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod adversary;
 mod changed;
 mod commanded;
 mod described;
@@ -197,6 +198,9 @@ fn main() {
             Box::pin(changed::frozen_settings_change_when_the_admin_allows_it(peer))
         }),
         trial("what_the_customer_chose_stays", |peer| Box::pin(changed::what_the_customer_chose_stays(peer))),
+        trial("every_field_that_an_update_can_write_has_its_fate", |peer| {
+            Box::pin(adversary::every_field_has_its_fate(peer))
+        }),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_azure::preflight_tells(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(life::an_existing_network_is_used(peer))

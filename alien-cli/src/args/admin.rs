@@ -75,6 +75,9 @@ fn existing(text: &str) -> Result<(String, Existing), String> {
 pub(crate) struct ReviewArgs {
     #[command(flatten)]
     pub(crate) invited: Invited,
+    /// Also print rules of the cloud's own that you can set above the deployment, ready to apply
+    #[arg(long)]
+    pub(crate) guardrails: bool,
     /// Also print the cloud's policy documents, as JSON
     #[arg(long)]
     pub(crate) documents: bool,

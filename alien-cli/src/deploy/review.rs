@@ -29,6 +29,9 @@ pub(crate) fn review(args: &ReviewArgs) -> Result<(), Failure> {
     text.push_str(&words::text(stack, &reviewed, None, Format::Table));
     text.push('\n');
     words::reach(&mut text, &reviewed.report.reach, Format::Table);
+    if args.guardrails {
+        words::guardrails(&mut text, &reviewed.guardrails);
+    }
     output::line(text)?;
     if args.documents {
         output::line("")?;

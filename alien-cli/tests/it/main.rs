@@ -4,6 +4,7 @@
 
 mod deploy;
 mod face;
+mod fields;
 mod fleet;
 mod invite;
 mod keys;

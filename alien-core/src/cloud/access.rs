@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::coverage::Coverage;
 use super::documents::{Layers, Size};
+use super::guardrail::Guardrail;
 use super::layout::Layout;
 use super::operation::Escalation;
 use super::placement::Cloud;
@@ -75,6 +76,11 @@ pub trait AccessControl: Cloud {
     /// excess.
     fn excesses(target: &Self::Target, found: &Self::Principal, expected: &Self::Principal) -> Vec<String>;
 
+    /// Rules of the cloud's own that the customer can set above a deployment, so that less remains to be disclosed.
+    fn guardrails(_: &Layout<Self>) -> Vec<Guardrail> {
+        Vec::new()
+    }
+
     /// Whether some request for the permission on the resource could be allowed. `known` are condition keys of the
     /// request with their values; conditions on other keys count as met. Returns the statement that allows it.
     fn may_allow(
@@ -121,6 +127,20 @@ pub enum Guard<P: 'static> {
         /// The condition key.
         key: &'static str,
     },
+}
+
+impl<P> Guard<P> {
+    /// The condition key.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Fixed { key, .. }
+            | Self::Named { key, .. }
+            | Self::FixedIfPresent { key, .. }
+            | Self::NamedIfPresent { key, .. }
+            | Self::Absent { key } => key,
+        }
+    }
 }
 
 /// One permission that documents allow.

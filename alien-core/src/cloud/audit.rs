@@ -16,9 +16,11 @@ use super::names::{Index, NamedResource};
 use super::operation::{Effect, Escalation, Operation};
 use super::placement::{Cloud, CloudTarget};
 use super::report::{Breach, Disclosure, DisclosureKind, Promise, Report};
+use super::writes::{Fate, Fields, Keeper};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::permission::{GrantReason, Grants, Holder, Layer, Set, Sets, Subject, SubjectType};
+use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// Audits documents from any source against the stack and the target that they are meant for. Absent layers are not
@@ -258,10 +260,27 @@ impl<'a, C: AccessControl> Judge<'a, C> {
                 .chain(candidates)
                 .partition(|(_, thing)| guards.met(&self.layout.names, thing));
             // A condition that restricts one thing says nothing about another of the same full name.
-            if let (true, Some((row, _))) = (met.is_empty(), unmet.first()) {
-                let what = format!("it {}, without the condition that belongs to it", row.effect.describe());
-                self.breach(promise(row.effect, true), name, allowed, what);
+            let granted = |(row, thing): &&Checked<'a, C>| self.derived(row, thing.subject) != Derived::No;
+            let lacking = match met.iter().any(|one| granted(&one)) {
+                true => None,
+                false if met.is_empty() => unmet.iter().find(granted).or(unmet.first()),
+                false => unmet.iter().find(granted),
+            };
+            if let Some(one @ (row, thing)) = lacking {
+                let key = guards.unmet(&self.layout.names, thing).unwrap_or_default();
+                let does = row.effect.describe();
+                // The stack grants it with the condition: then the breach is what the condition keeps.
+                let fields = if granted(&one) { self.kept_by(key, row, *thing) } else { String::new() };
+                let (promise, what) = if fields.is_empty() {
+                    let what = format!("it {does}, without the condition on `{key}` that belongs to it");
+                    (promise(row.effect, true), what)
+                } else {
+                    let what = format!("it {does}, and without the condition on `{key}` also writes {fields}");
+                    (Promise::P10, what)
+                };
+                self.breach(promise, name, allowed, what);
                 self.note(row.permission, Derived::No);
+                return;
             }
             self.judge_alike(name, &met, allowed);
         }
@@ -285,6 +304,17 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         let what = format!("it {}, and the scope is no thing that it is checked on here", worst.describe());
         self.breach(promise(worst, true), name, allowed, what);
         rows.iter().for_each(|row| self.note(row.permission, Derived::No));
+    }
+
+    /// The fields that the condition on a key keeps from being written, in words.
+    fn kept_by(&self, key: &str, row: &Operation<C::Scope>, thing: NamedResource<'a, C::Scope>) -> String {
+        let Subject::Resource(position) = thing.subject else { return String::new() };
+        let kind = self.layout.stack.at(position).map(Resource::kind);
+        let lists = kind.map_or(&[][..], |kind| C::writes(SubjectType::Kind(kind), row));
+        let is_kept = |fields: &&Fields| matches!(fields.fate, Fate::Kept(Keeper::Condition(by)) if by == key);
+        let kept = lists.iter().filter(is_kept);
+        let named: Vec<String> = kept.flat_map(|fields| fields.paths).map(|path| format!("`{path}`")).collect();
+        named.join(", ")
     }
 
     /// Checks a permission on things of one full name.
@@ -351,7 +381,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             return;
         }
         if self.layer == Layer::Management {
-            self.disclose(row, derived, thing, resource.map(|resource| resource.id().as_str()));
+            self.disclose(row, derived, thing, resource);
         }
     }
 
@@ -360,8 +390,10 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         row: &'static Operation<C::Scope>,
         derived: Derived,
         thing: NamedResource<'a, C::Scope>,
-        resource: Option<&str>,
+        resource: Option<&Resource>,
     ) {
+        let kind = resource.map(Resource::kind);
+        let resource = resource.map(|resource| resource.id().as_str());
         let mut disclose = |kind, what| {
             let resource = resource.map(str::to_owned);
             let permission = row.permission.into();
@@ -374,8 +406,12 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             let indirect = row.effect == Effect::Redirect;
             disclose(if indirect { DisclosureKind::Indirect } else { DisclosureKind::Extended }, row.effect.describe());
         }
-        if !row.also.is_empty() {
-            disclose(DisclosureKind::Unguarded, row.also);
+        for fields in kind.map_or(&[][..], |kind| C::writes(SubjectType::Kind(kind), row)) {
+            match fields.fate {
+                Fate::Restored(lets) if !lets.is_empty() => disclose(DisclosureKind::Restored, lets),
+                Fate::Disclosed(lets) => disclose(DisclosureKind::Unguarded, lets),
+                Fate::Call | Fate::Vendors | Fate::Kept(_) | Fate::Restored(_) => {}
+            }
         }
         if C::is_shared(thing.scope) {
             disclose(DisclosureKind::Wide, row.effect.describe());
@@ -535,7 +571,7 @@ fn severity(effect: Effect) -> u8 {
         Promise::P2 => 3,
         Promise::P3 => 2,
         Promise::P4 => 1,
-        Promise::P1 | Promise::P13 => 0,
+        Promise::P1 | Promise::P10 | Promise::P13 => 0,
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::access::AccessControl;
 use super::audit::audit_layers;
 use super::documents::{Layers, Size};
+use super::guardrail::Guardrail;
 use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget};
 use super::render::{RenderError, Rendered, render};
@@ -32,6 +33,9 @@ pub struct Reviewed {
     pub sizes: Vec<Size>,
     /// Warnings about the stack on this cloud.
     pub warnings: Vec<Problem>,
+    /// Rules of the cloud's own that the customer can set above the deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<Guardrail>,
 }
 
 impl Reviewed {
@@ -117,7 +121,8 @@ impl<C: AccessControl> Documented for C {
             let help = "report it: nothing was rendered".to_owned();
             RenderError::Problems(Problems(vec![Problem::error(Rule::Form, error.to_string(), help)]))
         })?;
-        Ok(Reviewed { documents, report, review, sizes, warnings })
+        let guardrails = C::guardrails(&Layout::new(stack.clone(), target.clone()));
+        Ok(Reviewed { documents, report, review, sizes, warnings, guardrails })
     }
 
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems> {

@@ -21,7 +21,20 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
 
     /// Whether the condition is the one that the thing requires.
     pub(super) fn met(&mut self, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
-        C::guards(thing.scope).iter().all(|guard| match *guard {
+        self.unmet(names, thing).is_none()
+    }
+
+    /// The key of the first guard that the thing requires and the condition lacks.
+    pub(super) fn unmet(
+        &mut self,
+        names: &Names<C::Scope>,
+        thing: &NamedResource<'_, C::Scope>,
+    ) -> Option<&'static str> {
+        C::guards(thing.scope).iter().find(|guard| !self.meets(guard, names, thing)).map(Guard::key)
+    }
+
+    fn meets(&mut self, guard: &Guard<C::Scope>, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
+        match *guard {
             Guard::Fixed { key, values } => {
                 let given = self.values(key);
                 !given.is_empty() && given.iter().all(|given| values.contains(&given.as_str()))
@@ -39,7 +52,7 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
                     || self.names_subject(key, self.values_if_present(key), by, thing.subject)
             }
             Guard::Absent { key } => self.condition.is_some_and(|condition| C::excludes(condition, key)),
-        })
+        }
     }
 
     /// Whether all values of a key name something of the deployment, and one of them names this subject.

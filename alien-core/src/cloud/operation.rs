@@ -103,9 +103,6 @@ pub struct Operation<P: 'static> {
     pub effect: Effect,
     /// What the answer shows besides health and settings; empty if nothing.
     pub reveals: &'static str,
-    /// What else its holder can do there, because the cloud has no condition that would take it out, as a verb phrase;
-    /// empty if nothing.
-    pub also: &'static str,
     /// The URL at which the cloud documents the permission.
     pub source: &'static str,
 }
@@ -168,7 +165,7 @@ pub struct Escalation {
 ///         source "https://example.com/boxes" {
 ///             LOOK = "box:Look" on Box, Observe;
 ///             PEEK = "box:Peek" on Box, Observe, reveals "the colour of the contents";
-///             MOVE = "box:Move" on Box, Update, also "turns it upside down";
+///             MOVE = "box:Move" on Box, Update;
 ///             OPEN = "boxes.open" needs "box:Open" on Box, ReadData;
 ///         }
 ///     }
@@ -181,7 +178,7 @@ macro_rules! operations {
     (
         on $scope:ty;
         $(source $source:literal {
-            $($name:ident = $call:literal $(needs $permission:literal)? on $on:ident, $effect:ident $(, reveals $reveals:literal)? $(, also $also:literal)?;)*
+            $($name:ident = $call:literal $(needs $permission:literal)? on $on:ident, $effect:ident $(, reveals $reveals:literal)?;)*
         })*
     ) => {
         $($(
@@ -192,7 +189,6 @@ macro_rules! operations {
                 on: <$scope>::$on,
                 effect: $crate::adapter::Effect::$effect,
                 reveals: concat!($($reveals)?),
-                also: concat!($($also)?),
                 source: $source,
             };
         )*)*

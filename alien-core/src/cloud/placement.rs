@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::field::Field;
 use super::operation::{Operation, Table};
+use super::writes::Fields;
 use crate::kind::Kind;
 use crate::name::ResourceId;
 use crate::permission::{Holder, Set, SubjectType};
@@ -103,6 +104,15 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
             SubjectType::Deployment | SubjectType::Identity => &[],
         }
     }
+
+    /// Every field that a request of an operation can carry, where the vendor may hold it to change something: see
+    /// [`On::writes`].
+    fn writes(subject: SubjectType, row: &Operation<Self::Scope>) -> &'static [Fields] {
+        match subject {
+            SubjectType::Kind(kind) => Self::Kinds::writes(kind, row),
+            SubjectType::Deployment | SubjectType::Identity => &[],
+        }
+    }
 }
 
 /// Where a deployment goes and whom it trusts, on one cloud.
@@ -119,6 +129,13 @@ pub trait On<C: Cloud>: ResourceSettings {
     /// The operations that delete for good what a resource holds, beside those of [`Set::DataRead`] and
     /// [`Set::DataWrite`]. No document grants them: the admin holds all these during a take-down that deletes data.
     fn erase() -> Rows<C> {
+        &[]
+    }
+
+    /// Every field that a request of an operation can carry, with what becomes of each: of the operations in
+    /// [`Set::Management`] and [`Set::Dispatch`] that update or invoke. Empty for others, and where an operation takes
+    /// nothing but what it is about.
+    fn writes(_: &Operation<C::Scope>) -> &'static [Fields] {
         &[]
     }
 
@@ -161,8 +178,12 @@ pub trait Kinds<C: Cloud> {
     /// [`On::erase`] of a kind.
     fn erase(kind: Kind) -> Rows<C>;
 
+    /// [`On::writes`] of a kind.
+    fn writes(kind: Kind, row: &Operation<C::Scope>) -> &'static [Fields];
+
     /// [`On::code`] of a kind; `None` if the cloud does not support the kind.
     fn code(kind: Kind) -> Option<CodeForms>;
+
     /// [`On::name`] of a resource.
     fn name(placed: &Placed<'_, C>, things: &mut Vec<(C::Scope, String)>);
 
@@ -198,6 +219,13 @@ macro_rules! tuples_of_kinds {
             fn erase(kind: Kind) -> Rows<C> {
                 $(if kind == $kind::KIND {
                     return $kind::erase();
+                })+
+                &[]
+            }
+
+            fn writes(kind: Kind, row: &Operation<C::Scope>) -> &'static [Fields] {
+                $(if kind == $kind::KIND {
+                    return $kind::writes(row);
                 })+
                 &[]
             }

@@ -20,6 +20,8 @@ pub enum Promise {
     P4,
     /// Nobody can extend their own permissions.
     P5,
+    /// Every field that an update can write is kept by a condition, set back by the admin's set-up, or disclosed.
+    P10,
     /// Where releases are pulled, nobody outside the customer's account is trusted.
     P13,
 }
@@ -86,8 +88,11 @@ pub enum DisclosureKind {
     Indirect,
     /// The cloud can grant the permission only on a scope that others share.
     Wide,
-    /// The permission also writes settings that no condition of the cloud's can take out.
+    /// The permission also writes settings that no condition of the cloud's takes out, and that stay as they are written.
     Unguarded,
+    /// The permission also writes settings that no condition of the cloud's takes out. A look at the deployment tells that
+    /// they were changed, and the admin's next set-up sets them back.
+    Restored,
     /// By `management.extend`, the vendor holds all permissions that a known path of escalation needs.
     Path,
 }

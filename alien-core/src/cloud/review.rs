@@ -1,6 +1,7 @@
 //! The table that a security reviewer reads: for each resource, what the vendor can and cannot do.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::AccessControl;
 use super::render::Rendered;
-use super::report::DisclosureKind;
+use super::report::{Disclosure, DisclosureKind};
 use crate::delivery::{ManagerUrl, RootDigest};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
@@ -28,6 +29,9 @@ pub struct Review {
     pub pulled: Option<Pulled>,
     /// One row for each resource, sorted by id.
     pub rows: Vec<ReviewRow>,
+    /// What the vendor could also write, since a permission to update covers every field of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<Beyond>,
     /// Notes: permissions that the cloud cannot grant more narrowly.
     pub notes: Vec<String>,
 }
@@ -84,6 +88,53 @@ pub struct ReviewRow {
     pub reach: Vec<String>,
 }
 
+/// What whoever holds a permission to update could also do with some resources, beyond what an update of this library does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// The resources, sorted by id.
+    pub resources: Vec<String>,
+    /// The permission.
+    pub permission: String,
+    /// What its holder could do with each of them, as verb phrases.
+    pub what: Vec<String>,
+    /// Whether a look at the deployment tells that it was done, and the admin's next set-up sets it back. What is not set back
+    /// stays.
+    pub set_back: bool,
+}
+
+impl Beyond {
+    /// What becomes of it, in words.
+    #[must_use]
+    pub const fn then(&self) -> &'static str {
+        if self.set_back { "`status` tells it, and `up` sets it back" } else { "it stays" }
+    }
+}
+
+/// What the disclosures say that permissions to update could also write: once for all resources of which it is so.
+fn beyond(disclosures: &[Disclosure]) -> Vec<Beyond> {
+    let mut resources = BTreeMap::<(&str, bool, &str), Vec<String>>::new();
+    for disclosure in disclosures {
+        let set_back = match disclosure.kind {
+            DisclosureKind::Restored => true,
+            DisclosureKind::Unguarded => false,
+            _ => continue,
+        };
+        let key = (&*disclosure.permission, set_back, &*disclosure.what);
+        resources.entry(key).or_default().extend(disclosure.resource.clone());
+    }
+    let mut alike = BTreeMap::<(Vec<String>, &str, bool), Vec<String>>::new();
+    for ((permission, set_back, what), resources) in resources {
+        alike.entry((resources, permission, set_back)).or_default().push(what.to_owned());
+    }
+    let each = alike.into_iter().map(|((resources, permission, set_back), what)| Beyond {
+        resources,
+        permission: permission.to_owned(),
+        what,
+        set_back,
+    });
+    each.collect()
+}
+
 impl<C: AccessControl> Rendered<C> {
     /// Describes in words what the documents let the vendor do. `stack` is the stack that they were rendered from.
     #[must_use]
@@ -110,7 +161,8 @@ fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
         format!("`{}` cannot be given more narrowly here: it {}", disclosure.permission, disclosure.what)
     });
     let pulled = C::agent(&rendered.documents.target).map(|agent| Pulled { agent, from: None });
-    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), pulled, rows, notes: notes.collect() }
+    let beyond = beyond(&rendered.report.disclosures);
+    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), pulled, rows, beyond, notes: notes.collect() }
 }
 
 fn row<C: AccessControl>(
@@ -158,9 +210,6 @@ fn row<C: AccessControl>(
     }
     for disclosure in own(DisclosureKind::Reveals) {
         can.push(format!("see {} (shown by `{}`)", disclosure.what, disclosure.permission));
-    }
-    for disclosure in own(DisclosureKind::Unguarded) {
-        can.push(format!("{} (`{}` has no condition for it)", disclosure.what, disclosure.permission));
     }
     if resource.settings().is_public() {
         can.push("call it over HTTPS, as anyone can".to_owned());

@@ -5,7 +5,7 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
 
-use alien_core::adapter::{CodeForms, Placed, Rows};
+use alien_core::adapter::{CodeForms, Fields, Operation, Placed, Rows};
 use alien_core::{Code, CodeForm, Lifecycle, Set};
 
 use crate::Gcp;
@@ -23,6 +23,82 @@ const LOG_BUCKET_MAX: usize = 100;
 /// What Cloud Run runs: images alone (<https://docs.cloud.google.com/run/docs/deploying>). One in Artifact Registry is taken
 /// before one of another registry.
 pub(super) const CODE: CodeForms = CodeForms::IMAGE.preferring(&["-docker.pkg.dev"]);
+
+/// Every field of a service that `run.services.update` can write
+/// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services#resource:-service>).
+///
+/// IAM has no condition on fields of a request. What the code does with a mount, a secret or a key, it does as its own service
+/// account or as an agent of Google's; the network that it is placed in is checked for the service agent alone, not for the
+/// caller (<https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc#set-up-iam-permissions>).
+pub(super) const SERVICE: &[Fields] = &[
+    Fields::call(&["name", "etag", "client", "clientVersion", "template.client", "template.clientVersion"]),
+    Fields::vendors(&[
+        "annotations",
+        "buildConfig",
+        "description",
+        "functionalType",
+        "launchStage",
+        "template.annotations",
+        "template.containers",
+        "template.executionEnvironment",
+        "template.healthCheckDisabled",
+        "template.labels",
+        "template.maxInstanceRequestConcurrency",
+        "template.revision",
+        "template.sandboxes",
+        "template.scaling",
+        "template.sessionAffinity",
+        "template.timeout",
+    ]),
+    Fields::needing("iam.serviceAccounts.actAs", &["template.serviceAccount"]),
+    Fields::needing("run.services.setIamPolicy", &["invokerIamDisabled"]),
+    Fields::restored(
+        "",
+        &[
+            "customAudiences",
+            "multiRegionSettings",
+            "template.containers[].args",
+            "template.containers[].command",
+            "template.gpuZonalRedundancyDisabled",
+            "traffic",
+        ],
+    ),
+    Fields::restored(
+        "have it built anew as another account of the project, as far as Cloud Build may",
+        &["buildConfig.serviceAccount", "template.containers[].buildConfig.serviceAccount"],
+    ),
+    Fields::restored("write the labels that say whose it is", &["labels"]),
+    Fields::restored("let it be reached from other networks and from the internet", &["ingress", "defaultUriDisabled"]),
+    Fields::restored("put the Identity-Aware Proxy before it, or take it away", &["iapEnabled"]),
+    Fields::restored("open a shell in its instances", &["sshEnabled"]),
+    Fields::restored(
+        "skip Binary Authorization by its break-glass field",
+        &["binaryAuthorization.breakglassJustification"],
+    ),
+    Fields::disclosed("choose another policy of Binary Authorization, or none", &["binaryAuthorization"]),
+    Fields::restored(
+        "run more instances than the stack says, and other hardware",
+        &["scaling", "template.nodeSelector"],
+    ),
+    Fields::restored("run it as another workload identity", &["template.workloadIdentityConfig"]),
+    Fields::restored(
+        "attach it to any network of the project",
+        &["template.ambientNetworking", "template.serviceMesh", "template.vpcAccess"],
+    ),
+    Fields::restored(
+        "mount file systems, buckets and secrets that its network and its account let it reach",
+        &["template.containers[].volumeMounts", "template.volumes"],
+    ),
+    Fields::restored(
+        "encrypt its instances with another key",
+        &["template.encryptionKey", "template.encryptionKeyRevocationAction", "template.encryptionKeyShutdownDuration"],
+    ),
+];
+
+/// The fields of the operations that both kinds share.
+pub(super) fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+    if row == op::PATCH_SERVICE { SERVICE } else { &[] }
+}
 
 /// The permission sets of both kinds.
 pub(super) fn set(set: Set) -> Rows<Gcp> {

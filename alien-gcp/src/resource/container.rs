@@ -5,7 +5,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
 use alien_core::{Container, Problem, Rule, Set};
 
 use super::compute;
@@ -15,6 +15,10 @@ use crate::operations::Scope;
 impl On<Gcp> for Container {
     fn set(set: Set) -> Rows<Gcp> {
         compute::set(set)
+    }
+
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        compute::writes(row)
     }
 
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {

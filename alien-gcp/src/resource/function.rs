@@ -5,7 +5,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{CodeForms, On, Placed, Rows};
+use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
 use alien_core::{Function, Set};
 
 use super::compute;
@@ -21,6 +21,10 @@ impl On<Gcp> for Function {
             Set::Run => &[op::PUSH_TO_SERVICE],
             _ => compute::set(set),
         }
+    }
+
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        compute::writes(row)
     }
 
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {

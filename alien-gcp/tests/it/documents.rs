@@ -17,6 +17,11 @@ fn documents_of_my_app_where_releases_are_pulled() {
 }
 
 #[test]
+fn rules_that_a_customer_can_set() {
+    insta::assert_snapshot!("guardrails", golden::guardrails::<Gcp>(target));
+}
+
+#[test]
 fn permissions_of_every_set() {
     insta::assert_snapshot!("sets", golden::sets::<Gcp>());
 }

@@ -8,6 +8,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod adversary;
 mod changed;
 mod conflict;
 mod described;
@@ -153,6 +154,9 @@ fn main() {
             Box::pin(only_gcp::a_given_subnetwork_is_used(peer))
         }),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_gcp::a_queue_starts_its_function(peer))),
+        trial("every_field_that_an_update_can_write_has_its_fate", |peer| {
+            Box::pin(adversary::every_field_has_its_fate(peer))
+        }),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),
         trial("what_the_organisation_forbids_is_explained", |peer| {
             Box::pin(only_gcp::what_the_organisation_forbids_is_explained(peer))

@@ -83,6 +83,10 @@ impl Peer {
         format!("serviceAccount:{}", self.vendor)
     }
 
+    pub(crate) fn plain(&self) -> reqwest::Client {
+        self.plain.clone()
+    }
+
     /// A token of the management account, as any client can get one with the vendor's own.
     pub(crate) async fn session(&self, deployment: &Deployment) -> String {
         let email = deployment.identity.rsplit('/').next().unwrap();

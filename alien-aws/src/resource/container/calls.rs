@@ -5,19 +5,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, environment, last,
+    self, Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State,
+    environment, last,
 };
 use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
 use async_trait::async_trait;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, Compatibility, ContainerDefinition, Deployment, DeploymentCircuitBreaker,
-    DeploymentConfiguration, DeploymentRolloutState, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
-    NetworkConfiguration, NetworkMode, PortMapping, PropagateTags, Service, ServiceField, TransportProtocol,
+    DeploymentConfiguration, DeploymentController, DeploymentControllerType, DeploymentLifecycleHook,
+    DeploymentRolloutState, KeyValuePair, LaunchType, LoadBalancer, LogConfiguration, LogDriver, NetworkConfiguration,
+    NetworkMode, PortMapping, PropagateTags, Service, ServiceField, ServiceRegistry, TransportProtocol,
 };
+use serde_json::json;
 
 use super::super::compute::calls as compute;
 use super::super::network::calls as network;
+use super::SERVICE;
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::cluster::calls::tags;
@@ -53,7 +58,9 @@ impl Reconcile<Aws, Clients> for Container {
         let runs = service.task_definition().map(revision);
         let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
         let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
+        let beside = set_otherwise(&service);
         let own = match finished {
+            Some(_) if !beside.is_empty() => adapter::set_otherwise(&beside),
             Some(finished) if is_frozen && runs != Some(finished) => {
                 Some(format!("it runs {}", runs.unwrap_or("nothing")))
             }
@@ -104,6 +111,7 @@ impl Reconcile<Aws, Clients> for Container {
     /// Registers a new task definition every time: existing ones are never read.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
+        let beside = look(cx).await?.map(|service| set_otherwise(&service)).unwrap_or_default();
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
         let request = cx
             .clients
@@ -117,6 +125,7 @@ impl Reconcile<Aws, Clients> for Container {
             .deployment_configuration(careful())
             .enable_execute_command(false)
             .propagate_tags(PropagateTags::Service);
+        let request = if beside.is_empty() { request } else { set_back(request) };
         cx.call(&[op::UPDATE_SERVICE, op::PASS_ROLE_TO_TASKS], || async {
             request.clone().send().await.map_err(failure)
         })
@@ -285,6 +294,39 @@ fn version(service: &Service) -> String {
 /// The family and revision in the ARN of a task definition, `family:7`.
 fn revision(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// What a set-up sets back of a service, of what the vendor's permission can write.
+fn set_otherwise(service: &Service) -> Vec<&'static str> {
+    let balancers = service.load_balancers().iter().map(LoadBalancer::container_name);
+    let registries = service.service_registries().iter().map(ServiceRegistry::registry_arn);
+    let hooks = service.deployment_configuration().map_or(&[][..], DeploymentConfiguration::lifecycle_hooks);
+    let hooks = hooks.iter().map(DeploymentLifecycleHook::hook_target_arn);
+    let controller = service.deployment_controller().map(DeploymentController::r#type);
+    let ecs = DeploymentControllerType::Ecs;
+    // A part is told by what it has at least.
+    let is = json!({
+        "loadBalancers": balancers.map(|name| json!({ "containerName": name.unwrap_or("?") })).collect::<Vec<_>>(),
+        "serviceRegistries": registries.map(|arn| json!({ "registryArn": arn.unwrap_or("?") })).collect::<Vec<_>>(),
+        "deploymentConfiguration": {
+            "lifecycleHooks": hooks.map(|arn| json!({ "hookTargetArn": arn.unwrap_or("?") })).collect::<Vec<_>>(),
+        },
+        "deploymentController": { "type": controller.unwrap_or(&ecs).as_str() },
+    });
+    let due = json!({ "deploymentController": { "type": ecs.as_str() } });
+    Fields::changed(SERVICE, &is, &due, |is, due| is == due)
+}
+
+/// Sets all that back.
+fn set_back(request: UpdateServiceFluentBuilder) -> UpdateServiceFluentBuilder {
+    let mut rolled_out = careful();
+    rolled_out.lifecycle_hooks = Some(Vec::new());
+    let controller = DeploymentController::builder().r#type(DeploymentControllerType::Ecs).build();
+    request
+        .set_load_balancers(Some(Vec::new()))
+        .set_service_registries(Some(Vec::new()))
+        .deployment_configuration(rolled_out)
+        .set_deployment_controller(controller.ok())
 }
 
 /// Updates the service: its desired count, and its task definition if one is given. The vendor's policy admits nothing
@@ -512,4 +554,31 @@ async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, St
     let request =
         cx.clients.ecs().tag_resource().resource_arn(cx.full_name(Scope::Service)?).set_tags(Some(tags(marks)));
     cx.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_core::adapter::Fate;
+
+    use super::*;
+
+    #[test]
+    fn all_that_is_to_be_set_back_is_told_and_nothing_else() {
+        let is_restored = |fields: &&Fields| matches!(fields.fate, Fate::Restored(_));
+        let mut restored: Vec<&str> =
+            SERVICE.iter().filter(is_restored).flat_map(|fields| fields.paths).copied().collect();
+        restored.sort_unstable();
+        let hook = DeploymentLifecycleHook::builder().hook_target_arn("arn:of:function").role_arn("arn:of:role");
+        let external = DeploymentController::builder().r#type(DeploymentControllerType::External);
+        let changed = Service::builder()
+            .load_balancers(LoadBalancer::builder().target_group_arn("arn:of:group").build())
+            .service_registries(ServiceRegistry::builder().registry_arn("arn:of:registry").build())
+            .deployment_configuration(DeploymentConfiguration::builder().lifecycle_hooks(hook.build()).build())
+            .deployment_controller(external.build().unwrap());
+        assert_eq!(set_otherwise(&changed.build()), restored);
+        let ecs = DeploymentController::builder().r#type(DeploymentControllerType::Ecs).build().unwrap();
+        let told = Service::builder().deployment_controller(ecs).deployment_configuration(careful());
+        assert_eq!(set_otherwise(&told.build()), Vec::<&str>::new());
+        assert_eq!(set_otherwise(&Service::builder().build()), Vec::<&str>::new());
+    }
 }

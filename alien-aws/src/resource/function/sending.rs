@@ -90,9 +90,8 @@ pub(super) async fn send_settings(
     revision: Option<&str>,
 ) -> Result<()> {
     let request = settings(cx, resource, function).await?.set_revision_id(revision.map(str::to_owned));
-    let sent =
-        cx.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) }).await;
-    match sent {
+    let rows = &[op::UPDATE_FUNCTION_CONFIGURATION_IN_PLACE];
+    match cx.call(rows, || async { request.clone().send().await.map_err(busy) }).await {
         // The answer of an own attempt was lost.
         Err(error)
             if error.may_conflict_with_itself() && !differs(cx, &idle(cx).await?, resource, function).await? =>

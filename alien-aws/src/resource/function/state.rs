@@ -3,10 +3,17 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use alien_core::adapter::Fields;
 use alien_core::{Code, CodeForm, Error, ErrorKind, Result};
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
-use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
+use aws_sdk_lambda::types::{
+    DeadLetterConfig, EphemeralStorage, FileSystemConfig, LastUpdateStatus, LoggingConfig, State, TracingConfig,
+    TracingConfigResponse, TracingMode,
+};
+use serde_json::json;
 
+use super::SETTINGS;
 use crate::client::{Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -24,6 +31,48 @@ pub(super) async fn look(cx: Context<'_>) -> Result<Found> {
     })
     .await
 }
+
+/// What a set-up sets back of a function, of what the vendor's permission can write. `own_log` is the log group that it writes
+/// to by default.
+pub(super) fn set_otherwise(found: &Found, own_log: &str) -> Vec<&'static str> {
+    let file_systems = found.file_system_configs().iter().map(FileSystemConfig::arn);
+    let is = json!({
+        "DeadLetterConfig": { "TargetArn": found.dead_letter_config().and_then(DeadLetterConfig::target_arn) },
+        "EphemeralStorage": { "Size": found.ephemeral_storage().map_or(EPHEMERAL, EphemeralStorage::size) },
+        "FileSystemConfigs": file_systems.map(|arn| json!({ "Arn": arn })).collect::<Vec<_>>(),
+        "KMSKeyArn": found.kms_key_arn(),
+        "LoggingConfig": { "LogGroup": found.logging_config().and_then(LoggingConfig::log_group).unwrap_or(own_log) },
+        "TracingConfig": { "Mode": found.tracing_config().and_then(TracingConfigResponse::mode).map_or(UNTRACED, TracingMode::as_str) },
+    });
+    let due = json!({
+        "EphemeralStorage": { "Size": EPHEMERAL },
+        "LoggingConfig": { "LogGroup": own_log },
+        "TracingConfig": { "Mode": UNTRACED },
+    });
+    Fields::changed(SETTINGS, &is, &due, |is, due| is == due)
+}
+
+/// Sets all that back.
+pub(super) fn set_back(
+    request: UpdateFunctionConfigurationFluentBuilder,
+    own_log: &str,
+) -> UpdateFunctionConfigurationFluentBuilder {
+    let storage = EphemeralStorage::builder().size(EPHEMERAL).build();
+    request
+        .dead_letter_config(DeadLetterConfig::builder().target_arn("").build())
+        .set_ephemeral_storage(storage.ok())
+        .set_file_system_configs(Some(Vec::new()))
+        .kms_key_arn("")
+        .logging_config(LoggingConfig::builder().log_group(own_log).build())
+        .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build())
+}
+
+/// The temporary storage of a function, in MiB, where nobody sets it
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_EphemeralStorage.html>).
+const EPHEMERAL: i32 = 512;
+
+/// How a function is traced where nobody sets it (<https://docs.aws.amazon.com/lambda/latest/api/API_TracingConfig.html>).
+const UNTRACED: &str = "PassThrough";
 
 /// The change that is in progress; `None` if there is none.
 pub(super) fn still(found: &Found) -> Option<String> {
@@ -107,7 +156,55 @@ pub(super) fn code_that_runs(found: &Found, known: &Code) -> Option<Code> {
 
 #[cfg(test)]
 mod tests {
+    use alien_core::adapter::Fate;
+    use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationInput;
+
     use super::*;
+
+    const LOG: &str = "/aws/lambda/acme-api-4";
+
+    /// A function with all that a set-up sets back set by somebody else.
+    fn changed() -> Found {
+        let file_system = FileSystemConfig::builder().arn("arn:of:access-point").local_mount_path("/mnt/theirs");
+        Found::builder()
+            .dead_letter_config(DeadLetterConfig::builder().target_arn("arn:of:queue").build())
+            .ephemeral_storage(EphemeralStorage::builder().size(10_240).build().unwrap())
+            .file_system_configs(file_system.build().unwrap())
+            .kms_key_arn("arn:of:key")
+            .logging_config(LoggingConfig::builder().log_group("theirs").build())
+            .tracing_config(TracingConfigResponse::builder().mode(TracingMode::Active).build())
+            .build()
+    }
+
+    #[test]
+    fn all_that_is_to_be_set_back_is_told_and_nothing_else() {
+        let is_restored = |fields: &&Fields| matches!(fields.fate, Fate::Restored(_));
+        let restored = SETTINGS.iter().filter(is_restored).flat_map(|fields| fields.paths).copied();
+        // Its network is compared with that of the stack.
+        let mut restored: Vec<&str> = restored.filter(|path| *path != "VpcConfig.SubnetIds").collect();
+        restored.sort_unstable();
+        assert_eq!(set_otherwise(&changed(), LOG), restored);
+        assert_eq!(set_otherwise(&Found::builder().build(), LOG), Vec::<&str>::new(), "an old answer tells none of it");
+        let told = Found::builder()
+            .ephemeral_storage(EphemeralStorage::builder().size(512).build().unwrap())
+            .logging_config(LoggingConfig::builder().log_group(LOG).build())
+            .tracing_config(TracingConfigResponse::builder().mode(TracingMode::PassThrough).build());
+        assert_eq!(set_otherwise(&told.build(), LOG), Vec::<&str>::new(), "as Lambda tells what nobody set");
+    }
+
+    #[test]
+    fn what_is_set_back_is_as_nobody_set_it() {
+        let config =
+            aws_sdk_lambda::Config::builder().behavior_version(aws_sdk_lambda::config::BehaviorVersion::latest());
+        let client = aws_sdk_lambda::Client::from_conf(config.build());
+        let sent: UpdateFunctionConfigurationInput =
+            set_back(client.update_function_configuration(), LOG).as_input().clone().build().unwrap();
+        assert_eq!(sent.dead_letter_config().and_then(DeadLetterConfig::target_arn), Some(""));
+        assert_eq!((sent.kms_key_arn(), sent.file_system_configs.as_deref()), (Some(""), Some(&[][..])));
+        assert_eq!(sent.ephemeral_storage().map(EphemeralStorage::size), Some(512));
+        assert_eq!(sent.logging_config().and_then(LoggingConfig::log_group), Some(LOG));
+        assert_eq!(sent.tracing_config().and_then(TracingConfig::mode), Some(&TracingMode::PassThrough));
+    }
 
     #[test]
     fn a_digest_is_known_in_the_form_that_lambda_tells() {

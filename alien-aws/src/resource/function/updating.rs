@@ -109,9 +109,8 @@ pub(super) async fn redeploy(cx: Context<'_>) -> Result<()> {
     let description = format!("new instances at {}", cx.gate.clock().now());
     let request = cx.clients.lambda().update_function_configuration().function_name(cx.name(Scope::Function)?);
     let request = request.description(&description).set_revision_id(found.revision_id);
-    let sent =
-        cx.call(&[op::UPDATE_FUNCTION_CONFIGURATION], || async { request.clone().send().await.map_err(busy) }).await;
-    match sent {
+    let rows = &[op::UPDATE_FUNCTION_CONFIGURATION_IN_PLACE];
+    match cx.call(rows, || async { request.clone().send().await.map_err(busy) }).await {
         // The answer of an own attempt was lost.
         Err(error) if error.may_conflict_with_itself() && idle(cx).await?.description() == Some(&description) => {}
         sent => drop(sent?),

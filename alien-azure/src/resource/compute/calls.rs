@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Change, Marks, Observed, Removal, ResultExt, Runs, State as SetUp, Subject, last, or_undo};
+use alien_core::adapter::{
+    Change, Fields, Marks, Observed, Removal, ResultExt, Runs, State as SetUp, Subject, last, or_undo, set_otherwise,
+};
 use alien_core::{Error, ErrorKind, Health, Heartbeat, Lifecycle, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::template::{Ingress, Part, Template, differs, is_set, scales_alike, template};
-use super::{commands, environment, is_azures};
+use super::template::{Ingress, Part, Template, differs, same_code, scales_alike, template};
+use super::{APP, commands, environment, is_azures};
 use crate::client::Context;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
@@ -32,6 +34,9 @@ pub(crate) struct App {
     identity: Option<AppIdentity>,
     #[serde(default)]
     properties: Says,
+    /// All that was told.
+    #[serde(skip)]
+    told: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -56,7 +61,6 @@ struct Says {
     environment_id: Option<String>,
     latest_revision_name: Option<String>,
     latest_ready_revision_name: Option<String>,
-    configuration: Option<Configuration>,
     template: Option<Template>,
 }
 
@@ -70,23 +74,19 @@ impl State for App {
     }
 }
 
-#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Configuration {
     active_revisions_mode: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ingress: Option<Ingress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registries: Option<Vec<Registry>>,
-    /// All else that was found.
-    #[serde(flatten, skip_serializing)]
-    more: BTreeMap<String, Value>,
 }
 
 /// An Azure registry, from which images are pulled with an identity
 /// (<https://learn.microsoft.com/azure/container-apps/managed-identity-image-pull>).
-#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
-#[serde(default)]
+#[derive(Serialize)]
 struct Registry {
     server: String,
     identity: String,
@@ -126,7 +126,11 @@ impl RevisionSays {
 /// Calls `GET containerApps`, which also returns the environment variables.
 pub(crate) async fn look(cx: Context<'_>) -> Result<App> {
     let id = cx.full_name(Scope::App)?;
-    cx.call(&[op::GET_APP], || async { cx.clients.get(id).await }).await
+    let told: Value = cx.call(&[op::GET_APP], || async { cx.clients.get(id).await }).await?;
+    let app: App = serde_json::from_value(told.clone()).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("what was told of the app cannot be read: {error}"))
+    })?;
+    Ok(App { told, ..app })
 }
 
 async fn revisions(cx: Context<'_>) -> Result<Vec<Revision>> {
@@ -149,10 +153,10 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
         return Ok(Observed::Foreign(whose.part(cx.full_name(Scope::App)?, "environment")));
     }
     let Observed::Own { state: SetUp::Finished(_), drift: None, .. } = observed else { return Ok(observed) };
-    let mut drift = set_otherwise(cx, &found, part)?;
+    let wanted = template(cx, cx.resource()?, part, found.client_id(cx)?.unwrap_or_default()).await?;
+    let mut drift = set_otherwise_than(cx, &found, part, &wanted)?;
     if drift.is_none() {
         // The vendor may have changed the template since the set-up.
-        let wanted = template(cx, cx.resource()?, part, found.client_id(cx)?.unwrap_or_default()).await?;
         drift = found.properties.template.as_ref().and_then(|template| differs(template, &wanted));
     }
     if drift.is_none() {
@@ -209,8 +213,9 @@ impl App {
     }
 }
 
-/// How the settings that the vendor cannot change differ from the stack.
-fn set_otherwise(cx: Context<'_>, found: &App, part: &Part) -> Result<Option<String>> {
+/// How what a set-up sets back differs from the stack: where the app is, what it runs as, and what else the vendor's
+/// permission can write.
+fn set_otherwise_than(cx: Context<'_>, found: &App, part: &Part, wanted: &Template) -> Result<Option<String>> {
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
         return Ok(Some("it is in another environment".to_owned()));
     }
@@ -218,34 +223,34 @@ fn set_otherwise(cx: Context<'_>, found: &App, part: &Part) -> Result<Option<Str
     if found.identities() != BTreeSet::from([identity]) {
         return Ok(Some("it runs as another identity".to_owned()));
     }
-    if found.identity.as_ref().is_some_and(|identity| identity.kind.contains("SystemAssigned")) {
-        return Ok(Some("it has an identity of its own".to_owned()));
+    if found.properties.template.as_ref().is_some_and(|template| !same_code(template, wanted)) {
+        return Ok(Some("other code".to_owned()));
     }
-    let Some(set) = &found.properties.configuration else { return Ok(Some("it has no configuration".to_owned())) };
-    let ingress = match (&set.ingress, &part.ingress) {
-        (Some(found), Some(due)) => !found.is_as(due),
-        (found, due) => found.is_some() != due.is_some(),
+    let due = comparable(body(cx, part, wanted, &Tags::new())?);
+    let same = |is: &Value, due: &Value| match (is.as_str(), due.as_str()) {
+        // Azure may write an id in another case.
+        (Some(is), Some(due)) => same(is, due),
+        _ => is == due,
     };
-    let template = found.properties.template.as_ref();
-    let pulls = template.map(|template| registries(cx, template)).transpose()?.flatten().unwrap_or_default();
-    Ok([
-        (ingress, "its ingress has other settings"),
-        (!set.active_revisions_mode.eq_ignore_ascii_case("Single"), "several of its revisions serve"),
-        (!is_pulled_from(set.registries.as_deref().unwrap_or_default(), &pulls), "it pulls from other registries"),
-        (is_set(&set.more, "secrets"), "it has secrets"),
-        (set.more.get("dapr").is_some_and(|dapr| dapr.get("enabled") == Some(&true.into())), "it uses Dapr"),
-        (is_set(&set.more, "identitySettings"), "its identity has other settings"),
-        (is_set(&set.more, "service"), "it is a service of its environment"),
-    ]
-    .into_iter()
-    .find_map(|(is, what)| is.then(|| what.to_owned())))
+    Ok(set_otherwise(&Fields::changed(APP, &comparable(found.told.clone()), &due, same)))
 }
 
-/// Whether a registry is set as it is due. Azure may write an identity in another case.
-fn is_pulled_from(found: &[Registry], due: &[Registry]) -> bool {
-    let alike =
-        |(found, due): (&Registry, &Registry)| found.server == due.server && same(&found.identity, &due.identity);
-    found.len() == due.len() && found.iter().zip(due).all(alike)
+/// An app without its tags, which are compared as marks, and without what Azure fills in where nothing is set.
+fn comparable(mut app: Value) -> Value {
+    let mut take = |pointer: &str, name: &str, is_unset: &dyn Fn(&Value) -> bool| {
+        if let Some(fields) = app.pointer_mut(pointer).and_then(Value::as_object_mut)
+            && fields.get(name).is_some_and(is_unset)
+        {
+            fields.remove(name);
+        }
+    };
+    let word = |unset: &'static str| move |value: &Value| value.as_str().is_some_and(|word| same(word, unset));
+    const INGRESS: &str = "/properties/configuration/ingress";
+    take("", "tags", &|_| true);
+    take(INGRESS, "fqdn", &|_| true);
+    take(INGRESS, "clientCertificateMode", &word("ignore"));
+    take(&format!("{INGRESS}/stickySessions"), "affinity", &word("none"));
+    app
 }
 
 /// The registries of its images that need an identity.
@@ -256,18 +261,16 @@ fn registries(cx: Context<'_>, template: &Template) -> Result<Option<Vec<Registr
     Ok(servers.filter(|server| is_azures(server)).map(of).next().map(|one| vec![one]))
 }
 
-/// Creates or replaces the app. Callers make sure that none exists, or that it is ours.
-async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> Result<()> {
-    let id = cx.full_name(Scope::App)?;
+/// The whole app, as a set-up sets it.
+fn body(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> Result<Value> {
     let mut identities = serde_json::Map::new();
     identities.insert(cx.full_name(Scope::RuntimeIdentity)?.to_owned(), json!({}));
     let configuration = Configuration {
         active_revisions_mode: "Single".to_owned(),
         ingress: part.ingress.clone(),
         registries: registries(cx, template)?,
-        more: BTreeMap::new(),
     };
-    let body = json!({
+    Ok(json!({
         "location": cx.target().location,
         "tags": tags,
         "identity": { "type": "UserAssigned", "userAssignedIdentities": identities },
@@ -277,7 +280,12 @@ async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> 
             "configuration": configuration,
             "template": template,
         },
-    });
+    }))
+}
+
+/// Creates or replaces the app. Callers make sure that none exists, or that it is ours.
+async fn put(cx: Context<'_>, part: &Part, template: &Template, tags: &Tags) -> Result<()> {
+    let (id, body) = (cx.full_name(Scope::App)?, body(cx, part, template, tags)?);
     let rows = &[op::PATCH_APP, op::JOIN_ENVIRONMENT, op::GET_RUNTIME_IDENTITY, op::ASSIGN_IDENTITY];
     cx.call(rows, || async { cx.clients.put(id, &body).await }).await.map(drop)
 }
@@ -324,7 +332,7 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
     let mut wanted = template(cx, cx.resource()?, part, &runtime_client_id(cx).await?).await?;
     let same = found.properties.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     let is_broken = broken(cx, &found).await?.is_some();
-    if !same || is_broken || set_otherwise(cx, &found, part)?.is_some() {
+    if !same || is_broken || set_otherwise_than(cx, &found, part, &wanted)?.is_some() {
         if same && is_broken {
             once_more(&mut wanted);
         }

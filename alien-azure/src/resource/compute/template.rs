@@ -152,6 +152,12 @@ pub(crate) fn differs(found: &Template, wanted: &Template) -> Option<String> {
     (other || more || commanded).then(|| "other settings".to_owned())
 }
 
+/// Whether two templates run the same image.
+pub(crate) fn same_code(found: &Template, wanted: &Template) -> bool {
+    let image = |template: &Template| template.containers.first().map(|container| container.image.clone());
+    image(found) == image(wanted)
+}
+
 /// Whether two templates have the same scale rules and limits.
 pub(crate) fn scales_alike(found: &Template, wanted: &Template) -> bool {
     let rules = |template: &Template| {
@@ -188,15 +194,12 @@ pub(crate) struct Part {
 
 /// Who can reach an app: everyone, or only other apps of its environment.
 /// <https://learn.microsoft.com/azure/container-apps/ingress-overview>
-#[derive(Serialize, Deserialize, Clone, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Serialize, Clone, Default)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Ingress {
     external: bool,
     target_port: u16,
     allow_insecure: bool,
-    /// All else that was found.
-    #[serde(flatten, skip_serializing)]
-    more: BTreeMap<String, Value>,
 }
 
 impl Ingress {
@@ -208,28 +211,6 @@ impl Ingress {
     /// From the apps of its environment.
     pub(crate) fn internal(target_port: u16) -> Self {
         Self { target_port, ..Self::default() }
-    }
-
-    /// Whether it was found as it is due. Azure fills in fields; those that open another way, or close this one, are set
-    /// by nobody of ours.
-    pub(super) fn is_as(&self, due: &Self) -> bool {
-        let others = ["customDomains", "ipSecurityRestrictions", "additionalPortMappings", "corsPolicy"];
-        let word = |name: &str| self.more.get(name).and_then(Value::as_str).unwrap_or_default();
-        let affinity = self.more.get("stickySessions").and_then(|sticky| sticky.get("affinity"));
-        (self.external, self.target_port, self.allow_insecure) == (due.external, due.target_port, due.allow_insecure)
-            && !others.iter().any(|other| is_set(&self.more, other))
-            && ["", "ignore"].contains(&word("clientCertificateMode"))
-            && affinity.and_then(Value::as_str).is_none_or(|affinity| affinity == "none")
-    }
-}
-
-/// Whether a field is set to something: Azure answers one that is not as `null`, or as empty.
-pub(super) fn is_set(more: &BTreeMap<String, Value>, name: &str) -> bool {
-    match more.get(name) {
-        None | Some(Value::Null) => false,
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(Value::Object(fields)) => !fields.is_empty(),
-        Some(_) => true,
     }
 }
 

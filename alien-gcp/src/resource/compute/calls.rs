@@ -1,11 +1,12 @@
 //! The calls for a Cloud Run service, which functions and containers share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Marks, Observed, Operation, Removal, ResultExt, Running, Runs, environment, last, or_undo,
+    Change, Fields, Marks, Observed, Operation, Removal, ResultExt, Running, Runs, environment, last, or_undo,
+    set_otherwise,
 };
 use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Lifecycle, Replicas, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
@@ -18,6 +19,7 @@ use google_cloud_run_v2::model::{
 use google_cloud_wkt::FieldMask;
 
 use super::super::network::calls::subnetwork;
+use super::SERVICE;
 use crate::client::policy::{self, Guarded};
 use crate::client::{Context, failure, labels};
 use crate::identity::bindings::admit;
@@ -90,10 +92,11 @@ pub(crate) async fn observed(
         Observed::Foreign(whose) => return Ok(Observed::Foreign(whose)),
         observed => observed,
     };
+    let beside = set_otherwise_than(found, &wanted_service(&access.ingress, wanted))?;
     let drift = match &found.template {
         _ if found.invoker_iam_disabled => Some("everyone may call it".to_owned()),
-        _ if !serves_latest(found) => Some("an older revision serves requests".to_owned()),
-        _ if found.ingress != access.ingress => Some("it can be reached from elsewhere".to_owned()),
+        Some(template) if code(template) != code(wanted) => Some("other code".to_owned()),
+        _ if !beside.is_empty() => set_otherwise(&beside),
         Some(template) => differs(template, wanted),
         None => None,
     };
@@ -102,6 +105,35 @@ pub(crate) async fn observed(
         drift => drift,
     };
     Ok(observed.drifted(relabelled.into_iter().chain(drift)))
+}
+
+/// The service as a set-up sets it, beside labels.
+fn wanted_service(ingress: &IngressTraffic, template: &RevisionTemplate) -> Service {
+    Service::new().set_ingress(ingress.clone()).set_template(template.clone()).set_traffic([latest()])
+}
+
+/// What a set-up sets back of a service, of what the vendor's permission can write. Labels are compared as marks.
+fn set_otherwise_than(found: &Service, wanted: &Service) -> Result<Vec<&'static str>> {
+    let form = |service: &Service| {
+        let mut service = service.clone().set_labels(HashMap::<String, String>::new());
+        if service.traffic.is_empty() {
+            service.traffic = vec![latest()];
+        }
+        let interfaces = service.template.iter_mut().filter_map(|template| template.vpc_access.as_mut());
+        for interface in interfaces.flat_map(|access| &mut access.network_interfaces) {
+            // Where none is named, Cloud Run takes the subnetwork with the network's name.
+            let named = if interface.subnetwork.is_empty() { &interface.network } else { &interface.subnetwork };
+            interface.subnetwork = last(named).to_owned();
+            interface.network = String::new();
+        }
+        serde_json::to_value(service).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    };
+    Ok(Fields::changed(SERVICE, &form(found)?, &form(wanted)?, |is, due| is == due))
+}
+
+/// The image that a revision runs.
+fn code(template: &RevisionTemplate) -> Option<&str> {
+    template.containers.first().map(|container| container.image.as_str())
 }
 
 fn is_live(cx: Context<'_>) -> Result<bool> {
@@ -139,15 +171,7 @@ fn latest() -> TrafficTarget {
     TrafficTarget::new().set_type(TrafficTargetAllocationType::Latest).set_percent(100)
 }
 
-fn serves_latest(found: &Service) -> bool {
-    match found.traffic.as_slice() {
-        [] => true,
-        [one] => one.r#type == TrafficTargetAllocationType::Latest,
-        _ => false,
-    }
-}
-
-/// How a revision differs from the wanted one in what the stack sets. Google fills in the other fields.
+/// How a revision differs from the wanted one in what the stack sets and the vendor may. Google fills in the other fields.
 fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String> {
     let of = |template: &RevisionTemplate| template.containers.first().cloned().unwrap_or_default();
     let (is, due) = (of(found), of(wanted));
@@ -157,25 +181,13 @@ fn differs(found: &RevisionTemplate, wanted: &RevisionTemplate) -> Option<String
         template.scaling.as_ref().map(|scaling| (scaling.min_instance_count, scaling.max_instance_count))
     };
     let same_port = due.ports.is_empty() || ports(&is) == ports(&due);
-    let place = |template: &RevisionTemplate| {
-        let access = template.vpc_access.clone().unwrap_or_default();
-        // Where none is named, Cloud Run takes the subnetwork with the network's name.
-        let named = |one: &NetworkInterface| match one.subnetwork.as_str() {
-            "" => last(&one.network).to_owned(),
-            subnetwork => last(subnetwork).to_owned(),
-        };
-        access.network_interfaces.iter().map(named).collect::<Vec<_>>()
-    };
-    // We set none of these, so anything in them was set by somebody else.
-    let more = found.containers.len() > 1 || !found.volumes.is_empty() || !is.command.is_empty() || !is.args.is_empty();
     if is.image != due.image {
         return Some("other code".to_owned());
     }
     if variables(&is) != variables(&due)
         || limits(&is) != limits(&due)
         || !same_port
-        || more
-        || place(found) != place(wanted)
+        || found.containers.len() > 1
         || scale(found) != scale(wanted)
         || found.timeout != wanted.timeout
     {
@@ -280,18 +292,20 @@ pub(crate) async fn create(
 
 /// Sends what differs, waits until the revision works, and binds those whom the stack allows to call it. The caller
 /// writes the fingerprint with [`finish`].
-pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, callers: Callers) -> Result<Service> {
+pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, access: &Access) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
+    let beside = set_otherwise_than(&found, &wanted_service(&access.ingress, &wanted))?;
+    let is_revised = |path: &&str| path.starts_with("template.") || *path == "traffic";
     if broken(&found).is_some() {
         send(cx, once_more(cx, wanted), "").await?;
-    } else if !same || !serves_latest(&found) {
+    } else if !same || beside.iter().any(is_revised) {
         send(cx, wanted, "").await?;
     }
     let found = settle(cx).await?;
     if !cx.is_vendors() {
         admit(cx).await?;
-        open(cx, callers).await?;
+        open(cx, access.callers).await?;
     }
     Ok(found)
 }
@@ -321,15 +335,18 @@ pub(crate) async fn finish(
 ) -> Result<()> {
     let name = path(cx)?;
     let ours = &marks.all(cx.name(Scope::Service)?);
-    let service = &Service::new().set_name(name).set_ingress(ingress).set_template(template);
+    let service = &wanted_service(&ingress, &template).set_name(name);
     let mut rows = revision_rows(cx, op::PATCH_SERVICE);
     rows.push(op::GET_SERVICE);
     // The etag makes the second of two concurrent writers start again, so each attempt reads the labels anew.
     cx.call(&rows, || async {
         let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
-        let mut fields = vec!["labels", "ingress"];
+        // What somebody else has set beside a revision is taken away.
+        let beside = set_otherwise_than(&found, service)?;
+        let beside = beside.into_iter().filter(|path| !path.starts_with("template."));
+        let mut fields: BTreeSet<&str> = beside.chain(["labels", "ingress"]).collect();
         if found.invoker_iam_disabled {
-            fields.push("invoker_iam_disabled");
+            fields.insert("invokerIamDisabled");
         }
         let labels = labels::with(found.labels, ours.clone());
         let request = UpdateServiceRequest::new()

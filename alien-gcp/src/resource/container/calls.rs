@@ -55,7 +55,7 @@ impl Reconcile<Gcp, Clients> for Container {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
-        compute::set(cx, wanted.clone(), ACCESS.callers).await?;
+        compute::set(cx, wanted.clone(), &ACCESS).await?;
         compute::finish(cx, marks, ACCESS.ingress, wanted).await
     }
 

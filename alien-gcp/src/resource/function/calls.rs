@@ -64,7 +64,7 @@ impl Reconcile<Gcp, Clients> for Function {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
-        let service = compute::set(cx, wanted.clone(), access(self).callers).await?;
+        let service = compute::set(cx, wanted.clone(), &access(self)).await?;
         // Where a queue's messages go is the admin's to set.
         let triggers = cx.resource()?.settings().triggers();
         for queue in triggers.filter(|_| !cx.is_vendors()) {

@@ -17,7 +17,7 @@ macro_rules! app {
             $location,
             " identity{type!=None|UserAssigned|SystemAssigned|SystemAssigned,UserAssigned principalId tenantId userAssignedIdentities*} \
             properties{provisioningState runningStatus deploymentErrors managedEnvironmentId environmentId \
-            workloadProfileName patchingConfiguration* latestRevisionName latestReadyRevisionName latestRevisionFqdn \
+            workloadProfileName patchingConfiguration* networking{outboundVnetSubnetId} latestRevisionName latestReadyRevisionName latestRevisionFqdn \
             customDomainVerificationId outboundIpAddresses eventStreamEndpoint delegatedIdentities* \
             configuration{secrets{name! value identity keyVaultUrl} activeRevisionsMode=Single|Multiple|Labels \
             targetLabel ingress{fqdn external targetPort exposedPort transport=auto|http|http2|tcp|Auto|Http|Http2|Tcp \

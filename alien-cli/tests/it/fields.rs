@@ -1,0 +1,39 @@
+//! The page that says what an update can write is written from the tables of the clouds.
+
+use std::path::Path;
+
+use alien_conformance::writes::chapter;
+
+const HEAD: &str = "\
+# What an update can write
+
+A permission to update covers every field of a request, whatever this library sends. A vendor who is let in could call the cloud
+with another program, and write any of them. So each cloud's adapter lists all fields of each such request, and for each what
+becomes of it:
+
+* **Kept**: a request with the field is denied, by a condition of the permission, or since it needs another permission too.
+* **Set back**: `alien-deploy status` tells that it was changed, and the next `alien-deploy up` sets it back. Until then it is as
+  the vendor has set it.
+* **The vendor's**: code, environment, size, and how it is started and rolled out. Bounds of size that the stack gives are
+  checked by this library and told by `status`; no cloud keeps them.
+* **It stays**: nothing keeps it and nothing sets it back. It is disclosed here, by `alien review`, and by `alien audit`.
+
+What code can reach with a field is no more than what the identity that it runs as can reach, unless a line says otherwise.
+
+This page is written from the tables in the code (`On::writes`). Tests compare those with the clouds' own descriptions of their
+requests, and write each field as the vendor with a plain client.
+
+";
+
+#[test]
+fn the_page_says_what_the_tables_say() {
+    let chapters =
+        [chapter::<alien_aws::Aws>("AWS"), chapter::<alien_gcp::Gcp>("GCP"), chapter::<alien_azure::Azure>("Azure")];
+    let text = format!("{HEAD}{}", chapters.join("\n"));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
+    if std::env::var_os("ALIEN_ACCEPT_LISTS").is_some_and(|accept| accept == "1") {
+        std::fs::write(&page, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(&page).unwrap_or_default();
+    assert!(found == text, "write docs/fields.md again with ALIEN_ACCEPT_LISTS=1, and review what changed:\n{text}");
+}
