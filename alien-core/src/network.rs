@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(told(io::Error::other(plain)).0, ErrorKind::Unreachable);
         let untrusted = |cause| super::untrusted(&Wrapped(Box::new(io::Error::other(cause))));
         let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
-        assert_eq!(untrusted(expired.into()).as_deref(), Some("certificate expired"));
+        assert_eq!(untrusted(expired.into()).as_deref(), Some("Expired"));
         // As a proxy may say of what lies behind it.
         assert_eq!(untrusted(Box::<dyn StdError + Send + Sync>::from("invalid peer certificate: UnknownIssuer")), None);
         let (kind, words) = told("tunnel error: proxy authorization required");
