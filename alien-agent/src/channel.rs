@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{CONNECT, chain, untrusted};
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use alien_release::HttpTransport;
 use async_trait::async_trait;
@@ -11,8 +11,6 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
 
-/// How long it takes at most to open a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long a whole call takes at most.
 pub(crate) const WHOLE: Duration = Duration::from_secs(40);
 /// How long nothing may come of a file of a repository, which may take longer as a whole.
@@ -124,11 +122,9 @@ impl Https {
     /// Why there is no answer.
     fn unanswered(&self, error: reqwest::Error) -> Error {
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
-        let why = chain(&error.without_url());
-        let host = self.host();
-        // What rustls says of an authority that it does not know: <https://docs.rs/rustls/0.23/rustls/enum.CertificateError.html>.
-        let is_untrusted = why.contains("UnknownIssuer") || why.contains("invalid peer certificate");
-        let (what, help) = if is_untrusted {
+        let error = error.without_url();
+        let (why, host) = (chain(&error), self.host());
+        let (what, help) = if let Some(why) = untrusted(&error) {
             let what = format!("the certificate that answers for `{host}` is not trusted: {why}");
             (what, "if a proxy of your network opens TLS, give the certificate of its authority with `--ca`")
         } else if is_connect && is_timeout {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use alien_core::adapter::Connect;
-use alien_core::{Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Result, Side};
+use alien_core::{
+    Admin, AgentPod, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind, Impersonate, Result, Side,
+};
 use async_trait::async_trait;
 
-use crate::target::Target;
+use crate::target::{Agent, Target, Trust};
 use crate::{Aws, Config, admin, agent, vendor};
 
 /// Connects to AWS with the credentials of the environment. For programs that serve several clouds.
@@ -49,5 +51,26 @@ impl Connect for Adapter {
 
     async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
         Ok(agent(&config(connection).await?.with_operator(&connection.operator)))
+    }
+
+    /// EKS gives a pod a token, and the role that it is for, where its service account names a role.
+    /// <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>
+    fn agent_pod(&self, target: &Target, record: &Deployment) -> AgentPod {
+        const ROLE: &str = "eks.amazonaws.com/role-arn";
+        const HELP: &str = "https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html";
+        match &target.trust {
+            Trust::Agent(Agent::Cluster { account, .. }) => AgentPod::new(Some(account.clone()))
+                .annotated(ROLE, &record.identity)
+                .noted(
+                    "EKS gives the pod a token of its service account, by which the agent enters the annotated role:",
+                )
+                .noted(HELP),
+            Trust::Agent(Agent::Role(role)) => AgentPod::new(None)
+                .annotated(ROLE, target.role(role))
+                .noted("The annotated role must trust `system:serviceaccount:{namespace}:{account}` of the cluster:")
+                .noted(HELP)
+                .noted("With an EKS Pod Identity association leave the annotation out."),
+            Trust::Vendor { .. } => AgentPod::new(None),
+        }
     }
 }

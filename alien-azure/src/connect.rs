@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use alien_core::adapter::{Connect, read_text};
 use alien_core::{
-    Admin, ConnectOption, Connection, DeploymentId, Error, ErrorKind, Impersonate, Problem, Result, Rule, Side,
+    Admin, AgentPod, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind, Impersonate, Problem,
+    Result, Rule, Side,
 };
 use async_trait::async_trait;
 
-use crate::target::{Issuer, Target};
+use crate::target::{Agent, Issuer, Target, Trust};
 use crate::{AUDIENCE, Azure, Config, Endpoint, IssuerKey, VendorToken, admin, agent, vendor};
 
 /// Connects to Azure with the credentials of the environment. For programs that serve several clouds.
@@ -148,6 +149,25 @@ impl Connect for Adapter {
         let path = env::var(TOKEN_FILE_VARIABLE).ok().filter(|path| !path.is_empty());
         let config = Config::for_agent(path.map(VendorToken::file)).with_endpoint(endpoint(connection)?);
         Ok(agent(&config.with_calls(connection.calls.clone())))
+    }
+
+    /// AKS gives a pod with this label a token of its service account.
+    /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+    fn agent_pod(&self, target: &Target, record: &Deployment) -> AgentPod {
+        match &target.trust {
+            Trust::Agent(Agent::Cluster { account, .. }) => {
+                let pod = AgentPod::new(Some(account.clone())).labelled("azure.workload.identity/use", "true");
+                let client = record.identity_id.iter();
+                let pod = client.fold(pod, |pod, id| pod.annotated("azure.workload.identity/client-id", id));
+                pod.noted("AKS gives the pod a token of its service account where the cluster has workload identity:")
+                    .noted("https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html")
+            }
+            Trust::Agent(Agent::Machine(_)) => AgentPod::new(None)
+                .noted("The deployment trusts what runs on this machine, so the pod must be scheduled there:")
+                .noted(format!("  {}", target.agent().unwrap_or_default()))
+                .noted("To trust a service account of the cluster instead, give it by `--agent` at the next `alien-deploy up`."),
+            Trust::Vendor { .. } => AgentPod::new(None),
+        }
     }
 }
 

@@ -21,7 +21,11 @@ pub fn zip(says: &str) -> Vec<u8> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alien-aws/examples/bootstrap.rs");
         // Compiled without cargo: the program needs only the standard library.
         let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let built = Command::new(compiler).args(["--edition", "2024", "-O", "-o"]).arg(&program).arg(source).status();
+        let built = Command::new(compiler)
+            .args(["--edition", "2024", "-O", "-Cstrip=symbols", "-o"])
+            .arg(&program)
+            .arg(source)
+            .status();
         assert!(built.expect("rustc runs").success(), "the example `bootstrap` is built");
         let bytes = std::fs::read(&program).expect("the example was built");
         let _ = std::fs::remove_file(program);

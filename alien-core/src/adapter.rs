@@ -26,7 +26,7 @@ pub use crate::marks::{Claim, Fingerprint, Marks, Owner};
 pub use crate::name::sha256;
 pub use crate::naming::{compact, digest, hyphenated, join};
 #[cfg(feature = "network")]
-pub use crate::network::{LARGEST_ANSWER, Peer, is_page};
+pub use crate::network::{ATTEMPT, CONNECT, LARGEST_ANSWER, Peer, is_page, untrusted};
 pub use crate::operate::{Operate, Operated, environment};
 pub use crate::permission::{DataReach, ForManagement, ForProfiles, Holder, Sets, Subject, SubjectType, Through};
 pub use crate::printable::{Printable, is_printable, printable};

@@ -15,6 +15,7 @@ use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::impersonate::Impersonate;
 use crate::kind::Kind;
+use crate::pod::AgentPod;
 use crate::problem::{Problem, Problems, Rule};
 use crate::release::Release;
 use crate::resource::CodeForms;
@@ -115,6 +116,13 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// As [`admin`](Self::admin); [`Unsupported`](crate::ErrorKind::Unsupported) if the target names the vendor.
     async fn agent(&self, target: &AnyTarget, connection: &Connection) -> Result<Arc<dyn Impersonate>>;
+
+    /// What the pod of this deployment's agent has in a managed Kubernetes cluster of the cloud.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) for a record of another cloud.
+    fn agent_pod(&self, record: &Deployment) -> Result<AgentPod>;
 }
 
 /// How a cloud is reached: with the credentials of the environment, unless an option says otherwise.
@@ -244,6 +252,11 @@ pub trait Connect: Send + Sync + fmt::Debug {
     async fn agent(&self, _: &<Self::Cloud as Cloud>::Target, _: &Connection) -> Result<Arc<dyn Impersonate>> {
         Err(Error::new(ErrorKind::Unsupported, format!("no deployment on {} pulls its releases", Self::Cloud::NAME)))
     }
+
+    /// What the pod of the agent that a target names has in a cluster. By default it needs nothing.
+    fn agent_pod(&self, _: &<Self::Cloud as Cloud>::Target, _: &Deployment) -> AgentPod {
+        AgentPod::new(None)
+    }
 }
 
 #[async_trait]
@@ -328,6 +341,10 @@ impl<A: Connect> Adapter for A {
         let typed = target.typed::<A::Cloud>()?;
         Model::Pull.enters(target.model::<A::Cloud>())?;
         Connect::agent(self, typed, connection).await
+    }
+
+    fn agent_pod(&self, record: &Deployment) -> Result<AgentPod> {
+        Ok(Connect::agent_pod(self, record.target.typed::<A::Cloud>()?, record))
     }
 }
 

@@ -2,11 +2,18 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, causes};
 
 /// The most that is read of an answer, in bytes. The largest one is a page of logs: a thousand lines of at most 64 KiB.
 pub const LARGEST_ANSWER: usize = 64 << 20;
+
+/// How long it may take to open a connection.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long one attempt of a call may take, where it sends or awaits nothing large.
+pub const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// A service that is called over the network. It tells what happened if something else answers in its place, or nothing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +121,16 @@ impl Peer<'_> {
 }
 
 const ANSWERED_BY_OTHERS: &str = "something else answers there, as a proxy, a firewall or a sign-in page: check the address, and what your network lets pass";
+
+/// Why nobody who is trusted vouches for the certificate of what answered, by the types of what caused an error; `None` if that is not
+/// what happened.
+#[must_use]
+pub fn untrusted(error: &(dyn StdError + 'static)) -> Option<String> {
+    match Fault::of(error) {
+        Fault::Untrusted(why) => Some(why),
+        _ => None,
+    }
+}
 
 /// Whether an answer is a page for people: no service answers a program so.
 #[must_use]
@@ -243,6 +260,11 @@ mod tests {
         }
         let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert_eq!(told(io::Error::other(plain)).0, ErrorKind::Unreachable);
+        let untrusted = |cause| super::untrusted(&Wrapped(Box::new(io::Error::other(cause))));
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(untrusted(expired.into()).as_deref(), Some("Expired"));
+        // As a proxy may say of what lies behind it.
+        assert_eq!(untrusted(Box::<dyn StdError + Send + Sync>::from("invalid peer certificate: UnknownIssuer")), None);
         let (kind, words) = told("tunnel error: proxy authorization required");
         assert!(kind == ErrorKind::Unreachable && words.contains("`HTTPS_PROXY`"), "{words}");
 

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+use alien_agent::program::AgentCloud;
+
 fn main() -> ExitCode {
     alien_agent::program::main(vec![
         #[cfg(feature = "aws")]
-        Box::new(alien_aws::Adapter),
+        AgentCloud::of(alien_aws::Adapter),
         #[cfg(feature = "gcp")]
-        Box::new(alien_gcp::Adapter),
+        AgentCloud::of(alien_gcp::Adapter),
         #[cfg(feature = "azure")]
-        Box::new(alien_azure::Adapter),
+        AgentCloud::of(alien_azure::Adapter),
     ])
 }

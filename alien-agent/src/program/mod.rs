@@ -4,14 +4,16 @@
 //! same program with it:
 //!
 //! ```no_run
+//! use alien_agent::program::AgentCloud;
 //! use alien_core::memory;
 //!
 //! fn main() -> std::process::ExitCode {
 //!     # let config = memory::Config::new(memory::Account::new(std::sync::Arc::new(memory::TestClock::new())));
-//!     alien_agent::program::main(vec![Box::new(memory::Adapter::new(config))])
+//!     alien_agent::program::main(vec![AgentCloud::of(memory::Adapter::new(config))])
 //! }
 //! ```
 
+mod cloud;
 mod notify;
 mod run;
 
@@ -21,10 +23,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use alien_core::adapter::printable;
-use alien_core::{Adapter, DeploymentId, Error, ErrorKind, Exit, Result};
+use alien_core::{DeploymentId, Error, ErrorKind, Exit, Result};
 use alien_release::agent::Waits;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub use self::cloud::AgentCloud;
 use self::run::RunArgs;
 use crate::state::{KeySource, State, Status};
 
@@ -127,7 +130,7 @@ impl NewKeyArgs {
 
 /// Runs the program with the words of the command line, on these clouds.
 #[must_use]
-pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
+pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
     let command = Program::command().mut_subcommand("run", |run| run::with_options(run, &clouds));
     let read = command.try_get_matches().and_then(|matches| Ok((Program::from_arg_matches(&matches)?, matches)));
     let (program, matches) = match read {
@@ -148,8 +151,7 @@ pub fn main(clouds: Vec<Box<dyn Adapter>>) -> ExitCode {
             Exit::Done.into()
         }
         Err(error) => {
-            let problems: String = error.problems().iter().map(|problem| format!("  {problem}\n")).collect();
-            let _ = write!(io::stderr(), "{}", printable(&format!("error: {error}\n{problems}")));
+            let _ = io::stderr().write_all(printable(&told(&error)).as_bytes());
             Exit::of(&error).into()
         }
     }
@@ -163,6 +165,14 @@ fn said(usage: &clap::Error) -> ExitCode {
         Cow::Owned(told) => drop(io::stderr().write_all(told.as_bytes())),
     }
     if usage.use_stderr() { Exit::Usage } else { Exit::Done }.into()
+}
+
+/// Every problem, a line each, or what went wrong.
+fn told(error: &Error) -> String {
+    match error.problems() {
+        [] => format!("error: {error}\n"),
+        problems => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+    }
 }
 
 impl Command {

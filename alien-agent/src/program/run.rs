@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use alien_core::adapter::{Printable, flag, read_text, shutdown};
 use alien_core::{
-    Adapter, CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Side, SystemClock,
+    CallConfig, Clock as _, Connection, Deployment, Error, ErrorKind, Problem, Result, Side, SystemClock,
 };
 use clap::{Arg, ArgMatches, Args, Command};
 use zeroize::Zeroizing;
 
-use super::{StateArgs, notify};
+use super::{AgentCloud, StateArgs, notify};
 use crate::agent::{Agent, AgentBuilder};
 use crate::policy::Policy;
 use crate::state::State;
@@ -45,7 +45,7 @@ const MEBIBYTE: u64 = 1 << 20;
 pub(super) type Options = Vec<(&'static str, String)>;
 
 /// Adds the options of clouds to a command, each once.
-pub(super) fn with_options(command: Command, clouds: &[Box<dyn Adapter>]) -> Command {
+pub(super) fn with_options(command: Command, clouds: &[AgentCloud]) -> Command {
     names(clouds).into_iter().fold(command, |command, (name, help)| {
         let words = flag(name);
         let value = words.replace('-', "_").to_uppercase();
@@ -54,15 +54,15 @@ pub(super) fn with_options(command: Command, clouds: &[Box<dyn Adapter>]) -> Com
 }
 
 /// The options of clouds that were given.
-pub(super) fn options(matches: &ArgMatches, clouds: &[Box<dyn Adapter>]) -> Options {
+pub(super) fn options(matches: &ArgMatches, clouds: &[AgentCloud]) -> Options {
     let given = |(name, _)| Some((name, matches.get_one::<String>(name)?.clone()));
     names(clouds).into_iter().filter_map(given).collect()
 }
 
 /// The names of the options for agents, and the help of each.
-fn names(clouds: &[Box<dyn Adapter>]) -> Vec<(&'static str, &'static str)> {
+fn names(clouds: &[AgentCloud]) -> Vec<(&'static str, &'static str)> {
     let mut names: Vec<(&str, &str)> = Vec::new();
-    for option in clouds.iter().flat_map(|cloud| cloud.options()).filter(|option| option.is_for(Side::Agent)) {
+    for option in clouds.iter().flat_map(|cloud| cloud.options).filter(|option| option.is_for(Side::Agent)) {
         if !names.iter().any(|(name, _)| *name == option.name) {
             names.push((option.name, option.help));
         }
@@ -108,7 +108,7 @@ impl Files {
 }
 
 /// Runs the agent until it is told to end.
-pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) -> Result<()> {
+pub(super) fn run(args: RunArgs, options: Options, clouds: &[AgentCloud]) -> Result<()> {
     let Files { record, policy: (policy, text), ca } = Files::read(&args)?;
     let StateArgs { state, key } = args.state;
     let state = State::open(state, &key.source()?.read()?)?;
@@ -143,14 +143,14 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[Box<dyn Adapter>]) 
     })
 }
 
-async fn open(state: State, options: Options, clouds: &[Box<dyn Adapter>]) -> Result<AgentBuilder> {
+async fn open(state: State, options: Options, clouds: &[AgentCloud]) -> Result<AgentBuilder> {
     let Some(record) = state.with(|contents| contents.record.clone()) else {
         let what = "the agent has no record of its deployment";
         return Err(
             Error::new(ErrorKind::NotFound, what).because("give the one that `alien-deploy up` wrote, by `--record`")
         );
     };
-    let Some(cloud) = clouds.iter().find(|cloud| cloud.cloud() == record.cloud) else {
+    let Some(cloud) = clouds.iter().find(|cloud| cloud.name == record.cloud) else {
         let what = format!("the deployment is on {}, and this program was built without it", record.cloud);
         let help = format!("build it with the feature: `cargo build --profile agent --features {}`", record.cloud);
         return Err(Error::new(ErrorKind::Unsupported, what).because(help));
@@ -158,7 +158,7 @@ async fn open(state: State, options: Options, clouds: &[Box<dyn Adapter>]) -> Re
     let connection = Connection::new(CallConfig::default(), NAME);
     let connection =
         options.into_iter().fold(connection, |connection, (name, text)| connection.with_option(name, text));
-    let access = cloud.agent(&record.target, &connection).await?;
+    let access = (cloud.connect)(record.target, connection).await?;
     Ok(Agent::builder(state, access))
 }
 

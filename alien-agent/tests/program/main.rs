@@ -18,6 +18,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alien_agent::program::AgentCloud;
 use alien_core::rollout::Outcome;
 use alien_core::{Deployment, SystemClock, memory};
 use axum::Router;
@@ -58,7 +59,7 @@ mod state {
 
 fn main() -> ExitCode {
     match std::env::var(PROGRAM).as_deref() {
-        Ok("alien-agent") => return alien_agent::program::main(vec![Box::new(memory::Adapter::new(set_up()))]),
+        Ok("alien-agent") => return alien_agent::program::main(vec![AgentCloud::of(memory::Adapter::new(set_up()))]),
         Ok(_) => {
             reaches_its_manager_by_ipv6();
             return ExitCode::SUCCESS;
@@ -369,8 +370,9 @@ fn wrong_files() {
         for told in
             ["`/nowhere/record.json`: cannot be read", "`/nowhere/ca`: ", "policy: commands`: ", "policy: logs`: "]
         {
-            assert!(said.contains(told), "{told}: {said}");
+            assert_eq!(said.matches(told).count(), 1, "{told}: {said}");
         }
+        assert!(said.lines().all(|line| line.matches("error: ").count() == 1), "{said}");
         // Without a record there is nothing to run.
         let other = state::folder("wrong-without-record");
         alien_agent::State::create(&other, &state::key(1), customer.id).unwrap();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use alien_core::adapter::read_text;
 use alien_core::{CallConfig, Error, ErrorKind, Result};
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -135,9 +136,8 @@ impl Config {
             .web_identity
             .as_ref()
             .ok_or_else(|| none(format!("there is no token of a service account: `{WEB_IDENTITY}` is not set")))?;
-        let read = std::fs::read_to_string(path);
         let token =
-            read.map_err(|error| none(format!("the token cannot be read from `{}`: {error}", path.display())))?;
+            read_text(path).map_err(|unread| none(format!("the token of a service account is missing: {unread}")))?;
         Ok(token.trim().to_owned())
     }
 
@@ -151,5 +151,18 @@ impl Config {
     /// The SDK configuration for a region.
     pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
         self.sdk.to_builder().region(aws_config::Region::new(region.to_string())).build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_no_file_is_told_and_not_read() {
+        let config = Config::new(SdkConfig::builder().build()).with_web_identity("/dev/zero");
+        let error = config.web_identity().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(error.to_string().contains("`/dev/zero` is a pipe or a device"), "{error}");
     }
 }

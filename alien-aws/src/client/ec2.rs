@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{ATTEMPT, chain};
 use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 
 use super::error::{AWS, answer, unanswered, unsigned};
-use super::http::{ATTEMPT, limits};
+use super::http::limits;
 
 const VERSION: &str = "2016-11-15";
 const CONTENT_TYPE: &str = "content-type";

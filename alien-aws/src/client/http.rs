@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fmt};
 
-use alien_core::adapter::{LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
+use alien_core::adapter::{CONNECT, LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
 use alien_core::{Error, ErrorKind};
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -29,12 +29,6 @@ use rustls::pki_types::pem::PemObject as _;
 /// The variable with the path of the certificates that are trusted in the place of this machine's, as AWS's own tools read it
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>).
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
-
-/// The timeout of one attempt of a call. The invocation of a function has its own timeout.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// The timeout for opening a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The limits of an attempt. That of the answer's beginning comes first, because its error says whom it waited for.
 pub(super) fn limits(attempt: Duration) -> TimeoutConfig {

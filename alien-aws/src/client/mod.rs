@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use alien_core::adapter::ATTEMPT;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 
@@ -17,7 +18,7 @@ use crate::Aws;
 pub use config::Config;
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
-use http::{ATTEMPT, limits};
+use http::limits;
 
 /// The timeout of an attempt that may upload a zip of 50 MB.
 const SENDING: Duration = Duration::from_secs(600);

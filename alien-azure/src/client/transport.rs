@@ -1,21 +1,14 @@
 //! What carries every request to Azure, to Entra and to the metadata service of a machine, and says whom it called if that fails.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use alien_core::adapter::{LARGEST_ANSWER, Peer, causes, chain, is_page};
+use alien_core::adapter::{ATTEMPT, CONNECT, LARGEST_ANSWER, Peer, causes, chain, is_page};
 use alien_core::{Error, Result};
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as CoreKind;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Url};
 use futures_util::StreamExt as _;
-
-/// The timeout for opening a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// The timeout of one attempt of a call.
-const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// Builds a transport. It follows no redirect: a token that is valid at one address must not be sent to another.
 pub(super) fn transport(builder: reqwest::ClientBuilder) -> Result<Arc<dyn HttpClient>> {

@@ -203,11 +203,34 @@ fn in_clusters(cloud: &str) -> &'static str {
     }
 }
 
+/// What a manifest has that gives the pod the agent's identity: of the principal of the account, then of the one in a cluster.
+fn given_identity(cloud: &str) -> [Vec<&'static str>; 2] {
+    let role = "\n  namespace: alien-agent\n  annotations:\n    eks.amazonaws.com/role-arn: \"arn:aws:iam::222222222222:role/agent\"\n---\n";
+    let entered = "\n  namespace: shop\n  annotations:\n    eks.amazonaws.com/role-arn: \"arn:aws:iam::222222222222:role/my-app-management-6\"\n---\n";
+    let account = "\n  annotations:\n    iam.gke.io/gcp-service-account: \"alien-agent@customer-project.iam.gserviceaccount.com\"\n---\n";
+    let client =
+        "\n  annotations:\n    azure.workload.identity/client-id: \"00000000-0000-0000-0000-00000000000c\"\n---\n";
+    let label =
+        "\n        app.kubernetes.io/name: alien-agent\n        azure.workload.identity/use: \"true\"\n    spec:\n";
+    match cloud {
+        "aws" => [vec![role, "trust `system:serviceaccount:alien-agent:alien-agent`"], vec![entered]],
+        "gcp" => [
+            vec![account, "PROJECT.svc.id.goog[alien-agent/alien-agent]"],
+            vec!["where the cluster has a workload identity pool"],
+        ],
+        _ => [vec!["# The deployment trusts what runs on this machine", "virtualMachines/agent"], vec![client, label]],
+    }
+}
+
 #[test]
 fn how_to_run_an_agent_is_printed_for_its_deployment() {
     for invited in &CLOUDS {
         let push = invited.invitation();
         let mut recorded = pulled_record(invited, &push);
+        if invited.cloud == "azure" {
+            recorded["identityId"] = "00000000-0000-0000-0000-00000000000c".into();
+        }
+        let [as_principal, in_cluster] = given_identity(invited.cloud);
         let printed = |recorded: &Value, more: &[&str]| {
             let record = file(&format!("run-{}.json", invited.cloud), recorded);
             alien_deploy(&with(&["agent", "--record", record.to_str().unwrap()], more))
@@ -223,12 +246,18 @@ fn how_to_run_an_agent_is_printed_for_its_deployment() {
             assert_eq!(text.contains("registry.example/agent:7"), what != "systemd", "{text}");
             let is_owned = text.contains("namespace: alien-agent") && text.contains("name: alien-agent");
             assert_eq!(is_owned, what == "kubernetes", "{text}");
+            for part in &as_principal {
+                assert_eq!(text.contains(part), what == "kubernetes", "{part}: {text}");
+            }
         }
         recorded["target"]["agent"] = in_clusters(invited.cloud).into();
         let text = done(&printed(&recorded, &["--for", "kubernetes"]));
-        for part in ["namespace: shop", "serviceAccountName: updater", "  name: updater\n"] {
+        let named = ["namespace: shop", "serviceAccountName: updater", "  name: updater\n"];
+        for part in named.iter().chain(&in_cluster) {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let annotations = usize::from(invited.cloud != "gcp");
+        assert_eq!(text.matches("annotations:").count(), annotations, "{text}");
         let pushed = record(invited, &push);
         assert!(refused(&printed(&pushed, &["--for", "systemd"])).contains("the vendor pushes releases"));
     }

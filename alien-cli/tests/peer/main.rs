@@ -15,6 +15,7 @@ mod room;
 
 use std::process::ExitCode;
 
+use alien_agent::program::AgentCloud;
 use alien_conformance::ministack;
 use alien_conformance::postgres::{self, Postgres};
 use libtest_mimic::{Arguments, Trial};
@@ -35,9 +36,9 @@ const PROGRAM: &str = "ALIEN_TESTS_PROGRAM";
 fn main() -> ExitCode {
     if std::env::var_os(PROGRAM).is_some() {
         return alien_agent::program::main(vec![
-            Box::new(alien_aws::Adapter),
-            Box::new(alien_gcp::Adapter),
-            Box::new(alien_azure::Adapter),
+            AgentCloud::of(alien_aws::Adapter),
+            AgentCloud::of(alien_gcp::Adapter),
+            AgentCloud::of(alien_azure::Adapter),
         ]);
     }
     let tests: [(&str, Test); 3] = [

@@ -61,6 +61,12 @@ pub(crate) fn a_deployment(room: &Room) {
         patience.block(&agent.log());
     }
 
+    running.idles();
+    if is_traced() {
+        running.end();
+        return;
+    }
+
     // A release reaches it, and what the customer lets the vendor do. Then it ends on a signal.
     let stack = room.write("second.json", &self::stack(&second));
     let report =
@@ -265,15 +271,25 @@ impl<'r> Agent<'r> {
     }
 }
 
-/// The program that `ALIEN_AGENT` names, with the cloud's feature: what it takes of memory is printed then.
+/// The program that `ALIEN_AGENT` names, with the cloud's feature: its size and what it takes of memory are measured then.
 ///
 /// ```console
-/// $ RUSTFLAGS="-C force-unwind-tables=no" cargo build --profile agent -p alien-agent --features aws
-/// $ ALIEN_AGENT=$PWD/target/agent/alien-agent cargo test --workspace --test peer -- aws_pulls
+/// $ .ci/agent aws
+/// $ ALIEN_AGENT=$PWD/target/agent/alien-agent cargo test --workspace --test peer -- aws_a_deployment_that_pulls --nocapture
 /// ```
 fn built() -> Option<PathBuf> {
     std::env::var_os("ALIEN_AGENT").and_then(|path| fs::canonicalize(path).ok())
 }
+
+/// Whether it is looked at which code the agent runs while it waits, as `.ci/agent` does: then nothing is measured, and it ends there.
+fn is_traced() -> bool {
+    std::env::var_os("ALIEN_AGENT_TRACED").is_some()
+}
+
+/// The bounds of the program of one cloud, in bytes: its size; its memory where nothing is to do, and at most.
+const PROGRAM: u64 = 15_000_000;
+const IDLE: u64 = 10_000_000;
+const PEAK: u64 = 15_000_000;
 
 /// An agent that runs, and whom it was seen to be connected to.
 struct Running {
@@ -295,19 +311,35 @@ impl Running {
         Self { child, connected, over }
     }
 
-    /// What it takes of memory now, and took at most, as the kernel counts it
+    /// A field of what the kernel says of its memory, in bytes
     /// (<https://www.kernel.org/doc/html/latest/filesystems/proc.html>).
-    fn memory(&self) -> String {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let lines =
-            status.lines().filter(|line| ["VmHWM", "VmRSS", "RssAnon"].iter().any(|name| line.starts_with(name)));
-        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
+    fn memory(&self, field: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Waits until it has asked twice for nothing, and measures it. What counts is all that is resident, with the pages of files that it
+    /// shares with others and that the kernel can drop at any time.
+    fn idles(&self) {
+        let Some(program) = built() else { return };
+        thread::sleep(Duration::from_secs(75));
+        if is_traced() {
+            return;
+        }
+        let size = fs::metadata(&program).unwrap().len();
+        let [resident, own] = ["VmRSS", "RssAnon"].map(|field| self.memory(field));
+        println!("{}: {size} bytes; idle {resident}, of which {own} its own", program.display());
+        assert!(size < PROGRAM, "the program has {size} bytes");
+        assert!(resident < IDLE, "{resident} bytes are resident where nothing is to do");
     }
 
     /// Ends it by a signal. Gives whom it was connected to.
     fn end(mut self) -> BTreeSet<SocketAddr> {
-        if let Some(program) = built() {
-            println!("{}: {}", program.display(), self.memory());
+        if built().is_some() && !is_traced() {
+            let [peak, resident, own] = ["VmHWM", "VmRSS", "RssAnon"].map(|field| self.memory(field));
+            println!("after a release {resident}, of which {own} its own; at most {peak}");
+            assert!(peak < PEAK, "{peak} bytes were resident in a release");
         }
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());

@@ -9,9 +9,8 @@ mod seen;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use alien_core::adapter::{Peer, chain};
+use alien_core::adapter::{ATTEMPT, CONNECT, Peer, chain};
 use alien_core::{Error, Result};
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
@@ -33,12 +32,6 @@ pub use credentials::Config;
 pub(crate) use credentials::{SCOPE, bearer};
 pub(crate) use error::{failure, refused_by_operation, unanswered};
 pub(crate) use invoker::Invoker;
-
-/// The timeout of one attempt of a call. A command to a service has its own timeout.
-const ATTEMPT: Duration = Duration::from_secs(60);
-
-/// The timeout for opening a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Declares the clients, each of which is built when it is first used.
 macro_rules! clients {

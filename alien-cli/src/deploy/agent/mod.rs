@@ -1,8 +1,10 @@
 //! `alien-deploy agent`: how to run the agent of a deployment that pulls its releases.
 
 use alien_core::{Deployment, Model};
+use serde_json::Value;
 
 use crate::args::admin::{AgentArgs, Form};
+use crate::clouds;
 use crate::file;
 use crate::output::{self, Failure};
 
@@ -10,40 +12,42 @@ const SYSTEMD: &str = include_str!("agent.service");
 const CONTAINER: &str = include_str!("agent.sh");
 const KUBERNETES: &str = include_str!("agent.yaml");
 
+/// The namespace and the service account where the target names none.
+const NAME: &str = "alien-agent";
+
 pub(crate) fn agent(args: &AgentArgs) -> Result<(), Failure> {
     let record = file::record(&args.record)?;
     if record.delivery.model() == Model::Push {
         let help = "there is nothing to run: the vendor updates the deployment";
         return Err(Failure::form("--record", "the vendor pushes releases, so the deployment has no agent", help));
     }
-    output::line(text(&record, args.form, &args.image).trim_end())
+    output::line(text(&record, args.form, &args.image)?.trim_end())
 }
 
-fn text(record: &Deployment, form: Form, image: &str) -> String {
+fn text(record: &Deployment, form: Form, image: &str) -> Result<String, Failure> {
     let template = match form {
         Form::Systemd => SYSTEMD,
         Form::Container => CONTAINER,
         Form::Kubernetes => KUBERNETES,
     };
-    let (namespace, account) = service_account(record).unwrap_or(("alien-agent", "alien-agent"));
-    [
-        ("{id}", record.id.to_string().as_str()),
-        ("{product}", record.stack.name().as_str()),
-        ("{namespace}", namespace),
-        ("{account}", account),
-        ("{image}", image),
-    ]
-    .into_iter()
-    .fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
-}
-
-/// The namespace and the name of the service account that is trusted, where it is one of a cluster.
-fn service_account(record: &Deployment) -> Option<(&str, &str)> {
-    let agent = record.target.field("agent")?;
-    // As AWS and Azure have it, or as GCP has it.
-    let subject = agent.split('@').next().and_then(|text| text.strip_prefix("system:serviceaccount:"));
-    if let Some(subject) = subject {
-        return subject.split_once(':');
-    }
-    agent.split_once("/subject/ns/").and_then(|(_, rest)| rest.split_once("/sa/"))
+    let pod = clouds::named(&record.cloud)?.agent_pod(record)?;
+    let (namespace, account) =
+        pod.account.as_ref().map_or((NAME, NAME), |account| (account.namespace(), account.name()));
+    // A string of JSON is one of YAML.
+    let entries = |space: &str, all: &[(&str, String)]| -> String {
+        all.iter().map(|(name, value)| format!("{space}{name}: {}\n", Value::from(value.as_str()))).collect()
+    };
+    let annotations = entries("    ", &pod.annotations);
+    let annotations = if annotations.is_empty() { annotations } else { format!("  annotations:\n{annotations}") };
+    let places = [
+        ("{id}", record.id.to_string()),
+        ("{product}", record.stack.name().to_string()),
+        ("{notes}", pod.notes.iter().map(|line| format!("# {line}\n")).collect()),
+        ("{annotations}", annotations),
+        ("{labels}", entries("        ", &pod.labels)),
+        ("{namespace}", namespace.to_owned()),
+        ("{account}", account.to_owned()),
+        ("{image}", image.to_owned()),
+    ];
+    Ok(places.into_iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, &value)))
 }
