@@ -7,18 +7,18 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 mod drift;
 #[cfg(feature = "client")]
-mod policies;
+pub(crate) mod policies;
 
 use std::collections::BTreeSet;
 
 use alien_core::Kind;
-use alien_core::adapter::{Holder, Layout, Operation};
+use alien_core::adapter::{Holder, Layout, Operation, Trusted};
 
 use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Texts};
+use crate::policy::document::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Text, Texts};
 use crate::target::{Agent, Trust};
 
 /// The longest session, in seconds. Role chaining limits sessions to an hour
@@ -130,6 +130,30 @@ pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
         }
     };
     Policy::new(statements)
+}
+
+/// Lists who may assume a role: each principal with each action.
+pub(crate) fn trusted(principal: &Principal) -> Vec<Trusted> {
+    let mut trusted = Vec::new();
+    let statements = principal.role.trust_policy.statements.iter();
+    for statement in statements.filter(|statement| statement.effect == Effect::Allow) {
+        let mut conditions = statement.condition.requirements();
+        let named = statement.principal.iter().map(|(kind, who)| (kind.to_string(), who));
+        let others = statement.not_principal.iter().map(|(kind, who)| (format!("everybody but {kind}"), who));
+        if !statement.not_actions.is_empty() {
+            conditions.push(format!("it is none of {}", statement.not_actions.join(", ")));
+        }
+        let every = [Text::Borrowed("*")];
+        let actions = if statement.actions.is_empty() { every.as_slice() } else { statement.actions.as_slice() };
+        for (kind, Texts(who)) in named.chain(others) {
+            for (who, action) in who.iter().flat_map(|who| actions.iter().map(move |action| (who, action))) {
+                let is_whole = kind == "AWS" || kind == *who;
+                let who = if is_whole { who.clone() } else { format!("{kind} {who}") };
+                trusted.push(Trusted { who, may: action.to_string(), conditions: conditions.clone() });
+            }
+        }
+    }
+    trusted
 }
 
 /// Lists who may assume a role, and should not or may not by what is rendered.

@@ -7,8 +7,11 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Aws;
 use crate::client::{Context, failure};
+use crate::identity::policies;
 use crate::operations as op;
-use crate::policy::Statement;
+use crate::policy::document::STRING_EQUALS;
+use crate::policy::{Policy, Principal, Statement, cuts};
+use crate::target::PolicyArn;
 
 /// Who the caller is, and the problem if that is another account's.
 async fn caller(cx: Context<'_>) -> Result<(String, Option<Problem>)> {
@@ -31,7 +34,7 @@ pub(crate) async fn account(cx: Context<'_>) -> Result<Vec<Problem>> {
 }
 
 /// Runs the checks and returns all problems at once.
-pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
+pub(crate) async fn look(cx: Context<'_>, boundary: Option<&PolicyArn>) -> Result<Vec<Problem>> {
     let (caller, problem) = caller(cx).await?;
     if let Some(problem) = problem {
         return Ok(vec![problem]);
@@ -39,6 +42,9 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     if let Some(principal) = simulated(&caller) {
         problems.extend(may_do_all(cx, &principal).await?);
+    }
+    if let Some(boundary) = boundary {
+        problems.extend(bounded(cx, boundary).await?);
     }
     problems.extend(quotas(cx).await?);
     Ok(problems)
@@ -136,6 +142,69 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
         }
         marker = page.marker.clone();
     }
+}
+
+/// Checks whether the permissions boundary leaves the roles what they need. It is decided here, by the boundary's document: a
+/// simulation of roles that do not exist takes a permission more, and the document too
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulateCustomPolicy.html>).
+async fn bounded(cx: Context<'_>, boundary: &PolicyArn) -> Result<Vec<Problem>> {
+    let at = "permissionsBoundary";
+    let document = match policies::document(cx, boundary.as_str()).await {
+        Ok(document) => document,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let what = format!("there is no policy `{boundary}`");
+            let help = "name the ARN of the boundary as it is in this account".to_owned();
+            return Ok(vec![Problem::error(Rule::Cloud, what, help).at(at)]);
+        }
+        // These credentials may set it, and need not read it.
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Rejected) => {
+            let what =
+                format!("could not look whether `{boundary}` leaves the roles what they need: {}", error.message());
+            let help =
+                "allow `iam:GetPolicy` and `iam:GetPolicyVersion` on it, or go on: a call that it cuts is denied";
+            return Ok(vec![Problem::warning(Rule::Cloud, what, help.to_owned()).at(at)]);
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(document) = document else {
+        let what = format!("`{boundary}` is no policy that can be read here, so what it leaves the roles is not known");
+        return Ok(vec![Problem::warning(Rule::Cloud, what, "look at it in the console".to_owned()).at(at)]);
+    };
+    let permissions = cx.deployment().permissions();
+    let roles = [&permissions.management].into_iter().chain(&permissions.runtime);
+    let roles = roles.map(|grants| Aws::principal(&cx.deployment().layout, grants));
+    Ok(roles.filter_map(|role| cut(&role, boundary, &document)).collect())
+}
+
+/// How many of the actions that a boundary cuts are named.
+const NAMED: usize = 3;
+
+/// The problem of a role of which a boundary cuts actions.
+fn cut(role: &Principal, boundary: &PolicyArn, document: &Policy) -> Option<Problem> {
+    let mut cut = Vec::new();
+    for statement in role.policies.iter().flat_map(|policy| &policy.document.statements) {
+        let equal = statement.condition.0.get(STRING_EQUALS).into_iter().flatten();
+        let known: Vec<(&str, &str)> = equal
+            .filter_map(|(key, values)| match values.0.as_slice() {
+                [one] => Some((key.as_ref(), one.as_str())),
+                _ => None,
+            })
+            .collect();
+        let each = statement.actions.iter().flat_map(|action| statement.resources.iter().map(move |on| (action, on)));
+        for (action, on) in each.filter(|(action, on)| cuts(document, action, on, &known)) {
+            cut.push(format!("`{action}` on `{on}`"));
+        }
+    }
+    let more = cut.len().saturating_sub(NAMED);
+    let mut named = cut.get(..NAMED).unwrap_or(&cut).join(", ");
+    if more > 0 {
+        named.push_str(&format!(" and {more} more"));
+    }
+    (!cut.is_empty()).then(|| {
+        let what = format!("the permissions boundary `{boundary}` takes from this role what it needs: {named}");
+        let help = "let the boundary allow them, or name another one".to_owned();
+        Problem::error(Rule::Cloud, what, help).at(&role.role.name)
+    })
 }
 
 /// Checks whether the account has room for the roles.

@@ -51,6 +51,6 @@ impl Provider<Aws> for Provisioner {
     }
 
     async fn preflight(&self, cx: Context<'_>) -> Result<Vec<Problem>> {
-        preflight::look(cx).await
+        preflight::look(cx, self.roles.boundary.as_ref()).await
     }
 }

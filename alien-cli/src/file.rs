@@ -17,6 +17,33 @@ pub(crate) fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(read_text(path).map_err(Problem::from)?)
 }
 
+/// Files, and in the place of each folder the JSON files in it, sorted by name.
+pub(crate) fn each(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let unread = |error: io::Error| {
+            let help = "name a folder that can be read, or its files";
+            Failure::form(path.display().to_string(), format!("cannot be read: {error}"), help)
+        };
+        let entries = fs::read_dir(path).map_err(unread)?;
+        let found =
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(unread)?;
+        let mut found: Vec<PathBuf> =
+            found.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+        if found.is_empty() {
+            let help = "put the answers into files that end in `.json`";
+            return Err(Failure::form(path.display().to_string(), "no file in this folder ends in `.json`", help));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
 /// Reads a stack.
 pub(crate) fn stack(path: &Path) -> Result<Stack, Failure> {
     Stack::from_json(&text(path)?).map_err(|problems| within(path, problems.as_slice()))

@@ -7,6 +7,7 @@ mod check;
 mod clouds;
 mod connect;
 mod deploy;
+mod diff;
 mod file;
 mod fleet;
 mod interrupt;
@@ -49,6 +50,7 @@ pub fn alien() -> ExitCode {
             Command::Permissions(args) => permissions::permissions(&args),
             Command::Audit(args) => permissions::audit(&args),
             Command::Check(args) => check::check(&args),
+            Command::Diff(args) => diff::diff(&args),
             Command::Schema => output::json(&alien_core::schema()),
             Command::Invite(args) => reading(invite::invite(&args)),
             Command::Register(args) => reading(invite::register(&args)),

@@ -2,20 +2,21 @@
 
 use std::fmt::Write as _;
 
-use alien_core::{Guardrail, Layer, Reach, Report, Reviewed, Size, Stack};
+use alien_core::adapter::Trusted;
+use alien_core::{Guardrail, Layer, Reach, Report, ReviewGrant, Reviewed, Size};
 
 use crate::args::Format;
-use crate::output::table;
+use crate::output::{paragraph, table};
 
 /// Renders the reviewer's table, the grants of a layer with their reasons, and the document sizes.
-pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, format: Format) -> String {
+pub(crate) fn text(reviewed: &Reviewed, layer: Option<Layer>, format: Format) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail, here and below.
     if layer.is_none_or(|layer| layer == Layer::Management) {
         let review = &reviewed.review;
         heading(&mut text, format, &format!("What the vendor can do with `{}` on {}", review.stack, review.cloud));
         if let Some(pulled) = &review.pulled {
-            let _ = writeln!(text, "{pulled}\n");
+            let _ = writeln!(text, "{}\n", paragraph(format, &pulled.to_string()));
         }
         let rows = review.rows.iter().map(|row| {
             let name = format!("{}\n{} {}", row.resource, row.lifecycle, row.kind);
@@ -34,18 +35,23 @@ pub(crate) fn text(stack: &Stack, reviewed: &Reviewed, layer: Option<Layer>, for
             text.push('\n');
         }
         for note in &review.notes {
-            let _ = writeln!(text, "\nNote: {note}.");
+            let _ = writeln!(text, "\n{}", paragraph(format, &format!("Note: {note}.")));
         }
+        heading(&mut text, format, "Who comes in, and for how long");
+        let rows = review
+            .trust
+            .iter()
+            .map(|Trusted { who, may, conditions }| vec![who.clone(), may.clone(), list(conditions)]);
+        text.push_str(&table(format, &["who", "by", "if"], rows.collect()));
+        let _ = writeln!(text, "\n\n{}", paragraph(format, &review.ends));
     }
-    let permissions = stack.permissions();
-    for grants in permissions.holders() {
-        let wanted = layer.unwrap_or(Layer::Management);
-        if grants.holder.layer() != wanted {
-            continue;
-        }
-        heading(&mut text, format, &format!("Grants of {}", grants.holder.name()));
-        let rows = grants.grants.iter().map(|grant| vec![grant.set_name(stack), grant.reason(stack)]);
-        text.push_str(&table(format, &["permission set", "why"], rows.collect()));
+    let wanted = layer.unwrap_or(Layer::Management);
+    let grants: Vec<&ReviewGrant> = reviewed.review.grants.iter().filter(|grant| grant.layer == wanted).collect();
+    for grants in grants.chunk_by(|one, other| one.holder == other.holder) {
+        let holder = grants.first().map_or("", |grant| grant.holder.as_str());
+        heading(&mut text, format, &format!("Grants of {holder}"));
+        let rows = grants.iter().map(|grant| vec![grant.set.clone(), grant.why.clone(), list(&grant.permissions)]);
+        text.push_str(&table(format, &["permission set", "why", "permissions"], rows.collect()));
         text.push('\n');
     }
     heading(&mut text, format, "Sizes");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::admin::Admin;
 use crate::call::CallConfig;
-use crate::cloud::{Cloud, Documented, Field, Kinds, RenderError, Report, Reviewed};
+use crate::cloud::{Answer, Cloud, Comparison, Documented, Field, Kinds, RenderError, Report, Reviewed};
 use crate::context::DeploymentContext;
 use crate::delivery::{Delivery, Model, is_host_and_path};
 use crate::deployment::{Deployment, DeploymentId, Invitation};
@@ -84,6 +84,20 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// As [`audit`](crate::audit()); a target of another cloud.
     fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems>;
+
+    /// Takes what the cloud's own tools print about identities of a deployment as documents that can be audited.
+    ///
+    /// # Errors
+    ///
+    /// What is missing for a judgement, by name; each answer that cannot be read; a target of another cloud.
+    fn collect(&self, stack: &Stack, target: &AnyTarget, answers: &[Answer]) -> Result<String, Problems>;
+
+    /// Compares documents in the form of [`Reviewed::documents`] with earlier ones: by what they allow, whatever their words.
+    ///
+    /// # Errors
+    ///
+    /// Documents of another form or another cloud, at `before` or `after`.
+    fn compare(&self, before: &str, after: &str) -> Result<Comparison, Problems>;
 
     /// The record that a set-up of the invitation will give, as far as it is known before. It finds a set-up that was
     /// interrupted.
@@ -313,6 +327,14 @@ impl<A: Connect> Adapter for A {
 
     fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems> {
         A::Cloud::audited(stack, typed::<A::Cloud>(target)?, documents)
+    }
+
+    fn collect(&self, stack: &Stack, target: &AnyTarget, answers: &[Answer]) -> Result<String, Problems> {
+        A::Cloud::collected(stack, typed::<A::Cloud>(target)?, answers)
+    }
+
+    fn compare(&self, before: &str, after: &str) -> Result<Comparison, Problems> {
+        A::Cloud::compared(before, after)
     }
 
     fn record(&self, invitation: &Invitation, target: &AnyTarget) -> Result<Deployment> {

@@ -124,8 +124,9 @@ pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use cloud::{
-    Beyond, Breach, Disclosure, DisclosureKind, Documents, Field, Guardrail, Layers, Physical, Promise, Pulled,
-    PulledFrom, RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
+    Beyond, Breach, Comparison, Disclosure, DisclosureKind, Documents, Field, Guardrail, Layers, Physical, Promise,
+    Pulled, PulledFrom, RenderError, Rendered, Report, Review, ReviewGrant, ReviewRow, Reviewed, Size, audit, render,
+    review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
 pub use delivery::{Delivery, ManagerUrl, Model, RootDigest};

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::cloud::{DisclosureKind, Report, Review, Reviewed, Size};
+use crate::cloud::{Comparison, DisclosureKind, Report, Review, Reviewed, Size, Trusted};
+use crate::permission::Layer;
 use crate::problem::Problem;
 use crate::stack::{ChangeKind, Diff, Who};
 
@@ -60,6 +61,16 @@ impl Review {
             table(&mut text, ["resources", "by", "could", "then"], rows);
         }
         points(&mut text, self.notes.iter().cloned());
+        heading(&mut text, "Who comes in, and for how long");
+        let trust = self.trust.iter().map(|Trusted { who, may, conditions }| [code(who), code(may), list(conditions)]);
+        table(&mut text, ["who", "by", "if"], trust);
+        let _ = write!(text, "\n{}\n", self.ends);
+        heading(&mut text, "Why the vendor holds which permissions");
+        let grants = self.grants.iter().filter(|grant| grant.layer == Layer::Management).map(|grant| {
+            let permissions: Vec<String> = grant.permissions.iter().map(code).collect();
+            [code(&grant.set), grant.why.clone(), list(&permissions)]
+        });
+        table(&mut text, ["permission set", "why", "permissions"], grants);
         text
     }
 }
@@ -132,6 +143,32 @@ impl Diff {
             heading(&mut text, "Not without the customer's admin");
             points(&mut text, refusals.iter().map(reason));
         }
+        text
+    }
+}
+
+impl Comparison {
+    /// What each identity gained and lost, as Markdown. Those changes by which somebody may do more come first.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        heading(&mut text, &self.title());
+        if self.is_empty() {
+            text.push_str("Nothing changed.\n");
+            return text;
+        }
+        let cell = |cell: String| {
+            let lines = cell.lines().map(|line| match line.split_once(' ') {
+                // A sentence, or a condition: it begins with a word.
+                Some(("if", rest)) => format!("if {}", code(rest)),
+                Some(_) => line.to_owned(),
+                None => code(line),
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        let rows =
+            self.rows().into_iter().map(|[identity, change, what, on]| [code(identity), change, cell(what), cell(on)]);
+        table(&mut text, ["identity", "change", "what", "on, or whom"], rows);
         text
     }
 }

@@ -84,14 +84,14 @@ mod cloud {
     use serde_json::Value;
 
     use crate::adapter::{
-        Assume, AssumeRequest, AssumedSession, CallContext, Claim, Cloud, CloudTarget, Documented, Holder, Kinds,
-        Layout, Marks, Observed, Operation, Placed, Proof, Provider, Reconcile, ReconcileIdentity, Removal, ResultExt,
-        Rows, Table,
+        Answer, Assume, AssumeRequest, AssumedSession, CallContext, Claim, Cloud, CloudTarget, Documented, Holder,
+        Kinds, Layout, Marks, Observed, Operation, Placed, Proof, Provider, Reconcile, ReconcileIdentity, Removal,
+        ResultExt, Rows, Table,
     };
     use crate::resource::Bell;
     use crate::{
-        Data, Error, ErrorKind, Field, Grants, Prefix, Problem, Problems, RenderError, Report, Result, Review,
-        Reviewed, Rule, Stack,
+        Comparison, Data, Error, ErrorKind, Field, Grants, Prefix, Problem, Problems, RenderError, Report, Result,
+        Review, Reviewed, Rule, Stack,
     };
 
     #[derive(Debug, Clone, Copy, PartialEq)]
@@ -174,12 +174,24 @@ mod cloud {
             let (layers, breaches, disclosures) = (Vec::new(), Vec::new(), Vec::new());
             let report = Report { cloud, layers, checked: 0, breaches, disclosures, reach };
             let (cloud, rows, notes) = (Self::NAME.into(), Vec::new(), Vec::new());
+            let (trust, grants, ends) = (Vec::new(), Vec::new(), String::new());
+            let stack_name = stack.name().to_string();
             let review =
-                Review { cloud, stack: stack.name().to_string(), pulled: None, rows, beyond: Vec::new(), notes };
+                Review { cloud, stack: stack_name, pulled: None, trust, ends, rows, beyond: Vec::new(), grants, notes };
             Ok(Reviewed { documents: Value::Null, report, review, sizes: Vec::new(), warnings, guardrails: Vec::new() })
         }
 
         fn audited(_: &Stack, _: &Town, _: &str) -> Result<Report, Problems> {
+            let (what, help) = ("toy has no documents", "look at the review");
+            Err(Problems(vec![Problem::error(Rule::Cloud, what.to_owned(), help.to_owned())]))
+        }
+
+        fn collected(_: &Stack, _: &Town, _: &[Answer]) -> Result<String, Problems> {
+            let (what, help) = ("toy has no documents", "look at the review");
+            Err(Problems(vec![Problem::error(Rule::Cloud, what.to_owned(), help.to_owned())]))
+        }
+
+        fn compared(_: &str, _: &str) -> Result<Comparison, Problems> {
             let (what, help) = ("toy has no documents", "look at the review");
             Err(Problems(vec![Problem::error(Rule::Cloud, what.to_owned(), help.to_owned())]))
         }

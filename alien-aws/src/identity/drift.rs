@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alien_core::adapter::last;
 
-use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Text, Texts};
+use crate::policy::{Condition, Effect, Policy, PolicyKind, Principal, Statement, Text, Texts, read};
 
 /// A role in the account. A document that is no policy in the grammar of IAM is `None`.
 #[derive(Debug, Clone, Default)]
@@ -20,22 +20,6 @@ pub(super) struct Found {
     pub(super) inline: Vec<(String, Option<Policy>)>,
     /// The attached policies, by ARN. Documents are there only of the deployment's own.
     pub(super) attached: Vec<(String, Option<Policy>)>,
-}
-
-/// Reads a document that IAM returned.
-pub(super) fn read(document: &str) -> Option<Policy> {
-    let mut bytes = document.bytes();
-    let mut decoded = Vec::with_capacity(document.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16)?.try_into().ok());
-        let (high, low): (u8, u8) = (digit()?, digit()?);
-        decoded.push(high * 16 + low);
-    }
-    serde_json::from_slice(&decoded).ok()
 }
 
 /// Whether a trust policy lets anybody in whom the other does not, or cannot be read.

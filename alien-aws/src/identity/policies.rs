@@ -4,12 +4,12 @@ use alien_core::adapter::{Foreign, Marks, Observed, ResultExt, last};
 use alien_core::{Error, ErrorKind, Result};
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 
-use super::drift::{Found, read};
+use super::drift::Found;
 use super::managed_policy_name;
 use crate::client::{Context, failure};
 use crate::naming::Arns;
 use crate::operations as op;
-use crate::policy::{Policy, RolePolicy};
+use crate::policy::{Policy, RolePolicy, read};
 
 /// A policy document as JSON.
 pub(super) fn text(policy: &Policy) -> Result<String> {
@@ -68,6 +68,11 @@ async fn inline_document(cx: Context<'_>, role: &str, name: &str) -> Result<Opti
         })
         .await?;
     Ok(read(found.policy_document()))
+}
+
+/// The document of any managed policy, by its ARN; `None` if it is no policy in the grammar of IAM.
+pub(crate) async fn document(cx: Context<'_>, arn: &str) -> Result<Option<Policy>> {
+    managed_document(cx, managed(cx, arn).await?).await
 }
 
 /// The document of the version that applies.

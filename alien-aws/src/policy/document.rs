@@ -151,6 +151,18 @@ impl Condition {
         self.0.entry(operator.into()).or_default().insert(key, Texts(values.into_iter().collect()));
     }
 
+    /// Each key with its operator and values, as `aws:SourceAccount StringEquals 222222222222`.
+    pub(crate) fn requirements(&self) -> Vec<String> {
+        let keys =
+            self.0.iter().flat_map(|(operator, keys)| keys.iter().map(move |(key, values)| (operator, key, values)));
+        keys.map(|(operator, key, Texts(values))| {
+            let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+            values.sort_unstable();
+            format!("{key} {operator} {}", values.join(" or "))
+        })
+        .collect()
+    }
+
     /// Whether there is no condition.
     #[must_use]
     pub fn is_empty(&self) -> bool {

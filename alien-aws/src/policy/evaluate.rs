@@ -88,23 +88,53 @@ pub fn may_allow<'p>(
     })
 }
 
+/// Whether a policy that bounds others certainly takes an action on a resource away. What depends on condition keys that are not
+/// known does not count; nor does a pattern of which something may be left.
+#[cfg(feature = "client")]
+pub(crate) fn cuts(boundary: &Policy, action: &str, resource: &str, known: &[(&str, &str)]) -> bool {
+    let request = Request::new(action, resource, known);
+    let may_be_left = |statement: &Statement| {
+        let Some((literal, _)) = resource.split_once(['*', '?']) else { return false };
+        let meets = |pattern: &Text| {
+            let begins = pattern.split(['*', '?']).next().unwrap_or_default();
+            begins.starts_with(literal) || literal.starts_with(begins)
+        };
+        statement.resources.iter().any(meets) || !statement.not_resources.is_empty()
+    };
+    let holds_for = |statement: &Statement| holds(&statement.condition, &request, Absent::Undecided);
+    let denies = |statement: &Statement| {
+        let is_about = is_about(statement, action, resource);
+        statement.effect == Effect::Deny && is_about && holds_for(statement) == Held::Yes
+    };
+    let allows = |statement: &Statement| {
+        let is_about =
+            is_about(statement, action, resource) || is_about_action(statement, action) && may_be_left(statement);
+        statement.effect == Effect::Allow && is_about && holds_for(statement) != Held::No
+    };
+    boundary.statements.iter().any(denies) || !boundary.statements.iter().any(allows)
+}
+
 /// Whether a statement covers an action on a resource. Actions are compared without case, resources with it
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html>).
 fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
-    let acts = |patterns: &[Text]| patterns.iter().any(|pattern| covers_action(pattern, action));
     let on = |patterns: &[Text]| patterns.iter().any(|pattern| glob(pattern, resource));
-    let action = if statement.not_actions.is_empty() {
-        acts(&statement.actions) || statement.actions.is_empty() && statement.effect == Effect::Allow
-    } else {
-        !acts(&statement.not_actions)
-    };
     let resource = if !statement.not_resources.is_empty() {
         !on(&statement.not_resources)
     } else {
         // An allow without resources is read as covering everything, a deny without resources as covering nothing.
         on(&statement.resources) || statement.resources.is_empty() && statement.effect == Effect::Allow
     };
-    action && resource
+    is_about_action(statement, action) && resource
+}
+
+/// Whether a statement covers an action on some resource.
+fn is_about_action(statement: &Statement, action: &str) -> bool {
+    let acts = |patterns: &[Text]| patterns.iter().any(|pattern| covers_action(pattern, action));
+    if statement.not_actions.is_empty() {
+        acts(&statement.actions) || statement.actions.is_empty() && statement.effect == Effect::Allow
+    } else {
+        !acts(&statement.not_actions)
+    }
 }
 
 /// Whether an action pattern covers an action.
@@ -205,6 +235,15 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
             }
         }
     }
+}
+
+/// What a principal's policies and its trust policy deny, each as AWS writes it.
+pub(crate) fn denials(principal: &Principal) -> Vec<String> {
+    let policies = principal.policies.iter().map(|policy| &policy.document).chain([&principal.role.trust_policy]);
+    let denials = policies.flat_map(|policy| &policy.statements).filter(|statement| statement.effect == Effect::Deny);
+    let unnamed = denials.map(|statement| Statement { sid: String::new(), ..statement.clone() });
+    // Serializing a statement cannot fail.
+    unnamed.map(|statement| serde_json::to_string(&statement).unwrap_or_default()).collect()
 }
 
 /// The actions of a statement with `NotAction` or without actions: an upper bound.

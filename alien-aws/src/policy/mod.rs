@@ -1,23 +1,32 @@
 //! Renders, measures and evaluates IAM policies.
 
+mod collect;
 pub(crate) mod document;
 mod evaluate;
 mod limits;
 mod render;
 
-use alien_core::adapter::{AccessControl, Allowed, Escalation, Guard, Layout};
+use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guard, Layout, Trusted};
 use alien_core::{Grants, Guardrail, Layers, Size};
 
 use crate::operations::Scope;
 use crate::target::Target;
 use crate::{Aws, identity, operations};
 
+#[cfg(feature = "client")]
+pub(crate) use collect::read;
 pub use document::*;
+#[cfg(feature = "client")]
+pub(crate) use evaluate::cuts;
 pub use evaluate::{Decision, Request, evaluate, may_allow};
 
 impl AccessControl for Aws {
     type Principal = Principal;
     type Condition = Condition;
+
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
+    const ENDS: &'static str = "A session lasts an hour at most. A revocation denies everything to open sessions too; IAM is \
+        eventually consistent, so this can take some seconds, and AWS names no bound.";
 
     fn escalations() -> &'static [Escalation] {
         operations::ESCALATIONS
@@ -33,6 +42,10 @@ impl AccessControl for Aws {
 
     fn guardrails(layout: &Layout<Self>) -> Vec<Guardrail> {
         crate::guardrails::guardrails(layout)
+    }
+
+    fn collect(layout: &Layout<Self>, answers: &[Answer]) -> Collected<Principal> {
+        collect::collect(layout, answers)
     }
 
     fn label(principal: &Principal) -> &str {
@@ -61,6 +74,22 @@ impl AccessControl for Aws {
 
     fn excludes(condition: &Condition, key: &str) -> bool {
         condition.excludes(key)
+    }
+
+    fn requirements(condition: &Condition) -> Vec<String> {
+        condition.requirements()
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        identity::trusted(principal)
+    }
+
+    fn denials(principal: &Principal) -> Vec<String> {
+        evaluate::denials(principal)
+    }
+
+    fn session_seconds(principal: &Principal) -> Option<u32> {
+        Some(principal.role.max_session_duration)
     }
 
     fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

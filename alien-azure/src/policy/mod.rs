@@ -1,11 +1,12 @@
 //! Renders, measures and evaluates role definitions and assignments.
 
+mod collect;
 pub(crate) mod document;
 mod evaluate;
 mod limits;
 mod render;
 
-use alien_core::adapter::{AccessControl, Allowed, Escalation, Layout};
+use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Layout, Trusted};
 use alien_core::{Grants, Guardrail, Layers, Size};
 
 use crate::target::Target;
@@ -21,6 +22,10 @@ pub(crate) use render::role_prefix;
 impl AccessControl for Azure {
     type Principal = Principal;
     type Condition = ();
+
+    // <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>
+    const ENDS: &'static str = "Entra says how long a token lasts. A revocation takes away what tokens issued before can do too; Azure \
+        says that this propagates within ten minutes.";
 
     fn escalations() -> &'static [Escalation] {
         operations::ESCALATIONS
@@ -38,6 +43,10 @@ impl AccessControl for Azure {
         crate::guardrails::guardrails(layout)
     }
 
+    fn collect(layout: &Layout<Self>, answers: &[Answer]) -> Collected<Principal> {
+        collect::collect(layout, answers)
+    }
+
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
@@ -49,6 +58,17 @@ impl AccessControl for Azure {
     // Rendered assignments have no conditions, and a document with one is refused when it is read.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         evaluate::allowed(principal, visit);
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        let trusted = principal.federated_credentials.iter().flat_map(|credential| {
+            credential.audiences.iter().map(|audience| Trusted {
+                who: format!("{} of {}", credential.subject, credential.issuer),
+                may: format!("tokens for {audience}"),
+                conditions: Vec::new(),
+            })
+        });
+        trusted.collect()
     }
 
     fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Compare a stack with the previous one, and exit with 4 if the customer's admin must approve
     Check(CheckArgs),
+    /// Compare permission documents, and exit with 4 if somebody may do more, with 7 if they differ otherwise
+    Diff(DiffArgs),
     /// Print the JSON Schema of a stack
     Schema,
     /// Create an invitation for the customer's admin to review and set up with `alien-deploy`
@@ -100,9 +102,10 @@ pub(crate) struct PermissionsArgs {
 pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) deployment: Deployment,
-    /// Audit these documents (the JSON of `alien permissions`) instead of freshly rendered ones
-    #[arg(long, value_name = "FILE")]
-    pub(crate) documents: Option<PathBuf>,
+    /// Audit these documents instead of freshly rendered ones: the JSON of `alien permissions`, or what `aws`, `gcloud` or `az`
+    /// print about roles and policies; a file, or a folder of them; repeat the flag for each
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub(crate) documents: Vec<PathBuf>,
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -117,9 +120,34 @@ pub(crate) struct CheckArgs {
     /// The stack that customers have
     #[arg(long, value_name = "FILE")]
     pub(crate) previous: PathBuf,
+    /// Compare the permission documents of both stacks too, as this cloud has them at the target that the flags say
+    #[arg(long, value_parser = clouds::parser())]
+    pub(crate) cloud: Option<Cloud>,
+    #[command(flatten)]
+    pub(crate) target: Flags<Target>,
     /// Accept changes to frozen resources; the customer's admin must apply them
     #[arg(long)]
     pub(crate) allow_frozen_changes: bool,
+    /// The output format
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// `alien diff`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArgs {
+    /// What was: permission documents (the JSON of `alien permissions`, or of `alien-deploy review`), a stack, or an
+    /// invitation
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// What is: the same
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// The cloud for which stacks are rendered, at the target that the flags say
+    #[arg(long, value_parser = clouds::parser())]
+    pub(crate) cloud: Option<Cloud>,
+    #[command(flatten)]
+    pub(crate) target: Flags<Target>,
     /// The output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

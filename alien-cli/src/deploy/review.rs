@@ -26,7 +26,7 @@ pub(crate) fn review(args: &ReviewArgs) -> Result<(), Failure> {
         text.push_str(&output::table(Format::Table, &["what", "whom"], trust.collect()));
         text.push_str("\n\n");
     }
-    text.push_str(&words::text(stack, &reviewed, None, Format::Table));
+    text.push_str(&words::text(&reviewed, None, Format::Table));
     text.push('\n');
     words::reach(&mut text, &reviewed.report.reach, Format::Table);
     if args.guardrails {

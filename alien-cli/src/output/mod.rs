@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
-pub(crate) use table::table;
+pub(crate) use table::{paragraph, table};
 
 /// Why a command fails.
 #[derive(Debug)]

@@ -110,6 +110,11 @@ fn blocks(width: usize, header: &[&str], rows: &[Vec<String>]) -> String {
     blocks.collect::<Vec<_>>().join("\n\n")
 }
 
+/// Breaks a text between words, so that the terminal breaks none.
+pub(crate) fn paragraph(format: Format, text: &str) -> String {
+    if format == Format::Markdown { text.to_owned() } else { wrapped(usize::from(width()), text, "").join("\n") }
+}
+
 /// Breaks a text between words, with this before each further line.
 fn wrapped(width: usize, text: &str, before: &str) -> Vec<String> {
     let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
 mod deploy;
+mod diff;
 mod face;
 mod fields;
 mod fleet;

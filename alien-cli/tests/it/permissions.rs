@@ -29,6 +29,14 @@ fn permissions_are_shown_as_table_markdown_and_json_for_every_cloud() {
 }
 
 #[test]
+fn a_review_says_the_same_on_a_narrow_terminal() {
+    for columns in ["80", "40"] {
+        let shown = crate::diff::at(columns, &with(&["permissions", "--stack", MY_APP], &AWS));
+        insta::assert_snapshot!(format!("aws_table_{columns}"), out(&shown));
+    }
+}
+
+#[test]
 fn one_layer_is_shown_alone() {
     let output = alien(&with(&["permissions", "--stack", MY_APP, "--format", "json", "--layer", "runtime"], &AWS));
     let documents: Value = serde_json::from_str(&out(&output)).unwrap();
@@ -150,6 +158,53 @@ fn an_audit_passes_what_was_rendered_and_catches_what_was_changed() {
         assert!(!report["breaches"].as_array().unwrap().is_empty());
         assert!(told(&output).contains("break a promise"));
     }
+}
+
+#[test]
+fn what_the_clouds_own_tool_prints_is_audited_from_a_folder_and_from_files() {
+    let printed = out(&alien(&with(&["permissions", "--stack", MY_APP, "--format", "json"], &AWS)));
+    let documents: Value = serde_json::from_str(&printed).unwrap();
+    let vendor = &documents["layers"]["management"]["principals"][0];
+    let (role, policy) = (&vendor["role"], &vendor["policies"][0]);
+    let folder = file("role-in-a-folder.json", &json!({})).parent().unwrap().join("role-in-a-folder");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let write = |name: &str, value: Value| std::fs::write(folder.join(name), value.to_string()).unwrap();
+    let answer = json!({
+        "RoleName": role["name"], "AssumeRolePolicyDocument": role["trustPolicy"],
+        "MaxSessionDuration": role["maxSessionDuration"],
+    });
+    write("get-role.json", json!({ "Role": answer }));
+    write("list-role-policies.json", json!({ "PolicyNames": [policy["name"]] }));
+    write("list-attached-role-policies.json", json!({ "AttachedPolicies": [] }));
+    write("notes.txt", json!("is not read"));
+    let audited = |given: &[&str]| {
+        let flags: Vec<&str> = given.iter().flat_map(|path| ["--documents", *path]).collect();
+        alien(&with(&["audit", "--stack", MY_APP], &with(&AWS, &flags)))
+    };
+    let whole = folder.to_str().unwrap();
+    let missing = audited(&[whole]);
+    assert!(
+        ended(&missing, Exit::Input) && told(&missing).contains("aws iam get-role-policy --role-name"),
+        "{}",
+        told(&missing)
+    );
+    let mut inline =
+        json!({ "RoleName": role["name"], "PolicyName": policy["name"], "PolicyDocument": policy["document"] });
+    write("get-role-policy.json", inline.clone());
+    let fine = audited(&[whole]);
+    assert!(ended(&fine, Exit::Done) && out(&fine).contains("No promise is broken"), "{}", told(&fine));
+    let names = ["get-role", "list-role-policies", "list-attached-role-policies", "get-role-policy"];
+    let paths = names.map(|name| folder.join(format!("{name}.json")).to_str().unwrap().to_owned());
+    assert_eq!(out(&audited(&paths.each_ref().map(String::as_str))), out(&fine));
+    let planted = json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" });
+    inline["PolicyDocument"]["Statement"].as_array_mut().unwrap().push(planted);
+    write("get-role-policy.json", inline);
+    let broken = audited(&[whole]);
+    assert!(ended(&broken, Exit::Refused) && out(&broken).contains("s3:GetObject"), "{}", out(&broken));
+    // One answer is not taken for the documents of this program.
+    let one = audited(&[&paths[0]]);
+    assert!(ended(&one, Exit::Input) && told(&one).contains("aws iam list-role-policies"), "{}", told(&one));
 }
 
 #[test]

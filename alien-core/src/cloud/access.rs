@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::collect::{Answer, Collected};
+use super::comparison::Trusted;
 use super::coverage::Coverage;
 use super::documents::{Layers, Size};
 use super::guardrail::Guardrail;
@@ -21,7 +23,10 @@ pub trait AccessControl: Cloud {
     type Principal: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static;
 
     /// A condition under which a document allows something.
-    type Condition;
+    type Condition: fmt::Debug;
+
+    /// How long access lasts once it is given, and how soon a revocation takes effect, in sentences for the reviewer.
+    const ENDS: &'static str;
 
     /// The known paths of privilege escalation on this cloud.
     fn escalations() -> &'static [Escalation];
@@ -31,6 +36,20 @@ pub trait AccessControl: Cloud {
 
     /// Renders the documents of one holder.
     fn principal(layout: &Layout<Self>, grants: &Grants) -> Self::Principal;
+
+    /// Takes what the cloud's own tools print about identities, and says what is missing. A permission that an answer cannot
+    /// rule out is taken as allowed. By default, no answer is known.
+    fn collect(_: &Layout<Self>, answers: &[Answer]) -> Collected<Self::Principal> {
+        let mut collected = Collected::default();
+        for answer in answers {
+            collected.unread(
+                answer,
+                format!("no answer of {} is known", Self::NAME),
+                "the JSON form of rendered documents",
+            );
+        }
+        collected
+    }
 
     /// The name of a principal: the [label](crate::permission::Holder::label) of its holder.
     fn label(principal: &Self::Principal) -> &str;
@@ -59,6 +78,25 @@ pub trait AccessControl: Cloud {
     /// Whether a condition allows only requests without a key.
     fn excludes(_: &Self::Condition, _: &str) -> bool {
         false
+    }
+
+    /// What a condition requires, each requirement in a text of its own; all of them must hold. Equal requirements give equal
+    /// texts.
+    fn requirements(condition: &Self::Condition) -> Vec<String> {
+        vec![format!("{condition:?}")]
+    }
+
+    /// Who may act as a principal, what they may do with it, and under which conditions.
+    fn trusted(principal: &Self::Principal) -> Vec<Trusted>;
+
+    /// The denials, each in a text: [`allowed`](Self::allowed) counts only those that are certain.
+    fn denials(_: &Self::Principal) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How long a session as a principal may last, in seconds; `None` where the documents do not say it.
+    fn session_seconds(_: &Self::Principal) -> Option<u32> {
+        None
     }
 
     /// Who may act as a principal and may not by the rendered documents, and who may not and should: a sentence for each.

@@ -1,11 +1,16 @@
 //! What a customer reviews, whatever form the cloud's documents have.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::AccessControl;
 use super::audit::audit_layers;
-use super::documents::{Layers, Size};
+use super::collect::{Answer, Collected};
+use super::compare::compare;
+use super::comparison::Comparison;
+use super::documents::{Documents, LayerDocuments, Layers, Size};
 use super::guardrail::Guardrail;
 use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget};
@@ -108,6 +113,21 @@ pub trait Documented: Cloud {
     /// A problem if they are not of that form.
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems>;
 
+    /// Takes what the cloud's own tools print about identities of a deployment as documents in the form of
+    /// [`Reviewed::documents`], as far as they are audited.
+    ///
+    /// # Errors
+    ///
+    /// What is missing for a judgement, by name, and each answer that cannot be read.
+    fn collected(stack: &Stack, target: &Self::Target, answers: &[Answer]) -> Result<String, Problems>;
+
+    /// Compares documents in the form of [`Reviewed::documents`] with earlier ones.
+    ///
+    /// # Errors
+    ///
+    /// A problem if either are not of that form, at `before` or `after`.
+    fn compared(before: &str, after: &str) -> Result<Comparison, Problems>;
+
     /// Everything that is granted to a holder, as one text. Equal permissions give equal texts.
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String;
 }
@@ -126,34 +146,85 @@ impl<C: AccessControl> Documented for C {
     }
 
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems> {
-        /// The part of the documents that is audited.
-        #[derive(Deserialize)]
-        struct Given<P> {
-            cloud: String,
-            layers: Layers<P>,
+        Ok(audit_layers(stack, target, &layers::<C>(documents)?))
+    }
+
+    fn collected(stack: &Stack, target: &Self::Target, answers: &[Answer]) -> Result<String, Problems> {
+        let layout = Layout::<C>::new(stack.clone(), target.clone());
+        let Collected { principals, problems } = C::collect(&layout, answers);
+        Problems::none(problems)?;
+        let mut layers = Layers { provisioning: None, management: None, runtime: None };
+        for principal in principals {
+            let mut holders = layout.permissions().holders();
+            let holder = holders.find(|grants| grants.holder.label() == C::label(&principal));
+            // The audit says of another one that the stack does not have it.
+            let layer = match holder.map_or(Layer::Management, |grants| grants.holder.layer()) {
+                Layer::Provisioning => &mut layers.provisioning,
+                Layer::Management => &mut layers.management,
+                Layer::Runtime => &mut layers.runtime,
+            };
+            layer.get_or_insert_with(|| LayerDocuments { principals: Vec::new() }).principals.push(principal);
         }
-        /// The cloud may read a repeated key otherwise than this library.
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Once(#[serde(deserialize_with = "unique::value")] Value);
-        let wrong = |what: String| {
-            let help = "give the JSON form of rendered documents".to_owned();
-            Problems(vec![Problem::error(Rule::Form, what, help)])
-        };
-        let given: Given<C::Principal> = serde_json::from_str(documents)
-            .and_then(|Once(documents)| serde_json::from_value(documents))
-            .map_err(|error| wrong(format!("these are not permission documents of {}: {error}", C::NAME)))?;
-        if given.cloud != C::NAME {
-            return Err(wrong(format!("these are permission documents of {}, not of {}", given.cloud, C::NAME)));
+        let (cloud, stack, target) = (C::NAME.into(), layout.stack.name().clone(), layout.target.clone());
+        let documents = Documents { cloud, stack, target, resources: BTreeMap::new(), layers };
+        // Serializing documents cannot fail.
+        Ok(serde_json::to_string(&documents).unwrap_or_default())
+    }
+
+    fn compared(before: &str, after: &str) -> Result<Comparison, Problems> {
+        let read =
+            |text, at: &str| layers::<C>(text).map_err(|wrong| wrong.0.into_iter().map(|one| one.at(at)).collect());
+        match (read(before, "before"), read(after, "after")) {
+            (Ok(before), Ok(after)) => {
+                let compared = compare::<C>(&before, &after);
+                let what = "these documents have no layer in common with the earlier ones".to_owned();
+                let help = "give documents of the same layers".to_owned();
+                let problem = Problem::error(Rule::Form, what, help).at("after");
+                if compared.layers.is_empty() { Err(Problems(vec![problem])) } else { Ok(compared) }
+            }
+            (before, after) => {
+                let problems: [Vec<Problem>; 2] = [before.err().unwrap_or_default(), after.err().unwrap_or_default()];
+                Err(Problems(problems.concat()))
+            }
         }
-        if Layer::ALL.iter().all(|layer| given.layers.principals(*layer).is_empty()) {
-            return Err(wrong("there is no principal in the documents, so there is nothing to audit".to_owned()));
-        }
-        Ok(audit_layers(stack, target, &given.layers))
     }
 
     fn identity_text(layout: &Layout<Self>, grants: &Grants) -> String {
         // Serializing documents cannot fail.
         serde_json::to_string(&C::principal(layout, grants)).unwrap_or_default()
     }
+}
+
+/// Reads documents, or a whole review that has them. The cloud may read a repeated key otherwise than this library, so none is
+/// taken.
+fn layers<C: AccessControl>(text: &str) -> Result<Layers<C::Principal>, Problems> {
+    /// The part of the documents that is read.
+    #[derive(Deserialize)]
+    struct Given<P> {
+        cloud: String,
+        layers: Layers<P>,
+    }
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Once(#[serde(deserialize_with = "unique::value")] Value);
+    let wrong = |what: String| {
+        let help = "give the JSON form of rendered documents".to_owned();
+        Problems(vec![Problem::error(Rule::Form, what, help)])
+    };
+    let documents = |given: Value| match given {
+        Value::Object(mut review) if !review.contains_key("layers") => {
+            review.remove("documents").unwrap_or(Value::Object(review))
+        }
+        given => given,
+    };
+    let given: Given<C::Principal> = serde_json::from_str(text)
+        .and_then(|Once(given)| serde_json::from_value(documents(given)))
+        .map_err(|error| wrong(format!("these are not permission documents of {}: {error}", C::NAME)))?;
+    if given.cloud != C::NAME {
+        return Err(wrong(format!("these are permission documents of {}, not of {}", given.cloud, C::NAME)));
+    }
+    if Layer::ALL.iter().all(|layer| given.layers.principals(*layer).is_empty()) {
+        return Err(wrong("there is no principal in the documents, so there is nothing to look at".to_owned()));
+    }
+    Ok(given.layers)
 }

@@ -3,6 +3,9 @@
 
 mod access;
 mod audit;
+mod collect;
+mod compare;
+mod comparison;
 mod coverage;
 mod documented;
 mod documents;
@@ -20,6 +23,11 @@ mod writes;
 
 pub use access::{AccessControl, Allowed, Guard, Permission};
 pub use audit::audit_layers;
+pub use collect::{Answer, Collected};
+pub use compare::compare;
+pub use comparison::{
+    Comparison, DenialChange, IdentityChange, PermissionChange, Right, RightChange, SessionChange, TrustChange, Trusted,
+};
 pub use coverage::{Coverage, glob};
 pub use documented::{Documented, Reviewed, audit, review};
 pub use documents::{Documents, LayerDocuments, Layers, Physical, Size};
@@ -33,5 +41,5 @@ pub use placement::{Cloud, CloudTarget, Kinds, On, Placed, Rows};
 pub(crate) use placement::{chosen_code, in_chosen_form};
 pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
-pub use review::{Beyond, Pulled, PulledFrom, Review, ReviewRow};
+pub use review::{Beyond, Pulled, PulledFrom, Review, ReviewGrant, ReviewRow};
 pub use writes::{Fate, Fields, Keeper, set_otherwise};

@@ -1,19 +1,20 @@
 //! The table that a security reviewer reads: for each resource, what the vendor can and cannot do.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessControl;
+use super::comparison::Trusted;
 use super::render::Rendered;
 use super::report::{Disclosure, DisclosureKind};
 use crate::delivery::{ManagerUrl, RootDigest};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Access, DataReach, GrantReason, Set, Subject, SubjectType};
+use crate::permission::{Access, DataReach, Grant, GrantReason, Grants, Layer, Reach, Set, Subject, SubjectType};
 use crate::resource::Resource;
 use crate::stack::Stack;
 
@@ -27,13 +28,34 @@ pub struct Review {
     /// Who manages it, where releases are pulled; `None` where the vendor does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pulled: Option<Pulled>,
+    /// Who may act as the identity that manages it.
+    pub trust: Vec<Trusted>,
+    /// How long their access lasts, and how soon a revocation takes effect, in sentences.
+    pub ends: String,
     /// One row for each resource, sorted by id.
     pub rows: Vec<ReviewRow>,
     /// What the vendor could also write, since a permission to update covers every field of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beyond: Vec<Beyond>,
+    /// Every grant, with the cloud's own permissions, sorted by holder as the stack has them.
+    pub grants: Vec<ReviewGrant>,
     /// Notes: permissions that the cloud cannot grant more narrowly.
     pub notes: Vec<String>,
+}
+
+/// A grant, why it exists, and what it is on the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewGrant {
+    /// The layer of its holder.
+    pub layer: Layer,
+    /// Its holder: `provisioning`, `management`, `runtime-…`.
+    pub holder: String,
+    /// The permission set, as `queue/heartbeat`.
+    pub set: String,
+    /// Why it exists.
+    pub why: String,
+    /// The cloud's own permissions that it gives.
+    pub permissions: Vec<String>,
 }
 
 /// Who manages a deployment whose releases are pulled, and where they come from.
@@ -162,7 +184,46 @@ fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     });
     let pulled = C::agent(&rendered.documents.target).map(|agent| Pulled { agent, from: None });
     let beyond = beyond(&rendered.report.disclosures);
-    Review { cloud: C::NAME.into(), stack: stack.name().to_string(), pulled, rows, beyond, notes: notes.collect() }
+    let (cloud, name, notes) = (C::NAME.into(), stack.name().to_string(), notes.collect());
+    let management = rendered.documents.layers.principals(Layer::Management);
+    let trust = management.iter().flat_map(C::trusted).collect();
+    let (ends, grants) = (C::ENDS.to_owned(), all_grants::<C>(stack));
+    Review { cloud, stack: name, pulled, trust, ends, rows, beyond, grants, notes }
+}
+
+/// Every grant, with what it is on the cloud.
+fn all_grants<C: AccessControl>(stack: &Stack) -> Vec<ReviewGrant> {
+    let of_holder = |grants: &Grants| {
+        let (layer, holder) = (grants.holder.layer(), grants.holder.name());
+        let grant = |grant: &Grant| {
+            let rows = grant.subject.subject_type(stack).map(|subject| C::set(subject, grant.set)).unwrap_or_default();
+            let permissions: BTreeSet<&str> = rows.iter().map(|row| row.permission).collect();
+            ReviewGrant {
+                layer,
+                holder: holder.clone(),
+                set: grant.set_name(stack),
+                why: grant.reason(stack),
+                permissions: permissions.into_iter().map(str::to_owned).collect(),
+            }
+        };
+        grants.grants.iter().map(grant).collect::<Vec<_>>()
+    };
+    stack.permissions().holders().flat_map(of_holder).collect()
+}
+
+/// That the vendor cannot touch the data of a resource, and by which code it can all the same: both in one line, so that
+/// neither is read alone.
+fn data_phrase(resource: &Resource, reach: &Reach) -> String {
+    let through = reach.through.iter().filter_map(|through| {
+        let data = reach.profiles.get(&through.profile)?.iter().find(|data| data.resource == *resource.id())?;
+        let access: Vec<&str> = data.access.iter().map(|access| access.name()).collect();
+        Some(format!("code that it pushes to `{}` can {} it", through.resource, access.join(" and ")))
+    });
+    let through: Vec<String> = through.collect();
+    if through.is_empty() {
+        return "read or write its data".to_owned();
+    }
+    format!("read or write its data itself; {}", through.join(", and "))
 }
 
 fn row<C: AccessControl>(
@@ -215,7 +276,7 @@ fn row<C: AccessControl>(
         can.push("call it over HTTPS, as anyone can".to_owned());
     }
     if kind.holds_data() {
-        cannot.push("read or write its data".to_owned());
+        cannot.push(data_phrase(resource, &rendered.report.reach));
     }
     let reach = rendered.report.reach.of(resource.id()).unwrap_or_default().iter().map(reach_phrase).collect();
     ReviewRow {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::{
     AccessControl, Allowed, Cloud, CloudTarget, Coverage, Escalation, Field, Layers, Layout, On, Permission, Placed,
-    Rows, Size, Table,
+    Rows, Size, Table, Trusted,
 };
 use crate::kind::Kind;
 use crate::name::Prefix;
@@ -261,6 +261,8 @@ impl AccessControl for Memory {
     type Principal = Principal;
     type Condition = ();
 
+    const ENDS: &'static str = "A revocation takes effect at once.";
+
     fn escalations() -> &'static [Escalation] {
         &[Escalation { name: "write one's own rights", required: &["identity.set"] }]
     }
@@ -295,6 +297,15 @@ impl AccessControl for Memory {
             let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(on));
             visit(Allowed { permission, coverage, condition: None, statement: "right" });
         }
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        let (who, conditions) = match &principal.trusts {
+            None => return Vec::new(),
+            Some(Trust::Vendor(who, proof)) => (who.clone(), vec![format!("the proof is {proof}")]),
+            Some(Trust::Agent(agent)) => (agent.to_string(), Vec::new()),
+        };
+        vec![Trusted { who, may: "enter".to_owned(), conditions }]
     }
 
     fn excesses(_: &Target, _: &Principal, _: &Principal) -> Vec<String> {

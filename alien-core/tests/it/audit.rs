@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use alien_core::adapter::{
     AccessControl, Allowed, Cloud, CloudTarget, Coverage, Escalation, Fields, Guard, Holder, LayerDocuments, Layout,
-    On, Operation, Permission, Placed, Rows, Table, audit_layers, last,
+    On, Operation, Permission, Placed, Rows, Table, Trusted, audit_layers, last,
 };
 use alien_core::{
     Code, DisclosureKind, Field, Function, Grants, Layer, Layers, Profile, Promise, Report, Set, Size, Stack, Storage,
@@ -198,6 +198,8 @@ impl AccessControl for Guarded {
     type Principal = Principal;
     type Condition = Condition;
 
+    const ENDS: &'static str = "";
+
     fn escalations() -> &'static [Escalation] {
         &[
             Escalation { name: "change and rule", required: &["change", "rule"] },
@@ -287,6 +289,10 @@ impl AccessControl for Guarded {
 
     fn excludes(condition: &Condition, key: &str) -> bool {
         condition.without.iter().any(|without| without == key)
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        vec![Trusted { who: principal.trusts.clone(), may: "enter".to_owned(), conditions: Vec::new() }]
     }
 
     fn excesses(_: &Here, found: &Principal, expected: &Principal) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use alien_core::adapter::{
     AccessControl, Allowed, Cloud, CloudTarget, Coverage, Effect, Escalation, Holder, Layout, On, Operation,
-    Permission, Placed, Rows, Table,
+    Permission, Placed, Rows, Table, Trusted,
 };
 use alien_core::{
     Code, Field, Function, Grants, Layer, Layers, Profile, Promise, RenderError, Rule, Set, Size, Stack, Storage,
@@ -115,6 +115,8 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
     type Principal = Principal;
     type Condition = ();
 
+    const ENDS: &'static str = "";
+
     fn escalations() -> &'static [Escalation] {
         &[Escalation { name: "change and reply", required: &["change", "reply"] }]
     }
@@ -146,6 +148,10 @@ impl<const SET: usize, const ROW: usize> AccessControl for Toy<SET, ROW> {
             let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(name));
             visit(Allowed { permission, coverage, condition: None, statement: "allowed" });
         }
+    }
+
+    fn trusted(_: &Principal) -> Vec<Trusted> {
+        Vec::new()
     }
 
     fn excesses(_: &Nowhere<SET, ROW>, _: &Principal, _: &Principal) -> Vec<String> {

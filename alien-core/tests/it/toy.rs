@@ -15,7 +15,7 @@ use alien_core::adapter::{
     AccessControl, Allowed, Assume, AssumeRequest, AssumedSession, CallContext, Change, Claim, Cloud, CloudTarget,
     Command, Connect, Coverage, DeploymentContext, Engine, Escalation, Gate, Holder, Impersonator, Layout, Marks,
     Observed, On, Operate, Operation, Permission, Placed, Proof, Provider, Purpose, Reconcile, ReconcileIdentity,
-    Removal, ResultExt, Rows, Runs, Table, environment, hyphenated,
+    Removal, ResultExt, Rows, Runs, Table, Trusted, environment, hyphenated,
 };
 use alien_core::{
     Action, Adapter, Admin, CallConfig, Code, ConnectOption, Connection, Data, Delivery, Deployment, DeploymentId,
@@ -191,6 +191,8 @@ impl AccessControl for Toy {
     type Principal = Principal;
     type Condition = ();
 
+    const ENDS: &'static str = "A revocation takes effect at once.";
+
     fn escalations() -> &'static [Escalation] {
         &[Escalation { name: "rewrite one's own document", required: &["identities.set"] }]
     }
@@ -221,6 +223,15 @@ impl AccessControl for Toy {
             let (permission, coverage) = (Permission::Named(permission), Coverage::Exact(name));
             visit(Allowed { permission, coverage, condition: None, statement: "allowed" });
         }
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        let trusted = |(who, proof): &(String, String)| Trusted {
+            who: who.clone(),
+            may: "enter".to_owned(),
+            conditions: vec![format!("the proof is {proof}")],
+        };
+        principal.trusts.iter().map(trusted).collect()
     }
 
     fn excesses(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {
@@ -657,7 +668,8 @@ async fn a_stack_lives_on_a_cloud_of_one_file() {
     let target = cloud.target(texts(&[("prefix", "acme"), ("vendor", "vendor"), ("proof", PROOF)])).unwrap();
     let reviewed = cloud.review(&stack, &target).unwrap();
     assert_eq!(reviewed.review.rows[0].can, ["see its health and settings", "push code and settings"]);
-    assert!(reviewed.review.rows[1].cannot.contains(&"read or write its data".to_owned()), "{reviewed:?}");
+    let data = "read or write its data itself; code that it pushes to `api` can read it".to_owned();
+    assert!(reviewed.review.rows[1].cannot.contains(&data), "{reviewed:?}");
     let invitation = cloud.invite(id, texts(&[("vendor", "vendor")]), Delivery::Push, stack.clone()).unwrap();
 
     // The admin plans and applies.

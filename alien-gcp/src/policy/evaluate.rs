@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use alien_core::adapter::{Allowed, Coverage, Permission};
+use alien_core::adapter::{Allowed, Coverage, Permission, Trusted};
 
-use super::{Binding, Principal, Text, exact_names};
+use super::{Binding, Impersonator, Principal, Text, exact_names};
 use crate::Gcp;
 use crate::naming::relative;
 
@@ -43,19 +43,46 @@ pub(crate) fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowe
     for binding in &principal.bindings {
         let statement = binding.role.as_str();
         let included = included(&roles, binding);
+        // One that compares names is in what is covered.
+        let condition = binding.condition.as_ref().filter(|condition| exact_names(&condition.expression).is_none());
         for coverage in scopes(binding) {
             match included {
                 Some(permissions) => {
                     for permission in permissions {
                         let permission = Permission::Named(permission);
-                        visit(Allowed { permission, coverage, condition: None, statement });
+                        visit(Allowed { permission, coverage, condition, statement });
                     }
                 }
                 // Google can change what a role permits that the documents do not define, so it counts as everything.
-                None => visit(Allowed { permission: Permission::Pattern("*"), coverage, condition: None, statement }),
+                None => visit(Allowed { permission: Permission::Pattern("*"), coverage, condition, statement }),
             }
         }
     }
+}
+
+/// Lists who may act as a service account, with each permission of their roles, and who else its bindings give something.
+pub(crate) fn trusted(principal: &Principal) -> Vec<Trusted> {
+    let roles = roles(principal);
+    let mut trusted = Vec::new();
+    for Impersonator { member, role } in &principal.impersonators {
+        let included = role.strip_prefix("projects/").and_then(|role| roles.get(role.split_once("/roles/")?.1));
+        let each =
+            included.map_or_else(|| vec![role.as_str()], |included| included.iter().map(AsRef::as_ref).collect());
+        trusted.extend(each.into_iter().map(|may| Trusted {
+            who: member.clone(),
+            may: may.to_owned(),
+            conditions: Vec::new(),
+        }));
+    }
+    let own = ["serviceAccount:", &principal.service_account.email].concat();
+    for binding in &principal.bindings {
+        trusted.extend(binding.members.iter().filter(|member| **member != own).map(|member| Trusted {
+            who: member.clone(),
+            may: format!("{} on {}", binding.role, binding.resource),
+            conditions: binding.condition.iter().map(|condition| condition.expression.clone()).collect(),
+        }));
+    }
+    trusted
 }
 
 /// Whether some request for a permission on a resource, by its full resource name, could be allowed. Returns the role

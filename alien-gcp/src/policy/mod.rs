@@ -1,11 +1,12 @@
 //! Renders, measures and evaluates custom roles and bindings.
 
+mod collect;
 pub(crate) mod document;
 mod evaluate;
 mod limits;
 mod render;
 
-use alien_core::adapter::{AccessControl, Allowed, Escalation, Layout};
+use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Layout, Trusted};
 use alien_core::{Grants, Guardrail, Layers, Size};
 
 use crate::target::Target;
@@ -18,7 +19,11 @@ pub use evaluate::may_allow;
 
 impl AccessControl for Gcp {
     type Principal = Principal;
-    type Condition = ();
+    type Condition = Condition;
+
+    // <https://docs.cloud.google.com/iam/docs/access-change-propagation>
+    const ENDS: &'static str = "A token lasts an hour at most. A revocation takes away what tokens issued before can do too; Google \
+        takes two minutes typically to propagate this, and sometimes seven or more.";
 
     fn escalations() -> &'static [Escalation] {
         operations::ESCALATIONS
@@ -36,6 +41,10 @@ impl AccessControl for Gcp {
         crate::guardrails::guardrails(layout)
     }
 
+    fn collect(layout: &Layout<Self>, answers: &[Answer]) -> Collected<Principal> {
+        collect::collect(layout, answers)
+    }
+
     fn label(principal: &Principal) -> &str {
         &principal.name
     }
@@ -47,6 +56,14 @@ impl AccessControl for Gcp {
     // A condition on the resource's name is part of what a binding covers, so no scope needs a guard.
     fn allowed<'d>(principal: &'d Principal, visit: &mut dyn FnMut(Allowed<'d, Self>)) {
         evaluate::allowed(principal, visit);
+    }
+
+    fn requirements(condition: &Condition) -> Vec<String> {
+        vec![condition.expression.clone()]
+    }
+
+    fn trusted(principal: &Principal) -> Vec<Trusted> {
+        evaluate::trusted(principal)
     }
 
     fn strangers(_: &Target, found: &Principal, expected: &Principal) -> Vec<String> {

@@ -5,6 +5,8 @@
 mod agents;
 mod broken;
 mod checked;
+mod collected;
+mod compared;
 mod documents;
 mod target;
 
