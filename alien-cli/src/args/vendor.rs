@@ -17,6 +17,8 @@ use crate::since::Since;
 #[derive(Debug, Parser)]
 #[command(name = "alien", version, max_term_width = 80, after_help = super::EXITS)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -217,8 +219,6 @@ pub(crate) struct UpdateArgs {
     /// Take over from a release that was interrupted instead of waiting for its lease to end
     #[arg(long)]
     pub(crate) take_over: bool,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien redeploy`.
@@ -232,8 +232,6 @@ pub(crate) struct RedeployArgs {
     /// Take over from a release that was interrupted instead of waiting for its lease to end
     #[arg(long)]
     pub(crate) take_over: bool,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien heartbeat`.
@@ -241,8 +239,6 @@ pub(crate) struct RedeployArgs {
 pub(crate) struct HeartbeatArgs {
     #[command(flatten)]
     pub(crate) record: Record,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien logs`.
@@ -259,9 +255,6 @@ pub(crate) struct LogsArgs {
     /// Keep printing new lines as they are written
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print one JSON object per line, for other programs
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `alien dispatch`.
