@@ -235,6 +235,62 @@ async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{Role, RolePolicy};
+
+    /// A role that may do this, as the grammar of IAM has it.
+    fn role(statement: &str) -> Principal {
+        let policies = vec![RolePolicy {
+            name: "acme-management-4".to_owned(),
+            kind: crate::policy::PolicyKind::Inline,
+            document: document(statement),
+        }];
+        let trust_policy = Policy::new(Vec::new());
+        let role = Role { name: "acme-management-4".to_owned(), trust_policy, max_session_duration: 3600 };
+        Principal { name: "management".to_owned(), role, policies }
+    }
+
+    fn document(statement: &str) -> Policy {
+        Policy::new(vec![serde_json::from_str(statement).unwrap()])
+    }
+
+    #[test]
+    fn a_boundary_that_cuts_a_role_is_told_with_the_role_and_the_first_actions() {
+        let boundary = "arn:aws:iam::222222222222:policy/boundary".parse().unwrap();
+        let role = role(
+            r#"{"Effect":"Allow","Action":["sqs:GetQueueAttributes","sqs:ListQueueTags","s3:GetBucketTagging"],
+                "Resource":["arn:aws:sqs:eu-central-1:222222222222:a","arn:aws:sqs:eu-central-1:222222222222:b"]}"#,
+        );
+        let cut = |boundary_of: &str| cut(&role, &boundary, &document(boundary_of)).map(|problem| problem.to_string());
+        let told = cut(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#).unwrap();
+        assert_eq!(
+            told,
+            "error: `acme-management-4`: the permissions boundary `arn:aws:iam::222222222222:policy/boundary` takes from this role \
+             what it needs: `sqs:GetQueueAttributes` on `arn:aws:sqs:eu-central-1:222222222222:a`, `sqs:GetQueueAttributes` on \
+             `arn:aws:sqs:eu-central-1:222222222222:b`, `sqs:ListQueueTags` on `arn:aws:sqs:eu-central-1:222222222222:a` and 1 \
+             more; let the boundary allow them, or name another one"
+        );
+        assert_eq!(cut(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#), None);
+        assert_eq!(cut(r#"{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}"#), None);
+        // What depends on a request is not known before.
+        let here = r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"x"}}}"#;
+        assert_eq!(cut(here), None);
+        assert!(
+            cut(r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:sqs:*:*:a"}"#)
+                .unwrap()
+                .contains("222222222222:b`")
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_cut_where_nothing_of_it_is_left() {
+        let cut =
+            |boundary: &str| cuts(&document(boundary), "logs:GetLogEvents", "arn:aws:logs:r:1:log-group:api:*", &[]);
+        assert!(!cut(
+            r#"{"Effect":"Allow","Action":"logs:*","Resource":"arn:aws:logs:r:1:log-group:api:log-stream:*"}"#
+        ));
+        assert!(cut(r#"{"Effect":"Allow","Action":"logs:*","Resource":"arn:aws:logs:r:1:log-group:other:*"}"#));
+        assert!(cut(r#"{"Effect":"Deny","Action":"logs:*","Resource":"*"}"#));
+    }
 
     #[test]
     fn the_policies_of_a_session_are_those_of_its_role() {

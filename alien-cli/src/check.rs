@@ -1,6 +1,7 @@
 //! `alien check`: compares a stack with the previous one.
 
 use alien_core::{Comparison, Diff, Problems};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -8,9 +9,9 @@ use crate::args::vendor::CheckArgs;
 use crate::file;
 use crate::output::{self, Failure};
 
-/// The result, as JSON.
-#[derive(Serialize)]
-struct Checked<'c> {
+/// What changed in the stack, and in the documents of the target if one is given.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Checked<'c> {
     #[serde(flatten)]
     diff: &'c Diff,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use alien_core::{Delivery, Deployment, DeploymentId, Invitation, Model, RootDigest, Stack};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::args::Shown;
 use crate::args::vendor::{InviteArgs, RegisterArgs};
 use crate::clouds;
 use crate::file;
@@ -11,12 +14,12 @@ use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::{connect, target};
 
-pub(crate) async fn invite(args: &InviteArgs) -> Result<(), Failure> {
+pub(crate) async fn invite(args: &InviteArgs, shown: Shown) -> Result<(), Failure> {
     let (signing, invitation) = output::both(Signing::of(&args.sign), invitation(args))?;
     let revision = args.revision.unwrap_or(invitation.revision);
     output::warn(invitation.stack.warnings());
     args.out.as_deref().map(absent).transpose()?;
-    signing.written(invitation.with_revision(revision)).await?.to(args.out.as_deref())
+    signing.written(invitation.with_revision(revision)).await?.to(args.out.as_deref(), shown)
 }
 
 fn invitation(args: &InviteArgs) -> Result<Invitation, Failure> {
@@ -81,7 +84,16 @@ fn absent(path: &Path) -> Result<(), Failure> {
     Err(Failure::form(path.display().to_string(), what, "name another file"))
 }
 
-pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
+/// The result of `alien register`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Registered {
+    /// The deployment.
+    deployment: DeploymentId,
+    /// The identity that lets in the vendor, and nobody without the vendor's proof.
+    identity: String,
+}
+
+pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Failure> {
     let (invitation, record) = output::both(file::invitation(&args.invitation), file::record(&args.record.record))?;
     // Differences are found without calling the cloud.
     let differences = invitation.differences(&record);
@@ -90,8 +102,8 @@ pub(crate) async fn register(args: &RegisterArgs) -> Result<(), Failure> {
     }
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     vendor.register(&invitation, &record).await?;
-    output::line(format_args!(
-        "registered {}: `{}` lets in the vendor, and nobody without the vendor's proof",
-        record.id, record.identity
-    ))
+    let registered = Registered { deployment: record.id, identity: record.identity };
+    shown.result(&registered, |Registered { deployment, identity }| {
+        format!("registered {deployment}: `{identity}` lets in the vendor, and nobody without the vendor's proof")
+    })
 }

@@ -22,6 +22,8 @@ mod permissions;
 mod progress;
 mod redeploy;
 mod repository;
+#[cfg(test)]
+mod results;
 mod review;
 mod serve;
 mod since;
@@ -44,34 +46,46 @@ use output::failed::Failed;
 /// Runs the program `alien`.
 #[must_use]
 pub fn alien() -> ExitCode {
-    program(|args: vendor::Args| {
+    program(|vendor::Args { shown, command }: vendor::Args| {
         use vendor::Command;
-        match args.command {
-            Command::Permissions(args) => permissions::permissions(&args),
-            Command::Audit(args) => permissions::audit(&args),
-            Command::Check(args) => check::check(&args),
-            Command::Diff(args) => diff::diff(&args),
+        match command {
+            Command::Permissions(mut args) => {
+                args.format = shown.over(args.format);
+                permissions::permissions(&args)
+            }
+            Command::Audit(mut args) => {
+                args.format = shown.over(args.format);
+                permissions::audit(&args)
+            }
+            Command::Check(mut args) => {
+                args.format = shown.over(args.format);
+                check::check(&args)
+            }
+            Command::Diff(mut args) => {
+                args.format = shown.over(args.format);
+                diff::diff(&args)
+            }
             Command::Schema => output::json(&alien_core::schema()),
-            Command::Invite(args) => reading(invite::invite(&args)),
-            Command::Register(args) => reading(invite::register(&args)),
-            Command::Update(args) => writing("alien update", update::update(&args)),
-            Command::Redeploy(args) => writing("alien redeploy", redeploy::redeploy(&args)),
-            Command::Heartbeat(args) => reading(watch::heartbeat(&args)),
-            Command::Logs(args) => printing(watch::logs(&args)),
+            Command::Invite(args) => reading(invite::invite(&args, shown)),
+            Command::Register(args) => reading(invite::register(&args, shown)),
+            Command::Update(args) => writing("alien update", update::update(&args, shown)),
+            Command::Redeploy(args) => writing("alien redeploy", redeploy::redeploy(&args, shown)),
+            Command::Heartbeat(args) => reading(watch::heartbeat(&args, shown)),
+            Command::Logs(args) => printing(watch::logs(&args, shown)),
             Command::Dispatch(args) => interrupted_by(
                 "interrupted: the command may have been carried out, and its answer is lost",
-                watch::dispatch(&args),
+                watch::dispatch(&args, shown),
             ),
-            Command::Keys(command) => run(keys::keys(&command)),
-            Command::Repository(command) => run(repository::repository(&command)),
+            Command::Keys(command) => run(keys::keys(&command, shown)),
+            Command::Repository(command) => run(repository::repository(&command, shown)),
             // These say themselves what is left.
-            Command::Release(args) => run(fleet::release(&args)),
-            Command::Rollout(command) => run(fleet::rollout(&command)),
-            Command::Deployments(command) => run(fleet::deployments(&command)),
-            Command::Fleet(command) => run(fleet::fleet(&command)),
-            Command::Manager(command) => run(fleet::manager(&command)),
-            Command::Completions(args) => manual::completions::<vendor::Args>(args.shell),
-            Command::Man(args) => manual::pages::<vendor::Args>(&args.folder),
+            Command::Release(args) => run(fleet::release(&args, shown)),
+            Command::Rollout(command) => run(fleet::rollout(&command, shown)),
+            Command::Deployments(command) => run(fleet::deployments(&command, shown)),
+            Command::Fleet(command) => run(fleet::fleet(&command, shown)),
+            Command::Manager(command) => run(fleet::manager(&command, shown)),
+            Command::Completions(args) => manual::completions::<vendor::Args>(args.shell, shown),
+            Command::Man(args) => manual::pages::<vendor::Args>(&args.folder, shown),
         }
     })
 }
@@ -79,18 +93,18 @@ pub fn alien() -> ExitCode {
 /// Runs the program `alien-deploy`.
 #[must_use]
 pub fn alien_deploy() -> ExitCode {
-    program(|args: admin::Args| {
+    program(|admin::Args { shown, command }: admin::Args| {
         use admin::Command;
-        match args.command {
-            Command::Review(args) => deploy::review(&args),
-            Command::Plan(args) => reading(deploy::plan(&args)),
-            Command::Up(args) => writing("alien-deploy up", deploy::up(&args)),
-            Command::Status(args) => reading(deploy::status(&args)),
-            Command::Down(args) => writing("alien-deploy down", deploy::down(&args)),
-            Command::Revoke(args) => writing("alien-deploy revoke", deploy::revoke(&args)),
-            Command::Agent(args) => deploy::agent(&args),
-            Command::Completions(args) => manual::completions::<admin::Args>(args.shell),
-            Command::Man(args) => manual::pages::<admin::Args>(&args.folder),
+        match command {
+            Command::Review(args) => deploy::review(&args, shown),
+            Command::Plan(args) => reading(deploy::plan(&args, shown)),
+            Command::Up(args) => writing("alien-deploy up", deploy::up(&args, shown)),
+            Command::Status(args) => reading(deploy::status(&args, shown)),
+            Command::Down(args) => writing("alien-deploy down", deploy::down(&args, shown)),
+            Command::Revoke(args) => writing("alien-deploy revoke", deploy::revoke(&args, shown)),
+            Command::Agent(args) => deploy::agent(&args, shown),
+            Command::Completions(args) => manual::completions::<admin::Args>(args.shell, shown),
+            Command::Man(args) => manual::pages::<admin::Args>(&args.folder, shown),
         }
     })
 }

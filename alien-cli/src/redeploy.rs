@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use alien_core::{Container, Function, Kind, Live, Manager, RedeployRequest};
 
+use crate::args::Shown;
 use crate::args::vendor::RedeployArgs;
-use crate::output::{self, Failure};
+use crate::output::Failure;
 use crate::{connect, file, watch};
 
-pub(crate) async fn redeploy(args: &RedeployArgs) -> Result<(), Failure> {
+pub(crate) async fn redeploy(args: &RedeployArgs, shown: Shown) -> Result<(), Failure> {
     let path = &args.record.record;
     let record = file::record(path)?;
     let store = connect::record(path);
@@ -17,11 +18,7 @@ pub(crate) async fn redeploy(args: &RedeployArgs) -> Result<(), Failure> {
     let manager = Manager::open(vendor, Arc::new(store), record.id).await?;
     start(&manager, &args.resource, args.take_over).await?;
     let beat = watch::beat(&manager, watch::resource(&manager, &args.resource)?).await?;
-    if args.shown.json {
-        output::json(&beat)?;
-    } else {
-        output::line(watch::text(std::slice::from_ref(&beat)))?;
-    }
+    shown.result(&beat, |beat| watch::text(std::slice::from_ref(beat)))?;
     watch::healthy(&[beat])
 }
 

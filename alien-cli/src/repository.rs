@@ -1,5 +1,6 @@
 //! `alien repository`: signed releases in a folder of files.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +9,11 @@ use alien_core::rollout::Sequence;
 use alien_core::{Artifacts, ErrorKind, Exit, PublishedRelease};
 use alien_fleet::{ArtifactFolder, ArtifactStore as _};
 use alien_release::{KeyRole, Publication, Repository, SigningKey, TrustedRoot, Verifier};
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
+use crate::args::Shown;
 use crate::args::keys::{PassphraseArgs, RepositoryKeys};
 use crate::args::repository::{
     self as args, InitArgs, PublishArgs, RefreshArgs, RootArgs, ServeArgs, Signed, VerifyArgs,
@@ -19,25 +23,34 @@ use crate::keys;
 use crate::output::{self, Failure};
 use crate::serve;
 
-pub(crate) async fn repository(command: &args::Repository) -> Result<(), Failure> {
+pub(crate) async fn repository(command: &args::Repository, shown: Shown) -> Result<(), Failure> {
     match command {
-        args::Repository::Init(args) => init(args),
-        args::Repository::Publish(args) => publish(args).await,
-        args::Repository::Refresh(args) => refresh(args).await,
-        args::Repository::Root(args) => root(args).await,
-        args::Repository::Verify(args) => verify(args).await,
-        args::Repository::Serve(args) => served(args).await,
+        args::Repository::Init(args) => init(args, shown),
+        args::Repository::Publish(args) => publish(args, shown).await,
+        args::Repository::Refresh(args) => refresh(args, shown).await,
+        args::Repository::Root(args) => root(args, shown).await,
+        args::Repository::Verify(args) => verify(args, shown).await,
+        args::Repository::Serve(args) => served(args, shown).await,
     }
 }
 
-fn init(args: &InitArgs) -> Result<(), Failure> {
+/// The result of `alien repository init`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RepositoryMade")]
+pub(crate) struct Made {
+    /// The folder of the repository.
+    folder: PathBuf,
+    /// The digest of the root file, `sha256:…`, which those who take releases trust.
+    root: String,
+}
+
+fn init(args: &InitArgs, shown: Shown) -> Result<(), Failure> {
     let root = keys::root(&args.root)?;
     let repository = Repository::create(&args.folder, &root)?;
-    output::line(format_args!(
-        "made a repository in `{}`; those who take releases from it trust the root {}",
-        repository.folder().display(),
-        root.digest()
-    ))
+    let made = Made { folder: repository.folder().to_owned(), root: root.digest().to_string() };
+    shown.result(&made, |Made { folder, root }| {
+        format!("made a repository in `{}`; those who take releases from it trust the root {root}", folder.display())
+    })
 }
 
 /// The keys that sign in a repository, as far as they are given.
@@ -99,7 +112,7 @@ pub(crate) fn to_publish(
     Ok(keys.sign(repository))
 }
 
-async fn publish(args: &PublishArgs) -> Result<(), Failure> {
+async fn publish(args: &PublishArgs, shown: Shown) -> Result<(), Failure> {
     let Signed { folder, keys, passphrase } = &args.signed;
     let repository = to_publish(folder, keys, passphrase)?;
     let reached = store::open(&args.store, store::Absent::Refuse).await?;
@@ -127,51 +140,108 @@ async fn publish(args: &PublishArgs) -> Result<(), Failure> {
     }
     let done = repository.publish(&release, twin.as_ref(), &artifacts).await?;
     reached.end().await;
-    told(done, &release, twin.as_ref())
+    let twin = twin.as_ref().map(PublishedRelease::sequence);
+    let published = Published { release: release.sequence(), twin, is_new: done == Publication::Published };
+    shown.result(&published, Published::text)
 }
 
-/// Says what was signed.
-fn told(done: Publication, release: &PublishedRelease, twin: Option<&PublishedRelease>) -> Result<(), Failure> {
-    let sequence = release.sequence();
-    let with = twin.map_or_else(|| "without a twin".to_owned(), |twin| format!("and its twin {}", twin.sequence()));
-    match done {
-        Publication::Published => output::line(format_args!("signed release {sequence} {with}")),
-        Publication::Unchanged => output::line(format_args!("release {sequence} was signed before, {with}")),
+/// The result of `alien repository publish`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ReleasePublished")]
+pub(crate) struct Published {
+    /// The release.
+    release: Sequence,
+    /// Its twin, which takes it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<Sequence>,
+    /// Whether it was signed now; if not, the repository had it.
+    is_new: bool,
+}
+
+impl Published {
+    fn text(&self) -> String {
+        let Self { release, twin, is_new } = self;
+        let with = twin.map_or_else(|| "without a twin".to_owned(), |twin| format!("and its twin {twin}"));
+        if *is_new {
+            format!("signed release {release} {with}")
+        } else {
+            format!("release {release} was signed before, {with}")
+        }
     }
 }
 
-async fn refresh(args: &RefreshArgs) -> Result<(), Failure> {
+/// The result of `alien repository refresh`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RepositoryRefreshed")]
+pub(crate) struct Refreshed {
+    /// Whether the list of releases was signed for a year, beside how fresh the repository is, for 7 days.
+    renewed: bool,
+}
+
+async fn refresh(args: &RefreshArgs, shown: Shown) -> Result<(), Failure> {
     let Signed { folder, keys, passphrase } = &args.signed;
     let keys = Keys::read(keys, passphrase)?;
     let renews = keys.release.is_some();
     let repository = keys.sign(Repository::open(folder)?);
     if renews { repository.renew().await } else { repository.refresh().await }?;
-    let what = if renews { "the list of releases for a year, and how fresh it is" } else { "how fresh it is" };
-    output::line(format_args!("signed {what} for 7 days"))
+    shown.result(&Refreshed { renewed: renews }, |Refreshed { renewed }| {
+        let what = if *renewed { "the list of releases for a year, and how fresh it is" } else { "how fresh it is" };
+        format!("signed {what} for 7 days")
+    })
 }
 
-async fn root(args: &RootArgs) -> Result<(), Failure> {
+/// The result of `alien repository root`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RootAdded")]
+pub(crate) struct Added {
+    /// The version of the root file.
+    version: u64,
+    /// The folder of the repository.
+    folder: PathBuf,
+}
+
+async fn root(args: &RootArgs, shown: Shown) -> Result<(), Failure> {
     let Signed { folder, keys, passphrase } = &args.signed;
     let (next, keys) = output::both(keys::root(&args.root), Keys::read(keys, passphrase))?;
     let repository = keys.sign(Repository::open(folder)?);
     repository.add_root(&next).await?;
-    output::line(format_args!("root file {} is in `{}`", next.version(), repository.folder().display()))
+    let added = Added { version: next.version(), folder: repository.folder().to_owned() };
+    shown.result(&added, |Added { version, folder }| format!("root file {version} is in `{}`", folder.display()))
 }
 
-async fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+async fn verify(args: &VerifyArgs, shown: Shown) -> Result<(), Failure> {
     let forgotten = env::temp_dir().join(format!("alien-trusted-{}", Uuid::new_v4().simple()));
     let folder = args.trusted.as_deref().unwrap_or(&forgotten);
     let verified = verified(args, folder).await;
     let _ = std::fs::remove_dir_all(&forgotten);
-    verified
+    shown.result(&verified?, Verified::text)
 }
 
-async fn verified(args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
+/// The result of `alien repository verify`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RepositoryVerified")]
+pub(crate) struct Verified {
+    /// Every release, and the digest of its document.
+    releases: BTreeMap<Sequence, String>,
+    /// The release whose zips were verified.
+    release: Sequence,
+    /// How many zips it has.
+    zips: usize,
+}
+
+impl Verified {
+    fn text(&self) -> String {
+        let Self { releases, release, zips } = self;
+        let releases = releases.iter().map(|(sequence, digest)| format!("release {sequence}: {digest}"));
+        let signed = format!("release {release} is signed, with all of its {zips} zips");
+        releases.chain([signed]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn verified(args: &VerifyArgs, folder: &Path) -> Result<Verified, Failure> {
     let verifier = Verifier::reading(&args.from, TrustedRoot::read(&args.root)?, folder)?;
     let releases = verifier.releases().await.map_err(alien_core::Error::from)?;
-    for (sequence, digest) in &releases {
-        output::line(format_args!("release {sequence}: {digest}"))?;
-    }
     let sequence = match args.release {
         Some(number) => number.into(),
         None => {
@@ -180,7 +250,7 @@ async fn verified(args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
         }
     };
     let zips = zips(&verifier, sequence).await.map_err(alien_core::Error::from)?;
-    output::line(format_args!("release {sequence} is signed, with all of its {zips} zips"))
+    Ok(Verified { releases, release: sequence, zips })
 }
 
 /// Reads the zips of a release to their ends, and counts them.
@@ -196,8 +266,8 @@ async fn zips(verifier: &Verifier, sequence: Sequence) -> Result<usize, alien_re
     Ok(release.release().zips().len())
 }
 
-async fn served(args: &ServeArgs) -> Result<(), Failure> {
+async fn served(args: &ServeArgs, shown: Shown) -> Result<(), Failure> {
     // A folder without a repository is told here, and not by every answer.
     Repository::open(&args.folder)?;
-    serve::files(&args.folder, args.listen).await
+    serve::files(&args.folder, args.listen, shown).await
 }

@@ -1,7 +1,7 @@
 //! Serves the files of a repository over HTTP.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use alien_release::{FolderTransport, Transport as _};
 use axum::Router;
@@ -9,13 +9,25 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::args::Shown;
 use crate::interrupt::Interrupts;
-use crate::output::{self, Failure};
+use crate::output::Failure;
+
+/// The result of `alien repository serve`, which is printed as soon as it answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Serves {
+    /// The folder of the repository.
+    folder: PathBuf,
+    /// Where it is served.
+    url: String,
+}
 
 /// Answers until it is interrupted.
-pub(crate) async fn files(folder: &Path, listen: SocketAddr) -> Result<(), Failure> {
+pub(crate) async fn files(folder: &Path, listen: SocketAddr, shown: Shown) -> Result<(), Failure> {
     let refused = |error: std::io::Error| {
         Failure::form("--listen", format!("`{listen}` cannot be listened on: {error}"), "name another address")
     };
@@ -24,7 +36,8 @@ pub(crate) async fn files(folder: &Path, listen: SocketAddr) -> Result<(), Failu
     let transport = FolderTransport::new(folder);
     let router =
         Router::new().fallback(move |method: Method, uri: Uri| async move { answer(&transport, &method, &uri).await });
-    output::line(format_args!("`{}` is at http://{address}", folder.display()))?;
+    let serves = Serves { folder: folder.to_owned(), url: format!("http://{address}") };
+    shown.result(&serves, |Serves { folder, url }| format!("`{}` is at {url}", folder.display()))?;
     let mut interrupts = Interrupts::new()?;
     let stopped = async move { interrupts.next().await };
     axum::serve(listener, router).with_graceful_shutdown(stopped).await.map_err(refused)

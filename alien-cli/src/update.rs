@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use alien_core::{Diff, Manager, Problems, Release, ReleaseRequest, Released, ResourceId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::Format;
 use crate::args::vendor::UpdateArgs;
+use crate::args::{Format, Shown};
 use crate::output::{self, Failure};
 use crate::{check, connect, file};
 
-pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
+pub(crate) async fn update(args: &UpdateArgs, shown: Shown) -> Result<(), Failure> {
     let path = &args.record.record;
     let (record, stack) = output::both(file::record(path), file::stack(&args.stack))?;
     let (zips, previous) = output::both(file::zips(&args.zip), file::zips(&args.previous_zip))?;
     let diff = record.diff(&stack);
     if args.dry_run {
-        show(&diff, args)?;
+        let done = Updated { diff, released: None };
+        shown.result(&done, |done| check::text(&done.diff, Format::Table))?;
+        let Updated { diff, .. } = done;
         return Problems::none(diff.admin_only()).map(drop).map_err(|why| Failure::refused(why.into()).shown());
     }
     Problems::none(diff.admin_only()).map_err(|why| Failure::refused(why.into()))?;
@@ -36,21 +39,21 @@ pub(crate) async fn update(args: &UpdateArgs) -> Result<(), Failure> {
     if let Some(refused) = released.refusal() {
         return Err(refused.clone().into());
     }
-    if args.shown.json {
-        output::json(&Updated { diff: &diff, released: &released })?;
-    } else {
-        output::line(check::text(&diff, Format::Table))?;
-        output::line(format_args!("\n{}", outcomes(&released)))?;
-    }
+    shown.result(&Updated { diff, released: Some(released.clone()) }, |done| {
+        let outcomes = done.released.as_ref().map(outcomes).unwrap_or_default();
+        format!("{}\n\n{outcomes}", check::text(&done.diff, Format::Table))
+    })?;
     released.into_result().map_err(|error| Failure::from(error).shown())
 }
 
-/// The JSON of `update --json`.
-#[derive(Serialize)]
-struct Updated<'a> {
-    diff: &'a Diff,
+/// The result of `alien update`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Updated {
+    /// What changes.
+    diff: Diff,
+    /// What became of each resource; nothing after `--dry-run`.
     #[serde(flatten)]
-    released: &'a Released,
+    released: Option<Released>,
 }
 
 /// What became of each resource.
@@ -72,10 +75,6 @@ async fn roll_out(request: ReleaseRequest<'_>) -> Released {
         output::note(format_args!("`{id}` was created; have the customer's admin set up again for {what}"));
     }
     released
-}
-
-fn show(diff: &Diff, args: &UpdateArgs) -> Result<(), Failure> {
-    if args.shown.json { output::json(diff) } else { output::line(check::text(diff, Format::Table)) }
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! `alien heartbeat`, `alien logs` and `alien dispatch`: how the vendor manages a deployment.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
+use alien_core::adapter::read_bytes;
 use alien_core::{
     AnyHandle, Clock as _, ErrorKind, Exit, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine,
-    Manager, Ran, SystemClock,
+    Manager, Problem, Ran, SystemClock,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::Format;
 use crate::args::vendor::{DispatchArgs, HeartbeatArgs, LogsArgs};
+use crate::args::{Format, Shown};
 use crate::connect::manager;
-use crate::file;
 use crate::near::near;
 use crate::output::{self, Failure};
 
@@ -26,27 +29,28 @@ pub(crate) fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure
     found.ok_or_else(|| Failure::form(id, "the deployment has no such resource", &help))
 }
 
-/// One row of the table.
-#[derive(Debug, Serialize)]
+/// The health of a resource: an entry of the result of `alien heartbeat`.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Beat {
+    /// Its id.
     resource: String,
+    /// What it is.
     #[serde(rename = "type")]
     kind: Kind,
+    /// Its lifecycle.
     lifecycle: Lifecycle,
     /// The health, or `unknown` if the call failed.
     health: &'static str,
+    /// The reason; empty if there is none.
     reason: String,
+    /// What runs, if it runs code and the cloud tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<Ran>,
 }
 
-pub(crate) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
+pub(crate) async fn heartbeat(args: &HeartbeatArgs, shown: Shown) -> Result<(), Failure> {
     let beats = beats(&manager(&args.record).await?).await?;
-    if args.shown.json {
-        output::json(&beats)?;
-    } else {
-        output::line(text(&beats))?;
-    }
+    shown.result(&beats, |beats| text(beats))?;
     healthy(&beats)
 }
 
@@ -105,29 +109,46 @@ pub(crate) fn healthy(beats: &[Beat]) -> Result<(), Failure> {
     }
 }
 
-pub(crate) async fn logs(args: &LogsArgs) -> Result<(), Failure> {
+pub(crate) async fn logs(args: &LogsArgs, shown: Shown) -> Result<(), Failure> {
     let manager = manager(&args.record).await?;
     let handle = resource(&manager, &args.resource)?;
     let logs = manager.logs(&handle).since(args.since.before(SystemClock.now()));
     let mut lines = if args.follow { logs.follow() } else { logs.read() };
     while let Some(line) = lines.try_next().await? {
-        show(&line, args.json)?;
+        show(&line, shown)?;
     }
     Ok(())
 }
 
-pub(crate) fn show(line: &LogLine, json: bool) -> Result<(), Failure> {
-    if json {
-        output::line(serde_json::to_string(line).map_err(Failure::unwritten)?)
-    } else {
-        output::line(format_args!("{} {}", line.at, line.text.trim_end_matches('\n')))
-    }
+pub(crate) fn show(line: &LogLine, shown: Shown) -> Result<(), Failure> {
+    shown.entry(line, |line| format!("{} {}", line.at, line.text.trim_end_matches('\n')))
 }
 
-pub(crate) async fn dispatch(args: &DispatchArgs) -> Result<(), Failure> {
+/// The result of `alien dispatch` and `alien deployments dispatch`: what the function answered.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    /// An answer in UTF-8.
+    Text(String),
+    /// Any other answer, in Base64.
+    Base64(String),
+}
+
+/// Prints the answer to a command; without `--json`, as it is.
+pub(crate) fn answer(answer: Vec<u8>, shown: Shown) -> Result<(), Failure> {
+    if !shown.json {
+        return output::answer(&answer);
+    }
+    output::json(&match String::from_utf8(answer) {
+        Ok(text) => Answer::Text(text),
+        Err(other) => Answer::Base64(STANDARD.encode(other.as_bytes())),
+    })
+}
+
+pub(crate) async fn dispatch(args: &DispatchArgs, shown: Shown) -> Result<(), Failure> {
     let payload = payload(&args.payload)?;
     let manager = manager(&args.record).await?;
-    output::answer(&send(&manager, &args.resource, &payload).await?)
+    answer(send(&manager, &args.resource, &payload).await?, shown)
 }
 
 async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -137,17 +158,29 @@ async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Fa
     })
 }
 
+/// The most bytes of a command, 32 MiB: what Cloud Run takes, which takes more than the others
+/// (<https://cloud.google.com/run/quotas#cloud_run_limits>).
+const LARGEST_COMMAND: u64 = 32 << 20;
+
+/// Reads a command to its end, or until it is larger than any that can be sent.
+fn command(reader: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = reader.take(LARGEST_COMMAND + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::stopped(Exit::Input, format!("cannot read standard input: {error}")))?;
+    if bytes.len() as u64 <= LARGEST_COMMAND {
+        return Ok(bytes);
+    }
+    let what = format!("has more than {} MiB, which no cloud carries as a command", LARGEST_COMMAND >> 20);
+    Err(Failure::form("standard input", what, "send less, or where it is"))
+}
+
 /// Reads a command: the text itself, or the bytes of a file or of standard input.
 pub(crate) fn payload(text: &str) -> Result<Vec<u8>, Failure> {
     if text == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read
-            .map(|_| bytes)
-            .map_err(|error| Failure::stopped(Exit::Input, format!("cannot read standard input: {error}")));
+        return command(std::io::stdin().lock());
     }
     match text.strip_prefix('@') {
-        Some(path) => file::bytes(Path::new(path)),
+        Some(path) => Ok(read_bytes(Path::new(path), LARGEST_COMMAND).map_err(Problem::from)?),
         None => Ok(text.as_bytes().to_vec()),
     }
 }
@@ -190,5 +223,14 @@ mod tests {
         assert_eq!(payload(&format!("@{}", path.display())).unwrap(), [0, 255]);
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(payload(&format!("@{}", path.display())), Err(Failure::Input(_))));
+    }
+
+    #[test]
+    fn a_command_without_an_end_is_read_to_the_largest_and_refused() {
+        let told = command(std::io::repeat(b'x')).unwrap_err().to_string();
+        assert!(told.contains("`standard input`: has more than 32 MiB, which no cloud carries"), "{told}");
+        assert_eq!(command(std::io::repeat(0).take(LARGEST_COMMAND)).unwrap().len(), 32 << 20);
+        let told = payload("@/dev/zero").unwrap_err().to_string();
+        assert!(told.contains("is a pipe or a device"), "{told}");
     }
 }

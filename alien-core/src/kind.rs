@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Calls a macro with the list of kinds: each with its docs, its name in code, its word in documents, and its
@@ -49,7 +50,7 @@ pub(crate) use list_of_kinds;
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $word:literal { $($fact:ident)* })*) => {
         /// The kind of a resource.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "lowercase")]
         #[non_exhaustive]
         pub enum Kind {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -171,7 +172,7 @@ pub enum Data {
 ///
 /// A plan can be stored as JSON, approved, and applied later. The bytes of zips are not part of it: give them again by
 /// [`with_artifacts`](Self::with_artifacts).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The steps, in an order in which they can be done one after the other.
@@ -179,6 +180,7 @@ pub struct Plan {
     /// Warnings, and errors that must be fixed first.
     pub problems: Vec<Problem>,
     /// The size of each document against its limit.
+    #[schemars(with = "Vec<Value>")]
     pub sizes: Vec<Size>,
     /// The permission documents of all three layers, in the cloud's own form.
     #[serde(deserialize_with = "crate::unique::value")]
@@ -213,7 +215,7 @@ pub struct Plan {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// The resource's id, the profile's name, or a description.
     pub subject: String,
@@ -236,7 +238,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Create it.
@@ -328,7 +330,7 @@ impl fmt::Display for Plan {
 }
 
 /// What is left of a deployment that was taken down.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DestroyReport {
     /// What was deleted: the resource's id, the profile's name, or a description.
     #[serde(default)]
@@ -348,7 +350,7 @@ impl DestroyReport {
 }
 
 /// Something that is left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remaining {
     /// The resource's id, the profile's name, or a description.
     pub subject: String,

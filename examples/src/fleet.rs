@@ -13,6 +13,7 @@ use alien_core::{
 };
 use alien_fleet::store::InMemory;
 use alien_fleet::{Clouds, Fleet, RevertTo, RolloutId, Setting, Status, Who};
+use anstream::println;
 use jiff::tz::TimeZone;
 
 const DEPLOYMENTS: usize = 200;

@@ -43,7 +43,7 @@ pub(super) fn client() -> SharedHttpClient {
     let trusted = bundle.map_or_else(|| of_this_machine().map(|()| None), |path| trusted(&path).map(Some));
     match trusted {
         Ok(pem) => told(calling(pem.as_deref())),
-        Err(error) => SharedHttpClient::new(Told(Err(error))),
+        Err(error) => SharedHttpClient::new(CheckedClient(Err(error))),
     }
 }
 
@@ -60,7 +60,7 @@ fn of_this_machine() -> Result<(), Error> {
 
 /// The same client, with errors that say whom it called. What is not AWS's own answer is an error.
 pub(super) fn told(client: SharedHttpClient) -> SharedHttpClient {
-    SharedHttpClient::new(Told(Ok(client)))
+    SharedHttpClient::new(CheckedClient(Ok(client)))
 }
 
 fn calling(trusted: Option<&[u8]>) -> SharedHttpClient {
@@ -103,12 +103,12 @@ fn trusted(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// A client that says whom it called; or why it cannot call.
 #[derive(Debug)]
-struct Told(Result<SharedHttpClient, Error>);
+struct CheckedClient(Result<SharedHttpClient, Error>);
 
-impl HttpClient for Told {
+impl HttpClient for CheckedClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.0.as_ref().map(|client| client.http_connector(settings, components)).map_err(Clone::clone);
-        SharedHttpConnector::new(Telling(inner))
+        SharedHttpConnector::new(CheckedConnector(inner))
     }
 
     fn validate_base_client_config(
@@ -128,15 +128,15 @@ impl HttpClient for Told {
     }
 }
 
-struct Telling(Result<SharedHttpConnector, Error>);
+struct CheckedConnector(Result<SharedHttpConnector, Error>);
 
-impl fmt::Debug for Telling {
+impl fmt::Debug for CheckedConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telling").finish_non_exhaustive()
+        f.debug_struct("CheckedConnector").finish_non_exhaustive()
     }
 }
 
-impl HttpConnector for Telling {
+impl HttpConnector for CheckedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let inner = match &self.0 {
             Ok(inner) => inner,

@@ -119,6 +119,24 @@ pub(crate) async fn roles_are_made_with_the_boundary(peer: &Peer) {
         let config = Config::new(peer.customer()).with_boundary(boundary.parse().unwrap());
         alien_aws::admin(&config.with_calls(peer.calling()), id, target)
     };
+    // A boundary that cuts the roles is told before anything is made.
+    let narrow = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    let made = iam.create_policy().policy_name("cutting").policy_document(narrow).send().await.unwrap();
+    let refused = async |boundary: &str| {
+        let (admin, mut told) = (admin(boundary), Vec::new());
+        let plan = admin.plan(&release).await.unwrap();
+        told.extend(plan.problems.iter().filter(|found| found.is_error()).map(ToString::to_string));
+        assert_eq!(admin.apply(&plan).await.unwrap_err().kind(), ErrorKind::Input);
+        told.join("\n")
+    };
+    let told = refused(made.policy.unwrap().arn().unwrap()).await;
+    for part in
+        ["`bound-management-5`", "takes from this role what it needs", "lambda:GetFunction", "let the boundary allow"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let absent = "arn:aws:iam::000000000000:policy/absent";
+    assert!(refused(absent).await.contains("there is no policy `arn:aws:iam::000000000000:policy/absent`"));
     let first = admin(&boundaries[0]);
     let plan = first.plan(&release).await.unwrap();
     let deployment = first.apply(&plan).await.unwrap();

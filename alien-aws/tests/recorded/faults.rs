@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alien_aws::Config;
+use alien_conformance::life::product;
 use alien_conformance::upgrade::Sent;
-use alien_conformance::world::Shipped;
+use alien_conformance::world::{Shipped, release};
 use alien_core::adapter::{LogPage, LogQuery, Purpose};
 use alien_core::{
     CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager,
-    Result, Retry,
+    Release, Result, Retry,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -159,6 +160,46 @@ fn without_secret(error: Error) -> Error {
         assert!(!told.contains(secret), "{told}");
     }
     error
+}
+
+/// What is sent to change something: each of the services says so in its own way.
+fn changes(sent: &str) -> bool {
+    let verbs = ["PUT ", "DELETE ", "PATCH "];
+    let calls =
+        ["Create", "Update", "Put", "Delete", "Attach", "Detach", "Tag", "Untag", "Modify", "Authorize", "Register"];
+    let is_call = |call: &&str| sent.contains(&format!("Action={call}")) || sent.contains(&format!(".{call}"));
+    verbs.iter().any(|verb| sent.starts_with(verb)) || calls.iter().any(|call| is_call(call))
+}
+
+/// `plan`, `up`, `update` and `release` look at a zip before they send it, or anything else.
+#[tokio::test]
+async fn a_zip_that_lambda_cannot_run_is_refused_before_anything_is_changed() {
+    let told = "its file is no zip";
+    let broken = Shipped::Zip(b"not a zip".to_vec());
+    let wire = Wire::new().await;
+    let sent = || wire.state.lock().unwrap().sent.clone();
+    let calls = CallConfig::new(wire.clock.clone()).with_retry(RETRY);
+    let admin =
+        alien_aws::admin(&Config::new(config(wire.server.url(), CUSTOMER)).with_calls(calls), id(), target("life"));
+    let first = release(&product(&broken), std::slice::from_ref(&broken));
+    let plan = admin.plan(&first).run("refused".parse().unwrap()).await.unwrap();
+    let refused = plan.refusal().unwrap_err();
+    assert!(refused.problems().iter().any(|problem| problem.to_string().contains(told)), "{refused}");
+    let error = admin.apply(&plan).run("refused".parse().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains(told), "{error}");
+    let planned = sent();
+    assert!(planned.len() > 5 && !planned.iter().any(|sent| changes(sent)), "{planned:#?}");
+
+    let api = wire.manager.find::<Function, Live>("api").unwrap();
+    let error = wire.manager.update(&api, broken.update()).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Input && error.to_string().contains(told), "{error:?}");
+    let stack = wire.manager.deployment().stack.with_code(&api, broken.code()).unwrap();
+    let next = Release::partial(stack, [Arc::from(&b"not a zip"[..])].into_iter().collect());
+    let released = wire.manager.release(&next).await;
+    let refused = released.refusal().unwrap();
+    assert!(refused.kind() == ErrorKind::Input && refused.to_string().contains(told), "{refused:?}");
+    assert_eq!(sent().len(), planned.len(), "the vendor's side sends nothing");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use alien_core::Existing;
 use clap::{Parser, Subcommand};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::flags::{AsAdmin, Flags, Place};
 use super::{CompletionsArgs, ManArgs, Shown};
@@ -14,6 +16,8 @@ use super::{CompletionsArgs, ManArgs, Shown};
 #[derive(Debug, Parser)]
 #[command(name = "alien-deploy", version, max_term_width = 80, after_help = super::EXITS)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -57,8 +61,6 @@ pub(crate) struct Invited {
     /// every network. It is never changed, and `--record` remembers it
     #[arg(long, value_name = "NETWORK=ID[,SUBNET…]", value_parser = existing)]
     pub(crate) existing: Vec<(String, Existing)>,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 fn existing(text: &str) -> Result<(String, Existing), String> {
@@ -213,7 +215,8 @@ pub(crate) struct AgentArgs {
 }
 
 /// What runs an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Form {
     /// A unit of systemd
     Systemd,

@@ -8,7 +8,6 @@ use alien_core::{DeploymentId, ResourceId, StackName};
 use alien_fleet::{Role, RolloutId, TokenId};
 use clap::{Subcommand, ValueEnum};
 
-use super::Shown;
 use super::flags::{AsVendor, Flags};
 use super::keys::{PassphraseArgs, RepositoryKeys, SignArgs};
 use super::plan::{PlanArgs, time};
@@ -109,8 +108,6 @@ pub(crate) struct ReleaseArgs {
     pub(crate) no_revert: bool,
     #[command(flatten)]
     pub(crate) how: PlanArgs,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien rollout`.
@@ -169,8 +166,6 @@ pub(crate) struct OfProduct {
     pub(crate) product: Option<StackName>,
     #[command(flatten)]
     pub(crate) store: Store,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien rollout status`.
@@ -181,8 +176,6 @@ pub(crate) struct StatusArgs {
     /// Show every deployment
     #[arg(long)]
     pub(crate) all: bool,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien rollout pause` and `alien rollout halt`.
@@ -260,9 +253,6 @@ pub(crate) struct DeploymentLogsArgs {
     /// The most lines
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
-    /// Print one JSON object per line, for other programs
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `alien deployments dispatch`.
@@ -303,8 +293,6 @@ pub(crate) struct One {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) one: One,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien deployments pin`.
@@ -429,8 +417,6 @@ pub(crate) struct HeartbeatArgs {
     pub(crate) last: bool,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien fleet events`.
@@ -442,9 +428,6 @@ pub(crate) struct EventsArgs {
     /// Keep printing entries as they are written
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print one JSON object per line, for other programs
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) store: Store,
 }
@@ -531,8 +514,6 @@ pub(crate) struct CreateTokenArgs {
 pub(crate) struct ListTokensArgs {
     #[command(flatten)]
     pub(crate) store: Store,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien manager token revoke`.

@@ -49,9 +49,16 @@ pub(crate) struct ManArgs {
 /// How a result is shown.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Shown {
-    /// Print JSON, for other programs
-    #[arg(long)]
+    /// Print the result as JSON, or the error if there is none
+    #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+impl Shown {
+    /// The format of a command that also knows others.
+    pub(crate) const fn over(self, format: Format) -> Format {
+        if self.json { Format::Json } else { format }
+    }
 }
 
 /// A layer of permissions.

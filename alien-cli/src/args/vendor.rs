@@ -17,6 +17,8 @@ use crate::since::Since;
 #[derive(Debug, Parser)]
 #[command(name = "alien", version, max_term_width = 80, after_help = super::EXITS)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -245,8 +247,6 @@ pub(crate) struct UpdateArgs {
     /// Take over from a release that was interrupted instead of waiting for its lease to end
     #[arg(long)]
     pub(crate) take_over: bool,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien redeploy`.
@@ -260,8 +260,6 @@ pub(crate) struct RedeployArgs {
     /// Take over from a release that was interrupted instead of waiting for its lease to end
     #[arg(long)]
     pub(crate) take_over: bool,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien heartbeat`.
@@ -269,8 +267,6 @@ pub(crate) struct RedeployArgs {
 pub(crate) struct HeartbeatArgs {
     #[command(flatten)]
     pub(crate) record: Record,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 /// `alien logs`.
@@ -287,9 +283,6 @@ pub(crate) struct LogsArgs {
     /// Keep printing new lines as they are written
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print one JSON object per line, for other programs
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `alien dispatch`.

@@ -2,11 +2,12 @@
 
 use alien_core::adapter::Options;
 use alien_core::{Admin, Data, Deployment, DestroyReport, Exit, Model, Remaining};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
-use crate::args::Format;
 use crate::args::admin::{Changes, DownArgs, RevokeArgs, Standing};
+use crate::args::{Format, Shown};
 use crate::ask::Consent;
 use crate::output::{self, Failure};
 use crate::progress::progress;
@@ -35,8 +36,7 @@ impl Found {
     }
 }
 
-pub(crate) async fn down(args: &DownArgs) -> Result<(), Failure> {
-    let shown = args.standing.invited.shown;
+pub(crate) async fn down(args: &DownArgs, shown: Shown) -> Result<(), Failure> {
     let consent = Consent::of(args.run.yes, shown.json)?;
     let Found { setup, record, admin } = Found::read(&args.standing).await?;
     let (data, what) = match (args.keep_data, args.delete_data) {
@@ -85,14 +85,14 @@ fn text(remains: &DestroyReport) -> String {
     format!("Taken down, except for:\n\n{left}")
 }
 
-/// The JSON of `revoke --json`.
-#[derive(Serialize)]
-struct Revoked<'a> {
-    revoked: &'a str,
+/// The result of `alien-deploy revoke`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Revoked {
+    /// The identity that lets nobody in any more.
+    revoked: String,
 }
 
-pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
-    let shown = args.standing.invited.shown;
+pub(crate) async fn revoke(args: &RevokeArgs, shown: Shown) -> Result<(), Failure> {
     let consent = Consent::of(args.yes, shown.json)?;
     let Found { setup, record, admin } = Found::read(&args.standing).await?;
     let who = match record.delivery.model() {
@@ -101,13 +101,11 @@ pub(crate) async fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     };
     consent.to(&format!("Take the {who}'s access to {} back", setup.place())).await?;
     admin.revoke(&record).await?;
-    if shown.json {
-        return output::json(&Revoked { revoked: &record.identity });
-    }
-    output::line(format_args!(
-        "The {who} can no longer use `{}`; everything keeps running.\n`alien-deploy up` restores the access.",
-        record.identity
-    ))
+    shown.result(&Revoked { revoked: record.identity }, |Revoked { revoked }| {
+        format!(
+            "The {who} can no longer use `{revoked}`; everything keeps running.\n`alien-deploy up` restores the access."
+        )
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,13 @@ mod review;
 mod setup;
 mod vendor;
 
+#[cfg(test)]
+pub(crate) use agent::Runs;
 pub(crate) use agent::agent;
+#[cfg(test)]
+pub(crate) use down::Revoked;
 pub(crate) use down::{down, revoke};
+#[cfg(test)]
+pub(crate) use plan::{Done, Stands};
 pub(crate) use plan::{plan, status, up};
 pub(crate) use review::review;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alien_core::adapter::Options;
 use alien_core::{Action, Admin, Delivery, Deployment, Exit, Invited, Plan, RecordFile, Remedy, Step};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::setup::{Setup, named, options};
@@ -41,14 +42,10 @@ impl Planned {
     }
 }
 
-pub(crate) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
+pub(crate) async fn plan(args: &PlanArgs, shown: Shown) -> Result<(), Failure> {
     let options = options(args.changes, None);
     let planned = Planned::read(&args.wanted, named(args.record.as_deref()), &options).await?;
-    if args.wanted.invited.shown.json {
-        output::json(&planned.plan)?;
-    } else {
-        output::line(text(&planned.plan))?;
-    }
+    shown.result(&planned.plan, text)?;
     planned.plan.refusal().map_err(|error| Failure::refused(error).shown())
 }
 
@@ -94,15 +91,16 @@ fn why(step: &Step) -> String {
     }
 }
 
-/// The JSON of `up --json`.
-#[derive(Serialize)]
-struct Done<'a> {
-    plan: &'a Plan,
-    record: &'a Deployment,
+/// The result of `alien-deploy up`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Done {
+    /// What was planned, and done.
+    plan: Plan,
+    /// The record of the deployment, as its file has it.
+    record: Deployment,
 }
 
-pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
-    let shown = args.wanted.invited.shown;
+pub(crate) async fn up(args: &UpArgs, shown: Shown) -> Result<(), Failure> {
     let consent = Consent::of(args.run.yes, shown.json)?;
     let options = options(args.changes, Some(&args.run));
     let store = connect::record(&args.record);
@@ -123,9 +121,11 @@ pub(crate) async fn up(args: &UpArgs) -> Result<(), Failure> {
     let invited = setup.checked.invited(&setup.invitation);
     let key = key.map(|key| key.to_string());
     let record = apply(&admin, &plan, options, shown, store, Kept { invited, agent_key: key }).await?;
+    let done = Done { plan, record };
     if shown.json {
-        output::json(&Done { plan: &plan, record: &record })?;
+        output::json(&done)?;
     }
+    let Done { record, .. } = done;
     match &record.delivery {
         Delivery::Push => {
             output::note(format_args!("set up; send `{}` to the vendor and keep a copy", args.record.display()));
@@ -165,18 +165,22 @@ async fn apply(
     Ok(request.keep_in(Arc::new(store)).by(connect::operator()).invited(invited).agent_key(agent_key).await?)
 }
 
-/// One row of `status`.
-#[derive(Serialize)]
-struct Stands<'a> {
-    subject: &'a str,
+/// How a thing stands: an entry of the result of `alien-deploy status`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Stands {
+    /// The resource's id, the profile's name, or a description.
+    subject: String,
+    /// The kind of resource, `identity`, or `deployment` for what resources share.
     #[serde(rename = "type")]
-    kind: &'a str,
+    kind: String,
+    /// `missing`, `differs`, `updated` by the vendor, `right`, `yours`, `left over`, `unmarked` or `in the way`.
     state: &'static str,
+    /// The reason.
     why: String,
 }
 
-impl<'a> From<&'a Step> for Stands<'a> {
-    fn from(step: &'a Step) -> Self {
+impl From<&Step> for Stands {
+    fn from(step: &Step) -> Self {
         let state = match step.action {
             Action::Create => "missing",
             Action::Update => "differs",
@@ -187,26 +191,22 @@ impl<'a> From<&'a Step> for Stands<'a> {
             Action::Refuse if step.remedy == Some(Remedy::MarkAgain) => "unmarked",
             Action::Refuse => "in the way",
         };
-        Self { subject: &step.subject, kind: &step.kind, state, why: why(step) }
+        Self { subject: step.subject.clone(), kind: step.kind.to_string(), state, why: why(step) }
     }
 }
 
-pub(crate) async fn status(args: &StatusArgs) -> Result<(), Failure> {
+pub(crate) async fn status(args: &StatusArgs, shown: Shown) -> Result<(), Failure> {
     let previous = named(args.record.as_deref());
     let Planned { plan, .. } = Planned::read(&args.wanted, previous, &options(Changes::default(), None)).await?;
-    let stands: Vec<Stands<'_>> = plan.steps.iter().map(Stands::from).collect();
-    if args.wanted.invited.shown.json {
-        output::json(&stands)?;
-    } else {
-        output::line(states(&stands))?;
-    }
+    let stands: Vec<Stands> = plan.steps.iter().map(Stands::from).collect();
+    shown.result(&stands, |stands| states(stands))?;
     nothing_to_do(&plan)
 }
 
-fn states(stands: &[Stands<'_>]) -> String {
+fn states(stands: &[Stands]) -> String {
     let rows = stands.iter();
-    let rows =
-        rows.map(|Stands { subject, kind, state, why }| [*subject, *kind, *state, why].map(str::to_owned).into());
+    let rows = rows
+        .map(|Stands { subject, kind, state, why }| [subject.as_str(), kind, *state, why].map(str::to_owned).into());
     output::table(Format::Table, &["what", "type", "state", "why"], rows.collect())
 }
 

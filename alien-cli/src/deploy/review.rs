@@ -3,18 +3,18 @@
 use alien_core::{Pulled, PulledFrom};
 
 use super::setup::Setup;
-use crate::args::Format;
 use crate::args::admin::ReviewArgs;
+use crate::args::{Format, Shown};
 use crate::output::{self, Failure};
 use crate::review as words;
 
-pub(crate) fn review(args: &ReviewArgs) -> Result<(), Failure> {
+pub(crate) fn review(args: &ReviewArgs, shown: Shown) -> Result<(), Failure> {
     let setup = Setup::read(&args.invited, Ok(None))?;
     setup.admit(&args.invited)?;
     let stack = &setup.invitation.stack;
     let reviewed = setup.cloud.review(stack, &setup.target)?.with_delivery(&setup.invitation.delivery);
     output::warn(&reviewed.warnings);
-    if args.invited.shown.json {
+    if shown.json {
         return output::json(&reviewed);
     }
     let mut text = String::new();

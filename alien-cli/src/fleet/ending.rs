@@ -2,12 +2,13 @@
 
 use alien_core::Exit;
 use alien_core::rollout::{HaltReason, Head, PauseReason, Phase};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::Failure;
 
 /// How a rollout ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Ending {
     /// It is done, and nothing is bad or unknown.
@@ -61,7 +62,7 @@ impl Ending {
 }
 
 /// How many deployments of all waves stand where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Total {
     pub(super) all: u32,

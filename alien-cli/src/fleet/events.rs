@@ -6,6 +6,7 @@ use alien_fleet::{Entry, What};
 use futures_util::TryStreamExt as _;
 
 use super::open::{self, Absent};
+use crate::args::Shown;
 use crate::args::fleet::EventsArgs;
 use crate::interrupt::Interrupts;
 use crate::output::{self, Failure};
@@ -13,7 +14,7 @@ use crate::output::{self, Failure};
 /// How many entries are read at once.
 const PAGE: usize = 500;
 
-pub(super) async fn events(args: &EventsArgs) -> Result<(), Failure> {
+pub(super) async fn events(args: &EventsArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::open(&args.store, Absent::Refuse).await?;
     if !args.follow {
         let mut after = args.since;
@@ -21,12 +22,12 @@ pub(super) async fn events(args: &EventsArgs) -> Result<(), Failure> {
             let page = reached.client.log(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.number;
-            page.iter().try_for_each(|entry| show(entry, args.json))?;
+            page.iter().try_for_each(|entry| show(entry, shown))?;
         }
     }
     let mut interrupts = Interrupts::new()?;
     let reached = reached.answering().await?;
-    let follow = follow(&reached.client, args);
+    let follow = follow(&reached.client, args, shown);
     tokio::select! {
         followed = follow => followed,
         () = interrupts.next() => Ok(()),
@@ -34,25 +35,18 @@ pub(super) async fn events(args: &EventsArgs) -> Result<(), Failure> {
     }
 }
 
-async fn follow(client: &Client, args: &EventsArgs) -> Result<(), Failure> {
+async fn follow(client: &Client, args: &EventsArgs, shown: Shown) -> Result<(), Failure> {
     let mut entries = client.follow(args.since);
     while let Some(entry) = entries.try_next().await? {
-        show(&entry, args.json)?;
+        show(&entry, shown)?;
     }
     Ok(())
 }
 
-fn show(entry: &Entry, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::line(serde_json::to_string(entry).map_err(Failure::unwritten)?);
-    }
-    output::line(format_args!(
-        "{:>6} {} {}: {}",
-        entry.number,
-        entry.at.strftime("%F %T"),
-        entry.who,
-        words(&entry.what)
-    ))
+fn show(entry: &Entry, shown: Shown) -> Result<(), Failure> {
+    shown.entry(entry, |Entry { number, at, who, what, .. }| {
+        format!("{number:>6} {} {who}: {}", at.strftime("%F %T"), words(what))
+    })
 }
 
 fn words(what: &What) -> String {

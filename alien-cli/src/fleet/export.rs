@@ -2,12 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use alien_fleet::Entry;
 use alien_fleet::api::Client;
+use alien_fleet::{Entry, Listed};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::open::{self, Absent};
+use crate::args::Shown;
 use crate::args::fleet::{ExportArgs, ImportArgs};
 use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
@@ -15,7 +18,20 @@ use crate::output::{self, Failure};
 /// How many entries of the log are read at once.
 const PAGE: usize = 500;
 
-pub(super) async fn export(args: &ExportArgs) -> Result<(), Failure> {
+/// The result of `alien fleet export`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Exported {
+    /// The folder of the records.
+    folder: PathBuf,
+    /// How many records there are.
+    records: u64,
+    /// The file of the log, in JSON Lines.
+    log: PathBuf,
+    /// How many entries it has. Each follows from the one before.
+    entries: u64,
+}
+
+pub(super) async fn export(args: &ExportArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::open(&args.store, Absent::Refuse).await?;
     let records = args.folder.join("records");
     fs::create_dir_all(&records).map_err(|error| unwritten(&records, &error))?;
@@ -31,11 +47,11 @@ pub(super) async fn export(args: &ExportArgs) -> Result<(), Failure> {
     let beside = args.folder.join(".log.jsonl.part");
     let entries = write_log(&reached.client, &beside).await?;
     fs::rename(&beside, &log).map_err(|error| unwritten(&log, &error))?;
-    output::line(format_args!(
-        "wrote {count} records to {}, and {entries} entries to {}: each follows from the one before",
-        records.display(),
-        log.display()
-    ))
+    shown.result(&Exported { folder: records, records: count, log, entries }, |exported| {
+        let Exported { folder, records, log, entries } = exported;
+        let (folder, log) = (folder.display(), log.display());
+        format!("wrote {records} records to {folder}, and {entries} entries to {log}: each follows from the one before")
+    })
 }
 
 /// Writes the log, and checks that each entry follows from the one before.
@@ -64,7 +80,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::unwritten(format_args!("`{}`: {error}", path.display()))
 }
 
-pub(super) async fn import(args: &ImportArgs) -> Result<(), Failure> {
+pub(super) async fn import(args: &ImportArgs, shown: Shown) -> Result<(), Failure> {
     let (mut records, mut problems) = (Vec::new(), Vec::new());
     for path in &args.records {
         match file::record(path) {
@@ -77,9 +93,23 @@ pub(super) async fn import(args: &ImportArgs) -> Result<(), Failure> {
         return Err(Failure::Input(problems));
     }
     let reached = open::open(&args.store, Absent::Make).await?;
+    let mut added = Vec::new();
     for record in &records {
-        let listed = reached.client.add(record).await?;
-        output::line(format_args!("added {} of `{}` ({})", listed.id, listed.product, listed.account))?;
+        match reached.client.add(record).await {
+            Ok(listed) => added.push(listed),
+            Err(error) => {
+                // What was added before that stays.
+                if !added.is_empty() {
+                    output::note(imported(&added));
+                }
+                return Err(error.into());
+            }
+        }
     }
-    Ok(())
+    shown.result(&added, |added| imported(added))
+}
+
+fn imported(added: &[Listed]) -> String {
+    let told = added.iter().map(|Listed { id, product, account, .. }| format!("added {id} of `{product}` ({account})"));
+    told.collect::<Vec<_>>().join("\n")
 }

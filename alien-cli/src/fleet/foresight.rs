@@ -6,29 +6,34 @@ use alien_core::rollout::{Member, Plan, Rollout, Sequence, Twin};
 use alien_core::{DeploymentId, Problem, Problems};
 use alien_fleet::{Fit, Fitted, Listed};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::output;
 
 /// A rollout that has not begun.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Foresight {
+pub(crate) struct Foresight {
+    /// The product.
     pub(super) product: String,
     /// The number that the release gets if nobody publishes before.
     pub(super) release: Sequence,
     /// The release that it is reverted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reverts_to: Option<Sequence>,
+    /// The deployments of each wave.
     pub(super) waves: Vec<Vec<Foreseen>>,
 }
 
 /// A deployment of a wave.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Foreseen {
+pub(crate) struct Foreseen {
+    /// The deployment.
     pub(super) deployment: DeploymentId,
+    /// The cloud and the account it is in.
     pub(super) account: String,
     /// Why it is not updated with its wave.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,29 +5,35 @@ use alien_core::{DeploymentId, Error, ErrorKind, Exit};
 use alien_fleet::api::Client;
 use alien_fleet::{Listed, Seen};
 use futures_util::stream::{self, StreamExt as _};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::listing::{health, seen};
 use super::open::{self, Absent};
-use crate::args::Format;
 use crate::args::fleet::HeartbeatArgs;
+use crate::args::{Format, Shown};
 use crate::output::{self, Failure};
 
 /// How many deployments are looked at at once.
 const WIDTH: usize = 16;
 
-/// The health of a deployment.
-#[derive(Debug, Serialize)]
+/// The health of a deployment: an entry of the result of `alien fleet heartbeat`.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Beat {
+#[schemars(rename = "DeploymentBeat")]
+pub(crate) struct Beat {
+    /// The deployment.
     deployment: DeploymentId,
+    /// The cloud and the account it is in.
     account: String,
+    /// `healthy`, `sick`, `unreachable`, `not seen`, `not seen yet` or `revoked`.
     health: &'static str,
+    /// The reason.
     #[serde(skip_serializing_if = "String::is_empty")]
     why: String,
 }
 
-pub(super) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
+pub(super) async fn heartbeat(args: &HeartbeatArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::calling(&args.fleet, Absent::Refuse).await?;
     let mut beats = Vec::new();
     for product in reached.products(args.product.as_ref()).await? {
@@ -41,11 +47,7 @@ pub(super) async fn heartbeat(args: &HeartbeatArgs) -> Result<(), Failure> {
             beats.extend(stream::iter(looks).buffered(WIDTH).collect::<Vec<_>>().await);
         }
     }
-    if args.shown.json {
-        output::json(&beats)?;
-    } else {
-        output::line(text(&beats))?;
-    }
+    shown.result(&beats, |beats| text(beats))?;
     let ill = beats.iter().filter(|beat| beat.health != "healthy").count();
     if ill == 0 {
         Ok(())

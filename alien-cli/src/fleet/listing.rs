@@ -7,15 +7,16 @@ use alien_core::rollout::{Plan, Row, Sequence, Sight};
 use alien_fleet::api::Client;
 use alien_fleet::{Listed, Watched};
 use alien_release::PublicKey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Format;
 use crate::output::{self, Failure};
 
 /// A deployment, and what is known of it beside its record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Known {
+pub(crate) struct Known {
     #[serde(flatten)]
     pub(super) listed: Listed,
     /// The release whose content it runs, if the record has the stack of one.

@@ -10,6 +10,7 @@ use alien_core::{
 };
 use alien_fleet::{Fit, Fitted, RevertTo, RolloutId, Status};
 use futures_util::future::{self, Either};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -20,15 +21,15 @@ use super::foresight::{Foresight, foresee, needed};
 use super::images::images;
 use super::open::{self, Absent, Here, Reached};
 use super::table::{self, Told};
-use crate::args::Format;
 use crate::args::fleet::ReleaseArgs;
+use crate::args::{Format, Shown};
 use crate::file;
 use crate::interrupt::Interrupts;
 use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::repository;
 
-pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
+pub(crate) async fn release(args: &ReleaseArgs, shown: Shown) -> Result<(), Failure> {
     let given = args.stack.as_deref().map(|path| {
         let (stack, zips) = output::both(file::stack(path), file::zips(&args.zip))?;
         Ok(Release::new(stack, zips)?)
@@ -56,7 +57,7 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         // What is wrong with the plan is told before anything is written.
         let foresight = foreseen(&reached, &candidate, &plan, &fitted).await?;
         if args.plan {
-            return if args.shown.json { output::json(&foresight) } else { output::line(foresight.text()) };
+            return shown.result(&foresight, Foresight::text);
         }
     }
     let folder = args.invitations.as_deref();
@@ -71,11 +72,11 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         }
     }
     let mut report = Report::new(candidate.stack.name().clone(), sequence, invited(&fitted, folder, &signing).await?);
-    if !args.shown.json {
+    if !shown.json {
         report.tell_waiting();
     }
     if args.publish_only {
-        return report.show(args, format_args!("published release {sequence} of `{}`", report.product));
+        return report.show(shown, format!("published release {sequence} of `{}`", report.product));
     }
     let id = reached.client.roll_out(&report.product, sequence, &plan).await?;
     report.rollout = Some(id.clone());
@@ -83,16 +84,16 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<(), Failure> {
         if reached.is_alone() {
             output::note("nobody works for the fleet now: run `alien fleet run`");
         }
-        return report.show(args, format_args!("rollout {id} of release {sequence} has begun"));
+        return report.show(shown, format!("rollout {id} of release {sequence} has begun"));
     }
-    let mut board = Board::new(args.shown);
+    let mut board = Board::new(shown);
     let end = to_the_end(args, &mut reached, id, &mut board).await;
     drop(board);
     let (status, end) = end?;
     reached.end().await;
     report.ended(&status, end);
     let told = table::headline(&status);
-    if args.shown.json {
+    if shown.json {
         output::json(&report)?;
     } else {
         let not_good: Vec<&Told> = report.not_good.iter().collect();
@@ -193,10 +194,12 @@ async fn foreseen(
 }
 
 /// A deployment that cannot take the release as it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Waiting {
+    /// The deployment.
     deployment: DeploymentId,
+    /// What it needs.
     needs: String,
     /// The file of its new invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,7 +207,7 @@ struct Waiting {
 }
 
 /// The deployments that cannot take the release as it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Waits {
     /// Those whose customer's admin must set up again.
@@ -238,21 +241,28 @@ async fn invited(fitted: &[Fitted], folder: Option<&Path>, signing: &Signing) ->
     Ok(waits)
 }
 
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
+/// What a release led to.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+#[schemars(rename = "ReleaseReport")]
+pub(crate) struct Report {
+    /// The product.
     product: StackName,
+    /// The release.
     release: Sequence,
+    /// The rollout, if one began.
     #[serde(skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutId>,
     /// How it ended; nothing, if it was not followed to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ending: Option<Ending>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where it stands, in words.
     standing: Option<String>,
+    /// How many deployments stand where.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<Total>,
+    /// The same, for each wave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waves: Vec<Tally>,
     /// Every deployment that is not good, and why.
@@ -308,8 +318,8 @@ impl Report {
         }
     }
 
-    fn show(&self, args: &ReleaseArgs, told: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-        if args.shown.json { output::json(self) } else { output::line(told) }
+    fn show(&self, shown: Shown, told: String) -> Result<(), Failure> {
+        shown.result(self, |_| told)
     }
 }
 

@@ -4,12 +4,22 @@ use futures_util::future::{self, Either};
 
 use super::open::{self, Absent};
 use alien_core::Exit;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::args::Shown;
 use crate::args::fleet::RunArgs;
 use crate::interrupt::Interrupts;
 use crate::output::{self, Failure};
 
-pub(super) async fn run(args: &RunArgs) -> Result<(), Failure> {
+/// The result of `alien fleet run`, once it has ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Worked {
+    /// How many deployments it had at once, at most.
+    width: usize,
+}
+
+pub(super) async fn run(args: &RunArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::calling(&args.fleet, Absent::Make).await?.answering().await?;
     let Some(here) = &reached.here else {
         return Err(Failure::stopped(Exit::Held, "another program holds the store, and answers for the fleet already"));
@@ -29,7 +39,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<(), Failure> {
         Either::Left((worked, _)) => {
             worked?;
             reached.end().await;
-            Ok(())
+            if shown.json { output::json(&Worked { width: args.width }) } else { Ok(()) }
         }
         Either::Right(_) => Err(Failure::ended(
             Exit::Interrupted,

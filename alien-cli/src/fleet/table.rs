@@ -4,6 +4,7 @@ use alien_core::DeploymentId;
 use alien_core::rollout::{Head, Outcome, Rollout, Row, Stage};
 use alien_fleet::Status;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ending::{Total, standing};
@@ -29,14 +30,19 @@ fn count(number: u32) -> String {
 }
 
 /// A deployment of a rollout, and how it is in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RolloutDeployment")]
 pub(super) struct Told {
+    /// The deployment.
     pub(super) deployment: DeploymentId,
+    /// The cloud and the account it is in.
     pub(super) account: String,
+    /// Its wave.
     pub(super) wave: u32,
     /// As `good` or `waiting`.
     pub(super) state: &'static str,
+    /// The reason.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) why: String,
 }

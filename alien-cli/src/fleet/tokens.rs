@@ -1,29 +1,47 @@
 //! `alien manager token`: who may call a manager.
 
+use std::path::PathBuf;
+
 use alien_core::adapter::create_key;
 use alien_core::{Clock as _, Error, ErrorKind, SystemClock};
-use alien_fleet::{NewToken, Products, Token};
+use alien_fleet::{Products, Token};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::open::{self, Absent};
-use crate::args::Format;
 use crate::args::fleet::{CreateTokenArgs, ListTokensArgs, ManagerCommand, RevokeTokenArgs, TokenCommand};
+use crate::args::{Format, Shown};
 use crate::output::{self, Failure};
 
-pub(crate) async fn manager(command: &ManagerCommand) -> Result<(), Failure> {
+pub(crate) async fn manager(command: &ManagerCommand, shown: Shown) -> Result<(), Failure> {
     let ManagerCommand::Token(command) = command;
     match command {
-        TokenCommand::Create(args) => create(args).await,
-        TokenCommand::List(args) => list(args).await,
-        TokenCommand::Revoke(args) => revoke(args).await,
+        TokenCommand::Create(args) => create(args, shown).await,
+        TokenCommand::List(args) => list(args, shown).await,
+        TokenCommand::Revoke(args) => revoke(args, shown).await,
     }
 }
 
-async fn create(args: &CreateTokenArgs) -> Result<(), Failure> {
+/// The result of `alien manager token create`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NewToken")]
+pub(crate) struct NewToken {
+    /// What is known of the token.
+    token: Token,
+    /// The token itself, which is shown this once; nothing, if it was written to a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// The file that it was written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+async fn create(args: &CreateTokenArgs, shown: Shown) -> Result<(), Failure> {
     let products =
         if args.all_products { Products::All } else { Products::Only(args.product.iter().cloned().collect()) };
     let valid_for = SignedDuration::try_from(args.valid).unwrap_or(SignedDuration::MAX);
-    let new = NewToken { name: args.name.clone(), role: args.role.into(), products, valid_for };
+    let new = alien_fleet::NewToken { name: args.name.clone(), role: args.role.into(), products, valid_for };
     // That the file is there is told before there is a token that nobody has seen.
     if let Some(file) = args.out.as_ref().filter(|file| file.exists()) {
         let what = format!("`{}` already exists, and is not overwritten", file.display());
@@ -39,7 +57,12 @@ async fn create(args: &CreateTokenArgs) -> Result<(), Failure> {
                 return Err(error.into());
             }
         }
-        None => output::line(text.reveal())?,
+        None if !shown.json => output::line(text.reveal())?,
+        None => {}
+    }
+    if shown.json {
+        let text = args.out.is_none().then(|| text.reveal().to_owned());
+        return output::json(&NewToken { token, text, file: args.out.clone() });
     }
     output::note(format_args!("{}", made(&token)));
     Ok(())
@@ -50,10 +73,10 @@ fn made(token: &Token) -> String {
     format!("token {id}: {name} may {role} ({products}) until {}", expires.strftime("%F %T UTC"))
 }
 
-async fn list(args: &ListTokensArgs) -> Result<(), Failure> {
+async fn list(args: &ListTokensArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::open(&args.store, Absent::Refuse).await?;
     let tokens = reached.client.tokens().await?;
-    if args.shown.json { output::json(&tokens) } else { output::line(table(&tokens, SystemClock.now())) }
+    shown.result(&tokens, |tokens| table(tokens, SystemClock.now()))
 }
 
 fn table(tokens: &[Token], now: Timestamp) -> String {
@@ -71,8 +94,8 @@ fn table(tokens: &[Token], now: Timestamp) -> String {
     output::table(Format::Table, &header, rows.collect())
 }
 
-async fn revoke(args: &RevokeTokenArgs) -> Result<(), Failure> {
+async fn revoke(args: &RevokeTokenArgs, shown: Shown) -> Result<(), Failure> {
     let reached = open::open(&args.store, Absent::Refuse).await?;
     let token = reached.client.revoke_token(&args.id).await?;
-    output::line(format_args!("revoked token {} of {}", token.id, token.name))
+    shown.result(&token, |token| format!("revoked token {} of {}", token.id, token.name))
 }

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use alien_azure::{Discovery, Issuer, IssuerKey, IssuerPublicKey};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::args::Shown;
 use crate::args::keys::IssuerArgs;
 use crate::file::{self, Replacement};
 use crate::output::{self, Failure};
@@ -16,12 +19,90 @@ const KEPT: &str = "24 hours";
 /// The folder of an issuer.
 struct Folder<'a>(&'a Path);
 
-pub(super) fn issuer(args: &IssuerArgs) -> Result<(), Failure> {
+/// The result of `alien keys issuer`: what is published, which is to be uploaded.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "IssuerPublished")]
+pub(crate) struct Published {
+    /// The issuer.
+    issuer: String,
+    /// The folder to upload.
+    public: PathBuf,
+    /// Where each of its files is then read.
+    urls: Vec<String>,
+    /// The ids of the published keys, the oldest first.
+    keys: Vec<String>,
+    /// The file of the private key that was made here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_key: Option<PathBuf>,
+    /// What is retired, and is to be deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<Retired>,
+}
+
+/// A key that is no longer published.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Retired {
+    /// Its id.
+    id: String,
+    /// The file of the private key, if it is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_key: Option<PathBuf>,
+}
+
+pub(super) fn issuer(args: &IssuerArgs, shown: Shown) -> Result<(), Failure> {
     let folder = Folder(&args.out);
     match &args.issuer {
-        _ if args.retire => folder.retire(),
-        Some(issuer) => folder.make(issuer, args.public_key.as_deref()),
-        None => folder.rotate(args.public_key.as_deref()),
+        _ if args.retire => shown.result(&folder.retire()?, Published::told_retired),
+        Some(issuer) => shown.result(&folder.make(issuer, args.public_key.as_deref())?, Published::told_made),
+        None => {
+            shown.result(&folder.rotate(args.public_key.as_deref())?, |published| published.told_rotated(&args.out))
+        }
+    }
+}
+
+impl Published {
+    /// What to do after an issuer was made.
+    fn told_made(&self) -> String {
+        let private = self.private_key.iter().map(|path| {
+            format!("the private key is in `{}`: keep it secret, and name it by `--issuer-key`", path.display())
+        });
+        let mut told: Vec<String> = private.collect();
+        let upload = self.public.display();
+        told.push(format!("upload what is in `{upload}`, so that anyone can read it as `application/json`:"));
+        told.extend(self.urls.iter().map(|url| format!("  {url}")));
+        told.push(format!("then invite with `--issuer {}`", self.issuer));
+        told.join("\n")
+    }
+
+    /// What to do after a key was added.
+    fn told_rotated(&self, folder: &Path) -> String {
+        let new = match &self.private_key {
+            Some(path) => format!("sign with the new key: `--issuer-key {}`", path.display()),
+            None => {
+                format!("sign with the new key, whose id is `{}`", self.keys.last().map_or("", String::as_str))
+            }
+        };
+        format!(
+            "1. upload what is in `{}`, which has both keys\n\
+             2. wait {KEPT}, until nobody keeps the old files\n\
+             3. {new}\n\
+             4. wait 10 minutes, until the last token of the old key has ended\n\
+             5. `alien keys issuer --out {} --retire`",
+            self.public.display(),
+            folder.display()
+        )
+    }
+
+    /// What to do after a key was taken out.
+    fn told_retired(&self) -> String {
+        let upload = format!("upload what is in `{}`, which has the newer key alone", self.public.display());
+        let retired = self.retired.iter().map(|key| match &key.private_key {
+            Some(path) => format!("delete `{}`, the private key that is retired", path.display()),
+            None => format!("delete the private key `{}`, which is retired", key.id),
+        });
+        std::iter::once(upload).chain(retired).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -49,7 +130,7 @@ impl Key {
 
 impl Folder<'_> {
     /// Makes an issuer where there is none.
-    fn make(&self, issuer: &str, public: Option<&Path>) -> Result<(), Failure> {
+    fn make(&self, issuer: &str, public: Option<&Path>) -> Result<Published, Failure> {
         let issuer = Issuer::parse(issuer).map_err(|problems| file::within("--issuer".as_ref(), problems.as_slice()));
         let (issuer, key) = output::both(issuer, Key::of(public))?;
         let discovery = Discovery::new(issuer, key.public().clone());
@@ -57,55 +138,38 @@ impl Folder<'_> {
             return Err(self.refused("already has an issuer", "add a key to it by `--rotate`, or name another folder"));
         }
         let private = self.keep(&discovery, &key)?;
-        let mut told = private.map_or_else(Vec::new, |path| {
-            vec![format!("the private key is in `{}`: keep it secret, and name it by `--issuer-key`", path.display())]
-        });
-        let upload = self.public();
-        told.push(format!(
-            "upload what is in `{}`, so that anyone can read it as `application/json`:",
-            upload.display()
-        ));
-        told.extend(discovery.documents().iter().map(|document| format!("  {}", document.url)));
-        told.push(format!("then invite with `--issuer {}`", discovery.issuer()));
-        output::line(told.join("\n"))
+        Ok(self.published(&discovery, private))
+    }
+
+    /// What was published, and the private key that was made for it.
+    fn published(&self, discovery: &Discovery, private_key: Option<PathBuf>) -> Published {
+        Published {
+            issuer: discovery.issuer().to_string(),
+            public: self.public(),
+            urls: discovery.documents().iter().map(|document| document.url.to_string()).collect(),
+            keys: discovery.keys().iter().map(|key| key.id().to_string()).collect(),
+            private_key,
+            retired: Vec::new(),
+        }
     }
 
     /// Adds a key to the one that is published.
-    fn rotate(&self, public: Option<&Path>) -> Result<(), Failure> {
+    fn rotate(&self, public: Option<&Path>) -> Result<Published, Failure> {
         let (discovery, key) = output::both(self.discovery(), Key::of(public))?;
         let added = discovery.with_key(key.public().clone());
         let discovery = added.map_err(|error| file::within(self.0, error.problems()))?;
         let private = self.keep(&discovery, &key)?;
-        let (public, folder) = (self.public(), self.0);
-        let new = private.map_or_else(
-            || format!("sign with the new key, whose id is `{}`", key.public().id()),
-            |path| format!("sign with the new key: `--issuer-key {}`", path.display()),
-        );
-        output::line(format_args!(
-            "1. upload what is in `{}`, which has both keys\n\
-             2. wait {KEPT}, until nobody keeps the old files\n\
-             3. {new}\n\
-             4. wait 10 minutes, until the last token of the old key has ended\n\
-             5. `alien keys issuer --out {} --retire`",
-            public.display(),
-            folder.display()
-        ))
+        Ok(self.published(&discovery, private))
     }
 
     /// Publishes the newer key alone.
-    fn retire(&self) -> Result<(), Failure> {
+    fn retire(&self) -> Result<Published, Failure> {
         let before = self.discovery()?;
         let after = before.clone().without_oldest().map_err(|error| file::within(self.0, error.problems()))?;
         self.publish(&after)?;
         let retired = before.keys().iter().filter(|key| !after.keys().contains(key));
-        let mut told: Vec<String> = retired
-            .map(|key| match self.private(key) {
-                Some(path) => format!("delete `{}`, the private key that is retired", path.display()),
-                None => format!("delete the private key `{}`, which is retired", key.id()),
-            })
-            .collect();
-        told.insert(0, format!("upload what is in `{}`, which has the newer key alone", self.public().display()));
-        output::line(told.join("\n"))
+        let retired = retired.map(|key| Retired { id: key.id().to_string(), private_key: self.private(key) }).collect();
+        Ok(Published { retired, ..self.published(&after, None) })
     }
 
     /// What is uploaded. No private key is ever in it.

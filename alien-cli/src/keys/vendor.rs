@@ -1,13 +1,51 @@
 //! `alien keys vendor` and `alien keys show`: the key that signs invitations.
 
+use std::path::PathBuf;
+
 use alien_release::{PublicKey, SigningKey};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::file::{make_folder, read, taken, text};
+use crate::args::Shown;
 use crate::args::keys::{ShowArgs, VendorArgs};
 use crate::file::Replacement;
-use crate::output::{self, Failure};
+use crate::output::Failure;
 
-pub(super) fn vendor(args: &VendorArgs) -> Result<(), Failure> {
+/// The result of `alien keys vendor`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VendorKey {
+    /// The file of the private key.
+    private_key: PathBuf,
+    /// Whether a passphrase encrypts it.
+    encrypted: bool,
+    /// The file of the public key.
+    public_key: PathBuf,
+    /// The fingerprint of the public key, which customers compare.
+    fingerprint: String,
+}
+
+impl VendorKey {
+    fn text(&self) -> String {
+        let Self { private_key, encrypted, public_key, fingerprint } = self;
+        let kept = if *encrypted {
+            "keep it and its passphrase apart"
+        } else {
+            "it is not encrypted, so whoever reads it can sign as you; a passphrase (`--passphrase-file`) encrypts it"
+        };
+        let (private, public) = (private_key.display(), public_key.display());
+        format!(
+            "the private key is in `{private}`: keep it secret; {kept}\n\
+             the public key is in `{public}`, and its fingerprint is {fingerprint}\n\
+             1. tell customers the fingerprint, in another way than you send invitations\n\
+             2. sign each invitation: `alien invite --sign {private}`\n\
+             3. their admins verify it: `alien-deploy … --vendor-key {fingerprint}`",
+        )
+    }
+}
+
+pub(super) fn vendor(args: &VendorArgs, shown: Shown) -> Result<(), Failure> {
     let passphrase = args.passphrase.given()?;
     let (private, public) = (args.out.join("vendor.pem"), args.out.join("public").join("vendor.pem"));
     for path in [&private, &public] {
@@ -25,31 +63,28 @@ pub(super) fn vendor(args: &VendorArgs) -> Result<(), Failure> {
     };
     saved?;
     file.write_bytes(key.public().to_string().as_bytes())?;
-    let kept = if passphrase.is_some() {
-        "keep it and its passphrase apart"
-    } else {
-        "it is not encrypted, so whoever reads it can sign as you; a passphrase (`--passphrase-file`) encrypts it"
-    };
-    output::line(format_args!(
-        "the private key is in `{}`: keep it secret; {kept}\n\
-         the public key is in `{}`, and its fingerprint is {}\n\
-         1. tell customers the fingerprint, in another way than you send invitations\n\
-         2. sign each invitation: `alien invite --sign {}`\n\
-         3. their admins verify it: `alien-deploy … --vendor-key {}`",
-        private.display(),
-        public.display(),
-        key.public().fingerprint(),
-        private.display(),
-        key.public().fingerprint(),
-    ))
+    let fingerprint = key.public().fingerprint();
+    let (encrypted, private_key, public_key) = (passphrase.is_some(), private, public);
+    shown.result(&VendorKey { private_key, encrypted, public_key, fingerprint }, VendorKey::text)
 }
 
-pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
+/// The result of `alien keys show`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Public {
+    /// The fingerprint of the public key.
+    fingerprint: String,
+    /// The public key, in PEM.
+    public_key: String,
+}
+
+pub(super) fn show(args: &ShowArgs, shown: Shown) -> Result<(), Failure> {
     let text = text(&args.file)?;
     let public = if text.contains("PRIVATE KEY-----") {
         *read(&args.file, &text, &args.passphrase)?.public()
     } else {
         taken(text.parse::<PublicKey>(), &args.file)?
     };
-    output::line(format_args!("{}\n{}", public.fingerprint(), public.to_string().trim_end()))
+    let public = Public { fingerprint: public.fingerprint(), public_key: public.to_string() };
+    shown.result(&public, |Public { fingerprint, public_key }| format!("{fingerprint}\n{}", public_key.trim_end()))
 }

@@ -16,6 +16,8 @@ use tokio::net::unix::pipe;
 
 pub(crate) use table::{paragraph, table};
 
+use crate::args::Shown;
+
 /// Why a command fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -164,6 +166,18 @@ impl From<RenderError> for Failure {
 /// Prints a line. What a terminal would obey is written out.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     bytes(format!("{}\n", printable(&text.to_string())).as_bytes())
+}
+
+impl Shown {
+    /// Prints the result of a command: as JSON, or as the text that is made from it.
+    pub(crate) fn result<R: Serialize>(self, result: &R, text: impl FnOnce(&R) -> String) -> Result<(), Failure> {
+        if self.json { json(result) } else { line(text(result)) }
+    }
+
+    /// Prints one of many results that come one after the other: as JSON in one line, or as text.
+    pub(crate) fn entry<R: Serialize>(self, entry: &R, text: impl FnOnce(&R) -> String) -> Result<(), Failure> {
+        if self.json { line(serde_json::to_string(entry).map_err(Failure::unwritten)?) } else { line(text(entry)) }
+    }
 }
 
 /// Prints an answer: as it is, or with what a terminal would obey written out where one shows it.

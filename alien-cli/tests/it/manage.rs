@@ -89,7 +89,7 @@ fn a_dry_run_shows_what_changes_and_who_may_apply_it_and_calls_nothing() {
         insta::assert_snapshot!(format!("{}_dry_run", invited.cloud), done(&dry("live", &[], &live)));
         let printed: Value = serde_json::from_str(&done(&dry("live", &["--json"], &live))).unwrap();
         assert_eq!(
-            (&printed["changes"][0]["resource"], &printed["changes"][0]["who"]),
+            (&printed["diff"]["changes"][0]["resource"], &printed["diff"]["changes"][0]["who"]),
             (&json!("api"), &json!("vendor"))
         );
 

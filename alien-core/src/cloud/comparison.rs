@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::permission::Layer;
@@ -11,7 +12,7 @@ use crate::problem::{Problem, Rule};
 use crate::stack::Delta;
 
 /// What changed from some permission documents to others of the same cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The cloud's name.
     pub cloud: Cow<'static, str>,
@@ -30,7 +31,7 @@ pub struct Comparison {
 }
 
 /// An identity that only one side has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityChange {
     /// Its layer.
     pub layer: Layer,
@@ -41,7 +42,7 @@ pub struct IdentityChange {
 }
 
 /// How a right changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RightChange {
     /// It is new.
@@ -74,7 +75,7 @@ impl RightChange {
 }
 
 /// A right of an identity that changed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PermissionChange {
     /// The layer of the identity.
     pub layer: Layer,
@@ -91,7 +92,7 @@ pub struct PermissionChange {
 }
 
 /// Something that documents allow.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Right {
     /// The permission, or a pattern of permissions.
     pub permission: String,
@@ -110,7 +111,7 @@ impl fmt::Display for Right {
 }
 
 /// Somebody whose trust changed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct TrustChange {
     /// The layer of the identity.
     pub layer: Layer,
@@ -127,7 +128,7 @@ pub struct TrustChange {
 }
 
 /// Somebody who may act as an identity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Trusted {
     /// Who it is, as the documents name them.
     pub who: String,
@@ -158,7 +159,7 @@ fn only_if(f: &mut fmt::Formatter<'_>, conditions: &[String]) -> fmt::Result {
 }
 
 /// A denial that was gained or lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct DenialChange {
     /// The layer of the identity.
     pub layer: Layer,
@@ -171,7 +172,7 @@ pub struct DenialChange {
 }
 
 /// A longest session that changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionChange {
     /// The layer of the identity.

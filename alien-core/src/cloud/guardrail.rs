@@ -1,11 +1,12 @@
 //! What the customer can set beside a deployment, so that less of it remains to be disclosed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A rule of the cloud's own that the customer can set above a deployment: a policy of the organisation, the account or the
 /// group. It keeps everybody, the vendor too, from something that no condition of a permission keeps. This library prints such
 /// rules and never sets one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Guardrail {
     /// What it keeps from happening, and to what else it applies, in a sentence.
     pub what: String,

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::permission::{Layer, Reach};
 
 /// The promises that documents can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Promise {
     /// Each layer holds what is derived for it, and nothing else.
     P1,
@@ -33,7 +34,7 @@ impl fmt::Display for Promise {
 }
 
 /// A promise that the documents break, and the statement that breaks it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Breach {
     /// The promise.
     pub promise: Promise,
@@ -63,7 +64,7 @@ impl fmt::Display for Breach {
 }
 
 /// Something that breaks no promise, but that the customer should know.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Disclosure {
     /// The sort of disclosure.
     pub kind: DisclosureKind,
@@ -77,7 +78,7 @@ pub struct Disclosure {
 }
 
 /// The sort of a disclosure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DisclosureKind {
     /// A call that is needed returns more than health and settings.
@@ -98,7 +99,7 @@ pub enum DisclosureKind {
 }
 
 /// The report of an audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The cloud's name.
     pub cloud: Cow<'static, str>,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessControl;
@@ -19,7 +20,7 @@ use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// What the vendor can and cannot do, by resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Review {
     /// The cloud's name.
     pub cloud: Cow<'static, str>,
@@ -44,7 +45,7 @@ pub struct Review {
 }
 
 /// A grant, why it exists, and what it is on the cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReviewGrant {
     /// The layer of its holder.
     pub layer: Layer,
@@ -59,7 +60,7 @@ pub struct ReviewGrant {
 }
 
 /// Who manages a deployment whose releases are pulled, and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pulled {
     /// The principal of the customer's own that manages it.
     pub agent: String,
@@ -69,11 +70,13 @@ pub struct Pulled {
 }
 
 /// Where the releases of a deployment come from, and whose signatures they must have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PulledFrom {
     /// The URL of the vendor's manager.
+    #[schemars(with = "String")]
     pub manager: ManagerUrl,
     /// The SHA-256 of the root file that lists the vendor's keys.
+    #[schemars(with = "String")]
     pub root: RootDigest,
 }
 
@@ -90,7 +93,7 @@ impl fmt::Display for Pulled {
 }
 
 /// A row of the review: one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReviewRow {
     /// Its id in the stack.
     pub resource: String,
@@ -111,7 +114,7 @@ pub struct ReviewRow {
 }
 
 /// What whoever holds a permission to update could also do with some resources, beyond what an update of this library does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Beyond {
     /// The resources, sorted by id.
     pub resources: Vec<String>,

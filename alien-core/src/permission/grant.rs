@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::set::{Set, Sets};
@@ -9,7 +10,7 @@ use crate::kind::Kind;
 use crate::name::ProfileName;
 
 /// The three layers of permissions. Each has its own holders, and no permission passes from one to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
     /// What the customer's admin needs, once. The vendor never holds it.

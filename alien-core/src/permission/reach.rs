@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{Holder, Subject};
@@ -10,7 +11,7 @@ use crate::name::{ProfileName, ResourceId};
 use crate::stack::Stack;
 
 /// The data that a vendor can reach by pushing code, though it holds no permission on the data itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reach {
     /// The code the vendor may replace, sorted by id.
     pub through: Vec<Through>,
@@ -20,7 +21,7 @@ pub struct Reach {
 }
 
 /// Code that the vendor may replace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Through {
     /// The function or container.
     pub resource: ResourceId,
@@ -31,7 +32,7 @@ pub struct Through {
 }
 
 /// What code can do with the data of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DataReach {
     /// The resource.
     pub resource: ResourceId,
@@ -40,7 +41,7 @@ pub struct DataReach {
 }
 
 /// What code can do with a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// Read its data.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checked::Stack;
@@ -12,7 +13,7 @@ use crate::problem::{Problem, Problems, Remedy, Rule};
 use crate::resource::Resource;
 
 /// What changed from one stack to the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// Resources that changed, sorted by id.
     pub changes: Vec<ResourceChange>,
@@ -21,7 +22,7 @@ pub struct Diff {
 }
 
 /// A resource that changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceChange {
     /// Its id.
     pub resource: String,
@@ -36,7 +37,7 @@ pub struct ResourceChange {
 }
 
 /// How a resource changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is new.
@@ -60,7 +61,7 @@ pub enum ChangeKind {
 }
 
 /// Who may apply a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
     /// The vendor, by a release.
@@ -78,7 +79,7 @@ impl Who {
 }
 
 /// A grant that was gained or lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct GrantChange {
     /// The layer it belongs to.
     pub layer: Layer,
@@ -99,7 +100,7 @@ pub struct GrantChange {
 }
 
 /// Whether a grant was gained or lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Delta {
     /// It is new.

@@ -394,12 +394,13 @@ async fn file(State(folder): State<Arc<Path>>, At(name): At<String>) -> Answer<F
     }
     let path = folder.join(&name);
     let opened = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::open(path)?;
-        let found = file.metadata()?;
-        Ok::<_, std::io::Error>((file, found.is_file(), found.len()))
+        let found = std::fs::metadata(&path)?;
+        // A pipe is not opened: nobody may ever write to it.
+        let file = if found.is_file() { Some(std::fs::File::open(path)?) } else { None };
+        Ok::<_, std::io::Error>((file, found.len()))
     });
     let (file, length) = match opened.await {
-        Ok(Ok((file, true, length))) if length <= LARGEST => (file, length),
+        Ok(Ok((Some(file), length))) if length <= LARGEST => (file, length),
         Ok(Ok(_)) => return missing(),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return missing(),
         Ok(Err(error)) => {

@@ -49,13 +49,19 @@ impl ArtifactStore for ArtifactFolder {
         let (path, digest) = (self.0.join(name), digest.to_owned());
         aside(move || {
             let place = path.display().to_string();
-            let file = match File::open(&path) {
-                Ok(file) => file,
+            let found = match fs::metadata(&path) {
+                Ok(found) => found,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(unread(&path, &error)),
             };
-            let length = file.metadata().map_err(|error| unread(&path, &error))?.len();
+            // A pipe is not opened: nobody may ever write to it.
+            if !found.is_file() {
+                let what = format!("`{place}` is no file; remove it, and put the zip there again");
+                return Err(Error::new(ErrorKind::Input, what));
+            }
+            let length = found.len();
             check_size(&format!("`{place}`"), length)?;
+            let file = File::open(&path).map_err(|error| unread(&path, &error))?;
             let mut bytes = Vec::with_capacity(usize::try_from(length + 1).unwrap_or_default());
             // A file that grows meanwhile is not read without end; its digest differs.
             let read = file.take(length + 1).read_to_end(&mut bytes);

@@ -151,6 +151,23 @@ async fn files_that_no_digest_names_are_not_read() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_pipe_or_a_folder_in_the_place_of_a_zip_is_refused_at_once() {
+    let folder = Folder::new();
+    let zips = ArtifactFolder::new(&*folder);
+    let path = folder.join(digest(b"zip").replace(':', "-"));
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for make in [|_: &Path| (), |path: &Path| fs::remove_file(path).and_then(|()| fs::create_dir(path)).unwrap()] {
+        make(&path);
+        let zip = digest(b"zip");
+        let read = tokio::time::timeout(std::time::Duration::from_secs(20), zips.get(&zip));
+        let error = read.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert!(error.to_string().contains("` is no file; remove it"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_folder_and_its_files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,8 +37,13 @@ impl TarTransport {
     /// 100,000 files.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        let found = fs::metadata(&path).map_err(|error| unread(&path, &error))?;
+        // A pipe is not opened: nobody may ever write to it, and it is not read twice.
+        if !found.is_file() {
+            return Err(unread(&path, &io::Error::other("it is not a file")));
+        }
         let mut file = fs::File::open(&path).map_err(|error| unread(&path, &error))?;
-        let length = file.metadata().map_err(|error| unread(&path, &error))?.len();
+        let length = found.len();
         let files = Arc::new(listed(&mut file, &path, length)?);
         Ok(Self { path, files })
     }

@@ -7,6 +7,7 @@ use std::fs::read_to_string;
 use std::process::ExitCode;
 
 use alien_core::{Exit, Stack, audit, review};
+use anstream::{eprintln, println};
 use serde_json::Value;
 
 fn main() -> ExitCode {

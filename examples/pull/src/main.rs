@@ -22,6 +22,7 @@ use alien_fleet::store::InMemory;
 use alien_fleet::{Clouds, Fleet, RevertTo, RolloutId, Who};
 use alien_manager::{Router, Server, Tls};
 use alien_release::{Repository, Root, RootDraft, RootKeys, SigningKey};
+use anstream::{eprintln, println};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 

@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use anstream::println;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(examples::life::live(examples::memory::sides()?))?;

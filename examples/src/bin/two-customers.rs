@@ -10,6 +10,7 @@ use alien_core::{
     Admin, Artifacts, Clock, Data, DeploymentId, ErrorKind, Function, Health, Invitation, Kv, Live, Manager, Outcome,
     Problems, Profile, Release, Stack, memory,
 };
+use anstream::println;
 use futures_util::{StreamExt, TryStreamExt, future};
 
 /// Both sides of one customer. In life they are two programs: the vendor has no [`Admin`], the customer no [`Manager`].

@@ -1,12 +1,15 @@
 //! `alien-deploy agent`: how to run the agent of a deployment that pulls its releases.
 
 use alien_core::{Deployment, Model};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::args::Shown;
 use crate::args::admin::{AgentArgs, Form};
 use crate::clouds;
 use crate::file;
-use crate::output::{self, Failure};
+use crate::output::Failure;
 
 const SYSTEMD: &str = include_str!("agent.service");
 const CONTAINER: &str = include_str!("agent.sh");
@@ -15,13 +18,24 @@ const KUBERNETES: &str = include_str!("agent.yaml");
 /// The namespace and the service account where the target names none.
 const NAME: &str = "alien-agent";
 
-pub(crate) fn agent(args: &AgentArgs) -> Result<(), Failure> {
+/// The result of `alien-deploy agent`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Runs {
+    /// What runs the agent.
+    #[serde(rename = "for")]
+    form: Form,
+    /// The unit, command or manifest.
+    text: String,
+}
+
+pub(crate) fn agent(args: &AgentArgs, shown: Shown) -> Result<(), Failure> {
     let record = file::record(&args.record)?;
     if record.delivery.model() == Model::Push {
         let help = "there is nothing to run: the vendor updates the deployment";
         return Err(Failure::form("--record", "the vendor pushes releases, so the deployment has no agent", help));
     }
-    output::line(text(&record, args.form, &args.image)?.trim_end())
+    let text = text(&record, args.form, &args.image)?.trim_end().to_owned();
+    shown.result(&Runs { form: args.form, text }, |runs| runs.text.clone())
 }
 
 fn text(record: &Deployment, form: Form, image: &str) -> Result<String, Failure> {

@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use alien_core::{Adapter, Code, Container, Function, Kv, Network, Profile, Queue, Reviewed, Stack, Storage};
+use anstream::println;
 
 /// The fields of a target.
 type Texts = &'static [(&'static str, &'static str)];

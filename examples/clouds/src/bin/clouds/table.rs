@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use alien_core::adapter::Purpose;
 use alien_core::{Clock, Data, Deployment, ErrorKind, Frozen, Function, Live, Manager, ResourceId, SystemClock};
+use anstream::{eprintln, println};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use examples::around::{Attempt, Outcome};
