@@ -55,7 +55,7 @@ impl Review {
         if !self.beyond.is_empty() {
             heading(&mut text, "What the vendor could also write");
             let rows = self.beyond.iter().map(|beyond| {
-                let resources = beyond.resources.iter().map(|resource| code(resource)).collect::<Vec<_>>();
+                let resources = beyond.resources.iter().map(code).collect::<Vec<_>>();
                 [list(&resources), code(&beyond.permission), list(&beyond.what), beyond.then().to_owned()]
             });
             table(&mut text, ["resources", "by", "could", "then"], rows);

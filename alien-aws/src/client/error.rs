@@ -82,6 +82,11 @@ pub(super) const AWS: Peer<'_> = Peer { service: "AWS", host: None };
 fn dispatch(error: Option<&ConnectorError>) -> Error {
     match error {
         None => Error::new(ErrorKind::Unavailable, "cannot reach AWS"),
+        // The request could not be made at all: the address of a service is none.
+        Some(error) if error.is_user() && unsigned(error).is_none() => {
+            let help = "check `AWS_ENDPOINT_URL`, and `endpoint_url` in the files of the AWS CLI";
+            Error::new(ErrorKind::Unreachable, format!("AWS cannot be called: {}", chain(error))).because(help)
+        }
         Some(error) => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
     }
 }
@@ -265,6 +270,13 @@ mod tests {
         ] {
             assert_eq!(answer(status, code, message).kind(), expected, "{status} {code} {message}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_told_and_not_waited_for() {
+        let error = dispatch(Some(&ConnectorError::user("invalid uri character".into())));
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(error.message().ends_with("files of the AWS CLI"), "{error}");
     }
 
     #[test]

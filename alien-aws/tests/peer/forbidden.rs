@@ -75,66 +75,82 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
     let sts = aws_sdk_sts::Client::new(&session);
     let mut asked = Asked { let_through: Vec::new(), refused: 0 };
     let a = &mut asked;
+    // Each part has a stack frame of its own: the SDK's futures are large.
 
     // P2: data and its names, code, credentials.
-    a.refuses("s3:GetObject", s3.get_object().bucket(bucket).key("x").send()).await;
-    a.refuses("s3:ListBucket", s3.list_objects_v2().bucket(bucket).send()).await;
-    a.refuses("s3:ListBucket", s3.head_bucket().bucket(bucket).send()).await;
-    a.refuses("s3:PutObject", s3.put_object().bucket(bucket).key("x").send()).await;
-    a.refuses("s3:DeleteObject", s3.delete_object().bucket(bucket).key("x").send()).await;
-    a.refuses("s3:PutBucketPolicy", s3.put_bucket_policy().bucket(bucket).policy("{}").send()).await;
-    let key = aws_sdk_dynamodb::types::AttributeValue::S("x".to_owned());
-    a.refuses("dynamodb:GetItem", dynamodb.get_item().table_name(table).key("key", key.clone()).send()).await;
-    a.refuses("dynamodb:PutItem", dynamodb.put_item().table_name(table).item("key", key).send()).await;
-    a.refuses("dynamodb:Scan", dynamodb.scan().table_name(table).send()).await;
-    a.refuses("dynamodb:UpdateTable", dynamodb.update_table().table_name(table).send()).await;
-    a.refuses("sqs:ReceiveMessage", sqs.receive_message().queue_url(&url).send()).await;
-    a.refuses("sqs:SendMessage", sqs.send_message().queue_url(&url).message_body("x").send()).await;
-    a.refuses("sqs:PurgeQueue", sqs.purge_queue().queue_url(&url).send()).await;
-    let attributes = sqs.set_queue_attributes().queue_url(&url);
-    let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-    a.refuses("sqs:SetQueueAttributes", attributes.attributes(name, "1").send()).await;
-    a.refuses("lambda:GetFunction", lambda.get_function().function_name(live).send()).await;
-    a.refuses("logs:FilterLogEvents", logs.filter_log_events().log_group_name(format!("/aws/lambda/{frozen}")).send())
+    Box::pin(async {
+        a.refuses("s3:GetObject", s3.get_object().bucket(bucket).key("x").send()).await;
+        a.refuses("s3:ListBucket", s3.list_objects_v2().bucket(bucket).send()).await;
+        a.refuses("s3:ListBucket", s3.head_bucket().bucket(bucket).send()).await;
+        a.refuses("s3:PutObject", s3.put_object().bucket(bucket).key("x").send()).await;
+        a.refuses("s3:DeleteObject", s3.delete_object().bucket(bucket).key("x").send()).await;
+        a.refuses("s3:PutBucketPolicy", s3.put_bucket_policy().bucket(bucket).policy("{}").send()).await;
+        let key = aws_sdk_dynamodb::types::AttributeValue::S("x".to_owned());
+        a.refuses("dynamodb:GetItem", dynamodb.get_item().table_name(table).key("key", key.clone()).send()).await;
+        a.refuses("dynamodb:PutItem", dynamodb.put_item().table_name(table).item("key", key).send()).await;
+        a.refuses("dynamodb:Scan", dynamodb.scan().table_name(table).send()).await;
+        a.refuses("dynamodb:UpdateTable", dynamodb.update_table().table_name(table).send()).await;
+        a.refuses("sqs:ReceiveMessage", sqs.receive_message().queue_url(&url).send()).await;
+        a.refuses("sqs:SendMessage", sqs.send_message().queue_url(&url).message_body("x").send()).await;
+        a.refuses("sqs:PurgeQueue", sqs.purge_queue().queue_url(&url).send()).await;
+        let attributes = sqs.set_queue_attributes().queue_url(&url);
+        let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+        a.refuses("sqs:SetQueueAttributes", attributes.attributes(name, "1").send()).await;
+        a.refuses("lambda:GetFunction", lambda.get_function().function_name(live).send()).await;
+        a.refuses(
+            "logs:FilterLogEvents",
+            logs.filter_log_events().log_group_name(format!("/aws/lambda/{frozen}")).send(),
+        )
         .await;
-    a.refuses("sts:AssumeRole", sts.assume_role().role_arn(&other.identity).role_session_name("x").send()).await;
+        a.refuses("sts:AssumeRole", sts.assume_role().role_arn(&other.identity).role_session_name("x").send()).await;
+    })
+    .await;
 
     // P3: nothing is made or removed.
-    a.refuses("s3:CreateBucket", s3.create_bucket().bucket("acme-new-4-222222222222").send()).await;
-    a.refuses("s3:DeleteBucket", s3.delete_bucket().bucket(bucket).send()).await;
-    a.refuses("dynamodb:DeleteTable", dynamodb.delete_table().table_name(table).send()).await;
-    a.refuses("sqs:CreateQueue", sqs.create_queue().queue_name("acme-new-4").send()).await;
-    a.refuses("sqs:DeleteQueue", sqs.delete_queue().queue_url(&url).send()).await;
-    a.refuses("lambda:DeleteFunction", lambda.delete_function().function_name(live).send()).await;
+    Box::pin(async {
+        a.refuses("s3:CreateBucket", s3.create_bucket().bucket("acme-new-4-222222222222").send()).await;
+        a.refuses("s3:DeleteBucket", s3.delete_bucket().bucket(bucket).send()).await;
+        a.refuses("dynamodb:DeleteTable", dynamodb.delete_table().table_name(table).send()).await;
+        a.refuses("sqs:CreateQueue", sqs.create_queue().queue_name("acme-new-4").send()).await;
+        a.refuses("sqs:DeleteQueue", sqs.delete_queue().queue_url(&url).send()).await;
+        a.refuses("lambda:DeleteFunction", lambda.delete_function().function_name(live).send()).await;
+    })
+    .await;
 
     // P4: what is frozen, and what is another deployment's.
-    for name in [frozen, others] {
-        let code = lambda
-            .update_function_code()
-            .function_name(name)
-            .zip_file(Blob::new(alien_conformance::bootstrap::zip("second")));
-        a.refuses("lambda:UpdateFunctionCode", code.send()).await;
-        let settings = lambda.update_function_configuration().function_name(name).memory_size(1024);
-        a.refuses("lambda:UpdateFunctionConfiguration", settings.send()).await;
-        a.refuses("lambda:InvokeFunction", lambda.invoke().function_name(name).send()).await;
-    }
-    a.refuses("lambda:GetFunctionConfiguration", lambda.get_function_configuration().function_name(others).send())
-        .await;
+    Box::pin(async {
+        for name in [frozen, others] {
+            let code = lambda
+                .update_function_code()
+                .function_name(name)
+                .zip_file(Blob::new(alien_conformance::bootstrap::zip("second")));
+            a.refuses("lambda:UpdateFunctionCode", code.send()).await;
+            let settings = lambda.update_function_configuration().function_name(name).memory_size(1024);
+            a.refuses("lambda:UpdateFunctionConfiguration", settings.send()).await;
+            a.refuses("lambda:InvokeFunction", lambda.invoke().function_name(name).send()).await;
+        }
+        a.refuses("lambda:GetFunctionConfiguration", lambda.get_function_configuration().function_name(others).send())
+            .await;
+    })
+    .await;
 
     // P5: rights.
-    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-    let put = iam.put_role_policy().role_name(role).policy_name("more").policy_document(open);
-    a.refuses("iam:PutRolePolicy", put.send()).await;
-    let attach = iam.attach_role_policy().role_name(role).policy_arn("arn:aws:iam::aws:policy/AdministratorAccess");
-    a.refuses("iam:AttachRolePolicy", attach.send()).await;
-    let trust = iam.update_assume_role_policy().role_name(role).policy_document(open);
-    a.refuses("iam:UpdateAssumeRolePolicy", trust.send()).await;
-    a.refuses("iam:DeleteRolePolicy", iam.delete_role_policy().role_name(role).policy_name(role).send()).await;
-    let tag = Tag::builder().key("x").value("y").build().unwrap();
-    a.refuses("iam:TagRole", iam.tag_role().role_name(role).tags(tag).send()).await;
-    a.refuses("iam:CreateUser", iam.create_user().user_name("x").send()).await;
-    let permission = lambda.add_permission().function_name(live).statement_id("x").principal("*");
-    a.refuses("lambda:AddPermission", permission.action("lambda:InvokeFunction").send()).await;
+    Box::pin(async {
+        let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+        let put = iam.put_role_policy().role_name(role).policy_name("more").policy_document(open);
+        a.refuses("iam:PutRolePolicy", put.send()).await;
+        let attach = iam.attach_role_policy().role_name(role).policy_arn("arn:aws:iam::aws:policy/AdministratorAccess");
+        a.refuses("iam:AttachRolePolicy", attach.send()).await;
+        let trust = iam.update_assume_role_policy().role_name(role).policy_document(open);
+        a.refuses("iam:UpdateAssumeRolePolicy", trust.send()).await;
+        a.refuses("iam:DeleteRolePolicy", iam.delete_role_policy().role_name(role).policy_name(role).send()).await;
+        let tag = Tag::builder().key("x").value("y").build().unwrap();
+        a.refuses("iam:TagRole", iam.tag_role().role_name(role).tags(tag).send()).await;
+        a.refuses("iam:CreateUser", iam.create_user().user_name("x").send()).await;
+        let permission = lambda.add_permission().function_name(live).statement_id("x").principal("*");
+        a.refuses("lambda:AddPermission", permission.action("lambda:InvokeFunction").send()).await;
+    })
+    .await;
 
     assert_eq!(asked.let_through, [""; 0]);
     assert!(asked.refused == 37, "{}", asked.refused);

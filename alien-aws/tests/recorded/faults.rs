@@ -168,7 +168,7 @@ fn changes(sent: &str) -> bool {
     let calls =
         ["Create", "Update", "Put", "Delete", "Attach", "Detach", "Tag", "Untag", "Modify", "Authorize", "Register"];
     let is_call = |call: &&str| sent.contains(&format!("Action={call}")) || sent.contains(&format!(".{call}"));
-    verbs.iter().any(|verb| sent.starts_with(verb)) || calls.iter().any(|call| is_call(call))
+    verbs.iter().any(|verb| sent.starts_with(verb)) || calls.iter().any(is_call)
 }
 
 /// `plan`, `up`, `update` and `release` look at a zip before they send it, or anything else.

@@ -68,7 +68,7 @@ fn printed(layers: &Layers<Principal>) -> Vec<Answer> {
 }
 
 fn audited(answers: &[Answer]) -> Report {
-    let documents = Azure::collected(&my_app(), &here(), answers).unwrap_or_else(|error| panic!("{error}"));
+    let documents = Azure::collected(&my_app(), &here(), answers).unwrap();
     Azure::audited(&my_app(), &here(), &documents).unwrap()
 }
 

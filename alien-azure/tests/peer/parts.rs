@@ -194,21 +194,24 @@ pub(crate) async fn what_else_an_app_was_given(peer: &Peer) {
     };
     let of = |field: &str, value: Value| json!({ "properties": { "configuration": { field: value } } });
     for (body, words) in [
-        (ingress(json!({ "allowInsecure": true })), "its ingress has other settings"),
-        (ingress(json!({ "external": false })), "its ingress has other settings"),
+        (ingress(json!({ "allowInsecure": true })), "somebody changed `properties.configuration.ingress`"),
+        (ingress(json!({ "external": false })), "somebody changed `properties.configuration.ingress`"),
         (
             ingress(json!({ "ipSecurityRestrictions": [
                 { "name": "x", "ipAddressRange": "10.0.0.0/8", "action": "Allow" }] })),
-            "its ingress has other settings",
+            "somebody changed `properties.configuration.ingress`",
         ),
         (
             ingress(json!({ "additionalPortMappings": [{ "external": true, "targetPort": 9090 }] })),
-            "its ingress has other settings",
+            "somebody changed `properties.configuration.ingress`",
         ),
-        (of("activeRevisionsMode", json!("Multiple")), "several of its revisions serve"),
-        (of("secrets", json!([{ "name": "s", "value": "v" }])), "it has secrets"),
-        (of("dapr", json!({ "enabled": true, "appId": "x" })), "it uses Dapr"),
-        (json!({ "identity": { "type": "SystemAssigned,UserAssigned" } }), "it has an identity of its own"),
+        (
+            of("activeRevisionsMode", json!("Multiple")),
+            "somebody changed `properties.configuration.activeRevisionsMode`",
+        ),
+        (of("secrets", json!([{ "name": "s", "value": "v" }])), "somebody changed `properties.configuration.secrets`"),
+        (of("dapr", json!({ "enabled": true, "appId": "x" })), "somebody changed `properties.configuration.dapr`"),
+        (json!({ "identity": { "type": "SystemAssigned,UserAssigned" } }), "somebody changed `identity.type`"),
     ] {
         let token = peer.session(&set_up.deployment, &format!("{ARM}.default")).await;
         let url = format!("{}{api}?api-version=2025-07-01", peer.sim.url());

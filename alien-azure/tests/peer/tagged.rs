@@ -89,7 +89,9 @@ pub(crate) async fn a_fingerprint_hides_nothing(peer: &Peer) {
     patch(peer, &token, &deployment.resources["api"], &opened).await;
     tag(peer, &deployment, "api", &json!({ "alien-seal": next[0] })).await;
     let plan = case.admin.plan(&release(&large, &[])).previous(&deployment).await.unwrap();
-    assert!(plan.to_string().contains("update  api (function): it is not as it was set up: its ingress"), "{plan}");
+    let told =
+        "update  api (function): it is not as it was set up: somebody changed `properties.configuration.ingress`";
+    assert!(plan.to_string().contains(told), "{plan}");
     let deployment = case.up(&release(&large, &[]), Some(&deployment)).await.unwrap();
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }

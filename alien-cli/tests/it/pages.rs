@@ -9,7 +9,7 @@ use alien_core::Exit;
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 16] = [
+const ELSEWHERE: [(&str, &str, &str); 18] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -25,6 +25,8 @@ const ELSEWHERE: [(&str, &str, &str); 16] = [
     ("export ALIEN_STORE", "", "it sets a variable, and the lines after it fail without"),
     ("alien-manager --store", "", "it answers until it is ended: the tests of its crate run it"),
     ("curl --no-buffer", "", "it follows a manager until it is ended: the tests of the calls read the same stream"),
+    (".ci/agent", ".ci/agent", "`.ci/run long` runs it"),
+    ("ALIEN_AGENT=$PWD/target", "ALIEN_AGENT=", "`.ci/run long` runs it"),
     ("git show", "", "it is the reader's own repository"),
 ];
 

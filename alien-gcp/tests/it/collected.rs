@@ -75,7 +75,7 @@ fn printed(layers: &Layers<Principal>) -> Vec<Answer> {
 }
 
 fn audited(answers: &[Answer]) -> Report {
-    let documents = Gcp::collected(&my_app(), &here(), answers).unwrap_or_else(|error| panic!("{error}"));
+    let documents = Gcp::collected(&my_app(), &here(), answers).unwrap();
     Gcp::audited(&my_app(), &here(), &documents).unwrap()
 }
 

@@ -1,7 +1,5 @@
 //! The examples as programs.
 
-#![expect(clippy::unwrap_used, reason = "a suite of tests says what is wrong by panicking")]
-
 use std::process::{Command, Stdio};
 
 #[test]
