@@ -1,7 +1,6 @@
 //! Rules that a customer can set above a deployment.
 
-use alien_core::Guardrail;
-use alien_core::adapter::{Layout, Subject};
+use alien_core::adapter::{Guardrail, Layout, Subject};
 
 use crate::Azure;
 use crate::naming::Ids;

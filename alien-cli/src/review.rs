@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use alien_core::adapter::Trusted;
-use alien_core::{Guardrail, Layer, Reach, Report, ReviewGrant, Reviewed, Size};
+use alien_core::adapter::{Guardrail, ReviewGrant, Trusted};
+use alien_core::{Layer, Reach, Report, Reviewed, Size};
 
 use crate::args::Format;
 use crate::output::{paragraph, table};

@@ -8,10 +8,11 @@
 
 pub use crate::call::{CallContext, Gate, Needed, last};
 pub use crate::cloud::{
-    AccessControl, Allowed, Answer, Cloud, CloudTarget, Collected, Coverage, DenialChange, Documented, Effect,
-    Escalation, Fate, Fields, Giver, Guard, IdentityChange, Keeper, Kinds, LayerDocuments, Layout, NamedResource,
-    Names, On, Operation, Permission, PermissionChange, Placed, Right, RightChange, Rows, SessionChange, Table,
-    TrustChange, Trusted, audit_layers, compare, frozen_logs_are_shared, glob, render_beyond_limits, set_otherwise,
+    AccessControl, Allowed, Answer, Beyond, Cloud, CloudTarget, Collected, Coverage, DenialChange, Documented, Effect,
+    Escalation, Fate, Fields, Giver, Guard, Guardrail, IdentityChange, Keeper, Kinds, LayerDocuments, Layout,
+    NamedResource, Names, On, Operation, Permission, PermissionChange, Placed, ReviewGrant, Right, RightChange, Rows,
+    SessionChange, Table, TrustChange, Trusted, audit_layers, compare, frozen_logs_are_shared, glob,
+    render_beyond_limits, set_otherwise,
 };
 pub use crate::connect::{Connect, flag};
 pub use crate::context::DeploymentContext;

@@ -124,9 +124,8 @@ pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use cloud::{
-    Beyond, Breach, Comparison, Disclosure, DisclosureKind, Documents, Field, Guardrail, Layers, Physical, Promise,
-    Pulled, PulledFrom, RenderError, Rendered, Report, Review, ReviewGrant, ReviewRow, Reviewed, Size, audit, render,
-    review,
+    Breach, Comparison, Disclosure, DisclosureKind, Documents, Field, Layers, Physical, Promise, Pulled, PulledFrom,
+    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
 pub use delivery::{Delivery, ManagerUrl, Model, RootDigest};

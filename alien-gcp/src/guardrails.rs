@@ -1,7 +1,7 @@
 //! Rules that a customer can set above a deployment.
 
-use alien_core::adapter::Layout;
-use alien_core::{Guardrail, Kind};
+use alien_core::Kind;
+use alien_core::adapter::{Guardrail, Layout};
 
 use crate::Gcp;
 

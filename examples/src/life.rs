@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alien_core::adapter::{Change, Purpose};
 use alien_core::{Clock, Data, Deployment, Event, Frozen, Function, Handle, Live, Manager, Result, SystemClock};
-use anstream::println;
+use anstream::{print, println};
 use futures_util::TryStreamExt;
 
 use crate::Sides;

@@ -82,10 +82,11 @@ pub(super) const AWS: Peer<'_> = Peer { service: "AWS", host: None };
 fn dispatch(error: Option<&ConnectorError>) -> Error {
     match error {
         None => Error::new(ErrorKind::Unavailable, "cannot reach AWS"),
-        // The request could not be made at all: the address of a service is none.
-        Some(error) if error.is_user() && unsigned(error).is_none() => {
+        // The request could not be made at all: the address of a service is none. What we say of our own settings is an error of ours.
+        Some(error) if error.is_user() && unsigned(error).is_none() && Error::among(error).is_none() => {
             let help = "check `AWS_ENDPOINT_URL`, and `endpoint_url` in the files of the AWS CLI";
-            Error::new(ErrorKind::Unreachable, format!("AWS cannot be called: {}", chain(error))).because(help)
+            let why = std::error::Error::source(error).map_or_else(|| chain(error), chain);
+            Error::new(ErrorKind::Unreachable, format!("AWS cannot be called: {why}")).because(help)
         }
         Some(error) => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
     }

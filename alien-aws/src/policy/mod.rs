@@ -6,8 +6,8 @@ mod evaluate;
 mod limits;
 mod render;
 
-use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guard, Layout, Trusted};
-use alien_core::{Grants, Guardrail, Layers, Size};
+use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guard, Guardrail, Layout, Trusted};
+use alien_core::{Grants, Layers, Size};
 
 use crate::operations::Scope;
 use crate::target::Target;

@@ -6,8 +6,8 @@ mod evaluate;
 mod limits;
 mod render;
 
-use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Layout, Trusted};
-use alien_core::{Grants, Guardrail, Layers, Size};
+use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guardrail, Layout, Trusted};
+use alien_core::{Grants, Layers, Size};
 
 use crate::target::Target;
 use crate::{Azure, identity, operations};
