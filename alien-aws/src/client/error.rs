@@ -82,14 +82,16 @@ pub(super) const AWS: Peer<'_> = Peer { service: "AWS", host: None };
 fn dispatch(error: Option<&ConnectorError>) -> Error {
     match error {
         None => Error::new(ErrorKind::Unavailable, "cannot reach AWS"),
-        // The request could not be made at all: the address of a service is none. What we say of our own settings is an error of ours.
-        Some(error) if error.is_user() && unsigned(error).is_none() && Error::among(error).is_none() => {
-            let help = "check `AWS_ENDPOINT_URL`, and `endpoint_url` in the files of the AWS CLI";
-            let why = std::error::Error::source(error).map_or_else(|| chain(error), chain);
-            Error::new(ErrorKind::Unreachable, format!("AWS cannot be called: {why}")).because(help)
-        }
-        Some(error) => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
+        Some(error) if error.is_io() || error.is_timeout() => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
+        Some(error) => unsigned(error).or_else(|| AWS.unreached(error)).unwrap_or_else(|| uncallable(error)),
     }
+}
+
+/// The error if a request could not be made at all, and it is not of the network: the address of a service is none.
+fn uncallable(error: &ConnectorError) -> Error {
+    let why = causes(error).last().map_or_else(|| chain(error), chain);
+    let help = "check `AWS_ENDPOINT_URL`, and `endpoint_url` in the files of the AWS CLI";
+    Error::new(ErrorKind::Unreachable, format!("AWS cannot be called: {why}")).because(help)
 }
 
 /// Returns the error if a provider gave no credentials to sign a request with: there are none, or it timed out. Returns `None` if it could
@@ -275,9 +277,11 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_told_and_not_waited_for() {
-        let error = dispatch(Some(&ConnectorError::user("invalid uri character".into())));
-        assert_eq!(error.kind(), ErrorKind::Unreachable);
-        assert!(error.message().ends_with("files of the AWS CLI"), "{error}");
+        let made = [ConnectorError::user as fn(_) -> _, |why| ConnectorError::other(why, None)];
+        for error in made.map(|made| dispatch(Some(&made("invalid uri character".into())))) {
+            assert_eq!(error.kind(), ErrorKind::Unreachable);
+            assert!(error.message().ends_with("files of the AWS CLI"), "{error}");
+        }
     }
 
     #[test]
