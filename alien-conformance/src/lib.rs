@@ -20,6 +20,7 @@ pub mod azurite;
 pub mod bootstrap;
 pub mod broken;
 pub mod brute;
+pub mod collected;
 pub mod contracts;
 pub mod fleet;
 pub mod golden;

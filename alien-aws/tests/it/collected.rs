@@ -4,8 +4,9 @@
 
 use alien_aws::Aws;
 use alien_aws::policy::{Policy, PolicyKind, Principal};
+use alien_conformance::collected;
 use alien_conformance::golden::my_app;
-use alien_core::adapter::{Answer, Documented};
+use alien_core::adapter::Answer;
 use alien_core::{Promise, Report};
 use serde_json::{Value, json};
 
@@ -69,14 +70,11 @@ fn plain(document: &Policy) -> Value {
 }
 
 fn audited(answers: &[Answer]) -> Report {
-    let documents = Aws::collected(&my_app(), &here(), answers).unwrap();
-    Aws::audited(&my_app(), &here(), &documents).unwrap()
+    collected::audited::<Aws>(&here(), answers)
 }
 
-/// What is told of answers that are not enough: of what, and with which words.
 fn refused(answers: &[Answer]) -> Vec<String> {
-    let problems = Aws::collected(&my_app(), &here(), answers).unwrap_err();
-    problems.as_slice().iter().map(ToString::to_string).collect()
+    collected::refused::<Aws>(&here(), answers)
 }
 
 #[test]

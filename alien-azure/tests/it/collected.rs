@@ -5,8 +5,9 @@
 
 use alien_azure::Azure;
 use alien_azure::policy::Principal;
+use alien_conformance::collected;
 use alien_conformance::golden::my_app;
-use alien_core::adapter::{Answer, Documented, audit_layers};
+use alien_core::adapter::{Answer, audit_layers};
 use alien_core::{Layers, Promise, Report};
 use serde_json::{Value, json};
 
@@ -68,13 +69,11 @@ fn printed(layers: &Layers<Principal>) -> Vec<Answer> {
 }
 
 fn audited(answers: &[Answer]) -> Report {
-    let documents = Azure::collected(&my_app(), &here(), answers).unwrap();
-    Azure::audited(&my_app(), &here(), &documents).unwrap()
+    collected::audited::<Azure>(&here(), answers)
 }
 
 fn refused(answers: &[Answer]) -> Vec<String> {
-    let problems = Azure::collected(&my_app(), &here(), answers).unwrap_err();
-    problems.as_slice().iter().map(ToString::to_string).collect()
+    collected::refused::<Azure>(&here(), answers)
 }
 
 #[test]

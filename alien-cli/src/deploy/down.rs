@@ -88,7 +88,7 @@ fn text(remains: &DestroyReport) -> String {
 /// The result of `alien-deploy revoke`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Revoked {
-    /// The identity that lets nobody in any more.
+    /// The management identity, which now trusts nobody.
     revoked: String,
 }
 

@@ -15,13 +15,14 @@ becomes of it:
 * **Set back**: `alien-deploy status` tells that it was changed, and the next `alien-deploy up` sets it back. Until then it is as
   the vendor has set it.
 * **The vendor's**: code, environment, size, and how it is started and rolled out. Bounds of size that the stack gives are
-  checked by this library and told by `status`; no cloud keeps them.
+  checked by this library; no cloud keeps them.
 * **It stays**: nothing keeps it and nothing sets it back. It is disclosed here, by `alien review`, and by `alien audit`.
 
 What code can reach with a field is no more than what the identity that it runs as can reach, unless a line says otherwise.
 
 This page is written from the tables in the code (`On::writes`). Tests compare those with the clouds' own descriptions of their
-requests, and write each field as the vendor with a plain client.
+requests. On the emulators of Google Cloud and Azure a plain client writes each field with the vendor's session; on AWS each field is
+asked of the evaluator of policies.
 
 ";
 

@@ -200,8 +200,8 @@ impl Comparison {
         identities.is_empty() && permissions.is_empty() && trust.is_empty() && denials.is_empty() && sessions.is_empty()
     }
 
-    /// Whether somebody may do more than before: the vendor, the deployed code, or whoever becomes an identity. What the admin
-    /// needs to set up is not counted.
+    /// Whether the vendor, the deployed code, or somebody who may act as an identity gained a permission. Permissions of the
+    /// provisioning layer do not count: the admin holds those.
     #[must_use]
     pub fn widens(&self) -> bool {
         !self.wider().is_empty()

@@ -124,9 +124,9 @@ impl Fields {
     }
 }
 
-/// Says that fields are set otherwise, for a look at the deployment.
+/// How a thing drifted whose fields somebody changed; `None` if nobody did.
 #[must_use]
-pub fn set_otherwise(paths: &[&str]) -> Option<String> {
+pub fn field_drift(paths: &[&str]) -> Option<String> {
     let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
     (!named.is_empty()).then(|| format!("somebody changed {}", named.join(", ")))
 }

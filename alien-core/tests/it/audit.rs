@@ -27,6 +27,8 @@ enum Scope {
     FixedIfPresent,
     NamedIfPresent,
     Absent,
+    /// The same thing as `Absent`, as what data is put into.
+    Tray,
     /// With two conditions.
     Both,
     /// One for all code.
@@ -56,6 +58,7 @@ mod op {
             FIXED_IF = "fixed-if" on FixedIfPresent, Bind;
             NAMED_IF = "named-if" on NamedIfPresent, Bind;
             ABSENT = "absent" on Absent, Bind;
+            FILL = "absent" on Tray, WriteData;
             BOTH = "both" on Both, Bind;
             RULE_IDENTITY = "rule-identity" on Identity, Control;
         }
@@ -187,6 +190,7 @@ impl On<Guarded> for Function {
             (Scope::FixedIfPresent, "fixed-if"),
             (Scope::NamedIfPresent, "named-if"),
             (Scope::Absent, "absent"),
+            (Scope::Tray, "absent"),
             (Scope::Both, "both"),
         ] {
             things.push((scope, format!("account/{name}/{id}")));
@@ -526,6 +530,10 @@ fn a_permission_without_the_condition_that_belongs_to_it_is_refused() {
     ] {
         assert_eq!(refused(permission, condition.clone()), !is_met, "{permission} {condition:?}");
     }
+    // What the permission does besides on the same thing is told as well.
+    let told: Vec<Promise> =
+        also("absent", "account/absent/api", None).into_iter().map(|(promise, ..)| promise).collect();
+    assert!(told.contains(&Promise::P2) && told.contains(&Promise::P10), "{told:?}");
 }
 
 #[test]

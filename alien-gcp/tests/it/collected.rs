@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use alien_conformance::collected;
 use alien_conformance::golden::my_app;
-use alien_core::adapter::{Answer, Documented, audit_layers};
+use alien_core::adapter::{Answer, audit_layers};
 use alien_core::{Layers, Promise, Report};
 use alien_gcp::Gcp;
 use alien_gcp::policy::Principal;
@@ -75,13 +76,11 @@ fn printed(layers: &Layers<Principal>) -> Vec<Answer> {
 }
 
 fn audited(answers: &[Answer]) -> Report {
-    let documents = Gcp::collected(&my_app(), &here(), answers).unwrap();
-    Gcp::audited(&my_app(), &here(), &documents).unwrap()
+    collected::audited::<Gcp>(&here(), answers)
 }
 
 fn refused(answers: &[Answer]) -> Vec<String> {
-    let problems = Gcp::collected(&my_app(), &here(), answers).unwrap_err();
-    problems.as_slice().iter().map(ToString::to_string).collect()
+    collected::refused::<Gcp>(&here(), answers)
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    self, Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State,
-    environment, last,
+    Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State,
+    environment, field_drift, last,
 };
 use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
 use async_trait::async_trait;
@@ -58,9 +58,9 @@ impl Reconcile<Aws, Clients> for Container {
         let runs = service.task_definition().map(revision);
         let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
         let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
-        let beside = set_otherwise(&service);
+        let beside = changed_fields(&service);
         let own = match finished {
-            Some(_) if !beside.is_empty() => adapter::set_otherwise(&beside),
+            Some(_) if !beside.is_empty() => field_drift(&beside),
             Some(finished) if is_frozen && runs != Some(finished) => {
                 Some(format!("it runs {}", runs.unwrap_or("nothing")))
             }
@@ -111,7 +111,7 @@ impl Reconcile<Aws, Clients> for Container {
     /// Registers a new task definition every time: existing ones are never read.
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         compute::set_up_logs(cx, marks, cx.name(Scope::Service)?).await?;
-        let beside = look(cx).await?.map(|service| set_otherwise(&service)).unwrap_or_default();
+        let beside = look(cx).await?.map(|service| changed_fields(&service)).unwrap_or_default();
         let definition = register(cx, cx.resource()?, self, Some(marks)).await?;
         let request = cx
             .clients
@@ -296,8 +296,8 @@ fn revision(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// What a set-up sets back of a service, of what the vendor's permission can write.
-fn set_otherwise(service: &Service) -> Vec<&'static str> {
+/// The fields of a service that somebody changed, of those that a set-up restores.
+fn changed_fields(service: &Service) -> Vec<&'static str> {
     let balancers = service.load_balancers().iter().map(LoadBalancer::container_name);
     let registries = service.service_registries().iter().map(ServiceRegistry::registry_arn);
     let hooks = service.deployment_configuration().map_or(&[][..], DeploymentConfiguration::lifecycle_hooks);
@@ -317,7 +317,7 @@ fn set_otherwise(service: &Service) -> Vec<&'static str> {
     Fields::changed(SERVICE, &is, &due, |is, due| is == due)
 }
 
-/// Sets all that back.
+/// Restores those fields.
 fn set_back(request: UpdateServiceFluentBuilder) -> UpdateServiceFluentBuilder {
     let mut rolled_out = careful();
     rolled_out.lifecycle_hooks = Some(Vec::new());
@@ -575,10 +575,10 @@ mod tests {
             .service_registries(ServiceRegistry::builder().registry_arn("arn:of:registry").build())
             .deployment_configuration(DeploymentConfiguration::builder().lifecycle_hooks(hook.build()).build())
             .deployment_controller(external.build().unwrap());
-        assert_eq!(set_otherwise(&changed.build()), restored);
+        assert_eq!(changed_fields(&changed.build()), restored);
         let ecs = DeploymentController::builder().r#type(DeploymentControllerType::Ecs).build().unwrap();
         let told = Service::builder().deployment_controller(ecs).deployment_configuration(careful());
-        assert_eq!(set_otherwise(&told.build()), Vec::<&str>::new());
-        assert_eq!(set_otherwise(&Service::builder().build()), Vec::<&str>::new());
+        assert_eq!(changed_fields(&told.build()), Vec::<&str>::new());
+        assert_eq!(changed_fields(&Service::builder().build()), Vec::<&str>::new());
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use alien_core::adapter::{
-    self, Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt,
-    Running, Runs, State as SetUp,
+    Change, Command, LogPage, LogQuery, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Running,
+    Runs, State as SetUp, field_drift,
 };
 use alien_core::{Data, Error, ErrorKind, Function, Health, Heartbeat, Resource, Result};
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use super::super::compute::calls as compute;
 use super::super::network::calls as network;
 use super::sending::{Package, differs, image_rows, number, send_code, settings, variables};
 use super::state::{
-    Found, PATIENCE, code_that_runs, digest, idle, look, runs, set_back, set_otherwise, settle, still, works,
+    Found, PATIENCE, changed_fields, code_that_runs, digest, idle, look, runs, set_back, settle, still, works,
 };
 use super::zip::Zip;
 use super::{opening, updating};
@@ -53,11 +53,11 @@ impl Reconcile<Aws, Clients> for Function {
             Observed::Own { state: SetUp::Finished(_), .. } => {
                 let found = look(cx).await?;
                 let subnets = found.vpc_config().map_or(&[][..], VpcConfigResponse::subnet_ids);
-                let beside = set_otherwise(&found, compute::log_group(cx)?);
+                let beside = changed_fields(&found, compute::log_group(cx)?);
                 let own = if !runs(&found, self.code()) {
                     Some("other code".to_owned())
                 } else if !beside.is_empty() {
-                    adapter::set_otherwise(&beside)
+                    field_drift(&beside)
                 } else if self.network().is_some() == subnets.is_empty() {
                     Some(if subnets.is_empty() { "it is out of its network" } else { "it is in a network" }.to_owned())
                 } else if differs(cx, &found, cx.resource()?, self).await? {
@@ -136,7 +136,7 @@ impl Reconcile<Aws, Clients> for Function {
             };
             let own_log = compute::log_group(cx)?;
             let request = settings(cx, resource, self).await?;
-            let request = if set_otherwise(&found, own_log).is_empty() { request } else { set_back(request, own_log) };
+            let request = if changed_fields(&found, own_log).is_empty() { request } else { set_back(request, own_log) };
             let request =
                 request.role(cx.full_name(Scope::RoleForLambda)?).set_vpc_config(vpc.or_else(|| leaving.then(none)));
             let own = [op::UPDATE_FUNCTION_CONFIGURATION, op::PASS_ROLE_TO_LAMBDA];
@@ -287,7 +287,7 @@ async fn is_set(
     let wants = vpc.map_or_else(<[_; 2]>::default, |vpc| [sorted(vpc.subnet_ids()), sorted(vpc.security_group_ids())]);
     Ok(found.role() == Some(cx.full_name(Scope::RoleForLambda)?)
         && has == wants
-        && set_otherwise(found, compute::log_group(cx)?).is_empty()
+        && changed_fields(found, compute::log_group(cx)?).is_empty()
         && !differs(cx, found, resource, function).await?)
 }
 

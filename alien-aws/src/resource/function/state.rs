@@ -32,9 +32,9 @@ pub(super) async fn look(cx: Context<'_>) -> Result<Found> {
     .await
 }
 
-/// What a set-up sets back of a function, of what the vendor's permission can write. `own_log` is the log group that it writes
+/// The fields of a function that somebody changed, of those that a set-up restores. `own_log` is the log group that it writes
 /// to by default.
-pub(super) fn set_otherwise(found: &Found, own_log: &str) -> Vec<&'static str> {
+pub(super) fn changed_fields(found: &Found, own_log: &str) -> Vec<&'static str> {
     let file_systems = found.file_system_configs().iter().map(FileSystemConfig::arn);
     let is = json!({
         "DeadLetterConfig": { "TargetArn": found.dead_letter_config().and_then(DeadLetterConfig::target_arn) },
@@ -52,7 +52,7 @@ pub(super) fn set_otherwise(found: &Found, own_log: &str) -> Vec<&'static str> {
     Fields::changed(SETTINGS, &is, &due, |is, due| is == due)
 }
 
-/// Sets all that back.
+/// Restores those fields.
 pub(super) fn set_back(
     request: UpdateFunctionConfigurationFluentBuilder,
     own_log: &str,
@@ -183,13 +183,17 @@ mod tests {
         // Its network is compared with that of the stack.
         let mut restored: Vec<&str> = restored.filter(|path| *path != "VpcConfig.SubnetIds").collect();
         restored.sort_unstable();
-        assert_eq!(set_otherwise(&changed(), LOG), restored);
-        assert_eq!(set_otherwise(&Found::builder().build(), LOG), Vec::<&str>::new(), "an old answer tells none of it");
+        assert_eq!(changed_fields(&changed(), LOG), restored);
+        assert_eq!(
+            changed_fields(&Found::builder().build(), LOG),
+            Vec::<&str>::new(),
+            "an old answer tells none of it"
+        );
         let told = Found::builder()
             .ephemeral_storage(EphemeralStorage::builder().size(512).build().unwrap())
             .logging_config(LoggingConfig::builder().log_group(LOG).build())
             .tracing_config(TracingConfigResponse::builder().mode(TracingMode::PassThrough).build());
-        assert_eq!(set_otherwise(&told.build(), LOG), Vec::<&str>::new(), "as Lambda tells what nobody set");
+        assert_eq!(changed_fields(&told.build(), LOG), Vec::<&str>::new(), "as Lambda tells what nobody set");
     }
 
     #[test]

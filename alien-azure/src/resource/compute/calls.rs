@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Fields, Marks, Observed, Removal, ResultExt, Runs, State as SetUp, Subject, last, or_undo, set_otherwise,
+    Change, Fields, Marks, Observed, Removal, ResultExt, Runs, State as SetUp, Subject, field_drift, last, or_undo,
 };
 use alien_core::{Error, ErrorKind, Health, Heartbeat, Lifecycle, Result};
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,7 @@ pub(crate) async fn observe(cx: Context<'_>, part: &Part) -> Result<Observed> {
     }
     let Observed::Own { state: SetUp::Finished(_), drift: None, .. } = observed else { return Ok(observed) };
     let wanted = template(cx, cx.resource()?, part, found.client_id(cx)?.unwrap_or_default()).await?;
-    let mut drift = set_otherwise_than(cx, &found, part, &wanted)?;
+    let mut drift = admins_drift(cx, &found, part, &wanted)?;
     if drift.is_none() {
         // The vendor may have changed the template since the set-up.
         drift = found.properties.template.as_ref().and_then(|template| differs(template, &wanted));
@@ -213,9 +213,8 @@ impl App {
     }
 }
 
-/// How what a set-up sets back differs from the stack: where the app is, what it runs as, and what else the vendor's
-/// permission can write.
-fn set_otherwise_than(cx: Context<'_>, found: &App, part: &Part, wanted: &Template) -> Result<Option<String>> {
+/// How what a set-up restores differs from the stack: where the app is, what it runs as, and the fields that somebody changed.
+fn admins_drift(cx: Context<'_>, found: &App, part: &Part, wanted: &Template) -> Result<Option<String>> {
     if !found.stands_in(cx.full_name(Scope::Environment)?) {
         return Ok(Some("it is in another environment".to_owned()));
     }
@@ -232,7 +231,7 @@ fn set_otherwise_than(cx: Context<'_>, found: &App, part: &Part, wanted: &Templa
         (Some(is), Some(due)) => same(is, due),
         _ => is == due,
     };
-    Ok(set_otherwise(&Fields::changed(APP, &comparable(found.told.clone()), &due, same)))
+    Ok(field_drift(&Fields::changed(APP, &comparable(found.told.clone()), &due, same)))
 }
 
 /// An app without its tags, which are compared as marks, and without what Azure fills in where nothing is set.
@@ -332,7 +331,7 @@ pub(crate) async fn configure(cx: Context<'_>, marks: &Marks, part: &Part) -> Re
     let mut wanted = template(cx, cx.resource()?, part, &runtime_client_id(cx).await?).await?;
     let same = found.properties.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
     let is_broken = broken(cx, &found).await?.is_some();
-    if !same || is_broken || set_otherwise_than(cx, &found, part, &wanted)?.is_some() {
+    if !same || is_broken || admins_drift(cx, &found, part, &wanted)?.is_some() {
         if same && is_broken {
             once_more(&mut wanted);
         }

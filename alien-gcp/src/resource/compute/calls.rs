@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Fields, Marks, Observed, Operation, Removal, ResultExt, Running, Runs, environment, last, or_undo,
-    set_otherwise,
+    Change, Fields, Marks, Observed, Operation, Removal, ResultExt, Running, Runs, environment, field_drift, last,
+    or_undo,
 };
 use alien_core::{CodeForm, Error, ErrorKind, Health, Heartbeat, Lifecycle, Replicas, Resource, Result};
 use google_cloud_run_v2::model::condition::State;
@@ -92,11 +92,11 @@ pub(crate) async fn observed(
         Observed::Foreign(whose) => return Ok(Observed::Foreign(whose)),
         observed => observed,
     };
-    let beside = set_otherwise_than(found, &wanted_service(&access.ingress, wanted))?;
+    let beside = changed_fields(found, &wanted_service(&access.ingress, wanted))?;
     let drift = match &found.template {
         _ if found.invoker_iam_disabled => Some("everyone may call it".to_owned()),
         Some(template) if code(template) != code(wanted) => Some("other code".to_owned()),
-        _ if !beside.is_empty() => set_otherwise(&beside),
+        _ if !beside.is_empty() => field_drift(&beside),
         Some(template) => differs(template, wanted),
         None => None,
     };
@@ -112,8 +112,8 @@ fn wanted_service(ingress: &IngressTraffic, template: &RevisionTemplate) -> Serv
     Service::new().set_ingress(ingress.clone()).set_template(template.clone()).set_traffic([latest()])
 }
 
-/// What a set-up sets back of a service, of what the vendor's permission can write. Labels are compared as marks.
-fn set_otherwise_than(found: &Service, wanted: &Service) -> Result<Vec<&'static str>> {
+/// The fields of a service that somebody changed, of those that a set-up restores. Labels are compared as marks.
+fn changed_fields(found: &Service, wanted: &Service) -> Result<Vec<&'static str>> {
     let form = |service: &Service| {
         let mut service = service.clone().set_labels(HashMap::<String, String>::new());
         if service.traffic.is_empty() {
@@ -295,7 +295,7 @@ pub(crate) async fn create(
 pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, access: &Access) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
-    let beside = set_otherwise_than(&found, &wanted_service(&access.ingress, &wanted))?;
+    let beside = changed_fields(&found, &wanted_service(&access.ingress, &wanted))?;
     let is_revised = |path: &&str| path.starts_with("template.") || *path == "traffic";
     if broken(&found).is_some() {
         send(cx, once_more(cx, wanted), "").await?;
@@ -342,7 +342,7 @@ pub(crate) async fn finish(
     cx.call(&rows, || async {
         let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
         // What somebody else has set beside a revision is taken away.
-        let beside = set_otherwise_than(&found, service)?;
+        let beside = changed_fields(&found, service)?;
         let beside = beside.into_iter().filter(|path| !path.starts_with("template."));
         let mut fields: BTreeSet<&str> = beside.chain(["labels", "ingress"]).collect();
         if found.invoker_iam_disabled {
